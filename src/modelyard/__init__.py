@@ -1,0 +1,3 @@
+"""Modelyard: a self-hosted model registry."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,125 @@
+"""The border to bytes: one protocol, kept by a folder, an S3-compatible bucket and a double in memory.
+
+Everything is synchronous and safe to call from several threads; the doors call it from a thread pool.
+Bytes are named by the sha256 of the raw content and never change. A blob is visible only when it is
+complete, verified and durable. How it lies in the store is known to `layout.py` and to no caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from modelyard.domain.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """What the store itself knows of a blob."""
+
+    digest: Digest
+    size_bytes: int
+    modified_at: datetime
+    """Aware UTC."""
+
+
+class BlobReader(Protocol):
+    """An open blob. Reading past the end gives fewer bytes; close it when done."""
+
+    size_bytes: int
+
+    def read(self, offset: int, length: int) -> bytes: ...
+
+    def chunks(self, offset: int = 0, length: int | None = None, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """The bytes from `offset`, in order. length None: to the end."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> BlobReader: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class StagedUpload(Protocol):
+    """Bytes that arrive, seen by nobody else, found again by their upload id after any crash.
+
+    One writer at a time. `append` may be called in another process than the one before it.
+    """
+
+    def size(self) -> int:
+        """How many bytes have arrived and would survive a kill of this process."""
+        ...
+
+    def append(self, chunks: Iterable[bytes]) -> int:
+        """Add to the end and return the new size. Hashes while it writes.
+
+        On an error, what had arrived in whole before it stays; the next append goes on from size().
+        Raises DiskFull, BlobStoreUnavailable.
+        """
+        ...
+
+    def commit(self, expected: Digest, size_bytes: int) -> None:
+        """Verify the whole, make it durable, then visible as the blob `expected`; idempotent.
+
+        Raises SizeMismatch or DigestMismatch (the staged bytes are kept until discarded), DiskFull,
+        BlobStoreUnavailable.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Forget the staged bytes; nothing happens when there are none."""
+        ...
+
+
+class BlobStore(Protocol):
+    def stage(self, upload_id: str) -> StagedUpload:
+        """Begin or go on with an upload. upload_id: letters, digits and '-', chosen by the caller."""
+        ...
+
+    def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
+        """One pass: hash while writing, verify, make durable, then visible. Returns the size in bytes.
+
+        Nothing is visible or left behind on any error.
+        Raises DigestMismatch, SizeMismatch, DiskFull, BlobStoreUnavailable.
+        """
+        ...
+
+    def open(self, digest: Digest) -> BlobReader:
+        """Raises BlobNotFound, BlobStoreUnavailable."""
+        ...
+
+    def stat(self, digest: Digest) -> StoredBlob | None: ...
+
+    def delete(self, digest: Digest) -> bool:
+        """True when there was something to delete."""
+        ...
+
+    def list(self) -> Iterator[StoredBlob]:
+        """Every visible blob, in no promised order; bounded memory."""
+        ...
+
+    def verify(self, digest: Digest) -> None:
+        """Read the whole blob and compare. Raises BlobNotFound, BlobCorrupt."""
+        ...
+
+    def local_path(self, digest: Digest) -> Path | None:
+        """A plain file with exactly these bytes, for sendfile-like serving; None where there is none."""
+        ...
+
+    def presigned_url(self, digest: Digest, expires_in_seconds: int, filename: str | None = None) -> str | None:
+        """A URL that gives the bytes without our token; None where the store cannot."""
+        ...
+
+    def sweep_staging(self, older_than: datetime) -> int:
+        """Remove staged bytes last written before `older_than` (aware UTC); returns how many uploads."""
+        ...
+
+    def check(self) -> None:
+        """Raise BlobStoreUnavailable unless the store can be read and written now."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,135 @@
+"""Who acts, and what each role may do.
+
+A role is held on a namespace and inherited by its models; a role on a model replaces it there. Admin is
+held on the whole server. Approver groups carry no role: being a member gives the vote a policy asks for.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Role(enum.IntEnum):
+    """In order: each role may do what the ones before it may."""
+
+    NONE = 0
+    READER = 10
+    CONTRIBUTOR = 20
+    MAINTAINER = 30
+    OWNER = 40
+    ADMIN = 50
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def from_word(cls, word: str) -> Role:
+        """Raises KeyError."""
+        return cls[word.upper()]
+
+
+class Permission(enum.StrEnum):
+    """Every verb that a use case asks for."""
+
+    MODEL_READ = "model.read"
+    MODEL_PULL = "model.pull"
+    MODEL_CREATE = "model.create"
+    MODEL_EDIT = "model.edit"
+    VERSION_REGISTER = "version.register"
+    VERSION_EDIT = "version.edit"
+    ALIAS_MOVE = "alias.move"
+    VERSION_ARCHIVE = "version.archive"
+    MODEL_ARCHIVE = "model.archive"
+    MODEL_RENAME = "model.rename"
+    VERSION_DELETE = "version.delete"
+    MODEL_DELETE = "model.delete"
+    MODEL_SHARE = "model.share"
+    NAMESPACE_READ = "namespace.read"
+    NAMESPACE_EDIT = "namespace.edit"
+    NAMESPACE_DELETE = "namespace.delete"
+    MEMBERS_MANAGE = "members.manage"
+    NAMESPACE_CREATE = "namespace.create"
+    ACTORS_MANAGE = "actors.manage"
+    SERVER_OPERATE = "server.operate"
+
+
+NEEDED_ROLE: dict[Permission, Role] = {
+    Permission.MODEL_READ: Role.READER,
+    Permission.MODEL_PULL: Role.READER,
+    Permission.NAMESPACE_READ: Role.READER,
+    Permission.MODEL_CREATE: Role.CONTRIBUTOR,
+    Permission.MODEL_EDIT: Role.CONTRIBUTOR,
+    Permission.VERSION_REGISTER: Role.CONTRIBUTOR,
+    Permission.VERSION_EDIT: Role.CONTRIBUTOR,
+    Permission.ALIAS_MOVE: Role.CONTRIBUTOR,
+    Permission.VERSION_ARCHIVE: Role.MAINTAINER,
+    Permission.MODEL_ARCHIVE: Role.MAINTAINER,
+    Permission.MODEL_RENAME: Role.MAINTAINER,
+    Permission.NAMESPACE_EDIT: Role.MAINTAINER,
+    Permission.VERSION_DELETE: Role.OWNER,
+    Permission.MODEL_DELETE: Role.OWNER,
+    Permission.MODEL_SHARE: Role.OWNER,
+    Permission.NAMESPACE_DELETE: Role.OWNER,
+    Permission.MEMBERS_MANAGE: Role.OWNER,
+    Permission.NAMESPACE_CREATE: Role.ADMIN,
+    Permission.ACTORS_MANAGE: Role.ADMIN,
+    Permission.SERVER_OPERATE: Role.ADMIN,
+}
+"""The least role that holds each permission. NAMESPACE_CREATE may be opened to all by a setting."""
+
+READ_PERMISSIONS = frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ})
+"""What the visibility 'signed-in' gives to everybody known, and 'public' to everybody."""
+
+
+class Visibility(enum.StrEnum):
+    """Who may read a model without holding a role on it."""
+
+    PRIVATE = "private"
+    SIGNED_IN = "signed-in"
+    PUBLIC = "public"
+
+
+class ActorKind(enum.StrEnum):
+    USER = "user"
+    SERVICE = "service"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a token may be used for: its owner's rights, narrowed. None narrows nothing."""
+
+    permissions: frozenset[Permission] | None = None
+    namespace: str | None = None
+    model: str | None = None
+    """Name of the one model inside `namespace`."""
+
+    def allows(self, permission: Permission, namespace: str | None, model: str | None) -> bool:
+        """namespace None: the verb concerns the whole server."""
+        if self.permissions is not None and permission not in self.permissions:
+            return False
+        if self.namespace is not None and self.namespace != namespace:
+            return False
+        return self.model is None or self.model == model
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks. `id` 0 is everybody who is not signed in."""
+
+    id: int
+    name: str
+    kind: ActorKind = ActorKind.USER
+    is_admin: bool = False
+    default_namespace: str | None = None
+    token_id: int | None = None
+    scope: Scope = field(default_factory=Scope)
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.id == 0
+
+
+ANONYMOUS = Actor(id=0, name="anonymous")

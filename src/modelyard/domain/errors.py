@@ -1,0 +1,406 @@
+"""The one exception hierarchy. Every door maps a *kind* once; every class has a stable *code*.
+
+ModelyardError
+├── Invalid                  the request cannot be right, whoever sends it
+│   ├── InvalidName          InvalidAlias  InvalidReference  InvalidDigest  InvalidPath  InvalidManifest
+│   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
+│   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
+│   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
+│   └── MissingBlobs         a manifest names bytes that are not here
+├── Unauthenticated          no proof, or a proof that no longer counts
+│   └── TokenInvalid         TokenExpired  SignInFailed
+├── Denied                   known, but without the right
+│   └── TokenScopeTooNarrow
+├── NotFound                 not there, or not to be known of
+│   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
+│   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
+│   └── RouteNotFound
+├── Conflict                 the state of the registry forbids it now
+│   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
+│   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
+├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
+├── TooLarge                 over a limit that is a setting
+├── Busy                     try again soon
+│   └── RateLimited          BlobBeingCollected  QueueFull
+├── Unavailable              something below does not answer
+│   └── DatabaseUnavailable  BlobStoreUnavailable  DiskFull
+└── Internal                 a defect of ours
+    └── BlobCorrupt          stored bytes no longer match their digest
+
+A class names its fields in two templates, `text` (what is so) and `advice` (what to do next). The
+fields travel to every client, so a template never names a secret.
+"""
+
+from __future__ import annotations
+
+import enum
+import string
+from typing import Any, ClassVar
+
+
+class Kind(enum.StrEnum):
+    """What sort of answer an error is; each door maps each kind exactly once."""
+
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    DENIED = "denied"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class ModelyardError(Exception):
+    """Base of all errors. `fields` are the values at fault, `fix` says what to do next."""
+
+    code: ClassVar[str]
+    kind: ClassVar[Kind]
+    text: ClassVar[str]
+    advice: ClassVar[str]
+
+    def __init__(self, *, fix: str | None = None, **fields: Any) -> None:
+        self.fields = fields
+        self.message = self.text.format(**fields)
+        self.fix = self.advice.format(**fields) if fix is None else fix
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.fix}" if self.fix else self.message
+
+    @classmethod
+    def field_names(cls) -> set[str]:
+        """The fields that the templates of this class need."""
+        parsed = string.Formatter().parse(f"{cls.text}{cls.advice}")
+        return {name.split(".")[0].split("[")[0] for _, name, _, _ in parsed if name}
+
+    @classmethod
+    def rebuild(cls, message: str, fix: str, fields: dict[str, Any]) -> ModelyardError:
+        """An error as another process described it, with its words and not ours."""
+        error = cls.__new__(cls)
+        Exception.__init__(error, message)
+        error.fields, error.message, error.fix = fields, message, fix
+        return error
+
+
+# --- invalid -------------------------------------------------------------------------------------
+
+
+class Invalid(ModelyardError):
+    code, kind = "invalid", Kind.INVALID
+    text, advice = "{reason}", "Correct the request and send it again"
+
+
+class InvalidName(Invalid):
+    code = "invalid_name"
+    text = "{value!r} is not a lawful {what}: {reason}"
+    advice = "Use for example {proposal!r}"
+
+
+class InvalidAlias(Invalid):
+    code = "invalid_alias"
+    text = "{value!r} is not a lawful alias: {reason}"
+    advice = "Use for example {proposal!r}"
+
+
+class InvalidReference(Invalid):
+    code = "invalid_reference"
+    text = "{value!r} is not a reference: {reason}"
+    advice = "Write namespace/name, then :12 for a version, @alias or @sha256:<64 hex digits>"
+
+
+class InvalidDigest(Invalid):
+    code = "invalid_digest"
+    text = "{value!r} is not a digest"
+    advice = "A digest is sha256: and 64 lowercase hex digits"
+
+
+class InvalidPath(Invalid):
+    code = "invalid_path"
+    text = "file path {path!r} is refused: {reason}"
+    advice = "Paths are relative, with / between parts, without '..', links, control characters or case clashes"
+
+
+class InvalidManifest(Invalid):
+    code = "invalid_manifest"
+    text = "the manifest is refused: {reason}"
+    advice = "Send at least one file, each path once, with its sha256 and size in bytes"
+
+
+class InvalidRequest(Invalid):
+    code = "invalid_request"
+    text = "{reason}"
+    advice = "The shape of every request is in /api/v1/openapi.json"
+
+
+class InvalidFact(Invalid):
+    code = "invalid_fact"
+    text = "{what} is refused: {reason}"
+    advice = "Correct the value and send the request again"
+
+
+class DigestMismatch(Invalid):
+    code = "digest_mismatch"
+    text = "the bytes have the digest {actual}, not {expected}"
+    advice = "Read the file again and send it with the digest of what was read"
+
+
+class SizeMismatch(Invalid):
+    code = "size_mismatch"
+    text = "{actual} bytes were counted, {expected} were announced"
+    advice = "Read the file again and send it with its true size"
+
+
+class OffsetMismatch(Invalid):
+    code = "offset_mismatch"
+    text = "the upload stands at byte {actual}, not {expected}"
+    advice = "Ask GET /api/v1/uploads/<id> for the offset and go on from there"
+
+
+class RangeNotSatisfiable(Invalid):
+    code = "range_not_satisfiable"
+    text = "the range {range!r} lies outside of the {size_bytes} bytes"
+    advice = "Ask for a range inside the file"
+
+
+class MissingBlobs(Invalid):
+    code = "missing_blobs"
+    text = "{count} of the manifest's files have no bytes here (first: {first})"
+    advice = "Upload them, then register again; POST /api/v1/blobs/missing names them all"
+
+
+# --- unauthenticated and denied ------------------------------------------------------------------
+
+
+class Unauthenticated(ModelyardError):
+    code, kind = "unauthenticated", Kind.UNAUTHENTICATED
+    text, advice = "this needs a signed-in user", "Sign in with: modelyard login"
+
+
+class TokenInvalid(Unauthenticated):
+    code = "token_invalid"
+    text, advice = "the token is not known here", "Sign in again with: modelyard login"
+
+
+class TokenExpired(Unauthenticated):
+    code = "token_expired"
+    text, advice = "the token expired at {expired_at}", "Make a new one with: modelyard token create"
+
+
+class SignInFailed(Unauthenticated):
+    code = "sign_in_failed"
+    text = "name, password or link is wrong or used up"
+    advice = "Try again, or ask an admin for a new sign-in link: modelyard user link NAME"
+
+
+class Denied(ModelyardError):
+    code, kind = "denied", Kind.DENIED
+    text = "{actor} may not {permission} on {where}"
+    advice = "Ask {who} for the role {role}"
+
+
+class TokenScopeTooNarrow(Denied):
+    code = "token_scope_too_narrow"
+    text = "this token may not {permission} on {where}, though its owner may"
+    advice = "Use a token whose scope includes it: modelyard token create"
+
+
+# --- not found -----------------------------------------------------------------------------------
+
+
+class NotFound(ModelyardError):
+    code, kind = "not_found", Kind.NOT_FOUND
+    text, advice = "{what} is not here", "Check the name; what you may not see is not found either"
+
+
+class NamespaceNotFound(NotFound):
+    code = "namespace_not_found"
+    text, advice = "there is no namespace {namespace!r}", "List them with: modelyard namespace ls"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+    text, advice = "there is no model {model!r}", "Find it with: modelyard search WORD"
+
+
+class VersionNotFound(NotFound):
+    code = "version_not_found"
+    text, advice = "{model} has no version {version}", "List its versions with: modelyard ls {model}"
+
+
+class AliasNotFound(NotFound):
+    code = "alias_not_found"
+    text, advice = "{model} has no alias {alias!r}", "List its aliases with: modelyard alias ls {model}"
+
+
+class FileNotFound(NotFound):
+    code = "file_not_found"
+    text, advice = "{reference} has no file {path!r}", "List its files with: modelyard show {reference} --files"
+
+
+class BlobNotFound(NotFound):
+    code = "blob_not_found"
+    text, advice = "there are no bytes {digest}", "Upload them first"
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
+    text, advice = "there is no open upload {upload}", "Start a new one with POST /api/v1/uploads"
+
+
+class ActorNotFound(NotFound):
+    code = "actor_not_found"
+    text, advice = "there is no user or service account {name!r}", "List them with: modelyard user ls"
+
+
+class TokenNotFound(NotFound):
+    code = "token_not_found"
+    text, advice = "there is no token {token}", "List yours with: modelyard token ls"
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+    text, advice = "there is nothing at {method} {path}", "All routes are in /api/v1/openapi.json"
+
+
+# --- conflict ------------------------------------------------------------------------------------
+
+
+class Conflict(ModelyardError):
+    code, kind = "conflict", Kind.CONFLICT
+    text, advice = "{reason}", "Read the present state and decide again"
+
+
+class AlreadyExists(Conflict):
+    code = "already_exists"
+    text, advice = "{what} exists already", "Use it, or choose another name"
+
+
+class AliasMoved(Conflict):
+    code = "alias_moved"
+    text = "{model}@{alias} is at version {version} (revision {revision}), not where the request saw it"
+    advice = "Look at it with: modelyard history {model} --alias {alias}, then decide again"
+
+
+class EditConflict(Conflict):
+    code = "edit_conflict"
+    text = "{what} was changed meanwhile (revision {revision})"
+    advice = "Read it again and repeat the edit with the new ETag"
+
+
+class HasDependents(Conflict):
+    code = "has_dependents"
+    text = "{what} is still needed by {dependents}"
+    advice = "{remedy}"
+
+
+class VersionArchived(Conflict):
+    code = "version_archived"
+    text = "{reference} is archived"
+    advice = "Bring it back first with: modelyard archive {reference} --undo"
+
+
+class ModelArchived(Conflict):
+    code = "model_archived"
+    text = "{model} is archived and takes no changes"
+    advice = "Bring it back first with: modelyard archive {model} --undo"
+
+
+class VersionDeleted(Conflict):
+    code = "version_deleted"
+    text = "{reference} was deleted; its number and digest remain, its bytes do not"
+    advice = "Choose another version: modelyard ls {model}"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_conflict"
+    text = "the idempotency key {key!r} was used for a different request"
+    advice = "Use a new key for a new request"
+
+
+class ProtectedAlias(Conflict):
+    code = "protected_alias"
+    text = "{model}@{alias} is a stage and is moved by a promotion only"
+    advice = "Use: modelyard promote {model}:{version} {alias}"
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+class Refused(ModelyardError):
+    code, kind = "refused", Kind.REFUSED
+    text, advice = "{reason}", "Each rule says what is needed and who can fix it"
+
+
+class TooLarge(ModelyardError):
+    code, kind = "too_large", Kind.TOO_LARGE
+    text = "{what} is {actual}, at most {limit} is accepted"
+    advice = "Send less, or ask the server's admin to raise the setting {setting}"
+
+
+class Busy(ModelyardError):
+    code, kind = "busy", Kind.BUSY
+    text, advice = "{reason}", "Try again in a moment"
+
+
+class RateLimited(Busy):
+    code = "rate_limited"
+    text, advice = "more than {limit} requests a second", "Slow down; the setting is {setting}"
+
+
+class BlobBeingCollected(Busy):
+    code = "blob_being_collected"
+    text, advice = "the old bytes {digest} are just being removed", "Try again in a second"
+
+
+class QueueFull(Busy):
+    code = "queue_full"
+    text, advice = "too many writes are waiting", "Try again in a second"
+
+
+class Unavailable(ModelyardError):
+    code, kind = "unavailable", Kind.UNAVAILABLE
+    text, advice = "{what} does not answer", "Try again; the server's log says more"
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    text = "the database does not answer"
+    advice = "Try again soon; a write whose outcome is unknown is safe to repeat with its idempotency key"
+
+
+class BlobStoreUnavailable(Unavailable):
+    code = "blob_store_unavailable"
+    text, advice = "the store of bytes does not answer", "Try again soon; nothing was registered"
+
+
+class DiskFull(Unavailable):
+    code = "disk_full"
+    text, advice = (
+        "the server has no space left for {what}",
+        "Free space on the server (modelyard gc), then go on",
+    )
+
+
+class Internal(ModelyardError):
+    code, kind = "internal", Kind.INTERNAL
+    text, advice = "the server made a mistake", "Report it with the request id {request_id}"
+
+
+class BlobCorrupt(Internal):
+    code = "blob_corrupt"
+    text = "the stored bytes {digest} are damaged"
+    advice = "Restore them from a backup or push the file again; modelyard scrub lists all damage"
+
+
+def all_errors() -> dict[str, type[ModelyardError]]:
+    """Every class of the tree by its code."""
+    found: dict[str, type[ModelyardError]] = {}
+    waiting: list[type[ModelyardError]] = list(ModelyardError.__subclasses__())
+    while waiting:
+        cls = waiting.pop()
+        found[cls.code] = cls
+        waiting.extend(cls.__subclasses__())
+    return found
