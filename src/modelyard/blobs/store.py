@@ -23,7 +23,7 @@ class StoredBlob:
     digest: Digest
     size_bytes: int
     modified_at: datetime
-    """Aware UTC."""
+    """When it last became visible, aware UTC. Putting or committing the same bytes again renews it."""
 
 
 class BlobReader(Protocol):
@@ -47,7 +47,8 @@ class BlobReader(Protocol):
 class StagedUpload(Protocol):
     """Bytes that arrive, seen by nobody else, found again by their upload id after any crash.
 
-    One writer at a time. `append` may be called in another process than the one before it.
+    One writer at a time: of two at once at least one raises Busy, and their bytes never mix.
+    `append` may be called in another process than the one before it.
     """
 
     def size(self) -> int:
@@ -58,32 +59,42 @@ class StagedUpload(Protocol):
         """Add to the end and return the new size. Hashes while it writes.
 
         On an error, what had arrived in whole before it stays; the next append goes on from size().
-        Raises DiskFull, BlobStoreUnavailable.
+        An error of `chunks` itself comes out as it is. After a commit it begins a new upload.
+        Raises Busy, DiskFull, BlobStoreUnavailable.
         """
         ...
 
     def commit(self, expected: Digest, size_bytes: int) -> None:
         """Verify the whole, make it durable, then visible as the blob `expected`; idempotent.
 
-        Raises SizeMismatch or DigestMismatch (the staged bytes are kept until discarded), DiskFull,
+        A mark that this upload became this blob stays until discard() or sweep_staging(), so that a
+        repeated commit succeeds; an upload that never had the bytes cannot claim a blob by its digest.
+        Raises SizeMismatch or DigestMismatch (the staged bytes are kept until discarded), Busy, DiskFull,
         BlobStoreUnavailable.
         """
         ...
 
     def discard(self) -> None:
-        """Forget the staged bytes; nothing happens when there are none."""
+        """Forget the staged bytes and the mark of a commit, never the blob; nothing happens without any.
+
+        Raises Busy, BlobStoreUnavailable.
+        """
         ...
 
 
 class BlobStore(Protocol):
     def stage(self, upload_id: str) -> StagedUpload:
-        """Begin or go on with an upload. upload_id: letters, digits and '-', chosen by the caller."""
+        """Begin or go on with an upload; nothing is written before the first append.
+
+        upload_id: 1 to 128 letters, digits and '-', chosen by the caller. Raises ValueError for another.
+        """
         ...
 
     def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
         """One pass: hash while writing, verify, make durable, then visible. Returns the size in bytes.
 
-        Nothing is visible or left behind on any error.
+        Bytes that are here already are replaced by themselves, which also heals damaged ones.
+        Nothing is visible or left behind on any error; an error of `chunks` itself comes out as it is.
         Raises DigestMismatch, SizeMismatch, DiskFull, BlobStoreUnavailable.
         """
         ...
@@ -92,7 +103,9 @@ class BlobStore(Protocol):
         """Raises BlobNotFound, BlobStoreUnavailable."""
         ...
 
-    def stat(self, digest: Digest) -> StoredBlob | None: ...
+    def stat(self, digest: Digest) -> StoredBlob | None:
+        """None when there is no such blob. Raises BlobStoreUnavailable."""
+        ...
 
     def delete(self, digest: Digest) -> bool:
         """True when there was something to delete."""
@@ -115,7 +128,10 @@ class BlobStore(Protocol):
         ...
 
     def sweep_staging(self, older_than: datetime) -> int:
-        """Remove staged bytes last written before `older_than` (aware UTC); returns how many uploads."""
+        """Remove staged bytes last written before `older_than` (aware UTC); returns how many uploads.
+
+        Takes what killed puts left behind too, and counts it. An upload that is being written stays.
+        """
         ...
 
     def check(self) -> None:

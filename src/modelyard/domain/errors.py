@@ -23,7 +23,7 @@ ModelyardError
 ├── Busy                     try again soon
 │   └── RateLimited          BlobBeingCollected  QueueFull
 ├── Unavailable              something below does not answer
-│   └── DatabaseUnavailable  BlobStoreUnavailable  DiskFull
+│   └── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull
 └── Internal                 a defect of ours
     └── BlobCorrupt          stored bytes no longer match their digest
 
@@ -374,6 +374,12 @@ class DatabaseUnavailable(Unavailable):
 class BlobStoreUnavailable(Unavailable):
     code = "blob_store_unavailable"
     text, advice = "the store of bytes does not answer", "Try again soon; nothing was registered"
+
+
+class BlobFormatUnknown(Unavailable):
+    code = "blob_format_unknown"
+    text = "the store of bytes has the format {found}, this program reads up to {known}"
+    advice = "Use the version of modelyard that wrote it, or a newer one; nothing was changed"
 
 
 class DiskFull(Unavailable):

@@ -1,0 +1,53 @@
+"""From a setting to a store: which implementation a URL or path names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from modelyard.blobs.store import BlobStore
+from modelyard.domain.errors import InvalidRequest
+
+
+def open_store(url: str) -> BlobStore:
+    """The store that `url` names, made at first use.
+
+    url: a path or file:///path (a local folder) or memory:// (for tests and trials; gone with the process).
+    Raises InvalidRequest, BlobFormatUnknown, BlobStoreUnavailable, DiskFull.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        return _open_folder(url)
+    match scheme:
+        case "file":
+            return _open_folder(_path_of_file_url(url))
+        case "memory":
+            from modelyard.blobs.memory import MemoryStore
+
+            return MemoryStore()
+        case _:
+            raise InvalidRequest(
+                reason=f"{scheme}:// names no kind of store for bytes",
+                fix="Use a folder or file:///folder",
+            )
+
+
+def _open_folder(path: str) -> BlobStore:
+    from modelyard.blobs.filesystem import FilesystemStore
+
+    if not path:
+        raise InvalidRequest(reason="the path of the store of bytes is empty", fix="Name a folder")
+    return FilesystemStore(Path(path).expanduser())
+
+
+def _path_of_file_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise InvalidRequest(
+            reason=f"{url!r} names another machine",
+            fix="Write three slashes before an absolute path: file:///srv/modelyard",
+        )
+    path = unquote(parts.path)
+    # file:///C:/folder has its drive after the slash.
+    return path[1:] if os.name == "nt" and path[2:3] == ":" else path
