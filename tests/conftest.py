@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.blobs import BlobStoreUnderTest, filesystem_under_test, memory_under_test
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.services import ServiceMissing, skip_or_fail
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL. Skips with a reason where none can run; fails instead where CI=true."""
+    running = running_postgres()
+    try:
+        server = running.__enter__()
+    except ServiceMissing as error:
+        skip_or_fail(error)
+        raise
+    yield server
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a fresh, empty database, dropped after the test."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
 
 
 @pytest.fixture(params=["filesystem", "memory"])
