@@ -17,7 +17,21 @@ from modelyard.domain.errors import InvalidAlias, InvalidDigest, InvalidName, In
 NAME_PATTERN = r"[a-z0-9]+([._-][a-z0-9]+)*"
 MAX_NAME_LENGTH = 96
 RESERVED_NAMESPACES = frozenset(
-    "api v2 datasets spaces kernels models buckets resolve static ui login settings health".split()
+    [
+        "api",
+        "v2",
+        "datasets",
+        "spaces",
+        "kernels",
+        "models",
+        "buckets",
+        "resolve",
+        "static",
+        "ui",
+        "login",
+        "settings",
+        "health",
+    ]
 )
 NEWEST_WORDS = frozenset({"main", "latest", "head"})
 MAX_VERSION_NUMBER = 2**53 - 1

@@ -1,0 +1,9 @@
+"""Alembic's entry: runs on the connection that `db.schema.migrate` hands over."""
+
+from alembic import context
+
+from modelyard.db.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+context.run_migrations()

@@ -1,0 +1,92 @@
+"""Brings a database to this release's schema.
+
+A new database gets all tables at once; an older one goes through the migrations. A test holds the two
+equal. A database that is newer than this release is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from modelyard.db.engine import Database
+from modelyard.db.tables import SEARCH_TABLE, event_head, metadata
+from modelyard.domain.errors import Conflict
+
+HEAD = "0001"
+"""The newest revision in migrations/versions/; a test holds it to be so."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_REVISION_TABLE = sa.Table(
+    "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
+)
+
+# A transaction-level lock of PostgreSQL; any number will do as long as nobody else uses it.
+_MIGRATION_LOCK = 0x6D6F64656C
+
+
+def ensure_schema(database: Database) -> str | None:
+    """Make or migrate the tables. Returns what was done: 'created', 'migrated from …' or None.
+
+    Raises Conflict for a database that a newer release has migrated.
+    """
+    with database.connect_for_migration() as connection:
+        if connection.dialect.name != "sqlite":
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        present = stored_revision(connection)
+        if present == HEAD:
+            return None
+        if present is None:
+            create_schema(connection)
+            return "created"
+        migrate(connection)
+        return f"migrated from {present}"
+
+
+def stored_revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.select(_REVISION_TABLE.c.version_num)).scalar_one_or_none()
+
+
+def create_schema(connection: sa.Connection) -> None:
+    """All tables of this release in an empty database."""
+    metadata.create_all(connection)
+    create_search_table(connection)
+    connection.execute(event_head.insert().values(id=1, size=0))
+    _REVISION_TABLE.create(connection)
+    connection.execute(_REVISION_TABLE.insert().values(version_num=HEAD))
+
+
+def create_search_table(connection: sa.Connection) -> None:
+    """The full-text index: its own kind of table on each database, the same token rules on both."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE {SEARCH_TABLE} USING fts5(words, tokenize='unicode61 remove_diacritics 2')"
+        )
+        return
+    connection.exec_driver_sql(f"CREATE TABLE {SEARCH_TABLE} (rowid BIGINT PRIMARY KEY, words TEXT NOT NULL)")
+    connection.exec_driver_sql(
+        f"CREATE INDEX ix_{SEARCH_TABLE}_words ON {SEARCH_TABLE} USING gin (to_tsvector('simple', words))"
+    )
+
+
+def migrate(connection: sa.Connection, target: str = "head") -> None:
+    """Run the migrations up to `target` on an open transaction."""
+    # Importing Alembic costs half a second, and most starts have nothing to migrate.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, target)
+    except CommandError as exc:
+        raise Conflict(
+            reason=f"the database is at revision {stored_revision(connection)}, which this release does not know",
+            fix="Start the release that wrote it, or restore a backup that this release can read",
+        ) from exc

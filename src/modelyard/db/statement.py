@@ -1,0 +1,44 @@
+"""Statements compiled once per database and run on the driver's own cursor.
+
+SQLAlchemy Core writes the SQL, so one statement serves both databases; running it costs no more than the
+driver does, which halves the cost of a hot request (decision record 0002). Columns hold only numbers, text
+and bytes, so there is nothing to convert. Statements whose text depends on the request (lists of values,
+optional filters) go through `Transaction.execute` instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import ClauseElement
+
+
+class Statement:
+    """A fixed statement with named parameters (`sa.bindparam("name")`)."""
+
+    def __init__(self, clause: ClauseElement) -> None:
+        self._clause = clause
+        self._compiled: dict[str, tuple[str, list[str] | None, dict[str, Any]]] = {}
+
+    def prepare(self, dialect: sa.Dialect, given: dict[str, Any]) -> tuple[str, Any]:
+        """SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = self._compile(dialect)
+        sql, order, constants = compiled
+        values = {**constants, **given} if constants else given
+        if order is None:
+            return sql, values
+        return sql, tuple([values[name] for name in order])
+
+    def _compile(self, dialect: sa.Dialect) -> tuple[str, list[str] | None, dict[str, Any]]:
+        compiled = self._clause.compile(dialect=dialect)
+        order = getattr(compiled, "positiontup", None)
+        constants = {k: v for k, v in compiled.params.items() if v is not None}
+        nothing = [
+            name
+            for name, bind in compiled.binds.items()  # type: ignore[attr-defined]
+            if name not in constants and not bind.required
+        ]
+        return str(compiled), order, constants | dict.fromkeys(nothing)

@@ -1,0 +1,57 @@
+"""The event log, and what makes a repeated request answer as the first one did."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from modelyard.db.tables.base import BigId, metadata, moment
+
+# No foreign keys: an event outlives what it speaks of.
+events = sa.Table(
+    "events",
+    metadata,
+    # 0, 1, 2, … without a gap, in the order of commit.
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    moment("at"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("actor_id", BigId, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text),
+    # 0: concerns no model.
+    sa.Column("model_id", BigId, nullable=False, server_default="0"),
+    sa.Column("version", sa.BigInteger),
+    # The whole event in canonical JSON.
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("ix_events_model_id_seq", "model_id", "seq"),
+    sa.Index("ix_events_actor_id_seq", "actor_id", "seq"),
+    sa.Index("ix_events_kind_seq", "kind", "seq"),
+)
+
+# One row. Whoever writes locks it first: commits are in one order, and events have no gaps.
+event_head = sa.Table(
+    "event_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("actor_id", BigId, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request_hash", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    moment("created_at"),
+    sa.Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+# Facts about this registry itself: its identity, held leases.
+server_facts = sa.Table(
+    "server_facts",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

@@ -1,0 +1,43 @@
+"""Bytes that the registry knows of, and bytes that are on their way."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from modelyard.db.tables.base import BigId, metadata, moment
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    # live → deleting → (row gone): what is being deleted takes no new references.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("layout", sa.Integer, nullable=False, server_default="1"),
+    # What was read from the file by its format, JSON; None: not read yet; "" : nothing to read.
+    sa.Column("facts", sa.Text),
+    moment("created_at"),
+    # The last time somebody sent these bytes or was told that they are here.
+    moment("touched_at"),
+    sa.Index("ix_blobs_state_touched_at", "state", "touched_at"),
+)
+
+# Who sent these bytes: may name them in a manifest though no version that they can read does so yet.
+blob_senders = sa.Table(
+    "blob_senders",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), primary_key=True),
+    moment("sent_at"),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    moment("created_at"),
+    moment("expires_at"),
+)

@@ -1,0 +1,124 @@
+"""One request or job, one transaction, committed at the edge.
+
+Use cases and queries get a `Transaction` and never commit. A writing transaction also collects the events
+of the change; they are stored with it or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from modelyard.db.statement import Statement
+from modelyard.domain.actor import Actor
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.events import Event
+
+MICROSECONDS = 1_000_000
+
+
+def to_datetime(moment: int) -> datetime:
+    return datetime.fromtimestamp(moment / MICROSECONDS, UTC)
+
+
+def to_moment(when: datetime) -> int:
+    """Whole microseconds since 1970 UTC. The time must be aware."""
+    return round(when.timestamp() * MICROSECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event that will be stored when its batch commits."""
+
+    event: Event
+    actor_id: int
+    actor: str
+    model_id: int
+    at: int
+
+    def body(self, seq: int) -> str:
+        """The event in canonical JSON: what the log keeps and an auditor reads."""
+        value = {
+            "seq": seq,
+            "at": to_datetime(self.at).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "kind": self.event.kind,
+            "actor": {"id": self.actor_id, "name": self.actor},
+            "namespace": self.event.namespace,
+            "model": self.event.model,
+            "version": self.event.version,
+            "data": self.event.data(),
+        }
+        return canonical_json({k: v for k, v in value.items() if v is not None}).decode()
+
+
+class Transaction:
+    """A connection, the time it began, and the events of the change so far."""
+
+    def __init__(self, connection: sa.Connection, now: int) -> None:
+        self.connection = connection
+        self.now = now
+        """Whole microseconds since 1970 UTC; one moment for the whole change."""
+        self.pending: list[PendingEvent] = []
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.connection.dialect.name == "sqlite"
+
+    def run(self, statement: Statement, **parameters: Any) -> Any:
+        """Run a fixed statement; returns the driver's cursor."""
+        dialect = self.connection.dialect
+        sql, values = statement.prepare(dialect, parameters)
+        driver = self.connection.connection.driver_connection
+        assert driver is not None
+        try:
+            return driver.execute(sql, values)
+        except dialect.loaded_dbapi.Error as exc:
+            # Give SQLAlchemy's pool the chance to drop a dead connection, and callers one kind of error.
+            disconnected = dialect.is_disconnect(exc, driver, None)
+            raise DBAPIError.instance(
+                sql,
+                values,
+                exc,
+                dialect.loaded_dbapi.Error,
+                connection_invalidated=disconnected,
+                dialect=dialect,
+            ) from exc
+
+    def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        row: tuple[Any, ...] | None = self.run(statement, **parameters).fetchone()
+        return row
+
+    def all(self, statement: Statement, **parameters: Any) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self.run(statement, **parameters).fetchall()
+        return rows
+
+    def execute(
+        self,
+        statement: sa.Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Run a statement whose text depends on the request."""
+        return self.connection.execute(statement, parameters)
+
+    def rows(self, statement: sa.Executable) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.connection.execute(statement)]
+
+    def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
+        """Record what happened; stored in the order of the calls, with the change or not at all."""
+        self.pending.append(PendingEvent(event, actor.id, actor.name, model_id, self.now))
+
+
+def load_json(text: str | None) -> Any:
+    """The value of a JSON column; None for NULL."""
+    return None if text is None else json.loads(text)
+
+
+def dump_json(value: Any) -> str | None:
+    return None if value is None else canonical_json(value).decode()

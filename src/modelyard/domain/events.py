@@ -1,0 +1,200 @@
+"""Facts in the past tense. Each change of the registry appends at least one, in its own transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What happened, to what. Who and when are added by the transaction that appends it."""
+
+    kind: ClassVar[str]
+    namespace: str | None = None
+    model: str | None = None
+    """`namespace/name` as it was then."""
+    version: int | None = None
+
+    def data(self) -> dict[str, Any]:
+        """The fields of the kind itself, as JSON values; None fields are left out."""
+        common = {"namespace", "model", "version"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in common}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInitialised(Event):
+    kind: ClassVar[str] = "server.initialised"
+    owner: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceCreated(Event):
+    kind: ClassVar[str] = "namespace.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceEdited(Event):
+    kind: ClassVar[str] = "namespace.edited"
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDeleted(Event):
+    kind: ClassVar[str] = "namespace.deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGranted(Event):
+    kind: ClassVar[str] = "role.granted"
+    to: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRevoked(Event):
+    kind: ClassVar[str] = "role.revoked"
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorCreated(Event):
+    kind: ClassVar[str] = "actor.created"
+    name: str
+    actor_kind: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorEdited(Event):
+    kind: ClassVar[str] = "actor.edited"
+    name: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMemberAdded(Event):
+    kind: ClassVar[str] = "group.member_added"
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMemberRemoved(Event):
+    kind: ClassVar[str] = "group.member_removed"
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated(Event):
+    kind: ClassVar[str] = "token.created"
+    token: int
+    owner: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked(Event):
+    kind: ClassVar[str] = "token.revoked"
+    token: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCreated(Event):
+    kind: ClassVar[str] = "model.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEdited(Event):
+    kind: ClassVar[str] = "model.edited"
+    changes: dict[str, Any]
+    """Field → [before, after]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRenamed(Event):
+    kind: ClassVar[str] = "model.renamed"
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDeleted(Event):
+    kind: ClassVar[str] = "model.deleted"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRegistered(Event):
+    kind: ClassVar[str] = "version.registered"
+    digest: str
+    record_digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionEdited(Event):
+    kind: ClassVar[str] = "version.edited"
+    changes: dict[str, Any]
+    """Field → [before, after]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionArchived(Event):
+    kind: ClassVar[str] = "version.archived"
+    digest: str
+    record_digest: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRestored(Event):
+    kind: ClassVar[str] = "version.restored"
+    digest: str
+    record_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDeleted(Event):
+    kind: ClassVar[str] = "version.deleted"
+    digest: str
+    record_digest: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasMoved(Event):
+    """`version` is where the alias stands now."""
+
+    kind: ClassVar[str] = "alias.moved"
+    alias: str
+    revision: int
+    digest: str
+    record_digest: str
+    from_version: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasRemoved(Event):
+    """`version` is where the alias stood."""
+
+    kind: ClassVar[str] = "alias.removed"
+    alias: str
+    revision: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytesCollected(Event):
+    kind: ClassVar[str] = "bytes.collected"
+    blobs: int
+    size_bytes: int
+
+
+def all_events() -> dict[str, type[Event]]:
+    """Every kind of event by its word."""
+    return {cls.kind: cls for cls in Event.__subclasses__()}

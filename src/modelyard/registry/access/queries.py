@@ -1,0 +1,452 @@
+"""SQL of actors, groups, tokens, sessions and roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    grants,
+    group_members,
+    models,
+    namespaces,
+    sessions,
+    sign_in_links,
+    tokens,
+)
+from modelyard.db.transaction import Transaction, load_json
+from modelyard.domain.actor import Actor, ActorKind, Permission, Role, Scope
+
+_p = sa.bindparam
+
+
+def subject_is(actor_id: Any) -> sa.ColumnElement[bool]:
+    """Grants held by the actor or by a group of theirs."""
+    groups = sa.select(group_members.c.group_id).where(group_members.c.actor_id == actor_id)
+    return sa.or_(grants.c.actor_id == actor_id, grants.c.actor_id.in_(groups))
+
+
+def namespace_role(actor_id: Any, namespace_id: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """The role on the namespace itself, 0 for none."""
+    held = (
+        sa.select(sa.func.max(grants.c.role))
+        .where(grants.c.namespace_id == namespace_id, grants.c.model_id == 0, subject_is(actor_id))
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(held, 0)
+
+
+def model_role(actor_id: Any) -> sa.ColumnElement[int]:
+    """The role on the row of `models` at hand: its own grant when there is one, else the namespace's."""
+    own = (
+        sa.select(sa.func.max(grants.c.role))
+        .where(
+            grants.c.namespace_id == models.c.namespace_id,
+            grants.c.model_id == models.c.id,
+            subject_is(actor_id),
+        )
+        .correlate(models)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(own, namespace_role(actor_id, models.c.namespace_id))
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRow:
+    id: int
+    name: str
+    kind: ActorKind
+    display_name: str
+    email: str | None
+    is_admin: bool
+    default_namespace: str | None
+    created_at: int
+    disabled_at: int | None
+
+    def to_actor(self) -> Actor:
+        return Actor(self.id, self.name, self.kind, self.is_admin, self.default_namespace)
+
+
+_ACTOR = (
+    actors.c.id,
+    actors.c.name,
+    actors.c.kind,
+    actors.c.display_name,
+    actors.c.email,
+    actors.c.is_admin,
+    actors.c.default_namespace,
+    actors.c.created_at,
+    actors.c.disabled_at,
+)
+
+
+def _actor_row(row: tuple[Any, ...]) -> ActorRow:
+    return ActorRow(row[0], row[1], ActorKind(row[2]), row[3], row[4], bool(row[5]), row[6], row[7], row[8])
+
+
+_FIND_ACTOR = Statement(sa.select(*_ACTOR).where(actors.c.name == _p("name")))
+
+
+def find_actor(tx: Transaction, name: str) -> ActorRow | None:
+    row = tx.one(_FIND_ACTOR, name=name)
+    return _actor_row(row) if row else None
+
+
+def find_password_hash(tx: Transaction, actor_id: int) -> str | None:
+    return tx.execute(sa.select(actors.c.password_hash).where(actors.c.id == actor_id)).scalar_one()  # type: ignore[no-any-return]
+
+
+def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limit: int) -> list[ActorRow]:
+    """By name, after the name `after`."""
+    query = sa.select(*_ACTOR).order_by(actors.c.name).limit(limit)
+    if kind is not None:
+        query = query.where(actors.c.kind == kind.value)
+    if after is not None:
+        query = query.where(actors.c.name > after)
+    return [_actor_row(tuple(row)) for row in tx.rows(query)]
+
+
+def insert_actor(
+    tx: Transaction,
+    *,
+    name: str,
+    kind: ActorKind,
+    display_name: str,
+    email: str | None,
+    password_hash: str | None,
+    is_admin: bool,
+    default_namespace: str | None,
+) -> int | None:
+    """The new id; None when the name is taken."""
+    insert = (
+        postgresql.insert(actors)
+        .values(
+            name=name,
+            kind=kind.value,
+            display_name=display_name,
+            email=email,
+            password_hash=password_hash,
+            is_admin=int(is_admin),
+            default_namespace=default_namespace,
+            created_at=tx.now,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(actors.c.id)
+    )
+    return tx.execute(insert).scalar_one_or_none()
+
+
+def update_actor(tx: Transaction, actor_id: int, values: dict[str, Any]) -> None:
+    tx.execute(actors.update().where(actors.c.id == actor_id).values(**values))
+
+
+def count_admins(tx: Transaction) -> int:
+    query = sa.select(sa.func.count()).where(actors.c.is_admin == 1, actors.c.disabled_at.is_(None))
+    return int(tx.execute(query).scalar_one())
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def insert_member(tx: Transaction, group_id: int, actor_id: int) -> bool:
+    """False when they were a member already."""
+    insert = (
+        postgresql.insert(group_members)
+        .values(group_id=group_id, actor_id=actor_id)
+        .on_conflict_do_nothing()
+        .returning(group_members.c.actor_id)
+    )
+    return tx.execute(insert).first() is not None
+
+
+def delete_member(tx: Transaction, group_id: int, actor_id: int) -> bool:
+    done = tx.execute(
+        group_members.delete().where(group_members.c.group_id == group_id, group_members.c.actor_id == actor_id)
+    )
+    return done.rowcount > 0
+
+
+def list_group_members(tx: Transaction, group_id: int) -> list[str]:
+    query = (
+        sa.select(actors.c.name)
+        .join(group_members, group_members.c.actor_id == actors.c.id)
+        .where(group_members.c.group_id == group_id)
+        .order_by(actors.c.name)
+    )
+    return [row[0] for row in tx.rows(query)]
+
+
+def list_groups_of(tx: Transaction, actor_id: int) -> list[str]:
+    query = (
+        sa.select(actors.c.name)
+        .join(group_members, group_members.c.group_id == actors.c.id)
+        .where(group_members.c.actor_id == actor_id)
+        .order_by(actors.c.name)
+    )
+    return [row[0] for row in tx.rows(query)]
+
+
+# --- grants --------------------------------------------------------------------------------------
+
+
+def set_grant(tx: Transaction, actor_id: int, namespace_id: int, model_id: int, role: Role) -> None:
+    insert = postgresql.insert(grants).values(
+        actor_id=actor_id, namespace_id=namespace_id, model_id=model_id, role=role.value, created_at=tx.now
+    )
+    tx.execute(
+        insert.on_conflict_do_update(
+            index_elements=["actor_id", "namespace_id", "model_id"], set_={"role": role.value}
+        )
+    )
+
+
+def delete_grant(tx: Transaction, actor_id: int, namespace_id: int, model_id: int) -> bool:
+    done = tx.execute(
+        grants.delete().where(
+            grants.c.actor_id == actor_id, grants.c.namespace_id == namespace_id, grants.c.model_id == model_id
+        )
+    )
+    return done.rowcount > 0
+
+
+def list_grants(tx: Transaction, namespace_id: int, model_id: int) -> list[tuple[str, ActorKind, Role]]:
+    """(name, kind, role) of all grants on a namespace (model_id 0) or on one model."""
+    query = (
+        sa.select(actors.c.name, actors.c.kind, grants.c.role)
+        .join(actors, actors.c.id == grants.c.actor_id)
+        .where(grants.c.namespace_id == namespace_id, grants.c.model_id == model_id)
+        .order_by(actors.c.name)
+    )
+    return [(row[0], ActorKind(row[1]), Role(row[2])) for row in tx.rows(query)]
+
+
+def count_owners(tx: Transaction, namespace_id: int) -> int:
+    query = sa.select(sa.func.count()).where(
+        grants.c.namespace_id == namespace_id, grants.c.model_id == 0, grants.c.role == Role.OWNER.value
+    )
+    return int(tx.execute(query).scalar_one())
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    id: int
+    name: str
+    hint: str
+    owner: str
+    scope: Scope
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+def _scope(permissions: str | None, namespace: str | None, model: str | None) -> Scope:
+    words = load_json(permissions)
+    held = None if words is None else frozenset(Permission(w) for w in words)
+    return Scope(held, namespace, model)
+
+
+_FIND_BY_TOKEN = Statement(
+    sa.select(
+        actors.c.id,
+        actors.c.name,
+        actors.c.kind,
+        actors.c.is_admin,
+        actors.c.default_namespace,
+        tokens.c.id,
+        tokens.c.permissions,
+        tokens.c.namespace,
+        tokens.c.model,
+        tokens.c.expires_at,
+        tokens.c.last_used_at,
+    )
+    .join(actors, actors.c.id == tokens.c.actor_id)
+    .where(tokens.c.hash == _p("hash"), tokens.c.revoked_at.is_(None), actors.c.disabled_at.is_(None))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An actor as a token or session proves it."""
+
+    actor: Actor
+    expires_at: int | None
+    last_used_at: int | None
+
+
+def find_by_token(tx: Transaction, token_hash: str) -> Credential | None:
+    row = tx.one(_FIND_BY_TOKEN, hash=token_hash)
+    if row is None:
+        return None
+    actor = Actor(
+        row[0], row[1], ActorKind(row[2]), bool(row[3]), row[4], row[5], _scope(row[6], row[7], row[8])
+    )
+    return Credential(actor, row[9], row[10])
+
+
+def insert_token(
+    tx: Transaction,
+    *,
+    token_hash: str,
+    actor_id: int,
+    name: str,
+    hint: str,
+    permissions: str | None,
+    namespace: str | None,
+    model: str | None,
+    expires_at: int | None,
+) -> int:
+    insert = tokens.insert().values(
+        hash=token_hash,
+        actor_id=actor_id,
+        name=name,
+        hint=hint,
+        permissions=permissions,
+        namespace=namespace,
+        model=model,
+        created_at=tx.now,
+        expires_at=expires_at,
+    )
+    return int(tx.execute(insert.returning(tokens.c.id)).scalar_one())
+
+
+_TOKEN = (
+    tokens.c.id,
+    tokens.c.name,
+    tokens.c.hint,
+    actors.c.name,
+    tokens.c.permissions,
+    tokens.c.namespace,
+    tokens.c.model,
+    tokens.c.created_at,
+    tokens.c.expires_at,
+    tokens.c.last_used_at,
+    tokens.c.revoked_at,
+)
+
+
+def list_tokens(tx: Transaction, actor_id: int | None) -> list[TokenRow]:
+    """Those of one actor, or (None) of all; newest first, revoked ones left out."""
+    query = (
+        sa.select(*_TOKEN)
+        .join(actors, actors.c.id == tokens.c.actor_id)
+        .where(tokens.c.revoked_at.is_(None))
+        .order_by(tokens.c.id.desc())
+    )
+    if actor_id is not None:
+        query = query.where(tokens.c.actor_id == actor_id)
+    return [TokenRow(r[0], r[1], r[2], r[3], _scope(r[4], r[5], r[6]), *r[7:]) for r in tx.rows(query)]
+
+
+def find_token_owner(tx: Transaction, token_id: int) -> tuple[int, str] | None:
+    """(actor id, actor name) of a token that is not revoked."""
+    query = (
+        sa.select(actors.c.id, actors.c.name)
+        .join(tokens, tokens.c.actor_id == actors.c.id)
+        .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+    )
+    row = tx.execute(query).first()
+    return (row[0], row[1]) if row else None
+
+
+def revoke_token(tx: Transaction, token_id: int) -> None:
+    tx.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=tx.now))
+
+
+def touch_tokens(tx: Transaction, token_ids: set[int]) -> None:
+    """Note that the tokens were used."""
+    tx.execute(tokens.update().where(tokens.c.id.in_(token_ids)).values(last_used_at=tx.now))
+
+
+# --- sessions and links --------------------------------------------------------------------------
+
+_FIND_SESSION = Statement(
+    sa.select(
+        actors.c.id,
+        actors.c.name,
+        actors.c.kind,
+        actors.c.is_admin,
+        actors.c.default_namespace,
+        sessions.c.expires_at,
+    )
+    .join(actors, actors.c.id == sessions.c.actor_id)
+    .where(sessions.c.hash == _p("hash"), actors.c.disabled_at.is_(None))
+)
+
+
+def find_by_session(tx: Transaction, session_hash: str) -> Credential | None:
+    row = tx.one(_FIND_SESSION, hash=session_hash)
+    if row is None:
+        return None
+    return Credential(Actor(row[0], row[1], ActorKind(row[2]), bool(row[3]), row[4]), row[5], None)
+
+
+def insert_session(tx: Transaction, session_hash: str, actor_id: int, expires_at: int) -> None:
+    tx.execute(
+        sessions.insert().values(hash=session_hash, actor_id=actor_id, created_at=tx.now, expires_at=expires_at)
+    )
+
+
+def delete_session(tx: Transaction, session_hash: str) -> None:
+    tx.execute(sessions.delete().where(sessions.c.hash == session_hash))
+
+
+def delete_sessions_of(tx: Transaction, actor_id: int) -> None:
+    tx.execute(sessions.delete().where(sessions.c.actor_id == actor_id))
+
+
+def insert_link(tx: Transaction, link_hash: str, actor_id: int, expires_at: int) -> None:
+    tx.execute(
+        sign_in_links.insert().values(
+            hash=link_hash, actor_id=actor_id, created_at=tx.now, expires_at=expires_at
+        )
+    )
+
+
+def use_link(tx: Transaction, link_hash: str) -> int | None:
+    """The actor's id, once; None for an unknown, expired or used link."""
+    update = (
+        sign_in_links.update()
+        .where(
+            sign_in_links.c.hash == link_hash,
+            sign_in_links.c.used_at.is_(None),
+            sign_in_links.c.expires_at > tx.now,
+        )
+        .values(used_at=tx.now)
+        .returning(sign_in_links.c.actor_id)
+    )
+    return tx.execute(update).scalar_one_or_none()
+
+
+# --- namespaces as places ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacePlace:
+    id: int
+    name: str
+    visibility: str
+    role: Role
+
+
+_FIND_PLACE = Statement(
+    sa.select(
+        namespaces.c.id,
+        namespaces.c.name,
+        namespaces.c.visibility,
+        namespace_role(_p("actor_id"), namespaces.c.id),
+    ).where(namespaces.c.name == _p("name"))
+)
+
+
+def find_namespace_place(tx: Transaction, actor_id: int, name: str) -> NamespacePlace | None:
+    row = tx.one(_FIND_PLACE, actor_id=actor_id, name=name)
+    return NamespacePlace(row[0], row[1], row[2], Role(row[3])) if row else None

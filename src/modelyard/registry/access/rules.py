@@ -1,0 +1,86 @@
+"""May this actor do this here? Pure, so that its test is a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelyard.domain.actor import NEEDED_ROLE, READ_PERMISSIONS, Actor, Permission, Role, Visibility
+from modelyard.domain.errors import Denied, NotFound, TokenScopeTooNarrow, Unauthenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a verb is to be done, and what the actor is there."""
+
+    namespace: str | None
+    """None: the whole server."""
+    model: str | None
+    role: Role
+    """Held by grants, the actor's own or of a group; admin is added by `role_at`."""
+    visibility: Visibility
+
+    def __str__(self) -> str:
+        if self.namespace is None:
+            return "this server"
+        return f"{self.namespace}/{self.model}" if self.model else f"namespace {self.namespace}"
+
+
+SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)
+
+
+def role_at(actor: Actor, place: Place) -> Role:
+    return Role.ADMIN if actor.is_admin else place.role
+
+
+def holds(actor: Actor, permission: Permission, place: Place) -> bool:
+    """Whether the actor's own rights include the permission, before its token narrows them."""
+    if role_at(actor, place) >= NEEDED_ROLE[permission]:
+        return True
+    if permission not in READ_PERMISSIONS:
+        return False
+    if place.visibility is Visibility.PUBLIC:
+        return True
+    return place.visibility is Visibility.SIGNED_IN and not actor.is_anonymous
+
+
+def may(actor: Actor, permission: Permission, place: Place) -> bool:
+    return holds(actor, permission, place) and actor.scope.allows(permission, place.namespace, place.model)
+
+
+def check(
+    actor: Actor,
+    permission: Permission,
+    place: Place,
+    missing: Callable[[], NotFound] | None = None,
+) -> None:
+    """Return when the actor may.
+
+    missing: makes the error that the place's absence would give; raised for whoever may not even read.
+    Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow.
+    """
+    if may(actor, permission, place):
+        return
+    if missing is not None and not _may_read(actor, place):
+        if actor.is_anonymous:
+            raise Unauthenticated()
+        raise missing()
+    if actor.is_anonymous:
+        raise Unauthenticated()
+    if holds(actor, permission, place):
+        raise TokenScopeTooNarrow(actor=actor.name, permission=permission.value, where=str(place))
+    needed = NEEDED_ROLE[permission]
+    raise Denied(
+        actor=actor.name,
+        permission=permission.value,
+        where=str(place),
+        role=needed.word,
+        who="an admin" if place.namespace is None or needed is Role.ADMIN else f"an owner of {place.namespace}",
+    )
+
+
+def _may_read(actor: Actor, place: Place) -> bool:
+    if place.namespace is None:
+        return not actor.is_anonymous
+    permission = Permission.MODEL_READ if place.model else Permission.NAMESPACE_READ
+    return may(actor, permission, place)

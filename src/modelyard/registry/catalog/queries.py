@@ -1,0 +1,368 @@
+"""SQL of namespaces and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    SEARCH_TABLE,
+    grants,
+    model_owners,
+    model_redirects,
+    model_tags,
+    models,
+    namespaces,
+)
+from modelyard.db.transaction import Transaction, load_json
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.names import ModelName
+from modelyard.registry.access.queries import model_role, namespace_role, subject_is
+from modelyard.registry.access.rules import Place
+
+_p = sa.bindparam
+
+# --- namespaces ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    id: int
+    name: str
+    display_name: str
+    description: str
+    visibility: Visibility
+    naming_pattern: str | None
+    reserved_names: tuple[str, ...]
+    revision: int
+    created_at: int
+    role: Role
+
+    @property
+    def place(self) -> Place:
+        return Place(self.name, None, self.role, self.visibility)
+
+
+_NAMESPACE = (
+    namespaces.c.id,
+    namespaces.c.name,
+    namespaces.c.display_name,
+    namespaces.c.description,
+    namespaces.c.visibility,
+    namespaces.c.naming_pattern,
+    namespaces.c.reserved_names,
+    namespaces.c.revision,
+    namespaces.c.created_at,
+)
+
+
+def _namespace(row: Sequence[Any]) -> Namespace:
+    reserved = tuple(load_json(row[6]) or ())
+    return Namespace(
+        row[0], row[1], row[2], row[3], Visibility(row[4]), row[5], reserved, row[7], row[8], Role(row[9])
+    )
+
+
+_FIND_NAMESPACE = Statement(
+    sa.select(*_NAMESPACE, namespace_role(_p("actor_id"), namespaces.c.id)).where(
+        namespaces.c.name == _p("name")
+    )
+)
+
+
+def find_namespace(tx: Transaction, actor: Actor, name: str) -> Namespace | None:
+    row = tx.one(_FIND_NAMESPACE, actor_id=actor.id, name=name)
+    return _namespace(row) if row else None
+
+
+def visible_namespaces(actor: Actor) -> sa.ColumnElement[bool]:
+    """Which rows of `namespaces` the actor may know of: a role on it or on a model in it, or visibility."""
+    if actor.is_admin:
+        return sa.true()
+    open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
+    held = sa.select(grants.c.namespace_id).where(subject_is(actor.id), grants.c.role >= Role.READER.value)
+    return sa.or_(namespaces.c.visibility.in_(open_to), namespaces.c.id.in_(held))
+
+
+def list_namespaces(tx: Transaction, actor: Actor, after: str | None, limit: int) -> list[Namespace]:
+    query = (
+        sa.select(*_NAMESPACE, namespace_role(actor.id, namespaces.c.id))
+        .where(visible_namespaces(actor))
+        .order_by(namespaces.c.name)
+        .limit(limit)
+    )
+    if actor.scope.namespace is not None:
+        query = query.where(namespaces.c.name == actor.scope.namespace)
+    if after is not None:
+        query = query.where(namespaces.c.name > after)
+    return [_namespace(row) for row in tx.rows(query)]
+
+
+def insert_namespace(
+    tx: Transaction,
+    *,
+    name: str,
+    display_name: str,
+    description: str,
+    visibility: Visibility,
+    naming_pattern: str | None,
+    reserved_names: str | None,
+    created_by: int,
+) -> int | None:
+    """The new id; None when the name is taken."""
+    insert = (
+        postgresql.insert(namespaces)
+        .values(
+            name=name,
+            display_name=display_name,
+            description=description,
+            visibility=visibility.value,
+            naming_pattern=naming_pattern,
+            reserved_names=reserved_names,
+            created_at=tx.now,
+            created_by=created_by,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(namespaces.c.id)
+    )
+    return tx.execute(insert).scalar_one_or_none()
+
+
+def update_namespace(tx: Transaction, namespace_id: int, values: Mapping[str, Any]) -> None:
+    tx.execute(
+        namespaces.update()
+        .where(namespaces.c.id == namespace_id)
+        .values(**values, revision=namespaces.c.revision + 1)
+    )
+
+
+def delete_namespace(tx: Transaction, namespace_id: int) -> None:
+    """Only for one without models."""
+    tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
+    tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
+
+
+def count_models(tx: Transaction, namespace_id: int) -> int:
+    """Tombstones count too: their names are still in use."""
+    return int(tx.execute(sa.select(sa.func.count()).where(models.c.namespace_id == namespace_id)).scalar_one())
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    id: int
+    namespace_id: int
+    name: ModelName
+    display_name: str
+    description: str
+    visibility: Visibility
+    newest_version: int | None
+    version_count: int
+    framework: str | None
+    licence: str | None
+    task: str | None
+    revision: int
+    created_at: int
+    updated_at: int
+    archived_at: int | None
+    deleted_at: int | None
+    role: Role
+
+    @property
+    def place(self) -> Place:
+        return Place(self.name.namespace, self.name.name, self.role, self.visibility)
+
+
+MODEL_COLUMNS = (
+    models.c.id,
+    models.c.namespace_id,
+    namespaces.c.name,
+    models.c.name,
+    models.c.display_name,
+    models.c.description,
+    models.c.visibility,
+    models.c.newest_version,
+    models.c.version_count,
+    models.c.framework,
+    models.c.licence,
+    models.c.task,
+    models.c.revision,
+    models.c.created_at,
+    models.c.updated_at,
+    models.c.archived_at,
+    models.c.deleted_at,
+)
+
+
+def to_model(row: Sequence[Any]) -> Model:
+    """A row of MODEL_COLUMNS and the role."""
+    name = ModelName(row[2], row[3])
+    return Model(row[0], row[1], name, row[4], row[5], Visibility(row[6]), *row[7:17], Role(row[17]))  # type: ignore[call-arg]
+
+
+_MODELS = models.join(namespaces, namespaces.c.id == models.c.namespace_id)
+
+_FIND_MODEL = Statement(
+    sa.select(*MODEL_COLUMNS, model_role(_p("actor_id")))
+    .select_from(_MODELS)
+    .where(namespaces.c.name == _p("namespace"), models.c.name == _p("name"))
+)
+
+_FIND_REDIRECTED = Statement(
+    sa.select(*MODEL_COLUMNS, model_role(_p("actor_id")))
+    .select_from(_MODELS.join(model_redirects, model_redirects.c.model_id == models.c.id))
+    .where(
+        model_redirects.c.name == _p("name"),
+        model_redirects.c.namespace_id
+        == sa.select(namespaces.c.id).where(namespaces.c.name == _p("namespace")).scalar_subquery(),
+    )
+)
+
+
+def find_model(tx: Transaction, actor: Actor, name: ModelName) -> Model | None:
+    """By its name or an earlier one; tombstones too."""
+    row = tx.one(_FIND_MODEL, actor_id=actor.id, namespace=name.namespace, name=name.name)
+    if row is None:
+        row = tx.one(_FIND_REDIRECTED, actor_id=actor.id, namespace=name.namespace, name=name.name)
+    return to_model(row) if row else None
+
+
+_INSERT_MODEL = Statement(
+    postgresql.insert(models)
+    .values(
+        namespace_id=_p("namespace_id"),
+        name=_p("name"),
+        display_name=_p("display_name"),
+        description=_p("description"),
+        visibility=_p("visibility"),
+        created_at=_p("now"),
+        created_by=_p("actor_id"),
+        updated_at=_p("now"),
+    )
+    .on_conflict_do_nothing(index_elements=["namespace_id", "name"])
+    .returning(models.c.id)
+)
+
+
+def insert_model(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    namespace_id: int,
+    name: str,
+    display_name: str,
+    description: str,
+    visibility: Visibility,
+) -> int | None:
+    """The new id; None when the name is taken."""
+    row = tx.one(
+        _INSERT_MODEL,
+        namespace_id=namespace_id,
+        name=name,
+        display_name=display_name,
+        description=description,
+        visibility=visibility.value,
+        now=tx.now,
+        actor_id=actor.id,
+    )
+    return row[0] if row else None
+
+
+def redirect_exists(tx: Transaction, namespace_id: int, name: str) -> bool:
+    query = sa.select(model_redirects.c.model_id).where(
+        model_redirects.c.namespace_id == namespace_id, model_redirects.c.name == name
+    )
+    return tx.execute(query).first() is not None
+
+
+def insert_redirect(tx: Transaction, namespace_id: int, name: str, model_id: int) -> None:
+    insert = postgresql.insert(model_redirects).values(
+        namespace_id=namespace_id, name=name, model_id=model_id, created_at=tx.now
+    )
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=["namespace_id", "name"], set_={"model_id": model_id})
+    )
+
+
+def delete_redirect(tx: Transaction, namespace_id: int, name: str) -> None:
+    tx.execute(
+        model_redirects.delete().where(
+            model_redirects.c.namespace_id == namespace_id, model_redirects.c.name == name
+        )
+    )
+
+
+def update_model(tx: Transaction, model_id: int, values: Mapping[str, Any]) -> None:
+    tx.execute(
+        models.update()
+        .where(models.c.id == model_id)
+        .values(**values, revision=models.c.revision + 1, updated_at=tx.now)
+    )
+
+
+# --- owners and tags -----------------------------------------------------------------------------
+
+
+def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str]]:
+    query = (
+        sa.select(model_owners.c.model_id, model_owners.c.owner)
+        .where(model_owners.c.model_id.in_(list(model_ids)))
+        .order_by(model_owners.c.model_id, model_owners.c.owner)
+    )
+    found: dict[int, list[str]] = {}
+    for model_id, owner in tx.rows(query):
+        found.setdefault(model_id, []).append(owner)
+    return found
+
+
+def set_owners(tx: Transaction, model_id: int, owners: Sequence[str]) -> None:
+    tx.execute(model_owners.delete().where(model_owners.c.model_id == model_id))
+    if owners:
+        tx.execute(model_owners.insert(), [{"model_id": model_id, "owner": owner} for owner in owners])
+
+
+def list_tags(tx: Transaction, model_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    query = (
+        sa.select(model_tags.c.model_id, model_tags.c.key, model_tags.c.value)
+        .where(model_tags.c.model_id.in_(list(model_ids)))
+        .order_by(model_tags.c.model_id, model_tags.c.key)
+    )
+    found: dict[int, dict[str, str]] = {}
+    for model_id, key, value in tx.rows(query):
+        found.setdefault(model_id, {})[key] = value
+    return found
+
+
+def set_tags(tx: Transaction, model_id: int, tags: Mapping[str, str]) -> None:
+    tx.execute(model_tags.delete().where(model_tags.c.model_id == model_id))
+    if tags:
+        tx.execute(model_tags.insert(), [{"model_id": model_id, "key": k, "value": v} for k, v in tags.items()])
+
+
+# --- what a model is found by --------------------------------------------------------------------
+
+_SEARCH = sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))
+_DELETE_WORDS = Statement(sa.delete(_SEARCH).where(_SEARCH.c.rowid == _p("model_id")))
+_INSERT_WORDS = Statement(sa.insert(_SEARCH).values(rowid=_p("model_id"), words=_p("words")))
+
+
+def set_words(tx: Transaction, model_id: int, words: str) -> None:
+    """What full-text search finds the model by; '' takes it out."""
+    tx.run(_DELETE_WORDS, model_id=model_id)
+    if words:
+        tx.run(_INSERT_WORDS, model_id=model_id, words=words)
+
+
+_FIND_CARD = Statement(sa.select(models.c.card_text).where(models.c.id == _p("model_id")))
+
+
+def find_card_text(tx: Transaction, model_id: int) -> str:
+    row = tx.one(_FIND_CARD, model_id=model_id)
+    return row[0] if row else ""

@@ -1,0 +1,103 @@
+"""Which names a namespace takes, and what a model is found by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from modelyard.domain.errors import Invalid, InvalidFact, InvalidName
+
+MAX_DESCRIPTION_LENGTH = 20_000
+MAX_TAGS = 200
+MAX_TAG_KEY_LENGTH = 250
+MAX_TAG_VALUE_LENGTH = 5_000
+MAX_OWNERS = 50
+MAX_PATTERN_LENGTH = 200
+MAX_WORDS_LENGTH = 64_000
+
+# A naming policy needs these and no more; without groups that repeat groups a match takes linear time.
+_SAFE_PATTERN = re.compile(
+    r"(?:[a-z0-9._\-]|\[[a-z0-9._\-]+\]|\(\?:[a-z0-9._\-|]+\)|[?*+|]|\{\d{1,2}(?:,\d{1,2})?\})+\Z"
+)
+
+
+def check_naming_pattern(pattern: str) -> None:
+    """Raises Invalid for a pattern that is no regular expression, or could take for ever."""
+    if len(pattern) > MAX_PATTERN_LENGTH or not _SAFE_PATTERN.match(pattern) or re.search(r"\)[*+{]", pattern):
+        raise Invalid(
+            reason=f"{pattern[:100]!r} is not a naming pattern",
+            fix="Use letters, digits, '.', '_', '-', [a-z] sets, (?:one|two) choices, and ? * + {n,m} after a set",
+        )
+    try:
+        re.compile(pattern)
+    except re.error as exc:
+        raise Invalid(reason=f"{pattern[:100]!r} is not a naming pattern: {exc}", fix="Correct it") from None
+
+
+def check_against_policy(name: str, pattern: str | None, reserved: Iterable[str], namespace: str) -> None:
+    """Raises InvalidName when the namespace's own naming policy does not take the name."""
+    if name in set(reserved):
+        raise InvalidName(
+            value=name, what="model name", reason=f"namespace {namespace} reserves it", proposal=f"{name}-model"
+        )
+    if pattern and not re.fullmatch(pattern, name):
+        raise InvalidName(
+            value=name,
+            what="model name",
+            reason=f"namespace {namespace} takes only names like {pattern}",
+            proposal=pattern,
+            fix=f"Choose a name that the pattern {pattern} matches; see modelyard namespace show {namespace}",
+        )
+
+
+def check_text(value: str, what: str, limit: int = MAX_DESCRIPTION_LENGTH) -> str:
+    """Raises InvalidFact for text that is too long or cannot be stored in every database."""
+    if len(value) > limit:
+        raise InvalidFact(what=what, reason=f"it has {len(value)} characters, at most {limit} are allowed")
+    if "\0" in value:
+        raise InvalidFact(what=what, reason="it has a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidFact(what=what, reason="it is not valid Unicode") from None
+    return value
+
+
+def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    if len(tags) > MAX_TAGS:
+        raise InvalidFact(what="the tags", reason=f"there are {len(tags)}, at most {MAX_TAGS} are allowed")
+    for key, value in tags.items():
+        if not key.strip():
+            raise InvalidFact(what="a tag", reason="its key is empty")
+        check_text(key, f"tag key {key[:40]!r}", MAX_TAG_KEY_LENGTH)
+        check_text(value, f"tag {key!r}", MAX_TAG_VALUE_LENGTH)
+    return dict(tags)
+
+
+def check_owners(owners: Iterable[str]) -> list[str]:
+    unique = sorted({check_text(owner.strip(), "an owner", 200) for owner in owners})
+    if len(unique) > MAX_OWNERS or "" in unique:
+        raise InvalidFact(what="the owners", reason=f"give at most {MAX_OWNERS}, none of them empty")
+    return unique
+
+
+def words_of(
+    namespace: str,
+    name: str,
+    display_name: str,
+    description: str,
+    tags: Mapping[str, str],
+    owners: Iterable[str],
+    card_text: str,
+) -> str:
+    """Everything a model is found by, the most telling first, cut to a bounded length."""
+    parts = [
+        f"{namespace}/{name}",
+        re.sub(r"[-._/]+", " ", f"{namespace} {name}"),
+        display_name,
+        description,
+        " ".join(f"{k} {v}" for k, v in tags.items()),
+        " ".join(owners),
+        card_text,
+    ]
+    return " \n".join(p for p in parts if p)[:MAX_WORDS_LENGTH]

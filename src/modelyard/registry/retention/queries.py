@@ -1,0 +1,98 @@
+"""SQL of the collector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.tables import blob_senders, blobs, manifest_files, server_facts, uploads, versions
+from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
+
+
+def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
+    named = (
+        sa.select(sa.literal(1))
+        .select_from(manifest_files.join(versions, versions.c.manifest_id == manifest_files.c.manifest_id))
+        .where(manifest_files.c.digest == blobs.c.digest, versions.c.state != "deleted")
+        .correlate(blobs)
+    )
+    coming = sa.select(sa.literal(1)).where(uploads.c.digest == blobs.c.digest, uploads.c.expires_at > tx.now)
+    return sa.and_(blobs.c.touched_at < tx.now - grace, ~sa.exists(named), ~sa.exists(coming.correlate(blobs)))
+
+
+def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[tuple[Digest, int]]:
+    """(digest, size in bytes) of bytes that may go, by digest after `after`."""
+    query = (
+        sa.select(blobs.c.digest, blobs.c.size_bytes)
+        .where(blobs.c.state == "live", blobs.c.digest > after, _unneeded(tx, grace))
+        .order_by(blobs.c.digest)
+        .limit(limit)
+    )
+    return [(Digest(digest), size) for digest, size in tx.rows(query)]
+
+
+def mark_unneeded(tx: Transaction, grace: int, limit: int) -> int:
+    """Mark bytes that may go; returns how many were marked now."""
+    some = sa.select(blobs.c.digest).where(blobs.c.state == "live", _unneeded(tx, grace)).limit(limit)
+    done = tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(state="deleting"))
+    return done.rowcount
+
+
+def mark_orphan(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
+    """Mark bytes that no row knows; False when a row or an open upload has come meanwhile."""
+    coming = sa.select(uploads.c.id).where(uploads.c.digest == digest, uploads.c.expires_at > tx.now)
+    if tx.execute(coming).first() is not None:
+        return False
+    insert = (
+        postgresql.insert(blobs)
+        .values(digest=digest, size_bytes=size_bytes, state="deleting", created_at=tx.now, touched_at=tx.now)
+        .on_conflict_do_nothing(index_elements=["digest"])
+        .returning(blobs.c.digest)
+    )
+    return tx.execute(insert).first() is not None
+
+
+def list_marked(tx: Transaction, limit: int) -> list[tuple[Digest, int]]:
+    query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == "deleting").limit(limit)
+    return [(Digest(digest), size) for digest, size in tx.rows(query)]
+
+
+def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
+    """Delete the rows of bytes that are gone."""
+    gone = list(digests)
+    tx.execute(blob_senders.delete().where(blob_senders.c.digest.in_(gone)))
+    tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == "deleting"))
+
+
+def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int]]:
+    """(digest, size in bytes) of all known bytes, by digest after `after`."""
+    query = (
+        sa.select(blobs.c.digest, blobs.c.size_bytes)
+        .where(blobs.c.state == "live", blobs.c.digest > after)
+        .order_by(blobs.c.digest)
+        .limit(limit)
+    )
+    return [(Digest(digest), size) for digest, size in tx.rows(query)]
+
+
+def find_known(tx: Transaction, digests: Iterable[Digest]) -> set[Digest]:
+    query = sa.select(blobs.c.digest).where(blobs.c.digest.in_(list(digests)))
+    return {Digest(row[0]) for row in tx.rows(query)}
+
+
+_LEASE = "backup_lease_until"
+
+
+def set_backup_lease(tx: Transaction, until: int) -> None:
+    """No bytes are deleted before `until`, so that a backup can copy them."""
+    insert = postgresql.insert(server_facts).values(key=_LEASE, value=str(until))
+    tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": str(until)}))
+
+
+def find_backup_lease(tx: Transaction) -> int:
+    """Until when a backup holds the bytes; 0 for never."""
+    value = tx.execute(sa.select(server_facts.c.value).where(server_facts.c.key == _LEASE)).scalar_one_or_none()
+    return int(value) if value else 0

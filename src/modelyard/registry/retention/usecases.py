@@ -1,0 +1,192 @@
+"""Collecting bytes that nothing needs, and checking the bytes that something does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from modelyard.blobs.store import BlobStore, StoredBlob
+from modelyard.db.engine import Database
+from modelyard.db.transaction import MICROSECONDS, Transaction, to_datetime, to_moment
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict
+from modelyard.domain.manifest import Manifest
+from modelyard.domain.names import Ref
+from modelyard.registry.access import rules as access
+from modelyard.registry.retention import queries
+from modelyard.registry.uploads import usecases as uploads
+from modelyard.registry.versions import usecases as versions
+
+DEFAULT_GRACE = 86_400 * MICROSECONDS
+_PAGE = 500
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Collection:
+    """What a sweep found, or did."""
+
+    blobs: int = 0
+    size_bytes: int = 0
+    orphans: int = 0
+    """Of `blobs`, those that no row knew: bytes left by a crash."""
+    uploads: int = 0
+    """Expired uploads."""
+    dry_run: bool = True
+
+
+def collect(
+    db: Database, blobs: BlobStore, actor: Actor, *, grace: int = DEFAULT_GRACE, dry_run: bool
+) -> Collection:
+    """Delete the bytes that nothing needs. grace: microseconds since somebody last sent or asked for them.
+
+    Safe while people push. Raises Conflict while a backup holds the bytes.
+    """
+    access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    return _plan(db, blobs, grace) if dry_run else _sweep(db, blobs, actor, grace)
+
+
+def _plan(db: Database, blobs: BlobStore, grace: int) -> Collection:
+    plan = Collection()
+    after = ""
+    while page := db.read(partial(queries.list_unneeded, grace=grace, after=after, limit=_PAGE)):
+        plan.blobs += len(page)
+        plan.size_bytes += sum(size for _, size in page)
+        after = page[-1][0]
+    for orphan in _orphans(db, blobs, grace):
+        plan.blobs += 1
+        plan.orphans += 1
+        plan.size_bytes += orphan.size_bytes
+    return plan
+
+
+def _sweep(db: Database, blobs: BlobStore, actor: Actor, grace: int) -> Collection:
+    done = Collection(dry_run=False)
+    _refuse_during_backup(db)
+    done.uploads = uploads.sweep_uploads(db, blobs)
+    _delete_marked(db, blobs, done)
+    while db.write(lambda tx: _mark(tx, grace)):
+        _delete_marked(db, blobs, done)
+    for orphan in _orphans(db, blobs, grace):
+        _refuse_during_backup(db)
+        if db.write(partial(queries.mark_orphan, digest=orphan.digest, size_bytes=orphan.size_bytes)):
+            done.orphans += 1
+            _delete_marked(db, blobs, done)
+    horizon = to_datetime(db.clock() - uploads.UPLOAD_LIFETIME)
+    blobs.sweep_staging(horizon)
+    if done.blobs:
+        db.write(
+            lambda tx: tx.append(events.BytesCollected(blobs=done.blobs, size_bytes=done.size_bytes), actor)
+        )
+    return done
+
+
+def _mark(tx: Transaction, grace: int) -> int:
+    # Asked in the marking transaction itself: a backup that takes its lease later finds the row marked.
+    if queries.find_backup_lease(tx) > tx.now:
+        return 0
+    return queries.mark_unneeded(tx, grace, _PAGE)
+
+
+def _refuse_during_backup(db: Database) -> None:
+    until = db.read(queries.find_backup_lease)
+    if until > db.clock():
+        raise Conflict(
+            reason=f"a backup holds the bytes until {to_datetime(until).isoformat(timespec='seconds')}",
+            fix="Run the collection again when the backup is done",
+        )
+
+
+def _delete_marked(db: Database, blobs: BlobStore, done: Collection) -> None:
+    while marked := db.read(lambda tx: queries.list_marked(tx, _PAGE)):
+        for digest, size in marked:
+            blobs.delete(digest)
+            done.blobs += 1
+            done.size_bytes += size
+        db.write(partial(queries.forget, digests=[digest for digest, _ in marked]))
+
+
+def _orphans(db: Database, blobs: BlobStore, grace: int) -> Iterator[StoredBlob]:
+    """Bytes in the store that no row knows, older than the grace."""
+    horizon = db.clock() - grace
+    page: list[StoredBlob] = []
+    for stored in blobs.list():
+        if to_moment(stored.modified_at) <= horizon:
+            page.append(stored)
+        if len(page) == _PAGE:
+            yield from _unknown(db, page)
+            page = []
+    yield from _unknown(db, page)
+
+
+def _unknown(db: Database, page: list[StoredBlob]) -> list[StoredBlob]:
+    if not page:
+        return []
+    known = db.read(lambda tx: queries.find_known(tx, [stored.digest for stored in page]))
+    return [stored for stored in page if stored.digest not in known]
+
+
+# --- checking ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    digest: Digest
+    problem: str
+    """'missing' or 'corrupt'."""
+
+
+@dataclass(slots=True)
+class ScrubProgress:
+    checked: int
+    size_bytes: int
+    damage: list[Damage]
+    finished: bool
+
+
+def scrub(db: Database, blobs: BlobStore, actor: Actor) -> Iterator[ScrubProgress]:
+    """Read all known bytes again; yields now and then how far it is, and at the end."""
+    access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    return _scrub(db, blobs)
+
+
+def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
+    progress = ScrubProgress(0, 0, [], False)
+    after = ""
+    while page := db.read(partial(queries.list_blobs, after=after, limit=50)):
+        for digest, size in page:
+            damage = _verify(blobs, digest)
+            if damage is not None:
+                logger.error("blob %s is %s", damage.digest, damage.problem)
+                progress.damage.append(damage)
+            progress.checked += 1
+            progress.size_bytes += size
+        after = page[-1][0]
+        yield progress
+    progress.finished = True
+    yield progress
+
+
+def verify_version(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> list[tuple[str, str]]:
+    """Read a version's stored bytes again: (path, 'missing' or 'corrupt') of each damaged file."""
+    _, _, body = db.read(lambda tx: versions.read_manifest(tx, actor, ref))
+    damaged = []
+    for file in Manifest.from_bytes(body).files:
+        damage = _verify(blobs, file.digest)
+        if damage is not None:
+            damaged.append((file.path, damage.problem))
+    return damaged
+
+
+def _verify(blobs: BlobStore, digest: Digest) -> Damage | None:
+    try:
+        blobs.verify(digest)
+    except BlobNotFound:
+        return Damage(digest, "missing")
+    except BlobCorrupt:
+        return Damage(digest, "corrupt")
+    return None

@@ -1,0 +1,1 @@
+"""Finding models: filters and full text across features, read-only, by keyset pages."""

@@ -1,0 +1,53 @@
+"""Pages of models that the actor may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+from modelyard.domain.names import ModelName
+from modelyard.registry.catalog import queries as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.usecases import find_model
+from modelyard.registry.search import queries
+from modelyard.registry.search.rules import ModelSearch
+from modelyard.registry.versions import queries as versions
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model with what a list shows of it."""
+
+    model: Model
+    tags: Mapping[str, str]
+    owners: Sequence[str]
+    aliases: Sequence[tuple[str, int]]
+    """(alias, version number)."""
+
+
+def search_models(
+    tx: Transaction, actor: Actor, search: ModelSearch, before: tuple[int, int] | None, limit: int
+) -> list[FoundModel]:
+    """Most recently changed first. Four statements, whatever is stored."""
+    return _with_details(tx, queries.search_models(tx, actor, search, before, limit))
+
+
+def count_models(tx: Transaction, actor: Actor, search: ModelSearch) -> int:
+    return queries.count_models(tx, actor, search)
+
+
+def show_model(tx: Transaction, actor: Actor, name: ModelName) -> FoundModel:
+    return _with_details(tx, [find_model(tx, actor, name)])[0]
+
+
+def _with_details(tx: Transaction, found: list[Model]) -> list[FoundModel]:
+    ids = [model.id for model in found]
+    tags = catalog.list_tags(tx, ids)
+    owners = catalog.list_owners(tx, ids)
+    aliases = versions.list_aliases_of(tx, ids)
+    return [
+        FoundModel(model, tags.get(model.id, {}), owners.get(model.id, []), aliases.get(model.id, []))
+        for model in found
+    ]

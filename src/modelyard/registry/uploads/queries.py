@@ -1,0 +1,200 @@
+"""SQL of blobs and uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import blob_senders, blobs, manifest_files, models, uploads, versions
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.digest import Digest
+from modelyard.registry.access.queries import model_role
+
+_p = sa.bindparam
+_CHUNK = 500
+
+
+def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
+    """Pieces small enough for one statement's parameters on every database."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
+    """Which rows of `blobs` the actor may read: sent by them, or in a version they may pull."""
+    sent = sa.exists().where(blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == actor.id)
+    if actor.is_admin and actor.scope.namespace is None:
+        return sa.true()
+    open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
+    readable = (
+        sa.select(sa.literal(1))
+        .select_from(
+            manifest_files.join(versions, versions.c.manifest_id == manifest_files.c.manifest_id).join(
+                models, models.c.id == versions.c.model_id
+            )
+        )
+        .where(
+            manifest_files.c.digest == blobs.c.digest,
+            versions.c.state != "deleted",
+            sa.or_(models.c.visibility.in_(open_to), model_role(actor.id) >= Role.READER.value),
+        )
+        .correlate(blobs)
+    )
+    return sa.or_(sent, sa.exists(readable))
+
+
+def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -> dict[Digest, int]:
+    """Of these digests the ones that are here and that the actor may read, with their sizes."""
+    known: dict[Digest, int] = {}
+    for some in chunked(list(digests)):
+        query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
+            blobs.c.digest.in_(some), blobs.c.state == "live", may_read_bytes(actor)
+        )
+        known.update({Digest(digest): size for digest, size in tx.rows(query)})
+    return known
+
+
+def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
+    """Somebody relies on these bytes now: the collector's grace begins again."""
+    for some in chunked(list(digests)):
+        tx.execute(
+            blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == "live").values(touched_at=tx.now)
+        )
+
+
+_UPSERT_BLOB = Statement(
+    postgresql.insert(blobs)
+    .values(
+        digest=_p("digest"),
+        size_bytes=_p("size_bytes"),
+        state="live",
+        created_at=_p("now"),
+        touched_at=_p("now"),
+    )
+    .on_conflict_do_update(
+        index_elements=["digest"],
+        set_={"state": "live", "touched_at": _p("now")},
+        where=blobs.c.state != "deleting",
+    )
+    .returning(blobs.c.digest)
+)
+_NOTE_SENDER = Statement(
+    postgresql.insert(blob_senders)
+    .values(digest=_p("digest"), actor_id=_p("actor_id"), sent_at=_p("now"))
+    .on_conflict_do_update(index_elements=["digest", "actor_id"], set_={"sent_at": _p("now")})
+)
+
+
+def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
+    """Make the bytes known; False while the collector is just removing the same digest."""
+    return tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, now=tx.now) is not None
+
+
+def note_sender(tx: Transaction, digest: Digest, actor_id: int) -> None:
+    tx.run(_NOTE_SENDER, digest=digest, actor_id=actor_id, now=tx.now)
+
+
+_FIND_STATE = Statement(sa.select(blobs.c.state, blobs.c.size_bytes).where(blobs.c.digest == _p("digest")))
+
+
+def find_state(tx: Transaction, digest: Digest) -> tuple[str, int] | None:
+    """(state, size in bytes) of a known blob."""
+    row = tx.one(_FIND_STATE, digest=digest)
+    return (row[0], row[1]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    id: str
+    actor_id: int
+    digest: Digest
+    size_bytes: int
+    expires_at: int
+
+
+_INSERT_UPLOAD = Statement(
+    uploads.insert().values(
+        id=_p("id"),
+        actor_id=_p("actor_id"),
+        digest=_p("digest"),
+        size_bytes=_p("size_bytes"),
+        created_at=_p("now"),
+        expires_at=_p("expires_at"),
+    )
+)
+_FIND_UPLOAD = Statement(
+    sa.select(
+        uploads.c.id, uploads.c.actor_id, uploads.c.digest, uploads.c.size_bytes, uploads.c.expires_at
+    ).where(uploads.c.id == _p("id"))
+)
+_DELETE_UPLOAD = Statement(uploads.delete().where(uploads.c.id == _p("id")))
+
+
+def insert_upload(tx: Transaction, upload: Upload) -> None:
+    tx.run(
+        _INSERT_UPLOAD,
+        id=upload.id,
+        actor_id=upload.actor_id,
+        digest=upload.digest,
+        size_bytes=upload.size_bytes,
+        now=tx.now,
+        expires_at=upload.expires_at,
+    )
+
+
+def find_upload(tx: Transaction, upload_id: str) -> Upload | None:
+    row = tx.one(_FIND_UPLOAD, id=upload_id)
+    return Upload(row[0], row[1], Digest(row[2]), row[3], row[4]) if row else None
+
+
+def find_upload_of(tx: Transaction, actor_id: int, digest: Digest, size_bytes: int) -> Upload | None:
+    """The actor's newest open upload of the same bytes."""
+    query = (
+        sa.select(
+            uploads.c.id, uploads.c.actor_id, uploads.c.digest, uploads.c.size_bytes, uploads.c.expires_at
+        )
+        .where(
+            uploads.c.actor_id == actor_id,
+            uploads.c.digest == digest,
+            uploads.c.size_bytes == size_bytes,
+            uploads.c.expires_at > tx.now,
+        )
+        .order_by(uploads.c.created_at.desc())
+    )
+    row = tx.execute(query).first()
+    return Upload(row[0], row[1], Digest(row[2]), row[3], row[4]) if row else None
+
+
+def extend_upload(tx: Transaction, upload_id: str, expires_at: int) -> None:
+    tx.execute(uploads.update().where(uploads.c.id == upload_id).values(expires_at=expires_at))
+
+
+def delete_upload(tx: Transaction, upload_id: str) -> None:
+    tx.run(_DELETE_UPLOAD, id=upload_id)
+
+
+def list_expired_uploads(tx: Transaction) -> list[str]:
+    query = sa.select(uploads.c.id).where(uploads.c.expires_at <= tx.now).limit(1000)
+    return [row[0] for row in tx.rows(query)]
+
+
+# --- what was read from the files ----------------------------------------------------------------
+
+
+def find_facts(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, str | None]:
+    """digest → JSON of its format facts; '' when there is nothing to know, None when nobody looked yet."""
+    found: dict[Digest, str | None] = {}
+    for some in chunked(list(digests)):
+        query = sa.select(blobs.c.digest, blobs.c.facts).where(blobs.c.digest.in_(some))
+        found.update({Digest(digest): facts for digest, facts in tx.rows(query)})
+    return found
+
+
+def set_facts(tx: Transaction, facts: Mapping[Digest, str]) -> None:
+    for digest, text in facts.items():
+        tx.execute(blobs.update().where(blobs.c.digest == digest).values(facts=text))

@@ -1,0 +1,171 @@
+"""From a client's bytes to a blob that manifests may name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import BlobBeingCollected, OffsetMismatch, SizeMismatch, TooLarge, UploadNotFound
+from modelyard.registry.access import rules as access
+from modelyard.registry.uploads import queries
+from modelyard.registry.uploads.queries import Upload
+
+UPLOAD_LIFETIME = 7 * 86_400 * MICROSECONDS
+"""An upload that is not touched for a week is swept."""
+
+
+def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) -> list[Digest]:
+    """Which of these bytes the actor must send, in the order given.
+
+    wanted: digest → size in bytes. What is present is kept alive, so a registration that follows within
+    the collector's grace finds it. Raises SizeMismatch for known bytes of another size.
+    """
+    require_sender(actor)
+    known = queries.find_known_sizes(tx, actor, wanted)
+    for digest, size in known.items():
+        if wanted[digest] != size:
+            raise SizeMismatch(actual=size, expected=wanted[digest], digest=digest)
+    queries.touch_blobs(tx, known)
+    return [digest for digest in wanted if digest not in known]
+
+
+def require_sender(actor: Actor) -> None:
+    """Whoever is signed in may send bytes; what they may do with them is asked when they name them."""
+    access.check(
+        actor, Permission.NAMESPACE_READ, access.SERVER if actor.scope.namespace is None else _scoped(actor)
+    )
+
+
+def _scoped(actor: Actor) -> access.Place:
+    from dataclasses import replace
+
+    return replace(access.SERVER, namespace=actor.scope.namespace, model=actor.scope.model)
+
+
+def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, max_file_bytes: int) -> Upload:
+    """A resumable upload; the actor's open upload of the same bytes when there is one.
+
+    Raises TooLarge.
+    """
+    require_sender(actor)
+    if size_bytes > max_file_bytes:
+        raise TooLarge(what="the file", actual=size_bytes, limit=max_file_bytes, setting="max_file_bytes")
+
+    def work(tx: Transaction) -> Upload:
+        expires_at = tx.now + UPLOAD_LIFETIME
+        found = queries.find_upload_of(tx, actor.id, digest, size_bytes)
+        if found is not None:
+            queries.extend_upload(tx, found.id, expires_at)
+            return found
+        upload = Upload(uuid.uuid4().hex, actor.id, digest, size_bytes, expires_at)
+        queries.insert_upload(tx, upload)
+        return upload
+
+    return db.write(work)
+
+
+def find_upload(tx: Transaction, actor: Actor, upload_id: str) -> Upload:
+    """Raises UploadNotFound, also for another's upload."""
+    found = queries.find_upload(tx, upload_id)
+    if found is None or found.actor_id != actor.id or found.expires_at <= tx.now:
+        raise UploadNotFound(upload=upload_id[:64])
+    return found
+
+
+def append_bytes(blobs: BlobStore, upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
+    """Add bytes at `offset`; returns the new offset. Raises OffsetMismatch, SizeMismatch."""
+    staged = blobs.stage(upload.id)
+    present = staged.size()
+    if offset != present:
+        raise OffsetMismatch(actual=present, expected=offset)
+    return staged.append(_no_more_than(chunks, upload.size_bytes - present, upload.size_bytes))
+
+
+def _no_more_than(chunks: Iterable[bytes], room: int, announced: int) -> Iterable[bytes]:
+    for chunk in chunks:
+        room -= len(chunk)
+        if room < 0:
+            raise SizeMismatch(actual=announced - room, expected=announced)
+        yield chunk
+
+
+def finish_upload(db: Database, blobs: BlobStore, actor: Actor, upload: Upload) -> int:
+    """Turn a complete upload into a blob. Returns its size in bytes.
+
+    Raises DigestMismatch or SizeMismatch (the upload stays, so the client can go on or discard it),
+    BlobBeingCollected (try again), DiskFull.
+    """
+    db.read(lambda tx: _refuse_collected(tx, upload.digest))
+    staged = blobs.stage(upload.id)
+    staged.commit(upload.digest, upload.size_bytes)
+    db.write(lambda tx: _record_blob(tx, actor, upload))
+    return upload.size_bytes
+
+
+def receive_blob(
+    db: Database,
+    blobs: BlobStore,
+    actor: Actor,
+    digest: Digest,
+    chunks: Iterable[bytes],
+    size_bytes: int | None,
+    max_file_bytes: int,
+) -> int:
+    """One request, one blob: for files small enough to send again. Returns the size that was counted."""
+    upload = start_upload(db, actor, digest, -1 if size_bytes is None else size_bytes, max_file_bytes)
+    db.read(lambda tx: _refuse_collected(tx, digest))
+    try:
+        counted = blobs.put(_limited(chunks, max_file_bytes), digest, size_bytes)
+    except BaseException:
+        db.write(lambda tx: queries.delete_upload(tx, upload.id))
+        raise
+    done = Upload(upload.id, upload.actor_id, digest, counted, upload.expires_at)
+    db.write(lambda tx: _record_blob(tx, actor, done))
+    return counted
+
+
+def _limited(chunks: Iterable[bytes], limit: int) -> Iterable[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > limit:
+            raise TooLarge(what="the file", actual=f"more than {limit}", limit=limit, setting="max_file_bytes")
+        yield chunk
+
+
+def discard_upload(db: Database, blobs: BlobStore, upload: Upload) -> None:
+    blobs.stage(upload.id).discard()
+    db.write(lambda tx: queries.delete_upload(tx, upload.id))
+
+
+def sweep_uploads(db: Database, blobs: BlobStore) -> int:
+    """Forget uploads that nobody touched for their lifetime; returns how many."""
+    expired = db.read(queries.list_expired_uploads)
+    for upload_id in expired:
+        blobs.stage(upload_id).discard()
+
+    def forget(tx: Transaction) -> None:
+        for upload_id in expired:
+            queries.delete_upload(tx, upload_id)
+
+    if expired:
+        db.write(forget)
+    return len(expired)
+
+
+def _refuse_collected(tx: Transaction, digest: Digest) -> None:
+    state = queries.find_state(tx, digest)
+    if state is not None and state[0] == "deleting":
+        raise BlobBeingCollected(digest=digest)
+
+
+def _record_blob(tx: Transaction, actor: Actor, upload: Upload) -> None:
+    if not queries.upsert_blob(tx, upload.digest, upload.size_bytes):
+        raise BlobBeingCollected(digest=upload.digest)
+    queries.note_sender(tx, upload.digest, actor.id)
+    queries.delete_upload(tx, upload.id)

@@ -1,0 +1,733 @@
+"""SQL of manifests, versions and aliases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    alias_moves,
+    aliases,
+    manifest_files,
+    manifests,
+    models,
+    namespaces,
+    version_metrics,
+    version_tags,
+    versions,
+)
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.digest import Digest
+from modelyard.domain.manifest import Manifest
+from modelyard.domain.names import Alias, ModelName, Ref
+from modelyard.domain.record import Metric
+from modelyard.registry.access.queries import model_role
+from modelyard.registry.access.rules import Place
+
+_p = sa.bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version without its files and its record's text."""
+
+    id: int
+    model_id: int
+    number: int
+    digest: Digest
+    record_digest: Digest
+    state: str
+    description: str
+    revision: int
+    created_at: int
+    updated_at: int
+    created_by: str
+    manifest_id: int
+    size_bytes: int
+    file_count: int
+    format_facts: str
+    record: str
+
+
+_VERSION = (
+    versions.c.id,
+    versions.c.model_id,
+    versions.c.number,
+    versions.c.digest,
+    versions.c.record_digest,
+    versions.c.state,
+    versions.c.description,
+    versions.c.revision,
+    versions.c.created_at,
+    versions.c.updated_at,
+    actors.c.name,
+    versions.c.manifest_id,
+    manifests.c.size_bytes,
+    manifests.c.file_count,
+    manifests.c.format_facts,
+    versions.c.record,
+)
+_VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
+    actors, actors.c.id == versions.c.created_by
+)
+
+
+def _version(row: Sequence[Any]) -> Version:
+    return Version(row[0], row[1], row[2], Digest(row[3]), Digest(row[4]), *row[5:])
+
+
+_BY_NUMBER = Statement(
+    sa.select(*_VERSION)
+    .select_from(_VERSIONS)
+    .where(versions.c.model_id == _p("model_id"), versions.c.number == _p("number"))
+)
+_BY_DIGEST = Statement(
+    sa.select(*_VERSION)
+    .select_from(_VERSIONS)
+    .where(versions.c.model_id == _p("model_id"), versions.c.digest == _p("digest"))
+    .order_by(versions.c.number.desc())
+    .limit(1)
+)
+_BY_ALIAS = Statement(
+    sa.select(*_VERSION)
+    .select_from(_VERSIONS.join(aliases, aliases.c.version_id == versions.c.id))
+    .where(aliases.c.model_id == _p("model_id"), aliases.c.alias == _p("alias"))
+)
+
+
+def find_by_number(tx: Transaction, model_id: int, number: int) -> Version | None:
+    row = tx.one(_BY_NUMBER, model_id=model_id, number=number)
+    return _version(row) if row else None
+
+
+def find_by_digest(tx: Transaction, model_id: int, digest: Digest) -> Version | None:
+    """The newest with these files."""
+    row = tx.one(_BY_DIGEST, model_id=model_id, digest=digest)
+    return _version(row) if row else None
+
+
+def find_by_alias(tx: Transaction, model_id: int, alias: Alias) -> Version | None:
+    row = tx.one(_BY_ALIAS, model_id=model_id, alias=alias)
+    return _version(row) if row else None
+
+
+# --- resolve: the hottest read ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference means now."""
+
+    model: ModelName
+    number: int
+    digest: Digest
+    record_digest: Digest
+    state: str
+    size_bytes: int
+    created_at: int
+    alias_revision: int | None
+    place: Place
+    deleted: bool
+
+
+_RESOLVED = (
+    namespaces.c.name,
+    models.c.name,
+    versions.c.number,
+    versions.c.digest,
+    versions.c.record_digest,
+    versions.c.state,
+    manifests.c.size_bytes,
+    versions.c.created_at,
+    models.c.visibility,
+    models.c.deleted_at,
+    model_role(_p("actor_id")),
+)
+_MODEL_VERSIONS = (
+    namespaces.join(models, models.c.namespace_id == namespaces.c.id)
+    .join(versions, versions.c.model_id == models.c.id)
+    .join(manifests, manifests.c.id == versions.c.manifest_id)
+)
+_NAMED = (namespaces.c.name == _p("namespace"), models.c.name == _p("name"))
+
+_RESOLVE_ALIAS = Statement(
+    sa.select(*_RESOLVED, aliases.c.revision)
+    .select_from(
+        namespaces.join(models, models.c.namespace_id == namespaces.c.id)
+        .join(aliases, aliases.c.model_id == models.c.id)
+        .join(versions, versions.c.id == aliases.c.version_id)
+        .join(manifests, manifests.c.id == versions.c.manifest_id)
+    )
+    .where(*_NAMED, aliases.c.alias == _p("selector"))
+)
+_RESOLVE_NUMBER = Statement(
+    sa.select(*_RESOLVED, sa.null())
+    .select_from(_MODEL_VERSIONS)
+    .where(*_NAMED, versions.c.number == _p("selector"))
+)
+_RESOLVE_DIGEST = Statement(
+    sa.select(*_RESOLVED, sa.null())
+    .select_from(_MODEL_VERSIONS)
+    .where(*_NAMED, versions.c.digest == _p("selector"))
+    .order_by(versions.c.number.desc())
+    .limit(1)
+)
+_RESOLVE_NEWEST = Statement(
+    sa.select(*_RESOLVED, sa.null())
+    .select_from(_MODEL_VERSIONS)
+    .where(*_NAMED, versions.c.number == models.c.newest_version)
+)
+
+
+def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
+    """One statement from names and selector to the version and the actor's role there.
+
+    None: nothing by that name and selector; redirects of renamed models are not followed here.
+    """
+    named: dict[str, Any] = {"actor_id": actor.id, "namespace": ref.model.namespace, "name": ref.model.name}
+    match ref.selector:
+        case None:
+            row = tx.one(_RESOLVE_NEWEST, **named)
+        case int():
+            row = tx.one(_RESOLVE_NUMBER, selector=ref.selector, **named)
+        case Digest():
+            row = tx.one(_RESOLVE_DIGEST, selector=ref.selector, **named)
+        case _:
+            row = tx.one(_RESOLVE_ALIAS, selector=ref.selector, **named)
+    if row is None:
+        return None
+    place = Place(row[0], row[1], Role(row[10]), Visibility(row[8]))
+    return Resolved(
+        ModelName(row[0], row[1]),
+        row[2],
+        Digest(row[3]),
+        Digest(row[4]),
+        row[5],
+        row[6],
+        row[7],
+        row[11],
+        place,
+        row[9] is not None,
+    )
+
+
+# --- registering -----------------------------------------------------------------------------------
+
+_FIND_MANIFEST = Statement(sa.select(manifests.c.id).where(manifests.c.digest == _p("digest")))
+_INSERT_MANIFEST = Statement(
+    manifests.insert()
+    .values(
+        digest=_p("digest"),
+        body=_p("body"),
+        size_bytes=_p("size_bytes"),
+        file_count=_p("file_count"),
+        format_facts=_p("format_facts"),
+        created_at=_p("now"),
+    )
+    .returning(manifests.c.id)
+)
+
+
+def find_manifest(tx: Transaction, digest: Digest) -> int | None:
+    row = tx.one(_FIND_MANIFEST, digest=digest)
+    return row[0] if row else None
+
+
+def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str) -> int:
+    row = tx.one(
+        _INSERT_MANIFEST,
+        digest=manifest.digest,
+        body=manifest.canonical_bytes.decode(),
+        size_bytes=manifest.size_bytes,
+        file_count=len(manifest.files),
+        format_facts=format_facts,
+        now=tx.now,
+    )
+    assert row is not None
+    manifest_id = int(row[0])
+    tx.execute(
+        manifest_files.insert(),
+        [
+            {
+                "manifest_id": manifest_id,
+                "position": position,
+                "path": file.path,
+                "digest": file.digest,
+                "size_bytes": file.size_bytes,
+            }
+            for position, file in enumerate(manifest.files)
+        ],
+    )
+    return manifest_id
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """An earlier version of the model with the same files."""
+
+    number: int
+    record_digest: str
+    state: str
+    manifest_id: int
+
+
+_FIND_SAME = Statement(
+    sa.select(versions.c.number, versions.c.record_digest, versions.c.state, versions.c.manifest_id)
+    .where(
+        versions.c.model_id == _p("model_id"),
+        versions.c.digest == _p("digest"),
+        versions.c.record_digest == _p("record_digest"),
+        versions.c.state != "deleted",
+    )
+    .order_by(versions.c.number)
+    .limit(1)
+)
+_FIND_SAME_FILES = Statement(
+    sa.select(versions.c.number, versions.c.record_digest, versions.c.state, versions.c.manifest_id)
+    .where(
+        versions.c.model_id == _p("model_id"), versions.c.digest == _p("digest"), versions.c.state != "deleted"
+    )
+    .limit(1)
+)
+
+
+def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> Same | None:
+    """The first version with these files and this record that is not deleted."""
+    row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
+    return Same(*row) if row else None
+
+
+def find_same_files(tx: Transaction, model_id: int, digest: Digest) -> Same | None:
+    """Any version with these files that is not deleted: its bytes are here and readable."""
+    row = tx.one(_FIND_SAME_FILES, model_id=model_id, digest=digest)
+    return Same(*row) if row else None
+
+
+_TAKE_NUMBER = Statement(
+    models.update()
+    .where(models.c.id == _p("the_model"))
+    .values(
+        next_version=models.c.next_version + 1,
+        newest_version=models.c.next_version,
+        version_count=models.c.version_count + 1,
+        framework=_p("framework"),
+        licence=_p("licence"),
+        updated_at=_p("now"),
+    )
+    .returning(models.c.next_version - 1)
+)
+_INSERT_VERSION = Statement(
+    versions.insert()
+    .values(
+        model_id=_p("model_id"),
+        number=_p("number"),
+        manifest_id=_p("manifest_id"),
+        digest=_p("digest"),
+        record_digest=_p("record_digest"),
+        record=_p("record"),
+        state=_p("state"),
+        description=_p("description"),
+        created_at=_p("now"),
+        created_by=_p("actor_id"),
+        updated_at=_p("now"),
+    )
+    .returning(versions.c.id)
+)
+
+
+def take_number(tx: Transaction, model_id: int, framework: str | None, licence: str | None) -> int:
+    """The model's next version number, which also becomes its newest."""
+    row = tx.one(_TAKE_NUMBER, the_model=model_id, framework=framework, licence=licence, now=tx.now)
+    assert row is not None
+    return int(row[0])
+
+
+def insert_version(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    model_id: int,
+    number: int,
+    manifest_id: int,
+    digest: Digest,
+    record_digest: Digest,
+    record: str,
+    state: str,
+    description: str,
+) -> int:
+    row = tx.one(
+        _INSERT_VERSION,
+        model_id=model_id,
+        number=number,
+        manifest_id=manifest_id,
+        digest=digest,
+        record_digest=record_digest,
+        record=record,
+        state=state,
+        description=description,
+        now=tx.now,
+        actor_id=actor.id,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def insert_metrics(tx: Transaction, version_id: int, metrics: Iterable[Metric]) -> None:
+    """Finite values only can be compared; of several datasets per split the first counts."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for m in metrics:
+        value = m.value if math.isfinite(m.value) else None
+        rows.setdefault(
+            (m.name, m.split), {"version_id": version_id, "name": m.name, "split": m.split, "value": value}
+        )
+    if rows:
+        tx.execute(version_metrics.insert(), list(rows.values()))
+
+
+def list_metrics(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[tuple[str, str, float | None]]]:
+    query = (
+        sa.select(
+            version_metrics.c.version_id,
+            version_metrics.c.name,
+            version_metrics.c.split,
+            version_metrics.c.value,
+        )
+        .where(version_metrics.c.version_id.in_(list(version_ids)))
+        .order_by(version_metrics.c.version_id, version_metrics.c.name, version_metrics.c.split)
+    )
+    found: dict[int, list[tuple[str, str, float | None]]] = {}
+    for version_id, name, split, value in tx.rows(query):
+        found.setdefault(version_id, []).append((name, split, value))
+    return found
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def list_versions(
+    tx: Transaction,
+    model_id: int,
+    *,
+    before: int | None,
+    limit: int,
+    states: Sequence[str],
+    tags: Mapping[str, str],
+    metrics: Sequence[tuple[str, str, float]],
+) -> list[Version]:
+    """Newest first, numbers below `before`. metrics: (name, one of < <= > >= =, value)."""
+    chosen = sa.select(versions.c.id).where(versions.c.model_id == model_id, versions.c.state.in_(states))
+    if before is not None:
+        chosen = chosen.where(versions.c.number < before)
+    for key, value in tags.items():
+        chosen = chosen.where(
+            sa.exists().where(
+                version_tags.c.version_id == versions.c.id,
+                version_tags.c.key == key,
+                version_tags.c.value == value,
+            )
+        )
+    for name, comparison, bound in metrics:
+        chosen = chosen.where(metric_is(versions.c.id, name, comparison, bound))
+    # First the page of ids, then the joins: the planner would otherwise join everything and sort.
+    page = chosen.order_by(versions.c.number.desc()).limit(limit).subquery()
+    query = (
+        sa.select(*_VERSION)
+        .select_from(_VERSIONS)
+        .where(versions.c.id.in_(sa.select(page.c.id)))
+        .order_by(versions.c.number.desc())
+    )
+    return [_version(row) for row in tx.rows(query)]
+
+
+def metric_is(
+    version_id: sa.ColumnElement[int], name: str, comparison: str, bound: float
+) -> sa.ColumnElement[bool]:
+    """comparison: one of < <= > >= =."""
+    value = version_metrics.c.value
+    test = {
+        "<": value < bound,
+        "<=": value <= bound,
+        ">": value > bound,
+        ">=": value >= bound,
+        "=": value == bound,
+    }[comparison]
+    return sa.exists().where(version_metrics.c.version_id == version_id, version_metrics.c.name == name, test)
+
+
+_MANIFEST_BODY = Statement(sa.select(manifests.c.body).where(manifests.c.id == _p("manifest_id")))
+
+
+def find_manifest_body(tx: Transaction, manifest_id: int) -> bytes:
+    row = tx.one(_MANIFEST_BODY, manifest_id=manifest_id)
+    assert row is not None
+    return bytes(row[0].encode())
+
+
+_FIND_FILE = Statement(
+    sa.select(manifest_files.c.digest, manifest_files.c.size_bytes).where(
+        manifest_files.c.manifest_id == _p("manifest_id"), manifest_files.c.path == _p("path")
+    )
+)
+
+
+def find_file(tx: Transaction, manifest_id: int, path: str) -> tuple[Digest, int] | None:
+    """(digest, size in bytes)."""
+    row = tx.one(_FIND_FILE, manifest_id=manifest_id, path=path)
+    return (Digest(row[0]), row[1]) if row else None
+
+
+def list_tags(tx: Transaction, version_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    query = (
+        sa.select(version_tags.c.version_id, version_tags.c.key, version_tags.c.value)
+        .where(version_tags.c.version_id.in_(list(version_ids)))
+        .order_by(version_tags.c.version_id, version_tags.c.key)
+    )
+    found: dict[int, dict[str, str]] = {}
+    for version_id, key, value in tx.rows(query):
+        found.setdefault(version_id, {})[key] = value
+    return found
+
+
+def set_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:
+    tx.execute(version_tags.delete().where(version_tags.c.version_id == version_id))
+    insert_tags(tx, version_id, tags)
+
+
+def insert_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:
+    if tags:
+        tx.execute(
+            version_tags.insert(), [{"version_id": version_id, "key": k, "value": v} for k, v in tags.items()]
+        )
+
+
+def update_version(tx: Transaction, version_id: int, values: Mapping[str, Any]) -> None:
+    tx.execute(
+        versions.update()
+        .where(versions.c.id == version_id)
+        .values(**values, revision=versions.c.revision + 1, updated_at=tx.now)
+    )
+
+
+def refresh_newest(tx: Transaction, model_id: int) -> None:
+    """After a version stopped or started being ready: which one is the newest now, and how many are there."""
+    newest = (
+        sa.select(sa.func.max(versions.c.number))
+        .where(versions.c.model_id == model_id, versions.c.state == "ready")
+        .scalar_subquery()
+    )
+    count = (
+        sa.select(sa.func.count())
+        .where(versions.c.model_id == model_id, versions.c.state != "deleted")
+        .scalar_subquery()
+    )
+    tx.execute(
+        models.update()
+        .where(models.c.id == model_id)
+        .values(newest_version=newest, version_count=count, updated_at=tx.now)
+    )
+
+
+_SET_CARD = Statement(models.update().where(models.c.id == _p("the_model")).values(card_text=_p("card_text")))
+
+
+def set_card_text(tx: Transaction, model_id: int, card_text: str) -> None:
+    tx.run(_SET_CARD, the_model=model_id, card_text=card_text)
+
+
+# --- aliases ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """Where an alias stands; number None: it was removed."""
+
+    alias: str
+    number: int | None
+    digest: str | None
+    revision: int
+    updated_at: int
+    updated_by: str
+
+
+_ALIAS = (
+    aliases.c.alias,
+    versions.c.number,
+    versions.c.digest,
+    aliases.c.revision,
+    aliases.c.updated_at,
+    actors.c.name,
+)
+_ALIASES = aliases.join(actors, actors.c.id == aliases.c.updated_by).outerjoin(
+    versions, versions.c.id == aliases.c.version_id
+)
+_FIND_ALIAS = Statement(
+    sa.select(*_ALIAS)
+    .select_from(_ALIASES)
+    .where(aliases.c.model_id == _p("model_id"), aliases.c.alias == _p("alias"))
+)
+_LIST_ALIASES = Statement(
+    sa.select(*_ALIAS)
+    .select_from(_ALIASES)
+    .where(aliases.c.model_id == _p("model_id"), aliases.c.version_id.is_not(None))
+    .order_by(aliases.c.alias)
+)
+
+
+def find_alias(tx: Transaction, model_id: int, alias: str) -> AliasRow | None:
+    """Also one that was removed."""
+    row = tx.one(_FIND_ALIAS, model_id=model_id, alias=alias)
+    return AliasRow(*row) if row else None
+
+
+def list_aliases(tx: Transaction, model_id: int) -> list[AliasRow]:
+    return [AliasRow(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
+
+
+def list_aliases_of(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
+    """model id → (alias, version number)."""
+    query = (
+        sa.select(aliases.c.model_id, aliases.c.alias, versions.c.number)
+        .join(versions, versions.c.id == aliases.c.version_id)
+        .where(aliases.c.model_id.in_(list(model_ids)))
+        .order_by(aliases.c.model_id, aliases.c.alias)
+    )
+    found: dict[int, list[tuple[str, int]]] = {}
+    for model_id, alias, number in tx.rows(query):
+        found.setdefault(model_id, []).append((alias, number))
+    return found
+
+
+_INSERT_ALIAS = Statement(
+    postgresql.insert(aliases)
+    .values(
+        model_id=_p("model_id"),
+        alias=_p("alias"),
+        version_id=_p("version_id"),
+        revision=1,
+        updated_at=_p("now"),
+        updated_by=_p("actor_id"),
+    )
+    .on_conflict_do_nothing(index_elements=["model_id", "alias"])
+    .returning(aliases.c.revision)
+)
+_MOVE_ALIAS = Statement(
+    aliases.update()
+    .where(
+        aliases.c.model_id == _p("the_model"),
+        aliases.c.alias == _p("the_alias"),
+        aliases.c.revision == _p("seen"),
+    )
+    .values(
+        version_id=_p("version_id"),
+        revision=aliases.c.revision + 1,
+        updated_at=_p("now"),
+        updated_by=_p("actor_id"),
+    )
+    .returning(aliases.c.revision)
+)
+_INSERT_MOVE = Statement(
+    alias_moves.insert().values(
+        model_id=_p("model_id"),
+        alias=_p("alias"),
+        revision=_p("revision"),
+        from_number=_p("from_number"),
+        to_number=_p("to_number"),
+        at=_p("now"),
+        actor_id=_p("actor_id"),
+        reason=_p("reason"),
+    )
+)
+
+
+def move_alias(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    model_id: int,
+    alias: str,
+    seen: int,
+    version_id: int | None,
+    from_number: int | None,
+    to_number: int | None,
+    reason: str | None,
+) -> int | None:
+    """Compare-and-set: the new revision, or None when the alias no longer has the revision `seen`
+    (0: it never was set)."""
+    if seen == 0:
+        row = tx.one(
+            _INSERT_ALIAS, model_id=model_id, alias=alias, version_id=version_id, now=tx.now, actor_id=actor.id
+        )
+    else:
+        row = tx.one(
+            _MOVE_ALIAS,
+            the_model=model_id,
+            the_alias=alias,
+            seen=seen,
+            version_id=version_id,
+            now=tx.now,
+            actor_id=actor.id,
+        )
+    if row is None:
+        return None
+    tx.run(
+        _INSERT_MOVE,
+        model_id=model_id,
+        alias=alias,
+        revision=row[0],
+        from_number=from_number,
+        to_number=to_number,
+        now=tx.now,
+        actor_id=actor.id,
+        reason=reason,
+    )
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    alias: str
+    revision: int
+    from_number: int | None
+    to_number: int | None
+    at: int
+    actor: str
+    reason: str | None
+
+
+def list_moves(
+    tx: Transaction, model_id: int, alias: str, before: int | None, limit: int, at: int | None = None
+) -> list[AliasMove]:
+    """Newest first. at: only moves made at or before that moment."""
+    query = (
+        sa.select(
+            alias_moves.c.alias,
+            alias_moves.c.revision,
+            alias_moves.c.from_number,
+            alias_moves.c.to_number,
+            alias_moves.c.at,
+            actors.c.name,
+            alias_moves.c.reason,
+        )
+        .join(actors, actors.c.id == alias_moves.c.actor_id)
+        .where(alias_moves.c.model_id == model_id, alias_moves.c.alias == alias)
+        .order_by(alias_moves.c.revision.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(alias_moves.c.revision < before)
+    if at is not None:
+        query = query.where(alias_moves.c.at <= at)
+    return [AliasMove(*row) for row in tx.rows(query)]
+
+
+def aliases_at(tx: Transaction, version_id: int) -> list[str]:
+    query = sa.select(aliases.c.alias).where(aliases.c.version_id == version_id).order_by(aliases.c.alias)
+    return [row[0] for row in tx.rows(query)]
