@@ -1,0 +1,421 @@
+"""Walk a pickle's opcodes with an inert stack machine: nothing is imported, called or built.
+
+Globals become `Global`, calls become `Call`, persistent ids become `Persistent`; long strings and
+bytes are skipped and become OPAQUE. The opcode table is the standard library's own (`pickletools`),
+and an opcode that does not matter here just pops and pushes what that table says.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.domain.formats.ranged import Cursor, Malformed
+
+MAX_GLOBALS = 500
+_MAX_TEXT_BYTES = 4096
+_MAX_LINE_BYTES = 4096
+_MAX_INTEGER_BYTES = 16
+_MAX_NESTING = 4
+_MAX_ARRAY_BYTES = 2**48
+
+_OPCODES: dict[str, Any] = {op.code: op for op in pickletools.opcodes}
+_HIGHEST_PROTOCOL = max(op.proto for op in pickletools.opcodes)
+_SIZES = {
+    pickletools.TAKEN_FROM_ARGUMENT1: struct.Struct("<B"),
+    pickletools.TAKEN_FROM_ARGUMENT4: struct.Struct("<i"),
+    pickletools.TAKEN_FROM_ARGUMENT4U: struct.Struct("<I"),
+    pickletools.TAKEN_FROM_ARGUMENT8U: struct.Struct("<Q"),
+}
+_TEXTS = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+_BINARIES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+_INTEGERS = {"INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "LONG4"}
+_ARRAY_WRAPPERS = {"NumpyArrayWrapper", "NDArrayWrapper"}
+
+
+class _Opaque:
+    """A value that does not matter, or is too large to be kept."""
+
+    def __repr__(self) -> str:
+        return "OPAQUE"
+
+
+OPAQUE = _Opaque()
+_MARK = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    module: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+    @property
+    def root(self) -> str:
+        return self.module.partition(".")[0]
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """What REDUCE, NEWOBJ, OBJ or INST would have built.
+
+    state: the argument of its last BUILD; items: what was set in it by key, as in an OrderedDict.
+    """
+
+    target: Any
+    arguments: Any
+    state: Any = None
+    items: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Persistent:
+    identity: Any
+
+
+@dataclass
+class Walk:
+    """What one pickle showed. `top` is the object it would give, or the best guess when it was cut."""
+
+    protocol: int = 0
+    complete: bool = False
+    top: Any = OPAQUE
+    globals: dict[Global, None] = field(default_factory=dict)
+    """In order of appearance, each once."""
+    globals_truncated: bool = False
+    tensors: list[Call] = field(default_factory=list)
+    """Calls of torch's tensor rebuilders, in order."""
+
+
+def walk_pickle(cursor: Cursor, walk: Walk, nesting: int = 0) -> None:
+    """Fill `walk` up to STOP; the cursor stands after it. Raises Malformed; `walk` keeps what it has."""
+    machine = _Machine(cursor, walk, nesting)
+    try:
+        while not machine.stopped:
+            machine.step()
+        walk.complete = True
+    finally:
+        if machine.stack:
+            walk.top = next((x for x in machine.stack if x is not _MARK), OPAQUE)
+
+
+class _Machine:
+    def __init__(self, cursor: Cursor, walk: Walk, nesting: int) -> None:
+        self.cursor = cursor
+        self.walk = walk
+        self.nesting = nesting
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.stopped = False
+
+    def step(self) -> None:
+        self.cursor.budget.step()
+        code = self.cursor.read(1).decode("latin-1")
+        op = _OPCODES.get(code)
+        if op is None:
+            raise Malformed(f"byte {self.cursor.position - 1} is no pickle opcode")
+        argument = self._argument(op)
+        handler = _HANDLERS.get(op.name)
+        if handler is not None:
+            handler(self, argument)
+        elif op.name in _TEXTS or op.name in _INTEGERS or op.name in _BINARIES:
+            self.stack.append(argument)
+        else:
+            self._by_table(op)
+
+    def _argument(self, op: Any) -> Any:
+        if op.arg is None:
+            return None
+        if op.arg.n == pickletools.UP_TO_NEWLINE:
+            return self._line_argument(op.name)
+        if op.arg.n >= 0:
+            data = self.cursor.read(op.arg.n)
+            return int.from_bytes(data, "little", signed=op.name == "BININT")
+        length = self.cursor.unpack(_SIZES[op.arg.n])
+        if op.name == "FRAME":
+            return None
+        if op.name in _INTEGERS:
+            number = self.cursor.read_capped(length, _MAX_INTEGER_BYTES)
+            return OPAQUE if number is None else int.from_bytes(number, "little", signed=True)
+        if op.name in _TEXTS:
+            text = self.cursor.read_capped(length, _MAX_TEXT_BYTES)
+            return OPAQUE if text is None else text.decode("utf-8", "replace")
+        self.cursor.skip(length)
+        return OPAQUE
+
+    def _line_argument(self, name: str) -> Any:
+        line = self._line()
+        if name in ("GLOBAL", "INST"):
+            return line, self._line()
+        if line is OPAQUE:
+            return OPAQUE
+        if name in ("INT", "LONG", "GET", "PUT"):
+            digits = line.removesuffix("L")
+            if len(digits) > 40 or not digits.lstrip("-").isdecimal():
+                raise Malformed(f"byte {self.cursor.position} ends a number that is none")
+            return {"00": False, "01": True}.get(line, int(digits)) if name == "INT" else int(digits)
+        return line.strip("'\"") if name == "STRING" else line
+
+    def _line(self) -> Any:
+        line = self.cursor.read_line(_MAX_LINE_BYTES)
+        return OPAQUE if line is None else line.decode("utf-8", "replace")
+
+    def _by_table(self, op: Any) -> None:
+        before = [item.name for item in op.stack_before]
+        if "mark" in before:
+            self.pop_to_mark()
+            for _ in range(before.index("mark")):
+                self.pop()
+        else:
+            for _ in before:
+                self.pop()
+        self.stack.extend(_MARK if item.name == "mark" else OPAQUE for item in op.stack_after)
+
+    def pop(self) -> Any:
+        if not self.stack:
+            raise Malformed(f"the pickle takes from an empty stack at byte {self.cursor.position}")
+        return self.stack.pop()
+
+    def pop_to_mark(self) -> list[Any]:
+        items: list[Any] = []
+        while (item := self.pop()) is not _MARK:
+            items.append(item)
+        return items[::-1]
+
+    def top(self) -> Any:
+        if not self.stack:
+            raise Malformed(f"the pickle takes from an empty stack at byte {self.cursor.position}")
+        return self.stack[-1]
+
+    def note_global(self, module: Any, name: Any) -> Any:
+        if not isinstance(module, str) or not isinstance(name, str):
+            return OPAQUE
+        found = Global(module, name)
+        if len(self.walk.globals) < MAX_GLOBALS:
+            self.walk.globals[found] = None
+        elif found not in self.walk.globals:
+            self.walk.globals_truncated = True
+        return found
+
+    def call(self, target: Any, arguments: Any) -> None:
+        made = Call(target, arguments)
+        if isinstance(target, Global) and target.root == "torch" and target.name.startswith("_rebuild_tensor"):
+            self.walk.tensors.append(made)
+        self.stack.append(made)
+
+
+def _reduce(m: _Machine, _: Any) -> None:
+    arguments = m.pop()
+    m.call(m.pop(), arguments)
+
+
+def _newobj_ex(m: _Machine, _: Any) -> None:
+    m.pop()
+    _reduce(m, None)
+
+
+def _build(m: _Machine, _: Any) -> None:
+    state = m.pop()
+    made = m.top()
+    if isinstance(made, Call):
+        made.state = state
+        if (
+            isinstance(made.target, Global)
+            and made.target.name in _ARRAY_WRAPPERS
+            and made.target.root == "joblib"
+        ):
+            _skip_joblib_array(m, state)
+
+
+def _skip_joblib_array(m: _Machine, state: Any) -> None:
+    """joblib writes an array's raw bytes into the stream, just after its wrapper.
+
+    An array of Python objects follows as a pickle of its own.
+    Source: joblib/numpy_pickle.py, NumpyArrayWrapper.read_array.
+    """
+    if not isinstance(state, dict):
+        raise Malformed("a joblib array has no description")
+    item_bytes = dtype_bytes(state.get("dtype"))
+    shape = state.get("shape")
+    if not isinstance(shape, tuple) or not all(type(x) is int and 0 <= x <= _MAX_ARRAY_BYTES for x in shape):
+        raise Malformed("a joblib array has no lawful shape")
+    if item_bytes is None:
+        raise Malformed("a joblib array has a dtype that is not understood")
+    if item_bytes == 0:
+        if m.nesting >= _MAX_NESTING:
+            raise Malformed("joblib arrays are nested too deeply")
+        inner = Walk(globals=m.walk.globals, tensors=m.walk.tensors)
+        walk_pickle(m.cursor, inner, m.nesting + 1)
+        m.walk.globals_truncated |= inner.globals_truncated
+        return
+    if state.get("numpy_array_alignment_bytes") is not None:
+        m.cursor.skip(m.cursor.read(1)[0])
+    total = item_bytes
+    for size in shape:
+        total *= size
+        if total > _MAX_ARRAY_BYTES:
+            raise Malformed("a joblib array is larger than any file")
+    m.cursor.skip(total)
+
+
+def dtype_bytes(dtype: Any) -> int | None:
+    """Bytes of one element of a numpy.dtype as pickled; 0 for Python objects, None when not understood."""
+    if not isinstance(dtype, Call) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
+        return None
+    text = dtype.arguments[0]
+    if not isinstance(text, str) or len(text) < 2:
+        return None
+    kind, size = text.lstrip("<>|=")[:1], text.lstrip("<>|=")[1:]
+    if kind == "O":
+        return 0
+    if not size.isdecimal() or len(size) > 9 or kind not in "biufcmMSUV" or not kind or int(size) == 0:
+        return None
+    if kind == "V" and _holds_objects(dtype.state):
+        return 0
+    return int(size) * (4 if kind == "U" else 1)
+
+
+def _holds_objects(state: Any) -> bool:
+    """Whether a structured dtype has the flag "contains objects" (bit 1 of its last entry)."""
+    return isinstance(state, tuple) and len(state) >= 8 and type(state[7]) is int and bool(state[7] & 1)
+
+
+def _set_item(m: _Machine, _: Any) -> None:
+    value = m.pop()
+    key = m.pop()
+    _put(m.top(), [key, value])
+
+
+def _put(target: Any, items: list[Any]) -> None:
+    """Keep text and number keys only: hashing a hostile nest of tuples can take for ever."""
+    if isinstance(target, Call):
+        target = target.items
+    if isinstance(target, dict):
+        for key, value in zip(items[::2], items[1::2], strict=False):
+            if type(key) in (str, int):
+                target[key] = value
+
+
+def _set_items(m: _Machine, _: Any) -> None:
+    items = m.pop_to_mark()
+    _put(m.top(), items)
+
+
+def _dict(m: _Machine, _: Any) -> None:
+    made: dict[Any, Any] = {}
+    _put(made, m.pop_to_mark())
+    m.stack.append(made)
+
+
+def _append(m: _Machine, _: Any) -> None:
+    item = m.pop()
+    _extend(m, [item])
+
+
+def _extend(m: _Machine, items: list[Any]) -> None:
+    target = m.top()
+    if isinstance(target, list):
+        target.extend(items)
+
+
+def _appends(m: _Machine, _: Any) -> None:
+    items = m.pop_to_mark()
+    _extend(m, items)
+
+
+def _tuple_of(count: int) -> Any:
+    def build(m: _Machine, _: Any) -> None:
+        m.stack.append(tuple([m.pop() for _ in range(count)][::-1]))
+
+    return build
+
+
+def _stack_global(m: _Machine, _: Any) -> None:
+    name = m.pop()
+    m.stack.append(m.note_global(m.pop(), name))
+
+
+def _inst(m: _Machine, argument: Any) -> None:
+    arguments = tuple(m.pop_to_mark())
+    m.call(m.note_global(*argument), arguments)
+
+
+def _obj(m: _Machine, _: Any) -> None:
+    items = m.pop_to_mark()
+    if not items:
+        raise Malformed("the pickle builds an object without a class")
+    m.call(items[0], tuple(items[1:]))
+
+
+def _memoize(m: _Machine, _: Any) -> None:
+    m.memo[len(m.memo)] = m.top()
+
+
+def _memo_put(m: _Machine, argument: Any) -> None:
+    m.memo[argument] = m.top()
+
+
+def _memo_get(m: _Machine, argument: Any) -> None:
+    if argument not in m.memo:
+        raise Malformed(f"the pickle uses the memo entry {argument} before it is set")
+    m.stack.append(m.memo[argument])
+
+
+def _protocol(m: _Machine, argument: Any) -> None:
+    m.walk.protocol = argument
+    if argument > _HIGHEST_PROTOCOL:
+        raise Malformed(f"pickle protocol {argument} is not known")
+
+
+def _stop(m: _Machine, _: Any) -> None:
+    m.top()
+    m.stopped = True
+
+
+_HANDLERS: dict[str, Any] = {
+    "PROTO": _protocol,
+    "STOP": _stop,
+    "REDUCE": _reduce,
+    "NEWOBJ": _reduce,
+    "NEWOBJ_EX": _newobj_ex,
+    "BUILD": _build,
+    "INST": _inst,
+    "OBJ": _obj,
+    "GLOBAL": lambda m, argument: m.stack.append(m.note_global(*argument)),
+    "STACK_GLOBAL": _stack_global,
+    "PERSID": lambda m, argument: m.stack.append(Persistent(argument)),
+    "BINPERSID": lambda m, _: m.stack.append(Persistent(m.pop())),
+    "EMPTY_DICT": lambda m, _: m.stack.append({}),
+    "EMPTY_LIST": lambda m, _: m.stack.append([]),
+    "EMPTY_TUPLE": lambda m, _: m.stack.append(()),
+    "NONE": lambda m, _: m.stack.append(None),
+    "NEWTRUE": lambda m, _: m.stack.append(True),
+    "NEWFALSE": lambda m, _: m.stack.append(False),
+    "MARK": lambda m, _: m.stack.append(_MARK),
+    "DUP": lambda m, _: m.stack.append(m.top()),
+    "POP": lambda m, _: m.pop(),
+    "POP_MARK": lambda m, _: m.pop_to_mark(),
+    "LIST": lambda m, _: m.stack.append(m.pop_to_mark()),
+    "TUPLE": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "DICT": _dict,
+    "SETITEM": _set_item,
+    "SETITEMS": _set_items,
+    "APPEND": _append,
+    "APPENDS": _appends,
+    "MEMOIZE": _memoize,
+    "PUT": _memo_put,
+    "BINPUT": _memo_put,
+    "LONG_BINPUT": _memo_put,
+    "GET": _memo_get,
+    "BINGET": _memo_get,
+    "LONG_BINGET": _memo_get,
+    "READONLY_BUFFER": lambda m, _: m.top(),
+}
