@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.blobs import BlobStoreUnderTest, filesystem_under_test, memory_under_test
+from tests.support.blobs import (
+    BlobStoreUnderTest,
+    filesystem_under_test,
+    memory_under_test,
+    s3_under_test,
+)
 from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.s3 import S3Server, running_s3
 from tests.support.services import ServiceMissing, skip_or_fail
 
 
@@ -33,11 +39,45 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(url)
 
 
-@pytest.fixture(params=["filesystem", "memory"])
-def blob_store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStoreUnderTest:
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A running S3-compatible server. Skips with a reason where none can run; fails where CI=true."""
+    running = running_s3()
+    try:
+        server = running.__enter__()
+    except ServiceMissing as error:
+        skip_or_fail(error)
+        raise
+    yield server
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def s3_shared_bucket(s3_server: S3Server) -> str:
+    """A bucket for tests that keep to a prefix of their own."""
+    return s3_server.make_bucket()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL, as `open_store` takes it, of a fresh bucket; its credentials are in the environment."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.url(s3_server.make_bucket())
+
+
+@pytest.fixture(params=["filesystem", "memory", "s3"])
+def blob_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> BlobStoreUnderTest:
     """A fresh store of bytes of each implementation, with hooks for tests."""
     match request.param:
         case "filesystem":
             return filesystem_under_test(tmp_path / "store")
-        case _:
+        case "memory":
             return memory_under_test()
+        case _:
+            server: S3Server = request.getfixturevalue("s3_server")
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
+            return s3_under_test(server, request.getfixturevalue("s3_shared_bucket"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.memory import MemoryStore
 from modelyard.blobs.store import BlobStore
 from modelyard.domain.digest import Digest
+from tests.support.s3 import S3Server
 
 
 @dataclass
@@ -23,10 +26,13 @@ class BlobStoreUnderTest:
     """The same store as another process would open it."""
     corrupt: Callable[[Digest], None]
     """Flip one bit in the middle of a blob."""
-    age: Callable[[timedelta], None]
-    """Make everything in the store look older by this much."""
+    age: Callable[[], datetime]
+    """Make everything in the store look older than what is written next; a moment between the two."""
     leftovers: Callable[[], list[str]]
     """Temporary and staged things, which a finished test must not leave."""
+
+
+_A_DAY = timedelta(days=1)
 
 
 def flip_a_bit(data: bytes) -> bytes:
@@ -42,11 +48,12 @@ def filesystem_under_test(root: Path) -> BlobStoreUnderTest:
         assert path is not None
         path.write_bytes(flip_a_bit(path.read_bytes()))
 
-    def age(by: timedelta) -> None:
+    def age() -> datetime:
         for path in root.rglob("*"):
             if path.is_file():
                 state = path.stat()
-                os.utime(path, (state.st_atime, state.st_mtime - by.total_seconds()))
+                os.utime(path, (state.st_atime, state.st_mtime - _A_DAY.total_seconds()))
+        return datetime.now(UTC) - _A_DAY / 2
 
     def leftovers() -> list[str]:
         return [str(path) for folder in ("blobs/staging", "blobs/tmp") for path in (root / folder).iterdir()]
@@ -62,10 +69,41 @@ def memory_under_test() -> BlobStoreUnderTest:
         data, modified_at = state.blobs[digest]
         state.blobs[digest] = (flip_a_bit(data), modified_at)
 
-    def age(by: timedelta) -> None:
+    def age() -> datetime:
         for digest, (data, modified_at) in state.blobs.items():
-            state.blobs[digest] = (data, modified_at - by)
+            state.blobs[digest] = (data, modified_at - _A_DAY)
         for staged in state.staged.values():
-            staged.written_at -= by
+            staged.written_at -= _A_DAY
+        return datetime.now(UTC) - _A_DAY / 2
 
     return BlobStoreUnderTest(store, lambda: MemoryStore(state), corrupt, age, lambda: list(state.staged))
+
+
+def s3_under_test(server: S3Server, bucket: str) -> BlobStoreUnderTest:
+    """The caller has put the server's credentials into the environment."""
+    from modelyard.blobs import layout, s3
+
+    prefix = f"some/prefix-{uuid.uuid4().hex[:8]}"
+    url = server.url(bucket, prefix)
+    store = s3.from_url(url)
+
+    def corrupt(digest: Digest) -> None:
+        key = layout.blob_key(digest)
+        store.bucket.put(key, flip_a_bit(bytes(store.bucket.get(key).bytes())))
+
+    def age() -> datetime:
+        # Times in S3 are whole seconds, rounded up or down.
+        limit = int(time.time()) + 1.5
+        time.sleep(2.1)
+        return datetime.fromtimestamp(limit, UTC)
+
+    def leftovers() -> list[str]:
+        listed = [
+            meta["path"]
+            for folder in (layout.STAGING, layout.TEMPORARY)
+            for page in store.bucket.list(folder)
+            for meta in page
+        ]
+        return listed + [each for each in server.unfinished_uploads(bucket) if each.startswith(prefix)]
+
+    return BlobStoreUnderTest(store, lambda: s3.from_url(url), corrupt, age, leftovers)

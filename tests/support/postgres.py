@@ -114,12 +114,8 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     data, log = folder / "data", folder / "log"
     # Sorting by code point in UTF-8, the same on every machine and the same as SQLite's.
     locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    made = subprocess.run(
-        [*_as_somebody(), str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-        + ["--no-sync", *locale],
-        capture_output=True,
-        text=True,
-    )
+    initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
+    made = subprocess.run([*_as_somebody(), *initdb, *locale], capture_output=True, text=True)
     if made.returncode != 0:
         raise ServiceMissing(f"initdb failed: {made.stdout[-500:]}{made.stderr[-1500:]}")
     settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "200"}

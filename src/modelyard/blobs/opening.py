@@ -13,7 +13,8 @@ from modelyard.domain.errors import InvalidRequest
 def open_store(url: str) -> BlobStore:
     """The store that `url` names, made at first use.
 
-    url: a path or file:///path (a local folder) or memory:// (for tests and trials; gone with the process).
+    url: a path or file:///path (a local folder), s3://bucket/prefix?endpoint=…&region=… (modelyard.blobs.s3),
+    or memory:// (for tests and trials; gone with the process).
     Raises InvalidRequest, BlobFormatUnknown, BlobStoreUnavailable, DiskFull.
     """
     scheme, separator, _ = url.partition("://")
@@ -26,10 +27,12 @@ def open_store(url: str) -> BlobStore:
             from modelyard.blobs.memory import MemoryStore
 
             return MemoryStore()
+        case "s3":
+            return _open_bucket(url)
         case _:
             raise InvalidRequest(
                 reason=f"{scheme}:// names no kind of store for bytes",
-                fix="Use a folder or file:///folder",
+                fix="Use a folder, file:///folder or s3://bucket/prefix?endpoint=URL&region=NAME",
             )
 
 
@@ -51,3 +54,16 @@ def _path_of_file_url(url: str) -> str:
     path = unquote(parts.path)
     # file:///C:/folder has its drive after the slash.
     return path[1:] if os.name == "nt" and path[2:3] == ":" else path
+
+
+def _open_bucket(url: str) -> BlobStore:
+    try:
+        from modelyard.blobs import s3
+    except ModuleNotFoundError as error:
+        if error.name != "obstore":
+            raise
+        raise InvalidRequest(
+            reason="a store of bytes in a bucket needs the package obstore",
+            fix='Install it with: pip install "modelyard[s3]"',
+        ) from error
+    return s3.from_url(url)
