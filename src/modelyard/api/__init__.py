@@ -1,0 +1,1 @@
+"""The native HTTP door, under /api/v1: one file of routes per feature."""

@@ -1,0 +1,1 @@
+"""The door of time: due jobs, through the same use cases."""

@@ -1,0 +1,316 @@
+"""Routes of accounts, tokens, groups and roles."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import shapes
+from modelyard.api.auth import SESSION_COOKIE
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import ActorKind, Role
+from modelyard.domain.errors import Invalid, Unauthenticated
+from modelyard.registry.access import queries, secrets
+from modelyard.registry.access import usecases as access
+from modelyard.registry.access.usecases import ActorEdit, Holding
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.wire import access as wire
+from modelyard.wire.base import PageQuery
+
+table = RouteTable("access")
+
+
+@table.route("GET", "/api/v1/whoami", returns=wire.WhoAmI)
+async def whoami(call: Call) -> wire.WhoAmI:
+    """Who the token or session belongs to, and what it may."""
+    actor = call.actor
+    if actor.is_anonymous:
+        raise Unauthenticated()
+    groups = await call.point(lambda tx: queries.list_groups_of(tx, actor.id))
+    held = actor.scope.permissions
+    return wire.WhoAmI(
+        name=actor.name,
+        kind=actor.kind.value,
+        is_admin=actor.is_admin,
+        default_namespace=actor.default_namespace,
+        groups=groups,
+        token_permissions=None if held is None else sorted(p.value for p in held),
+        token_namespace=actor.scope.namespace,
+        token_model=actor.scope.model,
+        server=call.services.release,
+    )
+
+
+# --- accounts --------------------------------------------------------------------------------------
+
+
+class AccountQuery(PageQuery, kw_only=True):
+    """kind: user, service or group."""
+
+    kind: str | None = None
+
+
+def _kind(word: str) -> ActorKind:
+    try:
+        return ActorKind(word)
+    except ValueError:
+        raise Invalid(reason=f"{word[:40]!r} is no kind of account", fix="Use user, service or group") from None
+
+
+@table.route("GET", "/api/v1/accounts", query=AccountQuery, returns=wire.AccountPage)
+async def list_accounts(call: Call) -> wire.AccountPage:
+    """Users, service accounts and groups, by name."""
+    limit = page_limit(call.query)
+    after = decode_cursor(call.query.cursor, str)
+    kind = _kind(call.query.kind) if call.query.kind else None
+    found = await call.read(
+        lambda tx: access.list_actors(tx, call.actor, kind, after[0] if after else None, limit + 1)
+    )
+    page, cursor = cut(found, limit, lambda row: (row.name,))
+    return wire.AccountPage(items=[shapes.account(row) for row in page], next_cursor=cursor)
+
+
+async def _password_hash(call: Call, password: str | None) -> str | None:
+    if password is None:
+        return None
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(call.services.transfers, secrets.hash_password, password)
+
+
+@table.route("POST", "/api/v1/accounts", body=wire.CreateAccount, returns=wire.Account, status=201)
+async def create_account(call: Call) -> Any:
+    """Make a user, a service account or a group."""
+    body: wire.CreateAccount = call.body
+    password_hash = await _password_hash(call, body.password)
+    return await call.commit(
+        lambda tx: shapes.account(
+            access.create_actor(
+                tx,
+                call.actor,
+                name=body.name,
+                kind=_kind(body.kind),
+                display_name=body.display_name,
+                email=body.email,
+                password_hash=password_hash,
+                is_admin=body.is_admin,
+                default_namespace=body.default_namespace,
+            )
+        )
+    )
+
+
+@table.route("GET", "/api/v1/accounts/{account}", returns=wire.Account)
+async def show_account(call: Call) -> wire.Account:
+    """One account."""
+    return shapes.account(
+        await call.point(partial(access.find_actor, actor=call.actor, name=call.path["account"]))
+    )
+
+
+@table.route("PATCH", "/api/v1/accounts/{account}", body=wire.EditAccount, returns=wire.Account)
+async def edit_account(call: Call) -> Any:
+    """Change an account; one's own, or any by an admin."""
+    body: wire.EditAccount = call.body
+    edit = ActorEdit(
+        display_name=body.display_name,
+        email=body.email,
+        password_hash=await _password_hash(call, body.password),
+        is_admin=body.is_admin,
+        default_namespace=body.default_namespace,
+        disabled=body.disabled,
+    )
+    return await call.commit(
+        lambda tx: shapes.account(access.edit_actor(tx, call.actor, call.path["account"], edit))
+    )
+
+
+@table.route("POST", "/api/v1/accounts/{account}/sign-in-link", returns=wire.SignInLink, status=201)
+async def create_sign_in_link(call: Call) -> Any:
+    """A link that signs the account in on a browser, once, within ten minutes."""
+
+    def work(tx: Transaction) -> wire.SignInLink:
+        secret = access.make_sign_in_link(tx, call.actor, call.path["account"])
+        return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
+
+    return await call.commit(work)
+
+
+@table.route("POST", "/api/v1/session", body=wire.SignIn, status=204, public=True)
+async def sign_in(call: Call) -> Response:
+    """Open a browser session with name and password."""
+    actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, call.body.name))
+    loop = asyncio.get_running_loop()
+    matches = await loop.run_in_executor(
+        call.services.transfers, secrets.password_matches, stored, call.body.password
+    )
+    session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
+    response = Response(status_code=204)
+    response.set_cookie(
+        SESSION_COOKIE,
+        session,
+        max_age=access.SESSION_LIFETIME // 1_000_000,
+        httponly=True,
+        samesite="lax",
+        secure=call.services.public_url.startswith("https:"),
+    )
+    return response
+
+
+@table.route("DELETE", "/api/v1/session", status=204)
+async def sign_out(call: Call) -> Response:
+    """End the browser session."""
+    session = call.request.cookies.get(SESSION_COOKIE)
+    if session is not None:
+        await call.services.db.awrite(lambda tx: access.sign_out(tx, session))
+    response = Response(status_code=204)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+# --- groups ----------------------------------------------------------------------------------------
+
+
+@table.route("GET", "/api/v1/groups/{group}/members", returns=wire.NameList)
+async def list_group_members(call: Call) -> wire.NameList:
+    """Who is in a group."""
+    found = await call.point(lambda tx: access.list_group_members(tx, call.actor, call.path["group"]))
+    return wire.NameList(items=found)
+
+
+@table.route("PUT", "/api/v1/groups/{group}/members/{account}", status=204)
+async def add_group_member(call: Call) -> Any:
+    """Put an account into a group."""
+    return await call.commit(
+        lambda tx: access.add_group_member(tx, call.actor, call.path["group"], call.path["account"])
+    )
+
+
+@table.route("DELETE", "/api/v1/groups/{group}/members/{account}", status=204)
+async def remove_group_member(call: Call) -> Any:
+    """Take an account out of a group."""
+    return await call.commit(
+        lambda tx: access.remove_group_member(tx, call.actor, call.path["group"], call.path["account"])
+    )
+
+
+# --- tokens ----------------------------------------------------------------------------------------
+
+
+class TokenQuery(PageQuery, kw_only=True):
+    everybody: bool = False
+    """Those of all accounts, for admins."""
+
+
+@table.route("GET", "/api/v1/tokens", query=TokenQuery, returns=wire.TokenList)
+async def list_tokens(call: Call) -> wire.TokenList:
+    """One's own tokens, newest first, without their secrets."""
+    found = await call.read(lambda tx: access.list_tokens(tx, call.actor, everybody=call.query.everybody))
+    return wire.TokenList(items=[shapes.token(row) for row in found])
+
+
+@table.route("POST", "/api/v1/tokens", body=wire.CreateToken, returns=wire.CreatedToken, status=201)
+async def create_token(call: Call) -> Any:
+    """Make a token; it is shown this once."""
+    body: wire.CreateToken = call.body
+    if body.form not in ("modelyard", "hf"):
+        raise Invalid(reason=f"{body.form[:40]!r} is no form of a token", fix="Use modelyard or hf")
+
+    def work(tx: Transaction) -> access.NewToken:
+        return access.create_token(
+            tx,
+            call.actor,
+            name=body.name[:200],
+            owner=body.owner,
+            permissions=body.permissions,
+            namespace=body.namespace,
+            model=body.model,
+            expires_in_days=body.expires_in_days,
+            form=body.form,
+        )
+
+    # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
+    made = await call.services.db.awrite(work)
+    return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
+
+
+@table.route("DELETE", "/api/v1/tokens/{token:int}", status=204)
+async def revoke_token(call: Call) -> Any:
+    """Revoke a token at once."""
+    token_id = int(call.request.path_params["token"])
+    return await call.commit(lambda tx: access.revoke_token(tx, call.actor, token_id))
+
+
+# --- roles -----------------------------------------------------------------------------------------
+
+
+def _role(word: str) -> Role:
+    try:
+        return Role.from_word(word)
+    except KeyError:
+        words = "none, reader, contributor, maintainer or owner"
+        raise Invalid(reason=f"{word[:40]!r} is no role", fix=f"Use {words}") from None
+
+
+def _holding(call: Call, tx: Transaction) -> Holding:
+    if "name" in call.path:
+        return catalog.model_holding(tx, call.actor, call.model)
+    return catalog.namespace_holding(tx, call.actor, call.path["namespace"])
+
+
+async def _list_members(call: Call) -> wire.MemberList:
+    found = await call.point(lambda tx: access.list_members(tx, call.actor, _holding(call, tx)))
+    return wire.MemberList(items=[wire.Member(name=n, kind=k.value, role=r.word) for n, k, r in found])
+
+
+async def _grant(call: Call) -> Any:
+    role = _role(call.body.role)
+    return await call.commit(
+        lambda tx: access.grant_role(tx, call.actor, _holding(call, tx), call.path["account"], role)
+    )
+
+
+async def _revoke(call: Call) -> Any:
+    return await call.commit(
+        lambda tx: access.revoke_role(tx, call.actor, _holding(call, tx), call.path["account"])
+    )
+
+
+@table.route("GET", "/api/v1/namespaces/{namespace}/members", returns=wire.MemberList)
+async def list_namespace_members(call: Call) -> wire.MemberList:
+    """Who holds a role on the namespace."""
+    return await _list_members(call)
+
+
+@table.route("PUT", "/api/v1/namespaces/{namespace}/members/{account}", body=wire.GrantRole, status=204)
+async def grant_namespace_role(call: Call) -> Any:
+    """Give an account or a group a role on the namespace."""
+    return await _grant(call)
+
+
+@table.route("DELETE", "/api/v1/namespaces/{namespace}/members/{account}", status=204)
+async def revoke_namespace_role(call: Call) -> Any:
+    """Take a role on the namespace away."""
+    return await _revoke(call)
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/members", returns=wire.MemberList)
+async def list_model_members(call: Call) -> wire.MemberList:
+    """Who holds a role on the model itself, in place of the one on its namespace."""
+    return await _list_members(call)
+
+
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/members/{account}", body=wire.GrantRole, status=204)
+async def grant_model_role(call: Call) -> Any:
+    """Give an account or a group a role on this model alone; `none` hides it from them."""
+    return await _grant(call)
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/members/{account}", status=204)
+async def revoke_model_role(call: Call) -> Any:
+    """Take a role on the model away, so that the one on its namespace counts again."""
+    return await _revoke(call)

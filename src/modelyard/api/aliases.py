@@ -1,0 +1,95 @@
+"""Routes of aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import InvalidRequest
+from modelyard.domain.names import Alias, Ref
+from modelyard.registry.versions import usecases as versions
+from modelyard.wire import versions as wire
+from modelyard.wire.base import Reason
+
+table = RouteTable("aliases")
+
+
+def _alias(call: Call) -> Alias:
+    return Alias.parse(call.path["alias"])
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases", returns=wire.AliasList)
+async def list_aliases(call: Call) -> wire.AliasList:
+    """Where the aliases of a model stand."""
+    model, found = await call.point(lambda tx: versions.list_aliases(tx, call.actor, call.model))
+    return wire.AliasList(items=[shapes.alias(model.name, row) for row in found])
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}", returns=wire.Alias)
+async def show_alias(call: Call) -> Response:
+    """Where one alias stands; the ETag is its revision."""
+    model, row = await call.point(lambda tx: versions.find_alias(tx, call.actor, call.model, _alias(call)))
+    return json_response(shapes.alias(model.name, row), headers={"etag": f'"{row.revision}"'})
+
+
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/aliases/{alias}", body=wire.SetAlias, returns=wire.Alias)
+async def set_alias(call: Call) -> Any:
+    """Point an alias at a version. If-Match: "revision" moves it only from where it was seen,
+    If-None-Match: * only sets it when it is not set."""
+    body: wire.SetAlias = call.body
+    if (body.version is None) == (body.target is None):
+        raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
+    selector = f":{body.version}" if body.target is None else body.target
+    if selector[:1] not in ":@":
+        selector = f":{selector}"
+    target = Ref.parse(f"{call.model}{selector}")
+
+    def work(tx: Transaction) -> wire.Alias:
+        row = versions.set_alias(
+            tx, call.actor, target, _alias(call), seen=call.seen_revision, reason=body.reason
+        )
+        return shapes.alias(call.model, row)
+
+    return await call.commit(work, etag=revision_tag)
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/aliases/{alias}", query=Reason, status=204)
+async def remove_alias(call: Call) -> Any:
+    """Remove an alias; its history stays. If-Match guards against a move in between."""
+    return await call.commit(
+        lambda tx: versions.remove_alias(
+            tx, call.actor, call.model, _alias(call), seen=call.seen_revision, reason=call.query.reason
+        )
+    )
+
+
+@table.route(
+    "GET",
+    "/api/v1/models/{namespace}/{name}/aliases/{alias}/history",
+    query=wire.MoveQuery,
+    returns=wire.AliasMovePage,
+)
+async def list_alias_moves(call: Call) -> wire.AliasMovePage:
+    """Every move of an alias, newest first."""
+    query: wire.MoveQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    at = parse_time(query.at) if query.at else None
+    found = await call.read(
+        lambda tx: versions.list_moves(
+            tx,
+            call.actor,
+            call.model,
+            _alias(call),
+            before=before[0] if before else None,
+            limit=limit + 1,
+            at=at,
+        )
+    )
+    page, cursor = cut(found, limit, lambda move: (move.revision,))
+    return wire.AliasMovePage(items=[shapes.alias_move(move) for move in page], next_cursor=cursor)

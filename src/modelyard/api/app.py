@@ -1,0 +1,59 @@
+"""All routes of the native door, and the application around every door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+
+from modelyard.api import access, aliases, auth, catalog, files, operations, uploads, versions
+from modelyard.api.edge import Edge, not_found
+from modelyard.api.openapi import build_openapi
+from modelyard.api.routing import RouteTable, build_route
+from modelyard.services import Services
+
+# The hottest first: routes are tried in this order.
+TABLES: tuple[RouteTable, ...] = (
+    versions.table,
+    files.table,
+    uploads.table,
+    aliases.table,
+    catalog.table,
+    access.table,
+    operations.table,
+)
+
+
+@cache
+def openapi_document(release: str) -> bytes:
+    return msgspec.json.encode(build_openapi(TABLES, release))
+
+
+def native_routes(services: Services) -> list[BaseRoute]:
+    return [build_route(spec, services, auth.authenticate) for table in TABLES for spec in table.specs]
+
+
+def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge:
+    """The ASGI application: the native door, the other doors, and what every request goes through."""
+
+    async def openapi(_: Request) -> Response:
+        return Response(openapi_document(services.release), media_type="application/json")
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    routes: list[Any] = [
+        *native_routes(services),
+        Route("/api/v1/openapi.json", openapi),
+        Route("/metrics", metrics),
+        *other_doors,
+    ]
+    edge = Edge(Router(routes, redirect_slashes=False, default=not_found), services)
+    return edge

@@ -1,0 +1,82 @@
+"""From a request to an actor: a bearer token, or a browser session with proof of its origin."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import partial
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from modelyard.domain.actor import ANONYMOUS, Actor
+from modelyard.domain.errors import Denied, Unauthenticated
+from modelyard.registry.access import usecases as access
+from modelyard.registry.access.queries import Credential
+from modelyard.services import Services
+
+SESSION_COOKIE = "modelyard_session"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOTE_AFTER = 60_000_000
+"""A token's last use is noted to the minute."""
+
+
+def bearer_token(header: str) -> str:
+    """The token in an Authorization header. Basic carries it as the password. Raises Unauthenticated."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            raise Unauthenticated() from None
+    raise Unauthenticated(fix="Send the header Authorization: Bearer <token>")
+
+
+async def authenticate(request: Request, services: Services) -> Actor:
+    """Anonymous when nothing is presented. A wrong or expired token is an error, never anonymous.
+
+    Raises TokenInvalid, TokenExpired, Unauthenticated, Denied for a forged browser request.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        return await token_actor(services, bearer_token(header))
+    session = request.cookies.get(SESSION_COOKIE)
+    if session is None:
+        return ANONYMOUS
+    if request.method not in _SAFE_METHODS:
+        refuse_foreign_origin(request)
+    return await services.db.apoint(lambda tx: access.authenticate_session(tx, session))
+
+
+async def token_actor(services: Services, token: str) -> Actor:
+    found = await services.db.apoint(partial(access.authenticate, token=token))
+    note_use(services, found)
+    return found.actor
+
+
+def note_use(services: Services, found: Credential) -> None:
+    """Remember, for the worker to store, that a token was used."""
+    if found.last_used_at is None or services.db.clock() - found.last_used_at > _NOTE_AFTER:
+        token_id = found.actor.token_id
+        if token_id is not None:
+            services.used_tokens.add(token_id)
+
+
+def refuse_foreign_origin(request: Request) -> None:
+    """A cookie alone proves nothing: the browser must say that our own page sent the request."""
+    site = request.headers.get("sec-fetch-site")
+    if site in ("same-origin", "none"):
+        return
+    origin = request.headers.get("origin")
+    if site is None and origin is not None and urlsplit(origin).netloc == request.headers.get("host"):
+        return
+    raise Denied(
+        actor="a page of another site",
+        permission="act for the signed-in user",
+        where="this server",
+        who="nobody",
+        role="",
+        fix="Use a token for programs, and the registry's own pages for people",
+    )

@@ -1,0 +1,241 @@
+"""What happens to every request, whatever the door: a request id, the host check, limits, logs, metrics.
+
+Plain ASGI around the routes, because the hottest request spends more in layers than in its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modelyard.api.errors import problem_response
+from modelyard.domain.errors import Internal, Invalid, ModelyardError, RateLimited, RouteNotFound
+from modelyard.services import Services
+
+logger = logging.getLogger("modelyard.requests")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_SLOW_BODY_GRACE_SECONDS = 10.0
+_MAX_HEADER_BYTES = 64 * 1024
+
+SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+class Misdirected(Invalid):
+    code = "misdirected"
+    text = "this server is not called {host!r}"
+    advice = "Use the address it was started with, or add the name to the setting allowed_hosts"
+
+
+class SlowBody(Invalid):
+    code = "slow_body"
+    text, advice = "the body arrives too slowly", "Send it again over a faster connection"
+
+
+class Metrics:
+    """What /metrics shows of this process."""
+
+    def __init__(self, services: Services) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "modelyard_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "modelyard_request_seconds",
+            "Time to the end of the answer",
+            ["route"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+        )
+        self.in_flight = Gauge(
+            "modelyard_requests_in_flight", "Requests being answered", registry=self.registry
+        )
+        self._bound: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        figures = services.db.figures
+        for name, meaning in (
+            ("batches", "Commits of the database writer"),
+            ("units", "Changes that the database writer ran"),
+            ("failed_units", "Changes that were refused or failed"),
+        ):
+            gauge = Gauge(f"modelyard_database_{name}_total", meaning, registry=self.registry)
+            gauge.set_function(lambda name=name: float(getattr(figures, name)))  # type: ignore[misc]
+
+    def observe(self, method: str, route: str, status: int, elapsed: float) -> None:
+        key = (method, route, status)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = (self.requests.labels(*map(str, key)), self.seconds.labels(route))
+        bound[0].inc()
+        bound[1].observe(elapsed)
+
+
+class Bucket:
+    """How many requests one client may still make: a token bucket of ten seconds' depth."""
+
+    __slots__ = ("at", "left")
+
+    def __init__(self, left: float, at: float) -> None:
+        self.left, self.at = left, at
+
+    def take(self, rate: float, now: float) -> bool:
+        self.left = min(rate * 10, self.left + (now - self.at) * rate)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+class Edge:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._settings = services.settings
+        self.metrics = Metrics(services)
+        self._hosts = _allowed_hosts(services)
+        self._ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
+        self._buckets: dict[str, Bucket] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+        if not request_id or not _REQUEST_ID.match(request_id):
+            request_id = next(self._ids)
+        scope["modelyard.request_id"] = request_id
+        watch = _Watch(send, request_id)
+        self.metrics.in_flight.inc()
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await problem_response(refusal, request_id)(scope, receive, watch)
+            else:
+                await self._app(scope, self._timed(receive, scope), watch)
+        except ModelyardError as error:
+            await self._fail(error, scope, receive, watch)
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            await self._fail(Internal(request_id=request_id), scope, receive, watch)
+        finally:
+            self.metrics.in_flight.dec()
+            elapsed = time.perf_counter() - started
+            self._note(scope, watch.status, elapsed, request_id)
+
+    async def _fail(self, error: ModelyardError, scope: Scope, receive: Receive, watch: _Watch) -> None:
+        if not watch.started:
+            await problem_response(error, scope["modelyard.request_id"])(scope, receive, watch)
+            return
+        # Half an answer is out; breaking the connection is the only honest end.
+        logger.error("answer %s broken off: %s", scope["modelyard.request_id"], error)
+        raise error
+
+    def _refusal(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> ModelyardError | None:
+        if self._hosts is not None:
+            host = headers.get(b"host", b"").decode("latin-1").lower()
+            if host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
+                return Misdirected(host=host[:100])
+        rate = self._settings.rate_limit
+        if rate > 0:
+            client = headers.get(b"authorization", b"").decode("latin-1") or str(
+                (scope.get("client") or ("?",))[0]
+            )
+            now = time.monotonic()
+            if len(self._buckets) > 10_000:
+                self._buckets.clear()
+            bucket = self._buckets.setdefault(client, Bucket(rate * 10, now))
+            if not bucket.take(rate, now):
+                return RateLimited(limit=rate, setting="rate_limit")
+        return None
+
+    def _timed(self, receive: Receive, scope: Scope) -> Receive:
+        """receive, but a body that trickles in is cut off: ten seconds and a minimal rate are allowed."""
+        if scope["method"] in ("GET", "HEAD"):
+            return receive
+        rate = self._settings.slow_body_bytes_per_second
+        received, waited, done = 0, 0.0, False
+
+        async def timed() -> Message:
+            nonlocal received, waited, done
+            if done:
+                return await receive()
+            allowed = _SLOW_BODY_GRACE_SECONDS + received / rate - waited
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(max(0.1, allowed)):
+                    message = await receive()
+            except TimeoutError:
+                raise SlowBody() from None
+            waited += time.monotonic() - started
+            received += len(message.get("body", b""))
+            done = not message.get("more_body", False)
+            return message
+
+        return timed
+
+    def _note(self, scope: Scope, status: int, elapsed: float, request_id: str) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", "unknown")
+        method = scope["method"]
+        self.metrics.observe(method, path, status, elapsed)
+        wanted = self._settings.access_log
+        if wanted == "none":
+            return
+        if wanted == "all" or status >= 400 or method not in ("GET", "HEAD"):
+            logger.info(
+                "%s %s %s",
+                method,
+                scope["path"],
+                status,
+                extra={"request_id": request_id, "milliseconds": round(elapsed * 1000, 2), "route": path},
+            )
+
+
+class _Watch:
+    """send, which also notes the status and adds what every answer carries."""
+
+    __slots__ = ("_request_id", "_send", "started", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self.status = 499
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id), *SECURITY_HEADERS]
+        await self._send(message)
+
+
+def _allowed_hosts(services: Services) -> frozenset[str] | None:
+    """None: any name will do, because the operator bound a public address and named none."""
+    settings = services.settings
+    if settings.allowed_hosts:
+        return frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
+    if not settings.is_loopback:
+        return None
+    own = services.public_url.partition("://")[2].partition("/")[0].lower()
+    return frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, own, own.rpartition(":")[0]})
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    error = RouteNotFound(method=scope["method"], path=scope["path"][:200])
+    response: Response = problem_response(error, scope["modelyard.request_id"])
+    await response(scope, receive, send)

@@ -1,0 +1,115 @@
+"""OpenAPI 3.1, made from the route table and the wire types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from modelyard.api.errors import PROBLEM_TYPE, STATUS
+from modelyard.api.routing import RouteSpec, RouteTable
+from modelyard.wire.base import Problem
+
+_PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
+_REF = "#/components/schemas/{name}"
+
+
+def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
+    """The whole document."""
+    tables = list(tables)
+    specs = [(table.tag, spec) for table in tables for spec in table.specs]
+    types = [kind for _, spec in specs for kind in (spec.query, spec.body, spec.returns) if _is_struct(kind)]
+    _, components = msgspec.json.schema_components([*dict.fromkeys(types), Problem], ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for tag, spec in specs:
+        path = _PARAMETER.sub(r"{\1}", spec.path)
+        paths.setdefault(path, {})[spec.method.lower()] = _operation(tag, spec, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Modelyard",
+            "version": release,
+            "description": "The native API of the Modelyard model registry. Errors are RFC 9457 problem details.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": table.tag} for table in tables],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "responses": {
+                "Problem": {
+                    "description": "What is wrong, and what to do next",
+                    "content": {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
+                }
+            },
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _operation(tag: str, spec: RouteSpec, components: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": spec.operation,
+        "tags": [tag],
+        "summary": spec.summary,
+        "parameters": _parameters(spec, components),
+        "responses": _responses(spec),
+    }
+    if spec.public:
+        operation["security"] = []
+    if spec.body is not None:
+        schema = {"$ref": _REF.format(name=spec.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    elif spec.method in ("PUT", "PATCH") and spec.operation in ("put_blob", "append_to_upload"):
+        schema = {"type": "string", "format": "binary"}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": schema}},
+        }
+    return operation
+
+
+def _parameters(spec: RouteSpec, components: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer"} if kind == "int" else {"type": "string"},
+        }
+        for name, kind in _PARAMETER.findall(spec.path)
+    ]
+    if spec.query is not None:
+        schema = components[spec.query.__name__]
+        required = set(schema.get("required", []))
+        found.extend(
+            {"name": name, "in": "query", "required": name in required, "schema": shape}
+            for name, shape in schema["properties"].items()
+        )
+    if spec.operation == "append_to_upload":
+        found.append({"name": "Upload-Offset", "in": "header", "required": True, "schema": {"type": "integer"}})
+    return found
+
+
+def _responses(spec: RouteSpec) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": spec.summary}
+    if isinstance(spec.returns, str):
+        success["content"] = {spec.returns: {"schema": {"type": "string"}}}
+    elif spec.returns is not None:
+        schema = {"$ref": _REF.format(name=spec.returns.__name__)}
+        success["content"] = {"application/json": {"schema": schema}}
+    responses = {str(spec.status): success}
+    if spec.operation == "register_version":
+        responses["200"] = {**success, "description": "The same version exists already"}
+    if spec.operation == "ready":
+        responses["503"] = {**success, "description": "Something below does not answer"}
+    for status in sorted({*STATUS.values(), 412, 416, 429}):
+        responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})
+    return responses

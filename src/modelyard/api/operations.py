@@ -1,0 +1,100 @@
+"""Routes for operators and machines: health, readiness, collection, scrub, the whole event log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+from starlette.responses import Response, StreamingResponse
+
+from modelyard.api import shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, json_response
+from modelyard.api.streams import from_thread
+from modelyard.api.versions import event_filter
+from modelyard.db.engine import seconds
+from modelyard.domain.errors import ModelyardError
+from modelyard.registry.audit import usecases as audit
+from modelyard.registry.retention import usecases as retention
+from modelyard.wire import operations as wire
+from modelyard.wire import versions as versions_wire
+from modelyard.wire.base import encode
+
+table = RouteTable("operations")
+
+
+@table.route("GET", "/health", returns=wire.Health, public=True)
+async def health(call: Call) -> wire.Health:
+    """Whether the process runs."""
+    return wire.Health(status="ok", release=call.services.release)
+
+
+@table.route("GET", "/ready", returns=wire.Readiness, public=True)
+async def ready(call: Call) -> Response:
+    """Whether the database and the store of bytes answer; 503 when one does not."""
+    services = call.services
+    loop = asyncio.get_running_loop()
+    found: dict[str, str] = {}
+    for name, check in (("database", services.db.check), ("blobs", services.blobs.check)):
+        try:
+            await loop.run_in_executor(services.transfers, check)
+            found[name] = "ok"
+        except ModelyardError as error:
+            found[name] = error.message
+    is_ready = set(found.values()) == {"ok"}
+    body = wire.Readiness(status="ready" if is_ready else "unavailable", **found)
+    return json_response(body, 200 if is_ready else 503, None if is_ready else {"retry-after": "1"})
+
+
+@table.route("POST", "/api/v1/admin/gc", body=wire.CollectGarbage, returns=wire.Collection)
+async def collect_garbage(call: Call) -> wire.Collection:
+    """Delete the bytes that nothing needs; a dry run says what and how many."""
+    services = call.services
+    hours = call.body.grace_hours
+    grace = seconds(3600 * (services.settings.collect_grace_hours if hours is None else max(0.0, hours)))
+    done = await asyncio.get_running_loop().run_in_executor(
+        services.transfers,
+        partial(
+            retention.collect, services.db, services.blobs, call.actor, grace=grace, dry_run=call.body.dry_run
+        ),
+    )
+    return wire.Collection(
+        dry_run=done.dry_run,
+        blobs=done.blobs,
+        size_bytes=done.size_bytes,
+        orphans=done.orphans,
+        uploads=done.uploads,
+    )
+
+
+@table.route("POST", "/api/v1/admin/scrub", returns="text/event-stream")
+async def scrub(call: Call) -> Response:
+    """Read all stored bytes again; streams how far it is and what is damaged."""
+    services = call.services
+    found = retention.scrub(services.db, services.blobs, call.actor)
+
+    async def events() -> AsyncIterator[bytes]:
+        async for progress in from_thread(services.transfers, found):
+            body = wire.ScrubProgress(
+                checked=progress.checked,
+                size_bytes=progress.size_bytes,
+                damage=[wire.Damage(digest=d.digest, problem=d.problem) for d in progress.damage],
+                finished=progress.finished,
+            )
+            yield b"event: progress\ndata: " + encode(body) + b"\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+@table.route("GET", "/api/v1/audit/events", query=versions_wire.EventQuery, returns=versions_wire.EventPage)
+async def list_audit_events(call: Call) -> versions_wire.EventPage:
+    """The event log of the whole registry, newest first, for those who operate it."""
+    limit = page_limit(call.query)
+    before = decode_cursor(call.query.cursor, int)
+    chosen = event_filter(call.query)
+    found = await call.read(
+        lambda tx: audit.list_log(tx, call.actor, chosen, before=before[0] if before else None, limit=limit + 1)
+    )
+    page, cursor = cut(found, limit, lambda event: (event.seq,))
+    return versions_wire.EventPage(items=[shapes.event(event) for event in page], next_cursor=cursor)

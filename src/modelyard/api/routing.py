@@ -1,0 +1,290 @@
+"""Routes: what a request must look like, who handles it, what it answers; OpenAPI comes from the same table.
+
+A handler gets a `Call` with its parameters already parsed into wire types and returns a wire type, an
+`Answer` or a response.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from modelyard.api.errors import problem_response
+from modelyard.db.transaction import Transaction, to_moment
+from modelyard.domain.actor import Actor
+from modelyard.domain.errors import Invalid, InvalidRequest, ModelyardError, TooLarge
+from modelyard.domain.names import ModelName, Ref
+from modelyard.registry import idempotency
+from modelyard.registry.idempotency import Answer
+from modelyard.services import Services
+from modelyard.wire.base import encode
+
+T = TypeVar("T")
+Handler = Callable[["Call"], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """One row of the table."""
+
+    method: str
+    path: str
+    handler: Handler
+    query: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
+    returns: type[msgspec.Struct] | str | None = None
+    """A wire type, a media type, or None for an empty answer."""
+    status: int = 200
+    public: bool = False
+    """Answers without a token."""
+
+    @property
+    def summary(self) -> str:
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def operation(self) -> str:
+        return self.handler.__name__
+
+
+@dataclass(slots=True)
+class RouteTable:
+    """Collects the routes of one feature."""
+
+    tag: str
+    specs: list[RouteSpec] = field(default_factory=list)
+
+    def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            self.specs.append(RouteSpec(method, path, handler, **options))
+            return handler
+
+        return add
+
+
+class Call:
+    """One request on its way through a handler."""
+
+    def __init__(self, request: Request, services: Services, spec: RouteSpec, actor: Actor) -> None:
+        self.request = request
+        self.services = services
+        self.spec = spec
+        self.actor = actor
+        self.query: Any = None
+        self.body: Any = None
+        self.raw_body = b""
+
+    @property
+    def path(self) -> dict[str, str]:
+        return self.request.path_params
+
+    @cached_property
+    def model(self) -> ModelName:
+        return ModelName.parse(f"{self.path['namespace']}/{self.path['name']}")
+
+    @cached_property
+    def ref(self) -> Ref:
+        return Ref.parse(f"{self.model}:{self.path['version']}")
+
+    @property
+    def request_id(self) -> str:
+        return str(self.request.scope["modelyard.request_id"])
+
+    # --- conditional requests ------------------------------------------------------------------
+
+    @property
+    def seen_revision(self) -> int | None:
+        """What If-Match (a revision) or If-None-Match: * (0) says the caller saw; None: nothing."""
+        headers = self.request.headers
+        if headers.get("if-none-match") == "*":
+            return 0
+        match = headers.get("if-match")
+        if match is None or match == "*":
+            return None
+        try:
+            return int(match.removeprefix("W/").strip('"'))
+        except ValueError:
+            raise InvalidRequest(
+                reason=f"If-Match is {match[:60]!r}", fix='Send the ETag as it came, like "3"'
+            ) from None
+
+    def matches(self, etag: str) -> bool:
+        """Whether the caller's copy (If-None-Match) is still the present one."""
+        given = self.request.headers.get("if-none-match", "")
+        return etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
+
+    # --- the database --------------------------------------------------------------------------
+
+    async def read(self, fn: Callable[[Transaction], T]) -> T:
+        return await self.services.db.aread(fn)
+
+    async def point(self, fn: Callable[[Transaction], T]) -> T:
+        """A read of a few rows by key."""
+        return await self.services.db.apoint(fn)
+
+    async def commit(
+        self,
+        fn: Callable[[Transaction], Any],
+        *,
+        status: int | None = None,
+        etag: Callable[[Any], str] | None = None,
+    ) -> Answer:
+        """Run one change and answer with what it returns, after the commit.
+
+        With an Idempotency-Key header the answer is stored in the same transaction and given again when
+        the request is repeated.
+        """
+        key = self.request.headers.get("idempotency-key")
+        if key is not None and not 0 < len(key) <= 200:
+            raise InvalidRequest(reason="the idempotency key is empty or longer than 200 characters")
+        request_hash = self._request_hash() if key else ""
+
+        def unit(tx: Transaction) -> Answer:
+            if key:
+                stored = idempotency.find_answer(tx, self.actor, key, request_hash)
+                if stored is not None:
+                    return stored
+            value = fn(tx)
+            headers = {"etag": etag(value)} if etag is not None else {}
+            if isinstance(value, Answer):
+                answer = value
+            elif value is None:
+                answer = Answer(status or 204, b"", headers)
+            else:
+                answer = Answer(status or self.spec.status, encode(value), headers)
+            if key:
+                idempotency.store_answer(tx, self.actor, key, request_hash, answer)
+            return answer
+
+        return await self.services.db.awrite(unit)
+
+    def _request_hash(self) -> str:
+        scope = self.request.scope
+        start = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n"
+        return hashlib.sha256(start + self.raw_body).hexdigest()
+
+
+def revision_tag(value: Any) -> str:
+    """The ETag of what has a revision."""
+    return f'"{value.revision}"'
+
+
+def json_response(value: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(encode(value), status, headers, "application/json")
+
+
+def to_response(value: Any, status: int) -> Response:
+    if isinstance(value, Response):
+        return value
+    if isinstance(value, Answer):
+        media_type = "application/json" if value.body else None
+        return Response(value.body, value.status, value.headers, media_type)
+    if value is None:
+        return Response(status_code=204)
+    return json_response(value, status)
+
+
+# --- parsing ---------------------------------------------------------------------------------------
+
+
+def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
+    """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters."""
+    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=200)
+    if wanted is None:
+        if pairs:
+            raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
+        return None
+    lists = {
+        f.name
+        for f in msgspec.structs.fields(wanted)
+        if isinstance(_plain_type(f.type), msgspec.inspect.ListType)
+    }
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in lists:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise InvalidRequest(reason=f"query parameter {name[:60]!r} is given twice")
+        else:
+            values[name] = value
+    return _decoded(lambda: msgspec.convert(values, wanted, strict=False))
+
+
+def _plain_type(hint: Any) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(hint)
+
+
+def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
+    """Raises InvalidRequest for what is no JSON, too deep, or not of the shape."""
+    return _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+
+
+def _decoded(fn: Callable[[], T]) -> T:
+    try:
+        return fn()
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(reason=str(exc)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(reason=f"the body is not JSON: {exc}", fix="Send JSON in UTF-8") from None
+    except RecursionError:
+        raise InvalidRequest(reason="the JSON is nested too deeply", fix="Send flatter JSON") from None
+
+
+def parse_time(text: str) -> int:
+    """Whole microseconds since 1970 from RFC 3339. Raises Invalid."""
+    from datetime import datetime
+
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is None:
+            raise ValueError("no time zone")
+    except ValueError as exc:
+        raise Invalid(
+            reason=f"{text[:60]!r} is not a time ({exc})", fix="Write for example 2026-03-03T14:00:00Z"
+        ) from None
+    return to_moment(when)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, when it is small enough. Raises TooLarge, InvalidRequest for another content type."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(what="the body", actual=int(announced), limit=limit, setting="max_request_bytes")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(
+                what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
+            )
+    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
+    return bytes(body)
+
+
+def build_route(spec: RouteSpec, services: Services, authenticate: Callable[..., Awaitable[Actor]]) -> Route:
+    """A Starlette route that parses, authenticates, handles and maps errors."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            actor = await authenticate(request, services)
+            call = Call(request, services, spec, actor)
+            call.query = parse_query(request.scope["query_string"], spec.query)
+            if spec.body is not None:
+                call.raw_body = await read_body(request, services.settings.max_request_bytes)
+                call.body = parse_body(call.raw_body, spec.body)
+            return to_response(await spec.handler(call), spec.status)
+        except ModelyardError as error:
+            return problem_response(error, request.scope["modelyard.request_id"])
+
+    methods = [spec.method, "HEAD"] if spec.method == "GET" else [spec.method]
+    return Route(spec.path, endpoint, methods=methods, name=spec.operation)

@@ -1,0 +1,180 @@
+"""From what the registry returns to what the wire carries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from modelyard.db.transaction import to_datetime
+from modelyard.domain.actor import Actor
+from modelyard.domain.names import ModelName
+from modelyard.domain.record import completeness, missing_facts
+from modelyard.registry.access.queries import ActorRow, TokenRow
+from modelyard.registry.access.rules import role_at
+from modelyard.registry.audit.queries import LoggedEvent
+from modelyard.registry.catalog.queries import Namespace
+from modelyard.registry.search.usecases import FoundModel
+from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved
+from modelyard.registry.versions.usecases import VersionView
+from modelyard.wire import access as access_wire
+from modelyard.wire import catalog as catalog_wire
+from modelyard.wire import versions as versions_wire
+
+
+def time_text(moment: int) -> str:
+    """RFC 3339 in UTC."""
+    return to_datetime(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def optional_time(moment: int | None) -> str | None:
+    return None if moment is None else time_text(moment)
+
+
+def account(row: ActorRow) -> access_wire.Account:
+    return access_wire.Account(
+        name=row.name,
+        kind=row.kind.value,
+        display_name=row.display_name,
+        email=row.email,
+        is_admin=row.is_admin,
+        default_namespace=row.default_namespace,
+        created_at=time_text(row.created_at),
+        disabled=row.disabled_at is not None,
+    )
+
+
+def token(row: TokenRow) -> access_wire.Token:
+    held = row.scope.permissions
+    return access_wire.Token(
+        id=row.id,
+        name=row.name,
+        hint=row.hint,
+        owner=row.owner,
+        permissions=None if held is None else sorted(p.value for p in held),
+        namespace=row.scope.namespace,
+        model=row.scope.model,
+        created_at=time_text(row.created_at),
+        expires_at=optional_time(row.expires_at),
+        last_used_at=optional_time(row.last_used_at),
+    )
+
+
+def namespace(found: Namespace, actor: Actor) -> catalog_wire.Namespace:
+    return catalog_wire.Namespace(
+        name=found.name,
+        display_name=found.display_name,
+        description=found.description,
+        visibility=found.visibility.value,
+        naming_pattern=found.naming_pattern,
+        reserved_names=list(found.reserved_names),
+        created_at=time_text(found.created_at),
+        revision=found.revision,
+        role=role_at(actor, found.place).word,
+    )
+
+
+def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
+    row = found.model
+    return catalog_wire.Model(
+        name=str(row.name),
+        display_name=row.display_name,
+        description=row.description,
+        visibility=row.visibility.value,
+        owners=list(found.owners),
+        tags=dict(found.tags),
+        aliases=dict(found.aliases),
+        newest_version=row.newest_version,
+        version_count=row.version_count,
+        framework=row.framework,
+        licence=row.licence,
+        task=row.task,
+        archived=row.archived_at is not None,
+        created_at=time_text(row.created_at),
+        updated_at=time_text(row.updated_at),
+        revision=row.revision,
+        role=role_at(actor, row.place).word,
+    )
+
+
+def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
+    row = view.version
+    facts: dict[str, Any] = json.loads(row.record)
+    return versions_wire.Version(
+        model=str(view.model.name),
+        version=row.number,
+        reference=str(view.ref),
+        digest=row.digest,
+        commit=row.digest.commit,
+        record_digest=row.record_digest,
+        state=row.state,
+        description=row.description,
+        tags=dict(view.tags),
+        aliases=list(view.aliases),
+        size_bytes=row.size_bytes,
+        file_count=row.file_count,
+        created_at=time_text(row.created_at),
+        created_by=row.created_by,
+        updated_at=time_text(row.updated_at),
+        revision=row.revision,
+        metrics=facts.get("metrics", []),
+        params=facts.get("params", {}),
+        format=json.loads(row.format_facts),
+        completeness=round(completeness(facts), 4),
+        missing=missing_facts(facts),
+        created=created,
+    )
+
+
+def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
+    return versions_wire.Resolved(
+        model=str(found.model),
+        version=found.number,
+        reference=f"{found.model}:{found.number}",
+        digest=found.digest,
+        record_digest=found.record_digest,
+        state=found.state,
+        size_bytes=found.size_bytes,
+        created_at=time_text(found.created_at),
+        alias_revision=found.alias_revision,
+        warning=warning,
+    )
+
+
+def alias(name: ModelName, row: AliasRow) -> versions_wire.Alias:
+    assert row.number is not None
+    assert row.digest is not None
+    return versions_wire.Alias(
+        model=str(name),
+        alias=row.alias,
+        version=row.number,
+        digest=row.digest,
+        revision=row.revision,
+        updated_at=time_text(row.updated_at),
+        updated_by=row.updated_by,
+    )
+
+
+def alias_move(move: AliasMove) -> versions_wire.AliasMove:
+    return versions_wire.AliasMove(
+        alias=move.alias,
+        revision=move.revision,
+        from_version=move.from_number,
+        to_version=move.to_number,
+        at=time_text(move.at),
+        actor=move.actor,
+        reason=move.reason,
+    )
+
+
+def event(logged: LoggedEvent) -> versions_wire.Event:
+    body = logged.body
+    return versions_wire.Event(
+        seq=logged.seq,
+        at=body["at"],
+        kind=body["kind"],
+        actor=body["actor"]["name"],
+        namespace=body.get("namespace"),
+        model=body.get("model"),
+        version=body.get("version"),
+        data=body.get("data", {}),
+    )

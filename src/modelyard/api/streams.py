@@ -1,0 +1,107 @@
+"""Bodies that are too large to hold: from the network to a thread that hashes and writes, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from modelyard.domain.errors import Invalid
+
+T = TypeVar("T")
+_PIECE = 1 << 20
+_QUEUED = 4
+_END = None
+
+
+class ClientGone(Invalid):
+    """The client hung up in the middle of its body; nobody is left to read the answer."""
+
+    code = "client_gone"
+    text, advice = (
+        "the connection ended after {received} bytes of the body",
+        "Ask how much arrived and go on from there",
+    )
+
+
+class _Pipe:
+    """Pieces of about one MiB from the event loop to one thread; at most a few wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(_QUEUED)
+
+    async def put(self, piece: bytes) -> None:
+        await self._room.acquire()
+        self._queue.put(piece)
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._queue.put(_END if error is None else error)
+
+    def pieces(self) -> Iterator[bytes]:
+        """In the thread. Raises what ended the body early."""
+        while True:
+            item = self._queue.get()
+            if item is _END:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            self._loop.call_soon_threadsafe(self._room.release)
+            yield item
+
+
+async def _feed(request: Request, pipe: _Pipe) -> None:
+    received = 0
+    buffered = bytearray()
+    try:
+        async for chunk in request.stream():
+            received += len(chunk)
+            buffered += chunk
+            if len(buffered) >= _PIECE:
+                await pipe.put(bytes(buffered))
+                buffered.clear()
+        if buffered:
+            await pipe.put(bytes(buffered))
+    except ClientDisconnect:
+        if buffered:
+            await pipe.put(bytes(buffered))
+        pipe.end(ClientGone(received=received))
+    except asyncio.CancelledError:
+        pipe.end(ClientGone(received=received))
+        raise
+    else:
+        pipe.end()
+
+
+async def with_body(request: Request, executor: Executor, work: Callable[[Iterable[bytes]], T]) -> T:
+    """Run `work` in a thread with the request's body as an iterator of pieces.
+
+    The body is never held whole. A client that hangs up makes the iterator raise ClientGone after the
+    pieces that did arrive.
+    """
+    loop = asyncio.get_running_loop()
+    pipe = _Pipe(loop)
+    working: asyncio.Future[Any] = loop.run_in_executor(executor, lambda: work(pipe.pieces()))
+    feeding: asyncio.Future[Any] = asyncio.ensure_future(_feed(request, pipe))
+    try:
+        await asyncio.wait({working, feeding}, return_when=asyncio.FIRST_COMPLETED)
+        result: T = await working
+        return result
+    finally:
+        feeding.cancel()
+
+
+async def from_thread(executor: Executor, items: Iterator[T]) -> AsyncIterator[T]:
+    """Take from a blocking iterator without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    done = object()
+    while True:
+        item = await loop.run_in_executor(executor, next, items, done)
+        if item is done:
+            return
+        yield item  # type: ignore[misc]

@@ -1,0 +1,132 @@
+"""Routes of bytes on their way to the registry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import shapes
+from modelyard.api.routing import Call, RouteTable, json_response
+from modelyard.api.streams import with_body
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import InvalidRequest, SizeMismatch
+from modelyard.registry.uploads import usecases as uploads
+from modelyard.registry.uploads.queries import Upload
+from modelyard.wire import uploads as wire
+
+table = RouteTable("uploads")
+
+
+def _content_length(call: Call) -> int:
+    text = call.request.headers.get("content-length")
+    if text is None or not text.isdigit():
+        raise InvalidRequest(reason="the body's length is not announced", fix="Send the header Content-Length")
+    return int(text)
+
+
+@table.route("POST", "/api/v1/blobs/missing", body=wire.MissingQuery, returns=wire.MissingAnswer)
+async def find_missing(call: Call) -> wire.MissingAnswer:
+    """Which of these files must be sent; all others are here and readable for the caller."""
+    wanted: dict[Digest, int] = {}
+    for entry in call.body.blobs:
+        digest = Digest.parse(entry.digest)
+        if entry.size < 0 or wanted.setdefault(digest, entry.size) != entry.size:
+            raise SizeMismatch(actual=entry.size, expected=wanted.get(digest, 0))
+    missing = await call.services.db.awrite(lambda tx: uploads.find_missing(tx, call.actor, wanted))
+    return wire.MissingAnswer(missing=[*missing], chunk_bytes=call.services.settings.upload_chunk_bytes)
+
+
+@table.route("PUT", "/api/v1/blobs/{digest}", returns=wire.Blob, status=201)
+async def put_blob(call: Call) -> wire.Blob:
+    """Send a whole file in one request. For large files use /api/v1/uploads, which resumes."""
+    digest = Digest.parse(call.path["digest"])
+    size = _content_length(call)
+    services = call.services
+    counted = await with_body(
+        call.request,
+        services.transfers,
+        lambda pieces: uploads.receive_blob(
+            services.db, services.blobs, call.actor, digest, pieces, size, services.settings.max_file_bytes
+        ),
+    )
+    return wire.Blob(digest=digest, size=counted)
+
+
+def _upload(call: Call, upload: Upload, offset: int) -> wire.Upload:
+    return wire.Upload(
+        id=upload.id,
+        digest=upload.digest,
+        size=upload.size_bytes,
+        offset=offset,
+        chunk_bytes=call.services.settings.upload_chunk_bytes,
+        expires_at=shapes.time_text(upload.expires_at),
+    )
+
+
+async def _in_thread(call: Call, fn: Any, *args: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(call.services.transfers, fn, *args)
+
+
+@table.route("POST", "/api/v1/uploads", body=wire.StartUpload, returns=wire.Upload, status=201)
+async def start_upload(call: Call) -> wire.Upload:
+    """Begin a resumable upload, or find the caller's open one of the same bytes with its offset."""
+    services = call.services
+    digest = Digest.parse(call.body.digest)
+    if call.body.size < 0:
+        raise InvalidRequest(reason="the size is negative")
+    upload = await _in_thread(
+        call,
+        uploads.start_upload,
+        services.db,
+        call.actor,
+        digest,
+        call.body.size,
+        services.settings.max_file_bytes,
+    )
+    return _upload(call, upload, await _in_thread(call, services.blobs.stage(upload.id).size))
+
+
+async def _find(call: Call) -> Upload:
+    return await call.point(lambda tx: uploads.find_upload(tx, call.actor, call.path["upload"]))
+
+
+@table.route("GET", "/api/v1/uploads/{upload}", returns=wire.Upload)
+async def show_upload(call: Call) -> Response:
+    """How many bytes have arrived."""
+    upload = await _find(call)
+    offset = await _in_thread(call, call.services.blobs.stage(upload.id).size)
+    return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
+
+
+@table.route("PATCH", "/api/v1/uploads/{upload}", returns=wire.Upload)
+async def append_to_upload(call: Call) -> Response:
+    """Add bytes at the header Upload-Offset; what arrives of a broken request is kept."""
+    upload = await _find(call)
+    text = call.request.headers.get("upload-offset", "")
+    if not text.isdigit():
+        raise InvalidRequest(reason="the header Upload-Offset is missing", fix="Send where these bytes begin")
+    services = call.services
+    offset = await with_body(
+        call.request,
+        services.transfers,
+        lambda pieces: uploads.append_bytes(services.blobs, upload, int(text), pieces),
+    )
+    return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
+
+
+@table.route("POST", "/api/v1/uploads/{upload}/finish", returns=wire.Blob, status=201)
+async def finish_upload(call: Call) -> wire.Blob:
+    """Verify the whole and make it a blob."""
+    upload = await _find(call)
+    services = call.services
+    size = await _in_thread(call, uploads.finish_upload, services.db, services.blobs, call.actor, upload)
+    return wire.Blob(digest=upload.digest, size=size)
+
+
+@table.route("DELETE", "/api/v1/uploads/{upload}", status=204)
+async def discard_upload(call: Call) -> None:
+    """Forget an upload and its bytes."""
+    upload = await _find(call)
+    await _in_thread(call, uploads.discard_upload, call.services.db, call.services.blobs, upload)

@@ -1,0 +1,228 @@
+"""Routes of versions: resolve, register, read, edit, archive, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import InvalidRequest
+from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE, File, Manifest
+from modelyard.domain.names import Alias, Ref
+from modelyard.domain.record import Record
+from modelyard.registry.audit import usecases as audit
+from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.retention import usecases as retention
+from modelyard.registry.search.rules import parse_metric, parse_tag
+from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
+from modelyard.wire import versions as wire
+from modelyard.wire.base import Reason
+
+table = RouteTable("versions")
+
+NEWEST_WARNING = "this reference names no version, alias or digest, so what it means will change"
+
+
+@table.route("GET", "/api/v1/resolve", query=wire.ResolveQuery, returns=wire.Resolved)
+async def resolve(call: Call) -> Response:
+    """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
+    ref = Ref.parse(call.query.ref, call.actor.default_namespace)
+    found = await call.point(lambda tx: versions.resolve(tx, call.actor, ref))
+    etag = f'"{found.number}.{found.alias_revision or 0}"'
+    if call.matches(etag):
+        return Response(status_code=304, headers={"etag": etag})
+    warning = NEWEST_WARNING if call.query.serving and ref.selector is None else None
+    return json_response(shapes.resolved(found, warning), headers={"etag": etag})
+
+
+@table.route(
+    "POST",
+    "/api/v1/models/{namespace}/{name}/versions",
+    body=wire.RegisterVersion,
+    returns=wire.Version,
+    status=201,
+)
+async def register_version(call: Call) -> Any:
+    """Freeze files and facts as the model's next version. 200 with the existing one when it is the same."""
+    body: wire.RegisterVersion = call.body
+    manifest = Manifest.of(
+        (File(entry.path, Digest.parse(entry.digest), entry.size) for entry in body.files),
+        call.services.settings.max_files_per_version,
+    )
+    wanted = Registration(
+        model=call.model,
+        manifest=manifest,
+        record=Record.of(body.facts),
+        description=body.description,
+        tags=body.tags,
+        aliases=[Alias.parse(alias) for alias in body.aliases],
+        force_new=body.force_new,
+    )
+    services = call.services
+    await asyncio.get_running_loop().run_in_executor(
+        services.transfers, inspect_files, services.db, services.blobs, manifest
+    )
+
+    def work(tx: Transaction) -> Any:
+        view, created = versions.register_in(tx, call.actor, services.catalog, wanted)
+        return shapes.version(view, created=created)
+
+    answer = await call.commit(work, etag=revision_tag)
+    if b'"created":false' in answer.body[-40:]:
+        return Response(answer.body, 200, answer.headers, "application/json")
+    return answer
+
+
+@table.route(
+    "GET", "/api/v1/models/{namespace}/{name}/versions", query=wire.VersionQuery, returns=wire.VersionPage
+)
+async def list_versions(call: Call) -> wire.VersionPage:
+    """The versions of a model, newest first."""
+    query: wire.VersionQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    tags = {}
+    for tag in query.tag:
+        key, value = parse_tag(tag)
+        if value is None:
+            raise InvalidRequest(reason=f"tag condition {tag[:60]!r} has no value", fix="Write tag=key=value")
+        tags[key] = value
+    wanted = VersionFilter(
+        states=tuple(query.state), tags=tags, metrics=tuple(parse_metric(metric) for metric in query.metric)
+    )
+    found = await call.read(
+        lambda tx: versions.list_versions(
+            tx, call.actor, call.model, wanted, before[0] if before else None, limit + 1
+        )
+    )
+    page, cursor = cut(found, limit, lambda view: (view.version.number,))
+    return wire.VersionPage(items=[shapes.version(view) for view in page], next_cursor=cursor)
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}", returns=wire.Version)
+async def show_version(call: Call) -> Response:
+    """One version, a deleted one too."""
+    view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
+    return json_response(shapes.version(view), headers={"etag": f'"{view.version.revision}"'})
+
+
+@table.route(
+    "PATCH",
+    "/api/v1/models/{namespace}/{name}/versions/{version}",
+    body=wire.EditVersion,
+    returns=wire.Version,
+)
+async def edit_version(call: Call) -> Any:
+    """Change annotations, archive or bring back; If-Match guards against a change in between."""
+    body: wire.EditVersion = call.body
+
+    def work(tx: Transaction) -> wire.Version:
+        view = None
+        if body.description is not None or body.tags is not None or body.archived is None:
+            edit = VersionEdit(body.description, body.tags)
+            view = versions.edit_version(tx, call.actor, call.ref, edit, call.seen_revision)
+        if body.archived is not None:
+            view = versions.archive_version(
+                tx, call.actor, call.ref, archived=body.archived, reason=body.reason
+            )
+        assert view is not None
+        return shapes.version(view)
+
+    return await call.commit(work, etag=revision_tag)
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", query=Reason, status=204)
+async def delete_version(call: Call) -> Any:
+    """Delete a version; its number and digest stay, its bytes go at the next collection."""
+    return await call.commit(lambda tx: versions.delete_version(tx, call.actor, call.ref, call.query.reason))
+
+
+# --- what a version holds --------------------------------------------------------------------------
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files", returns=wire.FileList)
+async def list_files(call: Call) -> wire.FileList:
+    """The files of a version, by path."""
+    model, version, body = await call.point(lambda tx: versions.read_manifest(tx, call.actor, call.ref))
+    files = Manifest.from_bytes(body).files
+    return wire.FileList(
+        reference=f"{model.name}:{version.number}",
+        digest=version.digest,
+        items=[
+            wire.FileEntry(path=f.path, digest=f.digest, size=f.size_bytes, media_type=f.media_type)
+            for f in files
+        ],
+    )
+
+
+def _frozen(body: bytes, digest: str, media_type: str) -> Response:
+    headers = {
+        "etag": f'"{digest}"',
+        "docker-content-digest": digest,
+        "cache-control": "private, max-age=31536000",
+    }
+    return Response(body, 200, headers, media_type)
+
+
+@table.route(
+    "GET", "/api/v1/models/{namespace}/{name}/versions/{version}/manifest", returns=MANIFEST_MEDIA_TYPE
+)
+async def show_manifest(call: Call) -> Response:
+    """The manifest's canonical bytes; their sha256 is the version digest."""
+    _, version, body = await call.point(lambda tx: versions.read_manifest(tx, call.actor, call.ref))
+    return _frozen(body, version.digest, MANIFEST_MEDIA_TYPE)
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/record", returns="application/json")
+async def show_record(call: Call) -> Response:
+    """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
+    view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
+    return _frozen(view.version.record.encode(), view.version.record_digest, "application/json")
+
+
+@table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify", returns=wire.Verification)
+async def verify_version(call: Call) -> wire.Verification:
+    """Read the stored bytes of a version again and name what is damaged."""
+    services = call.services
+    damaged = await asyncio.get_running_loop().run_in_executor(
+        services.transfers, retention.verify_version, services.db, services.blobs, call.actor, call.ref
+    )
+    return wire.Verification(
+        reference=str(call.ref),
+        damaged=[wire.DamagedFile(path=path, problem=problem) for path, problem in damaged],
+    )
+
+
+# --- history ---------------------------------------------------------------------------------------
+
+
+def event_filter(query: wire.EventQuery) -> EventFilter:
+    return EventFilter(
+        actor=query.actor,
+        kinds=tuple(query.kind),
+        since=parse_time(query.since) if query.since else None,
+        until=parse_time(query.until) if query.until else None,
+    )
+
+
+@table.route("GET", "/api/v1/models/{namespace}/{name}/history", query=wire.EventQuery, returns=wire.EventPage)
+async def list_history(call: Call) -> wire.EventPage:
+    """Everything that happened to a model, newest first."""
+    limit = page_limit(call.query)
+    before = decode_cursor(call.query.cursor, int)
+    chosen = event_filter(call.query)
+    found = await call.read(
+        lambda tx: audit.list_history(
+            tx, call.actor, call.model, chosen, before[0] if before else None, limit + 1
+        )
+    )
+    page, cursor = cut(found, limit, lambda event: (event.seq,))
+    return wire.EventPage(items=[shapes.event(event) for event in page], next_cursor=cursor)

@@ -1,0 +1,153 @@
+"""The one place where settings become stores, engine and doors."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from modelyard import __version__
+from modelyard.api.app import build_app
+from modelyard.blobs.opening import open_store
+from modelyard.db.engine import Database
+from modelyard.db.schema import ensure_schema
+from modelyard.domain.errors import Conflict, Invalid
+from modelyard.registry.access import usecases as access
+from modelyard.services import Services
+from modelyard.settings import Settings
+from modelyard.web.welcome import welcome_routes
+from modelyard.worker.loop import Worker
+
+logger = logging.getLogger(__name__)
+
+LOCK_FILE = "modelyard.lock"
+
+
+class DataFolder:
+    """The folder of an embedded registry, held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Any = None
+
+    def open(self) -> None:
+        """Make the folder, mode 0700, and lock it. Raises Conflict when another process holds it."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Kept open as long as the lock is held.
+        self._lock = (self.path / LOCK_FILE).open("a+")
+        try:
+            import fcntl
+        except ImportError:
+            logger.warning("this system has no file locks: start only one server on %s", self.path)
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise Conflict(
+                reason=f"another process serves {self.path}",
+                fix="Use that server, or stop it first; several processes need PostgreSQL (--database-url)",
+            ) from None
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what would be unsafe or cannot work. Raises Invalid."""
+    if not settings.is_loopback and not settings.behind_proxy and not (settings.tls_cert and settings.tls_key):
+        raise Invalid(
+            reason=f"listening on {settings.host} without TLS would send tokens in the clear",
+            fix="Give --tls-cert and --tls-key, or --behind-proxy when a proxy ends TLS, or keep --host 127.0.0.1",
+        )
+    if settings.workers > 1 and settings.resolved_database_url().startswith("sqlite"):
+        raise Invalid(
+            reason="several processes cannot share SQLite",
+            fix="Give --database-url postgresql://… or keep --workers 1",
+        )
+
+
+def public_url(settings: Settings, port: int | None = None) -> str:
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme = "https" if settings.tls_cert else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{settings.port if port is None else port}"
+
+
+def open_services(settings: Settings, *, port: int | None = None) -> Services:
+    """Open database and store and bring the schema up to date. Raises what they raise, with nothing left open."""
+    check_settings(settings)
+    db = Database(
+        settings.resolved_database_url(),
+        threads=settings.database_threads,
+        prepare_statements=settings.database_prepare,
+    )
+    try:
+        done = ensure_schema(db)
+        if done:
+            logger.info("database schema %s", done)
+        blobs = open_store(settings.resolved_blobs_url())
+    except BaseException:
+        db.close()
+        raise
+    return Services(db, blobs, settings, __version__, public_url(settings, port))
+
+
+def uses_data_folder(settings: Settings) -> bool:
+    return not (settings.database_url and settings.blobs_url)
+
+
+def local_owner_name() -> str:
+    """The name of the first owner: the system's user, as far as it is a lawful name."""
+    with contextlib.suppress(OSError, KeyError):
+        name = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
+        if name:
+            return name
+    return "owner"
+
+
+def first_start(services: Services) -> tuple[str, str] | None:
+    """On a new registry: (the owner's name, their token). None when it has an owner already."""
+    name = local_owner_name()
+    made = services.db.write(lambda tx: access.create_first_owner(tx, name, services.release))
+    return (name, made.secret) if made is not None else None
+
+
+class Application:
+    """The ASGI application of one process: doors, and the worker beside them."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._app: ASGIApp = build_app(services, welcome_routes(services))
+        self._worker = Worker(services)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self._running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        self._worker.start()
+        try:
+            yield
+        finally:
+            self._worker.stop()

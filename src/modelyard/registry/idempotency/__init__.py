@@ -1,0 +1,76 @@
+"""A request that is sent again with its idempotency key answers as the first one did.
+
+Key, request and answer are stored in the transaction of the change, per actor, and kept for a week.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import idempotency_keys
+from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, load_json
+from modelyard.domain.actor import Actor
+from modelyard.domain.errors import IdempotencyConflict
+
+KEPT = 7 * 86_400 * MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a door sends back."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+_p = sa.bindparam
+_FIND = Statement(
+    sa.select(
+        idempotency_keys.c.request_hash,
+        idempotency_keys.c.status,
+        idempotency_keys.c.body,
+        idempotency_keys.c.headers,
+    ).where(idempotency_keys.c.actor_id == _p("actor_id"), idempotency_keys.c.key == _p("key"))
+)
+_STORE = Statement(
+    idempotency_keys.insert().values(
+        actor_id=_p("actor_id"),
+        key=_p("key"),
+        request_hash=_p("request_hash"),
+        status=_p("status"),
+        headers=_p("headers"),
+        body=_p("body"),
+        created_at=_p("now"),
+    )
+)
+
+
+def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> Answer | None:
+    """Raises IdempotencyConflict when the key belongs to another request."""
+    row = tx.one(_FIND, actor_id=actor.id, key=key)
+    if row is None:
+        return None
+    if row[0] != request_hash:
+        raise IdempotencyConflict(key=key)
+    return Answer(row[1], row[2].encode(), {**load_json(row[3]), "idempotent-replay": "true"})
+
+
+def store_answer(tx: Transaction, actor: Actor, key: str, request_hash: str, answer: Answer) -> None:
+    tx.run(
+        _STORE,
+        actor_id=actor.id,
+        key=key,
+        request_hash=request_hash,
+        status=answer.status,
+        headers=dump_json(answer.headers),
+        body=answer.body.decode(),
+        now=tx.now,
+    )
+
+
+def forget_old_answers(tx: Transaction) -> None:
+    tx.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at < tx.now - KEPT))

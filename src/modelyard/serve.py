@@ -1,0 +1,180 @@
+"""Runs the server: one process on SQLite, N processes on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from modelyard.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
+from modelyard.domain.errors import Invalid
+from modelyard.logs import set_up_logs
+from modelyard.services import Services
+from modelyard.settings import Settings, load_settings
+
+_HEADER_SECONDS = 10.0
+_MAX_HEADER_BYTES = 64 * 1024
+_MAX_HEADERS = 200
+
+
+class CarefulProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which would otherwise wait for ever for a request's head, of any size."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._await_head()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._head_timer.cancel()
+        self._await_head()
+        super().on_message_begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+            raise ValueError("the request's head is too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_timer.cancel()
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket with TCP_NODELAY, which every process of this server shares."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        found.bind((settings.host, settings.port))
+    except OSError as exc:
+        found.close()
+        raise Invalid(
+            reason=f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}",
+            fix="Choose another --port, or stop what listens there",
+        ) from exc
+    found.listen(2048)
+    return found
+
+
+def _uvicorn(app: Application, settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=CarefulProtocol,
+        loop="auto",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips="*" if settings.behind_proxy else None,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=30,
+        lifespan="on",
+    )
+    return uvicorn.Server(config)
+
+
+def run_process(services: Services, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    try:
+        _uvicorn(Application(services), services.settings).run(sockets=[listener])
+    finally:
+        services.close()
+
+
+def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
+    """Run a whole server; returns its exit code.
+
+    announce: called once when the database is open and the address is known.
+    """
+    set_up_logs(settings.log_level)
+    check_settings(settings)
+    folder = DataFolder(Path(settings.data)) if uses_data_folder(settings) else None
+    if folder is not None:
+        folder.open()
+    try:
+        listener = listen(settings)
+        port = listener.getsockname()[1]
+        services = open_services(settings, port=port)
+        announce(services)
+        if settings.workers == 1:
+            run_process(services, listener)
+            return 0
+        services.close()
+        return _supervise(settings, listener, port)
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
+    """Start N processes on one listening socket and start anew those that die."""
+    environment = {**os.environ, **_as_environment(settings, port)}
+    command = [sys.executable, "-m", "modelyard.serve", str(listener.fileno())]
+    stopping = False
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()])
+
+    def stop(_signal: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    processes = [start() for _ in range(settings.workers)]
+    while not stopping:
+        time.sleep(0.2)
+        for index, process in enumerate(processes):
+            if process.poll() is not None and not stopping:
+                time.sleep(0.5)
+                processes[index] = start()
+    for process in processes:
+        process.terminate()
+    return max((process.wait() for process in processes), default=0)
+
+
+def _as_environment(settings: Settings, port: int) -> dict[str, str]:
+    values = {**asdict(settings), "port": port}
+    return {f"MODELYARD_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def _run_child(descriptor: int) -> None:
+    """One of N processes: everything comes from the environment and the inherited socket."""
+    settings = load_settings(environment=os.environ)
+    set_up_logs(settings.log_level)
+    listener = socket.socket(fileno=descriptor)
+    run_process(open_services(settings, port=settings.port), listener)
+
+
+if __name__ == "__main__":
+    _run_child(int(sys.argv[1]))

@@ -1,0 +1,125 @@
+"""Accounts, tokens, groups and roles."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Page, Request
+
+
+class WhoAmI(Answer, kw_only=True):
+    name: str
+    kind: str
+    is_admin: bool
+    default_namespace: str | None = None
+    groups: list[str] = []
+    token_permissions: list[str] | None = None
+    """None: all that the account may."""
+    token_namespace: str | None = None
+    token_model: str | None = None
+    server: str = ""
+    """Release of the server."""
+
+
+class Account(Answer, kw_only=True):
+    name: str
+    kind: str
+    display_name: str
+    email: str | None
+    is_admin: bool
+    default_namespace: str | None
+    created_at: str
+    disabled: bool
+
+
+class AccountPage(Page, kw_only=True):
+    items: list[Account]
+
+
+class CreateAccount(Request, kw_only=True):
+    """kind: user, service or group."""
+
+    name: str
+    kind: str = "user"
+    display_name: str = ""
+    email: str | None = None
+    password: str | None = None
+    is_admin: bool = False
+    default_namespace: str | None = None
+
+
+class EditAccount(Request, kw_only=True):
+    """Fields left out stay as they are."""
+
+    display_name: str | None = None
+    email: str | None = None
+    password: str | None = None
+    is_admin: bool | None = None
+    default_namespace: str | None = None
+    disabled: bool | None = None
+
+
+class SignInLink(Answer, kw_only=True):
+    """Signs in once, within ten minutes."""
+
+    url: str
+
+
+class SignIn(Request, kw_only=True):
+    name: str
+    password: str
+
+
+class CreateToken(Request, kw_only=True):
+    """permissions None: all that the owner may. form: 'modelyard', or 'hf' for clients that demand it."""
+
+    name: str
+    owner: str | None = None
+    permissions: list[str] | None = None
+    namespace: str | None = None
+    model: str | None = None
+    expires_in_days: float | None = 90
+    form: str = "modelyard"
+
+
+class CreatedToken(Answer, kw_only=True):
+    """`token` is shown this once and stored as a hash only."""
+
+    id: int
+    token: str
+    expires_at: str | None
+
+
+class Token(Answer, kw_only=True):
+    id: int
+    name: str
+    hint: str
+    owner: str
+    permissions: list[str] | None
+    namespace: str | None
+    model: str | None
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+
+
+class TokenList(Answer, kw_only=True):
+    items: list[Token]
+
+
+class Member(Answer, kw_only=True):
+    name: str
+    kind: str
+    role: str
+
+
+class MemberList(Answer, kw_only=True):
+    items: list[Member]
+
+
+class GrantRole(Request, kw_only=True):
+    """role: none, reader, contributor, maintainer or owner."""
+
+    role: str
+
+
+class NameList(Answer, kw_only=True):
+    items: list[str]

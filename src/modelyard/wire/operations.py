@@ -1,0 +1,45 @@
+"""What operators do, and what machines ask."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Request
+
+
+class Health(Answer, kw_only=True):
+    status: str
+    release: str
+
+
+class Readiness(Answer, kw_only=True):
+    status: str
+    """ready or unavailable"""
+    database: str
+    blobs: str
+
+
+class CollectGarbage(Request, kw_only=True):
+    dry_run: bool = True
+    grace_hours: float | None = None
+    """None: the server's setting."""
+
+
+class Collection(Answer, kw_only=True):
+    dry_run: bool
+    blobs: int
+    size_bytes: int
+    orphans: int
+    uploads: int
+
+
+class Damage(Answer, kw_only=True):
+    digest: str
+    problem: str
+
+
+class ScrubProgress(Answer, kw_only=True):
+    """One server-sent event of a scrub; the last one has finished = true."""
+
+    checked: int
+    size_bytes: int
+    damage: list[Damage]
+    finished: bool

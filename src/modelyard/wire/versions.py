@@ -1,0 +1,184 @@
+"""Versions, their files, and aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from modelyard.wire.base import Answer, Page, PageQuery, Request
+
+
+class FileEntry(Request, kw_only=True):
+    path: str
+    digest: str
+    size: int
+    media_type: str | None = None
+    """Set by the server; ignored in requests."""
+
+
+class RegisterVersion(Request, kw_only=True):
+    """facts: code, environment, data, params, metrics, image, signature, parents, run, loader."""
+
+    files: list[FileEntry]
+    facts: dict[str, Any] = {}
+    description: str = ""
+    tags: dict[str, str] = {}
+    aliases: list[str] = []
+    force_new: bool = False
+
+
+class Version(Answer, kw_only=True):
+    model: str
+    version: int
+    reference: str
+    digest: str
+    commit: str
+    """The first 40 hex digits of the digest, as Hugging Face clients name it."""
+    record_digest: str
+    state: str
+    """ready, archived or deleted"""
+    description: str
+    tags: dict[str, str]
+    aliases: list[str]
+    size_bytes: int
+    file_count: int
+    created_at: str
+    created_by: str
+    updated_at: str
+    revision: int
+    metrics: list[dict[str, Any]]
+    params: dict[str, Any]
+    format: dict[str, Any]
+    """What the files say of themselves: framework, parameters, dtypes, licence, …"""
+    completeness: float
+    """Known / applicable facts, 0 to 1."""
+    missing: list[str]
+    """The facts that are not known, by name."""
+    created: bool | None = None
+    """In the answer to a registration: whether the version is new."""
+
+
+class VersionPage(Page, kw_only=True):
+    items: list[Version]
+
+
+class VersionQuery(PageQuery, kw_only=True):
+    """state: ready, archived, deleted; tag: `key=value`; metric: `f1>=0.7`."""
+
+    state: list[str] = msgspec.field(default_factory=lambda: ["ready", "archived"])
+    tag: list[str] = []
+    metric: list[str] = []
+
+
+class EditVersion(Request, kw_only=True):
+    """Fields left out stay as they are. tags is the whole new set."""
+
+    description: str | None = None
+    tags: dict[str, str] | None = None
+    archived: bool | None = None
+    reason: str | None = None
+
+
+class FileList(Answer, kw_only=True):
+    reference: str
+    digest: str
+    items: list[FileEntry]
+
+
+class DamagedFile(Answer, kw_only=True):
+    path: str
+    problem: str
+    """missing or corrupt"""
+
+
+class Verification(Answer, kw_only=True):
+    reference: str
+    damaged: list[DamagedFile]
+
+
+class Resolved(Answer, kw_only=True):
+    """What a reference means now."""
+
+    model: str
+    version: int
+    reference: str
+    digest: str
+    record_digest: str
+    state: str
+    size_bytes: int
+    created_at: str
+    alias_revision: int | None = None
+    warning: str | None = None
+
+
+class ResolveQuery(Request, kw_only=True):
+    ref: str
+    serving: bool = False
+    """True: warn when the reference names no version, alias or digest."""
+
+
+class Alias(Answer, kw_only=True):
+    model: str
+    alias: str
+    version: int
+    digest: str
+    revision: int
+    updated_at: str
+    updated_by: str
+
+
+class AliasList(Answer, kw_only=True):
+    items: list[Alias]
+
+
+class SetAlias(Request, kw_only=True):
+    """version: a number; or target: `@alias`, `@sha256:…` or a number as text."""
+
+    version: int | None = None
+    target: str | None = None
+    reason: str | None = None
+
+
+class AliasMove(Answer, kw_only=True):
+    alias: str
+    revision: int
+    from_version: int | None
+    to_version: int | None
+    """None: removed."""
+    at: str
+    actor: str
+    reason: str | None
+
+
+class AliasMovePage(Page, kw_only=True):
+    items: list[AliasMove]
+
+
+class MoveQuery(PageQuery, kw_only=True):
+    at: str | None = None
+    """Only moves made at or before this time (RFC 3339)."""
+
+
+class Event(Answer, kw_only=True):
+    seq: int
+    at: str
+    kind: str
+    actor: str
+    namespace: str | None = None
+    model: str | None = None
+    version: int | None = None
+    data: dict[str, Any] = {}
+
+
+class EventPage(Page, kw_only=True):
+    items: list[Event]
+
+
+class EventQuery(PageQuery, kw_only=True):
+    """since, until: RFC 3339; until is exclusive."""
+
+    actor: str | None = None
+    kind: list[str] = []
+    since: str | None = None
+    until: str | None = None

@@ -1,0 +1,79 @@
+"""Due jobs, in every server process: each is safe to run in several at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelyard.domain.errors import ModelyardError
+from modelyard.registry import idempotency
+from modelyard.registry.access import usecases as access
+from modelyard.registry.uploads import usecases as uploads
+from modelyard.services import Services
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Job:
+    name: str
+    every_seconds: float
+    run: Callable[[Services], None]
+    due: float = 0.0
+
+
+def note_token_use(services: Services) -> None:
+    """Store which tokens were used; one small write for all of them."""
+    used, services.used_tokens = services.used_tokens, set()
+    if used:
+        services.db.write(lambda tx: access.note_token_use(tx, used))
+
+
+def sweep_uploads(services: Services) -> None:
+    uploads.sweep_uploads(services.db, services.blobs)
+
+
+def forget_old_answers(services: Services) -> None:
+    services.db.write(idempotency.forget_old_answers)
+
+
+def standard_jobs() -> list[Job]:
+    return [
+        Job("note token use", 30, note_token_use, due=30),
+        Job("sweep uploads", 3600, sweep_uploads, due=60),
+        Job("forget old answers", 3600, forget_old_answers, due=90),
+    ]
+
+
+class Worker:
+    """Runs jobs in a thread until it is stopped. A job that fails is logged and tried again when due."""
+
+    def __init__(self, services: Services, jobs: list[Job] | None = None) -> None:
+        self._services = services
+        self._jobs = standard_jobs() if jobs is None else jobs
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        elapsed = 0.0
+        while not self._stop.wait(1.0):
+            elapsed += 1.0
+            for job in self._jobs:
+                if elapsed < job.due:
+                    continue
+                job.due = elapsed + job.every_seconds
+                try:
+                    job.run(self._services)
+                except ModelyardError as error:
+                    logger.warning("job %s: %s", job.name, error)
+                except Exception:
+                    logger.exception("job %s failed", job.name)
