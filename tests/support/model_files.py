@@ -28,6 +28,14 @@ def pipeline() -> Any:
 
 
 @cache
+def logistic() -> Any:
+    """A fitted scikit-learn pipeline of types that skops knows without trust."""
+    scaler = library("sklearn.preprocessing").StandardScaler()
+    regression = library("sklearn.linear_model").LogisticRegression()
+    return library("sklearn.pipeline").make_pipeline(scaler, regression).fit(*training_data())
+
+
+@cache
 def network() -> Any:
     torch = library("torch")
     torch.manual_seed(0)

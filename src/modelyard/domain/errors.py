@@ -6,6 +6,7 @@ ModelyardError
 │   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
+│   ├── NoSaver              UntrustedModel   (raised by the client only)
 │   └── MissingBlobs         a manifest names bytes that are not here
 ├── Unauthenticated          no proof, or a proof that no longer counts
 │   └── TokenInvalid         TokenExpired  SignInFailed
@@ -169,6 +170,18 @@ class MissingBlobs(Invalid):
     code = "missing_blobs"
     text = "{count} of the manifest's files have no bytes here (first: {first})"
     advice = "Upload them, then register again; POST /api/v1/blobs/missing names them all"
+
+
+class NoSaver(Invalid):
+    code = "no_saver"
+    text = "{what} cannot be saved or loaded as a model: {reason}"
+    advice = "Save it with its own framework and push the folder, or install a saver for it"
+
+
+class UntrustedModel(Invalid):
+    code = "untrusted_model"
+    text = "loading {where} needs types that are not known to be safe: {types}"
+    advice = "If you trust who made it, load it with trust=True or trust=[the types you trust]"
 
 
 # --- unauthenticated and denied ------------------------------------------------------------------

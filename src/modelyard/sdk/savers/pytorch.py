@@ -1,0 +1,130 @@
+"""PyTorch modules and state dicts as safetensors. The weights are kept, the module's code is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from modelyard.domain.errors import Invalid, NoSaver
+from modelyard.sdk.savers.base import (
+    LoaderSpec,
+    SavedModel,
+    Trust,
+    class_names,
+    class_path_of,
+    require,
+    take_options,
+    versions_of,
+)
+from modelyard.sdk.savers.signature import infer_signature
+
+FILE = "model.safetensors"
+_MAX_NOTE = 20_000
+_LAYOUT = "modelyard.layout"
+
+
+class PytorchSaver:
+    name = "pytorch"
+    priority = 40
+
+    def claims(self, obj: object) -> bool:
+        return "torch.Module" in class_names(obj) or _is_state_dict(obj)
+
+    def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
+        what = f"the module {class_path_of(obj)}"
+        torch, safetensors = require("torch", what), require("safetensors.torch", what)
+        is_module = "torch.Module" in class_names(obj)
+        state = obj.state_dict() if is_module else obj
+        others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+        if others:
+            reason = f"its state holds values that are no tensors ({', '.join(others[:5])})"
+            raise NoSaver(what=what, reason=reason, fix="Save the tensors, and the rest as files of its own")
+        tensors, aliases = _without_sharing(torch, state)
+        # The layout goes into the weights' own header: names are long and many in large models.
+        layout = json.dumps({"order": list(state), "aliases": aliases})
+        try:
+            safetensors.save_file(tensors, folder / FILE, {"format": "pt", _LAYOUT: layout})
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise NoSaver(what=what, reason=f"safetensors cannot write it ({error})") from error
+        note = str(obj)[:_MAX_NOTE] if is_module else None
+        return SavedModel(
+            framework="pytorch",
+            class_path=class_path_of(obj),
+            files=(FILE,),
+            versions=versions_of("torch", "safetensors"),
+            signature=infer_signature(example),
+            extra={"architecture": note} if is_module else {},
+        )
+
+    def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
+        """The state dict on the CPU; with into=module, that module filled with it."""
+        (into,) = take_options(options, "into")
+        path = spec.only_file(folder, ".safetensors")
+        require("torch", "this model")
+        state = _read_state(require("safetensors", "this model"), path)
+        if into is None:
+            return state
+        if "torch.Module" not in class_names(into):
+            raise Invalid(reason=f"into is a {type(into).__name__}, not a torch.nn.Module")
+        try:
+            into.load_state_dict(state)
+        except RuntimeError as error:
+            raise Invalid(reason=f"the weights do not fit the given module: {error}") from error
+        return into
+
+
+def _is_state_dict(obj: object) -> bool:
+    return (
+        isinstance(obj, dict)
+        and bool(obj)
+        and all(isinstance(k, str) and "torch.Tensor" in class_names(v) for k, v in obj.items())
+    )
+
+
+def _without_sharing(torch: Any, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(tensors that share no memory, the names that are the same tensor as another, with that other).
+
+    Tied weights are one tensor under two names: written once and tied again on loading. Views of one
+    storage are written as copies of their own.
+    """
+    kept: dict[str, Any] = {}
+    aliases: dict[str, str] = {}
+    seen: dict[tuple[Any, ...], str] = {}
+    storages: set[int] = set()
+    for name, tensor in state.items():
+        plain = tensor.detach()
+        if plain.layout is not torch.strided or plain.is_quantized:
+            raise NoSaver(what=f"the tensor {name}", reason="it is sparse or quantised")
+        identity = (plain.data_ptr(), tuple(plain.shape), plain.stride(), plain.dtype, plain.device)
+        if plain.numel() and identity in seen:
+            aliases[name] = seen[identity]
+            continue
+        seen[identity] = name
+        storage = plain.untyped_storage().data_ptr()
+        copy = plain.cpu().contiguous()
+        kept[name] = copy.clone() if storage in storages else copy
+        storages.add(storage)
+    return kept, aliases
+
+
+def _read_state(safetensors: Any, path: Path) -> dict[str, Any]:
+    """Tensors in the order in which they were saved."""
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as opened:
+            layout = json.loads((opened.metadata() or {}).get(_LAYOUT, "{}"))
+            found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise Invalid(reason=f"{path.name} is no lawful safetensors file: {error}") from error
+    aliases, order = (
+        (layout.get("aliases", {}), layout.get("order", [])) if isinstance(layout, dict) else ({}, [])
+    )
+    if not isinstance(aliases, dict) or not isinstance(order, list):
+        raise Invalid(reason=f"{path.name} has an unlawful layout")
+    for alias, original in aliases.items():
+        if original not in found or alias in found:
+            raise Invalid(reason=f"{path.name} ties {alias!r} to a tensor that is not there")
+    found.update({alias: found[original] for alias, original in aliases.items()})
+    position = {name: index for index, name in enumerate(order) if isinstance(name, str)}
+    return dict(sorted(found.items(), key=lambda item: position.get(item[0], len(position))))

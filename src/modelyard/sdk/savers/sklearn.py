@@ -1,0 +1,73 @@
+"""scikit-learn estimators as skops: typed data, no pickle; unknown types need trust on loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from modelyard.domain.errors import NoSaver, UntrustedModel
+from modelyard.sdk.savers.base import (
+    LoaderSpec,
+    SavedModel,
+    Trust,
+    class_names,
+    class_path_of,
+    require,
+    take_options,
+    versions_of,
+)
+from modelyard.sdk.savers.signature import predicted_signature
+
+FILE = "model.skops"
+
+
+class SklearnSaver:
+    name = "scikit-learn"
+    # Below XGBoost and LightGBM, whose wrappers are scikit-learn estimators too.
+    priority = 20
+
+    def claims(self, obj: object) -> bool:
+        return "sklearn.BaseEstimator" in class_names(obj)
+
+    def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
+        what = f"the estimator {class_path_of(obj)}"
+        skops = require("skops.io", what)
+        exceptions = require("skops.io.exceptions", what)
+        signature = predicted_signature(obj, example)
+        try:
+            skops.dump(obj, folder / FILE)
+        except (exceptions.UnsupportedTypeException, TypeError, AttributeError, NotImplementedError) as error:
+            raise NoSaver(what=what, reason=f"skops cannot write it ({error})", fix=_advice()) from error
+        untrusted = skops.get_untrusted_types(file=folder / FILE)
+        nameless = [t for t in untrusted if "<lambda>" in t or "<locals>" in t]
+        if nameless:
+            reason = f"it holds {', '.join(nameless)}, which no other process can find again"
+            raise NoSaver(what=what, reason=reason, fix="Move such functions and classes into a module")
+        return SavedModel(
+            framework="scikit-learn",
+            class_path=class_path_of(obj),
+            files=(FILE,),
+            versions=versions_of("scikit-learn", "skops", "numpy", "scipy", *_packages_of(untrusted)),
+            signature=signature,
+            extra={"untrusted_types": untrusted},
+        )
+
+    def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
+        take_options(options)
+        path = spec.only_file(folder, ".skops")
+        skops = require("skops.io", "this model")
+        # Asked of the file itself: what modelyard.json says of it counts for nothing here.
+        untrusted = set(skops.get_untrusted_types(file=path))
+        refused = untrusted if trust is False else set() if trust is True else untrusted - set(trust)
+        if refused:
+            raise UntrustedModel(where=path.name, types=", ".join(sorted(refused)))
+        return skops.load(path, trusted=sorted(untrusted))
+
+
+def _packages_of(types: list[str]) -> list[str]:
+    return sorted({t.partition(".")[0] for t in types} & {"xgboost", "lightgbm", "catboost"})
+
+
+def _advice() -> str:
+    return "Pass allow_pickle=True to store it as a pickle, which others load with trust=True only"
