@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.db.engine import Database
+from modelyard.db.schema import ensure_schema
 from tests.support.blobs import (
     BlobStoreUnderTest,
     filesystem_under_test,
@@ -14,6 +16,7 @@ from tests.support.blobs import (
     s3_under_test,
 )
 from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.registry import Registry
 from tests.support.s3 import S3Server, running_s3
 from tests.support.services import ServiceMissing, skip_or_fail
 
@@ -81,3 +84,33 @@ def blob_store(
             for name, value in server.environment.items():
                 monkeypatch.setenv(name, value)
             return s3_under_test(server, request.getfixturevalue("s3_shared_bucket"))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database of each kind for the whole run: tests keep to names of their own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'modelyard.db'}"
+    else:
+        url = request.getfixturevalue("postgres_server").create_database()
+    db = Database(url)
+    ensure_schema(db)
+    yield db
+    db.close()
+
+
+@pytest.fixture(scope="session")
+def registry(database: Database) -> Registry:
+    return Registry(database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind, for this test alone."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'fresh.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)

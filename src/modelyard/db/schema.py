@@ -20,7 +20,10 @@ HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _REVISION_TABLE = sa.Table(
-    "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 # A transaction-level lock of PostgreSQL; any number will do as long as nobody else uses it.

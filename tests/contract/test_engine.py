@@ -1,0 +1,159 @@
+"""What the database promises, on both."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from modelyard.db.engine import Database
+from modelyard.db.schema import ensure_schema
+from modelyard.db.tables import event_head, events, server_facts
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import ANONYMOUS
+from modelyard.domain.errors import DatabaseUnavailable, QueueFull
+from modelyard.domain.events import NamespaceCreated
+
+
+@pytest.fixture
+def fresh(fresh_url: str) -> Iterator[Database]:
+    db = Database(fresh_url)
+    ensure_schema(db)
+    yield db
+    db.close()
+
+
+def note(tx: Transaction, key: str, *, fail: bool = False) -> str:
+    tx.execute(server_facts.insert().values(key=key, value="x"))
+    tx.append(NamespaceCreated(namespace=key), ANONYMOUS)
+    if fail:
+        raise ValueError(key)
+    return key
+
+
+def keys(db: Database) -> set[str]:
+    return {row[0] for row in db.read(lambda tx: tx.rows(sa.select(server_facts.c.key)))}
+
+
+def logged(db: Database) -> list[tuple[int, str]]:
+    query = sa.select(events.c.seq, events.c.namespace).order_by(events.c.seq)
+    return [(row[0], row[1]) for row in db.read(lambda tx: tx.rows(query))]
+
+
+def test_a_failing_change_undoes_only_itself(fresh: Database) -> None:
+    """Beyond the size of one batch, with every third change failing."""
+    futures = [fresh.submit(lambda tx, n=n: note(tx, f"k{n}", fail=n % 3 == 0)) for n in range(400)]
+    for n, future in enumerate(futures):
+        if n % 3 == 0:
+            with pytest.raises(ValueError, match=f"k{n}$"):
+                future.result(timeout=30)
+        else:
+            assert future.result(timeout=30) == f"k{n}"
+    expected = {f"k{n}" for n in range(400) if n % 3}
+    assert keys(fresh) == expected
+    found = logged(fresh)
+    assert [seq for seq, _ in found] == list(range(len(expected)))
+    assert {name for _, name in found} == expected
+    assert fresh.read(lambda tx: tx.execute(sa.select(event_head.c.size)).scalar_one()) == len(expected)
+
+
+def test_callers_that_go_away_leave_the_writer_alive(fresh: Database) -> None:
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(fresh.awrite(lambda tx, n=n: note(tx, f"c{n}"))) for n in range(300)]
+        await asyncio.sleep(0)
+        for task in tasks[::3]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+    fresh.write(lambda tx: note(tx, "after"))
+    found = keys(fresh)
+    assert "after" in found
+    assert {f"c{n}" for n in range(300) if n % 3} <= found
+    assert [seq for seq, _ in logged(fresh)] == list(range(len(found)))
+
+
+def test_two_processes_worth_of_writers_keep_one_order(postgres_url: str) -> None:
+    """Two Database objects on one PostgreSQL, as two processes have; events stay without gaps."""
+    one, two = Database(postgres_url), Database(postgres_url)
+    ensure_schema(one)
+
+    def work(db: Database, start: int) -> None:
+        for n in range(start, start + 40):
+            db.write(lambda tx, n=n: note(tx, f"p{n}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(work, db, 1000 * i) for i, db in enumerate([one, two] * 4)]
+        for job in jobs:
+            job.result(timeout=60)
+    assert [seq for seq, _ in logged(one)] == list(range(320))
+    one.close()
+    two.close()
+
+
+def test_reads_see_what_was_acknowledged(fresh: Database) -> None:
+    seen: list[bool] = []
+
+    def work(n: int) -> None:
+        fresh.write(lambda tx: note(tx, f"r{n}"))
+        seen.append(f"r{n}" in keys(fresh))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 20
+
+
+def test_a_snapshot_is_of_one_moment(fresh: Database) -> None:
+    def look(tx: Transaction) -> tuple[int, int]:
+        count = sa.select(sa.func.count()).select_from(server_facts)
+        before = tx.execute(count).scalar_one()
+        fresh.write(lambda t: note(t, f"s{random.random()}"))
+        return before, tx.execute(count).scalar_one()
+
+    before, after = fresh.snapshot(look)
+    assert before == after
+    assert len(keys(fresh)) == before + 1
+
+
+def test_a_full_queue_is_said_at_once(fresh_url: str) -> None:
+    db = Database(fresh_url, queue_limit=2)
+    ensure_schema(db)
+    gate = threading.Event()
+    blocked = db.submit(lambda tx: gate.wait(10))
+    waiting: list[Future[str]] = []
+    try:
+        with pytest.raises(QueueFull):
+            waiting.extend(db.submit(lambda tx: note(tx, f"q{random.random()}")) for _ in range(200))
+    finally:
+        gate.set()
+    assert blocked.result(timeout=10)
+    for future in waiting:
+        future.result(timeout=10)
+    db.close()
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    db = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(DatabaseUnavailable):
+        db.check()
+    with pytest.raises(DatabaseUnavailable):
+        db.write(lambda tx: note(tx, "x"))
+    db.close()
+
+
+def test_close_finishes_what_is_queued(fresh_url: str) -> None:
+    db = Database(fresh_url)
+    ensure_schema(db)
+    futures = [db.submit(lambda tx, n=n: note(tx, f"z{n}")) for n in range(200)]
+    db.close()
+    assert all(future.result(timeout=1) for future in futures)
+    with pytest.raises(DatabaseUnavailable):
+        db.submit(lambda tx: None)

@@ -1,0 +1,94 @@
+"""A registry without a door: a database, a store in memory, and actors to try things with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.blobs.memory import MemoryStore
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.domain.actor import Actor, ActorKind
+from modelyard.domain.digest import Digest
+from modelyard.domain.manifest import File, Manifest
+from modelyard.domain.names import Alias, ModelName
+from modelyard.domain.record import Record
+from modelyard.registry.access import usecases as access
+from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.uploads import usecases as uploads
+from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.usecases import Registration, VersionView
+
+_names = itertools.count(1)
+
+
+def unique(prefix: str = "n") -> str:
+    """A name that no other test of this run uses."""
+    return f"{prefix}{next(_names)}"
+
+
+@dataclass
+class Registry:
+    db: Database
+    blobs: BlobStore = field(default_factory=MemoryStore)
+    settings: CatalogSettings = field(default_factory=CatalogSettings)
+
+    def __post_init__(self) -> None:
+        made = self.db.write(lambda tx: access.create_first_owner(tx, "root", "test"))
+        found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
+        assert found is not None
+        self.root: Actor = found.to_actor()
+        self.root_token = made.secret if made else ""
+
+    def user(self, name: str | None = None, **options: Any) -> Actor:
+        wanted = name or unique("user")
+        row = self.db.write(lambda tx: access.create_actor(tx, self.root, name=wanted, **options))
+        return row.to_actor()
+
+    def group(self, *members: Actor) -> str:
+        name = unique("group")
+        self.db.write(lambda tx: access.create_actor(tx, self.root, name=name, kind=ActorKind.GROUP))
+        for member in members:
+            self.db.write(lambda tx, m=member: access.add_group_member(tx, self.root, name, m.name))
+        return name
+
+    def send(self, actor: Actor, data: bytes) -> File:
+        """Upload bytes; returns them as a file named by their digest."""
+        digest = Digest.of(data)
+        uploads.receive_blob(self.db, self.blobs, actor, digest, [data], len(data), 1 << 40)
+        return File(f"{digest.hex[:8]}.bin", digest, len(data))
+
+    def register(
+        self,
+        actor: Actor,
+        model: str,
+        *,
+        data: bytes = b"weights",
+        facts: Mapping[str, Any] | None = None,
+        aliases: tuple[str, ...] = (),
+        **options: Any,
+    ) -> VersionView:
+        view, _ = self.try_register(actor, model, data=data, facts=facts, aliases=aliases, **options)
+        return view
+
+    def try_register(
+        self,
+        actor: Actor,
+        model: str,
+        *,
+        data: bytes = b"weights",
+        facts: Mapping[str, Any] | None = None,
+        aliases: tuple[str, ...] = (),
+        **options: Any,
+    ) -> tuple[VersionView, bool]:
+        file = self.send(actor, data)
+        wanted = Registration(
+            model=ModelName.parse(model),
+            manifest=Manifest.of([file]),
+            record=Record.of(facts or {}),
+            aliases=[Alias.parse(alias) for alias in aliases],
+            **options,
+        )
+        return versions.register_version(self.db, self.blobs, actor, self.settings, wanted)

@@ -1,0 +1,122 @@
+"""Every verb × every role × every visibility, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelyard.domain.actor import ANONYMOUS, NEEDED_ROLE, Actor, Permission, Role, Scope, Visibility
+from modelyard.domain.errors import Denied, ModelNotFound, ModelyardError, TokenScopeTooNarrow, Unauthenticated
+from modelyard.registry.access.rules import Place, check, may
+
+READ, CONTRIBUTE, MAINTAIN, OWN, ADMIN = "rcmoa", "cmoa", "moa", "oa", "a"
+
+# Who may, by first letter: reader, contributor, maintainer, owner, admin.
+TABLE = {
+    Permission.MODEL_READ: READ,
+    Permission.MODEL_PULL: READ,
+    Permission.NAMESPACE_READ: READ,
+    Permission.MODEL_CREATE: CONTRIBUTE,
+    Permission.MODEL_EDIT: CONTRIBUTE,
+    Permission.VERSION_REGISTER: CONTRIBUTE,
+    Permission.VERSION_EDIT: CONTRIBUTE,
+    Permission.ALIAS_MOVE: CONTRIBUTE,
+    Permission.VERSION_ARCHIVE: MAINTAIN,
+    Permission.MODEL_ARCHIVE: MAINTAIN,
+    Permission.MODEL_RENAME: MAINTAIN,
+    Permission.NAMESPACE_EDIT: MAINTAIN,
+    Permission.VERSION_DELETE: OWN,
+    Permission.MODEL_DELETE: OWN,
+    Permission.MODEL_SHARE: OWN,
+    Permission.NAMESPACE_DELETE: OWN,
+    Permission.MEMBERS_MANAGE: OWN,
+    Permission.NAMESPACE_CREATE: ADMIN,
+    Permission.ACTORS_MANAGE: ADMIN,
+    Permission.SERVER_OPERATE: ADMIN,
+}
+READS = {Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ}
+LETTER = {
+    Role.NONE: "-",
+    Role.READER: "r",
+    Role.CONTRIBUTOR: "c",
+    Role.MAINTAINER: "m",
+    Role.OWNER: "o",
+    Role.ADMIN: "a",
+}
+
+
+def test_the_table_names_every_permission() -> None:
+    assert set(TABLE) == set(Permission) == set(NEEDED_ROLE)
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("permission", Permission)
+def test_verb_by_role_by_visibility(permission: Permission, role: Role, visibility: Visibility) -> None:
+    actor = Actor(1, "ada", is_admin=role is Role.ADMIN)
+    place = Place("fraud", "scorer", Role.NONE if role is Role.ADMIN else role, visibility)
+    open_to_all = permission in READS and visibility is not Visibility.PRIVATE
+    assert may(actor, permission, place) is (LETTER[role] in TABLE[permission] or open_to_all)
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+@pytest.mark.parametrize("permission", Permission)
+def test_nobody_in_particular_reads_only_what_is_public(permission: Permission, visibility: Visibility) -> None:
+    place = Place("fraud", "scorer", Role.NONE, visibility)
+    assert may(ANONYMOUS, permission, place) is (permission in READS and visibility is Visibility.PUBLIC)
+
+
+def refusal(actor: Actor, permission: Permission, place: Place) -> type[ModelyardError] | None:
+    try:
+        check(actor, permission, place, lambda: ModelNotFound(model="fraud/scorer"))
+    except ModelyardError as error:
+        return type(error)
+    return None
+
+
+ADA = Actor(1, "ada")
+PRIVATE = Place("fraud", "scorer", Role.NONE, Visibility.PRIVATE)
+READER = Place("fraud", "scorer", Role.READER, Visibility.PRIVATE)
+
+
+def test_what_may_not_be_read_is_not_there() -> None:
+    assert refusal(ADA, Permission.MODEL_READ, PRIVATE) is ModelNotFound
+    assert refusal(ADA, Permission.MODEL_DELETE, PRIVATE) is ModelNotFound
+
+
+def test_what_may_be_read_but_not_changed_is_denied() -> None:
+    assert refusal(ADA, Permission.MODEL_DELETE, READER) is Denied
+    assert refusal(ADA, Permission.MODEL_READ, READER) is None
+
+
+def test_whoever_is_not_signed_in_is_asked_to_sign_in() -> None:
+    assert refusal(ANONYMOUS, Permission.MODEL_READ, PRIVATE) is Unauthenticated
+    public = Place("fraud", "scorer", Role.NONE, Visibility.PUBLIC)
+    assert refusal(ANONYMOUS, Permission.MODEL_EDIT, public) is Unauthenticated
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [
+        (Scope(), True),
+        (Scope(frozenset({Permission.MODEL_READ})), False),
+        (Scope(frozenset({Permission.MODEL_EDIT, Permission.MODEL_READ})), True),
+        (Scope(namespace="fraud"), True),
+        (Scope(namespace="other"), False),
+        (Scope(namespace="fraud", model="scorer"), True),
+        (Scope(namespace="fraud", model="other"), False),
+    ],
+)
+def test_a_token_narrows_the_rights_of_its_owner(scope: Scope, allowed: bool) -> None:
+    actor = Actor(1, "ada", scope=scope)
+    place = Place("fraud", "scorer", Role.OWNER, Visibility.PRIVATE)
+    assert may(actor, Permission.MODEL_EDIT, place) is allowed
+
+
+def test_a_narrow_token_is_told_so_when_its_owner_may() -> None:
+    actor = Actor(1, "ada", is_admin=True, scope=Scope(frozenset({Permission.MODEL_READ})))
+    assert refusal(actor, Permission.MODEL_EDIT, READER) is TokenScopeTooNarrow
+
+
+def test_a_scope_never_widens() -> None:
+    actor = Actor(1, "ada", scope=Scope(frozenset({Permission.MODEL_DELETE})))
+    assert not may(actor, Permission.MODEL_DELETE, READER)

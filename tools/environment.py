@@ -1,0 +1,51 @@
+"""Makes a virtual environment of this project; needs Python 3.11 or newer and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python_of(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def program_of(folder: Path, name: str) -> Path:
+    return folder / ("Scripts" if sys.platform == "win32" else "bin") / name
+
+
+def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: Sequence[str] = ()) -> Path:
+    """The environment's folder, made or brought up to date when pyproject.toml has changed.
+
+    extras: of this project, comma-separated; groups: its dependency groups; first: what is installed before
+    all else, as arguments of pip.
+    """
+    if sys.version_info < (3, 11):
+        raise SystemExit("Modelyard needs Python 3.11 or newer")
+    folder = ROOT / name
+    stamp = folder / "modelyard-ready"
+    asked = (ROOT / "pyproject.toml").read_bytes() + repr((extras, groups, first)).encode()
+    wanted = hashlib.sha256(asked).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return folder
+    print(f"making the virtual environment {name} (once) …", flush=True)
+    venv.create(folder, with_pip=True)
+    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "--upgrade", "pip>=25.1"])
+    if first:
+        _run([*pip, *first])
+    _run([*pip, "--editable", f"{ROOT}[{extras}]", *[word for group in groups for word in ("--group", group)]])
+    stamp.write_text(wanted)
+    return folder
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"this failed: {' '.join(command)}")
