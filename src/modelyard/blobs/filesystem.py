@@ -11,7 +11,8 @@ import os
 import sys
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 
 from modelyard.blobs import layout
-from modelyard.blobs.hashing import HashBeside, Sha256, batches, digest_of, digest_of_chunks, new_sha256
+from modelyard.blobs.hashing import HashBeside, Sha256, digest_of, digest_of_chunks, groups, new_sha256
 from modelyard.blobs.store import BlobReader, StagedUpload, StoredBlob
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
@@ -46,6 +47,9 @@ _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _READ_BYTES = 4 << 20
 _REMEMBERED_UPLOADS = 4096
+_MOST_CHUNKS = 512
+"""What one call can write; systems allow 1024 or more."""
+_SYNC_EVERY_BYTES = 64 << 20
 
 
 @contextmanager
@@ -105,14 +109,14 @@ class FilesystemStore:
         with _our_errors("a file"):
             fd = _open_locked(temporary, _CREATE, temporary.name)
         try:
-            with HashBeside(sha) as beside:
-                for batch in batches(chunks):
-                    written += len(batch)
+            with HashBeside(sha) as beside, _Writer(fd, "a file") as writer:
+                for group in groups(chunks, most_chunks=_MOST_CHUNKS):
+                    written += sum(map(len, group))
                     if size_bytes is not None and written > size_bytes:
                         raise SizeMismatch(actual=written, expected=size_bytes)
-                    beside.update(batch)
+                    beside.update(group)
                     with _our_errors("a file"):
-                        _write_all(fd, batch)
+                        writer.write(group)
             _compare(written, size_bytes, digest_of(sha), expected)
             with _our_errors("a file"):
                 os.fsync(fd)
@@ -281,16 +285,14 @@ class _StagedFile:
             sha = self._store._recall(self._id, state) or (new_sha256() if state.st_size == 0 else None)
             try:
                 # Without the sha256 of what is there already, hashing on is useless: commit reads it all.
-                with HashBeside(sha or _NoHash()) as beside:
-                    for batch in batches(chunks):
-                        beside.update(batch)
-                        try:
-                            with _our_errors("an upload"):
-                                _write_all(fd, batch)
-                        except BaseException:
-                            sha = None  # part of the batch may be in the file
-                            raise
+                with HashBeside(sha or _NoHash()) as beside, _Writer(fd, "an upload") as writer:
+                    for group in groups(chunks, most_chunks=_MOST_CHUNKS):
+                        beside.update(group)
+                        with _our_errors("an upload"):
+                            writer.write(group)
             finally:
+                if writer.failed:
+                    sha = None  # what was hashed and what is in the file may differ
                 state = os.fstat(fd)
                 if sha is not None:
                     self._store._remember(self._id, _Running.of(sha, state))
@@ -315,7 +317,7 @@ class _StagedFile:
                     sha = new_sha256()
                     with HashBeside(sha) as beside:
                         for chunk in _read(fd, 0, state.st_size, _READ_BYTES):
-                            beside.update(chunk)
+                            beside.update([chunk])
                 try:
                     _compare(state.st_size, size_bytes, digest_of(sha or new_sha256()), expected)
                 except (SizeMismatch, DigestMismatch):
@@ -434,6 +436,69 @@ else:
         with _seek_lock:
             os.lseek(fd, offset, os.SEEK_SET)
             return os.read(fd, length)
+
+
+class _Writer:
+    """Writes groups of chunks, and lets the disk begin long before the fsync at the end.
+
+    Systems hold back dirty pages for many seconds, so that without this the disk would be idle first and
+    everything would wait for it afterwards.
+    """
+
+    def __init__(self, fd: int, what: str) -> None:
+        self._fd = fd
+        self._what = what
+        self._unsynced_bytes = 0
+        self._thread: ThreadPoolExecutor | None = None
+        self._syncing: Future[None] | None = None
+        self.failed = False
+
+    def write(self, group: Sequence[bytes]) -> None:
+        try:
+            self._unsynced_bytes += _write_group(self._fd, group)
+            if self._unsynced_bytes >= _SYNC_EVERY_BYTES and (self._syncing is None or self._syncing.done()):
+                self._wait()
+                self._thread = self._thread or ThreadPoolExecutor(1, "sync")
+                self._syncing = self._thread.submit(_fdatasync, self._fd)
+                self._unsynced_bytes = 0
+        except BaseException:
+            self.failed = True
+            raise
+
+    def _wait(self) -> None:
+        # Never forgotten: a system reports a failed write to one sync only, so the last would not see it.
+        if self._syncing is not None:
+            syncing, self._syncing = self._syncing, None
+            syncing.result()
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            with _our_errors(self._what):
+                self._wait()
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
+
+
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+def _write_group(fd: int, group: Sequence[bytes]) -> int:
+    """How many bytes were written, which is all of them."""
+    size = sum(map(len, group))
+    written = os.writev(fd, group) if hasattr(os, "writev") else 0
+    for chunk in group:
+        # Only what a full disk or a signal cut off is left for this loop.
+        if written < len(chunk):
+            _write_all(fd, chunk[written:])
+        written = max(0, written - len(chunk))
+    return size
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,9 +1,9 @@
-"""Streams of bytes cut into batches, and a sha256 that runs beside the write of the same bytes."""
+"""Streams of bytes gathered into larger pieces, and a sha256 that runs beside the write of the same bytes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -35,8 +35,10 @@ def digest_of_chunks(chunks: Iterable[bytes]) -> Digest:
     return digest_of(sha)
 
 
-def batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
-    """The same bytes, in pieces of at least `batch_bytes` but for the last; none is empty.
+def groups(
+    chunks: Iterable[bytes], group_bytes: int = BATCH_BYTES, most_chunks: int | None = None
+) -> Iterator[list[bytes]]:
+    """The same chunks, gathered until they have `group_bytes` or are `most_chunks`; none is empty.
 
     When the source fails, what it gave before comes out first and its error after that.
     """
@@ -44,25 +46,32 @@ def batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator
     waiting_bytes = 0
     try:
         for chunk in chunks:
+            if not chunk:
+                continue
             # A copy of anything but bytes: the hash may still read it when the source reuses its buffer.
             waiting.append(bytes(chunk))
             waiting_bytes += len(chunk)
-            if waiting_bytes >= batch_bytes:
-                batch = waiting[0] if len(waiting) == 1 else b"".join(waiting)
-                waiting, waiting_bytes = [], 0
-                yield batch
+            if waiting_bytes >= group_bytes or len(waiting) == most_chunks:
+                group, waiting, waiting_bytes = waiting, [], 0
+                yield group
     except Exception:
-        if waiting_bytes:
-            yield b"".join(waiting)
+        if waiting:
+            yield waiting
         raise
-    if waiting_bytes:
-        yield b"".join(waiting)
+    if waiting:
+        yield waiting
+
+
+def batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
+    """The same bytes, in pieces of at least `batch_bytes` but for the last; errors as in `groups`."""
+    for group in groups(chunks, batch_bytes):
+        yield group[0] if len(group) == 1 else b"".join(group)
 
 
 class HashBeside:
-    """Feeds a sha256 from a thread of its own, at most one batch behind; small batches need no thread.
+    """Feeds a sha256 from a thread of its own, at most one group behind; small groups need no thread.
 
-    hashlib lets other threads run while it works, so the caller can write a batch while it is hashed.
+    hashlib lets other threads run while it works, so the caller can write a group while it is hashed.
     Leave the `with` block before reading the digest.
     """
 
@@ -71,19 +80,23 @@ class HashBeside:
         self._thread: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
 
-    def update(self, batch: bytes) -> None:
+    def update(self, group: Sequence[bytes]) -> None:
         self.wait()
-        if len(batch) < BATCH_BYTES:
-            self._sha.update(batch)
+        if sum(map(len, group)) < BATCH_BYTES:
+            self._update(group)
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "sha256")
-        self._running = self._thread.submit(self._sha.update, batch)
+        self._running = self._thread.submit(self._update, group)
 
     def wait(self) -> None:
         if self._running is not None:
             self._running.result()
             self._running = None
+
+    def _update(self, group: Sequence[bytes]) -> None:
+        for chunk in group:
+            self._sha.update(chunk)
 
     def __enter__(self) -> HashBeside:
         return self
