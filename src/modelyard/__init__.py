@@ -1,3 +1,49 @@
-"""Modelyard: a self-hosted model registry."""
+"""Modelyard: a self-hosted model registry.
+
+    import modelyard as my
+
+    my.push(model, "fraud/scorer", alias="champion", metrics={"f1": 0.93})
+    model = my.load("fraud/scorer@champion")
+    my.pull("fraud/scorer@champion", "./scorer")
+    my.Client()                               # everything else
+
+Importing this takes no server library and no framework; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelyard.domain.errors import ModelyardError
+    from modelyard.sdk.client import Client
+    from modelyard.sdk.shortcuts import load, login, pull, push
+    from modelyard.sdk.views import Model, Version
 
 __version__ = "0.1.0"
+
+__all__ = ["Client", "Model", "ModelyardError", "Version", "__version__", "load", "login", "pull", "push"]
+
+_HOME_OF = {
+    "Client": "modelyard.sdk.client",
+    "Model": "modelyard.sdk.views",
+    "ModelyardError": "modelyard.domain.errors",
+    "Version": "modelyard.sdk.views",
+    "load": "modelyard.sdk.shortcuts",
+    "login": "modelyard.sdk.shortcuts",
+    "pull": "modelyard.sdk.shortcuts",
+    "push": "modelyard.sdk.shortcuts",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

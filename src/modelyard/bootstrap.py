@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from modelyard.api.app import build_app
 from modelyard.blobs.opening import open_store
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
-from modelyard.domain.errors import Conflict, Invalid
+from modelyard.domain.errors import Conflict, Invalid, TokenExpired, TokenInvalid
 from modelyard.registry.access import usecases as access
 from modelyard.services import Services
 from modelyard.settings import Settings
@@ -121,6 +123,52 @@ def first_start(services: Services) -> tuple[str, str] | None:
     name = local_owner_name()
     made = services.db.write(lambda tx: access.create_first_owner(tx, name, services.release))
     return (name, made.secret) if made is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAccess:
+    """How the user who runs the server reaches it."""
+
+    account: str
+    token: str
+    is_new: bool
+    """The registry was made just now."""
+    sign_in_url: str
+
+
+def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAccess | None:
+    """Make sure that the commands of the user who runs this server can sign in.
+
+    stored: tokens by address, as the local client holds them; one that works here is kept. A new registry
+    gets its owner. In an existing one the owner gets another token only from a data folder of the same
+    system user, since holding that folder is the proof. None: nothing to store.
+    """
+    made = first_start(services)
+    if made is not None:
+        return _local_access(services, made[1], is_new=True)
+    ordered = sorted(stored.items(), key=lambda item: item[0] != services.public_url)
+    for _, token in ordered:
+        try:
+            return _local_access(services, token, is_new=False)
+        except (TokenInvalid, TokenExpired):
+            continue
+    if not _owns_data_folder(services.settings):
+        return None
+    again = services.db.write(lambda tx: access.issue_local_token(tx, local_owner_name()))
+    return None if again is None else _local_access(services, again.secret, is_new=False)
+
+
+def _local_access(services: Services, token: str, *, is_new: bool) -> LocalAccess:
+    """Raises TokenInvalid or TokenExpired."""
+    actor = services.db.read(lambda tx: access.authenticate(tx, token)).actor
+    secret = services.db.write(lambda tx: access.make_sign_in_link(tx, actor, actor.name))
+    return LocalAccess(actor.name, token, is_new, f"{services.public_url}/login?link={secret}")
+
+
+def _owns_data_folder(settings: Settings) -> bool:
+    if not settings.resolved_database_url().startswith("sqlite") or not hasattr(os, "getuid"):
+        return False
+    return Path(settings.data).stat().st_uid == os.getuid()
 
 
 class Application:

@@ -6,10 +6,10 @@ ModelyardError
 │   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
-│   ├── NoSaver              UntrustedModel   (raised by the client only)
+│   ├── NoSaver              UntrustedModel  ExtraMissing  UnlawfulFile   (raised by the client only)
 │   └── MissingBlobs         a manifest names bytes that are not here
 ├── Unauthenticated          no proof, or a proof that no longer counts
-│   └── TokenInvalid         TokenExpired  SignInFailed
+│   └── TokenInvalid         TokenExpired  SignInFailed  NotSignedIn
 ├── Denied                   known, but without the right
 │   └── TokenScopeTooNarrow
 ├── NotFound                 not there, or not to be known of
@@ -19,14 +19,17 @@ ModelyardError
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
+│   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
 ├── Busy                     try again soon
 │   └── RateLimited          BlobBeingCollected  QueueFull
 ├── Unavailable              something below does not answer
-│   └── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull
+│   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull
+│   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
 └── Internal                 a defect of ours
-    └── BlobCorrupt          stored bytes no longer match their digest
+    ├── BlobCorrupt          stored bytes no longer match their digest
+    └── DownloadCorrupt      what arrived is not what the manifest names
 
 A class names its fields in two templates, `text` (what is so) and `advice` (what to do next). The
 fields travel to every client, so a template never names a secret.
@@ -184,6 +187,18 @@ class UntrustedModel(Invalid):
     advice = "If you trust who made it, load it with trust=True or trust=[the types you trust]"
 
 
+class ExtraMissing(Invalid):
+    code = "extra_missing"
+    text = "{what} needs the package {package}, which is not installed"
+    advice = 'Install it with: pip install "modelyard[{extra}]"'
+
+
+class UnlawfulFile(Invalid):
+    code = "unlawful_file"
+    text = "{path} cannot be pushed: {reason}"
+    advice = "Put a regular file in its place, or name it in .modelyardignore"
+
+
 # --- unauthenticated and denied ------------------------------------------------------------------
 
 
@@ -206,6 +221,12 @@ class SignInFailed(Unauthenticated):
     code = "sign_in_failed"
     text = "name, password or link is wrong or used up"
     advice = "Try again, or ask an admin for a new sign-in link: modelyard user link NAME"
+
+
+class NotSignedIn(Unauthenticated):
+    code = "not_signed_in"
+    text = "no token for {url} is stored here"
+    advice = "Sign in with: modelyard login {url}"
 
 
 class Denied(ModelyardError):
@@ -339,6 +360,18 @@ class ProtectedAlias(Conflict):
     advice = "Use: modelyard promote {model}:{version} {alias}"
 
 
+class FileChanged(Conflict):
+    code = "file_changed"
+    text = "{path} changed while it was being pushed"
+    advice = "Push again when nothing writes to it any more; nothing was registered"
+
+
+class WouldOverwrite(Conflict):
+    code = "would_overwrite"
+    text = "{path} exists and is not what an earlier pull put there"
+    advice = "Pull into another folder (--to DIR), or overwrite it with --force"
+
+
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -403,6 +436,18 @@ class DiskFull(Unavailable):
     )
 
 
+class ServerUnreachable(Unavailable):
+    code = "server_unreachable"
+    text = "{url} does not answer: {reason}"
+    advice = "Check the address (MODELYARD_URL), or start a server with: modelyard serve"
+
+
+class UnexpectedAnswer(Unavailable):
+    code = "unexpected_answer"
+    text = "{url} answered with HTTP {status} and no words that a registry would use"
+    advice = "Check that the address is that of a Modelyard server: modelyard doctor"
+
+
 class Internal(ModelyardError):
     code, kind = "internal", Kind.INTERNAL
     text, advice = "the server made a mistake", "Report it with the request id {request_id}"
@@ -412,6 +457,12 @@ class BlobCorrupt(Internal):
     code = "blob_corrupt"
     text = "the stored bytes {digest} are damaged"
     advice = "Restore them from a backup or push the file again; modelyard scrub lists all damage"
+
+
+class DownloadCorrupt(Internal):
+    code = "download_corrupt"
+    text = "{path} arrived with the digest {actual}, not {expected}"
+    advice = "Nothing of it was kept; the server's admin finds the damage with: modelyard scrub"
 
 
 def all_errors() -> dict[str, type[ModelyardError]]:

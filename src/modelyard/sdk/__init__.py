@@ -1,0 +1,1 @@
+"""The Python client. `import modelyard as my` is its front door."""

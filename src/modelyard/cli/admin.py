@@ -1,0 +1,97 @@
+"""Commands that need the server's code. The only file of the command line that may import it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.base import Command, Session, command
+from modelyard.domain.errors import ExtraMissing
+from modelyard.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from modelyard.services import Services
+
+_OF_SERVER = {"uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "prometheus_client", "httptools"}
+
+
+def need_server_extra() -> None:
+    """Raises ExtraMissing when the server's libraries are not installed."""
+    try:
+        import modelyard.serve  # noqa: F401
+    except ModuleNotFoundError as exc:
+        package = (exc.name or "").partition(".")[0]
+        if package not in _OF_SERVER:
+            raise
+        raise ExtraMissing(what="running a server", package=package, extra="server") from exc
+
+
+def _with_settings(made: Command) -> Command:
+    """Add a flag for each setting, from the settings' own table."""
+    flags: list[click.Parameter] = []
+    for spec in dataclasses.fields(Settings):
+        kind: type = type(spec.default)
+        meaning, unit = spec.metadata["meaning"], spec.metadata["unit"]
+        shown = "" if spec.default in ("", False) else f" [{spec.default}{' ' + unit if unit else ''}]"
+        declared = f"--{spec.name.replace('_', '-')}"
+        if kind is bool:
+            declared = f"{declared}/--no-{spec.name.replace('_', '-')}"
+        options: dict[str, Any] = {"help": f"{meaning}.{shown}", "default": None}
+        if kind is not bool:
+            options |= {"type": kind, "metavar": {int: "N", float: "X"}.get(kind, "TEXT")}
+        flags.append(click.Option([declared, spec.name], **options))
+    made.params = [*flags, *made.params]
+    return made
+
+
+@_with_settings
+@command("serve", server=False, example="modelyard serve\nmodelyard serve --data /srv/models --port 9000")
+def serve(session: Session, **flags: Any) -> int:
+    """Run a registry.
+
+    Needs no configuration: SQLite and a folder, on this machine only. Every option is also a variable
+    MODELYARD_<NAME> and a key in modelyard.toml. The first start makes an owner and stores their token for
+    the commands of this user.
+    """
+    need_server_extra()
+    from modelyard.serve import serve as run_server
+
+    return run_server(load_settings(flags), lambda services: _announce(session, services))
+
+
+def _announce(session: Session, services: Services) -> None:
+    """Make sure the local commands can sign in, and say where the registry is."""
+    from modelyard import __version__
+    from modelyard.bootstrap import open_local_access
+    from modelyard.sdk import credentials
+
+    url = services.public_url
+    stored = credentials.load()
+    known = {place: entry.token for place, entry in stored.servers.items()}
+    access = open_local_access(services, known)
+    if access is not None:
+        # The same registry on another port than last time keeps one entry.
+        stale = [p for p, token in known.items() if token == access.token and p != url and _is_local(p)]
+        was_default = stored.default in stale
+        for place in stale:
+            credentials.forget(place)
+        credentials.save(url, access.token, access.account, make_default=access.is_new or was_default)
+    login_url = access.sign_in_url if access is not None else None
+    if session.as_json:
+        session.out.json({"url": url, "login_url": login_url, "release": __version__})
+    else:
+        session.out.text(f"Modelyard runs at {url}")
+        if login_url is not None:
+            session.out.text(f"Sign in on a browser within ten minutes: {login_url}")
+        if access is not None and access.is_new and stored.default not in (None, url):
+            session.out.text(f"Commands use this server from now on, and no longer {stored.default}")
+    sys.stdout.flush()
+
+
+def _is_local(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    return (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")

@@ -1,0 +1,35 @@
+"""From an error to an exit code and words; the same table stands in each command's help."""
+
+from __future__ import annotations
+
+from modelyard.domain.errors import Kind, ModelyardError
+
+OK, FAILED, USAGE, REFUSED, NOT_FOUND, DENIED, UNAVAILABLE = range(7)
+INTERRUPTED = 130
+
+EXIT_CODES: dict[int, str] = {
+    OK: "ok",
+    FAILED: "failed",
+    USAGE: "usage",
+    REFUSED: "refused by policy",
+    NOT_FOUND: "not found",
+    DENIED: "denied or not signed in",
+    UNAVAILABLE: "unavailable",
+}
+
+_CODE_OF: dict[Kind, int] = {
+    Kind.INVALID: USAGE,
+    Kind.UNAUTHENTICATED: DENIED,
+    Kind.DENIED: DENIED,
+    Kind.NOT_FOUND: NOT_FOUND,
+    Kind.CONFLICT: FAILED,
+    Kind.REFUSED: REFUSED,
+    Kind.TOO_LARGE: FAILED,
+    Kind.BUSY: UNAVAILABLE,
+    Kind.UNAVAILABLE: UNAVAILABLE,
+    Kind.INTERNAL: FAILED,
+}
+
+
+def exit_code(error: ModelyardError) -> int:
+    return _CODE_OF[error.kind]

@@ -1,0 +1,89 @@
+"""Signing in, out, and as whom."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from modelyard.cli.base import Session, command
+from modelyard.domain.errors import NotSignedIn
+
+
+@command("login", example="modelyard login https://registry.example.org\nmodelyard login URL < token.txt")
+@click.argument("url", required=False)
+@click.option("--no-default", is_flag=True, help="Keep the present default server.")
+def login(session: Session, url: str | None, no_default: bool) -> None:
+    """Store a token for a server.
+
+    The token is asked for on a terminal, else read from standard input or MODELYARD_TOKEN; it is no
+    option, because other users of this machine can see those.
+    """
+    import os
+
+    from modelyard.sdk import credentials
+    from modelyard.sdk.shortcuts import login as sign_in
+
+    address = credentials.choose(url or session.server, None)[0]
+    token = os.environ.get("MODELYARD_TOKEN", "")
+    if not token:
+        if sys.stdin.isatty():
+            token = click.prompt(f"Token for {address}", hide_input=True, err=True)
+        else:
+            token = sys.stdin.readline()
+    who = sign_in(address, token.strip(), make_default=not no_default)
+    if session.as_json:
+        session.out.json({"url": address, "account": who.name})
+    else:
+        session.out.text(f"Signed in at {address} as {who.name}")
+
+
+@command("logout", example="modelyard logout https://registry.example.org")
+@click.argument("url", required=False)
+@click.option("--revoke", is_flag=True, help="Revoke the token on the server too.")
+def logout(session: Session, url: str | None, revoke: bool) -> None:
+    """Forget the stored token of a server."""
+    from modelyard.sdk import credentials
+    from modelyard.sdk.client import Client
+
+    address = credentials.choose(url or session.server, None)[0]
+    entry = credentials.load().servers.get(address)
+    if entry is None:
+        raise NotSignedIn(url=address)
+    revoked = False
+    if revoke:
+        with Client(address, entry.token) as client:
+            hint = entry.token[-4:]
+            for held in client.tokens.list():
+                if held.hint.endswith(hint):
+                    client.tokens.revoke(held.id)
+                    revoked = True
+    credentials.forget(address)
+    if session.as_json:
+        session.out.json({"url": address, "revoked": revoked})
+    else:
+        session.out.text(f"Signed out of {address}{' and revoked the token' if revoked else ''}")
+
+
+@command("whoami", example="modelyard whoami")
+def whoami(session: Session) -> None:
+    """Show which account the token stands for, and what it may."""
+    who = session.client.whoami()
+    if session.as_json:
+        session.out.json(who)
+        return
+    scope = "/".join(part for part in (who.token_namespace, who.token_model) if part)
+    rows = [
+        ("account", who.name),
+        ("kind", who.kind + (", admin" if who.is_admin else "")),
+        ("server", session.client.url),
+        ("release", who.server),
+        ("namespace", who.default_namespace or ""),
+        ("groups", ", ".join(who.groups)),
+        ("token for", scope),
+        (
+            "token may",
+            "all that the account may" if who.token_permissions is None else ", ".join(who.token_permissions),
+        ),
+    ]
+    session.out.pairs([(name, value) for name, value in rows if value])

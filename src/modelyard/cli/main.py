@@ -1,0 +1,94 @@
+"""The command `modelyard` (short: `my`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from modelyard import __version__
+from modelyard.cli.base import LazyGroup
+from modelyard.cli.errors import FAILED, INTERRUPTED, OK, USAGE, exit_code
+from modelyard.domain.errors import ModelyardError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("modelyard.cli.admin:serve", "Run a registry."),
+    "login": ("modelyard.cli.login:login", "Store a token for a server."),
+    "logout": ("modelyard.cli.login:logout", "Forget the token of a server."),
+    "whoami": ("modelyard.cli.login:whoami", "Show which account the token stands for."),
+    "push": ("modelyard.cli.push:push", "Register a folder or a file as a model's next version."),
+    "pull": ("modelyard.cli.pull:pull", "Put a version's files into a folder, every byte verified."),
+    "ls": ("modelyard.cli.catalog:ls", "List namespaces, models or versions."),
+    "search": ("modelyard.cli.catalog:search", "Find models by words, tags, metrics and more."),
+    "show": ("modelyard.cli.versions:show", "Show a model or a version."),
+    "resolve": ("modelyard.cli.versions:resolve", "Say which version a reference means now."),
+    "alias": ("modelyard.cli.aliases:alias", "Set, remove and list aliases."),
+    "edit": ("modelyard.cli.catalog:edit", "Change what is written about a model or a version."),
+    "rename": ("modelyard.cli.catalog:rename", "Rename a model; its old name goes on working."),
+    "archive": ("modelyard.cli.versions:archive", "Retire a model or a version, or bring it back."),
+    "delete": ("modelyard.cli.versions:delete", "Delete a model or a version."),
+    "verify": ("modelyard.cli.versions:verify", "Let the server read a version's bytes again."),
+}
+
+
+@click.group(
+    "modelyard", cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="modelyard")
+def cli() -> None:
+    """A self-hosted registry of machine-learning models.
+
+    A reference names a version: namespace/name with :12, @alias, @sha256:… or nothing for the newest.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    code = run(given)
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code. Every error is told here, and only here."""
+    as_json = "--json" in arguments
+    try:
+        result = cli.main(args=[*arguments], prog_name="modelyard", standalone_mode=False)
+    except ModelyardError as error:
+        _tell(error, as_json)
+        return exit_code(error)
+    except click.ClickException as error:
+        if as_json:
+            print(json.dumps({"code": "usage", "kind": "invalid", "detail": error.format_message(), "fix": ""}))
+        error.show(sys.stderr)
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nInterrupted; the same command goes on where it stopped.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"modelyard: {place}{error.strerror or error}", err=True)
+        return FAILED
+    return result if isinstance(result, int) else OK
+
+
+def _tell(error: ModelyardError, as_json: bool) -> None:
+    if as_json:
+        from modelyard.sdk.errors import problem_of
+
+        click.echo(json.dumps(problem_of(error), ensure_ascii=False))
+    from modelyard.cli.output import clean
+
+    click.echo(f"modelyard: {clean(error.message)}", err=True)
+    if error.fix:
+        click.echo(f"  {clean(error.fix)}", err=True)

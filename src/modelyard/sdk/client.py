@@ -1,0 +1,198 @@
+"""The client: everything that the API does, by feature."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain.errors import NotSignedIn
+from modelyard.domain.names import ModelName, Ref
+from modelyard.sdk import credentials
+from modelyard.sdk.access import Accounts, Groups, Tokens
+from modelyard.sdk.aliases import Aliases
+from modelyard.sdk.cache import Cache
+from modelyard.sdk.catalog import Models, Namespaces
+from modelyard.sdk.http import Transport, at
+from modelyard.sdk.operations import Admin
+from modelyard.sdk.progress import Progress
+from modelyard.sdk.versions import Versions
+from modelyard.sdk.views import Version
+from modelyard.wire import access as access_wire
+from modelyard.wire import versions as versions_wire
+
+if TYPE_CHECKING:
+    from modelyard.sdk.savers.base import Trust
+
+DEFAULT_PARALLEL = 4
+
+
+class Client:
+    """One server, as one account. Safe in threads; may be used as a context manager.
+
+    url, token: else MODELYARD_URL and MODELYARD_TOKEN, else what `modelyard login` or `serve` stored.
+    timeout_seconds: the longest silence of the server. patience_seconds: how long to repeat what may
+    succeed later (a restart, a busy database). parallel: files moved at once.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 60.0,
+        patience_seconds: float = 30.0,
+        parallel: int = DEFAULT_PARALLEL,
+        cache: Cache | None = None,
+    ) -> None:
+        url, token = credentials.choose(url, token)
+        self.parallel = max(1, parallel)
+        self.transport = Transport(
+            url,
+            token,
+            timeout_seconds=timeout_seconds,
+            patience_seconds=patience_seconds,
+            max_connections=max(16, 2 * self.parallel),
+        )
+        self.cache = cache or Cache.default()
+        self.namespaces = Namespaces(self.transport)
+        self.models = Models(self)
+        self.versions = Versions(self)
+        self.aliases = Aliases(self)
+        self.accounts = Accounts(self.transport)
+        self.groups = Groups(self.transport)
+        self.tokens = Tokens(self.transport)
+        self.admin = Admin(self.transport)
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url}>"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    @property
+    def url(self) -> str:
+        return self.transport.url
+
+    # --- who and what ----------------------------------------------------------------------------
+
+    def whoami(self) -> access_wire.WhoAmI:
+        """Raises NotSignedIn without a token."""
+        if not self.transport.has_token:
+            raise NotSignedIn(url=self.url)
+        found: access_wire.WhoAmI = self.transport.call("GET", at("whoami"), returns=access_wire.WhoAmI)
+        return found
+
+    @cached_property
+    def _default_namespace(self) -> str | None:
+        return self.whoami().default_namespace if self.transport.has_token else None
+
+    def model_name(self, name: str) -> ModelName:
+        """With the account's default namespace when it lacks one. Raises InvalidName."""
+        return ModelName.parse(name, None if "/" in name else self._default_namespace)
+
+    def ref(self, ref: str) -> Ref:
+        """A reference, parsed but not resolved."""
+        return Ref.parse(ref, None if "/" in ref else self._default_namespace)
+
+    def resolve(self, ref: str, *, serving: bool = False) -> versions_wire.Resolved:
+        """What a reference means now. serving: `warning` says when that may change by itself."""
+        query = versions_wire.ResolveQuery(ref=ref, serving=serving)
+        found: versions_wire.Resolved = self.transport.call(
+            "GET", at("resolve"), query=query, returns=versions_wire.Resolved
+        )
+        return found
+
+    # --- bytes -----------------------------------------------------------------------------------
+
+    def push(
+        self,
+        what: Any,
+        model: str,
+        *,
+        alias: str | Sequence[str] = (),
+        tags: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        params: Mapping[str, Any] | None = None,
+        description: str = "",
+        facts: Mapping[str, Any] | None = None,
+        example: Any = None,
+        card: str | None = None,
+        force_new: bool = False,
+        allow_pickle: bool = False,
+        capture: bool = True,
+        progress: Progress | None = None,
+    ) -> Version:
+        """Register a folder, a file or a live model object as the model's next version.
+
+        what: a path, or an object of a framework that a saver knows. metrics: `{"f1": 0.9}` or
+        `[{"name", "value", "split", "dataset"}]`. facts: further frozen facts, stronger than what is
+        captured. example: input rows that an object's signature is taken from. card: text of a README.md
+        beside an object. capture False: no facts of the code, environment and image are gathered.
+        The same bytes with the same facts answer with the version that exists, unless force_new.
+        """
+        from modelyard.sdk.push import push
+
+        return push(
+            self,
+            what,
+            model,
+            aliases=[alias] if isinstance(alias, str) else [*alias],
+            tags=tags,
+            metrics=metrics,
+            params=params,
+            description=description,
+            facts=facts,
+            example=example,
+            card=card,
+            force_new=force_new,
+            allow_pickle=allow_pickle,
+            capture=capture,
+            progress=progress,
+        )
+
+    def pull(
+        self,
+        ref: str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        link: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Put a version's files into a folder, every byte verified; returns the folder.
+
+        to: None means a folder of the model's name here. link: hard links to the cache instead of copies;
+        such files must not be edited. force: overwrite what no earlier pull put there.
+        """
+        from modelyard.sdk.pull import pull
+
+        return pull(self, ref, to, link=link, force=force, progress=progress).folder
+
+    def load(self, ref: str, *, trust: Trust = False, progress: Progress | None = None, **options: Any) -> Any:
+        """The live object that was pushed. trust: what code it may run (see `modelyard.sdk.savers`)."""
+        from modelyard.sdk.load import load
+
+        return load(self, ref, trust=trust, progress=progress, **options)
+
+
+_shared: dict[tuple[str, str | None], Client] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_client() -> Client:
+    """The client behind `my.push` and its like: one for each server and account in use."""
+    key = credentials.choose(None, None)
+    with _shared_lock:
+        if key not in _shared:
+            _shared[key] = Client(*key)
+        return _shared[key]

@@ -1,0 +1,178 @@
+"""The files of a folder that is pushed: which ones, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import FileChanged, Invalid, InvalidManifest, UnlawfulFile
+from modelyard.domain.manifest import File, Manifest, check_path
+from modelyard.sdk.parallel import Stop, check
+
+IGNORE_FILE = ".modelyardignore"
+ALWAYS_IGNORED = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", ".venv", ".DS_Store", "Thumbs.db", ".ipynb_checkpoints", IGNORE_FILE}
+)
+PULLED_FOLDER = ".cache"
+"""At the top of a pulled folder: what the client knows of it, never part of a version."""
+BLOCK_BYTES = 1 << 20
+_MAX_RULES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file as it was when the folder was walked."""
+
+    path: str
+    source: Path
+    size_bytes: int
+    mtime_ns: int
+
+    def check_unchanged(self) -> None:
+        """Raises FileChanged."""
+        try:
+            found = self.source.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            raise FileChanged(path=self.path) from None
+        if (found.st_size, found.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
+            raise FileChanged(path=self.path)
+
+
+def find_files(what: Path) -> list[LocalFile]:
+    """The files of a folder, or the one file, in the order of their paths.
+
+    Raises InvalidManifest for nothing at all, UnlawfulFile for links and devices, InvalidPath.
+    """
+    try:
+        info = what.lstat()
+    except FileNotFoundError:
+        raise Invalid(reason=f"{what} does not exist", fix="Name a folder or a file") from None
+    if stat.S_ISLNK(info.st_mode):
+        # The one link that is followed is the one that was named.
+        what = what.resolve(strict=True)
+        info = what.stat()
+    if stat.S_ISREG(info.st_mode):
+        found = [_local_file(what, what.name, info)]
+    elif stat.S_ISDIR(info.st_mode):
+        found = [*_walk(what, what, read_rules(what / IGNORE_FILE))]
+    else:
+        raise UnlawfulFile(path=str(what), reason="it is neither a file nor a folder")
+    if not found:
+        raise InvalidManifest(reason=f"there are no files in {what}", fix="Name a folder that has some")
+    return sorted(found, key=lambda file: file.path)
+
+
+def _local_file(source: Path, path: str, info: os.stat_result) -> LocalFile:
+    # Some file systems hand names out in another Unicode form than the one they were given.
+    path = check_path(unicodedata.normalize("NFC", path))
+    return LocalFile(path, source, info.st_size, info.st_mtime_ns)
+
+
+def _walk(top: Path, folder: Path, ignored: Callable[[str, bool], bool]) -> Iterator[LocalFile]:
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        source = Path(entry.path)
+        path = source.relative_to(top).as_posix()
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if entry.name in ALWAYS_IGNORED or path == PULLED_FOLDER or ignored(path, is_folder):
+            continue
+        if entry.is_symlink():
+            raise UnlawfulFile(path=path, reason="it is a link")
+        if is_folder:
+            yield from _walk(top, source, ignored)
+        elif entry.is_file(follow_symlinks=False):
+            yield _local_file(source, path, source.lstat())
+        else:
+            raise UnlawfulFile(path=path, reason="it is a device, a pipe or a socket")
+
+
+# --- .modelyardignore --------------------------------------------------------------------------------
+
+
+def read_rules(file: Path) -> Callable[[str, bool], bool]:
+    """Whether (path, is folder) is left out. A line is a pattern as in .gitignore; the last match counts.
+
+    `*` and `?` stop at `/`, `**` does not; a pattern with a `/` inside is bound to the top; a closing `/`
+    means folders only; `!` takes back in.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()[:_MAX_RULES]
+    except FileNotFoundError:
+        return lambda path, is_folder: False
+    except UnicodeDecodeError:
+        raise Invalid(reason=f"{file} is not UTF-8", fix="Save it as UTF-8") from None
+    rules = [rule for line in lines if (rule := _parse_rule(line)) is not None]
+
+    def ignored(path: str, is_folder: bool) -> bool:
+        found = False
+        for pattern, folders_only, takes_out in rules:
+            if (is_folder or not folders_only) and pattern.fullmatch(path):
+                found = takes_out
+        return found
+
+    return ignored
+
+
+def _parse_rule(line: str) -> tuple[re.Pattern[str], bool, bool] | None:
+    """(pattern on the whole path, folders only, takes out)."""
+    text = line.rstrip()
+    if not text or text.startswith("#"):
+        return None
+    takes_out = not text.startswith("!")
+    text = text.removeprefix("!")
+    folders_only = text.endswith("/")
+    text = text.rstrip("/")
+    anchored = "/" in text
+    text = text.removeprefix("/")
+    pattern = _pattern_of(text)
+    return re.compile(pattern if anchored else f"(?:.*/)?{pattern}", re.DOTALL), folders_only, takes_out
+
+
+def _pattern_of(text: str) -> str:
+    parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?|\[[^\]/]+\])", text)
+    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    out = []
+    for part in parts:
+        if part in words:
+            out.append(words[part])
+        elif len(part) > 2 and part[0] == "[" and part[-1] == "]":
+            inside = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+            out.append(f"[^{inside[1:]}]" if inside[0] in "!^" and len(inside) > 1 else f"[{inside}]")
+        else:
+            out.append(re.escape(part))
+    return "".join(out)
+
+
+# --- digests -----------------------------------------------------------------------------------------
+
+
+def hash_file(file: LocalFile, stop: Stop, advance: Callable[[int], None]) -> Digest:
+    """Read once, in blocks. Raises FileChanged when the file is not what it was before or after."""
+    file.check_unchanged()
+    hasher = hashlib.sha256()
+    block = bytearray(BLOCK_BYTES)
+    view = memoryview(block)
+    size = 0
+    with file.source.open("rb", buffering=0) as source:
+        while count := source.readinto(block):
+            check(stop)
+            hasher.update(view[:count])
+            size += count
+            advance(count)
+    file.check_unchanged()
+    if size != file.size_bytes:
+        raise FileChanged(path=file.path)
+    return Digest.from_hex(hasher.hexdigest())
+
+
+def manifest_of(files: list[tuple[LocalFile, Digest]]) -> Manifest:
+    """Raises InvalidManifest, InvalidPath."""
+    return Manifest.of(File(file.path, digest, file.size_bytes) for file, digest in files)

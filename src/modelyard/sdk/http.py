@@ -1,0 +1,346 @@
+"""Requests to the server: one pool of connections, repeats of what is safe to repeat, errors as classes.
+
+Every write carries an idempotency key, so that a request whose answer was lost can be sent again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    SSLError,
+)
+
+from modelyard import __version__
+from modelyard.domain.errors import Invalid, Kind, ModelyardError, ServerUnreachable, UnexpectedAnswer
+from modelyard.sdk.errors import error_from_answer
+from modelyard.wire.base import encode
+
+CONNECT_SECONDS = 10.0
+BLOCK_BYTES = 1 << 20
+_MAX_WAIT_SECONDS = 5.0
+_MAX_RETRY_AFTER_SECONDS = 30.0
+_UNMET_PATIENCE_SECONDS = 2.0
+_SECRET = re.compile(r"(mdy_[a-z]+_|hf_)[A-Za-z0-9_-]{8,}")
+
+Body = bytes | Iterable[bytes | memoryview]
+
+
+class Interrupted(BaseException):
+    """Another thread gave up; this one leaves as soon as it notices."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long failures may last before the caller hears of them. Progress starts the time anew."""
+
+    seconds: float
+    _since: float | None = None
+    _failures: int = 0
+
+    def progress(self) -> None:
+        self._since, self._failures = None, 0
+
+    def wait(self, error: ModelyardError, retry_after: float | None = None) -> None:
+        """Sleep before the next try. Raises the error when the time is up."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        pause = min(_MAX_WAIT_SECONDS, 0.1 * 2**self._failures) * random.uniform(0.5, 1.0)
+        if retry_after is not None:
+            pause = max(pause, min(retry_after, _MAX_RETRY_AFTER_SECONDS))
+        self._failures += 1
+        if now - self._since + pause > self.seconds:
+            raise error
+        time.sleep(pause)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A success, read whole."""
+
+    status: int
+    headers: Any
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Failure:
+    error: ModelyardError
+    repeat: bool
+    """Whether the same request may succeed later."""
+    never_sent: bool = False
+    retry_after: float | None = None
+    response: Any = field(default=None)
+
+
+class Transport:
+    """Speaks to one server as one account. Safe in threads."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        timeout_seconds: float = 60.0,
+        patience_seconds: float = 30.0,
+        max_connections: int = 16,
+    ) -> None:
+        """timeout_seconds: the longest silence. patience_seconds: how long to repeat what failed."""
+        self.url = checked_url(url)
+        self.patience_seconds = patience_seconds
+        self._token = token
+        self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=timeout_seconds)
+        self._pool = _pool_for(self.url, max_connections)
+        self._met = False
+
+    def __repr__(self) -> str:
+        return f"<Transport to {self.url}>"
+
+    @property
+    def has_token(self) -> bool:
+        return self._token is not None
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Any = None,
+        body: Any = None,
+        returns: Any = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> Any:
+        """One request of the API, answered with `returns` (None: nothing). Raises what the server names.
+
+        repeatable False: sent again only when it certainly never arrived.
+        """
+        raw = None if body is None else encode(body)
+        sent = {"content-type": "application/json"} if raw is not None else {}
+        if method not in ("GET", "HEAD") and repeatable:
+            sent["idempotency-key"] = uuid.uuid4().hex
+        reply = self.send(
+            method,
+            path + query_text(query),
+            headers={**sent, **(headers or {})},
+            body=None if raw is None else (lambda: raw),
+            repeatable=repeatable,
+            timeout_seconds=timeout_seconds,
+        )
+        return None if returns is None else self.decode(reply, returns, path)
+
+    def decode(self, reply: Reply, wanted: Any, path: str) -> Any:
+        try:
+            return _decoder(wanted).decode(reply.data)
+        except msgspec.MsgspecError as exc:
+            raise UnexpectedAnswer(url=self.url + path, status=reply.status) from exc
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: Callable[[], Body] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+        patience: Patience | None = None,
+    ) -> Reply:
+        """body: called for each try, so that a stream begins anew."""
+        patience = patience or Patience(self.patience_seconds)
+        while True:
+            outcome = self._try(method, self.url + target, headers, body, timeout_seconds, keep_open=False)
+            if not isinstance(outcome, _Failure):
+                return Reply(outcome.status, outcome.headers, outcome.data)
+            self._wait_or_raise(outcome, patience, repeatable)
+
+    def _wait_or_raise(self, failure: _Failure, patience: Patience, repeatable: bool) -> None:
+        if not failure.repeat or not (repeatable or failure.never_sent):
+            raise failure.error
+        if failure.never_sent and not self._met:
+            # Nobody was ever there: a wrong address should not cost half a minute.
+            patience.seconds = min(patience.seconds, _UNMET_PATIENCE_SECONDS)
+        patience.wait(failure.error, failure.retry_after)
+
+    @contextmanager
+    def open(self, target: str, headers: dict[str, str], *, foreign: bool = False) -> Iterator[Any]:
+        """A GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
+
+        target: a path of this server; with `foreign`, a whole address elsewhere, which gets no token.
+        Raises ModelyardError; what breaks while reading is the caller's to catch (`BROKEN`).
+        """
+        url = target if foreign else self.url + target
+        with self._opened(self._try("GET", url, headers, None, None, keep_open=True, foreign=foreign)) as found:
+            yield found
+
+    @contextmanager
+    def stream(self, method: str, target: str, timeout_seconds: float) -> Iterator[Any]:
+        """An answer that is read while it is made, tried once."""
+        tried = self._try(method, self.url + target, None, None, timeout_seconds, keep_open=True)
+        with self._opened(tried) as found:
+            yield found
+
+    @contextmanager
+    def _opened(self, outcome: Any) -> Iterator[Any]:
+        if isinstance(outcome, _Failure):
+            raise outcome.error
+        try:
+            yield outcome
+        finally:
+            # A body that was not read to its end cannot be reused.
+            if outcome.length_remaining == 0:
+                outcome.release_conn()
+            else:
+                outcome.close()
+
+    def _try(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None,
+        body: Callable[[], Body] | None,
+        timeout_seconds: float | None,
+        *,
+        keep_open: bool,
+        foreign: bool = False,
+    ) -> Any:
+        sent = {"user-agent": f"modelyard/{__version__}", **(headers or {})}
+        if self._token is not None and not foreign:
+            sent["authorization"] = f"Bearer {self._token}"
+        timeout = self._timeout
+        if timeout_seconds is not None:
+            timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=timeout_seconds)
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                headers=sent,
+                body=body() if body is not None else None,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=not keep_open,
+                decode_content=False,
+            )
+            if response.status < 400 and (keep_open or response.status < 300 or response.status == 304):
+                self._met = self._met or not foreign
+                return response
+            data = response.data
+        except BROKEN as exc:
+            return self._failure_of(exc, url)
+        content_type = response.headers.get("content-type", "")
+        error = error_from_answer(_without_query(url), response.status, content_type, data)
+        if not isinstance(error, UnexpectedAnswer) and not foreign:
+            self._met = True
+        repeat = error.kind in (Kind.BUSY, Kind.UNAVAILABLE) and response.status in (429, 502, 503, 504)
+        return _Failure(error, repeat, retry_after=_seconds(response.headers.get("retry-after")))
+
+    def _failure_of(self, exc: BaseException, url: str) -> _Failure:
+        if isinstance(exc, LocationParseError):
+            raise Invalid(reason=f"{_without_query(url)} is no address", fix="Correct the address") from exc
+        error = ServerUnreachable(url=_origin(url), reason=_reason(exc))
+        error.__cause__ = exc
+        never_sent = isinstance(exc, NewConnectionError | ConnectTimeoutError)
+        return _Failure(error, not isinstance(exc, SSLError), never_sent=never_sent)
+
+
+BROKEN = (HTTPError, OSError)
+"""What a broken connection raises, also in the middle of a body."""
+
+
+def mask(text: str) -> str:
+    """The text without tokens."""
+    return _SECRET.sub(r"\1***", text)
+
+
+def _reason(exc: BaseException) -> str:
+    """Short words for a person, without the connection objects that urllib3 puts in front."""
+    text = str(exc)
+    if isinstance(exc, NewConnectionError | ConnectTimeoutError):
+        text = text.rpartition(": ")[2]
+    return mask(re.sub(r"<[^>]*>:? ?", "", text))[:200] or type(exc).__name__
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def checked_url(url: str) -> str:
+    """The server's address without a closing slash. Raises Invalid."""
+    if "://" not in url:
+        url = f"http://{url}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise Invalid(
+            reason=f"{mask(_without_query(url))!r} is no address of a server",
+            fix="Write for example https://registry.example.org or http://127.0.0.1:8470",
+        )
+    return url.rstrip("/")
+
+
+def _pool_for(url: str, max_connections: int) -> Any:
+    """Through the proxy that the environment names for this address, if any."""
+    import urllib.request
+
+    options: dict[str, Any] = {"maxsize": max_connections, "blocksize": BLOCK_BYTES, "retries": False}
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy, **options)
+    return urllib3.PoolManager(**options)
+
+
+@cache
+def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(wanted)
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdigit() else None
+
+
+def query_text(query: Any) -> str:
+    """`?a=1&b=2` of a wire query: lists repeat their name, what is None or a default is left out."""
+    if query is None:
+        return ""
+    pairs: list[tuple[str, str]] = []
+    for name, value in msgspec.to_builtins(query).items():
+        given = value if isinstance(value, list) else [value]
+        pairs += [
+            (name, str(item).lower() if isinstance(item, bool) else str(item))
+            for item in given
+            if item is not None
+        ]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def at(*parts: object) -> str:
+    """A path of the API from its parts, each one quoted whole."""
+    return "/api/v1/" + "/".join(quote(str(part), safe="") for part in parts)

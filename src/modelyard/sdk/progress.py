@@ -1,0 +1,34 @@
+"""How transfers tell how far they are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called from several threads at once; must return quickly."""
+
+    def begin(self, phase: str, total_bytes: int) -> None:
+        """A new phase: `hash`, `upload`, `download` or `write`."""
+        ...
+
+    def advance(self, size_bytes: int) -> None:
+        """So many more bytes; negative when some must be moved again."""
+        ...
+
+    def end(self) -> None:
+        """The phase is over, done or not."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, phase: str, total_bytes: int) -> None:
+        del phase, total_bytes
+
+    def advance(self, size_bytes: int) -> None:
+        del size_bytes
+
+    def end(self) -> None:
+        return

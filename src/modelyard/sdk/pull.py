@@ -1,0 +1,234 @@
+"""Pulling a version into a folder.
+
+What a pull put there is noted in `.cache/modelyard/pulled.json` of the folder, so that a later pull may
+replace it, and notices what a person has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import DownloadCorrupt, InvalidManifest, InvalidPath, WouldOverwrite
+from modelyard.domain.manifest import File, Manifest
+from modelyard.domain.names import ModelName
+from modelyard.sdk.cache import hash_path
+from modelyard.sdk.files import PULLED_FOLDER
+from modelyard.sdk.http import at
+from modelyard.sdk.parallel import Stop, each
+from modelyard.sdk.progress import Progress, Silent
+from modelyard.sdk.pulling import Fetcher
+from modelyard.wire import versions as wire
+from modelyard.wire.base import encode
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """fetched: files that were put there now; the others were there already."""
+
+    folder: Path
+    version: wire.Resolved
+    manifest: Manifest
+    fetched: int
+
+
+class NotedFile(msgspec.Struct, array_like=True, frozen=True):
+    digest: str
+    size_bytes: int
+    mtime_ns: int
+
+
+class Notes(msgspec.Struct, kw_only=True):
+    """What is in the folder because of a pull."""
+
+    reference: str = ""
+    digest: str = ""
+    files: dict[str, NotedFile] = {}
+
+
+def pull(
+    client: Client,
+    ref: str,
+    to: str | os.PathLike[str] | None = None,
+    *,
+    link: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Pulled:
+    """See `Client.pull`. Raises WouldOverwrite before anything is changed."""
+    progress = progress or Silent()
+    version, manifest = find_manifest(client, ref)
+    folder = Path(client.model_name(version.model).name if to is None else to).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = _read_notes(folder)
+    todo = [file for file in manifest.files if not _is_there(folder, file, notes, force)]
+    scratch = _notes_folder(folder) / "partial"
+    _make_own_folders(folder, scratch)
+    progress.begin("download", sum(file.size_bytes for file in todo))
+    name = ModelName.parse(version.model)
+    fetcher = Fetcher(
+        client.transport,
+        client.cache,
+        at("models", name.namespace, name.name, "versions", version.version, "files"),
+        scratch,
+        link,
+        progress.advance,
+    )
+    try:
+        _bring_all(fetcher, folder, todo, notes, client.parallel)
+        _remove_stale(folder, manifest, notes)
+        notes.reference, notes.digest = version.reference, version.digest
+    finally:
+        progress.end()
+        _note(folder, notes)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return Pulled(folder, version, manifest, len(todo))
+
+
+def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
+    """What the reference means, and its files, checked against the digest and for safe paths."""
+    asked = client.ref(ref)
+    version = client.resolve(ref)
+    if isinstance(asked.selector, Digest) and version.digest != asked.selector:
+        raise DownloadCorrupt(path="the version", actual=version.digest, expected=asked.selector)
+    name = ModelName.parse(version.model)
+    path = at("models", name.namespace, name.name, "versions", version.version, "manifest")
+    data = client.transport.send("GET", path).data
+    actual = Digest.of(data)
+    if actual != version.digest:
+        raise DownloadCorrupt(path="the manifest", actual=actual, expected=version.digest)
+    return version, checked_manifest(data)
+
+
+def checked_manifest(data: bytes) -> Manifest:
+    """Raises InvalidManifest or InvalidPath: a server is not trusted with where files go."""
+    try:
+        found = Manifest.from_bytes(data)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as exc:
+        raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin") from exc
+    if not all(type(f.path) is str and type(f.size_bytes) is int for f in found.files):
+        raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin")
+    return Manifest.of(found.files)
+
+
+def _bring_all(fetcher: Fetcher, folder: Path, todo: list[File], notes: Notes, parallel: int) -> None:
+    by_digest: dict[Digest, list[File]] = {}
+    for file in sorted(todo, key=lambda file: -file.size_bytes):
+        by_digest.setdefault(file.digest, []).append(file)
+
+    def bring(files: list[File], stop: Stop) -> None:
+        targets = [folder / file.path for file in files]
+        for file in files:
+            _make_own_folders(folder, (folder / file.path).parent)
+        fetcher.bring(files[0], targets, stop)
+        for file in files:
+            # Noted one by one, so that a pull which breaks off knows its own files later.
+            notes.files[file.path] = _noted(folder / file.path, file.digest)
+
+    each(by_digest.values(), bring, parallel)
+
+
+# --- what is there -----------------------------------------------------------------------------------
+
+
+def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
+    """Whether the file need not be brought. Raises WouldOverwrite, InvalidPath for links on the way."""
+    target = folder / file.path
+    _refuse_links(folder, target.parent)
+    try:
+        info = target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if stat.S_ISDIR(info.st_mode):
+        raise WouldOverwrite(path=str(target), fix="Remove the folder, or pull into another one (--to DIR)")
+    if stat.S_ISREG(info.st_mode):
+        noted = notes.files.get(file.path)
+        is_own = noted is not None and (noted.size_bytes, noted.mtime_ns) == (info.st_size, info.st_mtime_ns)
+        if noted is not None and is_own and noted.digest == file.digest:
+            return True
+        if info.st_size == file.size_bytes and hash_path(target) == file.digest:
+            notes.files[file.path] = _noted(target, file.digest)
+            return True
+        if is_own:
+            return False
+    if not force:
+        raise WouldOverwrite(path=str(target))
+    return False
+
+
+def _refuse_links(folder: Path, parent: Path) -> None:
+    """Raises InvalidPath when a part between the folder and the file is no real folder."""
+    current = folder
+    for part in parent.relative_to(folder).parts:
+        current = current / part
+        try:
+            mode = current.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if stat.S_ISLNK(mode):
+            raise InvalidPath(
+                path=str(current.relative_to(folder)),
+                reason="it is a link",
+                fix=f"Remove the link {current}, or pull into another folder",
+            )
+        if not stat.S_ISDIR(mode):
+            raise WouldOverwrite(path=str(current), fix="A folder is needed there; move the file away")
+
+
+def _make_own_folders(folder: Path, wanted: Path) -> None:
+    _refuse_links(folder, wanted)
+    wanted.mkdir(parents=True, exist_ok=True)
+
+
+def _remove_stale(folder: Path, manifest: Manifest, notes: Notes) -> None:
+    """Take away what an earlier pull brought and this version lacks, unless somebody changed it."""
+    wanted = {file.path for file in manifest.files}
+    for path in [path for path in notes.files if path not in wanted]:
+        noted = notes.files.pop(path)
+        target = folder / path
+        with suppress(OSError, InvalidPath, WouldOverwrite):
+            _refuse_links(folder, target.parent)
+            if _noted(target, Digest.parse(noted.digest)) == noted:
+                target.unlink()
+                for parent in target.parents:
+                    if parent == folder:
+                        break
+                    parent.rmdir()
+
+
+# --- notes -------------------------------------------------------------------------------------------
+
+
+def _notes_folder(folder: Path) -> Path:
+    return folder / PULLED_FOLDER / "modelyard"
+
+
+def _noted(target: Path, digest: Digest) -> NotedFile:
+    info = target.stat(follow_symlinks=False)
+    return NotedFile(digest, info.st_size, info.st_mtime_ns)
+
+
+def _read_notes(folder: Path) -> Notes:
+    """Notes that are missing or damaged mean that nothing is known, so that nothing is overwritten."""
+    try:
+        return msgspec.json.decode((_notes_folder(folder) / "pulled.json").read_bytes(), type=Notes)
+    except (OSError, msgspec.MsgspecError):
+        return Notes()
+
+
+def _note(folder: Path, notes: Notes) -> None:
+    place = _notes_folder(folder)
+    new = place / f"pulled.json.{os.getpid()}"
+    new.write_bytes(encode(notes))
+    new.replace(place / "pulled.json")

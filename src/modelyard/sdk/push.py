@@ -1,0 +1,178 @@
+"""Pushing a folder, a file or a live object as the next version of a model."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import Invalid, MissingBlobs
+from modelyard.domain.names import Alias
+from modelyard.domain.record import Record, number_to_json
+from modelyard.sdk import capture as capturing
+from modelyard.sdk.files import LocalFile, find_files, hash_file, manifest_of
+from modelyard.sdk.parallel import Stop, each
+from modelyard.sdk.progress import Progress, Silent
+from modelyard.sdk.transfer import send_missing
+from modelyard.sdk.views import Version
+from modelyard.wire import versions as wire
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
+
+_TRIES = 3
+
+
+def push(
+    client: Client,
+    what: Any,
+    model: str,
+    *,
+    aliases: Sequence[str] = (),
+    tags: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    params: Mapping[str, Any] | None = None,
+    description: str = "",
+    facts: Mapping[str, Any] | None = None,
+    example: Any = None,
+    card: str | None = None,
+    force_new: bool = False,
+    allow_pickle: bool = False,
+    capture: bool = True,
+    by_command: bool = False,
+    progress: Progress | None = None,
+) -> Version:
+    """See `Client.push`. by_command: the command line pushes, so it is not the code that made the model."""
+    # Refuse what is wrong before a byte is read or sent.
+    name = str(client.model_name(model))
+    checked_aliases = [str(Alias.parse(alias)) for alias in aliases]
+    known: dict[str, Any] = capturing.capture(by_command=by_command) if capture else {}
+    known.update(facts or {})
+    if params:
+        known["params"] = {**known.get("params", {}), **{str(k): plain(v) for k, v in params.items()}}
+    if metrics:
+        known["metrics"] = metrics_to_json(metrics)
+    wanted = wire.RegisterVersion(
+        files=[],
+        facts=known,
+        description=description,
+        tags={str(key): str(value) for key, value in (tags or {}).items()},
+        aliases=checked_aliases,
+        force_new=force_new,
+    )
+    Record.of(wanted.facts)
+    if isinstance(what, str | os.PathLike):
+        if example is not None or card is not None:
+            raise Invalid(
+                reason="an example or a card belongs to an object, not to files",
+                fix="Put README.md into the folder",
+            )
+        return _push_files(client, name, Path(what), wanted, progress or Silent())
+    with tempfile.TemporaryDirectory(prefix="modelyard-push-", ignore_cleanup_errors=True) as place:
+        folder = Path(place) / "model"
+        wanted.facts.update(_save(what, folder, example, allow_pickle, wanted.facts))
+        if card is not None:
+            (folder / "README.md").write_text(card, encoding="utf-8")
+        return _push_files(client, name, folder, wanted, progress or Silent())
+
+
+def _save(
+    what: Any, folder: Path, example: Any, allow_pickle: bool, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the object's files; the facts that the saver learned and the caller did not give."""
+    from modelyard.sdk.savers import save_model
+
+    saved = save_model(what, folder, example=example, allow_pickle=allow_pickle)
+    learned: dict[str, Any] = {
+        "loader": {
+            "framework": saved.framework,
+            "class": saved.class_path,
+            "versions": dict(saved.versions),
+        }
+    }
+    if saved.signature:
+        learned["signature"] = dict(saved.signature)
+    return {key: value for key, value in learned.items() if key not in facts}
+
+
+def _push_files(
+    client: Client, model: str, what: Path, wanted: wire.RegisterVersion, progress: Progress
+) -> Version:
+    files = find_files(what)
+    progress.begin("hash", sum(file.size_bytes for file in files))
+
+    def digest(file: LocalFile, stop: Stop) -> Digest:
+        return hash_file(file, stop, progress.advance)
+
+    try:
+        digests = each(files, digest, client.parallel)
+    finally:
+        progress.end()
+    pairs = [*zip(files, digests, strict=True)]
+    manifest = manifest_of(pairs)
+    wanted.files = [
+        wire.FileEntry(path=file.path, digest=file.digest, size=file.size_bytes) for file in manifest.files
+    ]
+    for attempt in range(_TRIES):
+        send_missing(client.transport, pairs, client.parallel, progress)
+        try:
+            return client.versions.register(model, wanted)
+        except MissingBlobs:
+            # Old bytes can be collected between the question and the registration.
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("the loop above returns or raises")
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON has it: numbers of numpy and its like by their value, all else by its words."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return number_to_json(float(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "size", 1) == 1:
+        return plain(item())
+    tolist = getattr(value, "tolist", None)
+    if callable(tolist):
+        return plain(tolist())
+    return str(value)
+
+
+def metrics_to_json(metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`[{name, value, split?, dataset?}]`; what is not finite goes as "NaN", "Infinity" or "-Infinity".
+
+    Raises Invalid for a value that is no number.
+    """
+    if isinstance(metrics, Mapping):
+        metrics = [{"name": name, "value": value} for name, value in metrics.items()]
+    return [{**metric, "value": _number(metric)} for metric in metrics]
+
+
+def _number(metric: Mapping[str, Any]) -> float | str:
+    value = metric.get("value")
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid(
+            reason=f"metric {metric.get('name')!r} is {str(value)[:60]!r}, which is no number",
+            fix="Give a number; what is no number is a param or a tag",
+        ) from None
+    return number if math.isfinite(number) else number_to_json(number)

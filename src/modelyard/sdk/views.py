@@ -1,0 +1,110 @@
+"""What the client gives back: the wire's shapes, which a notebook shows as tables.
+
+All text comes from users of the registry, so all of it is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from modelyard.wire import catalog as catalog_wire
+from modelyard.wire import versions as versions_wire
+from modelyard.wire.base import Page
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size_text(size_bytes: int) -> str:
+    """For people: 12.3 MiB."""
+    value = float(size_bytes)
+    for unit in _UNITS:
+        if value < 1024 or unit == _UNITS[-1]:
+            break
+        value /= 1024
+    return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def metric_text(metric: Mapping[str, Any]) -> str:
+    """`f1 (test) = 0.93`."""
+    split = f" ({metric['split']})" if metric.get("split") else ""
+    value = metric.get("value")
+    return f"{metric.get('name')}{split} = {f'{value:.6g}' if isinstance(value, float) else value}"
+
+
+def pairs_text(pairs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in pairs.items())
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> str:
+    body = "".join(
+        f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(text)}</td></tr>"
+        for name, text in rows
+        if text
+    )
+    return f"<table><caption><b>{escape(title)}</b></caption><tbody>{body}</tbody></table>"
+
+
+class Version(versions_wire.Version, kw_only=True):
+    """A version of a model, as `my.push` and `client.versions` return it."""
+
+    def _repr_html_(self) -> str:
+        return _table(self.reference, self.rows())
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a person wants to see of it, in order; what is unknown is left out."""
+        said = self.format
+        rows = [
+            ("state", self.state),
+            ("aliases", " ".join(f"@{alias}" for alias in self.aliases)),
+            ("digest", self.digest),
+            ("size", f"{size_text(self.size_bytes)} in {self.file_count} files"),
+            ("framework", str(said.get("framework") or "")),
+            ("licence", str(said.get("licence") or "")),
+            ("metrics", ", ".join(metric_text(metric) for metric in self.metrics)),
+            ("params", pairs_text(self.params)),
+            ("tags", pairs_text(self.tags)),
+            ("description", self.description),
+            ("registered", f"{self.created_at} by {self.created_by}"),
+            ("facts", f"{self.completeness:.0%} known" + _missing(self.missing)),
+        ]
+        return [(name, text) for name, text in rows if text]
+
+
+def _missing(names: list[str]) -> str:
+    return f"; missing: {', '.join(names)}" if names else ""
+
+
+class Model(catalog_wire.Model, kw_only=True):
+    """A registered model."""
+
+    def _repr_html_(self) -> str:
+        return _table(self.name, self.rows())
+
+    def rows(self) -> list[tuple[str, str]]:
+        rows = [
+            ("name", self.display_name),
+            ("description", self.description),
+            ("versions", f"{self.version_count}, newest {self.newest_version or 'none'}"),
+            ("aliases", " ".join(f"@{alias} → {number}" for alias, number in self.aliases.items())),
+            ("framework", self.framework or ""),
+            ("licence", self.licence or ""),
+            ("task", self.task or ""),
+            ("owners", ", ".join(self.owners)),
+            ("tags", pairs_text(self.tags)),
+            ("visibility", self.visibility),
+            ("your role", self.role),
+            ("state", "archived" if self.archived else ""),
+            ("created", self.created_at),
+            ("changed", self.updated_at),
+        ]
+        return [(name, text) for name, text in rows if text]
+
+
+class ModelPage(Page, kw_only=True):
+    items: list[Model]
+
+
+class VersionPage(Page, kw_only=True):
+    items: list[Version]
