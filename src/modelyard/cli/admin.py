@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +36,11 @@ def _with_settings(made: Command) -> Command:
     for spec in dataclasses.fields(Settings):
         kind: type = type(spec.default)
         meaning, unit = spec.metadata["meaning"], spec.metadata["unit"]
-        shown = "" if spec.default in ("", False) else f" [{spec.default}{' ' + unit if unit else ''}]"
+        shown = (
+            ""
+            if spec.default == "" or spec.default is False
+            else f" [{spec.default}{' ' + unit if unit else ''}]"
+        )
         declared = f"--{spec.name.replace('_', '-')}"
         if kind is bool:
             declared = f"{declared}/--no-{spec.name.replace('_', '-')}"
@@ -89,6 +94,14 @@ def _announce(session: Session, services: Services) -> None:
         if access is not None and access.is_new and stored.default not in (None, url):
             session.out.text(f"Commands use this server from now on, and no longer {stored.default}")
     sys.stdout.flush()
+
+
+def data_folder_findings(data: Path) -> list[tuple[str, str, str]]:
+    """For `modelyard doctor --data`."""
+    need_server_extra()
+    from modelyard.checkup import check_data_folder
+
+    return check_data_folder(data)
 
 
 def _is_local(url: str) -> bool:

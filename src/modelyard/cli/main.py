@@ -26,12 +26,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("modelyard.cli.catalog:search", "Find models by words, tags, metrics and more."),
     "show": ("modelyard.cli.versions:show", "Show a model or a version."),
     "resolve": ("modelyard.cli.versions:resolve", "Say which version a reference means now."),
+    "history": ("modelyard.cli.history:history", "Show what happened to a model or an alias."),
     "alias": ("modelyard.cli.aliases:alias", "Set, remove and list aliases."),
+    "tag": ("modelyard.cli.tags:tag", "Set, remove and list tags."),
     "edit": ("modelyard.cli.catalog:edit", "Change what is written about a model or a version."),
     "rename": ("modelyard.cli.catalog:rename", "Rename a model; its old name goes on working."),
     "archive": ("modelyard.cli.versions:archive", "Retire a model or a version, or bring it back."),
     "delete": ("modelyard.cli.versions:delete", "Delete a model or a version."),
     "verify": ("modelyard.cli.versions:verify", "Let the server read a version's bytes again."),
+    "scrub": ("modelyard.cli.operations:scrub", "Let the server read all stored bytes again."),
+    "gc": ("modelyard.cli.operations:gc", "Delete the bytes that nothing needs."),
+    "token": ("modelyard.cli.tokens:token", "Create, list and revoke tokens."),
+    "user": ("modelyard.cli.accounts:user", "Create, list and edit accounts."),
+    "group": ("modelyard.cli.accounts:group", "Create groups and change who is in them."),
+    "namespace": ("modelyard.cli.namespaces:namespace", "Create namespaces and decide who may use them."),
+    "doctor": ("modelyard.cli.doctor:doctor", "Check the client, the server, or a data folder."),
+    "demo": ("modelyard.cli.demo:demo", "Fill a running registry with small trained models."),
+    "completion": ("modelyard.cli.completion:completion", "Print the script that completes commands."),
 }
 
 

@@ -1,0 +1,86 @@
+"""`modelyard demo`: real models, trained on the spot on scikit-learn's packaged data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard.cli.base import Session, command
+from modelyard.domain.errors import NotFound
+
+if TYPE_CHECKING:
+    from modelyard.cli.demo_models import Line, Trained
+    from modelyard.sdk.views import Version
+
+
+@command("demo", example="modelyard demo\nmodelyard demo --namespace playground --only iris")
+@click.option("--namespace", default="demo", show_default=True, help="Where the models go.")
+@click.option("--only", "only", multiple=True, metavar="MODEL", help="Only this model, such as iris.")
+def demo(session: Session, namespace: str, only: tuple[str, ...]) -> None:
+    """Fill a running registry with small trained models: several versions, good and bad ones.
+
+    Needs scikit-learn: pip install "modelyard[demo]". Running it again adds nothing that is there.
+    """
+    from modelyard.cli.demo_models import train_all
+
+    wanted = train_all(only)
+    made = []
+    for line in wanted:
+        pushed = _push_line(session, f"{namespace}/{line.name}", line)
+        made += [version for version, _ in pushed]
+        if not session.as_json:
+            best = max(pushed, key=lambda pair: pair[1].score)
+            session.out.text(
+                f"{namespace}/{line.name}\t{len(pushed)} versions\t@champion is {best[0].version}: "
+                f"{line.metric} {best[1].score:.3f}"
+            )
+    if session.as_json:
+        session.out.json([version.reference for version in made])
+    else:
+        session.out.note(f"Look at them with: modelyard ls {namespace}")
+
+
+def _present(session: Session, model: str) -> dict[str, Version]:
+    """Versions that an earlier demo made, by description: saving a model twice gives other bytes."""
+    try:
+        return {version.description: version for version in session.client.versions.list(model)}
+    except NotFound:
+        return {}
+
+
+def _push_line(session: Session, model: str, line: Line) -> list[tuple[Version, Trained]]:
+    """Push all versions of one model, describe it, and point the aliases at the two best."""
+    from modelyard.sdk.push import push
+
+    pushed: list[tuple[Version, Trained]] = []
+    present = _present(session, model)
+    for trained in line.versions:
+        version = present.get(trained.description) or push(
+            session.client,
+            trained.model,
+            model,
+            metrics=trained.metrics,
+            params=trained.params,
+            tags=trained.tags,
+            description=trained.description,
+            facts={"data": [line.data]},
+            example=line.example,
+            card=trained.card,
+            by_command=True,
+        )
+        pushed.append((version, trained))
+    session.client.models.edit(
+        model,
+        display_name=line.title,
+        description=line.description,
+        task=line.task,
+        tags={"source": "demo", "dataset": line.dataset},
+    )
+    ranked = sorted(pushed, key=lambda pair: (-pair[1].score, pair[0].version))
+    for alias, (version, trained) in zip(("champion", "challenger"), ranked, strict=False):
+        if alias in version.aliases:
+            continue
+        reason = f"{line.metric} {trained.score:.3f} on the test split"
+        session.client.aliases.set(version.reference, alias, reason=reason)
+    return pushed

@@ -1,0 +1,98 @@
+"""What happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.base import Session, command
+
+if TYPE_CHECKING:
+    from modelyard.wire.versions import AliasMove, Event
+
+
+@command(
+    "history",
+    example="modelyard history fraud/scorer\nmodelyard history fraud/scorer --alias production --at 2026-03-03T14:00:00Z",
+)
+@click.argument("ref")
+@click.option("--alias", help="Only the moves of this alias.")
+@click.option("--stage", help="Only who stood in this stage.")
+@click.option("--at", metavar="TIME", help="With --alias or --stage: where it stood at this time.")
+@click.option("--actor", help="Only what this account did.")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind, as version.registered.")
+@click.option("--since", metavar="TIME", help="From this time on, as 2026-03-03T14:00:00Z.")
+@click.option("--until", metavar="TIME", help="Before this time.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+def history(
+    session: Session,
+    ref: str,
+    alias: str | None,
+    stage: str | None,
+    at: str | None,
+    actor: str | None,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> None:
+    """Show what happened to a model or one of its versions, or where an alias stood; newest first."""
+    client = session.client
+    parsed = client.ref(ref)
+    pointer = stage or alias
+    if pointer is not None:
+        moves = client.aliases.history(
+            str(parsed.model), pointer.removeprefix("@"), at_time=at, limit=1 if at else limit
+        )
+        _show_moves(session, moves)
+        return
+    if at is not None:
+        raise click.UsageError("--at needs --alias or --stage; for events use --until.")
+    from modelyard.wire.versions import EventQuery
+
+    query = EventQuery(actor=actor, kind=[*kinds], since=since, until=until)
+    if parsed.selector is None:
+        found: Iterable[Event] = client.models.history(ref, query, limit)
+    else:
+        number = client.resolve(ref).version
+        events = client.models.history(str(parsed.model), query)
+        found = _first(limit, (event for event in events if event.version == number))
+    session.out.page(
+        found,
+        ("at", "what", "version", "by", "details"),
+        lambda e: (
+            e.at,
+            e.kind,
+            e.version or "",
+            e.actor,
+            _details(e.data),
+        ),
+        empty="Nothing happened.",
+    )
+
+
+def _details(data: dict[str, Any]) -> str:
+    """Without the digests, which --json has."""
+    return ", ".join(
+        f"{name}={value}"
+        for name, value in data.items()
+        if value not in (None, "", [], {}) and not name.endswith("digest")
+    )
+
+
+def _first(limit: int, events: Iterable[Event]) -> Iterable[Event]:
+    for count, event in enumerate(events):
+        if count == limit:
+            return
+        yield event
+
+
+def _show_moves(session: Session, moves: Iterable[AliasMove]) -> None:
+    session.out.page(
+        moves,
+        ("at", "from", "to", "revision", "by", "reason"),
+        lambda m: (m.at, m.from_version or "-", m.to_version or "removed", m.revision, m.actor, m.reason or ""),
+        empty="It was never set until then.",
+    )
