@@ -26,7 +26,7 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
     extras: of this project, comma-separated; groups: its dependency groups; first: what is installed before
     all else, as arguments of pip.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is installed
         raise SystemExit("Modelyard needs Python 3.11 or newer")
     folder = ROOT / name
     stamp = folder / "modelyard-ready"

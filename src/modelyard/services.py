@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
+from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.settings import Settings
 
@@ -26,6 +27,9 @@ class Services:
     transfers: ThreadPoolExecutor = field(default_factory=_transfer_pool)
     used_tokens: set[int] = field(default_factory=set)
     """Tokens used since the worker last noted it."""
+
+    known_tokens: dict[str, tuple[int, Credential]] = field(default_factory=dict)
+    """Hash of a token → (generation of the database, whose it is)."""
 
     @property
     def catalog(self) -> CatalogSettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 import msgspec
 from prometheus_client import generate_latest
@@ -16,7 +15,7 @@ from starlette.routing import BaseRoute, Route, Router
 from modelyard.api import access, aliases, auth, catalog, files, operations, uploads, versions
 from modelyard.api.edge import Edge, not_found
 from modelyard.api.openapi import build_openapi
-from modelyard.api.routing import RouteTable, build_route
+from modelyard.api.routing import Dispatch, Endpoint, RouteTable
 from modelyard.services import Services
 
 # The hottest first: routes are tried in this order.
@@ -36,8 +35,8 @@ def openapi_document(release: str) -> bytes:
     return msgspec.json.encode(build_openapi(TABLES, release))
 
 
-def native_routes(services: Services) -> list[BaseRoute]:
-    return [build_route(spec, services, auth.authenticate) for table in TABLES for spec in table.specs]
+def native_endpoints(services: Services) -> list[Endpoint]:
+    return [Endpoint(spec, services, auth.authenticate) for table in TABLES for spec in table.specs]
 
 
 def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge:
@@ -49,11 +48,12 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    routes: list[Any] = [
-        *native_routes(services),
+    endpoints = native_endpoints(services)
+    routes: list[BaseRoute] = [
+        *[endpoint.route() for endpoint in endpoints],
         Route("/api/v1/openapi.json", openapi),
         Route("/metrics", metrics),
         *other_doors,
     ]
-    edge = Edge(Router(routes, redirect_slashes=False, default=not_found), services)
+    edge = Edge(Dispatch(endpoints, Router(routes, redirect_slashes=False, default=not_found)), services)
     return edge

@@ -7,9 +7,10 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import datetime
+from functools import cache, cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.api.errors import problem_response
 from modelyard.db.transaction import Transaction, to_moment
@@ -203,11 +205,7 @@ def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
         if pairs:
             raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
         return None
-    lists = {
-        f.name
-        for f in msgspec.structs.fields(wanted)
-        if isinstance(_plain_type(f.type), msgspec.inspect.ListType)
-    }
+    lists = _list_fields(wanted)
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in lists:
@@ -219,8 +217,13 @@ def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
     return _decoded(lambda: msgspec.convert(values, wanted, strict=False))
 
 
-def _plain_type(hint: Any) -> msgspec.inspect.Type:
-    return msgspec.inspect.type_info(hint)
+@cache
+def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
+    """The parameters that may be given several times."""
+    fields = msgspec.structs.fields(wanted)
+    return frozenset(
+        f.name for f in fields if isinstance(msgspec.inspect.type_info(f.type), msgspec.inspect.ListType)
+    )
 
 
 def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
@@ -241,8 +244,6 @@ def _decoded(fn: Callable[[], T]) -> T:
 
 def parse_time(text: str) -> int:
     """Whole microseconds since 1970 from RFC 3339. Raises Invalid."""
-    from datetime import datetime
-
     try:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
@@ -271,12 +272,28 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def build_route(spec: RouteSpec, services: Services, authenticate: Callable[..., Awaitable[Actor]]) -> Route:
-    """A Starlette route that parses, authenticates, handles and maps errors."""
+class Endpoint:
+    """A route as a plain ASGI application: parses, authenticates, handles and maps errors."""
 
-    async def endpoint(request: Request) -> Response:
+    def __init__(
+        self,
+        spec: RouteSpec,
+        services: Services,
+        authenticate: Callable[[Request, Services], Awaitable[Actor]],
+    ) -> None:
+        self.spec = spec
+        self.path = spec.path
+        self._services = services
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.respond(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        spec, services = self.spec, self._services
         try:
-            actor = await authenticate(request, services)
+            actor = await self._authenticate(request, services)
             call = Call(request, services, spec, actor)
             call.query = parse_query(request.scope["query_string"], spec.query)
             if spec.body is not None:
@@ -286,5 +303,23 @@ def build_route(spec: RouteSpec, services: Services, authenticate: Callable[...,
         except ModelyardError as error:
             return problem_response(error, request.scope["modelyard.request_id"])
 
-    methods = [spec.method, "HEAD"] if spec.method == "GET" else [spec.method]
-    return Route(spec.path, endpoint, methods=methods, name=spec.operation)
+    def route(self) -> Route:
+        methods = [self.spec.method, "HEAD"] if self.spec.method == "GET" else [self.spec.method]
+        return Route(self.spec.path, self, methods=methods, name=self.spec.operation)
+
+
+class Dispatch:
+    """Finds the endpoint: by a dictionary where the path is fixed, else by the router."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], router: ASGIApp) -> None:
+        fixed = [endpoint for endpoint in endpoints if "{" not in endpoint.path]
+        self._fixed = {(endpoint.spec.method, endpoint.path): endpoint for endpoint in fixed}
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._fixed.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self._router(scope, receive, send)
+            return
+        scope["route"] = endpoint
+        await endpoint(scope, receive, send)

@@ -21,7 +21,7 @@ from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.inspect import inspect_files, is_inspected
 from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
@@ -67,9 +67,10 @@ async def register_version(call: Call) -> Any:
         force_new=body.force_new,
     )
     services = call.services
-    await asyncio.get_running_loop().run_in_executor(
-        services.transfers, inspect_files, services.db, services.blobs, manifest
-    )
+    if not await call.point(lambda tx: is_inspected(tx, manifest)):
+        await asyncio.get_running_loop().run_in_executor(
+            services.transfers, inspect_files, services.db, services.blobs, manifest
+        )
 
     def work(tx: Transaction) -> Any:
         view, created = versions.register_in(tx, call.actor, services.catalog, wanted)

@@ -1,23 +1,19 @@
 """The metadata database: SQLite or PostgreSQL, and the only place that knows which is which.
 
-Reads run each on its own connection without a transaction. Writes go one after another through one writer
-thread, which takes what is waiting, gives each change its savepoint, and commits all with one fsync: a
-change that fails undoes only itself, and nobody is told "done" before the commit. On PostgreSQL the batch
-begins by locking the head of the event log, so N processes write in one order too and no two changes can
-deadlock. Reasons and figures: decision record 0002.
+Reads run each on its own connection without a transaction. Changes are written in batches (writer.py), one
+batch at a time. On PostgreSQL a batch begins by locking the head of the event log, so N processes write in
+one order too and no two changes can deadlock. Reasons and figures: decision record 0002.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -25,15 +21,12 @@ import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
 
-from modelyard.db import log as event_log
-from modelyard.db.transaction import MICROSECONDS, PendingEvent, Transaction
-from modelyard.domain.errors import DatabaseUnavailable, DiskFull, ModelyardError, QueueFull
+from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
+from modelyard.domain.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-_BATCH = 128
-_STOP = None
 
 
 def wall_clock() -> int:
@@ -73,23 +66,6 @@ def _driver_url(url: str) -> sa.URL:
     return parsed
 
 
-@dataclass(slots=True)
-class _Unit:
-    """One change that waits for the writer, and the caller who waits for it."""
-
-    fn: Callable[[Transaction], Any]
-    future: Future[Any]
-
-
-@dataclass(slots=True)
-class WriterFigures:
-    """What the writer did so far, for /metrics."""
-
-    batches: int = 0
-    units: int = 0
-    failed_units: int = 0
-
-
 class Database:
     """url: `sqlite:///path` or `postgresql://…`. Safe to use from any thread."""
 
@@ -109,7 +85,9 @@ class Database:
         options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": 10}
         if self.is_sqlite:
             options["module"] = _sqlite_module()
-            options["connect_args"] = {"check_same_thread": False}
+            # The driver keeps the most used statements and lets new ones drive each other out once it is
+            # full; with its default of 100 the statements that make the tables would fill it for good.
+            options["connect_args"] = {"check_same_thread": False, "cached_statements": 1024}
         else:
             options["connect_args"] = {"connect_timeout": 5}
             if not prepare_statements:
@@ -119,7 +97,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
             poolclass=sa.QueuePool,
-            pool_size=threads + 1,
+            pool_size=threads + 2,
             **options,
         )
         self._writer = sa.create_engine(parsed, poolclass=sa.QueuePool, pool_size=2, **options)
@@ -128,13 +106,14 @@ class Database:
             sa.event.listen(self._writer, "connect", _set_up_sqlite)
             sa.event.listen(self._writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
-        self.generation = 0
-        """Grows with every commit of this process. On SQLite, where no other process writes, what was read
-        at one generation is true as long as it lasts."""
         self._pool = ThreadPoolExecutor(threads, "db-read")
-        self._queue: queue.Queue[_Unit | None] = queue.Queue(maxsize=queue_limit)
-        self._thread: threading.Thread | None = None
+        self._queue_limit = queue_limit
+        self._write_lock = threading.Lock()
+        self._thread_writer: ThreadWriter | None = None
+        self._loop_writer: LoopWriter | None = None
         self._closed = False
+        # Taking a connection from the pool costs as much as a point read; the event loop keeps one.
+        self._point_connection: sa.Connection | None = None
         self._start_lock = threading.Lock()
 
     # --- reading ---------------------------------------------------------------------------------
@@ -150,7 +129,7 @@ class Database:
             return self._read_once(fn)
 
     def _read_once(self, fn: Callable[[Transaction], T]) -> T:
-        with _driver_errors(), self._reader.connect() as connection:
+        with driver_errors(), self._reader.connect() as connection:
             try:
                 return fn(Transaction(connection, self.clock()))
             except sa.exc.DBAPIError as exc:
@@ -160,7 +139,7 @@ class Database:
 
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` so that all it reads is of one moment, whatever is written meanwhile."""
-        with _driver_errors(), self._reader.connect() as connection:
+        with driver_errors(), self._reader.connect() as connection:
             begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
             connection.exec_driver_sql(begin)
             try:
@@ -173,14 +152,18 @@ class Database:
 
     async def apoint(self, fn: Callable[[Transaction], T]) -> T:
         """A read of a few rows by key. On SQLite it costs less than the hop to a thread, so it runs here."""
-        if self.is_sqlite:
-            return self.read(fn)
-        return await self.aread(fn)
+        if not self.is_sqlite:
+            return await self.aread(fn)
+        connection = self._point_connection
+        if connection is None:
+            connection = self._point_connection = self._reader.connect()
+        with driver_errors():
+            return fn(Transaction(connection, self.clock()))
 
     # --- writing ---------------------------------------------------------------------------------
 
     def write(self, fn: Callable[[Transaction], T]) -> T:
-        """Run `fn` in a transaction and return after the commit.
+        """Run `fn` in a transaction and return after the commit. Never call it on the event loop.
 
         Raises what `fn` raises, with nothing written; QueueFull; DatabaseUnavailable, after which the
         outcome is unknown when the failure came during the commit.
@@ -188,88 +171,31 @@ class Database:
         return self.submit(fn).result()
 
     async def awrite(self, fn: Callable[[Transaction], T]) -> T:
-        return await asyncio.wrap_future(self.submit(fn))
-
-    def submit(self, fn: Callable[[Transaction], T]) -> Future[T]:
-        future: Future[T] = Future()
-        if self._thread is None:
-            self._start_writer()
+        """As write, without blocking the event loop."""
+        if not self.is_sqlite:
+            return await asyncio.wrap_future(self.submit(fn))
         if self._closed:
             raise DatabaseUnavailable()
-        try:
-            self._queue.put_nowait(_Unit(fn, future))
-        except queue.Full:
-            raise QueueFull() from None
-        return future
+        loop = asyncio.get_running_loop()
+        writer = self._loop_writer
+        if writer is None or writer.loop is not loop:
+            writer = self._loop_writer = LoopWriter(
+                self._open_batch, self._write_lock, self._queue_limit, self._pool, loop
+            )
+        return await writer.write(fn)
 
-    def _start_writer(self) -> None:
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
-                self._thread.start()
+    def submit(self, fn: Callable[[Transaction], T]) -> Future[T]:
+        """Raises QueueFull, DatabaseUnavailable after close."""
+        if self._closed:
+            raise DatabaseUnavailable()
+        if self._thread_writer is None:
+            with self._start_lock:
+                if self._thread_writer is None:
+                    self._thread_writer = ThreadWriter(self._open_batch, self._write_lock, self._queue_limit)
+        return self._thread_writer.submit(fn)
 
-    def _write_loop(self) -> None:
-        stop = False
-        while not stop:
-            batch: list[_Unit] = []
-            unit = self._queue.get()
-            while unit is not _STOP:
-                # A caller who went away before its turn gets nothing done.
-                if unit.future.set_running_or_notify_cancel():
-                    batch.append(unit)
-                if len(batch) == _BATCH:
-                    break
-                try:
-                    unit = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            else:
-                stop = True
-            if batch:
-                self._commit(batch)
-
-    def _commit(self, batch: list[_Unit]) -> None:
-        outcomes: list[tuple[_Unit, Any, BaseException | None]] = []
-        try:
-            with _driver_errors():
-                outcomes = self._run_batch(batch)
-        except Exception as exc:  # noqa: BLE001 - the batch failed: every caller is told, the writer lives on
-            failure: BaseException = exc
-            outcomes = [(unit, None, failure) for unit in batch]
-        self.generation += 1
-        self.figures.batches += 1
-        self.figures.units += len(batch)
-        for unit, result, error in outcomes:
-            if error is None:
-                unit.future.set_result(result)
-            else:
-                self.figures.failed_units += 1
-                unit.future.set_exception(error)
-
-    def _run_batch(self, batch: list[_Unit]) -> list[tuple[_Unit, Any, BaseException | None]]:
-        outcomes: list[tuple[_Unit, Any, BaseException | None]] = []
-        pending: list[PendingEvent] = []
-        with self._writer.connect() as connection, connection.begin():
-            size = event_log.lock_head(connection)
-            now = self.clock()
-            for unit in batch:
-                tx = Transaction(connection, now)
-                savepoint = connection.begin_nested()
-                try:
-                    result = unit.fn(tx)
-                    savepoint.commit()
-                except Exception as exc:
-                    if _is_lost(exc):
-                        connection.invalidate()
-                        raise
-                    savepoint.rollback()
-                    outcomes.append((unit, None, _as_ours(exc)))
-                else:
-                    pending.extend(tx.pending)
-                    outcomes.append((unit, result, None))
-            if pending:
-                event_log.store_events(connection, size, pending)
-        return outcomes
+    def _open_batch(self) -> Batch:
+        return Batch(self._writer, self.clock, self.figures)
 
     # --- the whole -------------------------------------------------------------------------------
 
@@ -280,16 +206,18 @@ class Database:
     @contextmanager
     def connect_for_migration(self) -> Iterator[sa.Connection]:
         """A connection in a transaction that commits at the end; for schema changes only."""
-        with _driver_errors(), self._writer.begin() as connection:
+        with driver_errors(), self._writer.begin() as connection:
             yield connection
+        self._writer.dispose()
 
     def close(self) -> None:
         """Finish what is queued, then let go. Idempotent."""
         self._closed = True
-        if self._thread is not None and self._thread.is_alive():
-            self._queue.put(_STOP)
-            self._thread.join(timeout=30)
+        if self._thread_writer is not None:
+            self._thread_writer.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._point_connection is not None:
+            self._point_connection.close()
         self._reader.dispose()
         self._writer.dispose()
 
@@ -297,44 +225,3 @@ class Database:
 def seconds(amount: float) -> int:
     """A duration in the unit of all stored times."""
     return round(amount * MICROSECONDS)
-
-
-def _is_lost(exc: BaseException) -> bool:
-    """Whether the connection, and with it the whole batch, is gone."""
-    if not isinstance(exc, sa.exc.DBAPIError):
-        return False
-    return exc.connection_invalidated or _is_full(exc)
-
-
-def _is_full(exc: sa.exc.DBAPIError) -> bool:
-    return "disk is full" in str(exc.orig) or getattr(exc.orig, "sqlstate", None) == "53100"
-
-
-def _as_ours(exc: Exception) -> Exception:
-    """A driver's failure in our words; everything else as it is."""
-    if not isinstance(exc, sa.exc.DBAPIError | sa.exc.TimeoutError):
-        return exc
-    if isinstance(exc, sa.exc.DBAPIError):
-        if _is_full(exc):
-            return _caused(DiskFull(what="the database"), exc)
-        if isinstance(exc, sa.exc.IntegrityError | sa.exc.ProgrammingError | sa.exc.DataError):
-            return exc
-        if "readonly" in str(exc.orig) or "malformed" in str(exc.orig):
-            logger.error("the database cannot be used: %s", exc.orig)
-    return _caused(DatabaseUnavailable(), exc)
-
-
-def _caused(error: ModelyardError, cause: Exception) -> ModelyardError:
-    error.__cause__ = cause
-    return error
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    try:
-        yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:
-        ours = _as_ours(exc)
-        if ours is exc:
-            raise
-        raise ours from exc

@@ -28,9 +28,10 @@ class Statement:
             compiled = self._compiled[dialect.name] = self._compile(dialect)
         sql, order, constants = compiled
         values = {**constants, **given} if constants else given
+        # The drivers know text by its exact type and look long for an adapter of any other.
         if order is None:
-            return sql, values
-        return sql, tuple([values[name] for name in order])
+            return sql, {name: str(v) if isinstance(v, str) else v for name, v in values.items()}
+        return sql, tuple([str(v) if isinstance(v := values[name], str) else v for name in order])
 
     def _compile(self, dialect: sa.Dialect) -> tuple[str, list[str] | None, dict[str, Any]]:
         compiled = self._clause.compile(dialect=dialect)

@@ -90,6 +90,11 @@ class Transaction:
                 dialect=dialect,
             ) from exc
 
+    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a fixed statement once for each row of parameters."""
+        for row in rows:
+            self.run(statement, **row)
+
     def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
         row: tuple[Any, ...] | None = self.run(statement, **parameters).fetchone()

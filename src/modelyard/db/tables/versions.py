@@ -46,7 +46,7 @@ versions = sa.Table(
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
     moment("updated_at"),
     sa.UniqueConstraint("model_id", "number"),
-    sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest"),
+    sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),
 )
 

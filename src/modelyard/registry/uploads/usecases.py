@@ -104,6 +104,7 @@ def finish_upload(db: Database, blobs: BlobStore, actor: Actor, upload: Upload) 
     staged = blobs.stage(upload.id)
     staged.commit(upload.digest, upload.size_bytes)
     db.write(lambda tx: _record_blob(tx, actor, upload))
+    staged.discard()
     return upload.size_bytes
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from modelyard.blobs.store import BlobReader, BlobStore
 from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobNotFound
 from modelyard.domain.formats import FormatFacts, needs_reading, read_facts, summarise
 from modelyard.domain.manifest import Manifest
 from modelyard.registry.uploads import queries as uploads
+from modelyard.registry.versions import queries as versions
 
 CARD_PATH = "README.md"
 MAX_CARD_BYTES = 256 * 1024
@@ -34,6 +36,11 @@ class _BlobSource:
 
     def read(self, offset: int, length: int) -> bytes:
         return self._reader.read(offset, length)
+
+
+def is_inspected(tx: Transaction, manifest: Manifest) -> bool:
+    """Whether these very files were registered before, so that all there is to read is known."""
+    return versions.find_manifest(tx, manifest.digest) is not None
 
 
 def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest) -> None:

@@ -221,7 +221,9 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
 
 # --- registering -----------------------------------------------------------------------------------
 
-_FIND_MANIFEST = Statement(sa.select(manifests.c.id).where(manifests.c.digest == _p("digest")))
+_FIND_MANIFEST = Statement(
+    sa.select(manifests.c.id, manifests.c.format_facts).where(manifests.c.digest == _p("digest"))
+)
 _INSERT_MANIFEST = Statement(
     manifests.insert()
     .values(
@@ -236,9 +238,10 @@ _INSERT_MANIFEST = Statement(
 )
 
 
-def find_manifest(tx: Transaction, digest: Digest) -> int | None:
+def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str] | None:
+    """(id, JSON of the format facts)."""
     row = tx.one(_FIND_MANIFEST, digest=digest)
-    return row[0] if row else None
+    return (row[0], row[1]) if row else None
 
 
 def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str) -> int:
@@ -277,10 +280,20 @@ class Same:
     record_digest: str
     state: str
     manifest_id: int
+    format_facts: str
 
 
+_SAME = (
+    versions.c.number,
+    versions.c.record_digest,
+    versions.c.state,
+    versions.c.manifest_id,
+    manifests.c.format_facts,
+)
+_FROM_SAME = versions.join(manifests, manifests.c.id == versions.c.manifest_id)
 _FIND_SAME = Statement(
-    sa.select(versions.c.number, versions.c.record_digest, versions.c.state, versions.c.manifest_id)
+    sa.select(*_SAME)
+    .select_from(_FROM_SAME)
     .where(
         versions.c.model_id == _p("model_id"),
         versions.c.digest == _p("digest"),
@@ -291,7 +304,8 @@ _FIND_SAME = Statement(
     .limit(1)
 )
 _FIND_SAME_FILES = Statement(
-    sa.select(versions.c.number, versions.c.record_digest, versions.c.state, versions.c.manifest_id)
+    sa.select(*_SAME)
+    .select_from(_FROM_SAME)
     .where(
         versions.c.model_id == _p("model_id"), versions.c.digest == _p("digest"), versions.c.state != "deleted"
     )
@@ -380,6 +394,16 @@ def insert_version(
     return int(row[0])
 
 
+_INSERT_METRIC = Statement(
+    version_metrics.insert().values(
+        version_id=_p("version_id"), name=_p("name"), split=_p("split"), value=_p("value")
+    )
+)
+_INSERT_TAG = Statement(
+    version_tags.insert().values(version_id=_p("version_id"), key=_p("key"), value=_p("value"))
+)
+
+
 def insert_metrics(tx: Transaction, version_id: int, metrics: Iterable[Metric]) -> None:
     """Finite values only can be compared; of several datasets per split the first counts."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -388,8 +412,7 @@ def insert_metrics(tx: Transaction, version_id: int, metrics: Iterable[Metric]) 
         rows.setdefault(
             (m.name, m.split), {"version_id": version_id, "name": m.name, "split": m.split, "value": value}
         )
-    if rows:
-        tx.execute(version_metrics.insert(), list(rows.values()))
+    tx.run_many(_INSERT_METRIC, list(rows.values()))
 
 
 def list_metrics(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[tuple[str, str, float | None]]]:
@@ -502,10 +525,7 @@ def set_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:
 
 
 def insert_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:
-    if tags:
-        tx.execute(
-            version_tags.insert(), [{"version_id": version_id, "key": k, "value": v} for k, v in tags.items()]
-        )
+    tx.run_many(_INSERT_TAG, [{"version_id": version_id, "key": k, "value": v} for k, v in tags.items()])
 
 
 def update_version(tx: Transaction, version_id: int, values: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries
-from modelyard.registry.versions.inspect import inspect_files, summarise_files
+from modelyard.registry.versions.inspect import inspect_files, is_inspected, summarise_files
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
@@ -82,7 +82,8 @@ def register_version(
     same record answer with the version that exists; its aliases are moved all the same.
     Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
     """
-    inspect_files(db, blobs, wanted.manifest)
+    if not db.read(lambda tx: is_inspected(tx, wanted.manifest)):
+        inspect_files(db, blobs, wanted.manifest)
     return db.write(lambda tx: register_in(tx, actor, settings, wanted))
 
 
@@ -103,14 +104,14 @@ def register_in(
         assert version is not None
         _point(tx, actor, model, version, wanted.aliases)
         return _view(tx, model, version), False
-    version_id, number = _insert(tx, actor, model, wanted, description)
-    queries.insert_metrics(tx, version_id, record.metrics)
-    queries.insert_tags(tx, version_id, tags)
+    version = _insert(tx, actor, model, wanted, description)
+    queries.insert_metrics(tx, version.id, record.metrics)
+    queries.insert_tags(tx, version.id, tags)
     tx.append(
         events.VersionRegistered(
             namespace=model.name.namespace,
             model=str(model.name),
-            version=number,
+            version=version.number,
             digest=manifest.digest,
             record_digest=record.digest,
             size_bytes=manifest.size_bytes,
@@ -118,49 +119,71 @@ def register_in(
         actor,
         model.id,
     )
-    version = queries.find_by_number(tx, model.id, number)
-    assert version is not None
     _point(tx, actor, model, version, wanted.aliases)
     return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
 
 
-def _insert(
-    tx: Transaction, actor: Actor, model: Model, wanted: Registration, description: str
-) -> tuple[int, int]:
-    """(version id, number)."""
-    manifest = wanted.manifest
-    manifest_id, summary, card = _ensure_manifest(tx, actor, model, manifest)
-    number = queries.take_number(tx, model.id, summary.get("framework"), summary.get("licence"))
+def _insert(tx: Transaction, actor: Actor, model: Model, wanted: Registration, description: str) -> Version:
+    manifest, record = wanted.manifest, wanted.record
+    stored = _ensure_manifest(tx, actor, model, manifest)
+    number = queries.take_number(tx, model.id, stored.framework, stored.licence)
+    text = record.canonical_bytes.decode()
     version_id = queries.insert_version(
         tx,
         actor,
         model_id=model.id,
         number=number,
-        manifest_id=manifest_id,
+        manifest_id=stored.id,
         digest=manifest.digest,
-        record_digest=wanted.record.digest,
-        record=wanted.record.canonical_bytes.decode(),
+        record_digest=record.digest,
+        record=text,
         state=READY,
         description=description,
     )
-    if card is not None and card != catalog.card_text(tx, model.id):
-        queries.set_card_text(tx, model.id, card)
+    if stored.card is not None and stored.card != catalog.card_text(tx, model.id):
+        queries.set_card_text(tx, model.id, stored.card)
         catalog.refresh_words(tx, model)
-    return version_id, number
+    # What was just written, without reading it back.
+    return Version(
+        id=version_id,
+        model_id=model.id,
+        number=number,
+        digest=manifest.digest,
+        record_digest=record.digest,
+        state=READY,
+        description=description,
+        revision=1,
+        created_at=tx.now,
+        updated_at=tx.now,
+        created_by=actor.name,
+        manifest_id=stored.id,
+        size_bytes=manifest.size_bytes,
+        file_count=len(manifest.files),
+        format_facts=stored.format_facts,
+        record=text,
+    )
 
 
-def _ensure_manifest(
-    tx: Transaction, actor: Actor, model: Model, manifest: Manifest
-) -> tuple[int, dict[str, Any], str | None]:
-    """(manifest id, summary of the files' own facts, card text; None: as before).
+@dataclass(frozen=True, slots=True)
+class _StoredManifest:
+    id: int
+    format_facts: str
+    """JSON"""
+    framework: str | None
+    licence: str | None
+    card: str | None
+    """What of the card is searched; None: as it was."""
+
+
+def _ensure_manifest(tx: Transaction, actor: Actor, model: Model, manifest: Manifest) -> _StoredManifest:
+    """The manifest's row, made when it is new.
 
     The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files. A
     version of this model that has the same files answers that at once.
     """
-    same_files = queries.find_same_files(tx, model.id, manifest.digest)
-    if same_files is not None:
-        facts = {"framework": model.framework, "licence": model.licence}
-        return same_files.manifest_id, facts, None
+    same = queries.find_same_files(tx, model.id, manifest.digest)
+    if same is not None:
+        return _StoredManifest(same.manifest_id, same.format_facts, model.framework, model.licence, None)
     sizes = {file.digest: file.size_bytes for file in manifest.files}
     known = uploads.find_known_sizes(tx, actor, sizes)
     missing = [digest for digest in sizes if digest not in known]
@@ -171,11 +194,11 @@ def _ensure_manifest(
             raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
     uploads.touch_blobs(tx, sizes)
     summary, card = summarise_files(manifest, uploads.find_facts(tx, sizes))
-    manifest_id = queries.find_manifest(tx, manifest.digest)
-    if manifest_id is None:
+    found = queries.find_manifest(tx, manifest.digest)
+    if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
-        manifest_id = queries.insert_manifest(tx, manifest, text)
-    return manifest_id, summary, card
+        found = queries.insert_manifest(tx, manifest, text), text
+    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), card)
 
 
 def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:

@@ -319,7 +319,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_versions_model_id_digest_record_digest",
         "versions",
-        ["model_id", "digest", "record_digest"],
+        ["model_id", "digest", "record_digest", "number"],
         unique=False,
     )
     op.create_table(
