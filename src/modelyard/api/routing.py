@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -198,8 +198,26 @@ def to_response(value: Any, status: int) -> Response:
 # --- parsing ---------------------------------------------------------------------------------------
 
 
+_MOST_CACHED_QUERY_BYTES = 300
+
+
 def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
-    """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters."""
+    """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters.
+
+    Short ones are parsed once: the same few references are resolved again and again. What comes back is
+    shared, so nobody changes it.
+    """
+    if len(text) <= _MOST_CACHED_QUERY_BYTES:
+        return _parse_short_query(text, wanted)
+    return _parse_query(text, wanted)
+
+
+@lru_cache(4096)
+def _parse_short_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
+    return _parse_query(text, wanted)
+
+
+def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
     pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=200)
     if wanted is None:
         if pairs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 from modelyard.domain.digest import Digest
@@ -35,6 +36,7 @@ RESERVED_NAMESPACES = frozenset(
 )
 NEWEST_WORDS = frozenset({"main", "latest", "head"})
 MAX_VERSION_NUMBER = 2**53 - 1
+_LONGEST_REF = 400
 
 _NAME = re.compile(NAME_PATTERN + r"\Z")
 _ALIAS = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}\Z")
@@ -160,6 +162,12 @@ class Ref:
     @classmethod
     def parse(cls, value: str, default_namespace: str | None = None) -> Ref:
         """Raises InvalidReference, InvalidName, InvalidAlias or InvalidDigest."""
+        if len(value) > _LONGEST_REF:
+            raise InvalidReference(value=value[:300], reason=f"it has more than {_LONGEST_REF} characters")
+        return _parse_ref(value, default_namespace)
+
+    @classmethod
+    def _parse(cls, value: str, default_namespace: str | None) -> Ref:
         model, at, after_at = value.partition("@")
         if at:
             selector: int | Alias | Digest | None = _parse_at(value, after_at)
@@ -178,6 +186,12 @@ class Ref:
                 return f"{self.model}:{self.selector}"
             case _:
                 return f"{self.model}@{self.selector}"
+
+
+@lru_cache(8192)
+def _parse_ref(value: str, default_namespace: str | None) -> Ref:
+    """The same few references are parsed again and again, and a parsed one never changes."""
+    return Ref._parse(value, default_namespace)
 
 
 def _parse_at(whole: str, selector: str) -> Alias | Digest | None:

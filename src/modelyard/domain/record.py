@@ -73,6 +73,8 @@ class Record:
     """Made by `of`, so that it is lawful and in canonical order."""
 
     facts: Mapping[str, Any]
+    metrics: tuple[Metric, ...] = ()
+    """Those of the facts, parsed."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Record:
@@ -90,7 +92,8 @@ class Record:
                 ordered[name] = dict(value)
         if params := _params(facts.get("params") or {}):
             ordered["params"] = params
-        if metrics := parse_metrics(facts.get("metrics") or []):
+        metrics = tuple(parse_metrics(facts.get("metrics") or []))
+        if metrics:
             ordered["metrics"] = [m.to_json() for m in metrics]
         for name in ("data", "parents"):
             if entries := facts.get(name):
@@ -98,7 +101,7 @@ class Record:
                     raise InvalidFact(what=f"fact {name!r}", reason="it is not a list of objects")
                 ordered[name] = [dict(e) for e in entries]
         _check_depth(ordered)
-        record = cls(ordered)
+        record = cls(ordered, metrics)
         if len(record.canonical_bytes) > MAX_RECORD_BYTES:
             raise InvalidFact(
                 what="the record",
@@ -116,10 +119,6 @@ class Record:
     @cached_property
     def digest(self) -> Digest:
         return Digest.of(self.canonical_bytes)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        return parse_metrics(self.facts.get("metrics", []))
 
 
 def missing_facts(facts: Mapping[str, Any]) -> list[str]:
