@@ -7,7 +7,7 @@ import getpass
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from modelyard import __version__
 from modelyard.api.app import build_app
 from modelyard.blobs.opening import open_store
+from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
-from modelyard.domain.errors import Conflict, Invalid, TokenExpired, TokenInvalid
+from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, TokenInvalid
 from modelyard.registry.access import usecases as access
 from modelyard.services import Services
 from modelyard.settings import Settings
@@ -103,6 +104,40 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
         db.close()
         raise
     return Services(db, blobs, settings, __version__, public_url(settings, port))
+
+
+@contextlib.contextmanager
+def open_stores(settings: Settings, *, must_exist: bool) -> Iterator[tuple[Database, BlobStore]]:
+    """Database and bytes for a command that runs beside the server, or before there is one.
+
+    must_exist: refuse to make a new database. Otherwise the data folder, when it is used, is made and
+    locked, because nobody may serve it meanwhile. Raises NotFound, Conflict.
+    """
+    folder: DataFolder | None = None
+    if must_exist:
+        path = database_file(settings)
+        if path is not None and not path.is_file():
+            raise NotFound(what=f"the database {path}", fix="Name the registry's folder with --data")
+    elif uses_data_folder(settings):
+        folder = DataFolder(Path(settings.data))
+        folder.open()
+    db = Database(settings.resolved_database_url(), prepare_statements=settings.database_prepare)
+    try:
+        store = open_store(settings.resolved_blobs_url())
+        try:
+            yield db, store
+        finally:
+            store.close()
+    finally:
+        db.close()
+        if folder is not None:
+            folder.close()
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of an SQLite database; None for another database."""
+    scheme, _, path = settings.resolved_database_url().partition(":///")
+    return Path(path) if scheme.startswith("sqlite") else None
 
 
 def uses_data_folder(settings: Settings) -> bool:

@@ -19,7 +19,7 @@ Finding = tuple[str, str, str]
 
 def check_data_folder(data: Path) -> list[Finding]:
     """The database's integrity and schema, the lock, the format of the bytes, and free space."""
-    return [_lock(data / LOCK_FILE), *_database(data / DATABASE_FILE), _blobs(data / "blobs"), _space(data)]
+    return [_lock(data / LOCK_FILE), *_database(data / DATABASE_FILE), _blobs(data), _space(data)]
 
 
 def _lock(path: Path) -> Finding:

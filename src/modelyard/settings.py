@@ -72,7 +72,7 @@ class Settings:
         return self.database_url or f"sqlite:///{Path(self.data).absolute() / 'modelyard.db'}"
 
     def resolved_blobs_url(self) -> str:
-        return self.blobs_url or str(Path(self.data).absolute() / "blobs")
+        return self.blobs_url or str(Path(self.data).absolute())
 
     @property
     def is_loopback(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,3 +109,87 @@ def _is_local(url: str) -> bool:
     from urllib.parse import urlsplit
 
     return (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+
+
+def _places(made: Command) -> Command:
+    """Add the flags that say where a registry's data lies."""
+    wanted = {"data", "database_url", "blobs_url"}
+    flags = [
+        click.Option(
+            [f"--{spec.name.replace('_', '-')}", spec.name],
+            help=f"{spec.metadata['meaning']}.",
+            default=None,
+            metavar="TEXT",
+        )
+        for spec in dataclasses.fields(Settings)
+        if spec.name in wanted
+    ]
+    made.params = [*flags, *made.params]
+    return made
+
+
+@_places
+@command(
+    "backup",
+    server=False,
+    example="modelyard backup /mnt/backups/registry --data ./modelyard-data",
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(session: Session, folder: Path, **flags: Any) -> int:
+    """Copy a whole registry into FOLDER, while it is being used.
+
+    Run it where the data is. A second backup into the same folder copies only what is new. The copy holds
+    everything but the server's private settings; keep it as safe as the registry itself.
+    """
+    need_server_extra()
+    from modelyard.backup import back_up
+    from modelyard.bootstrap import open_stores
+
+    settings = load_settings(flags)
+    with open_stores(settings, must_exist=True) as (db, store):
+        done = back_up(db, store, folder, _step(session))
+    _say_done(session, f"Backed up to {folder}", done)
+    return 0
+
+
+@_places
+@command(
+    "restore",
+    server=False,
+    example="modelyard restore /mnt/backups/registry --data ./new-data\nmodelyard serve --data ./new-data",
+)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+def restore(session: Session, folder: Path, **flags: Any) -> int:
+    """Make a registry from a backup in FOLDER: in a new data folder, or in an empty database and bucket.
+
+    Every byte is verified. The backup may come from SQLite and a folder and go to PostgreSQL and S3, or back.
+    """
+    need_server_extra()
+    from modelyard.backup import restore as restore_backup
+    from modelyard.bootstrap import open_stores
+
+    settings = load_settings(flags)
+    with open_stores(settings, must_exist=False) as (db, store):
+        done = restore_backup(folder, db, store, _step(session))
+    _say_done(session, f"Restored from {folder}", done)
+    return 0
+
+
+def _step(session: Session) -> Callable[[str, int, int], None]:
+    """Shows on a terminal how far it is."""
+
+    def show(what: str, done: int, of: int) -> None:
+        if not session.as_json and sys.stderr.isatty():
+            click.echo(f"\r{what} {done}/{of}  ", nl=False, err=True)
+
+    return show
+
+
+def _say_done(session: Session, words: str, done: Any) -> None:
+    if session.as_json:
+        session.out.json(dataclasses.asdict(done))
+        return
+    session.out.text(
+        f"{words}: {done.rows} rows in {done.tables} tables, {done.blobs} files of {done.size_bytes} bytes "
+        f"({done.copied_blobs} copied now)"
+    )

@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "group": ("modelyard.cli.accounts:group", "Create groups and change who is in them."),
     "namespace": ("modelyard.cli.namespaces:namespace", "Create namespaces and decide who may use them."),
     "doctor": ("modelyard.cli.doctor:doctor", "Check the client, the server, or a data folder."),
+    "backup": ("modelyard.cli.admin:backup", "Copy a whole registry into a folder."),
+    "restore": ("modelyard.cli.admin:restore", "Make a registry from a backup."),
     "demo": ("modelyard.cli.demo:demo", "Fill a running registry with small trained models."),
     "completion": ("modelyard.cli.completion:completion", "Print the script that completes commands."),
 }

@@ -63,6 +63,14 @@ def create_schema(connection: sa.Connection) -> None:
     connection.execute(_REVISION_TABLE.insert().values(version_num=HEAD))
 
 
+def create_at(connection: sa.Connection, revision: str) -> None:
+    """The tables of this or an earlier revision in an empty database. Raises Conflict for an unknown one."""
+    if revision == HEAD:
+        create_schema(connection)
+    else:
+        migrate(connection, revision)
+
+
 def create_search_table(connection: sa.Connection) -> None:
     """The full-text index: its own kind of table on each database, the same token rules on both."""
     if connection.dialect.name == "sqlite":

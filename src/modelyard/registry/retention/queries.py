@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from modelyard.db.tables import blob_senders, blobs, manifest_files, server_facts, uploads, versions
+from modelyard.db.tables import blob_senders, blobs, manifest_files, uploads, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
@@ -81,18 +81,3 @@ def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, in
 def find_known(tx: Transaction, digests: Iterable[Digest]) -> set[Digest]:
     query = sa.select(blobs.c.digest).where(blobs.c.digest.in_(list(digests)))
     return {Digest(row[0]) for row in tx.rows(query)}
-
-
-_LEASE = "backup_lease_until"
-
-
-def set_backup_lease(tx: Transaction, until: int) -> None:
-    """No bytes are deleted before `until`, so that a backup can copy them."""
-    insert = postgresql.insert(server_facts).values(key=_LEASE, value=str(until))
-    tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": str(until)}))
-
-
-def find_backup_lease(tx: Transaction) -> int:
-    """Until when a backup holds the bytes; 0 for never."""
-    value = tx.execute(sa.select(server_facts.c.value).where(server_facts.c.key == _LEASE)).scalar_one_or_none()
-    return int(value) if value else 0

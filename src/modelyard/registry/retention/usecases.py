@@ -9,11 +9,11 @@ from functools import partial
 
 from modelyard.blobs.store import BlobStore, StoredBlob
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction, to_datetime, to_moment
+from modelyard.db.transaction import MICROSECONDS, to_datetime, to_moment
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict
+from modelyard.domain.errors import BlobCorrupt, BlobNotFound
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Ref
 from modelyard.registry.access import rules as access
@@ -44,7 +44,7 @@ def collect(
 ) -> Collection:
     """Delete the bytes that nothing needs. grace: microseconds since somebody last sent or asked for them.
 
-    Safe while people push. Raises Conflict while a backup holds the bytes.
+    Safe while people push.
     """
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     return _plan(db, blobs, grace) if dry_run else _sweep(db, blobs, actor, grace)
@@ -66,13 +66,11 @@ def _plan(db: Database, blobs: BlobStore, grace: int) -> Collection:
 
 def _sweep(db: Database, blobs: BlobStore, actor: Actor, grace: int) -> Collection:
     done = Collection(dry_run=False)
-    _refuse_during_backup(db)
     done.uploads = uploads.sweep_uploads(db, blobs)
     _delete_marked(db, blobs, done)
-    while db.write(lambda tx: _mark(tx, grace)):
+    while db.write(partial(queries.mark_unneeded, grace=grace, limit=_PAGE)):
         _delete_marked(db, blobs, done)
     for orphan in _orphans(db, blobs, grace):
-        _refuse_during_backup(db)
         if db.write(partial(queries.mark_orphan, digest=orphan.digest, size_bytes=orphan.size_bytes)):
             done.orphans += 1
             _delete_marked(db, blobs, done)
@@ -83,22 +81,6 @@ def _sweep(db: Database, blobs: BlobStore, actor: Actor, grace: int) -> Collecti
             lambda tx: tx.append(events.BytesCollected(blobs=done.blobs, size_bytes=done.size_bytes), actor)
         )
     return done
-
-
-def _mark(tx: Transaction, grace: int) -> int:
-    # Asked in the marking transaction itself: a backup that takes its lease later finds the row marked.
-    if queries.find_backup_lease(tx) > tx.now:
-        return 0
-    return queries.mark_unneeded(tx, grace, _PAGE)
-
-
-def _refuse_during_backup(db: Database) -> None:
-    until = db.read(queries.find_backup_lease)
-    if until > db.clock():
-        raise Conflict(
-            reason=f"a backup holds the bytes until {to_datetime(until).isoformat(timespec='seconds')}",
-            fix="Run the collection again when the backup is done",
-        )
 
 
 def _delete_marked(db: Database, blobs: BlobStore, done: Collection) -> None:

@@ -1,0 +1,310 @@
+"""A whole registry as a folder, and a registry made from such a folder.
+
+    backup.json                 written last: without it the folder is no backup
+    tables/<name>.jsonl         one JSON array a row, columns in the order that backup.json names
+    blobs/sha256/ab/<64 hex>    the bytes, as they are
+
+The tables are of one moment; the bytes are copied after it, and bytes never change. Should a version be
+deleted and its bytes collected in between, the moment is taken anew. The form is the same for SQLite and
+PostgreSQL, a folder and a bucket, so a backup also moves a registry from one to the other. A later backup
+into the same folder copies only the bytes that are new. Decision record 0008.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard import __version__
+from modelyard.blobs.filesystem import FilesystemStore
+from modelyard.blobs.store import BlobStore
+from modelyard.db import schema
+from modelyard.db.engine import Database
+from modelyard.db.tables import SEARCH_TABLE, blobs, metadata
+from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, Invalid
+
+FORMAT = 1
+_MOST_ATTEMPTS = 5
+_ROWS = 1000
+
+Progress = Callable[[str, int, int], None]
+"""(what is being copied, how many are done, how many there are)."""
+
+
+def _silent(_what: str, _done: int, _all: int) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a backup holds, or a restore made."""
+
+    revision: str
+    tables: int
+    rows: int
+    blobs: int
+    size_bytes: int
+    copied_blobs: int
+    """Of `blobs`, those that were not there from an earlier backup."""
+
+
+def back_up(db: Database, store: BlobStore, folder: Path, progress: Progress = _silent) -> Summary:
+    """Write a backup into `folder`, which is empty, new, or holds an earlier backup of the same registry.
+
+    Safe while the registry is being written. Raises BlobCorrupt for damaged bytes, Conflict when the folder
+    holds something else.
+    """
+    _check_target(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A half-written backup must not be taken for the earlier one.
+    (folder / "backup.json").unlink(missing_ok=True)
+    copy = FilesystemStore(folder)
+    copied = 0
+    for _ in range(_MOST_ATTEMPTS):
+        described = db.snapshot(lambda tx: _write_tables(tx, folder / "tables", progress))
+        wanted = described.pop("blobs")
+        gone, now = _copy_blobs(db, store, copy, wanted, progress)
+        copied += now
+        if not gone:
+            break
+    else:
+        raise Conflict(
+            reason="versions are being deleted faster than they can be backed up",
+            fix="Run the backup again when the deletions are done",
+        )
+    size = sum(wanted.values())
+    described |= {
+        "format": FORMAT,
+        "release": __version__,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "blobs": len(wanted),
+        "size_bytes": size,
+    }
+    _write_durably(folder / "backup.json", json.dumps(described, indent=1).encode())
+    tables: dict[str, Any] = described["tables"]
+    rows = sum(table["rows"] for table in tables.values())
+    return Summary(described["revision"], len(tables), rows, len(wanted), size, copied)
+
+
+def _check_target(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise Conflict(reason=f"{folder} is not a folder", fix="Name a folder that is new or empty")
+    known = {"backup.json", "tables", "blobs"}
+    strange = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    if strange:
+        raise Conflict(
+            reason=f"{folder} holds something else ({strange[0]})", fix="Name a folder that is new or empty"
+        )
+
+
+def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Dump every table; returns what backup.json says of them, and `blobs`: digest → size in bytes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    described: dict[str, Any] = {}
+    sources: list[Any] = [*metadata.sorted_tables, _search_table()]
+    for position, table in enumerate(sources):
+        progress("tables", position, len(sources))
+        columns = [column.name for column in table.columns]
+        digest, rows = hashlib.sha256(), 0
+        with (folder / f"{table.name}.jsonl").open("wb") as file:
+            for row in tx.execute(sa.select(*table.columns).execution_options(yield_per=_ROWS)):
+                line = json.dumps([_to_json(value) for value in row], ensure_ascii=False).encode() + b"\n"
+                file.write(line)
+                digest.update(line)
+                rows += 1
+            file.flush()
+            os.fsync(file.fileno())
+        described[table.name] = {"rows": rows, "columns": columns, "sha256": digest.hexdigest()}
+    live = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == "live")
+    wanted = {Digest(digest): size for digest, size in tx.rows(live)}
+    return {"revision": schema.stored_revision(tx.connection), "tables": described, "blobs": wanted}
+
+
+def _search_table() -> sa.TableClause:
+    return sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))
+
+
+def _to_json(value: Any) -> Any:
+    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes | memoryview) else value
+
+
+def _from_json(value: Any) -> Any:
+    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+
+
+def _copy_blobs(
+    db: Database, store: BlobStore, copy: BlobStore, wanted: dict[Digest, int], progress: Progress
+) -> tuple[int, int]:
+    """(how many were deleted meanwhile, how many were copied). Raises BlobCorrupt."""
+    gone = copied = 0
+    for position, (digest, size) in enumerate(wanted.items()):
+        progress("blobs", position, len(wanted))
+        present = copy.stat(digest)
+        if present is not None and present.size_bytes == size:
+            continue
+        try:
+            with store.open(digest) as reader:
+                copy.put(reader.chunks(), digest, size)
+        except BlobNotFound:
+            if _is_live(db, digest):
+                raise BlobCorrupt(
+                    digest=digest, fix="The bytes are missing from the store; modelyard scrub lists all damage"
+                ) from None
+            gone += 1
+        else:
+            copied += 1
+    return gone, copied
+
+
+def _is_live(db: Database, digest: Digest) -> bool:
+    query = sa.select(blobs.c.state).where(blobs.c.digest == digest)
+    return db.read(lambda tx: tx.execute(query).scalar_one_or_none()) == "live"
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+# --- restore -----------------------------------------------------------------------------------------
+
+
+def restore(folder: Path, db: Database, store: BlobStore, progress: Progress = _silent) -> Summary:
+    """Make a registry from a backup. The database must be new; bytes are verified as they are copied.
+
+    The bytes come first and the tables in one transaction, so an interrupted restore is run again as it was.
+    Raises Invalid for a damaged or unknown backup, Conflict for a database that holds something.
+    """
+    described = _read_description(folder)
+    with db.connect_for_migration() as connection:
+        if schema.stored_revision(connection) is not None:
+            raise Conflict(
+                reason="the database holds a registry already",
+                fix="Restore into a new data folder or an empty database",
+            )
+    copied = _restore_blobs(folder, store, described, progress)
+    with db.connect_for_migration() as connection:
+        # An older backup is read by the tables it was made from, and migrated then.
+        schema.create_at(connection, described["revision"])
+        _restore_tables(connection, folder, described, progress)
+        schema.migrate(connection)
+    tables: dict[str, Any] = described["tables"]
+    rows = sum(table["rows"] for table in tables.values())
+    return Summary(
+        described["revision"], len(tables), rows, described["blobs"], described["size_bytes"], copied
+    )
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    try:
+        described: dict[str, Any] = json.loads((folder / "backup.json").read_bytes())
+    except FileNotFoundError:
+        raise Invalid(
+            reason=f"{folder} is not a finished backup", fix="Name the folder that was backed up into"
+        ) from None
+    except ValueError:
+        raise Invalid(reason=f"{folder / 'backup.json'} is damaged", fix="Use another backup") from None
+    if described.get("format") != FORMAT:
+        raise Invalid(
+            reason=f"the backup has format {described.get('format')}, this release reads {FORMAT}",
+            fix="Restore with the release that made it",
+        )
+    for name, table in described["tables"].items():
+        if _hash_file(folder / "tables" / f"{name}.jsonl") != table["sha256"]:
+            raise Invalid(reason=f"tables/{name}.jsonl is damaged or missing", fix="Use another backup")
+    return described
+
+
+def _hash_file(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], progress: Progress) -> int:
+    source = FilesystemStore(folder)
+    columns = described["tables"]["blobs"]["columns"]
+    position_of = {name: columns.index(name) for name in ("digest", "size_bytes", "state")}
+    copied = 0
+    for row in _rows(folder, "blobs"):
+        if row[position_of["state"]] != "live":
+            continue
+        digest, size = Digest.parse(row[position_of["digest"]]), row[position_of["size_bytes"]]
+        progress("blobs", copied, described["blobs"])
+        present = store.stat(digest)
+        if present is None or present.size_bytes != size:
+            try:
+                with source.open(digest) as reader:
+                    store.put(reader.chunks(), digest, size)
+            except BlobNotFound:
+                raise Invalid(reason=f"the backup lacks the bytes {digest}", fix="Use another backup") from None
+        copied += 1
+    return copied
+
+
+def _rows(folder: Path, name: str) -> Iterator[list[Any]]:
+    with (folder / "tables" / f"{name}.jsonl").open("rb") as file:
+        for line in file:
+            yield [_from_json(value) for value in json.loads(line)]
+
+
+def _restore_tables(
+    connection: sa.Connection, folder: Path, described: dict[str, Any], progress: Progress
+) -> None:
+    found = sa.MetaData()
+    found.reflect(connection, only=lambda name, _: name in described["tables"] and name != SEARCH_TABLE)
+    order = [table.name for table in found.sorted_tables]
+    for position, name in enumerate([*order, SEARCH_TABLE]):
+        progress("tables", position, len(order) + 1)
+        table: Any = _search_table() if name == SEARCH_TABLE else found.tables[name]
+        columns = described["tables"][name]["columns"]
+        # A new database has the one row of the event head already.
+        connection.execute(sa.delete(table))
+        batch: list[dict[str, Any]] = []
+        for row in _rows(folder, name):
+            batch.append(dict(zip(columns, row, strict=True)))
+            if len(batch) == _ROWS:
+                connection.execute(sa.insert(table), batch)
+                batch = []
+        if batch:
+            connection.execute(sa.insert(table), batch)
+    if connection.dialect.name != "sqlite":
+        _set_sequences(connection, found)
+
+
+def _set_sequences(connection: sa.Connection, found: sa.MetaData) -> None:
+    """On PostgreSQL rows with given ids do not move the counters that hand ids out."""
+    for table in found.sorted_tables:
+        if "id" not in table.columns:
+            continue
+        sequence = connection.execute(
+            sa.text("SELECT pg_get_serial_sequence(:table, 'id')"), {"table": table.name}
+        ).scalar_one_or_none()
+        if sequence is not None:
+            newest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
+            connection.execute(sa.select(sa.func.setval(sequence, sa.func.coalesce(newest, 1))))

@@ -1,0 +1,225 @@
+"""A backup taken while writing, and an identical registry made of it, across kinds of databases and stores."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from modelyard.backup import back_up, restore
+from modelyard.blobs.filesystem import FilesystemStore
+from modelyard.blobs.memory import MemoryStore
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.db.schema import ensure_schema
+from modelyard.db.tables import SEARCH_TABLE, metadata
+from modelyard.domain.actor import Actor
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import BlobCorrupt, Conflict, Invalid
+from modelyard.domain.names import Alias, Ref
+from modelyard.registry.retention import usecases as retention
+from modelyard.registry.search import usecases as search
+from modelyard.registry.search.rules import ModelSearch
+from modelyard.registry.versions import usecases as versions
+from tests.support.registry import Registry
+
+
+@pytest.fixture
+def source(fresh_url: str, tmp_path: Path) -> Iterator[Registry]:
+    db = Database(fresh_url)
+    ensure_schema(db)
+    yield Registry(db, FilesystemStore(tmp_path / "source"))
+    db.close()
+
+
+def fill(registry: Registry, count: int = 5) -> None:
+    for n in range(count):
+        registry.register(
+            registry.root,
+            f"team/model{n % 2}",
+            data=f"weights {n % 3}".encode(),
+            facts={"metrics": {"f1": n / 10}, "params": {"n": n, "name": "Ünïcode"}},
+            aliases=("champion",),
+            tags={"n": str(n)},
+        )
+    registry.db.write(
+        lambda tx: versions.remove_alias(tx, registry.root, Ref.parse("team/model0").model, Alias("champion"))
+    )
+    registry.db.write(lambda tx: versions.delete_version(tx, registry.root, Ref.parse("team/model0:1"), "bad"))
+
+
+def content(db: Database) -> dict[str, list[Any]]:
+    """All rows of all tables, in a comparable order."""
+
+    def read(tx: Any) -> dict[str, list[Any]]:
+        found = {t.name: sorted(map(repr, tx.rows(sa.select(t)))) for t in metadata.sorted_tables}
+        words = sa.select(sa.text("rowid, words")).select_from(sa.text(SEARCH_TABLE))
+        return found | {SEARCH_TABLE: sorted(map(repr, tx.rows(words)))}
+
+    return db.snapshot(read)
+
+
+def restored(folder: Path, url: str, store: BlobStore) -> Database:
+    db = Database(url)
+    restore(folder, db, store)
+    return db
+
+
+def other_kind(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A database of the other kind, so that every restore here also moves from one to the other."""
+    if url.startswith("sqlite"):
+        created: str = request.getfixturevalue("postgres_server").create_database()
+        return created
+    return f"sqlite:///{tmp_path / 'restored.db'}"
+
+
+def test_a_restored_registry_is_identical(
+    source: Registry, fresh_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    fill(source)
+    made = back_up(source.db, source.blobs, tmp_path / "backup")
+    store = MemoryStore()
+    db = restored(tmp_path / "backup", other_kind(fresh_url, tmp_path, request), store)
+    assert content(db) == content(source.db)
+    assert made.blobs == len(list(store.list())) == 3
+    assert [p.damage for p in retention.scrub(db, store, source.root)][-1] == []
+    # Ids and numbers go on where they were.
+    again = Registry.__new__(Registry)
+    again.db, again.blobs, again.settings, again.root = db, store, source.settings, source.root
+    assert again.register(again.root, "team/model1", data=b"more").version.number == 3
+    assert again.user("newcomer").id > 1
+    found = db.read(lambda tx: search.search_models(tx, source.root, ModelSearch(words=("model0",)), None, 5))
+    assert [str(f.model.name) for f in found] == ["team/model0"]
+    db.close()
+
+
+def test_a_backup_while_writing_is_of_one_moment(source: Registry, tmp_path: Path) -> None:
+    """Writers and the collector run all the time; the copy is whole and its events have no gap."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def write(worker: int) -> None:
+        n = 0
+        try:
+            while not stop.is_set():
+                n += 1
+                source.register(
+                    source.root, f"team/w{worker}", data=f"{worker} {n}".encode(), facts={"params": {"n": n}}
+                )
+                if n % 3 == 0:
+                    gone = Ref.parse(f"team/w{worker}:{n - 1}")
+                    source.db.write(lambda tx, ref=gone: versions.delete_version(tx, source.root, ref))
+                    retention.collect(source.db, source.blobs, source.root, grace=3_600_000_000, dry_run=False)
+        except BaseException as error:  # noqa: BLE001 - asserted below
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    back_up(source.db, source.blobs, tmp_path / "backup")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    store = MemoryStore()
+    db = restored(tmp_path / "backup", f"sqlite:///{tmp_path / 'copy.db'}", store)
+    rows = content(db)
+    seqs = sorted(int(row.split(",")[0].strip("(")) for row in rows["events"])
+    assert seqs == list(range(len(seqs)))
+    assert [p.damage for p in retention.scrub(db, store, source.root)][-1] == []
+    for row in db.read(lambda tx: tx.rows(sa.text("SELECT digest FROM manifest_files"))):
+        assert store.stat(Digest(row[0])) is not None
+    db.close()
+
+
+def test_a_second_backup_copies_only_what_is_new(source: Registry, tmp_path: Path) -> None:
+    fill(source)
+    first = back_up(source.db, source.blobs, tmp_path / "backup")
+    source.register(source.root, "team/new", data=b"new bytes")
+    second = back_up(source.db, source.blobs, tmp_path / "backup")
+    assert (first.copied_blobs, second.copied_blobs, second.blobs) == (3, 1, 4)
+    db = restored(tmp_path / "backup", f"sqlite:///{tmp_path / 'copy.db'}", MemoryStore())
+    assert content(db) == content(source.db)
+    db.close()
+
+
+def test_an_interrupted_backup_is_no_backup(source: Registry, tmp_path: Path) -> None:
+    fill(source)
+    back_up(source.db, source.blobs, tmp_path / "backup")
+
+    def stop(what: str, done: int, _all: int) -> None:
+        if what == "blobs" and done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(source.db, source.blobs, tmp_path / "backup", stop)
+    with pytest.raises(Invalid, match="not a finished backup"):
+        restored(tmp_path / "backup", f"sqlite:///{tmp_path / 'copy.db'}", MemoryStore())
+
+
+def test_an_interrupted_restore_is_run_again(source: Registry, tmp_path: Path) -> None:
+    fill(source)
+    back_up(source.db, source.blobs, tmp_path / "backup")
+    store = MemoryStore()
+    db = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+
+    def stop(what: str, done: int, _all: int) -> None:
+        if what == "tables" and done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(tmp_path / "backup", db, store, stop)
+    restore(tmp_path / "backup", db, store)
+    assert content(db) == content(source.db)
+    with pytest.raises(Conflict, match="holds a registry already"):
+        restore(tmp_path / "backup", db, store)
+    db.close()
+
+
+@pytest.mark.parametrize("damage", ["table", "blob", "lost blob", "description"])
+def test_a_damaged_backup_is_refused(source: Registry, tmp_path: Path, damage: str) -> None:
+    fill(source)
+    folder = tmp_path / "backup"
+    back_up(source.db, source.blobs, folder)
+    copy = FilesystemStore(folder)
+    one = next(copy.list()).digest
+    path = copy.local_path(one)
+    assert path is not None
+    if damage == "table":
+        with (folder / "tables" / "versions.jsonl").open("ab") as file:
+            file.write(b"[]\n")
+    elif damage == "blob":
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    elif damage == "lost blob":
+        copy.delete(one)
+    else:
+        described = json.loads((folder / "backup.json").read_text())
+        (folder / "backup.json").write_text(json.dumps(described | {"format": 99}))
+    db = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+    with pytest.raises(Invalid):
+        restore(folder, db, MemoryStore())
+    assert ensure_schema(db) == "created"
+    db.close()
+
+
+def test_lost_bytes_are_said_and_not_left_out(source: Registry, tmp_path: Path) -> None:
+    fill(source)
+    source.blobs.delete(next(source.blobs.list()).digest)
+    with pytest.raises(BlobCorrupt):
+        back_up(source.db, source.blobs, tmp_path / "backup")
+    assert not (tmp_path / "backup" / "backup.json").exists()
+
+
+def test_a_backup_overwrites_nothing_else(source: Registry, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("irreplaceable")
+    with pytest.raises(Conflict):
+        back_up(source.db, source.blobs, tmp_path / "other")
+    assert isinstance(source.root, Actor)
+    assert (tmp_path / "other" / "thesis.tex").read_text() == "irreplaceable"
