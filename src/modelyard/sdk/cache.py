@@ -85,7 +85,7 @@ class Cache:
 
         What was not used for long gives way. Call it inside of `downloading`.
         """
-        if size_bytes > self.cap_bytes // 2:
+        if self.cap_bytes <= 0 or size_bytes > self.cap_bytes // 2:
             return None
         partial = self._partial(digest, size_bytes)
         if partial.exists():

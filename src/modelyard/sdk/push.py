@@ -94,6 +94,9 @@ def _save(
             "versions": dict(saved.versions),
         }
     }
+    for said in ("untrusted_types", "not_restored"):
+        if said in saved.extra:
+            learned["loader"][said] = list(saved.extra[said])
     if saved.signature:
         learned["signature"] = dict(saved.signature)
     return {key: value for key, value in learned.items() if key not in facts}

@@ -1,0 +1,82 @@
+"""What is captured of code, environment and image, and that no secret is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelyard.sdk import capture
+
+
+@pytest.mark.parametrize(
+    ("address", "clean"),
+    [
+        ("https://ann:pw@git.example/a/b.git", "https://git.example/a/b.git"),
+        ("https://oauth2:hf_abcdefghijkl@git.example/a", "https://git.example/a"),
+        ("https://git.example/a?private_token=x#y", "https://git.example/a"),
+        ("git@git.example:a/b.git", "git@git.example:a/b.git"),
+    ],
+)
+def test_addresses_lose_their_credentials(address: str, clean: str) -> None:
+    assert capture.without_credentials(address) == clean
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["--epochs", "3"], ["--epochs", "3"]),
+        (["--api-key", "s3cr3t", "--lr=0.1"], ["--api-key", "***", "--lr=0.1"]),
+        (["--password=s3cr3t"], ["--password=***"]),
+        (["DB_PASSWORD=s3cr3t"], ["DB_PASSWORD=***"]),
+        (["--token", "--verbose"], ["--token", "--verbose"]),
+        (["mdy_user_abcdefghijklmnop"], ["mdy_user_***"]),
+        (["--db=postgres://ann:pw@host/x"], ["--db=postgres://host/x"]),
+        (["postgres://ann:pw@host/x"], ["postgres://host/x"]),
+    ],
+)
+def test_arguments_lose_what_looks_like_a_secret(given: list[str], kept: list[str]) -> None:
+    assert capture.masked_arguments(given) == kept
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def test_the_repository_its_commit_and_whether_it_is_dirty(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "train.py").write_text("1")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    git(tmp_path, "remote", "add", "origin", "https://ann:pw@git.example/a.git")
+    clean = capture.git_facts(tmp_path)
+    assert clean["repository"] == "https://git.example/a.git"
+    assert len(clean["commit"]) == 40
+    assert clean["dirty"] is False
+    (tmp_path / "train.py").write_text("2")
+    assert capture.git_facts(tmp_path)["dirty"] is True
+
+
+def test_no_repository_is_no_fact(tmp_path: Path) -> None:
+    assert capture.git_facts(tmp_path) == {}
+
+
+def test_the_environment_names_python_and_packages() -> None:
+    facts = capture.environment_facts()
+    assert facts["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert "urllib3" in facts["packages"]
+
+
+def test_the_image_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = "sha256:" + "a" * 64
+    monkeypatch.setenv("MODELYARD_IMAGE", f"registry.example/train@{digest}")
+    assert capture.image_facts()["digest"] == digest
+
+
+def test_a_command_is_not_the_code_that_made_the_model() -> None:
+    code = capture.capture(by_command=True).get("code", {})
+    assert "entry_point" not in code
+    assert "arguments" not in code

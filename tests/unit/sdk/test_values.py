@@ -1,0 +1,160 @@
+"""Errors rebuilt, metrics and params as JSON, notebook tables, and what importing costs."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+
+from modelyard.domain import errors
+from modelyard.domain.errors import Kind, ModelyardError, all_errors
+from modelyard.sdk.errors import PROBLEM_TYPE, error_from_answer, error_from_problem
+from modelyard.sdk.http import mask, query_text
+from modelyard.sdk.pull import checked_manifest
+from modelyard.sdk.push import metrics_to_json, plain
+from modelyard.sdk.views import Version, size_text
+from modelyard.wire.base import Problem
+from modelyard.wire.catalog import ModelQuery
+
+
+def problem(code: str, kind: str) -> Problem:
+    return Problem(
+        type="t", title="t", status=400, detail="words", code=code, kind=kind, fix="do", fields={"a": 1}
+    )
+
+
+@pytest.mark.parametrize("code", sorted(all_errors()))
+def test_every_class_comes_back_from_its_code(code: str) -> None:
+    wanted = all_errors()[code]
+    found = error_from_problem(problem(code, wanted.kind.value))
+    assert type(found) is wanted
+    assert (found.message, found.fix, found.fields) == ("words", "do", {"a": 1})
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in Kind])
+def test_an_unknown_code_becomes_the_class_of_its_kind(kind: str) -> None:
+    found = error_from_problem(problem("of_a_newer_server", kind))
+    assert found.kind.value == kind
+    assert type(found).__mro__[1] is ModelyardError
+
+
+def test_what_no_registry_wrote_is_said_to_be_so() -> None:
+    for content_type, body in (("text/html", b"<h1>login</h1>"), (PROBLEM_TYPE, b"{}"), (PROBLEM_TYPE, b"x")):
+        found = error_from_answer("http://proxy", 502, content_type, body)
+        assert isinstance(found, errors.UnexpectedAnswer)
+
+
+def test_numbers_that_are_not_finite_have_words() -> None:
+    found = metrics_to_json({"a": math.nan, "b": math.inf, "c": -math.inf, "d": np.float32(0.5), "e": 1})
+    assert [metric["value"] for metric in found] == ["NaN", "Infinity", "-Infinity", 0.5, 1.0]
+
+
+def test_a_metric_that_is_no_number_is_refused() -> None:
+    with pytest.raises(errors.Invalid):
+        metrics_to_json({"a": "good"})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(3), 3),
+        (np.array([1, 2]), [1, 2]),
+        (np.bool_(True), True),
+        (math.inf, "Infinity"),
+        ({"a": (1, None)}, {"a": [1, None]}),
+        (2**70, str(2**70)),
+        (int, "<class 'int'>"),
+        ("text", "text"),
+    ],
+)
+def test_params_become_json(value: object, expected: object) -> None:
+    assert plain(value) == expected
+
+
+def version(**changes: object) -> Version:
+    base = {
+        "model": "a/b",
+        "version": 1,
+        "reference": "a/b:1",
+        "digest": "sha256:00",
+        "commit": "00",
+        "record_digest": "sha256:00",
+        "state": "ready",
+        "description": "",
+        "tags": {},
+        "aliases": [],
+        "size_bytes": 2048,
+        "file_count": 1,
+        "created_at": "now",
+        "created_by": "ann",
+        "updated_at": "now",
+        "revision": 1,
+        "metrics": [],
+        "params": {},
+        "format": {},
+        "completeness": 0.5,
+        "missing": [],
+    }
+    return msgspec.convert({**base, **changes}, Version)
+
+
+def test_a_notebook_shows_a_table_and_runs_nothing_in_it() -> None:
+    shown = version(description="<script>alert(1)</script>", tags={"<b>": "<i>"})._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "<b>=" not in shown
+    assert "2.0 KiB" in shown
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 40, "5.0 TiB")]
+)
+def test_sizes_in_words(size: int, text: str) -> None:
+    assert size_text(size) == text
+
+
+def test_a_query_repeats_lists_and_leaves_defaults_out() -> None:
+    query = ModelQuery(q="a b", tag=["x=1", "y"], archived=True)
+    assert query_text(query) == "?q=a+b&tag=x%3D1&tag=y&archived=true"
+    assert query_text(ModelQuery()) == ""
+
+
+def test_no_text_keeps_a_token() -> None:
+    assert mask("bearer mdy_user_abcdefghijk and hf_abcdefghij") == "bearer mdy_user_*** and hf_***"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"layers": 5}', b'{"layers": [{}]}', b'{"layers": [{"digest": "x"}]}', b"\xff"],
+)
+def test_a_manifest_of_another_shape_is_refused(body: bytes) -> None:
+    with pytest.raises(errors.InvalidManifest):
+        checked_manifest(body)
+
+
+def test_importing_takes_no_server_library_and_no_framework() -> None:
+    code = (
+        "import sys, modelyard as my; before = set(sys.modules); my.push, my.Client; "
+        "import modelyard.cli.main; print(' '.join({m.partition('.')[0] for m in sys.modules})); "
+        "print('urllib3' in before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, early = done.stdout.splitlines()
+    unwanted = {
+        "sqlalchemy",
+        "starlette",
+        "uvicorn",
+        "numpy",
+        "pandas",
+        "sklearn",
+        "torch",
+        "alembic",
+        "obstore",
+    }
+    assert not unwanted & set(loaded.split())
+    # The package alone loads nothing but itself.
+    assert early == "False"
