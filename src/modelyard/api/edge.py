@@ -21,7 +21,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.api.errors import problem_response
-from modelyard.domain.errors import Internal, Invalid, ModelyardError, RateLimited, RouteNotFound
+from modelyard.domain.errors import (
+    Internal,
+    Misdirected,
+    ModelyardError,
+    RateLimited,
+    RouteNotFound,
+    SlowBody,
+)
 from modelyard.services import Services
 
 logger = logging.getLogger("modelyard.requests")
@@ -31,17 +38,6 @@ _SLOW_BODY_GRACE_SECONDS = 10.0
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
-
-
-class Misdirected(Invalid):
-    code = "misdirected"
-    text = "this server is not called {host!r}"
-    advice = "Use the address it was started with, or add the name to the setting allowed_hosts"
-
-
-class SlowBody(Invalid):
-    code = "slow_body"
-    text, advice = "the body arrives too slowly", "Send it again over a faster connection"
 
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)

@@ -32,7 +32,7 @@ STATUS: dict[Kind, int] = {
 }
 
 # Where HTTP has a more exact word than the kind has.
-_STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
+STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     AliasMoved: 412,
     EditConflict: 412,
     OffsetMismatch: 409,
@@ -44,7 +44,7 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 def status_of(error: ModelyardError) -> int:
-    return _STATUS_OF_CLASS.get(type(error), STATUS[error.kind])
+    return STATUS_OF_CLASS.get(type(error), STATUS[error.kind])
 
 
 def problem(error: ModelyardError, request_id: str) -> Problem:

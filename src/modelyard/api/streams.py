@@ -10,22 +10,12 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from modelyard.domain.errors import Invalid
+from modelyard.domain.errors import ClientGone
 
 T = TypeVar("T")
 _PIECE = 1 << 20
 _QUEUED = 4
 _END = None
-
-
-class ClientGone(Invalid):
-    """The client hung up in the middle of its body; nobody is left to read the answer."""
-
-    code = "client_gone"
-    text, advice = (
-        "the connection ended after {received} bytes of the body",
-        "Ask how much arrived and go on from there",
-    )
 
 
 class _Pipe:

@@ -7,7 +7,8 @@ ModelyardError
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── NoSaver              UntrustedModel  ExtraMissing  UnlawfulFile   (raised by the client only)
-│   └── MissingBlobs         a manifest names bytes that are not here
+│   ├── MissingBlobs         a manifest names bytes that are not here
+│   └── ClientGone           Misdirected  SlowBody: faults of the connection
 ├── Unauthenticated          no proof, or a proof that no longer counts
 │   └── TokenInvalid         TokenExpired  SignInFailed  NotSignedIn
 ├── Denied                   known, but without the right
@@ -197,6 +198,27 @@ class UnlawfulFile(Invalid):
     code = "unlawful_file"
     text = "{path} cannot be pushed: {reason}"
     advice = "Put a regular file in its place, or name it in .modelyardignore"
+
+
+class ClientGone(Invalid):
+    """The client hung up in the middle of its body; nobody is left to read the answer."""
+
+    code = "client_gone"
+    text, advice = (
+        "the connection ended after {received} bytes of the body",
+        "Ask how much arrived and go on from there",
+    )
+
+
+class Misdirected(Invalid):
+    code = "misdirected"
+    text = "this server is not called {host!r}"
+    advice = "Use the address it was started with, or add the name to the setting allowed_hosts"
+
+
+class SlowBody(Invalid):
+    code = "slow_body"
+    text, advice = "the body arrives too slowly", "Send it again over a faster connection"
 
 
 # --- unauthenticated and denied ------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""The documentation says what the program does: generated pages are up to date, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from modelyard.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = ROOT / "docs"
+
+
+def write_docs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "tools" / "write_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MODULE = write_docs()
+
+
+@pytest.mark.parametrize("name", sorted(MODULE.PAGES))
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text() == MODULE.PAGES[name](), "run: make docs"
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [DOCS / "index.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in reached:
+            continue
+        reached.add(page)
+        targets = re.findall(r"\]\(([^)#:]+\.md)(?:#[^)]*)?\)", page.read_text())
+        waiting.extend(page.parent / target for target in targets)
+    assert {page.resolve() for page in DOCS.rglob("*.md")} <= reached
+
+
+def test_every_setting_has_a_meaning() -> None:
+    for spec in fields(Settings):
+        assert spec.metadata["meaning"], spec.name
+
+
+def commands_in(text: str) -> list[list[str]]:
+    blocks = re.findall(r"```(?:\w*)\n(.*?)```", text, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line.split() for line in lines if line.startswith(("modelyard ", "my "))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_documentation_exist(page: Path) -> None:
+    from modelyard.cli.main import cli
+    from modelyard.cli.reference import walk
+
+    known = dict(walk(cli))
+    for words in commands_in(page.read_text()):
+        names = [word for word in words[1:3] if re.fullmatch(r"[a-z-]+", word)]
+        found = known.get(" ".join(names)) or known.get(names[0] if names else "")
+        found = (
+            found
+            or known.get(" ".join(["modelyard", *names]))
+            or known.get(" ".join(["modelyard", *names[:1]]))
+        )
+        assert found is not None, f"{page.name} uses {' '.join(words)}"
+        options = {option for parameter in found.params for option in parameter.opts + parameter.secondary_opts}
+        for word in words:
+            if word.startswith("--") and word != "--help":
+                assert word.partition("=")[0] in options, f"{page.name}: {found.name} has no {word}"

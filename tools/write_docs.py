@@ -1,0 +1,147 @@
+"""Writes the generated pages of the documentation; a test holds them up to date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def settings_page() -> str:
+    from modelyard.settings import Settings
+
+    lines = [
+        "# Settings",
+        "",
+        "Each is a flag of `modelyard serve`, an environment variable and a key in `modelyard.toml` (in the folder where",
+        "the server starts, under `[server]` or at the top), in that order of precedence. This page is generated from the",
+        "table in `src/modelyard/settings.py`.",
+        "",
+        "| flag | variable | default | unit | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for spec in fields(Settings):
+        default = (
+            ""
+            if spec.default == ""
+            else f"`{str(spec.default).lower() if spec.default in (True, False) else spec.default}`"
+        )
+        flag = f"`--{spec.name.replace('_', '-')}`"
+        variable = f"`MODELYARD_{spec.name.upper()}`"
+        lines.append(
+            f"| {flag} | {variable} | {default} | {spec.metadata['unit']} | {spec.metadata['meaning']} |"
+        )
+    lines += [
+        "",
+        "The client reads `MODELYARD_URL` and `MODELYARD_TOKEN`, and `MODELYARD_HOME` for its credentials and cache.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def errors_page() -> str:
+    from modelyard.api.errors import PROBLEM_TYPE, STATUS, STATUS_OF_CLASS
+    from modelyard.domain.errors import all_errors
+
+    lines = [
+        "# Errors",
+        "",
+        f"Over HTTP an error is RFC 9457 problem details (`{PROBLEM_TYPE}`) with a stable `code`, the values at fault in",
+        "`fields` and what to do next in `fix`. The client raises the class of the same code. Generated from the error tree.",
+        "",
+        "| code | status | kind | says | what to do |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for code, cls in sorted(all_errors().items()):
+        status = STATUS_OF_CLASS.get(cls, STATUS[cls.kind])
+        lines.append(f"| `{code}` | {status} | {cls.kind.value} | {_cell(cls.text)} | {_cell(cls.advice)} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(template: str) -> str:
+    """A template for a reader: {field} in angle brackets."""
+    text = re.sub(r"{(\w+)(?:![a-z])?}", r"‹\1›", template)
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def api_page() -> str:
+    from modelyard import __version__
+    from modelyard.api.app import TABLES
+    from modelyard.api.openapi import build_openapi
+
+    document = build_openapi(TABLES, __version__)
+    lines = [
+        "# HTTP API",
+        "",
+        "The whole description is at `/api/v1/openapi.json` (OpenAPI 3.1) of every server; this page lists it. Send the",
+        "token as `Authorization: Bearer …`. Lists take `limit` and `cursor`. Reads carry an ETag; `If-Match` guards a",
+        "change, `If-None-Match: *` a first one. A write with an `Idempotency-Key` may be sent again. `/metrics` speaks",
+        "Prometheus. Errors: [errors](errors.md).",
+    ]
+    tags: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            tags.setdefault(operation["tags"][0], []).append((method.upper(), path, operation))
+    for tag, found in tags.items():
+        lines += [
+            "",
+            f"## {tag.capitalize()}",
+            "",
+            "| request | what it does | query | body | answer |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for method, path, operation in sorted(found, key=lambda row: (row[1], row[0])):
+            query = ", ".join(f"`{p['name']}`" for p in operation["parameters"] if p["in"] == "query")
+            body = _schema_of(operation.get("requestBody", {}).get("content", {}))
+            status, answer = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
+            answered = _schema_of(answer.get("content", {}))
+            lines.append(
+                f"| `{method} {path}` | {operation['summary']} | {query} | {body} | {status} {answered} |".replace(
+                    "  |", " |"
+                )
+            )
+    return "\n".join([*lines, ""])
+
+
+def _schema_of(content: dict[str, Any]) -> str:
+    for media_type, described in content.items():
+        reference = described["schema"].get("$ref")
+        return f"`{reference.rsplit('/', 1)[-1]}`" if reference else f"`{media_type}`"
+    return ""
+
+
+def decisions_page() -> str:
+    lines = ["# Decisions", "", "What is hard to reverse, and why it is so.", ""]
+    for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
+        title = path.read_text().partition("\n")[0].removeprefix("# ")
+        lines.append(f"- [{title}]({path.name})")
+    return "\n".join([*lines, ""])
+
+
+def cli_page() -> str:
+    from modelyard.cli.reference import reference
+
+    return reference()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/settings.md": settings_page,
+    "reference/errors.md": errors_page,
+    "reference/api.md": api_page,
+    "reference/cli.md": cli_page,
+    "decisions/README.md": decisions_page,
+}
+
+
+def main() -> None:
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write())
+        print(f"wrote docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
