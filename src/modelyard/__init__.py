@@ -17,13 +17,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modelyard.domain.errors import ModelyardError
+    from modelyard.sdk.audit import verify_log
     from modelyard.sdk.client import Client
     from modelyard.sdk.shortcuts import load, login, pull, push
     from modelyard.sdk.views import Model, Version
 
 __version__ = "0.1.0"
 
-__all__ = ["Client", "Model", "ModelyardError", "Version", "__version__", "load", "login", "pull", "push"]
+__all__ = [
+    "Client",
+    "Model",
+    "ModelyardError",
+    "Version",
+    "__version__",
+    "load",
+    "login",
+    "pull",
+    "push",
+    "verify_log",
+]
 
 _HOME_OF = {
     "Client": "modelyard.sdk.client",
@@ -34,6 +46,7 @@ _HOME_OF = {
     "login": "modelyard.sdk.shortcuts",
     "pull": "modelyard.sdk.shortcuts",
     "push": "modelyard.sdk.shortcuts",
+    "verify_log": "modelyard.sdk.audit",
 }
 
 

@@ -3,6 +3,8 @@
     backup.json                 written last: without it the folder is no backup
     tables/<name>.jsonl         one JSON array a row, columns in the order that backup.json names
     blobs/sha256/ab/<64 hex>    the bytes, as they are
+    secret.key                  the server's secret, when it is a file of the data folder
+    checkpoint.txt              the event log's signed checkpoint
 
 The tables are of one moment; the bytes are copied after it, and bytes never change. Should a version be
 deleted and its bytes collected in between, the moment is taken anew. The form is the same for SQLite and
@@ -17,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +38,7 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, Invalid
 
 FORMAT = 1
+BESIDE = ("secret.key", "checkpoint.txt")
 _MOST_ATTEMPTS = 5
 _ROWS = 1000
 
@@ -60,8 +63,16 @@ class Summary:
     """Of `blobs`, those that were not there from an earlier backup."""
 
 
-def back_up(db: Database, store: BlobStore, folder: Path, progress: Progress = _silent) -> Summary:
+def back_up(
+    db: Database,
+    store: BlobStore,
+    folder: Path,
+    progress: Progress = _silent,
+    beside: Mapping[str, bytes] | None = None,
+) -> Summary:
     """Write a backup into `folder`, which is empty, new, or holds an earlier backup of the same registry.
+
+    beside: further files to put into it, of the names in BESIDE.
 
     Safe while the registry is being written. Raises BlobCorrupt for damaged bytes, Conflict when the folder
     holds something else.
@@ -70,6 +81,8 @@ def back_up(db: Database, store: BlobStore, folder: Path, progress: Progress = _
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # A half-written backup must not be taken for the earlier one.
     (folder / "backup.json").unlink(missing_ok=True)
+    for name, content in (beside or {}).items():
+        _write_durably(folder / name, content)
     copy = FilesystemStore(folder)
     copied = 0
     for _ in range(_MOST_ATTEMPTS):
@@ -103,7 +116,7 @@ def _check_target(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise Conflict(reason=f"{folder} is not a folder", fix="Name a folder that is new or empty")
-    known = {"backup.json", "tables", "blobs"}
+    known = {"backup.json", "tables", "blobs", *BESIDE}
     strange = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if strange:
         raise Conflict(
@@ -178,6 +191,8 @@ def _is_live(db: Database, digest: Digest) -> bool:
 
 def _write_durably(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(0o600)
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,9 +21,11 @@ from modelyard.api.app import build_app
 from modelyard.blobs.opening import open_store
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
-from modelyard.db.schema import ensure_schema
+from modelyard.db.schema import HEAD, ensure_schema, stored_revision
 from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, TokenInvalid
 from modelyard.registry.access import usecases as access
+from modelyard.registry.audit.proofs import latest_checkpoint
+from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
 from modelyard.services import Services
 from modelyard.settings import Settings
 from modelyard.web.welcome import welcome_routes
@@ -99,11 +102,13 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
         done = ensure_schema(db)
         if done:
             logger.info("database schema %s", done)
+        address = public_url(settings, port)
+        keyring = _keyring(settings, db, address)
         blobs = open_store(settings.resolved_blobs_url())
     except BaseException:
         db.close()
         raise
-    return Services(db, blobs, settings, __version__, public_url(settings, port))
+    return Services(db, blobs, settings, __version__, address, keyring)
 
 
 @contextlib.contextmanager
@@ -132,6 +137,47 @@ def open_stores(settings: Settings, *, must_exist: bool) -> Iterator[tuple[Datab
         db.close()
         if folder is not None:
             folder.close()
+
+
+def _keyring(settings: Settings, db: Database, address: str) -> Keyring:
+    return open_keyring(
+        db,
+        given=settings.secret_key,
+        folder=Path(settings.data) if uses_data_folder(settings) else None,
+        host=urlsplit(address).hostname or "modelyard",
+        replace_lost=settings.replace_lost_key,
+    )
+
+
+def _secret_file(settings: Settings) -> Path | None:
+    """Where the server's secret is kept, when it is a file."""
+    if settings.secret_key or not uses_data_folder(settings):
+        return None
+    return Path(settings.data) / SECRET_FILE
+
+
+def keys_for_backup(settings: Settings, db: Database) -> dict[str, bytes]:
+    """What belongs beside the tables: the secret's file, without which a restored server would not start, and
+    a checkpoint of the event log."""
+    found: dict[str, bytes] = {}
+    secret = _secret_file(settings)
+    if secret is not None and secret.is_file():
+        found[SECRET_FILE] = secret.read_bytes()
+    with db.connect_for_migration() as connection:
+        is_current = stored_revision(connection) == HEAD
+    if is_current and (secret is None or secret.is_file()):
+        keyring = _keyring(settings, db, public_url(settings))
+        found["checkpoint.txt"] = db.read(lambda tx: latest_checkpoint(tx, keyring)).note.encode()
+    return found
+
+
+def restore_keys(settings: Settings, backup: Path) -> None:
+    """Put the secret of a backup into a new data folder; one that is there already stays."""
+    target = _secret_file(settings)
+    source = backup / SECRET_FILE
+    if target is not None and source.is_file() and not target.exists():
+        target.touch(0o600)
+        target.write_bytes(source.read_bytes())
 
 
 def database_file(settings: Settings) -> Path | None:

@@ -9,6 +9,7 @@ from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.keyring import Keyring
 from modelyard.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     release: str
     public_url: str
+    keyring: Keyring
     transfers: ThreadPoolExecutor = field(default_factory=_transfer_pool)
     used_tokens: set[int] = field(default_factory=set)
     """Tokens used since the worker last noted it."""

@@ -47,6 +47,12 @@ class Settings:
     everyone_creates_namespaces: bool = _setting(
         True, "Whoever is signed in may make namespaces; otherwise admins"
     )
+    secret_key: str = _setting(
+        "", "What the server signs and seals with; empty: made once and kept in the data folder", secret=True
+    )
+    replace_lost_key: bool = _setting(
+        False, "Start although the secret key is another one than before; the change is logged"
+    )
     max_request_bytes: int = _setting(8 * MIB, "Largest JSON body", "bytes")
     max_file_bytes: int = _setting(1024 * GIB, "Largest file", "bytes")
     max_files_per_version: int = _setting(100_000, "Most files in one version", "files")

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
-from modelyard.api import access, aliases, auth, catalog, files, operations, uploads, versions
+from modelyard.api import access, aliases, audit, auth, catalog, files, operations, uploads, versions
 from modelyard.api.edge import Edge, not_found
 from modelyard.api.openapi import build_openapi
 from modelyard.api.routing import Dispatch, Endpoint, RouteTable
@@ -26,6 +26,7 @@ TABLES: tuple[RouteTable, ...] = (
     aliases.table,
     catalog.table,
     access.table,
+    audit.table,
     operations.table,
 )
 

@@ -23,6 +23,7 @@ from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.inspect import inspect_files, is_inspected
 from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
+from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
@@ -205,7 +206,7 @@ async def verify_version(call: Call) -> wire.Verification:
 # --- history ---------------------------------------------------------------------------------------
 
 
-def event_filter(query: wire.EventQuery) -> EventFilter:
+def event_filter(query: wire.EventQuery | audit_wire.ExportQuery) -> EventFilter:
     return EventFilter(
         actor=query.actor,
         kinds=tuple(query.kind),

@@ -143,11 +143,11 @@ def backup(session: Session, folder: Path, **flags: Any) -> int:
     """
     need_server_extra()
     from modelyard.backup import back_up
-    from modelyard.bootstrap import open_stores
+    from modelyard.bootstrap import keys_for_backup, open_stores
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=True) as (db, store):
-        done = back_up(db, store, folder, _step(session))
+        done = back_up(db, store, folder, _step(session), keys_for_backup(settings, db))
     _say_done(session, f"Backed up to {folder}", done)
     return 0
 
@@ -166,11 +166,12 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
     """
     need_server_extra()
     from modelyard.backup import restore as restore_backup
-    from modelyard.bootstrap import open_stores
+    from modelyard.bootstrap import open_stores, restore_keys
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=False) as (db, store):
         done = restore_backup(folder, db, store, _step(session))
+        restore_keys(settings, folder)
     _say_done(session, f"Restored from {folder}", done)
     return 0
 

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("modelyard.cli.versions:verify", "Let the server read a version's bytes again."),
     "scrub": ("modelyard.cli.operations:scrub", "Let the server read all stored bytes again."),
     "gc": ("modelyard.cli.operations:gc", "Delete the bytes that nothing needs."),
+    "audit": ("modelyard.cli.audit:audit", "Show, export and verify the event log."),
     "token": ("modelyard.cli.tokens:token", "Create, list and revoke tokens."),
     "user": ("modelyard.cli.accounts:user", "Create, list and edit accounts."),
     "group": ("modelyard.cli.accounts:group", "Create groups and change who is in them."),

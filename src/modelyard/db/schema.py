@@ -14,7 +14,7 @@ from modelyard.db.engine import Database
 from modelyard.db.tables import SEARCH_TABLE, event_head, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in migrations/versions/; a test holds it to be so."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -58,6 +58,7 @@ def create_schema(connection: sa.Connection) -> None:
     """All tables of this release in an empty database."""
     metadata.create_all(connection)
     create_search_table(connection)
+    create_log_guards(connection)
     connection.execute(event_head.insert().values(id=1, size=0))
     _REVISION_TABLE.create(connection)
     connection.execute(_REVISION_TABLE.insert().values(version_num=HEAD))
@@ -82,6 +83,30 @@ def create_search_table(connection: sa.Connection) -> None:
     connection.exec_driver_sql(
         f"CREATE INDEX ix_{SEARCH_TABLE}_words ON {SEARCH_TABLE} USING gin (to_tsvector('simple', words))"
     )
+
+
+def create_log_guards(connection: sa.Connection) -> None:
+    """Triggers that refuse to change or delete what is in the event log.
+
+    They stop mistakes, not whoever owns the database: against those stand the tree and its checkpoints.
+    """
+    if connection.dialect.name == "sqlite":
+        for table in ("events", "event_nodes"):
+            for verb in ("UPDATE", "DELETE"):
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER {table}_keep_{verb.lower()} BEFORE {verb} ON {table} "
+                    "BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END"
+                )
+        return
+    connection.exec_driver_sql(
+        "CREATE FUNCTION refuse_log_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the event log is append-only'; END $$"
+    )
+    for table in ("events", "event_nodes"):
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_log_change()"
+        )
 
 
 def migrate(connection: sa.Connection, target: str = "head") -> None:

@@ -51,6 +51,7 @@ class PendingEvent:
             "actor": {"id": self.actor_id, "name": self.actor},
             "namespace": self.event.namespace,
             "model": self.event.model,
+            "model_id": self.model_id or None,
             "version": self.event.version,
             "data": self.event.data(),
         }

@@ -16,7 +16,7 @@ ModelyardError
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
-│   └── RouteNotFound
+│   └── EventNotFound        RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
@@ -30,7 +30,8 @@ ModelyardError
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
 └── Internal                 a defect of ours
     ├── BlobCorrupt          stored bytes no longer match their digest
-    └── DownloadCorrupt      what arrived is not what the manifest names
+    ├── DownloadCorrupt      what arrived is not what the manifest names
+    └── LogDamaged           the event log was changed outside of this program
 
 A class names its fields in two templates, `text` (what is so) and `advice` (what to do next). The
 fields travel to every client, so a template never names a secret.
@@ -316,6 +317,11 @@ class TokenNotFound(NotFound):
     text, advice = "there is no token {token}", "List yours with: modelyard token ls"
 
 
+class EventNotFound(NotFound):
+    code = "event_not_found"
+    text, advice = "there is no event {seq}", "Events are numbered from 0; list them with: modelyard audit log"
+
+
 class RouteNotFound(NotFound):
     code = "route_not_found"
     text, advice = "there is nothing at {method} {path}", "All routes are in /api/v1/openapi.json"
@@ -485,6 +491,12 @@ class DownloadCorrupt(Internal):
     code = "download_corrupt"
     text = "{path} arrived with the digest {actual}, not {expected}"
     advice = "Nothing of it was kept; the server's admin finds the damage with: modelyard scrub"
+
+
+class LogDamaged(Internal):
+    code = "log_damaged"
+    text = "the event log is damaged: {reason}"
+    advice = "Stop writing, keep the database as it is, and compare with a backup: modelyard audit check"
 
 
 def all_errors() -> dict[str, type[ModelyardError]]:

@@ -195,6 +195,15 @@ class BytesCollected(Event):
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKeyReplaced(Event):
+    """The log's signing key was lost; checkpoints from here on are signed by another."""
+
+    kind: ClassVar[str] = "log.key_replaced"
+    before: str
+    after: str
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     return {cls.kind: cls for cls in Event.__subclasses__()}

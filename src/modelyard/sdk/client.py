@@ -14,6 +14,7 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.sdk import credentials
 from modelyard.sdk.access import Accounts, Groups, Tokens
 from modelyard.sdk.aliases import Aliases
+from modelyard.sdk.audit import Audit
 from modelyard.sdk.cache import Cache
 from modelyard.sdk.catalog import Models, Namespaces
 from modelyard.sdk.http import Transport, at
@@ -66,6 +67,7 @@ class Client:
         self.groups = Groups(self.transport)
         self.tokens = Tokens(self.transport)
         self.admin = Admin(self.transport)
+        self.audit = Audit(self.transport)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"

@@ -51,7 +51,7 @@ class Admin:
         finished = False
         try:
             with self._transport.stream("POST", at("admin", "scrub"), _LONG_SECONDS) as response:
-                for data in _event_data(response.stream(4096)):
+                for data in event_data(response.stream(4096)):
                     progress = msgspec.json.decode(data, type=wire.ScrubProgress)
                     finished = progress.finished
                     yield progress
@@ -73,7 +73,7 @@ class Admin:
         )
 
 
-def _event_data(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def event_data(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The data of each server-sent event. Source: WHATWG HTML, section 9.2, as our server writes it."""
     waiting = b""
     for chunk in chunks:

@@ -10,7 +10,7 @@ from modelyard.db.tables.catalog import (
     models,
     namespaces,
 )
-from modelyard.db.tables.log import event_head, events, idempotency_keys, server_facts
+from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
 from modelyard.db.tables.uploads import blob_senders, blobs, uploads
 from modelyard.db.tables.versions import (
     alias_moves,
@@ -30,6 +30,7 @@ __all__ = [
     "blob_senders",
     "blobs",
     "event_head",
+    "event_nodes",
     "events",
     "grants",
     "group_members",

@@ -27,12 +27,24 @@ events = sa.Table(
     sa.Index("ix_events_kind_seq", "kind", "seq"),
 )
 
+# The Merkle tree over the bodies of the events: its perfect subtrees (domain/merkle.py). Level 0 are leaves.
+event_nodes = sa.Table(
+    "event_nodes",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # One row. Whoever writes locks it first: commits are in one order, and events have no gaps.
 event_head = sa.Table(
     "event_head",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.BigInteger, nullable=False),
+    # The peaks of the tree, so that appending reads nothing else.
+    sa.Column("peaks", sa.Text, nullable=False, server_default=""),
 )
 
 idempotency_keys = sa.Table(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from modelyard.db.tables import events
+from modelyard.db.statement import Statement
+from modelyard.db.tables import event_head, event_nodes, events, models, namespaces
 from modelyard.db.transaction import Transaction
+from modelyard.domain.names import ModelName
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,24 @@ def list_events(
     """Newest first below `before`; or, with `after`, oldest first above it."""
     query = sa.select(events.c.seq, events.c.body).limit(limit)
     query = query.order_by(events.c.seq if after is not None else events.c.seq.desc())
+    query = _chosen(query, chosen)
+    if before is not None:
+        query = query.where(events.c.seq < before)
+    if after is not None:
+        query = query.where(events.c.seq > after)
+    return [LoggedEvent(seq, json.loads(body)) for seq, body in tx.rows(query)]
+
+
+def list_chosen_bodies(
+    tx: Transaction, chosen: EventFilter, after: int, end: int, limit: int
+) -> list[tuple[int, str]]:
+    """(seq, body) as stored, oldest first, above `after` and below `end`."""
+    query = sa.select(events.c.seq, events.c.body).order_by(events.c.seq).limit(limit)
+    query = _chosen(query, chosen).where(events.c.seq > after, events.c.seq < end)
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def _chosen(query: Any, chosen: EventFilter) -> Any:
     if chosen.model_id is not None:
         query = query.where(events.c.model_id == chosen.model_id)
     if chosen.actor is not None:
@@ -47,8 +67,103 @@ def list_events(
         query = query.where(events.c.at >= chosen.since)
     if chosen.until is not None:
         query = query.where(events.c.at < chosen.until)
-    if before is not None:
-        query = query.where(events.c.seq < before)
-    if after is not None:
-        query = query.where(events.c.seq > after)
-    return [LoggedEvent(seq, json.loads(body)) for seq, body in tx.rows(query)]
+    return query
+
+
+# --- the tree ------------------------------------------------------------------------------------
+
+_HEAD = Statement(sa.select(event_head.c.size, event_head.c.peaks).where(event_head.c.id == 1))
+_BODIES = Statement(
+    sa.select(events.c.seq, events.c.body)
+    .where(events.c.seq >= sa.bindparam("start"), events.c.seq < sa.bindparam("end"))
+    .order_by(events.c.seq)
+)
+_ROWS = Statement(
+    sa.select(
+        events.c.seq,
+        events.c.at,
+        events.c.kind,
+        events.c.actor_id,
+        events.c.actor,
+        events.c.namespace,
+        events.c.model_id,
+        events.c.version,
+        events.c.body,
+    )
+    .where(events.c.seq >= sa.bindparam("start"), events.c.seq < sa.bindparam("end"))
+    .order_by(events.c.seq)
+)
+_NODES = Statement(
+    sa.select(event_nodes.c.position, event_nodes.c.hash)
+    .where(
+        event_nodes.c.level == sa.bindparam("level"),
+        event_nodes.c.position >= sa.bindparam("start"),
+        event_nodes.c.position < sa.bindparam("end"),
+    )
+    .order_by(event_nodes.c.position)
+)
+
+
+def find_head(tx: Transaction) -> tuple[int, str]:
+    """(number of events, peaks of their tree in hexadecimal)."""
+    row = tx.one(_HEAD)
+    return (int(row[0]), str(row[1])) if row else (0, "")
+
+
+def list_bodies(tx: Transaction, start: int, end: int) -> list[tuple[int, str]]:
+    """(seq, body) as stored; a row that is gone is left out."""
+    return [(row[0], row[1]) for row in tx.run(_BODIES, start=start, end=end)]
+
+
+def list_rows(tx: Transaction, start: int, end: int) -> list[tuple[Any, ...]]:
+    """Whole rows, in the order of StoredEvent."""
+    return [tuple(row) for row in tx.run(_ROWS, start=start, end=end)]
+
+
+def list_hashes(tx: Transaction, level: int, start: int, end: int) -> dict[int, bytes]:
+    """Stored nodes of one level by position."""
+    return {row[0]: bytes(row[1]) for row in tx.run(_NODES, level=level, start=start, end=end)}
+
+
+def find_nodes(tx: Transaction, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """Stored nodes by (level, position)."""
+    found: dict[tuple[int, int], bytes] = {}
+    by_level: dict[int, list[int]] = {}
+    for level, position in wanted:
+        by_level.setdefault(level, []).append(position)
+    for level, positions in by_level.items():
+        query = sa.select(event_nodes.c.position, event_nodes.c.hash).where(
+            event_nodes.c.level == level, event_nodes.c.position.in_(positions)
+        )
+        found.update({(level, row[0]): bytes(row[1]) for row in tx.rows(query)})
+    return found
+
+
+def find_first_beyond(tx: Transaction, size: int) -> int | None:
+    """An event that is stored although the head says that the log ends before it.
+
+    Events that were appended meanwhile moved the head with them, so it is read once more.
+    """
+    query = sa.select(sa.func.min(events.c.seq)).where(
+        events.c.seq >= size,
+        events.c.seq >= sa.select(event_head.c.size).where(event_head.c.id == 1).scalar_subquery(),
+    )
+    found: int | None = tx.execute(query).scalar_one()
+    return found
+
+
+def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | None:
+    """(model id, its present name) of one event; None when there is no such event."""
+    query = (
+        sa.select(events.c.model_id, namespaces.c.name, models.c.name)
+        .select_from(
+            events.outerjoin(models, models.c.id == events.c.model_id).outerjoin(
+                namespaces, namespaces.c.id == models.c.namespace_id
+            )
+        )
+        .where(events.c.seq == seq)
+    )
+    row = tx.execute(query).first()
+    if row is None:
+        return None
+    return row[0], ModelName(row[1], row[2]) if row[1] is not None else None

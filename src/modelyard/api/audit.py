@@ -1,0 +1,91 @@
+"""Routes of the event log: checkpoints, exports with proofs, the server's own check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+from starlette.responses import Response, StreamingResponse
+
+from modelyard.api.routing import Call, RouteTable
+from modelyard.api.streams import from_thread
+from modelyard.api.versions import event_filter
+from modelyard.domain.names import ModelName
+from modelyard.registry.audit import proofs
+from modelyard.wire import audit as wire
+from modelyard.wire.base import encode
+
+table = RouteTable("audit")
+
+_BUNDLE = "application/jsonl"
+
+
+@table.route("GET", "/api/v1/audit/checkpoint", returns=wire.Checkpoint)
+async def show_checkpoint(call: Call) -> wire.Checkpoint:
+    """The log's size and root, signed now. Keep it: later exports can be held against it."""
+    keyring = call.services.keyring
+    state = await call.point(lambda tx: proofs.show_checkpoint(tx, call.actor, keyring))
+    return wire.Checkpoint(
+        origin=keyring.origin,
+        size=state.size,
+        root=state.root.hex(),
+        note=state.note,
+        key=keyring.log_key.text(),
+    )
+
+
+@table.route("GET", "/api/v1/audit/consistency", query=wire.ConsistencyQuery, returns=wire.Consistency)
+async def prove_consistency(call: Call) -> wire.Consistency:
+    """Proof that the log of some earlier size is the beginning of a later one."""
+    query: wire.ConsistencyQuery = call.query
+    new, proof = await call.read(lambda tx: proofs.prove_consistency(tx, call.actor, query.old, query.new))
+    return wire.Consistency(old=query.old, new=new, proof=[step.hex() for step in proof])
+
+
+@table.route("GET", "/api/v1/audit/export", query=wire.ExportQuery, returns=_BUNDLE)
+async def export_log(call: Call) -> Response:
+    """The log, or chosen events of it, with signed checkpoint and proofs, as JSON lines."""
+    query: wire.ExportQuery = call.query
+    services = call.services
+    model = ModelName.parse(query.model) if query.model is not None else None
+    export = partial(
+        proofs.export_log,
+        services.db,
+        call.actor,
+        services.keyring,
+        event_filter(query),
+        model=model,
+        since_size=query.since_size,
+    )
+    lines = await asyncio.get_running_loop().run_in_executor(services.transfers, export)
+    headers = {"cache-control": "no-store", "content-disposition": 'attachment; filename="event-log.jsonl"'}
+    return StreamingResponse(from_thread(services.transfers, lines), media_type=_BUNDLE, headers=headers)
+
+
+@table.route("GET", "/api/v1/audit/events/{seq:int}/proof", returns=_BUNDLE)
+async def prove_event(call: Call) -> Response:
+    """One event with the proof that the log holds it, in the form of an export."""
+    seq = int(call.request.path_params["seq"])
+    body = await call.read(lambda tx: proofs.prove_event(tx, call.actor, call.services.keyring, seq))
+    return Response(body, media_type=_BUNDLE)
+
+
+@table.route("POST", "/api/v1/audit/check", returns="text/event-stream")
+async def check_log(call: Call) -> Response:
+    """Compare every stored event with the tree; streams how far it is and what was changed."""
+    services = call.services
+    check = partial(proofs.check_log, services.db, call.actor)
+    found = await asyncio.get_running_loop().run_in_executor(services.transfers, check)
+
+    async def events() -> AsyncIterator[bytes]:
+        async for progress in from_thread(services.transfers, found):
+            body = wire.LogCheckProgress(
+                checked=progress.checked,
+                size=progress.size,
+                damage=[wire.LogDamage(seq=d.seq, problem=d.problem) for d in progress.damage],
+                finished=progress.finished,
+            )
+            yield b"event: progress\ndata: " + encode(body) + b"\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})

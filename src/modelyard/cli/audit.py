@@ -1,0 +1,214 @@
+"""The event log from the command line; `verify` needs neither server nor account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.cli.base import LazyGroup, Session, command
+from modelyard.cli.errors import FAILED
+
+_HERE = "modelyard.cli.audit"
+
+
+@click.group(
+    "audit",
+    cls=LazyGroup,
+    lazy={
+        "log": (f"{_HERE}:log", "List events, newest first."),
+        "checkpoint": (f"{_HERE}:checkpoint", "Print the log's signed checkpoint."),
+        "export": (f"{_HERE}:export", "Write the log with its proof to a file."),
+        "proof": (f"{_HERE}:proof", "Write one event with its proof to a file."),
+        "verify": (f"{_HERE}:verify", "Verify such a file, without any server."),
+        "check": (f"{_HERE}:check", "Let the server compare its events with the tree."),
+    },
+)
+def audit() -> None:
+    """Show, export and verify the event log."""
+
+
+def _filters(made: click.Command) -> click.Command:
+    words = {
+        "actor": ("NAME", "Only what this account did."),
+        "since": ("TIME", "From this time on, as 2026-03-03T14:00:00Z."),
+        "until": ("TIME", "Before this time."),
+    }
+    kinds = click.Option(["--kind", "kinds"], multiple=True, help="Only events of this kind.")
+    made.params[:0] = [
+        *(click.Option([f"--{name}"], metavar=metavar, help=text) for name, (metavar, text) in words.items()),
+        kinds,
+    ]
+    return made
+
+
+@_filters
+@command("log", example="modelyard audit log --since 2026-03-01T00:00:00Z --kind alias.moved")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+def log(
+    session: Session,
+    actor: str | None,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> None:
+    """List the events of the whole registry, newest first."""
+    from modelyard.wire.versions import EventQuery
+
+    query = EventQuery(actor=actor, kind=[*kinds], since=since, until=until)
+    session.out.page(
+        session.client.audit.events(query, limit),
+        ("event", "at", "what", "where", "by"),
+        lambda e: (
+            e.seq,
+            e.at,
+            e.kind,
+            (e.model or e.namespace or "") + (f":{e.version}" if e.version else ""),
+            e.actor,
+        ),
+        empty="Nothing happened.",
+    )
+
+
+@command("checkpoint", example="modelyard audit checkpoint > checkpoint.txt\nmodelyard audit checkpoint --key")
+@click.option("--key", "key_only", is_flag=True, help="Print the log's public key instead.")
+def checkpoint(session: Session, key_only: bool) -> None:
+    """Print the log's signed checkpoint.
+
+    Keep it away from the server: whatever is changed in the log's past later, `audit verify --against` with
+    this checkpoint finds it.
+    """
+    found = session.client.audit.checkpoint()
+    if session.as_json:
+        session.out.json(found)
+    else:
+        session.out.text(found.key if key_only else found.note.rstrip("\n"))
+
+
+@_filters
+@command(
+    "export",
+    example="modelyard audit export --out log.jsonl\n"
+    "modelyard audit export --model fraud/scorer --out scorer.jsonl",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--model", help="Only the events of this model; its readers may export them.")
+@click.option(
+    "--against", type=click.Path(exists=True, path_type=Path), help="Prove to continue this checkpoint."
+)
+def export(
+    session: Session,
+    out: Path,
+    model: str | None,
+    actor: str | None,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    against: Path | None,
+) -> None:
+    """Write the event log, or chosen events of it, with checkpoint and proofs to a file.
+
+    `modelyard audit verify` checks the file anywhere, without this server.
+    """
+    from modelyard.sdk.audit import read_checkpoint
+    from modelyard.wire.audit import ExportQuery
+
+    query = ExportQuery(
+        model=str(session.client.model_name(model)) if model else None,
+        actor=actor,
+        kind=[*kinds],
+        since=since,
+        until=until,
+        since_size=read_checkpoint(against).checkpoint.size if against else None,
+    )
+    written = session.client.audit.export(out, query)
+    if session.as_json:
+        session.out.json({"file": str(written), "size_bytes": written.stat().st_size})
+    else:
+        session.out.text(f"Wrote {written}")
+        session.out.note(f"Verify it anywhere with: modelyard audit verify {written}")
+
+
+@command("proof", example="modelyard audit proof 1042 --out promotion.jsonl")
+@click.argument("event", type=click.IntRange(0))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+def proof(session: Session, event: int, out: Path) -> None:
+    """Write one event and the proof that the log holds it to a file."""
+    written = session.client.audit.prove(event, out)
+    if session.as_json:
+        session.out.json({"file": str(written), "event": event})
+    else:
+        session.out.text(f"Wrote {written}")
+        session.out.note(f"Verify it anywhere with: modelyard audit verify {written}")
+
+
+@command(
+    "verify",
+    server=False,
+    example="modelyard audit verify log.jsonl --key log.key\n"
+    "modelyard audit verify log.jsonl --against checkpoint.txt",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--key", metavar="KEY", help="The log's public key, or a file with it.")
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An older checkpoint or export that this one must continue.",
+)
+@click.option("--signature/--no-signature", default=True, help="Check hashes and signature, or hashes alone.")
+def verify(session: Session, file: Path, key: str | None, against: Path | None, signature: bool) -> int:
+    """Verify an export without any server or account; exit code 1 when something was changed.
+
+    Every event must be in the signed log, unchanged and in its place; what was edited, removed, reordered or
+    cut off is named.
+    """
+    from modelyard.sdk.audit import verify_log
+
+    report = verify_log(file, key=key, against=against, signatures=signature)
+    if session.as_json:
+        session.out.json(
+            {
+                "ok": report.ok,
+                "origin": report.origin,
+                "key": report.key,
+                "size": report.size,
+                "whole": report.whole,
+                "checked": report.checked,
+                "signed": report.signed,
+                "since": report.since,
+                "problems": [{"kind": p.kind, "event": p.seq, "text": p.text} for p in report.problems],
+            }
+        )
+        return 0 if report.ok else FAILED
+    for problem in report.problems:
+        session.out.text(f"{problem.kind}\t{problem.text}")
+    if not report.ok:
+        session.out.note("This is not what was logged.")
+        return FAILED
+    what = "the whole log" if report.whole else "chosen events"
+    session.out.text(f"ok\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
+    if report.since is not None:
+        session.out.text(f"ok\tcontinues the older checkpoint of {report.since} events")
+    if report.signed is None:
+        session.out.note("The signature was not checked.")
+    elif key is None:
+        session.out.note(f"Signed by {report.key}; compare that with the key the operator published.")
+    return 0
+
+
+@command("check", example="modelyard audit check")
+def check(session: Session) -> int:
+    """Let the server compare its stored events with the tree; exit code 1 when they differ."""
+    last = None
+    for progress in session.client.audit.check():
+        last = progress
+    assert last is not None
+    if session.as_json:
+        session.out.json(last)
+    else:
+        session.out.table(
+            ("event", "problem"), [("" if d.seq is None else d.seq, d.problem) for d in last.damage]
+        )
+        session.out.note(f"Checked {last.checked} of {last.size} events: {len(last.damage) or 'none'} changed")
+    return FAILED if last.damage else 0

@@ -1,0 +1,443 @@
+"""Export bundles: events with their proof in one file, and its verification without any server. Pure.
+
+A bundle is JSON lines. The first is the header: the signed checkpoint, the log's public key, the filter.
+
+- A *whole* bundle holds every event below the checkpoint's size. Each event's line is exactly the bytes that
+  were hashed into the tree. Behind every 256 of them stands their *tile*, the hashes as the log stored them;
+  at the end stand the tiles of the levels above (entry i of a tile of level L + 1 is the root of the full
+  tile i of level L, as in C2SP tlog-tiles). The events alone prove themselves: their root must be the
+  checkpoint's. When it is not, the tiles tell which event is at fault.
+- A *filtered* bundle holds some events, each followed by a line with its inclusion proof.
+
+Either may carry a consistency proof from an older checkpoint's size.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
+from modelyard.domain.errors import Invalid
+from modelyard.domain.merkle import HASH_BYTES, Frontier, fold, includes, is_consistent, leaf_hash
+
+FORMAT = 1
+TILE_LEAVES = 256
+"""Entries of a full tile; 2^8, so tile level L holds nodes of tree level 8 L."""
+_MOST_NAMED = 20
+
+SignatureCheck = Callable[[LogKey, SignedCheckpoint], bool]
+Lines = Callable[[], Iterator[bytes]]
+"""Opens the bundle anew and yields its lines, with or without line breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    kind: str
+    """signature, edited, removed, reordered, truncated, rewritten, proof or format"""
+    text: str
+    seq: int | None = None
+    """The first event at fault, when one can be named."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What an auditor is told. `ok` when nothing is wrong."""
+
+    origin: str
+    size: int
+    """Events the checkpoint speaks of."""
+    key: str
+    signed: bool | None
+    """None: the signature was not asked for."""
+    whole: bool = True
+    checked: int = 0
+    """Events of the file whose place in the log is proved."""
+    since: int | None = None
+    """Size of the older checkpoint that the log continues, when one was given and it does."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def bundle_header(
+    note: str,
+    key: LogKey,
+    chosen: dict[str, Any],
+    *,
+    whole: bool,
+    consistency: tuple[int, list[bytes]] | None = None,
+) -> bytes:
+    """chosen: the filter, as words for people. consistency: (older size, proof)."""
+    value: dict[str, Any] = {
+        "modelyard_log": FORMAT,
+        "checkpoint": note,
+        "key": key.text(),
+        "whole": whole,
+        "filter": chosen,
+    }
+    if consistency is not None:
+        value["consistency"] = {"size": consistency[0], "proof": [_b64(step) for step in consistency[1]]}
+    return canonical_json(value) + b"\n"
+
+
+def tile_line(level: int, index: int, hashes: bytes) -> bytes:
+    return canonical_json({"tile": [level, index], "hashes": _b64(hashes)}) + b"\n"
+
+
+def proof_line(proof: list[bytes]) -> bytes:
+    return canonical_json({"proof": [_b64(step) for step in proof]}) + b"\n"
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+_TILE = b'{"hashes":'
+_PROOF = b'{"proof":'
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    checkpoint: SignedCheckpoint
+    key: LogKey
+    whole: bool
+    chosen: dict[str, Any]
+    consistency: tuple[int, list[bytes]] | None
+
+
+def read_header(line: bytes) -> Header:
+    """Raises Invalid."""
+    try:
+        value = json.loads(line)
+        if value["modelyard_log"] != FORMAT:
+            raise ValueError
+        steps = value.get("consistency")
+        consistency = None
+        if steps is not None:
+            consistency = int(steps["size"]), [base64.b64decode(each, validate=True) for each in steps["proof"]]
+        return Header(
+            parse_checkpoint(value["checkpoint"]),
+            LogKey.parse(value["key"]),
+            bool(value["whole"]),
+            dict(value["filter"]),
+            consistency,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError):
+        raise Invalid(
+            reason="this is not an export of an event log that this release can read",
+            fix="Make one with: modelyard audit export --out FILE",
+        ) from None
+
+
+def verify_bundle(
+    lines: Lines,
+    check_signature: SignatureCheck | None,
+    *,
+    key: LogKey | None = None,
+    against: SignedCheckpoint | None = None,
+    older: Lines | None = None,
+) -> Report:
+    """Check a bundle against its own checkpoint and, when given, an older one.
+
+    older: a whole bundle of the time of `against`; it names the first event that was rewritten since.
+
+    check_signature: None leaves signatures unchecked, which the report says.
+    key: what the signer must be; None takes the bundle's own, which proves only that the file is whole.
+    Raises Invalid for what is no bundle. What is wrong with a bundle is returned, first event first.
+    """
+    source = lines()
+    header = read_header(next(source, b""))
+    checkpoint = header.checkpoint.checkpoint
+    report = Report(checkpoint.origin, checkpoint.size, header.key.text(), None, header.whole)
+    if key is not None and key != header.key:
+        report.problems.append(
+            Problem("signature", f"the bundle is of the log {header.key.text()}, not of {key.text()}")
+        )
+    if check_signature is not None:
+        report.signed = check_signature(key or header.key, header.checkpoint)
+        if not report.signed:
+            report.problems.append(Problem("signature", "the checkpoint was not signed by the log's key"))
+    if against is not None and check_signature is not None and not check_signature(key or header.key, against):
+        report.problems.append(Problem("signature", "the older checkpoint was not signed by the log's key"))
+    if header.whole:
+        _verify_whole(report, header, lines, source, against)
+        if older is not None and any(problem.kind == "rewritten" for problem in report.problems):
+            report.problems.insert(0, _first_difference(lines, older))
+    else:
+        _verify_filtered(report, header, source, against)
+    return report
+
+
+def _verify_whole(
+    report: Report, header: Header, lines: Lines, source: Iterator[bytes], against: SignedCheckpoint | None
+) -> None:
+    """One pass hashes everything; only a bundle at fault is read again to find where."""
+    tree = Frontier()
+    old = against.checkpoint if against is not None else None
+    old_root = tree.root() if old is not None and old.size == 0 else None
+    push = tree.push
+    for line in source:
+        if line.startswith(_TILE):
+            continue
+        push(leaf_hash(line.rstrip(b"\r\n")))
+        if old is not None and tree.size == old.size:
+            old_root = tree.root()
+    checkpoint = header.checkpoint.checkpoint
+    if tree.size == checkpoint.size and tree.root() == checkpoint.root:
+        report.checked = tree.size
+    else:
+        report.problems.extend(_locate(lines, header))
+    if old is None:
+        return
+    _compare_with_older(report, header, against, old_root)
+
+
+def _compare_with_older(
+    report: Report, header: Header, against: SignedCheckpoint | None, old_root: bytes | None
+) -> None:
+    """old_root: the root of this bundle's first events, as many as the older checkpoint has."""
+    assert against is not None
+    old, new = against.checkpoint, header.checkpoint.checkpoint
+    if old.origin != new.origin:
+        report.problems.append(Problem("rewritten", f"the older checkpoint is of another log, {old.origin}"))
+    elif old.size > new.size:
+        report.problems.append(
+            Problem(
+                "truncated",
+                f"a checkpoint of {old.size} events was signed, now there are {new.size}: "
+                f"the events from {new.size} on were cut off",
+                new.size,
+            )
+        )
+    elif old_root != old.root:
+        report.problems.append(
+            Problem(
+                "rewritten",
+                f"the first {old.size} events are not those that the older checkpoint signed; "
+                "compare with an export of that time to see which",
+            )
+        )
+    else:
+        report.since = old.size
+
+
+def _verify_filtered(
+    report: Report, header: Header, source: Iterator[bytes], against: SignedCheckpoint | None
+) -> None:
+    checkpoint = header.checkpoint.checkpoint
+    body: bytes | None = None
+    last = -1
+
+    def unproved(found: bytes) -> None:
+        report.problems.append(Problem("proof", f"event {_seq_of(found)} has no proof", _seq_of(found)))
+
+    for line in source:
+        line = line.rstrip(b"\r\n")
+        if not line.startswith(_PROOF):
+            if body is not None:
+                unproved(body)
+            body = line
+            continue
+        if body is None:
+            report.problems.append(Problem("removed", f"behind event {last} stands a proof without its event"))
+            continue
+        seq = _seq_of(body)
+        if seq is None or not includes(
+            checkpoint.root, checkpoint.size, seq, leaf_hash(body), _steps(line, "proof")
+        ):
+            report.problems.append(Problem("edited", f"event {seq} is not the one in the log", seq))
+        elif seq <= last:
+            report.problems.append(Problem("reordered", f"event {seq} stands behind event {last}", seq))
+        else:
+            report.checked += 1
+            last = seq
+        body = None
+    if body is not None:
+        unproved(body)
+    del report.problems[_MOST_NAMED:]
+    if against is None:
+        return
+    old_root: bytes | None = None
+    old = against.checkpoint
+    if old.size <= checkpoint.size:
+        size, proof = header.consistency or (-1, [])
+        if size != old.size and old.size != checkpoint.size:
+            raise Invalid(
+                reason="this filtered export holds no proof that it continues the older checkpoint",
+                fix="Export again with --against and that checkpoint, or export the whole log",
+            )
+        proof = proof if size == old.size else []
+        if is_consistent(old.root, old.size, checkpoint.root, checkpoint.size, proof):
+            old_root = old.root
+    _compare_with_older(report, header, against, old_root)
+
+
+def _steps(line: bytes, name: str) -> list[bytes]:
+    try:
+        return [base64.b64decode(each, validate=True) for each in json.loads(line)[name]]
+    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
+        return []
+
+
+def _seq_of(body: bytes) -> int | None:
+    try:
+        seq = json.loads(body)["seq"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return seq if type(seq) is int else None
+
+
+def _events(lines: Lines) -> Iterator[bytes]:
+    source = lines()
+    next(source, None)
+    return (line.rstrip(b"\r\n") for line in source if not line.startswith((_TILE, _PROOF)))
+
+
+def _first_difference(lines: Lines, older: Lines) -> Problem:
+    for seq, (now, then) in enumerate(zip_longest(_events(lines), _events(older))):
+        if now != then:
+            return Problem("rewritten", f"event {seq} is not what it was in the older export", seq)
+    return Problem("rewritten", "the older export holds the same events, so its checkpoint is not of them")
+
+
+# --- finding what is wrong -----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Contents:
+    """A whole bundle that does not match its checkpoint, in memory."""
+
+    leaves: list[bytes]
+    seqs: list[int]
+    tiles: dict[int, list[bytes]]
+    """Level → the entries of its tiles, one after another."""
+
+
+def _read_contents(lines: Lines) -> _Contents:
+    found = _Contents([], [], {})
+    source = lines()
+    next(source, None)
+    for line in source:
+        line = line.rstrip(b"\r\n")
+        if not line.startswith(_TILE):
+            seq = _seq_of(line)
+            found.leaves.append(leaf_hash(line))
+            # What no longer says its number is taken for the one it stands in the place of.
+            found.seqs.append((found.seqs[-1] + 1 if found.seqs else 0) if seq is None else seq)
+            continue
+        try:
+            value = json.loads(line)
+            level, index = value["tile"]
+            raw = base64.b64decode(value["hashes"], validate=True)
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            continue
+        entries = found.tiles.setdefault(level, [])
+        if len(entries) == index * TILE_LEAVES:
+            entries.extend(raw[i : i + HASH_BYTES] for i in range(0, len(raw), HASH_BYTES))
+    return found
+
+
+def _locate(lines: Lines, header: Header) -> list[Problem]:
+    """What differs between the events of the bundle and its checkpoint, the first of each kind named."""
+    found = _read_contents(lines)
+    size = header.checkpoint.checkpoint.size
+    problems = _gaps(found.seqs, size)
+    known = _trusted_leaves(found.tiles, size, header.checkpoint.checkpoint.root)
+    if known is not None:
+        # A removed event must not make all that follow it look edited: compare by what each calls itself.
+        edited = [
+            seq
+            for leaf, seq in zip(found.leaves, found.seqs, strict=True)
+            if 0 <= seq < size and leaf != known[seq]
+        ]
+        problems += [
+            Problem("edited", f"event {seq} was changed after it was logged", seq)
+            for seq in dict.fromkeys(edited)
+        ]
+    elif not problems:
+        problems.append(_first_strange_block(found, size, header.checkpoint.checkpoint.root))
+    problems.sort(key=lambda problem: -1 if problem.seq is None else problem.seq)
+    return problems[:_MOST_NAMED]
+
+
+def _gaps(seqs: list[int], size: int) -> list[Problem]:
+    """Removed, repeated and reordered events, by the numbers they carry."""
+    present = set(seqs)
+    highest = max(present, default=-1)
+    problems = [
+        Problem("removed", f"event {seq} is missing", seq)
+        for seq in range(min(highest, size))
+        if seq not in present
+    ]
+    if highest + 1 < size:
+        text = f"the events from {highest + 1} to {size - 1} are missing at the end"
+        problems.append(Problem("truncated", text, highest + 1))
+    if highest >= size:
+        problems.append(Problem("edited", f"event {size} and later ones are not in the checkpoint", size))
+    before = -1
+    for seq in seqs:
+        if seq <= before:
+            problems.append(Problem("reordered", f"event {seq} stands behind event {before}", seq))
+            break
+        before = seq
+    return problems
+
+
+def _root_from(level: int, tiles: dict[int, list[bytes]], size: int) -> bytes:
+    """The root of the whole tree by the entries of one level and, at the right edge, of those below it."""
+    peaks: list[bytes] = []
+    for each in range(level, -1, -1):
+        count = size >> 8 * each
+        entries = tiles.get(each, [])
+        if each == level:
+            tree = Frontier()
+            for entry in entries[:count]:
+                tree.push(entry)
+            peaks = tree.peaks
+        else:
+            start = count >> 8 << 8
+            tail = Frontier()
+            for entry in entries[start:count]:
+                tail.push(entry)
+            peaks = peaks + tail.peaks
+    return fold(peaks)
+
+
+def _trusted_leaves(tiles: dict[int, list[bytes]], size: int, root: bytes) -> list[bytes] | None:
+    """The leaf hashes as the log stored them, when they lead to the signed root."""
+    leaves = tiles.get(0, [])
+    return leaves[:size] if len(leaves) >= size and _root_from(0, tiles, size) == root else None
+
+
+def _first_strange_block(found: _Contents, size: int, root: bytes) -> Problem:
+    """Stored leaf hashes were changed too: narrow it down by the level above them."""
+    if _root_from(1, found.tiles, size) == root:
+        for block, entry in enumerate(found.tiles.get(1, [])[: size // TILE_LEAVES]):
+            tree = Frontier()
+            for leaf in found.leaves[block * TILE_LEAVES : (block + 1) * TILE_LEAVES]:
+                tree.push(leaf)
+            if tree.root() != entry:
+                first = block * TILE_LEAVES
+                last = first + TILE_LEAVES - 1
+                return Problem(
+                    "edited", f"one of the events {first} to {last} was changed, and its stored hash too", first
+                )
+    return Problem(
+        "rewritten",
+        "the events do not lead to the signed root, and the stored hashes were changed with them; "
+        "compare with an older export to see where",
+    )

@@ -1,0 +1,309 @@
+"""Checkpoints, exports that an auditor verifies without this server, and the server's own look at its log.
+
+What an export holds and how it is verified: domain/bundle.py. Why: decision record 0011.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction, to_datetime
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line
+from modelyard.domain.errors import EventNotFound, Invalid, LogDamaged, ModelNotFound
+from modelyard.domain.merkle import (
+    Frontier,
+    consistency_ranges,
+    inclusion_ranges,
+    leaf_hash,
+    make_proof,
+    perfect_nodes,
+)
+from modelyard.domain.names import ModelName
+from modelyard.registry.access import rules as access
+from modelyard.registry.audit import queries
+from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.catalog.usecases import find_model
+from modelyard.registry.keyring import Keyring
+
+_PAGE = TILE_LEAVES * 16
+_PROVED_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    size: int
+    root: bytes
+    note: str
+    """The signed checkpoint."""
+
+
+def latest_checkpoint(tx: Transaction, keyring: Keyring) -> LogState:
+    """What the log is now, signed. For every door and file that carries checkpoints away."""
+    tree = _head(tx)
+    root = tree.root()
+    return LogState(tree.size, root, keyring.sign(tree.size, root))
+
+
+def show_checkpoint(tx: Transaction, actor: Actor, keyring: Keyring) -> LogState:
+    """The checkpoint, for whoever is signed in: the more people hold one, the better."""
+    access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+    return latest_checkpoint(tx, keyring)
+
+
+def prove_consistency(tx: Transaction, actor: Actor, old: int, new: int | None) -> tuple[int, list[bytes]]:
+    """(newer size, proof that the log of `old` events is its beginning). new None: the present size."""
+    access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+    size = _head(tx).size
+    new = size if new is None else new
+    if not 0 <= old <= new <= size:
+        raise Invalid(reason=f"the log has {size} events; {old} to {new} is no part of it", fix="Ask for less")
+    return new, _consistency(tx, old, new)
+
+
+def _head(tx: Transaction) -> Frontier:
+    size, peaks = queries.find_head(tx)
+    try:
+        return Frontier.from_text(size, peaks)
+    except ValueError as exc:
+        raise LogDamaged(reason=f"its head cannot be right: {exc}") from exc
+
+
+def _consistency(tx: Transaction, old: int, new: int) -> list[bytes]:
+    ranges = consistency_ranges(old, new)
+    nodes = queries.find_nodes(tx, [node for each in ranges for node in perfect_nodes(each)])
+    return _proof(ranges, nodes)
+
+
+def _proof(ranges: list[tuple[int, int]], nodes: dict[tuple[int, int], bytes]) -> list[bytes]:
+    try:
+        return make_proof(ranges, nodes.__getitem__)
+    except KeyError as exc:
+        raise LogDamaged(reason=f"node {exc} of its tree is missing") from exc
+
+
+# --- exports -------------------------------------------------------------------------------------
+
+
+def export_log(
+    db: Database,
+    actor: Actor,
+    keyring: Keyring,
+    chosen: EventFilter,
+    *,
+    model: ModelName | None = None,
+    since_size: int | None = None,
+) -> Iterator[bytes]:
+    """The lines of a bundle: whole without any filter, else the chosen events with their proofs.
+
+    A model's events are for its readers, all others for those who operate the server; that is asked before
+    the first line. since_size: size of an older checkpoint, whose continuation the header then proves.
+    Every row is exported as it is stored, damaged or not: finding that out is the point.
+    """
+
+    def begin(tx: Transaction) -> tuple[LogState, EventFilter, tuple[int, list[bytes]] | None]:
+        narrowed = chosen
+        if model is None:
+            access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+        else:
+            narrowed = replace(chosen, model_id=find_model(tx, actor, model).id)
+        state = latest_checkpoint(tx, keyring)
+        if since_size is None or since_size > state.size:
+            return state, narrowed, None
+        if since_size < 0:
+            raise Invalid(reason="a log has no negative size", fix="Give the size of the older checkpoint")
+        return state, narrowed, (since_size, _consistency(tx, since_size, state.size))
+
+    state, narrowed, consistency = db.read(begin)
+    whole = narrowed == EventFilter()
+    header = bundle_header(
+        state.note, keyring.log_key, _words(chosen, model), whole=whole, consistency=consistency
+    )
+    lines = _whole(db, state.size) if whole else _filtered(db, narrowed, state.size)
+    return _with_header(header, lines)
+
+
+def _with_header(header: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
+    yield header
+    yield from lines
+
+
+def _words(chosen: EventFilter, model: ModelName | None) -> dict[str, Any]:
+    found = {
+        "model": str(model) if model else None,
+        "actor": chosen.actor,
+        "kinds": list(chosen.kinds) or None,
+        "since": to_datetime(chosen.since).isoformat() if chosen.since is not None else None,
+        "until": to_datetime(chosen.until).isoformat() if chosen.until is not None else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _whole(db: Database, size: int) -> Iterator[bytes]:
+    """A page of events at a time, each block of 256 followed by its tile."""
+    for start in range(0, size, _PAGE):
+        end = min(start + _PAGE, size)
+        bodies = dict(db.read(lambda tx, s=start, e=end: queries.list_bodies(tx, s, e)))  # type: ignore[misc]
+        hashes = db.read(lambda tx, s=start, e=end: queries.list_hashes(tx, 0, s, e))  # type: ignore[misc]
+        for first in range(start, end, TILE_LEAVES):
+            block = range(first, min(first + TILE_LEAVES, end))
+            lines = [bodies[seq].encode() + b"\n" for seq in block if seq in bodies]
+            lines.append(tile_line(0, first // TILE_LEAVES, b"".join(hashes.get(seq, b"") for seq in block)))
+            yield b"".join(lines)
+    level, entries = 1, size // TILE_LEAVES
+    while entries:
+        for first in range(0, entries, TILE_LEAVES):
+            end = min(first + TILE_LEAVES, entries)
+            found = db.read(lambda tx, v=8 * level, s=first, e=end: queries.list_hashes(tx, v, s, e))  # type: ignore[misc]
+            yield tile_line(level, first // TILE_LEAVES, b"".join(found.get(i, b"") for i in range(first, end)))
+        level, entries = level + 1, entries // TILE_LEAVES
+
+
+def _filtered(db: Database, chosen: EventFilter, size: int) -> Iterator[bytes]:
+    after = -1
+    while True:
+
+        def page(tx: Transaction, after: int = after) -> list[tuple[int, bytes]]:
+            found = queries.list_chosen_bodies(tx, chosen, after, size, _PROVED_PAGE)
+            return [(seq, line) for (seq, _), line in zip(found, _proved(tx, found, size), strict=True)]
+
+        lines = db.read(page)
+        if not lines:
+            return
+        after = lines[-1][0]
+        yield b"".join(line for _, line in lines)
+
+
+def _proved(tx: Transaction, found: list[tuple[int, str]], size: int) -> list[bytes]:
+    """Each event's two lines: the event and its inclusion proof."""
+    ranges = {seq: inclusion_ranges(seq, size) for seq, _ in found}
+    wanted = {node for each in ranges.values() for one in each for node in perfect_nodes(one)}
+    nodes = queries.find_nodes(tx, wanted)
+    return [body.encode() + b"\n" + proof_line(_proof(ranges[seq], nodes)) for seq, body in found]
+
+
+def prove_event(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> bytes:
+    """A bundle of one event, for those who may read its model or operate the server.
+
+    Raises EventNotFound.
+    """
+    state = latest_checkpoint(tx, keyring)
+    found = queries.find_model_of(tx, seq)
+    if not access.may(actor, Permission.SERVER_OPERATE, access.SERVER):
+        # An event of what one may not see is answered as one that does not exist.
+        if found is None or found[1] is None:
+            raise EventNotFound(seq=seq)
+        try:
+            find_model(tx, actor, found[1])
+        except ModelNotFound:
+            raise EventNotFound(seq=seq) from None
+    bodies = queries.list_bodies(tx, seq, seq + 1) if 0 <= seq < state.size else []
+    if not bodies:
+        raise EventNotFound(seq=seq)
+    header = bundle_header(state.note, keyring.log_key, {"event": seq}, whole=False)
+    return header + b"".join(_proved(tx, bodies, state.size))
+
+
+# --- the server's own look -----------------------------------------------------------------------
+
+_COLUMNS = ("seq", "at", "kind", "actor_id", "actor", "namespace", "model_id", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    seq: int | None
+    problem: str
+
+
+@dataclass(slots=True)
+class CheckProgress:
+    checked: int
+    size: int
+    damage: list[Damage] = field(default_factory=list)
+    finished: bool = False
+
+
+_MOST_DAMAGE = 100
+
+
+def check_log(db: Database, actor: Actor) -> Iterator[CheckProgress]:
+    """Compare every row with the tree, the tree with itself and with its head; the last item is finished.
+
+    It finds what was changed beside this program. Whoever rewrote rows, nodes and head alike is found by a
+    checkpoint from before only, which is what checkpoints are for.
+    """
+
+    def begin(tx: Transaction) -> tuple[int, str]:
+        access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+        return queries.find_head(tx)
+
+    size, peaks = db.read(begin)
+    return _check(db, size, peaks)
+
+
+def _check(db: Database, size: int, peaks: str) -> Iterator[CheckProgress]:
+    progress = CheckProgress(0, size)
+    tree = Frontier()
+    for start in range(0, size, _PAGE):
+        end = min(start + _PAGE, size)
+        rows = {row[0]: row for row in db.read(lambda tx, s=start, e=end: queries.list_rows(tx, s, e))}  # type: ignore[misc]
+        stored: dict[tuple[int, int], bytes] = {}
+        level = 0
+        while end >> level:
+            found = db.read(
+                lambda tx, v=level, s=start >> level, e=end >> level: queries.list_hashes(tx, v, s, e)  # type: ignore[misc]
+            )
+            stored.update({(level, position): value for position, value in found.items()})
+            level += 1
+        for seq in range(start, end):
+            leaf = stored.get((0, seq), bytes(32))
+            problem = _problem(rows.get(seq), leaf)
+            if problem is not None:
+                progress.damage.append(Damage(seq, problem))
+            for node in tree.append(leaf):
+                if stored.get((node.level, node.position)) != node.hash:
+                    text = (
+                        f"node {node.position} of level {node.level} of the tree does not match those below it"
+                    )
+                    progress.damage.append(Damage(seq, text))
+        progress.checked = end
+        if len(progress.damage) > _MOST_DAMAGE:
+            break
+        yield CheckProgress(progress.checked, size, progress.damage[:_MOST_DAMAGE])
+    if progress.checked == size and tree.to_text() != peaks:
+        progress.damage.append(Damage(None, "the head of the log does not match its tree"))
+    beyond = db.read(lambda tx: queries.find_first_beyond(tx, size)) if progress.checked == size else None
+    if beyond is not None:
+        progress.damage.append(Damage(beyond, "stands behind the end of the log"))
+    yield CheckProgress(progress.checked, size, progress.damage[:_MOST_DAMAGE], finished=True)
+
+
+def _problem(row: tuple[Any, ...] | None, leaf: bytes) -> str | None:
+    if row is None:
+        return "the event is missing"
+    body = row[8]
+    if leaf_hash(body.encode()) != leaf:
+        return "the event was changed after it was logged"
+    value = json.loads(body)
+    actor = value["actor"]
+    told = (
+        value["seq"],
+        value["at"],
+        value["kind"],
+        actor["id"],
+        actor["name"],
+        value.get("namespace"),
+        # Events of the first release did not tell their model's id.
+        value.get("model_id", row[6] if value.get("model") else 0),
+        value.get("version"),
+    )
+    at = to_datetime(row[1]).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    stored = (row[0], at, *row[2:8])
+    for name, says, is_stored in zip(_COLUMNS, told, stored, strict=True):
+        if says != is_stored:
+            return f"its column {name} was changed and no longer matches the event"
+    return None

@@ -1,0 +1,79 @@
+"""Keys derived from the server's secret: signing, sealing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from functools import cached_property
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from modelyard.domain.checkpoint import Checkpoint, LogKey, sign_line
+from modelyard.domain.errors import Conflict
+
+SECRET_BYTES = 32
+_NONCE_BYTES = 12
+_SEALED = "sealed:1:"
+
+
+def new_secret() -> bytes:
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+class Keyring:
+    """What only this server can do. `origin` is the name of its event log."""
+
+    def __init__(self, secret: bytes, origin: str) -> None:
+        self._secret = secret
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"<Keyring of {self.origin}>"
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes that are the same whenever the secret and the purpose are."""
+        return HKDF(hashes.SHA256(), 32, None, f"modelyard {purpose}".encode()).derive(self._secret)
+
+    # --- signing ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _signer(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.derive("event log signature 1"))
+
+    @cached_property
+    def log_key(self) -> LogKey:
+        """The public key that auditors need."""
+        return LogKey(self.origin, self._signer.public_key().public_bytes_raw())
+
+    def sign(self, size: int, root: bytes) -> str:
+        """A checkpoint of the log, as a signed note."""
+        text = Checkpoint(self.origin, size, root).text()
+        return f"{text}\n{sign_line(self.log_key, self._signer.sign(text.encode()))}"
+
+    # --- sealing ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _seal(self) -> AESGCM:
+        return AESGCM(self.derive("stored secrets 1"))
+
+    def seal(self, secret: str, place: str) -> str:
+        """Text that only `unseal` with the same place turns back. place: where it is stored, `webhook 7`."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._seal.encrypt(nonce, secret.encode(), place.encode())
+        return _SEALED + base64.b64encode(nonce + sealed).decode()
+
+    def unseal(self, sealed: str, place: str) -> str:
+        """Raises Conflict when it was sealed by another server's secret, or for another place."""
+        try:
+            raw = base64.b64decode(sealed.removeprefix(_SEALED), validate=True)
+            return self._seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode()).decode()
+        except (InvalidTag, ValueError, binascii.Error):
+            raise Conflict(
+                reason=f"the stored secret of {place} cannot be opened with this server's key",
+                fix="Give the server its former secret key back, or set a new secret there",
+            ) from None

@@ -1,0 +1,186 @@
+"""The event log: checkpoints, exports, and their verification without any server.
+
+>>> client.audit.export("log.jsonl")                       # doctest: +SKIP
+>>> my.verify_log("log.jsonl", against="checkpoint.txt")   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelyard.domain.bundle import Lines, Report, read_header, verify_bundle
+from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
+from modelyard.domain.errors import ExtraMissing, Invalid, ServerUnreachable
+from modelyard.sdk.http import BROKEN, Transport, at, query_text
+from modelyard.sdk.operations import event_data
+from modelyard.sdk.paging import items
+from modelyard.wire import audit as wire
+from modelyard.wire import versions as versions_wire
+
+_LONG_SECONDS = 3600.0
+
+
+class Audit:
+    """`client.audit`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def checkpoint(self) -> wire.Checkpoint:
+        """The log's size and root, signed now. Keep `note`: later exports can be held against it."""
+        found: wire.Checkpoint = self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
+        return found
+
+    def events(
+        self, query: versions_wire.EventQuery | None = None, limit: int | None = None
+    ) -> Iterator[versions_wire.Event]:
+        """The event log of the whole registry, newest first."""
+        query = query or versions_wire.EventQuery()
+        return items(self._transport, at("audit", "events"), query, versions_wire.EventPage, limit)
+
+    def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
+        """Write the log, or chosen events of it, with all that is needed to verify them; returns the file.
+
+        A file that exists is replaced when the export is complete, and not before.
+        """
+        target = Path(to)
+        self._download(at("audit", "export") + query_text(query), target)
+        return target
+
+    def prove(self, seq: int, to: str | os.PathLike[str]) -> Path:
+        """Write one event and the proof that the log holds it."""
+        target = Path(to)
+        self._download(at("audit", "events", seq, "proof"), target)
+        return target
+
+    def _download(self, path: str, target: Path) -> None:
+        partial = target.with_name(f".{target.name}.part")
+        try:
+            with self._transport.stream("GET", path, _LONG_SECONDS) as response, partial.open("wb") as file:
+                for chunk in response.stream(1 << 16):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BROKEN as exc:
+            if isinstance(exc, OSError) and exc.filename is not None:
+                raise
+            raise ServerUnreachable(url=self._transport.url, reason="the export broke off") from exc
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def consistency(self, old: int, new: int | None = None) -> wire.Consistency:
+        """Proof that the log of `old` events is the beginning of the one of `new` (None: of now)."""
+        query = wire.ConsistencyQuery(old=old, new=new)
+        found: wire.Consistency = self._transport.call(
+            "GET", at("audit", "consistency"), query=query, returns=wire.Consistency
+        )
+        return found
+
+    def check(self) -> Iterator[wire.LogCheckProgress]:
+        """Let the server compare its stored events with the tree; the last item has `finished`."""
+        finished = False
+        try:
+            with self._transport.stream("POST", at("audit", "check"), _LONG_SECONDS) as response:
+                for data in event_data(response.stream(4096)):
+                    progress = msgspec.json.decode(data, type=wire.LogCheckProgress)
+                    finished = progress.finished
+                    yield progress
+        except BROKEN as exc:
+            raise ServerUnreachable(url=self._transport.url, reason="the check broke off") from exc
+        if not finished:
+            raise ServerUnreachable(url=self._transport.url, reason="the check broke off")
+
+
+# --- without any server --------------------------------------------------------------------------
+
+
+def verify_log(
+    file: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    against: str | os.PathLike[str] | None = None,
+    signatures: bool = True,
+) -> Report:
+    """Verify an export: every event is in the log that the checkpoint signed, unchanged and in its place.
+
+    key: the log's public key, as the operator published it, or a file with it. Without one the key inside
+    the export is used, which shows that the file is whole but not whose it is. against: a file with an older
+    checkpoint, or an older export. signatures False: hashes only, which needs no further package.
+    Raises Invalid for a file that is no export, ExtraMissing; what is wrong is in the report.
+    """
+    check = _signature_check() if signatures else None
+    older: Lines | None = None
+    checkpoint: SignedCheckpoint | None = None
+    if against is not None:
+        checkpoint, older = _older(Path(against))
+    known = LogKey.parse(_text_or_file(key)) if key is not None else None
+    return verify_bundle(lines_of(Path(file)), check, key=known, against=checkpoint, older=older)
+
+
+def lines_of(path: Path) -> Lines:
+    """The lines of a file, read anew at each call."""
+
+    def lines() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            yield from file
+
+    return lines
+
+
+def read_checkpoint(path: Path) -> SignedCheckpoint:
+    """The checkpoint in a file, or that of an export. Raises Invalid."""
+    return _older(path)[0]
+
+
+def _older(path: Path) -> tuple[SignedCheckpoint, Lines | None]:
+    with path.open("rb") as file:
+        first = file.readline()
+    if not first.startswith(b"{"):
+        return parse_checkpoint(_read_text(path)), None
+    header = read_header(first)
+    return header.checkpoint, lines_of(path) if header.whole else None
+
+
+def _text_or_file(text: str) -> str:
+    return text if "+" in text else _read_text(Path(text))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise Invalid(reason=f"{path} is not text", fix="Give the file that holds it") from exc
+
+
+def _signature_check() -> Callable[[LogKey, SignedCheckpoint], bool]:
+    """Raises ExtraMissing."""
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ModuleNotFoundError as exc:
+        raise ExtraMissing(
+            what="checking a signature",
+            package="cryptography",
+            extra="audit",
+            fix='Install it with: pip install "modelyard[audit]"; or check the hashes alone: --no-signature',
+        ) from exc
+
+    def holds(key: LogKey, signed: SignedCheckpoint) -> bool:
+        public: Any = Ed25519PublicKey.from_public_bytes(key.public)
+        for signature in signed.signatures:
+            if signature.name != key.name or signature.key_id != key.id:
+                continue
+            try:
+                public.verify(signature.value, signed.signed_text.encode())
+            except InvalidSignature:
+                continue
+            return True
+        return False
+
+    return holds

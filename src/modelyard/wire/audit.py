@@ -1,0 +1,56 @@
+"""The event log and its proofs."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Request
+
+
+class Checkpoint(Answer, kw_only=True):
+    """`note` is the signed checkpoint (C2SP tlog-checkpoint); `key` the public key that signed it."""
+
+    origin: str
+    size: int
+    root: str
+    """In hexadecimal."""
+    note: str
+    key: str
+
+
+class ExportQuery(Request, kw_only=True):
+    """No filter exports the whole log. since, until: RFC 3339; until is exclusive."""
+
+    model: str | None = None
+    actor: str | None = None
+    kind: list[str] = []
+    since: str | None = None
+    until: str | None = None
+    since_size: int | None = None
+    """Size of an older checkpoint; the export then proves that the log continues it."""
+
+
+class ConsistencyQuery(Request, kw_only=True):
+    old: int
+    new: int | None = None
+    """None: the log's present size."""
+
+
+class Consistency(Answer, kw_only=True):
+    """Proof (RFC 6962) that the log of `old` events is the beginning of the one of `new`; hexadecimal."""
+
+    old: int
+    new: int
+    proof: list[str]
+
+
+class LogDamage(Answer, kw_only=True):
+    seq: int | None
+    problem: str
+
+
+class LogCheckProgress(Answer, kw_only=True):
+    """One server-sent event of a check; the last one has finished = true."""
+
+    checked: int
+    size: int
+    damage: list[LogDamage]
+    finished: bool
