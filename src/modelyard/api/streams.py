@@ -13,22 +13,25 @@ from starlette.requests import ClientDisconnect, Request
 from modelyard.domain.errors import ClientGone
 
 T = TypeVar("T")
-_PIECE = 1 << 20
+_GROUP_BYTES = 1 << 20
 _QUEUED = 4
 _END = None
 
 
 class _Pipe:
-    """Pieces of about one MiB from the event loop to one thread; at most a few wait."""
+    """Groups of pieces, about one MiB each, from the event loop to one thread; at most a few wait.
+
+    The pieces go through as they came from the network: joining them would copy every byte once more.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[bytes] | BaseException | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_QUEUED)
 
-    async def put(self, piece: bytes) -> None:
+    async def put(self, group: list[bytes]) -> None:
         await self._room.acquire()
-        self._queue.put(piece)
+        self._queue.put(group)
 
     def end(self, error: BaseException | None = None) -> None:
         self._queue.put(_END if error is None else error)
@@ -42,24 +45,24 @@ class _Pipe:
             if isinstance(item, BaseException):
                 raise item
             self._loop.call_soon_threadsafe(self._room.release)
-            yield item
+            yield from item
 
 
 async def _feed(request: Request, pipe: _Pipe) -> None:
-    received = 0
-    buffered = bytearray()
+    received = waiting = 0
+    group: list[bytes] = []
     try:
         async for chunk in request.stream():
             received += len(chunk)
-            buffered += chunk
-            if len(buffered) >= _PIECE:
-                await pipe.put(bytes(buffered))
-                buffered.clear()
-        if buffered:
-            await pipe.put(bytes(buffered))
+            waiting += len(chunk)
+            if chunk:
+                group.append(chunk)
+            if waiting >= _GROUP_BYTES:
+                await pipe.put(group)
+                group, waiting = [], 0
+        await pipe.put(group)
     except ClientDisconnect:
-        if buffered:
-            await pipe.put(bytes(buffered))
+        await pipe.put(group)
         pipe.end(ClientGone(received=received))
     except asyncio.CancelledError:
         pipe.end(ClientGone(received=received))
