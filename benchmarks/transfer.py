@@ -1,0 +1,123 @@
+"""1 GiB up and down, against MLflow, nginx and a plain Python loop; and what a second push sends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.support.server import RunningServer, running_server
+
+from benchmarks import peers
+from benchmarks.load import download_seconds, interleaved, random_file, upload_seconds
+from benchmarks.peers import memory_mb, plain_write
+from benchmarks.table import Row, at_most, faster
+
+_SIZE = 1 << 30
+_ROUNDS = 3
+
+
+class Peak:
+    """The highest memory of a server, in MB, sampled while something runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.highest = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.05):
+            self.highest = max(self.highest, memory_mb(self.pid))
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def up(server: RunningServer, source: Path) -> float:
+    """Bytes that the server never saw: the first block is changed before each round."""
+    token = {"Authorization": f"Bearer {server.token}"}
+    with source.open("r+b") as file:
+        file.write(os.urandom(32))
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return upload_seconds(f"{server.url}/api/v1/blobs/sha256:{digest}", source, token)
+
+
+def measure(folder: Path) -> list[Row]:
+    source = random_file(folder / "model.bin", _SIZE)
+    target = folder / "plain.bin"
+    half = {"Range": f"bytes={_SIZE // 2}-{_SIZE - 1}"}
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server(folder=folder / "ours"))
+        mlflow = stack.enter_context(peers.mlflow(folder / "mlflow", 4))
+        single = stack.enter_context(peers.mlflow(folder / "mlflow-1", 1))
+        nginx = stack.enter_context(peers.nginx(folder / "nginx", folder))
+        token = {"Authorization": f"Bearer {server.token}"}
+        artifact = "/api/2.0/mlflow-artifacts/artifacts/1/model.bin"
+        with Peak(server.pid) as peak:
+            sent = interleaved(
+                _ROUNDS,
+                ours=lambda: up(server, source),
+                plain=lambda: plain_write(source, target),
+                mlflow=lambda: upload_seconds(mlflow.url + artifact, source, {}),
+                single=lambda: upload_seconds(single.url + artifact, source, {}),
+            )
+            client = server.client()
+            version = client.push(source, "bench/large", capture=False)
+            file = client.versions.files(version.reference).items[0].path
+            ours = f"{server.url}/api/v1/models/bench/large/versions/1/files/{file}"
+            got = interleaved(
+                _ROUNDS,
+                ours=lambda: download_seconds(ours, token),
+                nginx=lambda: download_seconds(f"{nginx.url}/model.bin", {}),
+                ours_half=lambda: download_seconds(ours, {**token, **half}),
+                nginx_half=lambda: download_seconds(f"{nginx.url}/model.bin", half),
+                mlflow=lambda: download_seconds(mlflow.url + artifact, {}),
+                single=lambda: download_seconds(single.url + artifact, {}),
+            )
+        again = second_push_bytes(server, source)
+    return [
+        faster("1 GiB up", sent["ours"], min(sent["mlflow"], sent["single"]), 1.5, "s", "MLflow"),
+        faster(
+            "1 GiB up, against sha256 + write + fsync", sent["ours"], sent["plain"], 0.8, "s", "plain Python"
+        ),
+        faster("1 GiB down", got["ours"], min(got["mlflow"], got["single"]), 6, "s", "MLflow"),
+        faster("1 GiB down, whole", got["ours"], got["nginx"], 0.9, "s", "nginx sendfile"),
+        faster("½ GiB Range", got["ours_half"], got["nginx_half"], 0.9, "s", "nginx sendfile"),
+        at_most("server memory during the transfers", peak.highest, 150, "MB"),
+        at_most("file bytes sent by a second push", float(again), 0, "bytes"),
+    ]
+
+
+class UploadCounter:
+    """Counts the bytes of files that a push sends."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._uploading = False
+
+    def begin(self, phase: str, total_bytes: int) -> None:
+        del total_bytes
+        self._uploading = phase == "upload"
+
+    def advance(self, size_bytes: int) -> None:
+        if self._uploading:
+            self.sent += size_bytes
+
+    def end(self) -> None:
+        self._uploading = False
+
+
+def second_push_bytes(server: RunningServer, source: Path) -> int:
+    """What a push of the same file sends of it."""
+    counter = UploadCounter()
+    server.client().push(source, "bench/large", capture=False, progress=counter)
+    return counter.sent
