@@ -12,7 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
-from modelyard.api import access, aliases, audit, auth, catalog, files, operations, uploads, versions
+from modelyard.api import (
+    access,
+    aliases,
+    audit,
+    auth,
+    catalog,
+    files,
+    operations,
+    policy,
+    promotion,
+    reports,
+    uploads,
+    versions,
+)
 from modelyard.api.edge import Edge, not_found
 from modelyard.api.openapi import build_openapi
 from modelyard.api.routing import Dispatch, Endpoint, RouteTable
@@ -25,6 +38,9 @@ TABLES: tuple[RouteTable, ...] = (
     uploads.table,
     aliases.table,
     catalog.table,
+    promotion.table,
+    policy.table,
+    reports.table,
     access.table,
     audit.table,
     operations.table,

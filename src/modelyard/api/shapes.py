@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from modelyard.db.transaction import to_datetime
+from modelyard.db.transaction import time_text
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
@@ -14,16 +14,12 @@ from modelyard.registry.access.rules import role_at
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.catalog.queries import Namespace
 from modelyard.registry.search.usecases import FoundModel
+from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
-
-
-def time_text(moment: int) -> str:
-    """RFC 3339 in UTC."""
-    return to_datetime(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def optional_time(moment: int | None) -> str | None:
@@ -121,6 +117,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         format=json.loads(row.format_facts),
         completeness=round(completeness(facts), 4),
         missing=missing_facts(facts),
+        warning=deprecation_warning(str(view.ref), row.deprecation),
         created=created,
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from modelyard.api import shapes
 from modelyard.api.routing import Call, RouteTable, json_response
 from modelyard.api.streams import with_body
+from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest, SizeMismatch
 from modelyard.registry.uploads import usecases as uploads
@@ -61,7 +61,7 @@ def _upload(call: Call, upload: Upload, offset: int) -> wire.Upload:
         size=upload.size_bytes,
         offset=offset,
         chunk_bytes=call.services.settings.upload_chunk_bytes,
-        expires_at=shapes.time_text(upload.expires_at),
+        expires_at=time_text(upload.expires_at),
     )
 
 

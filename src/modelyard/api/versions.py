@@ -21,6 +21,7 @@ from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.inspect import inspect_files, is_inspected
 from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
@@ -37,10 +38,12 @@ async def resolve(call: Call) -> Response:
     """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
     ref = Ref.parse(call.query.ref, call.actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, call.actor, ref))
-    etag = f'"{found.number}.{found.alias_revision or 0}"'
+    etag = f'"{found.number}.{found.alias_revision or 0}{".d" if found.deprecation else ""}"'
     if call.matches(etag):
         return Response(status_code=304, headers={"etag": etag})
-    warning = NEWEST_WARNING if call.query.serving and ref.selector is None else None
+    warnings = [NEWEST_WARNING] if call.query.serving and ref.selector is None else []
+    deprecated = deprecation_warning(f"{found.model}:{found.number}", found.deprecation)
+    warning = "; ".join([*warnings, deprecated] if deprecated else warnings) or None
     return json_response(shapes.resolved(found, warning), headers={"etag": etag})
 
 

@@ -32,6 +32,11 @@ def to_moment(when: datetime) -> int:
     return round(when.timestamp() * MICROSECONDS)
 
 
+def time_text(moment: int) -> str:
+    """RFC 3339 in UTC."""
+    return to_datetime(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
     """An event that will be stored when its batch commits."""
@@ -46,7 +51,7 @@ class PendingEvent:
         """The event in canonical JSON: what the log keeps and an auditor reads."""
         value = {
             "seq": seq,
-            "at": to_datetime(self.at).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "at": time_text(self.at),
             "kind": self.event.kind,
             "actor": {"id": self.actor_id, "name": self.actor},
             "namespace": self.event.namespace,

@@ -41,6 +41,17 @@ class Permission(enum.StrEnum):
     VERSION_EDIT = "version.edit"
     ALIAS_MOVE = "alias.move"
     VERSION_ARCHIVE = "version.archive"
+    VERSION_DEPRECATE = "version.deprecate"
+    CHECK_REPORT = "check.report"
+    EVALUATION_REPORT = "evaluation.report"
+    VERSION_ATTEST = "version.attest"
+    PROMOTION_PROPOSE = "promotion.propose"
+    PROMOTION_PROMOTE = "promotion.promote"
+    PROMOTION_VOTE = "promotion.vote"
+    PROMOTION_ROLLBACK = "promotion.rollback"
+    PROMOTION_DEMOTE = "promotion.demote"
+    PROMOTION_WAIVE = "promotion.waive"
+    POLICY_EDIT = "policy.edit"
     MODEL_ARCHIVE = "model.archive"
     MODEL_RENAME = "model.rename"
     VERSION_DELETE = "version.delete"
@@ -64,10 +75,21 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_REGISTER: Role.CONTRIBUTOR,
     Permission.VERSION_EDIT: Role.CONTRIBUTOR,
     Permission.ALIAS_MOVE: Role.CONTRIBUTOR,
+    Permission.CHECK_REPORT: Role.CONTRIBUTOR,
+    Permission.EVALUATION_REPORT: Role.CONTRIBUTOR,
+    Permission.VERSION_ATTEST: Role.CONTRIBUTOR,
+    Permission.PROMOTION_PROPOSE: Role.CONTRIBUTOR,
+    Permission.PROMOTION_PROMOTE: Role.MAINTAINER,
+    Permission.PROMOTION_VOTE: Role.MAINTAINER,
+    Permission.PROMOTION_ROLLBACK: Role.MAINTAINER,
+    Permission.PROMOTION_DEMOTE: Role.MAINTAINER,
+    Permission.POLICY_EDIT: Role.MAINTAINER,
     Permission.VERSION_ARCHIVE: Role.MAINTAINER,
+    Permission.VERSION_DEPRECATE: Role.MAINTAINER,
     Permission.MODEL_ARCHIVE: Role.MAINTAINER,
     Permission.MODEL_RENAME: Role.MAINTAINER,
     Permission.NAMESPACE_EDIT: Role.MAINTAINER,
+    Permission.PROMOTION_WAIVE: Role.OWNER,
     Permission.VERSION_DELETE: Role.OWNER,
     Permission.MODEL_DELETE: Role.OWNER,
     Permission.MODEL_SHARE: Role.OWNER,
@@ -77,7 +99,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.ACTORS_MANAGE: Role.ADMIN,
     Permission.SERVER_OPERATE: Role.ADMIN,
 }
-"""The least role that holds each permission. NAMESPACE_CREATE may be opened to all by a setting."""
+"""The least role that holds each permission. NAMESPACE_CREATE may be opened to all by a setting; PROMOTION_VOTE
+is also held by the members of the approver groups that a policy names, wherever they have no role."""
 
 READ_PERMISSIONS = frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ})
 """What the visibility 'signed-in' gives to everybody known, and 'public' to everybody."""

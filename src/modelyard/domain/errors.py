@@ -5,6 +5,7 @@ ModelyardError
 │   ├── InvalidName          InvalidAlias  InvalidReference  InvalidDigest  InvalidPath  InvalidManifest
 │   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
+│   ├── InvalidPolicy        a policy file that is malformed or contradicts itself, with the line
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── NoSaver              UntrustedModel  ExtraMissing  UnlawfulFile   (raised by the client only)
 │   ├── MissingBlobs         a manifest names bytes that are not here
@@ -16,10 +17,12 @@ ModelyardError
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
+│   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   └── EventNotFound        RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
+│   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
@@ -145,6 +148,12 @@ class InvalidFact(Invalid):
     code = "invalid_fact"
     text = "{what} is refused: {reason}"
     advice = "Correct the value and send the request again"
+
+
+class InvalidPolicy(Invalid):
+    code = "invalid_policy"
+    text = "the policy is refused at line {line}: {reason}"
+    advice = "Correct the file; a commented example is written by: modelyard policy init"
 
 
 class DigestMismatch(Invalid):
@@ -322,6 +331,21 @@ class EventNotFound(NotFound):
     text, advice = "there is no event {seq}", "Events are numbered from 0; list them with: modelyard audit log"
 
 
+class StageNotFound(NotFound):
+    code = "stage_not_found"
+    text, advice = "{model} has no stage {stage!r}", "Its stages are: {stages}"
+
+
+class PromotionNotFound(NotFound):
+    code = "promotion_not_found"
+    text, advice = "there is no promotion {promotion}", "List them with: modelyard promotions ls"
+
+
+class PolicyNotFound(NotFound):
+    code = "policy_not_found"
+    text, advice = "{what} has no policy of its own", "See what holds with: modelyard policy show {what}"
+
+
 class RouteNotFound(NotFound):
     code = "route_not_found"
     text, advice = "there is nothing at {method} {path}", "All routes are in /api/v1/openapi.json"
@@ -386,6 +410,30 @@ class ProtectedAlias(Conflict):
     code = "protected_alias"
     text = "{model}@{alias} is a stage and is moved by a promotion only"
     advice = "Use: modelyard promote {model}:{version} {alias}"
+
+
+class PromotionClosed(Conflict):
+    code = "promotion_closed"
+    text = "promotion {promotion} is {state} and takes no changes"
+    advice = "Open a new one with: modelyard promote {model}:{version} {stage}"
+
+
+class PromotionStale(Conflict):
+    code = "promotion_stale"
+    text = "promotion {promotion} is stale: {reason}"
+    advice = "Look at it again, then: modelyard promote {model}:{version} {stage}"
+
+
+class StageFull(Conflict):
+    code = "stage_full"
+    text = "{model} has all {slots} places of {stage} taken (versions {versions})"
+    advice = "Take one out first: modelyard demote {model} {stage} --version {oldest}"
+
+
+class NothingToRollBack(Conflict):
+    code = "nothing_to_roll_back"
+    text = "{model} has no earlier version of {stage} to go back to"
+    advice = "See who stood there with: modelyard history {model} --stage {stage}"
 
 
 class FileChanged(Conflict):

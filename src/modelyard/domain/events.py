@@ -189,6 +189,160 @@ class AliasRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDeprecated(Event):
+    kind: ClassVar[str] = "version.deprecated"
+    digest: str
+    replacement: int | None = None
+    ends_at: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionUndeprecated(Event):
+    kind: ClassVar[str] = "version.undeprecated"
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReported(Event):
+    kind: ClassVar[str] = "check.reported"
+    digest: str
+    check: str
+    state: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionEvaluated(Event):
+    kind: ClassVar[str] = "version.evaluated"
+    digest: str
+    metrics: list[dict[str, Any]]
+    split: str | None = None
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAttested(Event):
+    kind: ClassVar[str] = "version.attested"
+    digest: str
+    record_digest: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardEdited(Event):
+    """card_digest: sha256 of the text."""
+
+    kind: ClassVar[str] = "card.edited"
+    digest: str
+    card_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChanged(Event):
+    """number: of the policy in its namespace or model; policy_digest None: it was taken away."""
+
+    kind: ClassVar[str] = "policy.changed"
+    number: int
+    policy_digest: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionEvent(Event):
+    """What all that happens to a promotion names."""
+
+    promotion: int
+    stage: str
+    digest: str
+    record_digest: str
+    policy_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionOpened(PromotionEvent):
+    """reviewers: the groups whose votes the policy asks for; missing: the rules that are not met yet."""
+
+    kind: ClassVar[str] = "promotion.opened"
+    reviewers: list[str]
+    missing: list[str]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionApproved(PromotionEvent):
+    kind: ClassVar[str] = "promotion.approved"
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionRejected(PromotionEvent):
+    """Somebody whose vote counts said no; the promotion is refused for good."""
+
+    kind: ClassVar[str] = "promotion.rejected"
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleWaived(PromotionEvent):
+    kind: ClassVar[str] = "promotion.rule_waived"
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionRefused(PromotionEvent):
+    """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each."""
+
+    kind: ClassVar[str] = "promotion.refused"
+    refusals: list[dict[str, Any]]
+    stays_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionWithdrawn(PromotionEvent):
+    kind: ClassVar[str] = "promotion.withdrawn"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionExpired(PromotionEvent):
+    kind: ClassVar[str] = "promotion.expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPromoted(PromotionEvent):
+    """verdict_digest: of the stored verdict and evidence. warned: rules that a gate in warn mode let pass."""
+
+    kind: ClassVar[str] = "version.promoted"
+    from_version: int | None = None
+    primary: bool
+    verdict_digest: str
+    waived: list[str]
+    warned: list[str]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRolledBack(PromotionEvent):
+    """`version` is where the stage stands now; undid: the promotion that was undone."""
+
+    kind: ClassVar[str] = "stage.rolled_back"
+    from_version: int | None
+    undid: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDemoted(PromotionEvent):
+    """to_version: the primary version of the stage now; None: nobody stands there."""
+
+    kind: ClassVar[str] = "version.demoted"
+    to_version: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BytesCollected(Event):
     kind: ClassVar[str] = "bytes.collected"
     blobs: int
@@ -206,4 +360,11 @@ class LogKeyReplaced(Event):
 
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
-    return {cls.kind: cls for cls in Event.__subclasses__()}
+    found: dict[str, type[Event]] = {}
+    waiting: list[type[Event]] = list(Event.__subclasses__())
+    while waiting:
+        cls = waiting.pop()
+        if "kind" in cls.__dict__:
+            found[cls.kind] = cls
+        waiting.extend(cls.__subclasses__())
+    return found

@@ -34,6 +34,8 @@ RESERVED_NAMESPACES = frozenset(
         "health",
     ]
 )
+STANDARD_STAGES = ("development", "staging", "production")
+"""The stages of a model for which no policy says others, in order."""
 NEWEST_WORDS = frozenset({"main", "latest", "head"})
 MAX_VERSION_NUMBER = 2**53 - 1
 _LONGEST_REF = 400

@@ -55,6 +55,8 @@ class Version(Answer, kw_only=True):
     """Known / applicable facts, 0 to 1."""
     missing: list[str]
     """The facts that are not known, by name."""
+    warning: str | None = None
+    """Of a deprecated version: until when it stays and what to use instead."""
     created: bool | None = None
     """In the answer to a registration: whether the version is new."""
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from modelyard.domain.errors import ModelyardError
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.promotion import usecases as promotion_usecases
+from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.services import Services
 
@@ -39,9 +41,17 @@ def forget_old_answers(services: Services) -> None:
     services.db.write(idempotency.forget_old_answers)
 
 
+def settle_promotions(services: Services) -> None:
+    """Complete what the policy completes by itself, and expire what waited too long."""
+    evaluator = shared_evaluator()
+    for promotion in services.db.read(lambda tx: promotion_usecases.list_ready(tx, evaluator)):
+        services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion, evaluator))  # type: ignore[misc]
+
+
 def standard_jobs() -> list[Job]:
     return [
         Job("note token use", 30, note_token_use, due=30),
+        Job("settle promotions", 3, settle_promotions, due=3),
         Job("sweep uploads", 3600, sweep_uploads, due=60),
         Job("forget old answers", 3600, forget_old_answers, due=90),
     ]

@@ -11,12 +11,22 @@ from modelyard.db.tables.catalog import (
     namespaces,
 )
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
+from modelyard.db.tables.promotion import (
+    effective_policies,
+    policies,
+    promotions,
+    stage_occupants,
+    votes,
+    waivers,
+)
+from modelyard.db.tables.reports import attestations, cards, checks, evaluations
 from modelyard.db.tables.uploads import blob_senders, blobs, uploads
 from modelyard.db.tables.versions import (
     alias_moves,
     aliases,
     manifest_files,
     manifests,
+    version_holds,
     version_metrics,
     version_tags,
     versions,
@@ -27,8 +37,13 @@ __all__ = [
     "actors",
     "alias_moves",
     "aliases",
+    "attestations",
     "blob_senders",
     "blobs",
+    "cards",
+    "checks",
+    "effective_policies",
+    "evaluations",
     "event_head",
     "event_nodes",
     "events",
@@ -43,12 +58,18 @@ __all__ = [
     "model_tags",
     "models",
     "namespaces",
+    "policies",
+    "promotions",
     "server_facts",
     "sessions",
     "sign_in_links",
+    "stage_occupants",
     "tokens",
     "uploads",
+    "version_holds",
     "version_metrics",
     "version_tags",
     "versions",
+    "votes",
+    "waivers",
 ]

@@ -19,6 +19,8 @@ namespaces = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    # Names of the stages that its policy sets, JSON list; None: the standard ones. A model's own go before.
+    sa.Column("protected_aliases", sa.Text),
 )
 
 models = sa.Table(
@@ -46,6 +48,8 @@ models = sa.Table(
     moment("updated_at"),
     moment("archived_at", nullable=True),
     moment("deleted_at", nullable=True),
+    # Names of the stages that its own policy leaves it with, JSON list; None: as its namespace.
+    sa.Column("protected_aliases", sa.Text),
     sa.UniqueConstraint("namespace_id", "name"),
     sa.Index("ix_models_updated_at_id", "updated_at", "id"),
 )

@@ -45,6 +45,8 @@ versions = sa.Table(
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
     moment("updated_at"),
+    # What pulls are warned of, JSON: replacement, ends_at, reason, by, at; None: not deprecated.
+    sa.Column("deprecation", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),
@@ -93,4 +95,15 @@ alias_moves = sa.Table(
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
     sa.Column("reason", sa.Text),
+)
+
+# What must not lose a version, beside its aliases: `kind` stage or deployment forbids archiving it, every
+# kind (also rollback, hold) forbids deleting it. `name` says which one, in words for people.
+version_holds = sa.Table(
+    "version_holds",
+    metadata,
+    sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    moment("created_at"),
 )

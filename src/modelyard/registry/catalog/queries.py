@@ -21,7 +21,7 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
-from modelyard.domain.names import ModelName
+from modelyard.domain.names import STANDARD_STAGES, ModelName
 from modelyard.registry.access.queries import model_role, namespace_role, subject_is
 from modelyard.registry.access.rules import Place
 
@@ -174,6 +174,8 @@ class Model:
     archived_at: int | None
     deleted_at: int | None
     role: Role
+    protected_aliases: tuple[str, ...]
+    """Names of its stages: aliases that only promotion moves."""
 
     @property
     def place(self) -> Place:
@@ -198,13 +200,25 @@ MODEL_COLUMNS = (
     models.c.updated_at,
     models.c.archived_at,
     models.c.deleted_at,
+    sa.func.coalesce(models.c.protected_aliases, namespaces.c.protected_aliases),
 )
 
 
 def to_model(row: Sequence[Any]) -> Model:
     """A row of MODEL_COLUMNS and the role."""
     name = ModelName(row[2], row[3])
-    return Model(row[0], row[1], name, row[4], row[5], Visibility(row[6]), *row[7:17], Role(row[17]))  # type: ignore[call-arg]
+    protected = STANDARD_STAGES if row[17] is None else tuple(load_json(row[17]))
+    return Model(
+        row[0],
+        row[1],
+        name,
+        row[4],
+        row[5],
+        Visibility(row[6]),
+        *row[7:17],
+        Role(row[18]),
+        protected,  # type: ignore[call-arg]
+    )
 
 
 _MODELS = models.join(namespaces, namespaces.c.id == models.c.namespace_id)

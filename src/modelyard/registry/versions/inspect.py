@@ -13,6 +13,7 @@ from typing import Any
 from modelyard.blobs.store import BlobReader, BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
+from modelyard.domain.card_sections import card_sections
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobNotFound
 from modelyard.domain.formats import FormatFacts, needs_reading, read_facts, summarise
@@ -70,7 +71,9 @@ def _read_one(blobs: BlobStore, digest: Digest, path: str) -> str:
         if facts is not None:
             value["facts"] = facts.to_json()
         if path == CARD_PATH:
-            value["card"] = card_words(reader.read(0, MAX_CARD_BYTES))
+            raw = reader.read(0, MAX_CARD_BYTES)
+            value["card"] = card_words(raw)
+            value["sections"] = card_sections(raw.decode("utf-8", "replace"))
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
 
 

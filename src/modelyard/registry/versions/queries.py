@@ -55,6 +55,8 @@ class Version:
     file_count: int
     format_facts: str
     record: str
+    deprecation: str | None = None
+    """JSON: replacement, ends_at, reason, by, at."""
 
 
 _VERSION = (
@@ -74,6 +76,7 @@ _VERSION = (
     manifests.c.file_count,
     manifests.c.format_facts,
     versions.c.record,
+    versions.c.deprecation,
 )
 _VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -136,6 +139,8 @@ class Resolved:
     alias_revision: int | None
     place: Place
     deleted: bool
+    deprecation: str | None
+    """JSON: replacement, ends_at, reason, by, at."""
 
 
 _RESOLVED = (
@@ -150,6 +155,7 @@ _RESOLVED = (
     models.c.visibility,
     models.c.deleted_at,
     model_role(_p("actor_id")),
+    versions.c.deprecation,
 )
 _MODEL_VERSIONS = (
     namespaces.join(models, models.c.namespace_id == namespaces.c.id)
@@ -213,9 +219,10 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[5],
         row[6],
         row[7],
-        row[11],
+        row[12],
         place,
         row[9] is not None,
+        row[11],
     )
 
 

@@ -21,6 +21,7 @@ from modelyard.domain.errors import (
     HasDependents,
     MissingBlobs,
     ModelNotFound,
+    ProtectedAlias,
     SizeMismatch,
     VersionArchived,
     VersionDeleted,
@@ -36,6 +37,7 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries
+from modelyard.registry.versions.holds import refuse_while_needed
 from modelyard.registry.versions.inspect import inspect_files, is_inspected, summarise_files
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
@@ -97,6 +99,8 @@ def register_in(
     model = catalog.ensure_model(tx, actor, settings, wanted.model)
     if wanted.aliases:
         access.check(actor, Permission.ALIAS_MOVE, model.place)
+        for alias in wanted.aliases:
+            _refuse_protected(model, alias, "NUMBER")
     manifest, record = wanted.manifest, wanted.record
     same = None if wanted.force_new else queries.find_same(tx, model.id, manifest.digest, record.digest)
     if same is not None:
@@ -382,7 +386,7 @@ def archive_version(
     if version.state == wanted:
         return _view(tx, model, version)
     if archived:
-        _refuse_while_pointed_at(tx, model, version, "archive")
+        refuse_while_needed(tx, model, version, "archive")
     queries.update_version(tx, version.id, {"state": wanted})
     queries.refresh_newest(tx, model.id)
     common: dict[str, Any] = {
@@ -405,21 +409,9 @@ def delete_version(tx: Transaction, actor: Actor, ref: Ref, reason: str | None =
     model, version = find_version(tx, actor, ref, Permission.VERSION_DELETE)
     if version.state == DELETED:
         return
-    _refuse_while_pointed_at(tx, model, version, "delete")
+    refuse_while_needed(tx, model, version, "delete")
     _bury(tx, actor, model, version, reason)
     queries.refresh_newest(tx, model.id)
-
-
-def _refuse_while_pointed_at(tx: Transaction, model: Model, version: Version, verb: str) -> None:
-    pointing = queries.aliases_at(tx, version.id)
-    if pointing:
-        names = ", ".join(f"@{alias}" for alias in pointing)
-        raise HasDependents(
-            what=f"{model.name}:{version.number}",
-            dependents=f"the alias(es) {names}",
-            remedy=f"Move or remove them first, for example: modelyard alias remove {model.name} {pointing[0]}; "
-            f"then {verb} again",
-        )
 
 
 def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
@@ -446,7 +438,7 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
         raise HasDependents(
             what=str(model.name),
             dependents="the alias(es) " + ", ".join(f"@{a.alias} (version {a.number})" for a in pointing),
-            remedy=f"Remove them first, for example: modelyard alias remove {model.name} {pointing[0].alias}",
+            remedy=f"Remove them first, for example: modelyard {_removal(model, pointing[0].alias)}",
         )
     for version in queries.list_versions(
         tx, model.id, before=None, limit=1_000_000, states=[READY, ARCHIVED], tags={}, metrics=()
@@ -454,6 +446,10 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
         _bury(tx, actor, model, version, reason)
     catalog.bury_model(tx, actor, model, reason)
     queries.refresh_newest(tx, model.id)
+
+
+def _removal(model: Model, alias: str) -> str:
+    return f"{'demote' if alias in model.protected_aliases else 'alias remove'} {model.name} {alias}"
 
 
 # --- aliases -----------------------------------------------------------------------------------------------
@@ -480,6 +476,7 @@ def set_alias(
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
+    _refuse_protected(model, alias, version.number)
     present = queries.find_alias(tx, model.id, alias)
     _check_seen(model, alias, present, seen)
     if present is not None and present.number == version.number:
@@ -498,6 +495,13 @@ def remove_alias(
 ) -> None:
     """Raises AliasNotFound, AliasMoved."""
     model = catalog.find_open_model(tx, actor, name, Permission.ALIAS_MOVE)
+    if alias in model.protected_aliases:
+        raise ProtectedAlias(
+            model=str(model.name),
+            alias=str(alias),
+            version="",
+            fix=f"Use: modelyard demote {model.name} {alias}",
+        )
     present = queries.find_alias(tx, model.id, alias)
     if present is None or present.number is None:
         raise AliasNotFound(model=str(model.name), alias=str(alias))
@@ -526,6 +530,12 @@ def remove_alias(
         actor,
         model.id,
     )
+
+
+def _refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
+    """A stage is moved by promotion alone, whoever asks through whichever door."""
+    if alias in model.protected_aliases:
+        raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
 
 
 def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:

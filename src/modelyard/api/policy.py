@@ -1,0 +1,181 @@
+"""Routes of policies of namespaces and models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import promotion_shapes as shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.domain.names import parse_namespace
+from modelyard.registry.idempotency import Answer
+from modelyard.registry.promotion import policies
+from modelyard.registry.promotion.expressions import shared_evaluator
+from modelyard.registry.promotion.replay import replay
+from modelyard.registry.promotion.schema import example_policy, policy_schema
+from modelyard.wire import policy as wire
+from modelyard.wire.base import PageQuery, Reason, encode
+
+table = RouteTable("policy")
+_NAMESPACE = "/api/v1/namespaces/{namespace}/policy"
+_MODEL = "/api/v1/models/{namespace}/{name}/policy"
+
+
+def _of(call: Call) -> tuple[str, str | None]:
+    if "name" in call.path:
+        return call.model.namespace, call.model.name
+    return parse_namespace(call.path["namespace"]), None
+
+
+@table.route("GET", "/api/v1/policy/schema", returns="application/schema+json", public=True)
+async def show_policy_schema(call: Call) -> Response:
+    """The JSON schema of the policy file."""
+    return Response(encode(policy_schema()), media_type="application/schema+json")
+
+
+@table.route("GET", "/api/v1/policy/example", returns="application/yaml", public=True)
+async def show_policy_example(call: Call) -> Response:
+    """A commented policy to begin with."""
+    return Response(example_policy(), media_type="application/yaml")
+
+
+async def _show(call: Call) -> Response:
+    view = await call.read(lambda tx: policies.show_policy(tx, call.actor, *_of(call)))
+    shown = shapes.policy(view)
+    return json_response(shown, headers={"etag": revision_tag(shown)})
+
+
+async def _set(call: Call) -> Any:
+    body: wire.SetPolicy = call.body
+    namespace, model = _of(call)
+    evaluator = shared_evaluator()
+    if body.dry_run:
+        await call.read(
+            lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text, evaluator=evaluator)
+        )
+        return Answer(
+            200,
+            encode(
+                shapes.policy(
+                    await call.read(lambda tx: policies.show_policy(tx, call.actor, namespace, model))
+                )
+            ),
+        )
+    return await call.commit(
+        lambda tx: shapes.policy(
+            policies.set_policy(
+                tx,
+                call.actor,
+                namespace,
+                model,
+                body.text,
+                reason=body.reason,
+                seen=call.seen_revision,
+                evaluator=evaluator,
+            )
+        ),
+        etag=revision_tag,
+    )
+
+
+async def _remove(call: Call) -> Any:
+    namespace, model = _of(call)
+    return await call.commit(
+        lambda tx: shapes.policy(
+            policies.remove_policy(
+                tx, call.actor, namespace, model, reason=call.query.reason, seen=call.seen_revision
+            )
+        ),
+        etag=revision_tag,
+    )
+
+
+async def _history(call: Call) -> wire.PolicyVersionPage:
+    limit = page_limit(call.query)
+    before = decode_cursor(call.query.cursor, int)
+    _, found = await call.read(
+        lambda tx: policies.list_policy_versions(
+            tx, call.actor, *_of(call), before[0] if before else None, limit + 1
+        )
+    )
+    page, cursor = cut(found, limit, lambda version: (version.number,))
+    return wire.PolicyVersionPage(items=[shapes.policy_version(v) for v in page], next_cursor=cursor)
+
+
+async def _test(call: Call) -> wire.PolicyTest:
+    body: wire.TestPolicy = call.body
+    namespace, model = _of(call)
+    since = parse_time(body.since)
+    found = await call.read(
+        lambda tx: replay(
+            tx, call.actor, namespace, model, body.text, since=since, evaluator=shared_evaluator()
+        )
+    )
+    return wire.PolicyTest(
+        of=f"{namespace}/{model}" if model else namespace,
+        judged=len(found),
+        differing=sum(item.differs for item in found),
+        items=[shapes.replayed(item) for item in found],
+    )
+
+
+@table.route("GET", _NAMESPACE, returns=wire.Policy)
+async def show_namespace_policy(call: Call) -> Any:
+    """The policy of a namespace; the ETag is its number."""
+    return await _show(call)
+
+
+@table.route("PUT", _NAMESPACE, body=wire.SetPolicy, returns=wire.Policy)
+async def set_namespace_policy(call: Call) -> Any:
+    """Put a policy in force for all models of a namespace. If-Match guards against a change in between."""
+    return await _set(call)
+
+
+@table.route("DELETE", _NAMESPACE, query=Reason, returns=wire.Policy)
+async def remove_namespace_policy(call: Call) -> Any:
+    """Take a namespace's policy away; its texts stay in the history."""
+    return await _remove(call)
+
+
+@table.route("GET", f"{_NAMESPACE}/history", query=PageQuery, returns=wire.PolicyVersionPage)
+async def list_namespace_policies(call: Call) -> Any:
+    """Every policy that a namespace ever had, newest first."""
+    return await _history(call)
+
+
+@table.route("POST", f"{_NAMESPACE}/test", body=wire.TestPolicy, returns=wire.PolicyTest)
+async def test_namespace_policy(call: Call) -> Any:
+    """Judge a namespace's past promotions under another policy; nothing is changed."""
+    return await _test(call)
+
+
+@table.route("GET", _MODEL, returns=wire.Policy)
+async def show_model_policy(call: Call) -> Any:
+    """What holds for a model: its own policy, its namespace's, and what both amount to."""
+    return await _show(call)
+
+
+@table.route("PUT", _MODEL, body=wire.SetPolicy, returns=wire.Policy)
+async def set_model_policy(call: Call) -> Any:
+    """Put a policy in force for one model. If-Match guards against a change in between."""
+    return await _set(call)
+
+
+@table.route("DELETE", _MODEL, query=Reason, returns=wire.Policy)
+async def remove_model_policy(call: Call) -> Any:
+    """Take a model's own policy away; its texts stay in the history."""
+    return await _remove(call)
+
+
+@table.route("GET", f"{_MODEL}/history", query=PageQuery, returns=wire.PolicyVersionPage)
+async def list_model_policies(call: Call) -> Any:
+    """Every policy that a model ever had of its own, newest first."""
+    return await _history(call)
+
+
+@table.route("POST", f"{_MODEL}/test", body=wire.TestPolicy, returns=wire.PolicyTest)
+async def test_model_policy(call: Call) -> Any:
+    """Judge a model's past promotions under another policy of its own; nothing is changed."""
+    return await _test(call)

@@ -1,0 +1,290 @@
+"""Routes of stages and promotions: judge, promote, vote, waive, withdraw, roll back, demote, deprecate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from modelyard.api import promotion_shapes as shapes
+from modelyard.api import shapes as common
+from modelyard.api.errors import problem
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import InvalidRequest, PromotionNotFound, Refused
+from modelyard.domain.names import Ref
+from modelyard.registry.idempotency import Answer
+from modelyard.registry.promotion import stages, usecases
+from modelyard.registry.promotion.expressions import shared_evaluator
+from modelyard.registry.promotion.queries import PromotionFilter
+from modelyard.registry.promotion.usecases import Wish
+from modelyard.registry.versions import deprecation
+from modelyard.wire import promotion as wire
+from modelyard.wire import versions as versions_wire
+from modelyard.wire.base import Reason, encode
+
+table = RouteTable("promotion")
+_MODEL = "/api/v1/models/{namespace}/{name}"
+
+
+def _wish(call: Call) -> Wish:
+    body: wire.Promote = call.body
+    if (body.version is None) == (body.target is None):
+        raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
+    selector = f":{body.version}" if body.target is None else body.target
+    if selector[:1] not in ":@":
+        selector = f":{selector}"
+    return Wish(
+        ref=Ref.parse(f"{call.model}{selector}"),
+        stage=body.stage,
+        reason=body.reason,
+        request=body.request,
+        primary=body.primary,
+        keep_open=body.keep_open,
+        seen=body.seen_revision,
+    )
+
+
+def _promotion_id(call: Call) -> int:
+    text = call.path["promotion"]
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise PromotionNotFound(promotion=text[:40])
+    return int(text)
+
+
+# --- promotions ----------------------------------------------------------------------------------------
+
+
+@table.route("POST", f"{_MODEL}/promotions", body=wire.Promote, returns=wire.Attempt, status=201)
+async def promote(call: Call) -> Any:
+    """Move a version into a stage if its gate lets it in. 409 with the verdict when it does not.
+
+    200 for a dry run, and when the version stands there already; 202 for a request that waits.
+    """
+    wish, evaluator = _wish(call), shared_evaluator()
+    # Judged once beside the writer: what its expressions give is then known inside.
+    dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish, evaluator))
+    if call.body.dry_run:
+        return Answer(200, encode(shapes.attempt(dry, dry_run=True)))
+
+    def work(tx: Transaction) -> Answer:
+        found = usecases.promote(tx, call.actor, wish, evaluator)
+        shown = shapes.attempt(found, request=wish.request)
+        if shown.outcome == "refused":
+            return Answer(409, encode(_refusal(shown, call.request_id)))
+        status = 201 if found.done and found.changed else 200 if found.done else 202
+        return Answer(status, encode(shown))
+
+    return await call.commit(work)
+
+
+def _refusal(attempt: wire.Attempt, request_id: str) -> Any:
+    """No, in this door's own words; the verdict is among the fields."""
+    missing = [r for r in attempt.verdict.results if r.outcome in ("fail", "unknown")]
+    number = attempt.promotion.id if attempt.promotion else None
+    still = number is not None and attempt.promotion is not None and attempt.promotion.state == "open"
+    error = Refused(
+        reason=f"{attempt.reference} may not enter {attempt.stage}: "
+        f"{len(missing)} of {len(attempt.verdict.results)} rules are not met ({', '.join(r.rule for r in missing)})",
+        fix=f"Promotion {number} stays open; meet the rules, then promote again" if still else None,
+        attempt=msgspec.to_builtins(attempt, enc_hook=str),
+    )
+    return problem(error, request_id)
+
+
+@table.route("GET", f"{_MODEL}/promotions", query=wire.PromotionQuery, returns=wire.PromotionPage)
+async def list_promotions(call: Call) -> wire.PromotionPage:
+    """Promotions, rollbacks and demotions of a model, newest first."""
+    query: wire.PromotionQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    chosen = PromotionFilter(
+        stage=query.stage,
+        states=tuple(query.state),
+        number=query.version,
+        since=parse_time(query.since) if query.since else None,
+    )
+    found = await call.read(
+        lambda tx: usecases.list_promotions(
+            tx, call.actor, call.model, chosen, before[0] if before else None, limit + 1
+        )
+    )
+    page, cursor = cut(found, limit, lambda row: (row.id,))
+    return wire.PromotionPage(
+        items=[shapes.promotion(row, with_verdict=True) for row in page], next_cursor=cursor
+    )
+
+
+@table.route("GET", "/api/v1/promotions", query=wire.ReviewQuery, returns=wire.PromotionPage)
+async def list_to_review(call: Call) -> wire.PromotionPage:
+    """Open promotions, of all models, that wait for the caller's vote."""
+    limit = page_limit(call.query)
+    before = decode_cursor(call.query.cursor, int)
+    found = await call.read(
+        lambda tx: usecases.list_to_review(tx, call.actor, limit + 1, before[0] if before else None)
+    )
+    page, cursor = cut(found, limit, lambda row: (row.id,))
+    return wire.PromotionPage(
+        items=[shapes.promotion(row, with_verdict=True) for row in page], next_cursor=cursor
+    )
+
+
+@table.route("GET", "/api/v1/promotions/{promotion}", returns=wire.Promotion)
+async def show_promotion(call: Call) -> wire.Promotion:
+    """One promotion with its votes and waivers; an open one with the verdict of now."""
+    evaluator = shared_evaluator()
+    view = await call.read(lambda tx: usecases.show_promotion(tx, call.actor, _promotion_id(call), evaluator))
+    return shapes.promotion_view(view)
+
+
+async def _warm(call: Call) -> None:
+    """Let the promotion's expressions be evaluated before the writer needs what they give."""
+    await show_promotion(call)
+
+
+@table.route("POST", "/api/v1/promotions/{promotion}/votes", body=wire.CastVote, returns=wire.Promotion)
+async def vote(call: Call) -> Any:
+    """Approve a promotion, or reject it for good."""
+    body: wire.CastVote = call.body
+    await _warm(call)
+    return await call.commit(
+        lambda tx: shapes.promotion_view(
+            usecases.vote(
+                tx,
+                call.actor,
+                _promotion_id(call),
+                approves=body.approves,
+                comment=body.comment,
+                evaluator=shared_evaluator(),
+            )
+        )
+    )
+
+
+@table.route("POST", "/api/v1/promotions/{promotion}/waivers", body=wire.WaiveRule, returns=wire.Promotion)
+async def waive_rule(call: Call) -> Any:
+    """Set one rule aside for this promotion, with a reason."""
+    body: wire.WaiveRule = call.body
+    await _warm(call)
+    return await call.commit(
+        lambda tx: shapes.promotion_view(
+            usecases.waive(
+                tx,
+                call.actor,
+                _promotion_id(call),
+                rule=body.rule,
+                reason=body.reason,
+                evaluator=shared_evaluator(),
+            )
+        )
+    )
+
+
+@table.route("POST", "/api/v1/promotions/{promotion}/withdraw", body=Reason, returns=wire.Promotion)
+async def withdraw_promotion(call: Call) -> Any:
+    """Take an open promotion back."""
+    return await call.commit(
+        lambda tx: shapes.promotion_view(
+            usecases.withdraw(
+                tx, call.actor, _promotion_id(call), reason=call.body.reason, evaluator=shared_evaluator()
+            )
+        )
+    )
+
+
+# --- stages ----------------------------------------------------------------------------------------------
+
+
+@table.route("GET", f"{_MODEL}/stages", returns=wire.StageList)
+async def list_stages(call: Call) -> wire.StageList:
+    """The stages of a model in order, and who stands there."""
+    model, policy, found = await call.read(lambda tx: stages.list_stages(tx, call.actor, call.model))
+    return wire.StageList(
+        model=str(model.name), policy_digest=policy.digest, items=[shapes.stage(view) for view in found]
+    )
+
+
+@table.route("GET", f"{_MODEL}/stages/{{stage}}/history", query=wire.StageMoveQuery, returns=wire.StageMovePage)
+async def list_stage_history(call: Call) -> wire.StageMovePage:
+    """Who stood in a stage when, who let them in and on what verdict; newest first."""
+    query: wire.StageMoveQuery = call.query
+    if not 1 <= query.limit <= 500:
+        raise InvalidRequest(reason=f"limit is {query.limit}, it may be 1 to 500", fix="Choose another limit")
+    stage = call.path["stage"]
+    at = parse_time(query.at) if query.at else None
+    found = await call.read(
+        lambda tx: stages.list_history(tx, call.actor, call.model, stage, at=at, limit=query.limit)
+    )
+    return wire.StageMovePage(
+        model=str(call.model), stage=stage, items=[shapes.stage_move(move) for move in found]
+    )
+
+
+@table.route(
+    "POST", f"{_MODEL}/stages/{{stage}}/rollback", body=wire.Rollback, returns=wire.Promotion, status=201
+)
+async def rollback(call: Call) -> Any:
+    """Take back the last move of a stage, or go back to a version that stood there before."""
+    body: wire.Rollback = call.body
+    return await call.commit(
+        lambda tx: shapes.promotion(
+            stages.rollback(
+                tx,
+                call.actor,
+                call.model,
+                call.path["stage"],
+                to=body.to,
+                reason=body.reason,
+                seen=body.seen_revision,
+            )
+        )
+    )
+
+
+@table.route("POST", f"{_MODEL}/stages/{{stage}}/demote", body=wire.Demote, returns=wire.Promotion, status=201)
+async def demote(call: Call) -> Any:
+    """Take a version out of a stage."""
+    body: wire.Demote = call.body
+    return await call.commit(
+        lambda tx: shapes.promotion(
+            stages.demote(
+                tx,
+                call.actor,
+                call.model,
+                call.path["stage"],
+                version=body.version,
+                next_primary=body.next_primary,
+                reason=body.reason,
+                seen=body.seen_revision,
+            )
+        )
+    )
+
+
+# --- deprecation -------------------------------------------------------------------------------------------
+
+
+@table.route(
+    "PUT", f"{_MODEL}/versions/{{version}}/deprecation", body=wire.Deprecate, returns=versions_wire.Version
+)
+async def deprecate_version(call: Call) -> Any:
+    """Warn whoever resolves or pulls the version, and name what to use instead."""
+    body: wire.Deprecate = call.body
+    ends_at = parse_time(body.ends_at) if body.ends_at else None
+    return await call.commit(
+        lambda tx: common.version(
+            deprecation.deprecate_version(
+                tx, call.actor, call.ref, replacement=body.replacement, ends_at=ends_at, reason=body.reason
+            )
+        ),
+        etag=revision_tag,
+    )
+
+
+@table.route("DELETE", f"{_MODEL}/versions/{{version}}/deprecation", returns=versions_wire.Version)
+async def undeprecate_version(call: Call) -> Any:
+    """Stop warning."""
+    return await call.commit(
+        lambda tx: common.version(deprecation.undeprecate_version(tx, call.actor, call.ref)), etag=revision_tag
+    )

@@ -1,0 +1,120 @@
+"""Routes of what is said of a version after it was registered: checks, evaluations, attestations, its card."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from functools import partial
+from typing import Any
+
+from modelyard.api import promotion_shapes as shapes
+from modelyard.api.routing import Call, RouteTable
+from modelyard.db.transaction import Transaction, time_text
+from modelyard.domain.attested import attested_bytes
+from modelyard.registry.attestations import usecases as attestations
+from modelyard.registry.cards import usecases as cards
+from modelyard.registry.checks import usecases as checks
+from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.versions import usecases as versions
+from modelyard.wire import reports as wire
+
+table = RouteTable("reports")
+_VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
+
+
+@table.route("POST", f"{_VERSION}/checks", body=wire.ReportCheck, returns=wire.CheckList, status=201)
+async def report_check(call: Call) -> Any:
+    """Report a check of a version; answers with all of its checks."""
+    body: wire.ReportCheck = call.body
+    report = checks.Report(body.name, body.state, body.url, body.summary, body.details)
+
+    def work(tx: Transaction) -> wire.CheckList:
+        checks.report_check(tx, call.actor, call.ref, report)
+        return _checks(call, tx)
+
+    return await call.commit(work)
+
+
+def _checks(call: Call, tx: Transaction) -> wire.CheckList:
+    found = checks.list_checks(tx, call.actor, call.ref)
+    return wire.CheckList(reference=str(call.ref), items=[shapes.check(item) for item in found])
+
+
+@table.route("GET", f"{_VERSION}/checks", returns=wire.CheckList)
+async def list_checks(call: Call) -> wire.CheckList:
+    """The checks of a version, newest first; the first of each name counts."""
+    return await call.read(lambda tx: _checks(call, tx))
+
+
+@table.route("POST", f"{_VERSION}/evaluations", body=wire.ReportEvaluation, returns=wire.Evaluation, status=201)
+async def report_evaluation(call: Call) -> Any:
+    """Report metrics of a version, measured on a dataset split."""
+    body: wire.ReportEvaluation = call.body
+    return await call.commit(
+        lambda tx: shapes.evaluation(
+            evaluations.report_evaluation(
+                tx, call.actor, call.ref, body.metrics, split=body.split, dataset=body.dataset
+            )
+        )
+    )
+
+
+@table.route("GET", f"{_VERSION}/evaluations", returns=wire.EvaluationList)
+async def list_evaluations(call: Call) -> wire.EvaluationList:
+    """Evaluations of a version, newest first. Metrics frozen at registration are in its record."""
+    found = await call.read(lambda tx: evaluations.list_evaluations(tx, call.actor, call.ref))
+    return wire.EvaluationList(reference=str(call.ref), items=[shapes.evaluation(item) for item in found])
+
+
+@table.route("POST", f"{_VERSION}/attestations", body=wire.Attest, returns=wire.Attestation, status=201)
+async def add_attestation(call: Call) -> Any:
+    """Add a signature over the version's digests."""
+
+    def work(tx: Transaction) -> wire.Attestation:
+        found = attestations.add_attestation(tx, call.actor, call.ref, call.body.signature)
+        return wire.Attestation(signature=found.signature, at=time_text(found.at), by=found.by)
+
+    return await call.commit(work)
+
+
+@table.route("GET", f"{_VERSION}/attestations", returns=wire.AttestationList)
+async def list_attestations(call: Call) -> wire.AttestationList:
+    """The signatures over a version, and the statement they are made over."""
+
+    def find(tx: Transaction) -> wire.AttestationList:
+        view = versions.show_version(tx, call.actor, call.ref)
+        found = attestations.list_attestations(tx, call.actor, call.ref)
+        statement = attested_bytes(view.version.digest, view.version.record_digest)
+        return wire.AttestationList(
+            reference=str(call.ref),
+            statement=base64.b64encode(statement).decode(),
+            items=[wire.Attestation(signature=a.signature, at=time_text(a.at), by=a.by) for a in found],
+        )
+
+    return await call.read(find)
+
+
+@table.route("PUT", f"{_VERSION}/card", body=wire.SetCard, returns=wire.Card)
+async def set_card(call: Call) -> Any:
+    """Set the version's card; it stands before the README.md among its files, which stay as they are."""
+    return await call.commit(lambda tx: _card(call, cards.set_card(tx, call.actor, call.ref, call.body.text)))
+
+
+@table.route("GET", f"{_VERSION}/card", returns=wire.Card)
+async def show_card(call: Call) -> wire.Card:
+    """The version's card and its sections."""
+    services = call.services
+    found = await asyncio.get_running_loop().run_in_executor(
+        services.transfers, partial(cards.show_card, services.db, services.blobs, call.actor, call.ref)
+    )
+    return _card(call, found)
+
+
+def _card(call: Call, found: cards.Card) -> wire.Card:
+    return wire.Card(
+        reference=str(call.ref),
+        text=found.text,
+        sections=found.sections,
+        by=found.by,
+        at=time_text(found.at) if found.at is not None else None,
+    )

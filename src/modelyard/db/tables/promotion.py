@@ -1,0 +1,110 @@
+"""Policies, promotions through their gates, votes and waivers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from modelyard.db.tables.base import BigId, id_column, metadata, moment
+
+# Every text that was ever in force; the newest number counts, an empty text is no policy.
+policies = sa.Table(
+    "policies",
+    metadata,
+    id_column(),
+    sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), nullable=False),
+    # 0: of the namespace. No foreign key, because 0 is not a model.
+    sa.Column("model_id", BigId, nullable=False, server_default="0"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    moment("at"),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    sa.UniqueConstraint("namespace_id", "model_id", "number"),
+)
+
+# What held in the end when something was decided: canonical JSON by its digest.
+effective_policies = sa.Table(
+    "effective_policies",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    moment("at"),
+)
+
+# Every wish to move a version into a stage, and every other move of a stage (rollback, demotion).
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    id_column(),
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), nullable=False),
+    sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("record_digest", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    # promote, rollback or demote
+    sa.Column("kind", sa.Text, nullable=False),
+    # open, done, refused, withdrawn or expired
+    sa.Column("state", sa.Text, nullable=False),
+    # 1: becomes the stage's primary version, which the alias points at.
+    sa.Column("primary_wanted", sa.Integer, nullable=False, server_default="1"),
+    # Version and revision of the alias when it was asked for; another revision later makes it stale.
+    sa.Column("seen_number", sa.BigInteger),
+    sa.Column("seen_revision", sa.Integer, nullable=False),
+    sa.Column("policy_digest", sa.Text, sa.ForeignKey("effective_policies.digest"), nullable=False),
+    sa.Column("reason", sa.Text),
+    moment("opened_at"),
+    sa.Column("opened_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    moment("expires_at", nullable=True),
+    moment("closed_at", nullable=True),
+    sa.Column("closed_by", BigId, sa.ForeignKey("actors.id")),
+    sa.Column("closed_reason", sa.Text),
+    # The last verdict and the evidence it was given on, canonical JSON.
+    sa.Column("verdict", sa.Text),
+    sa.Column("evidence", sa.Text),
+    # Place in the stage's history, 1, 2, … in the order of moves; None: nothing was moved.
+    sa.Column("move", sa.Integer),
+    # Who stood there afterwards: the alias's version, and a JSON list of all.
+    sa.Column("after_primary", sa.BigInteger),
+    sa.Column("after_all", sa.Text),
+    # The move that a rollback undid.
+    sa.Column("undid", BigId),
+    sa.UniqueConstraint("model_id", "stage", "move"),
+    sa.Index("ix_promotions_model_id_id", "model_id", "id"),
+    sa.Index("ix_promotions_state_id", "state", "id"),
+)
+
+votes = sa.Table(
+    "votes",
+    metadata,
+    id_column(),
+    sa.Column("promotion_id", BigId, sa.ForeignKey("promotions.id"), nullable=False, index=True),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    sa.Column("approves", sa.Integer, nullable=False),
+    sa.Column("comment", sa.Text),
+    sa.Column("policy_digest", sa.Text, nullable=False),
+    moment("at"),
+)
+
+waivers = sa.Table(
+    "waivers",
+    metadata,
+    id_column(),
+    sa.Column("promotion_id", BigId, sa.ForeignKey("promotions.id"), nullable=False, index=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("policy_digest", sa.Text, nullable=False),
+    moment("at"),
+)
+
+# Versions that stand in a stage beside the primary one.
+stage_occupants = sa.Table(
+    "stage_occupants",
+    metadata,
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), primary_key=True),
+    moment("since"),
+)

@@ -1,0 +1,12 @@
+"""The bytes that an attestation signs."""
+
+from __future__ import annotations
+
+from modelyard.domain.canonical import canonical_json
+
+
+def attested_bytes(digest: str, record_digest: str) -> bytes:
+    """Canonical JSON naming the files and the facts of a version, and what the signature is for."""
+    return canonical_json(
+        {"type": "modelyard.attestation.v1", "digest": digest, "record_digest": record_digest}
+    )

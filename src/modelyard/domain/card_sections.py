@@ -1,0 +1,54 @@
+"""What a card says, section by section."""
+
+from __future__ import annotations
+
+import re
+
+MAX_CARD_BYTES = 256 * 1024
+MAX_SECTIONS = 200
+
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)[ \t#]*\Z")
+_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*\Z")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_WORD = re.compile(r"\w+")
+
+
+def card_sections(text: str) -> dict[str, int]:
+    """Heading in lower case → words below it, down to the next heading of any level.
+
+    Front matter, comments and what stands in code fences are no headings; comments are no words either, so
+    that a template's hints do not fill a section.
+    """
+    found: dict[str, int] = {}
+    current: str | None = None
+    previous = ""
+    fence = ""
+    for line in _body_lines(text):
+        stripped = line.strip()
+        if stripped[:3] in ("```", "~~~"):
+            fence = "" if fence == stripped[:3] else fence or stripped[:3]
+            continue
+        heading = None if fence else _HEADING.match(line)
+        title = heading["title"] if heading else None
+        if title is None and not fence and _UNDERLINE.match(line) and previous.strip():
+            title = previous
+            if current is not None:
+                found[current] -= len(_WORD.findall(previous))
+        if title is not None:
+            current = " ".join(title.replace("*", "").replace("_", " ").casefold().split())[:200]
+            if len(found) >= MAX_SECTIONS and current not in found:
+                break
+            found.setdefault(current, 0)
+        elif current is not None:
+            found[current] += len(_WORD.findall(line))
+        previous = "" if title is not None else line
+    return found
+
+
+def _body_lines(text: str) -> list[str]:
+    lines = _COMMENT.sub("", text.removeprefix("\ufeff")).splitlines()
+    if lines and lines[0].rstrip() == "---":
+        for index, line in enumerate(lines[1:], 1):
+            if line.rstrip() == "---":
+                return lines[index + 1 :]
+    return lines

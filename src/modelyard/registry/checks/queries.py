@@ -1,0 +1,85 @@
+"""SQL of checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import actors, checks
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+
+_p = sa.bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: str
+    url: str
+    summary: str
+    details: str | None
+    at: int
+    by: str
+
+
+_INSERT = Statement(
+    checks.insert().values(
+        version_id=_p("version_id"),
+        name=_p("name"),
+        state=_p("state"),
+        url=_p("url"),
+        summary=_p("summary"),
+        details=_p("details"),
+        at=_p("now"),
+        actor_id=_p("actor_id"),
+    )
+)
+
+
+def insert_check(
+    tx: Transaction,
+    actor: Actor,
+    version_id: int,
+    *,
+    name: str,
+    state: str,
+    url: str,
+    summary: str,
+    details: str | None,
+) -> None:
+    tx.run(
+        _INSERT,
+        version_id=version_id,
+        name=name,
+        state=state,
+        url=url,
+        summary=summary,
+        details=details,
+        now=tx.now,
+        actor_id=actor.id,
+    )
+
+
+_LIST = Statement(
+    sa.select(
+        checks.c.name,
+        checks.c.state,
+        checks.c.url,
+        checks.c.summary,
+        checks.c.details,
+        checks.c.at,
+        actors.c.name,
+    )
+    .join(actors, actors.c.id == checks.c.actor_id)
+    .where(checks.c.version_id == _p("version_id"), checks.c.at <= _p("until"))
+    .order_by(checks.c.id.desc())
+    .limit(_p("limit"))
+)
+
+
+def list_checks(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Check]:
+    """Newest first, those reported up to that moment."""
+    return [Check(*row) for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)]

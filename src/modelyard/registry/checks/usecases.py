@@ -1,0 +1,89 @@
+"""Reporting and reading checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from modelyard.db.transaction import Transaction, dump_json
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.names import Ref
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.checks import queries
+from modelyard.registry.checks.queries import Check
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import DELETED, find_version
+
+STATES = ("pass", "fail", "error", "pending")
+MAX_DETAILS_BYTES = 64 * 1024
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reporter says."""
+
+    name: str
+    state: str
+    url: str = ""
+    summary: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tuple[Model, Version]:
+    """Add a result to a version. Raises Invalid, VersionDeleted, Denied."""
+    model, version = find_version(tx, actor, ref, Permission.CHECK_REPORT)
+    if version.state == DELETED:
+        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    if not _NAME.match(report.name):
+        raise Invalid(
+            reason=f"{report.name[:60]!r} is no name of a check",
+            fix="Use up to 100 letters, digits and . _ / -, for example unit-tests or ci/train",
+        )
+    if report.state not in STATES:
+        raise Invalid(reason=f"{report.state[:30]!r} is no state of a check", fix=f"Use {', '.join(STATES)}")
+    if report.url and (urlsplit(report.url).scheme not in ("http", "https") or len(report.url) > 2000):
+        raise Invalid(
+            reason="the url of a check begins with http:// or https://", fix="Correct it or leave it out"
+        )
+    details = dump_json(dict(report.details)) if report.details else None
+    if details is not None and len(details) > MAX_DETAILS_BYTES:
+        raise Invalid(
+            reason=f"the details of a check are larger than {MAX_DETAILS_BYTES} bytes", fix="Link to them"
+        )
+    queries.insert_check(
+        tx,
+        actor,
+        version.id,
+        name=report.name,
+        state=report.state,
+        url=catalog_rules.check_text(report.url, "the url", 2000),
+        summary=catalog_rules.check_text(report.summary, "the summary", 2000),
+        details=details,
+    )
+    tx.append(
+        events.CheckReported(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version.number,
+            digest=version.digest,
+            check=report.name,
+            state=report.state,
+            url=report.url or None,
+        ),
+        actor,
+        model.id,
+    )
+    return model, version
+
+
+def list_checks(tx: Transaction, actor: Actor, ref: Ref) -> list[Check]:
+    """Newest first; the first of each name counts."""
+    _, version = find_version(tx, actor, ref)
+    return queries.list_checks(tx, version.id, tx.now)

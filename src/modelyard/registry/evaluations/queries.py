@@ -1,0 +1,50 @@
+"""SQL of evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import actors, evaluations
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+
+_p = sa.bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    split: str
+    dataset: str
+    metrics: str
+    """JSON, as in a record."""
+    at: int
+    by: str
+
+
+_LIST = Statement(
+    sa.select(
+        evaluations.c.split, evaluations.c.dataset, evaluations.c.metrics, evaluations.c.at, actors.c.name
+    )
+    .join(actors, actors.c.id == evaluations.c.actor_id)
+    .where(evaluations.c.version_id == _p("version_id"), evaluations.c.at <= _p("until"))
+    .order_by(evaluations.c.id.desc())
+    .limit(_p("limit"))
+)
+
+
+def list_evaluations(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Evaluation]:
+    """Newest first, those reported up to that moment."""
+    return [Evaluation(*row) for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)]
+
+
+def insert_evaluation(
+    tx: Transaction, actor: Actor, version_id: int, *, split: str, dataset: str, metrics: str
+) -> None:
+    tx.execute(
+        evaluations.insert().values(
+            version_id=version_id, split=split, dataset=dataset, metrics=metrics, at=tx.now, actor_id=actor.id
+        )
+    )

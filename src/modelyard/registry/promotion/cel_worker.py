@@ -1,0 +1,56 @@
+"""The process in which CEL expressions are evaluated: a line of JSON in, a line of JSON out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+MEMORY_BYTES = 1 << 30
+MAX_ERROR = 300
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """With a context: {value} or {error}; without: {names} that the expression uses, or {error}."""
+    import cel
+
+    try:
+        program = cel.compile(request["expr"])
+    except Exception as exc:  # noqa: BLE001 - whatever a strange source raises is its own fault
+        return {"error": f"it does not compile: {_first_line(exc)}"}
+    if "context" not in request:
+        return {"names": sorted(program.references()["variables"])}
+    try:
+        value = program.execute(request["context"])
+    except KeyError as exc:
+        return {"error": f"there is no {exc.args[0]!r} here"}
+    except Exception as exc:  # noqa: BLE001 - as above
+        return {"error": _first_line(exc)}
+    if not isinstance(value, bool):
+        return {"error": f"it gives {type(value).__name__}, not true or false"}
+    return {"value": value}
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0][:MAX_ERROR]
+
+
+def main() -> None:
+    import cel  # noqa: F401 - imported before the first expression is timed
+
+    _limit_memory()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

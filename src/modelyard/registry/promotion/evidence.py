@@ -1,0 +1,167 @@
+"""Gathers what the rules ask for from the features below, as it is now or as it was at a moment."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.record import completeness, missing_facts, parse_metrics
+from modelyard.registry.attestations import queries as attestations
+from modelyard.registry.cards import usecases as cards
+from modelyard.registry.catalog import queries as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.checks import queries as checks
+from modelyard.registry.evaluations import queries as evaluations
+from modelyard.registry.promotion import queries
+from modelyard.registry.promotion.expressions import Evaluator, with_assertions
+from modelyard.registry.promotion.policy import Policy, StageGate
+from modelyard.registry.promotion.queries import Promotion
+from modelyard.registry.promotion.rules import (
+    Attestation,
+    Champion,
+    CheckResult,
+    Evidence,
+    MetricValue,
+    Stay,
+    Vote,
+    Waiver,
+)
+from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.queries import Version
+
+_MOVES_READ = 500
+
+
+def gather(
+    tx: Transaction,
+    model: Model,
+    version: Version,
+    stage: str,
+    entry: StageGate,
+    *,
+    champion: int | None,
+    requester: str,
+    policy: Policy,
+    promotion: Promotion | None = None,
+    evaluator: Evaluator,
+    at: int | None = None,
+    any_policy: bool = False,
+) -> Evidence:
+    """champion: number of the version that the stage's alias points at.
+
+    at: reports, votes and stays up to that moment alone; tags and owners are as they are now. any_policy:
+    count votes and waivers whatever policy they were bound to, for a replay under another one.
+    """
+    now = tx.now if at is None else at
+    needs = entry.needs
+    record: dict[str, Any] = json.loads(version.record)
+    said: dict[str, Any] = json.loads(version.format_facts)
+    missing = missing_facts(record)
+    found: dict[str, Any] = {
+        "now": now,
+        "model": str(model.name),
+        "version": version.number,
+        "stage": stage,
+        "digest": str(version.digest),
+        "record_digest": str(version.record_digest),
+        "author": version.created_by,
+        "requester": requester,
+        "created_at": version.created_at,
+        "size_bytes": version.size_bytes,
+        "task": model.task,
+        "licence": said.get("licence"),
+        "framework": said.get("framework"),
+        "facts": [name for name in record if name not in missing],
+        "completeness": round(completeness(record), 6),
+        "members": queries.list_members_of(tx, entry.groups),
+        "promotion": promotion.id if promotion else None,
+    }
+    if "metrics" in needs:
+        found["metrics"] = _metrics(tx, version, now)
+    if "champion" in needs and champion is not None:
+        found["champion"] = _champion(tx, model, champion, now)
+    if "checks" in needs:
+        found["checks"] = [
+            CheckResult(name=c.name, state=c.state, by=c.by, at=c.at, url=c.url, summary=c.summary)
+            for c in checks.list_checks(tx, version.id, now)
+        ]
+    if "tags" in needs:
+        tags = catalog.list_tags(tx, [model.id]).get(model.id, {})
+        found["tags"] = {**tags, **versions.list_tags(tx, [version.id]).get(version.id, {})}
+        found["owners"] = catalog.list_owners(tx, [model.id]).get(model.id, [])
+    if "card" in needs:
+        found["card"] = cards.find_sections(tx, version.id, version.manifest_id, now)
+    if "attestations" in needs:
+        found["attestations"] = [
+            Attestation(signature=a.signature, by=a.by, at=a.at)
+            for a in attestations.list_attestations(tx, version.id, now)
+        ]
+    if "stays" in needs:
+        found["stays"] = list_stays(tx, model.id, version.number, policy.stage_names, now)
+    if promotion is not None:
+        if "votes" in needs:
+            found["votes"] = [
+                Vote(by=v.by, at=v.at, approves=v.approves, comment=v.comment or "")
+                for v in queries.list_votes(tx, promotion.id, now)
+                if any_policy or v.policy_digest == policy.digest
+            ]
+        found["waivers"] = [
+            Waiver(rule=w.rule, by=w.by, reason=w.reason, at=w.at)
+            for w in queries.list_waivers(tx, promotion.id, now)
+            if any_policy or w.policy_digest == policy.digest
+        ]
+    return with_assertions(Evidence(**found), entry.expressions, evaluator)
+
+
+def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]:
+    """Frozen at registration, then measured later."""
+    record: dict[str, Any] = json.loads(version.record)
+    found = [
+        _value(m.to_json(), m.split, m.dataset, version.created_by, version.created_at)
+        for m in parse_metrics(record.get("metrics", []))
+    ]
+    for evaluation in evaluations.list_evaluations(tx, version.id, until):
+        found.extend(
+            _value(entry, evaluation.split, evaluation.dataset, evaluation.by, evaluation.at)
+            for entry in json.loads(evaluation.metrics)
+        )
+    return found
+
+
+def _value(entry: dict[str, Any], split: str, dataset: str, by: str, at: int) -> MetricValue:
+    value = entry["value"]
+    number = float(value) if isinstance(value, int | float) else None
+    return MetricValue(name=entry["name"], value=number, split=split, dataset=dataset, by=by, at=at)
+
+
+def _champion(tx: Transaction, model: Model, number: int, until: int) -> Champion | None:
+    version = versions.find_by_number(tx, model.id, number)
+    if version is None:
+        return None
+    return Champion(version=number, digest=str(version.digest), metrics=_metrics(tx, version, until))
+
+
+def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[Stay]:
+    """Where a version stood and stands, the latest stay first."""
+    found: list[Stay] = []
+    for stage in stages:
+        since: int | None = None
+        for move in reversed(queries.list_moves(tx, model_id, stage, until, _MOVES_READ)):
+            stands = number in json.loads(move.after_all or "[]")
+            assert move.closed_at is not None
+            if stands and since is None:
+                since = move.closed_at
+            elif not stands and since is not None:
+                found.append(Stay(stage=stage, since=since, until=move.closed_at))
+                since = None
+        if since is not None:
+            found.append(Stay(stage=stage, since=since))
+    return sorted(found, key=lambda stay: stay.since, reverse=True)
+
+
+def load_evidence(text: str) -> Evidence:
+    """Evidence as it was stored with a decision."""
+    return msgspec.json.decode(text, type=Evidence)

@@ -1,0 +1,194 @@
+"""CEL expressions, evaluated in a process of their own so that neither time nor a crash reaches the server.
+
+The worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is
+given a quarter of a second for each expression, and is ended and replaced when it takes longer or dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem
+from modelyard.registry.promotion.gates.base import nearest
+from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
+
+EVALUATE_SECONDS = 0.25
+START_SECONDS = 15.0
+_REMEMBERED = 2000
+
+
+class Evaluator(Protocol):
+    """Evaluates expressions; both methods answer in bounded time and never raise for what is in `expr`."""
+
+    def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion: ...
+
+    def problem(self, expr: str) -> str | None:
+        """Why the expression cannot be meant so; None when it compiles and names only what there is."""
+
+
+class CelProcess:
+    """The evaluator that servers use. Safe in threads: one expression at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._known: OrderedDict[tuple[str, str], Assertion] = OrderedDict()
+
+    def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion:
+        """The same expression on the same context is not evaluated twice."""
+        problem = limit_problem(expr)
+        if problem is not None:
+            return Assertion(error=problem)
+        text = json.dumps(context, sort_keys=True)
+        key = (expr, text)
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
+                return known
+            answer = self._ask({"expr": expr, "context": context})
+            found = Assertion(**answer)
+            if "stopped" not in found.error:
+                self._known[key] = found
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+            return found
+
+    def problem(self, expr: str) -> str | None:
+        problem = limit_problem(expr)
+        if problem is not None:
+            return problem
+        with self._lock:
+            answer = self._ask({"expr": expr})
+        if answer.get("error"):
+            return str(answer["error"])
+        for name in answer.get("names", []):
+            if name not in KNOWN_NAMES:
+                known = ", ".join(sorted(KNOWN_NAMES))
+                return f"there is no {name!r}{nearest(name, KNOWN_NAMES)} The names are {known}"
+        return None
+
+    def close(self) -> None:
+        with self._lock:
+            self._stop()
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            process = self._started()
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(self._answers.get(timeout=EVALUATE_SECONDS))
+            return answer
+        except queue.Empty:
+            self._stop()
+            return {"error": f"the expression was stopped after {EVALUATE_SECONDS * 1000:.0f} ms"}
+        except (OSError, ValueError) as exc:
+            self._stop()
+            return {"error": f"the evaluation stopped: {type(exc).__name__}"}
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._stop()
+        self._answers = queue.SimpleQueue()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modelyard.registry.promotion.cel_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._process = process
+        threading.Thread(target=_listen, args=(process, self._answers), name="cel", daemon=True).start()
+        atexit.register(self.close)
+        self._answers.get(timeout=START_SECONDS)
+        return process
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            atexit.unregister(self.close)
+
+
+def _listen(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        answers.put(line)
+    # The process is gone: whoever waits is told at once.
+    answers.put("")
+
+
+_shared = CelProcess()
+
+
+def shared_evaluator() -> Evaluator:
+    """The one worker process of this server process."""
+    return _shared
+
+
+def with_assertions(evidence: Evidence, expressions: Iterable[str], evaluator: Evaluator) -> Evidence:
+    """The evidence with what the expressions give on it."""
+    wanted = list(dict.fromkeys(expressions))
+    if not wanted:
+        return evidence
+    context = context_of(evidence)
+    return msgspec.structs.replace(
+        evidence, assertions={expr: evaluator.evaluate(expr, context) for expr in wanted}
+    )
+
+
+def context_of(evidence: Evidence) -> dict[str, Any]:
+    """What an expression sees. It holds no time, so the same evidence gives the same context."""
+    champion = evidence.champion
+    states: dict[str, str] = {}
+    for check in evidence.checks[:MAX_LIST]:
+        states.setdefault(check.name, check.state)
+    return {
+        "candidate": {
+            "version": evidence.version,
+            "digest": evidence.digest,
+            "author": evidence.author,
+            "size_bytes": evidence.size_bytes,
+            "framework": evidence.framework or "",
+            "completeness": evidence.completeness,
+            "metrics": _metrics(evidence.metrics),
+        },
+        "champion": None
+        if champion is None
+        else {"version": champion.version, "digest": champion.digest, "metrics": _metrics(champion.metrics)},
+        "checks": states,
+        "tags": dict(evidence.tags),
+        "facts": list(evidence.facts),
+        "card": dict(evidence.card or {}),
+        "owners": list(evidence.owners),
+        "licence": evidence.licence or "",
+        "task": evidence.task or "",
+        "completeness": evidence.completeness,
+    }
+
+
+def _metrics(metrics: Iterable[MetricValue]) -> dict[str, Any]:
+    """`metrics.f1.value`, and `metrics.f1.test` by split; values that are not finite are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for metric in sorted(metrics, key=lambda m: m.at):
+        if metric.value is None or (metric.name not in found and len(found) >= MAX_LIST):
+            continue
+        by_split = found.setdefault(metric.name, {})
+        by_split["value"] = metric.value
+        if metric.split:
+            by_split[metric.split] = metric.value
+    return found

@@ -1,0 +1,48 @@
+"""A free expression in CEL over the evidence, for what no other rule can say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from modelyard.registry.promotion.cel_limits import MAX_LENGTH, limit_problem
+from modelyard.registry.promotion.gates.base import RuleBase, failed, passed, unknown
+from modelyard.registry.promotion.rules import Evidence, Finding
+
+
+class AssertRule(RuleBase, frozen=True, kw_only=True):
+    """`assert: {expr: 'candidate.metrics.f1.value > 0.7', say: too low}`: the expression is true.
+
+    It sees candidate, champion (null while the stage is empty), checks, tags, facts, card, owners, licence,
+    task and completeness; times and random numbers it cannot see.
+    """
+
+    kind: ClassVar[str] = "assert"
+    needs: ClassVar[frozenset[str]] = frozenset({"metrics", "champion", "checks", "tags", "card", "assertions"})
+
+    expr: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTH)]
+    say: str = ""
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        return limit_problem(self.expr)
+
+    def find(self, evidence: Evidence) -> Finding:
+        found = evidence.assertions.get(self.expr)
+        needed = f"{self.expr[:200]}"
+        if found is None:
+            return unknown("the expression was not evaluated", needed, who="whoever runs the server")
+        if found.value is None:
+            return unknown(
+                found.error,
+                needed,
+                who="whoever evaluates the version, or edits the policy",
+                fix=f"modelyard policy show {evidence.model}",
+            )
+        if found.value:
+            return passed("true", needed)
+        said = f"false: {self.say}" if self.say else "false"
+        return failed(
+            said, needed, who="whoever trains the model", fix=f"modelyard push FOLDER {evidence.model}"
+        )

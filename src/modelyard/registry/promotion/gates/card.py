@@ -1,0 +1,52 @@
+"""The model card has the sections a reader needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from modelyard.registry.promotion.gates.base import Names, RuleBase, failed, passed, unknown
+from modelyard.registry.promotion.rules import Evidence, Finding
+
+STANDARD_SECTIONS = ("purpose", "performance", "limitations", "intended use", "ethics")
+
+
+class CardRule(RuleBase, frozen=True, kw_only=True):
+    """`card: {sections: [purpose, limitations], min_words: 10}`: each section is there with so many words.
+
+    sections: left out, the standard ones: purpose, performance, limitations, intended use, ethics. A heading
+    counts when it begins with the section's name, whatever its case.
+    """
+
+    kind: ClassVar[str] = "card"
+    needs: ClassVar[frozenset[str]] = frozenset({"card"})
+
+    sections: Names = msgspec.field(default_factory=lambda: list(STANDARD_SECTIONS))
+    min_words: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        return None if self.sections else "it names no section"
+
+    def find(self, evidence: Evidence) -> Finding:
+        needed = f"card sections {', '.join(self.sections)} with at least {self.min_words} words each"
+        who = "whoever may edit the version"
+        fix = f"modelyard card set {evidence.reference} README.md"
+        if evidence.card is None:
+            return unknown("there is no card", needed, who=who, fix=fix, may_change=True)
+        wrong = []
+        for section in self.sections:
+            words = _words_in(evidence.card, section)
+            if words is None:
+                wrong.append(f"{section} is missing")
+            elif words < self.min_words:
+                wrong.append(f"{section} has {words} words")
+        if wrong:
+            return failed("; ".join(wrong), needed, who=who, fix=fix, may_change=True)
+        return passed("all sections are there", needed)
+
+
+def _words_in(card: Mapping[str, int], section: str) -> int | None:
+    wanted = section.casefold().strip()
+    return max((words for heading, words in card.items() if heading.startswith(wanted)), default=None)

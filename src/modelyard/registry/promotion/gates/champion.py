@@ -1,0 +1,111 @@
+"""Not worse than the version that stands in the stage now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from modelyard.registry.promotion.gates.base import (
+    Name,
+    Names,
+    RuleBase,
+    evaluation_command,
+    failed,
+    find_metric,
+    groups_in,
+    passed,
+    unknown,
+    where_text,
+)
+from modelyard.registry.promotion.metric_schemas import HIGHER, LOWER, direction_of, outside_range
+from modelyard.registry.promotion.rules import Evidence, Finding, number_text
+
+
+class ChampionRule(RuleBase, frozen=True, kw_only=True):
+    """`champion: {metric: f1, tolerance: 0.005}`: not worse than the stage's present version by more than that.
+
+    direction: higher or lower is better; left out: as the metric is known. min_gain: must be better by this
+    much. when_empty: what holds while the stage is empty. same_dataset: values from datasets of different
+    names are not compared.
+    """
+
+    kind: ClassVar[str] = "champion"
+    needs: ClassVar[frozenset[str]] = frozenset({"metrics", "champion"})
+
+    metric: Name
+    tolerance: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    min_gain: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    direction: Literal["higher", "lower"] | None = None
+    split: Name | None = None
+    dataset: Name | None = None
+    same_dataset: bool = True
+    when_empty: Literal["pass", "fail"] = "pass"
+    by: Names = []
+
+    def label(self) -> str:
+        return f"champion-{self.metric}"
+
+    def groups(self) -> Iterable[str]:
+        return groups_in(self.by)
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        if self.tolerance and self.min_gain:
+            return "tolerance and min_gain contradict each other; give one of them"
+        known = direction_of(self.metric)
+        if self.direction is None and known is None:
+            return f"whether a higher or a lower {self.metric!r} is better is not known; say direction"
+        if self.direction is not None and known is not None and self.direction != known:
+            return f"direction is {self.direction}, but of {self.metric} {known} is better"
+        return None
+
+    def find(self, evidence: Evidence) -> Finding:
+        where = where_text(self.split, self.dataset)
+        sign = 1.0 if (self.direction or direction_of(self.metric)) == HIGHER else -1.0
+        margin = f"better by {self.min_gain:g}" if self.min_gain else "not worse"
+        slack = f" by more than {self.tolerance:g}" if self.tolerance else ""
+        better = HIGHER if sign > 0 else LOWER
+        needed = (
+            f"{self.metric}{where} {margin}{slack} than the version in {evidence.stage} ({better} is better)"
+        )
+        champion = evidence.champion
+        if champion is None:
+            if self.when_empty == "pass":
+                return passed(f"{evidence.stage} is empty", needed)
+            return failed(f"{evidence.stage} is empty", needed, who="whoever may waive this rule")
+        if champion.version == evidence.version:
+            return passed(f"version {champion.version} itself stands in {evidence.stage}", needed)
+        mine = find_metric(evidence.metrics, self.metric, self.split, self.dataset, self.by, evidence.members)
+        theirs = find_metric(champion.metrics, self.metric, self.split, self.dataset, self.by, evidence.members)
+        who = " or ".join(self.by) or "whoever evaluates the versions"
+        for number, value in ((evidence.version, mine), (champion.version, theirs)):
+            if value is None or value.value is None:
+                at = evidence if number == evidence.version else _other(evidence, number)
+                fix = evaluation_command(at, self.metric, self.split, self.dataset)
+                said = f"version {number} has no finite {self.metric}{where}"
+                return unknown(said, needed, who=who, fix=fix, may_change=True)
+        assert mine is not None
+        assert theirs is not None
+        assert mine.value is not None
+        assert theirs.value is not None
+        if self.same_dataset and mine.dataset != theirs.dataset and mine.dataset and theirs.dataset:
+            said = f"measured on {mine.dataset}, version {champion.version} on {theirs.dataset}"
+            fix = evaluation_command(evidence, self.metric, self.split, theirs.dataset)
+            return unknown(said, needed, who=who, fix=fix, may_change=True)
+        # Rounded, so that 0.895 is exactly 0.005 below 0.9, as everybody reads it.
+        gain = round(sign * (mine.value - theirs.value), 12)
+        measured = (
+            f"{self.metric} = {number_text(mine.value)}, version {champion.version} has "
+            f"{number_text(theirs.value)} ({mine.value - theirs.value:+.6g})"
+        )
+        if lawful := outside_range(self.metric, mine.value):
+            return failed(f"{measured}; {self.metric} can only be {lawful}", needed, who=who)
+        if gain < (self.min_gain if self.min_gain else -self.tolerance):
+            fix = f"modelyard push FOLDER {evidence.model}"
+            return failed(measured, needed, who="whoever trains the model: a better version", fix=fix)
+        return passed(measured, needed)
+
+
+def _other(evidence: Evidence, number: int) -> Evidence:
+    return msgspec.structs.replace(evidence, version=number)

@@ -1,0 +1,51 @@
+"""Named facts are known, or enough of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from modelyard.domain.record import FREE_FACTS, SIX_FACTS
+from modelyard.registry.promotion.gates.base import Names, RuleBase, failed, nearest, passed
+from modelyard.registry.promotion.rules import Evidence, Finding
+
+_KNOWN = {*SIX_FACTS, *FREE_FACTS, "parents"}
+
+
+class FactsRule(RuleBase, frozen=True, kw_only=True):
+    """`facts: {require: [code, data], completeness: 0.8}`: these facts are known, and this share of the six."""
+
+    kind: ClassVar[str] = "facts"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    require: Names = []
+    completeness: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        if not self.require and self.completeness is None:
+            return "it names neither facts nor a completeness"
+        for fact in self.require:
+            if fact not in _KNOWN:
+                return f"{fact!r} is no fact{nearest(fact, _KNOWN)}; there are {', '.join(sorted(_KNOWN))}"
+        return None
+
+    def find(self, evidence: Evidence) -> Finding:
+        wants = [f"facts {', '.join(self.require)}"] if self.require else []
+        if self.completeness is not None:
+            wants.append(f"completeness >= {self.completeness:.0%}")
+        needed = " and ".join(wants)
+        missing = [fact for fact in self.require if fact not in evidence.facts]
+        said = [f"missing: {', '.join(missing)}"] if missing else []
+        too_few = self.completeness is not None and evidence.completeness + 1e-9 < self.completeness
+        if self.completeness is not None:
+            said.append(f"completeness is {evidence.completeness:.0%}")
+        if missing or too_few:
+            return failed(
+                "; ".join(said),
+                needed,
+                who="whoever pushes the model: facts are frozen, so another push of the same files",
+                fix=f"modelyard push FOLDER {evidence.model}",
+            )
+        return passed("; ".join(said) or "all known", needed)

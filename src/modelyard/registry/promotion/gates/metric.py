@@ -1,0 +1,83 @@
+"""A metric keeps a floor or a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from modelyard.registry.promotion.gates.base import (
+    Name,
+    Names,
+    RuleBase,
+    evaluation_command,
+    failed,
+    find_metric,
+    groups_in,
+    nearest,
+    passed,
+    unknown,
+    where_text,
+)
+from modelyard.registry.promotion.metric_schemas import outside_range
+from modelyard.registry.promotion.rules import Evidence, Finding, number_text
+
+
+class MetricRule(RuleBase, frozen=True, kw_only=True):
+    """`metric: {name: f1, min: 0.7}`: a measured value is at least `min` and at most `max`.
+
+    split, dataset: only a value measured there counts; left out: any. by: only values from these accounts
+    (or `group:NAME`) count.
+    """
+
+    kind: ClassVar[str] = "metric"
+    needs: ClassVar[frozenset[str]] = frozenset({"metrics"})
+
+    name: Name
+    min: float | None = None
+    max: float | None = None
+    split: Name | None = None
+    dataset: Name | None = None
+    by: Names = []
+
+    def label(self) -> str:
+        return f"metric-{self.name}"
+
+    def groups(self) -> Iterable[str]:
+        return groups_in(self.by)
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        if self.min is None and self.max is None:
+            return "it has neither min nor max"
+        if self.min is not None and self.max is not None and self.min > self.max:
+            return f"min {self.min:g} is above max {self.max:g}"
+        for bound in (self.min, self.max):
+            if bound is not None and (lawful := outside_range(self.name, bound)):
+                return f"{bound:g} lies outside of what {self.name} can be ({lawful})"
+        return None
+
+    def find(self, evidence: Evidence) -> Finding:
+        where = where_text(self.split, self.dataset)
+        bounds = [
+            f">= {self.min:g}" if self.min is not None else "",
+            f"<= {self.max:g}" if self.max is not None else "",
+        ]
+        needed = f"{self.name}{where} {' and '.join(b for b in bounds if b)}"
+        found = find_metric(evidence.metrics, self.name, self.split, self.dataset, self.by, evidence.members)
+        who = " or ".join(self.by) or "whoever evaluates the version"
+        fix = evaluation_command(evidence, self.name, self.split, self.dataset)
+        if found is None:
+            hint = nearest(self.name, (m.name for m in evidence.metrics if m.name != self.name))
+            return unknown(
+                f"{self.name}{where} was not measured{hint}", needed, who=who, fix=fix, may_change=True
+            )
+        if found.value is None:
+            return failed(f"{self.name} is not a finite number", needed, who=who, fix=fix)
+        measured = f"{self.name} = {number_text(found.value)}"
+        if lawful := outside_range(self.name, found.value):
+            return failed(f"{measured}, which cannot be ({lawful})", needed, who=who, fix=fix)
+        too_low = self.min is not None and found.value < self.min
+        too_high = self.max is not None and found.value > self.max
+        if too_low or too_high:
+            fix = f"modelyard push FOLDER {evidence.model}"
+            return failed(measured, needed, who="whoever trains the model: a better version", fix=fix)
+        return passed(measured, needed)

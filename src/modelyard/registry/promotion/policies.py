@@ -1,0 +1,296 @@
+"""Putting a policy in force, taking it away, and reading what holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import Conflict, EditConflict, InvalidPolicy, PolicyNotFound
+from modelyard.domain.names import ModelName
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
+from modelyard.registry.promotion import policy_queries, queries
+from modelyard.registry.promotion.expressions import Evaluator
+from modelyard.registry.promotion.gates.assertion import AssertRule
+from modelyard.registry.promotion.permits import check_named
+from modelyard.registry.promotion.policy import (
+    ParsedPolicy,
+    Policy,
+    contradiction,
+    effective,
+    parse_policy,
+    rule_of,
+    unheard,
+)
+from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
+from modelyard.registry.promotion.usecases import checked_reason
+from modelyard.registry.versions import queries as versions
+
+NOTHING = Digest.of(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose policy: a namespace's, or one model's."""
+
+    namespace: Namespace
+    model: Model | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.model.name) if self.model else self.namespace.name
+
+    @property
+    def model_id(self) -> int:
+        return self.model.id if self.model else 0
+
+    @property
+    def place(self) -> access.Place:
+        return self.model.place if self.model else self.namespace.place
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """What holds. own: the text of the namespace or model itself; None: it has none."""
+
+    owner: Owner
+    own: PolicyVersion | None
+    inherited: PolicyVersion | None
+    """The namespace's, beside a model's own."""
+    effective: Policy
+
+
+def find_owner(
+    tx: Transaction, actor: Actor, namespace: str, model: str | None, permission: Permission | None = None
+) -> Owner:
+    """Raises NamespaceNotFound, ModelNotFound, Denied."""
+    if model is None:
+        return Owner(catalog.find_namespace(tx, actor, namespace, permission or Permission.NAMESPACE_READ))
+    found = catalog.find_model(tx, actor, ModelName(namespace, model), permission or Permission.MODEL_READ)
+    # The model may be readable where its namespace is not.
+    place = find_namespace_row(tx, actor, found.name.namespace)
+    assert place is not None
+    return Owner(place, found)
+
+
+def show_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None) -> PolicyView:
+    return _view(tx, find_owner(tx, actor, namespace, model))
+
+
+def _view(tx: Transaction, owner: Owner) -> PolicyView:
+    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    if owner.model is None:
+        return PolicyView(owner, above, None, combine("*", above, None))
+    return PolicyView(owner, own, above, combine(owner.model.name.name, above, own))
+
+
+def list_policy_versions(
+    tx: Transaction, actor: Actor, namespace: str, model: str | None, before: int | None, limit: int
+) -> tuple[Owner, list[PolicyVersion]]:
+    """Every text that was ever in force, newest first; an empty one took the policy away."""
+    owner = find_owner(tx, actor, namespace, model)
+    return owner, policy_queries.list_policies(tx, owner.namespace.id, owner.model_id, before, limit)
+
+
+def set_policy(
+    tx: Transaction,
+    actor: Actor,
+    namespace: str,
+    model: str | None,
+    text: str,
+    *,
+    reason: str | None = None,
+    seen: int | None = None,
+    evaluator: Evaluator,
+) -> PolicyView:
+    """Put a text in force. The same meaning again changes nothing.
+
+    seen: number of the policy that the caller saw, 0 for none; another one raises EditConflict.
+    Raises InvalidPolicy with line and reason; Conflict when a stage that would go is not empty; Denied.
+    """
+    owner = find_owner(tx, actor, namespace, model, Permission.POLICY_EDIT)
+    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    present = own if owner.model else above
+    _check_editors(tx, actor, owner, above, own)
+    _check_seen(owner, present, seen)
+    wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
+    if present is not None and present.digest == wanted.digest and present.text == text:
+        return _view(tx, owner)
+    _put(tx, actor, owner, wanted, above, checked_reason(reason))
+    return _view(tx, owner)
+
+
+def try_policy(
+    tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str, *, evaluator: Evaluator
+) -> Policy:
+    """What would hold if the text were in force; nothing is written. Raises what set_policy would of the text."""
+    owner = find_owner(tx, actor, namespace, model)
+    above, _ = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
+    for model_id, name, before, after in _affected(tx, owner, wanted, above):
+        _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
+    if owner.model is None:
+        return effective("*", wanted.file, None)
+    return effective(owner.model.name.name, parsed(above.text, True).file if above else None, wanted.file)
+
+
+def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> ParsedPolicy:
+    """A lawful policy whose expressions compile and name only what there is. Raises InvalidPolicy."""
+    wanted = parse_policy(text, is_namespace=is_namespace)
+    for gate in wanted.file.promote:
+        for entry in gate.rules:
+            rule = rule_of(entry)
+            if not isinstance(rule, AssertRule):
+                continue
+            problem = evaluator.problem(rule.expr)
+            if problem is not None:
+                raise InvalidPolicy(line=_line_of(text, rule.expr), reason=f"assert: {problem}")
+    return wanted
+
+
+def _line_of(text: str, expr: str) -> int:
+    return next((i for i, line in enumerate(text.splitlines(), 1) if expr[:40] in line), 1)
+
+
+def _check_editors(
+    tx: Transaction, actor: Actor, owner: Owner, above: PolicyVersion | None, own: PolicyVersion | None
+) -> None:
+    """The narrowing of the policies in force. An admin may always, so that nobody locks a team out."""
+    if actor.is_admin:
+        return
+    for version, is_namespace in ((above, True), (own, False)):
+        if version is not None and (is_namespace is (owner.model is None) or is_namespace):
+            editors = parsed(version.text, is_namespace).file.editors
+            check_named(tx, actor, editors, "edit the policy", owner.name)
+
+
+def _check_seen(owner: Owner, present: PolicyVersion | None, seen: int | None) -> None:
+    number = present.number if present else 0
+    if seen is not None and seen != number:
+        raise EditConflict(what=f"the policy of {owner.name}", revision=number)
+
+
+def _put(
+    tx: Transaction,
+    actor: Actor,
+    owner: Owner,
+    wanted: ParsedPolicy | None,
+    above: PolicyVersion | None,
+    reason: str | None,
+) -> None:
+    """Store it and tell the versions feature which aliases are stages now."""
+    affected = _affected(tx, owner, wanted, above)
+    for model_id, name, before, after in affected:
+        _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
+    number = policy_queries.insert_policy(
+        tx,
+        actor,
+        namespace_id=owner.namespace.id,
+        model_id=owner.model_id,
+        text=wanted.text if wanted else "",
+        digest=wanted.digest if wanted else NOTHING,
+        reason=reason,
+    )
+    if owner.model is None:
+        names = effective("*", wanted.file, None).stage_names if wanted else None
+        policy_queries.set_namespace_stages(tx, owner.namespace.id, names)
+    for model_id, _, _, after in affected:
+        is_own = owner.model is None or wanted is not None
+        policy_queries.set_model_stages(tx, model_id, after.stage_names if is_own else None)
+    tx.append(
+        events.PolicyChanged(
+            namespace=owner.namespace.name,
+            model=str(owner.model.name) if owner.model else None,
+            number=number,
+            policy_digest=wanted.digest if wanted else None,
+            reason=reason,
+        ),
+        actor,
+        owner.model_id,
+    )
+
+
+def _affected(
+    tx: Transaction, owner: Owner, wanted: ParsedPolicy | None, above: PolicyVersion | None
+) -> list[tuple[int, str, Policy, Policy]]:
+    """(model id, name, what held, what will hold) of each model; those of a namespace without an own policy
+    are there for their stages alone. Raises InvalidPolicy when a model's policy and its namespace's clash."""
+    if owner.model is not None:
+        name = owner.model.name.name
+        file = parsed(above.text, True).file if above else None
+        _, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model.id)
+        after = effective(name, file, wanted.file if wanted else None)
+        if wanted is not None:
+            _check_together(after, wanted)
+        return [(owner.model.id, name, combine(name, above, own), after)]
+    found = []
+    for model_id, name in policy_queries.list_models_in(tx, owner.namespace.id):
+        _, own = policy_queries.find_policies(tx, owner.namespace.id, model_id)
+        own_file = parsed(own.text, False).file if own else None
+        after = effective(name, wanted.file if wanted else None, own_file)
+        problem = contradiction(after) or (unheard(after, own_file) if own_file else None)
+        if problem is not None:
+            raise InvalidPolicy(
+                line=1, reason=f"it clashes with the policy of {owner.namespace.name}/{name}: {problem}"
+            )
+        found.append((model_id, name, combine(name, above, own), after))
+    return found
+
+
+def _check_together(policy: Policy, own: ParsedPolicy) -> None:
+    problem = unheard(policy, own.file) or contradiction(policy)
+    if problem is None:
+        open_stages = [s for s, entry in policy.gates.items() if not entry.gate.chosen]
+        if open_stages:
+            problem = (
+                f"there is no gate to {open_stages[0]!r}; an open one is a choice too: "
+                f"`- {{to: {open_stages[0]}, rules: []}}`"
+            )
+    if problem is not None:
+        raise InvalidPolicy(line=1, reason=problem)
+
+
+def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, after: Policy) -> None:
+    """A stage that goes, or shrinks, must be empty enough: nobody loses their place by an edit of a file."""
+    for stage in before.stages:
+        kept = after.stage(stage.name)
+        if kept is not None and kept.slots >= stage.slots:
+            continue
+        primary = versions.find_alias(tx, model_id, stage.name)
+        others = queries.list_occupants(tx, model_id, stage.name)
+        inside = [
+            *([primary.number] if primary and primary.number is not None else []),
+            *(o.number for o in others),
+        ]
+        if len(inside) > (kept.slots if kept else 0):
+            raise Conflict(
+                reason=f"stage {stage.name} of {model} still has version(s) {', '.join(map(str, inside))}",
+                fix=f"Take them out first: modelyard demote {model} {stage.name}",
+            )
+
+
+def remove_policy(
+    tx: Transaction, actor: Actor, namespace: str, model: str | None, *, reason: str | None, seen: int | None
+) -> PolicyView:
+    """Back to what holds without it; its texts stay in the history. Raises PolicyNotFound, Conflict, Denied."""
+    owner = find_owner(tx, actor, namespace, model, Permission.POLICY_EDIT)
+    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    present = own if owner.model else above
+    if present is None:
+        raise PolicyNotFound(what=owner.name)
+    _check_editors(tx, actor, owner, above, own)
+    _check_seen(owner, present, seen)
+    _put(tx, actor, owner, None, above, checked_reason(reason))
+    return _view(tx, owner)
+
+
+def expressions_of(policy: Policy, stages: Iterable[str] | None = None) -> Sequence[str]:
+    """Every CEL expression of the gates."""
+    wanted = set(stages) if stages is not None else set(policy.gates)
+    return [expr for name, entry in policy.gates.items() if name in wanted for expr in entry.expressions]

@@ -1,0 +1,175 @@
+"""SQL of policies, and what they amount to for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import actors, models, namespaces, policies
+from modelyard.db.transaction import Transaction, dump_json
+from modelyard.domain.actor import Actor
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.promotion.policy import ParsedPolicy, Policy, effective, parse_policy
+
+_p = sa.bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One text that was in force; an empty one took the policy away."""
+
+    model_id: int
+    number: int
+    digest: str
+    text: str
+    reason: str | None
+    at: int
+    by: str
+
+
+_COLUMNS = (
+    policies.c.model_id,
+    policies.c.number,
+    policies.c.digest,
+    policies.c.text,
+    policies.c.reason,
+    policies.c.at,
+    actors.c.name,
+)
+_newer = policies.alias("newer")
+_FIND_BOTH = Statement(
+    sa.select(*_COLUMNS)
+    .join(actors, actors.c.id == policies.c.actor_id)
+    .where(
+        policies.c.namespace_id == _p("namespace_id"),
+        policies.c.model_id.in_([0, _p("model_id")]),
+        policies.c.at <= _p("until"),
+        ~sa.exists().where(
+            _newer.c.namespace_id == policies.c.namespace_id,
+            _newer.c.model_id == policies.c.model_id,
+            _newer.c.number > policies.c.number,
+            _newer.c.at <= _p("until"),
+        ),
+    )
+)
+
+
+def find_policies(
+    tx: Transaction, namespace_id: int, model_id: int, until: int | None = None
+) -> tuple[PolicyVersion | None, PolicyVersion | None]:
+    """(the namespace's, the model's own) as they were in force at that moment; None: none."""
+    rows = tx.all(
+        _FIND_BOTH, namespace_id=namespace_id, model_id=model_id, until=tx.now if until is None else until
+    )
+    found = {row[0]: PolicyVersion(*row) for row in rows if row[3]}
+    return found.get(0), found.get(model_id) if model_id else None
+
+
+def list_policies(
+    tx: Transaction, namespace_id: int, model_id: int, before: int | None, limit: int
+) -> list[PolicyVersion]:
+    """Newest first."""
+    query = (
+        sa.select(*_COLUMNS)
+        .join(actors, actors.c.id == policies.c.actor_id)
+        .where(policies.c.namespace_id == namespace_id, policies.c.model_id == model_id)
+        .order_by(policies.c.number.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(policies.c.number < before)
+    return [PolicyVersion(*row) for row in tx.rows(query)]
+
+
+def insert_policy(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    namespace_id: int,
+    model_id: int,
+    text: str,
+    digest: str,
+    reason: str | None,
+) -> int:
+    """The number it got."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(policies.c.number), 0)).where(
+        policies.c.namespace_id == namespace_id, policies.c.model_id == model_id
+    )
+    number = int(tx.execute(newest).scalar_one()) + 1
+    tx.execute(
+        policies.insert().values(
+            namespace_id=namespace_id,
+            model_id=model_id,
+            number=number,
+            digest=digest,
+            text=text,
+            reason=reason,
+            at=tx.now,
+            actor_id=actor.id,
+        )
+    )
+    return number
+
+
+@lru_cache(maxsize=500)
+def parsed(text: str, is_namespace: bool) -> ParsedPolicy:
+    """A stored text, which was lawful when it was stored."""
+    return parse_policy(text, is_namespace=is_namespace)
+
+
+@lru_cache(maxsize=2000)
+def _combined(name: str, namespace: tuple[int, str] | None, own: tuple[int, str] | None) -> Policy:
+    sources = (
+        *((f"namespace {namespace[0]}",) if namespace else ()),
+        *((f"model {own[0]}",) if own else ()),
+    )
+    return effective(
+        name,
+        parsed(namespace[1], True).file if namespace else None,
+        parsed(own[1], False).file if own else None,
+        sources,
+    )
+
+
+def combine(name: str, namespace: PolicyVersion | None, own: PolicyVersion | None) -> Policy:
+    """What both amount to for the model of that name; the same texts are combined once."""
+    return _combined(
+        name,
+        (namespace.number, namespace.text) if namespace else None,
+        (own.number, own.text) if own else None,
+    )
+
+
+def effective_policy(tx: Transaction, model: Model, until: int | None = None) -> Policy:
+    """What holds for a model, now or at that moment."""
+    namespace, own = find_policies(tx, model.namespace_id, model.id, until)
+    return combine(model.name.name, namespace, own)
+
+
+# --- the stages, where the versions feature looks for protected aliases --------------------------------
+
+
+def set_namespace_stages(tx: Transaction, namespace_id: int, stages: Sequence[str] | None) -> None:
+    tx.execute(
+        namespaces.update()
+        .where(namespaces.c.id == namespace_id)
+        .values(protected_aliases=dump_json(list(stages)) if stages is not None else None)
+    )
+
+
+def set_model_stages(tx: Transaction, model_id: int, stages: Sequence[str] | None) -> None:
+    tx.execute(
+        models.update()
+        .where(models.c.id == model_id)
+        .values(protected_aliases=dump_json(list(stages)) if stages is not None else None)
+    )
+
+
+def list_models_in(tx: Transaction, namespace_id: int) -> list[tuple[int, str]]:
+    """(id, name) of all models of a namespace, tombstones too."""
+    query = sa.select(models.c.id, models.c.name).where(models.c.namespace_id == namespace_id)
+    return [(row[0], row[1]) for row in tx.rows(query)]

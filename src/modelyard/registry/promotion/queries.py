@@ -1,0 +1,422 @@
+"""SQL of promotions, votes, waivers and who stands in a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    effective_policies,
+    group_members,
+    models,
+    namespaces,
+    promotions,
+    stage_occupants,
+    versions,
+    votes,
+    waivers,
+)
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+from modelyard.domain.digest import Digest
+from modelyard.domain.names import ModelName
+
+_p = sa.bindparam
+OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
+PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A row of `promotions`, with the names of what it points at."""
+
+    id: int
+    model_id: int
+    model: ModelName
+    version_id: int
+    number: int
+    digest: Digest
+    record_digest: Digest
+    stage: str
+    kind: str
+    state: str
+    primary: bool
+    seen_number: int | None
+    seen_revision: int
+    policy_digest: str
+    reason: str | None
+    opened_at: int
+    opened_by: str
+    opened_by_id: int
+    expires_at: int | None
+    closed_at: int | None
+    closed_by: str | None
+    closed_reason: str | None
+    verdict: str | None
+    evidence: str | None
+    move: int | None
+    after_primary: int | None
+    after_all: str | None
+    undid: int | None
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model}:{self.number}"
+
+
+_closer = actors.alias("closer")
+_COLUMNS = (
+    promotions.c.id,
+    promotions.c.model_id,
+    namespaces.c.name,
+    models.c.name,
+    promotions.c.version_id,
+    promotions.c.number,
+    promotions.c.digest,
+    promotions.c.record_digest,
+    promotions.c.stage,
+    promotions.c.kind,
+    promotions.c.state,
+    promotions.c.primary_wanted,
+    promotions.c.seen_number,
+    promotions.c.seen_revision,
+    promotions.c.policy_digest,
+    promotions.c.reason,
+    promotions.c.opened_at,
+    actors.c.name,
+    promotions.c.opened_by,
+    promotions.c.expires_at,
+    promotions.c.closed_at,
+    _closer.c.name,
+    promotions.c.closed_reason,
+    promotions.c.verdict,
+    promotions.c.evidence,
+    promotions.c.move,
+    promotions.c.after_primary,
+    promotions.c.after_all,
+    promotions.c.undid,
+)
+_PROMOTIONS = (
+    promotions.join(models, models.c.id == promotions.c.model_id)
+    .join(namespaces, namespaces.c.id == models.c.namespace_id)
+    .join(actors, actors.c.id == promotions.c.opened_by)
+    .outerjoin(_closer, _closer.c.id == promotions.c.closed_by)
+)
+
+
+def _promotion(row: Sequence[Any]) -> Promotion:
+    return Promotion(
+        row[0],
+        row[1],
+        ModelName(row[2], row[3]),
+        row[4],
+        row[5],
+        Digest(row[6]),
+        Digest(row[7]),
+        row[8],
+        row[9],
+        row[10],
+        bool(row[11]),
+        *row[12:],
+    )
+
+
+_FIND = Statement(sa.select(*_COLUMNS).select_from(_PROMOTIONS).where(promotions.c.id == _p("id")))
+_FIND_OPEN = Statement(
+    sa.select(*_COLUMNS)
+    .select_from(_PROMOTIONS)
+    .where(
+        promotions.c.model_id == _p("model_id"),
+        promotions.c.version_id == _p("version_id"),
+        promotions.c.stage == _p("stage"),
+        promotions.c.state == OPEN,
+    )
+    .order_by(promotions.c.id)
+    .limit(1)
+)
+
+
+def find_promotion(tx: Transaction, promotion_id: int) -> Promotion | None:
+    row = tx.one(_FIND, id=promotion_id)
+    return _promotion(row) if row else None
+
+
+def find_open(tx: Transaction, model_id: int, version_id: int, stage: str) -> Promotion | None:
+    """There is at most one open promotion of a version into a stage."""
+    row = tx.one(_FIND_OPEN, model_id=model_id, version_id=version_id, stage=stage)
+    return _promotion(row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionFilter:
+    """All given conditions hold at once."""
+
+    model_id: int | None = None
+    model_ids: Sequence[int] | None = None
+    stage: str | None = None
+    states: Sequence[str] = ()
+    number: int | None = None
+    since: int | None = None
+
+
+def list_promotions(
+    tx: Transaction, chosen: PromotionFilter, before: int | None, limit: int
+) -> list[Promotion]:
+    """Newest first, numbers below `before`."""
+    query = sa.select(*_COLUMNS).select_from(_PROMOTIONS).order_by(promotions.c.id.desc()).limit(limit)
+    if chosen.model_id is not None:
+        query = query.where(promotions.c.model_id == chosen.model_id)
+    if chosen.model_ids is not None:
+        query = query.where(promotions.c.model_id.in_(chosen.model_ids))
+    if chosen.stage is not None:
+        query = query.where(promotions.c.stage == chosen.stage)
+    if chosen.states:
+        query = query.where(promotions.c.state.in_(chosen.states))
+    if chosen.number is not None:
+        query = query.where(promotions.c.number == chosen.number)
+    if chosen.since is not None:
+        query = query.where(promotions.c.opened_at >= chosen.since)
+    if before is not None:
+        query = query.where(promotions.c.id < before)
+    return [_promotion(row) for row in tx.rows(query)]
+
+
+_LIST_MOVES = Statement(
+    sa.select(*_COLUMNS)
+    .select_from(_PROMOTIONS)
+    .where(
+        promotions.c.model_id == _p("model_id"),
+        promotions.c.stage == _p("stage"),
+        promotions.c.move.is_not(None),
+        promotions.c.closed_at <= _p("until"),
+    )
+    .order_by(promotions.c.move.desc())
+    .limit(_p("limit"))
+)
+
+
+def list_moves(tx: Transaction, model_id: int, stage: str, until: int, limit: int) -> list[Promotion]:
+    """Newest first, those made up to that moment."""
+    return [
+        _promotion(row) for row in tx.all(_LIST_MOVES, model_id=model_id, stage=stage, until=until, limit=limit)
+    ]
+
+
+_NEXT_MOVE = Statement(
+    sa.select(sa.func.coalesce(sa.func.max(promotions.c.move), 0) + 1).where(
+        promotions.c.model_id == _p("model_id"), promotions.c.stage == _p("stage")
+    )
+)
+_STORED = (
+    "model_id",
+    "version_id",
+    "number",
+    "digest",
+    "record_digest",
+    "stage",
+    "kind",
+    "state",
+    "primary_wanted",
+    "seen_number",
+    "seen_revision",
+    "policy_digest",
+    "reason",
+    "opened_at",
+    "opened_by",
+    "expires_at",
+    "closed_at",
+    "closed_by",
+    "closed_reason",
+    "verdict",
+    "evidence",
+    "move",
+    "after_primary",
+    "after_all",
+    "undid",
+)
+_INSERT = Statement(promotions.insert().values({c: _p(c) for c in _STORED}).returning(promotions.c.id))
+
+
+def next_move(tx: Transaction, model_id: int, stage: str) -> int:
+    row = tx.one(_NEXT_MOVE, model_id=model_id, stage=stage)
+    assert row is not None
+    return int(row[0])
+
+
+def insert_promotion(tx: Transaction, **values: Any) -> int:
+    """values: columns of `promotions`; those left out are NULL."""
+    row = tx.one(_INSERT, **{**dict.fromkeys(_STORED), **values})
+    assert row is not None
+    return int(row[0])
+
+
+def update_promotion(tx: Transaction, promotion_id: int, values: Mapping[str, Any]) -> None:
+    tx.execute(promotions.update().where(promotions.c.id == promotion_id).values(**values))
+
+
+_KEEP_POLICY = Statement(
+    postgresql.insert(effective_policies)
+    .values(digest=_p("digest"), body=_p("body"), at=_p("now"))
+    .on_conflict_do_nothing(index_elements=["digest"])
+)
+
+
+def keep_effective(tx: Transaction, digest: str, body: str) -> None:
+    tx.run(_KEEP_POLICY, digest=digest, body=body, now=tx.now)
+
+
+def find_effective(tx: Transaction, digest: str) -> str | None:
+    row = tx.execute(sa.select(effective_policies.c.body).where(effective_policies.c.digest == digest)).first()
+    return row[0] if row else None
+
+
+# --- votes and waivers -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVote:
+    by: str
+    by_id: int
+    approves: bool
+    comment: str | None
+    policy_digest: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWaiver:
+    rule: str
+    by: str
+    reason: str
+    policy_digest: str
+    at: int
+
+
+def list_votes(tx: Transaction, promotion_id: int, until: int) -> list[StoredVote]:
+    """In the order they were cast, up to that moment."""
+    query = (
+        sa.select(
+            actors.c.name,
+            votes.c.actor_id,
+            votes.c.approves,
+            votes.c.comment,
+            votes.c.policy_digest,
+            votes.c.at,
+        )
+        .join(actors, actors.c.id == votes.c.actor_id)
+        .where(votes.c.promotion_id == promotion_id, votes.c.at <= until)
+        .order_by(votes.c.id)
+    )
+    return [StoredVote(r[0], r[1], bool(r[2]), r[3], r[4], r[5]) for r in tx.rows(query)]
+
+
+def insert_vote(
+    tx: Transaction, actor: Actor, promotion_id: int, *, approves: bool, comment: str | None, policy_digest: str
+) -> None:
+    tx.execute(
+        votes.insert().values(
+            promotion_id=promotion_id,
+            actor_id=actor.id,
+            approves=int(approves),
+            comment=comment,
+            policy_digest=policy_digest,
+            at=tx.now,
+        )
+    )
+
+
+def list_waivers(tx: Transaction, promotion_id: int, until: int) -> list[StoredWaiver]:
+    query = (
+        sa.select(waivers.c.rule, actors.c.name, waivers.c.reason, waivers.c.policy_digest, waivers.c.at)
+        .join(actors, actors.c.id == waivers.c.actor_id)
+        .where(waivers.c.promotion_id == promotion_id, waivers.c.at <= until)
+        .order_by(waivers.c.id)
+    )
+    return [StoredWaiver(*row) for row in tx.rows(query)]
+
+
+def insert_waiver(
+    tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason: str, policy_digest: str
+) -> None:
+    tx.execute(
+        waivers.insert().values(
+            promotion_id=promotion_id,
+            rule=rule,
+            actor_id=actor.id,
+            reason=reason,
+            policy_digest=policy_digest,
+            at=tx.now,
+        )
+    )
+
+
+_group = actors.alias("approver_group")
+
+
+def list_members_of(tx: Transaction, groups: Iterable[str]) -> dict[str, list[str]]:
+    """Group → names of its members who are not disabled; a group that does not exist has none."""
+    wanted = sorted(groups)
+    found: dict[str, list[str]] = {name: [] for name in wanted}
+    if not wanted:
+        return found
+    query = (
+        sa.select(_group.c.name, actors.c.name)
+        .select_from(
+            group_members.join(_group, _group.c.id == group_members.c.group_id).join(
+                actors, actors.c.id == group_members.c.actor_id
+            )
+        )
+        .where(_group.c.name.in_(wanted), actors.c.disabled_at.is_(None))
+        .order_by(_group.c.name, actors.c.name)
+    )
+    for group, name in tx.rows(query):
+        found[group].append(name)
+    return found
+
+
+# --- who stands in a stage ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A version in a stage beside the primary one."""
+
+    version_id: int
+    number: int
+    since: int
+
+
+_LIST_OCCUPANTS = Statement(
+    sa.select(stage_occupants.c.version_id, versions.c.number, stage_occupants.c.since)
+    .join(versions, versions.c.id == stage_occupants.c.version_id)
+    .where(stage_occupants.c.model_id == _p("model_id"), stage_occupants.c.stage == _p("stage"))
+    .order_by(stage_occupants.c.since, versions.c.number)
+)
+
+
+def list_occupants(tx: Transaction, model_id: int, stage: str) -> list[Occupant]:
+    """Beside the primary one, those who stand there longest first."""
+    return [Occupant(*row) for row in tx.all(_LIST_OCCUPANTS, model_id=model_id, stage=stage)]
+
+
+def insert_occupant(tx: Transaction, model_id: int, stage: str, version_id: int) -> None:
+    insert = postgresql.insert(stage_occupants).values(
+        model_id=model_id, stage=stage, version_id=version_id, since=tx.now
+    )
+    tx.execute(insert.on_conflict_do_nothing())
+
+
+def delete_occupant(tx: Transaction, model_id: int, stage: str, version_id: int) -> None:
+    tx.execute(
+        stage_occupants.delete().where(
+            stage_occupants.c.model_id == model_id,
+            stage_occupants.c.stage == stage,
+            stage_occupants.c.version_id == version_id,
+        )
+    )

@@ -1,0 +1,329 @@
+"""Stages, evidence, verdicts, and the one function that judges. Pure: the same input, the same verdict."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+MICROSECONDS = 1_000_000
+
+
+class Outcome(enum.StrEnum):
+    """What became of one rule. Only PASS and WAIVED let a version through."""
+
+    PASS = "pass"  # noqa: S105 - a word, no secret
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """Nothing was measured, so nothing is proved; the finding says what is missing."""
+    WAIVED = "waived"
+
+
+class Mode(enum.StrEnum):
+    WARN = "warn"
+    """Judged and recorded, but nothing is held back."""
+    BLOCK = "block"
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Evidence is stored with each decision, so that it can be judged again years later."""
+
+
+class MetricValue(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    value: float | None
+    """None: not a finite number."""
+    split: str = ""
+    dataset: str = ""
+    by: str = ""
+    at: int = 0
+
+
+class CheckResult(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    state: str
+    """pass, fail, error or pending"""
+    by: str
+    at: int
+    url: str = ""
+    summary: str = ""
+
+
+class Vote(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    by: str
+    at: int
+    approves: bool
+    comment: str = ""
+
+
+class Waiver(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    rule: str
+    by: str
+    reason: str
+    at: int
+
+
+class Attestation(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    signature: str
+    """Base64 of the Ed25519 signature over `attested_bytes`."""
+    by: str
+    at: int
+
+
+class Stay(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Where this version stood; until None: it stands there now."""
+
+    stage: str
+    since: int
+    until: int | None = None
+
+
+class Champion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The version that the stage's alias points at now."""
+
+    version: int
+    digest: str
+    metrics: Sequence[MetricValue] = ()
+
+
+class Assertion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What a CEL expression gave: a truth value, or why it gave none."""
+
+    value: bool | None = None
+    error: str = ""
+
+
+class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """All that the rules may ask about. What was not gathered is empty."""
+
+    now: int
+    model: str
+    version: int
+    stage: str
+    digest: str
+    record_digest: str
+    author: str
+    requester: str
+    created_at: int = 0
+    size_bytes: int = 0
+    task: str | None = None
+    licence: str | None = None
+    framework: str | None = None
+    owners: Sequence[str] = ()
+    tags: Mapping[str, str] = {}
+    facts: Sequence[str] = ()
+    """Names of the known facts."""
+    completeness: float = 0.0
+    card: Mapping[str, int] | None = None
+    """Heading in lower case → words below it; None: there is no card."""
+    metrics: Sequence[MetricValue] = ()
+    champion: Champion | None = None
+    checks: Sequence[CheckResult] = ()
+    """Newest first."""
+    votes: Sequence[Vote] = ()
+    waivers: Sequence[Waiver] = ()
+    attestations: Sequence[Attestation] = ()
+    stays: Sequence[Stay] = ()
+    """Newest first."""
+    members: Mapping[str, Sequence[str]] = {}
+    """Approver group → names of its members."""
+    assertions: Mapping[str, Assertion] = {}
+    """Expression → what it gave."""
+    promotion: int | None = None
+    """Number of the promotion at hand, once there is one."""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model}:{self.version}"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule found."""
+
+    outcome: Outcome
+    measured: str
+    needed: str
+    who: str = ""
+    """Who can change the outcome."""
+    fix: str = ""
+    """The command that does."""
+    may_change: bool = False
+    """Whether waiting can help: somebody else's answer or time is outstanding."""
+
+
+class Rule(Protocol):
+    """One condition in a gate. A class in gates/ with the parameters as its fields."""
+
+    kind: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    """Which parts of the evidence it asks for."""
+
+    def label(self) -> str:
+        """The rule's own name among those of its gate, when the policy gives none."""
+
+    def problem(self, stages: Sequence[str], to: str) -> str | None:
+        """Why the parameters cannot be meant so; None when they can."""
+
+    def find(self, evidence: Evidence) -> Finding:
+        """Judge. Never raises."""
+
+    def groups(self) -> Iterable[str]:
+        """Approver groups it asks about."""
+
+
+class NamedRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as its gate holds it."""
+
+    id: str
+    rule: Rule
+    waivable: bool = True
+    say: str = ""
+
+
+class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the verdict."""
+
+    rule: str
+    kind: str
+    outcome: Outcome
+    measured: str
+    needed: str
+    who: str = ""
+    fix: str = ""
+    say: str = ""
+    may_change: bool = False
+    waivable: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a gate, with a reason for each rule."""
+
+    stage: str
+    mode: Mode
+    passed: bool
+    results: Sequence[RuleResult]
+
+    @property
+    def allows(self) -> bool:
+        """Whether the version may enter: all rules passed, or the gate only warns."""
+        return self.passed or self.mode is Mode.WARN
+
+    @property
+    def refusals(self) -> list[RuleResult]:
+        return [r for r in self.results if r.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules at the entrance to a stage."""
+
+    stage: str
+    mode: Mode
+    rules: Sequence[NamedRule]
+    come_from: Sequence[str] = ()
+    """Stages of which the version must stand in one; empty: from anywhere."""
+    chosen: bool = True
+    """False: no policy says anything about this entrance. An empty gate must be somebody's choice."""
+
+
+def judge(gate: Gate, evidence: Evidence) -> Verdict:
+    """A result for every rule of the gate, in its order; no rule is skipped because another failed."""
+    results = []
+    if not gate.chosen:
+        results.append(_unguarded(gate, evidence))
+    if gate.come_from:
+        results.append(_path(gate, evidence))
+    results.extend(_judge_one(named, evidence) for named in gate.rules)
+    passed = all(r.outcome in (Outcome.PASS, Outcome.WAIVED) for r in results)
+    return Verdict(stage=gate.stage, mode=gate.mode, passed=passed, results=results)
+
+
+def _judge_one(named: NamedRule, evidence: Evidence) -> RuleResult:
+    finding = named.rule.find(evidence)
+    outcome, measured = finding.outcome, finding.measured
+    if outcome is not Outcome.PASS and named.waivable:
+        waiver = next((w for w in evidence.waivers if w.rule == named.id), None)
+        if waiver is not None:
+            outcome = Outcome.WAIVED
+            measured = f"{measured}; waived by {waiver.by}: {waiver.reason}"
+    is_settled = outcome in (Outcome.PASS, Outcome.WAIVED)
+    return RuleResult(
+        rule=named.id,
+        kind=named.rule.kind,
+        outcome=outcome,
+        measured=measured,
+        needed=finding.needed,
+        who="" if is_settled else finding.who,
+        fix="" if is_settled else finding.fix,
+        say="" if is_settled else named.say,
+        may_change=finding.may_change and not is_settled,
+        waivable=named.waivable,
+    )
+
+
+def _path(gate: Gate, evidence: Evidence) -> RuleResult:
+    standing = [stay.stage for stay in evidence.stays if stay.until is None]
+    ok = any(stage in gate.come_from for stage in standing)
+    return RuleResult(
+        rule="from",
+        kind="from",
+        outcome=Outcome.PASS if ok else Outcome.FAIL,
+        measured=f"stands in {', '.join(standing)}" if standing else "stands in no stage",
+        needed=f"stands in {' or '.join(gate.come_from)}",
+        who="" if ok else "whoever may promote",
+        fix="" if ok else f"modelyard promote {evidence.reference} {gate.come_from[0]}",
+        may_change=not ok,
+    )
+
+
+def _unguarded(gate: Gate, evidence: Evidence) -> RuleResult:
+    return RuleResult(
+        rule="gate",
+        kind="gate",
+        outcome=Outcome.FAIL,
+        measured=f"no policy has a gate to {gate.stage} for this model",
+        needed="a gate, were it one without rules",
+        who="whoever may edit the policy",
+        fix=f"modelyard policy edit {evidence.model}",
+    )
+
+
+# --- words and numbers that the gates share ----------------------------------------------------------
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+DURATION_PATTERN = r"^[1-9][0-9]{0,4}[smhdw]$"
+
+
+def duration(text: str) -> int:
+    """Microseconds of `30m`, `24h`, `14d`."""
+    return int(text[:-1]) * _UNIT_SECONDS[text[-1]] * MICROSECONDS
+
+
+def duration_text(amount: int) -> str:
+    """The largest unit that tells enough: 3d 4h, 25m, 40s."""
+    seconds = max(0, amount // MICROSECONDS)
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s"):
+        count, seconds = divmod(seconds, _UNIT_SECONDS[unit])
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+        if len(parts) == 2:
+            break
+    return " ".join(parts)
+
+
+def number_text(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def names_in(subjects: Iterable[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    """The accounts that a list of names and `group:NAME` entries means."""
+    found: set[str] = set()
+    for subject in subjects:
+        group = subject.removeprefix("group:")
+        if group != subject:
+            found.update(members.get(group, ()))
+        else:
+            found.add(subject)
+    return found

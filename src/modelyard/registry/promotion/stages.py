@@ -1,0 +1,321 @@
+"""Stages: who stands where and stood when; rollback and demotion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.errors import (
+    AliasMoved,
+    Conflict,
+    Invalid,
+    NothingToRollBack,
+    StageNotFound,
+    VersionDeleted,
+    VersionNotFound,
+)
+from modelyard.domain.names import ModelName, Ref
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.promotion import moves, queries
+from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
+from modelyard.registry.promotion.permits import check_named
+from modelyard.registry.promotion.policy import Policy, Stage
+from modelyard.registry.promotion.policy_queries import effective_policy
+from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, Promotion, StoredVote, StoredWaiver
+from modelyard.registry.promotion.usecases import checked_reason, named_in
+from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.holds import set_holds
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """A stage of a model and who stands there."""
+
+    name: str
+    slots: int
+    mode: str
+    rules: Sequence[str]
+    primary: int | None
+    all: Sequence[int]
+    since: int | None
+    by: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageMove:
+    """A move in the history of a stage, with who let it happen."""
+
+    promotion: Promotion
+    primary: int | None
+    all: Sequence[int]
+    votes: Sequence[StoredVote]
+    waivers: Sequence[StoredWaiver]
+
+
+def list_stages(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, Policy, list[StageView]]:
+    """In their order."""
+    model = catalog.find_model(tx, actor, name)
+    policy = effective_policy(tx, model)
+    found = []
+    for stage in policy.stages:
+        standing = moves.find_standing(tx, model, stage)
+        gate = policy.gates[stage.name].gate
+        primary = standing.primary
+        found.append(
+            StageView(
+                name=stage.name,
+                slots=stage.slots,
+                mode=gate.mode.value,
+                rules=[named.id for named in gate.rules],
+                primary=standing.number,
+                all=standing.all,
+                since=primary.updated_at if primary else None,
+                by=primary.updated_by if primary else None,
+                revision=standing.revision,
+            )
+        )
+    return model, policy, found
+
+
+def list_history(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    stage: str,
+    *,
+    at: int | None = None,
+    limit: int = 100,
+) -> list[StageMove]:
+    """The moves of a stage, newest first. at: those made until then, so that the first one says who stood there.
+
+    A stage that a policy took away keeps its history.
+    """
+    model = catalog.find_model(tx, actor, name)
+    found = queries.list_moves(tx, model.id, stage.lower(), LATEST if at is None else at, limit)
+    if not found:
+        policy = effective_policy(tx, model)
+        if policy.stage(stage.lower()) is None:
+            raise StageNotFound(model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names))
+    return [
+        StageMove(
+            row,
+            row.after_primary,
+            json.loads(row.after_all or "[]"),
+            queries.list_votes(tx, row.id, LATEST),
+            queries.list_waivers(tx, row.id, LATEST),
+        )
+        for row in found
+    ]
+
+
+# --- rollback ------------------------------------------------------------------------------------------
+
+
+def rollback(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    stage: str,
+    *,
+    to: int | None = None,
+    reason: str,
+    seen: int | None = None,
+) -> Promotion:
+    """Take back the last move of a stage, or go back to a version that stood there before.
+
+    No gate is asked: whoever goes back passed it once, and a freeze holds nobody here. seen: the revision of
+    the stage that the caller saw, so that a rollback sent twice does not go back twice.
+    Raises NothingToRollBack, AliasMoved, VersionDeleted, Denied.
+    """
+    model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
+    check_named(tx, actor, policy.gates[found.name].who.rollback, f"roll back {found.name}", str(model.name))
+    reason = _reason(reason, "a rollback")
+    history = queries.list_moves(tx, model.id, found.name, LATEST, MOVES_READ)
+    stack = moves.undo_stack(history)
+    target = moves.way_back(stack) if to is None else to
+    if target is None or (to is not None and to not in moves.stood_in(history)):
+        fix = None
+        if to is not None:
+            fix = f"{model.name}:{to} never stood there; use: modelyard promote {model.name}:{to} {found.name}"
+        raise NothingToRollBack(model=str(model.name), stage=found.name, fix=fix)
+    if target == standing.number:
+        raise Conflict(
+            reason=f"{model.name}:{target} stands in {found.name} already",
+            fix=f"See who stood there with: modelyard history {model.name} --stage {found.name}",
+        )
+    version = _usable(tx, actor, model, target)
+    undid = stack[-1].move_id if stack else None
+    after = moves.enter_stage(tx, actor, model, found, standing, version, primary=True, reason=reason)
+    row = _record(tx, actor, model, policy, found, standing, version, ROLLBACK, reason, after, target, undid)
+    tx.append(
+        events.StageRolledBack(**named_in(row), from_version=standing.number, undid=undid, reason=reason),
+        actor,
+        model.id,
+    )
+    _hold_way_back(tx, model, found.name)
+    return row
+
+
+def _for_change(
+    tx: Transaction, actor: Actor, name: ModelName, stage: str, permission: Permission, seen: int | None
+) -> tuple[Model, Policy, Stage, Standing]:
+    model = catalog.find_open_model(tx, actor, name, permission)
+    policy = effective_policy(tx, model)
+    found = policy.stage(stage.lower())
+    if found is None:
+        raise StageNotFound(model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names))
+    standing = moves.find_standing(tx, model, found)
+    if seen is not None and seen != standing.revision:
+        raise AliasMoved(
+            model=str(model.name), alias=found.name, version=standing.number, revision=standing.revision
+        )
+    return model, policy, found, standing
+
+
+def _reason(reason: str | None, what: str) -> str:
+    checked = checked_reason(reason.strip() if reason else None)
+    if not checked:
+        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
+    return checked
+
+
+def _usable(tx: Transaction, actor: Actor, model: Model, number: int) -> Version:
+    """A version to go back to; one that was archived meanwhile is brought back."""
+    version = versions.find_by_number(tx, model.id, number)
+    if version is None:
+        raise VersionNotFound(model=str(model.name), version=number)
+    reference = f"{model.name}:{number}"
+    if version.state == DELETED:
+        raise VersionDeleted(reference=reference, model=str(model.name))
+    if version.state == ARCHIVED:
+        archive_version(tx, actor, Ref(model.name, number), archived=False)
+        version = versions.find_by_number(tx, model.id, number)
+        assert version is not None
+    return version
+
+
+def _record(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    policy: Policy,
+    stage: Stage,
+    standing: Standing,
+    version: Version,
+    kind: str,
+    reason: str | None,
+    after: Sequence[int],
+    after_primary: int | None,
+    undid: int | None,
+) -> Promotion:
+    """The move in the stage's history."""
+    queries.keep_effective(tx, policy.digest, canonical_json(policy.body).decode())
+    values = moves.closing_values(tx, actor, model, stage.name, after, after_primary is not None)
+    promotion_id = queries.insert_promotion(
+        tx,
+        model_id=model.id,
+        version_id=version.id,
+        number=version.number,
+        digest=version.digest,
+        record_digest=version.record_digest,
+        stage=stage.name,
+        kind=kind,
+        primary_wanted=1,
+        seen_number=standing.number,
+        seen_revision=standing.revision,
+        policy_digest=policy.digest,
+        reason=reason,
+        opened_at=tx.now,
+        opened_by=actor.id,
+        undid=undid,
+        **values,
+    )
+    row = queries.find_promotion(tx, promotion_id)
+    assert row is not None
+    return row
+
+
+def _hold_way_back(tx: Transaction, model: Model, stage: str) -> None:
+    """The version that the next rollback goes to is not deleted."""
+    number = moves.way_back(moves.undo_stack(queries.list_moves(tx, model.id, stage, LATEST, MOVES_READ)))
+    version = versions.find_by_number(tx, model.id, number) if number is not None else None
+    held = [version.id] if version is not None and version.state != DELETED else []
+    set_holds(tx, model.id, ROLLBACK, stage, held)
+
+
+# --- demotion ------------------------------------------------------------------------------------------
+
+
+def demote(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    stage: str,
+    *,
+    version: int | None = None,
+    next_primary: int | None = None,
+    reason: str | None = None,
+    seen: int | None = None,
+) -> Promotion:
+    """Take a version out of a stage: the primary one, or `version`.
+
+    next_primary: which of the others the alias points at from now on; needed when the primary one leaves and
+    others stay. Raises Conflict when the version does not stand there, AliasMoved, Denied.
+    """
+    model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_DEMOTE, seen)
+    check_named(tx, actor, policy.gates[found.name].who.demote, f"demote from {found.name}", str(model.name))
+    reason = checked_reason(reason)
+    number = version if version is not None else standing.number
+    if number is None or number not in standing.all:
+        who = f"version {number}" if number is not None else "nobody"
+        raise Conflict(
+            reason=f"{who} stands in {found.name} of {model.name}"
+            if number is None
+            else f"{model.name}:{number} does not stand in {found.name}",
+            fix=f"See who does with: modelyard stages {model.name}",
+        )
+    leaving = versions.find_by_number(tx, model.id, number)
+    assert leaving is not None
+    if number != standing.number:
+        after, primary = moves.leave_stage(tx, model, found.name, standing, number), standing.number
+    else:
+        after, primary = _leave_primary(tx, actor, model, found, standing, next_primary, reason)
+    row = _record(tx, actor, model, policy, found, standing, leaving, DEMOTE, reason, after, primary, None)
+    tx.append(events.VersionDemoted(**named_in(row), to_version=primary, reason=reason), actor, model.id)
+    _hold_way_back(tx, model, found.name)
+    return row
+
+
+def _leave_primary(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    stage: Stage,
+    standing: Standing,
+    next_primary: int | None,
+    reason: str | None,
+) -> tuple[list[int], int | None]:
+    others = [o.number for o in standing.others]
+    if next_primary is None and others:
+        raise Conflict(
+            reason=f"{len(others)} other version(s) stand in {stage.name}: {', '.join(map(str, others))}",
+            fix=f"Say which one is the primary from now on: --next-primary {others[0]}",
+        )
+    if next_primary is None:
+        moves.point_stage(tx, actor, model, standing, None, reason)
+        return [], None
+    if next_primary not in others:
+        raise Invalid(reason=f"version {next_primary} does not stand in {stage.name} beside the primary one")
+    version = versions.find_by_number(tx, model.id, next_primary)
+    assert version is not None
+    after = moves.enter_stage(tx, actor, model, stage, standing, version, primary=True, reason=reason)
+    return after, next_primary

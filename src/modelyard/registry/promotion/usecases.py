@@ -1,0 +1,667 @@
+"""Propose, promote, approve, reject, waive, withdraw, complete, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from modelyard.db.transaction import Transaction, load_json
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import (
+    AliasMoved,
+    Denied,
+    Invalid,
+    ModelyardError,
+    PromotionClosed,
+    PromotionStale,
+    StageNotFound,
+    VersionArchived,
+    VersionDeleted,
+)
+from modelyard.domain.names import ModelName, Ref
+from modelyard.registry.access import queries as accounts
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.queries import find_model as find_model_row
+from modelyard.registry.promotion import moves, permits, queries
+from modelyard.registry.promotion.evidence import gather
+from modelyard.registry.promotion.expressions import Evaluator
+from modelyard.registry.promotion.moves import Standing
+from modelyard.registry.promotion.permits import check_named, find_visible
+from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
+from modelyard.registry.promotion.policy import Policy, Stage, StageGate
+from modelyard.registry.promotion.policy_queries import effective_policy
+from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter, StoredVote, StoredWaiver
+from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
+from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
+
+MAX_REASON = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for."""
+
+    ref: Ref
+    stage: str
+    reason: str | None = None
+    request: bool = False
+    """Only open it: whoever may promote completes it, or the policy does."""
+    primary: bool = True
+    """False: beside the primary version, where the stage has more than one place."""
+    keep_open: bool = True
+    """Whether it stays open for what is missing when the gate says no."""
+    seen: int | None = None
+    """The stage's revision that the caller saw; another one raises AliasMoved. None: wherever it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of it. promotion None: a dry run, or the version stands there already."""
+
+    model: Model
+    version: Version
+    stage: str
+    verdict: Verdict
+    policy_digest: str
+    promotion: Promotion | None
+    done: bool
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionView:
+    """A promotion with what belongs to it, as every door shows it."""
+
+    promotion: Promotion
+    verdict: Verdict | None
+    """Of now while it is open; else the one it was decided on."""
+    votes: Sequence[StoredVote]
+    waivers: Sequence[StoredWaiver]
+    reviewers: Sequence[str]
+    stale: str | None
+    """Why it does not complete by itself although it is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything that one decision is about."""
+
+    model: Model
+    version: Version
+    policy: Policy
+    stage: Stage
+    entry: StageGate
+    standing: Standing
+
+
+# --- promoting ---------------------------------------------------------------------------------------
+
+
+def explain(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
+    """The verdict that `promote` would give now; nothing is written and no right but reading is needed."""
+    model, version = find_version(tx, actor, wish.ref)
+    case = _case(tx, model, version, wish.stage)
+    row = queries.find_open(tx, model.id, version.id, case.stage.name)
+    verdict = judge(case.entry.gate, _gather(tx, case, row, actor.name, evaluator))
+    return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
+
+
+def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
+    """Move a version into a stage if its gate lets it in; judged and moved in this one transaction.
+
+    A refusal is an answer: it is recorded, and the promotion stays open for what is missing.
+    Raises StageNotFound, VersionArchived, VersionDeleted, Denied, AliasMoved, StageFull.
+    """
+    permission = Permission.PROMOTION_PROPOSE if wish.request else Permission.PROMOTION_PROMOTE
+    model = catalog.find_open_model(tx, actor, wish.ref.model, permission)
+    _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
+    case = _case(tx, model, version, wish.stage)
+    reason = checked_reason(wish.reason)
+    _check_ready(model, version)
+    if not wish.primary and case.stage.slots == 1:
+        raise Invalid(
+            reason=f"stage {case.stage.name} has one place",
+            fix=f"Give it more in the policy: stages: [{{name: {case.stage.name}, slots: 2}}]",
+        )
+    if not wish.request:
+        check_named(tx, actor, case.entry.who.promote, f"promote to {case.stage.name}", str(model.name))
+    _check_seen(case, wish.seen)
+    row = queries.find_open(tx, model.id, version.id, case.stage.name)
+    evidence = _gather(tx, case, row, actor.name, evaluator)
+    verdict = judge(case.entry.gate, evidence)
+    if _stands_already(case, wish.primary):
+        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, None, True, False)
+    if verdict.allows and (not wish.request or _completes_itself(tx, case, actor)):
+        done = _complete(tx, actor, case, row, verdict, evidence, wish.primary, reason)
+        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, done, True, True)
+    row, verdict = _keep(tx, actor, case, row, verdict, evidence, wish, reason)
+    if not verdict.allows:
+        _append_refusal(tx, actor, row, verdict)
+    return Attempt(model, version, case.stage.name, verdict, case.policy.digest, row, False, True)
+
+
+def _case(tx: Transaction, model: Model, version: Version, stage: str) -> _Case:
+    policy = effective_policy(tx, model)
+    found = policy.stage(stage.lower())
+    if found is None:
+        fix = f"Use: modelyard archive {model.name}:{version.number}" if stage == ARCHIVED_STAGE else None
+        raise StageNotFound(
+            model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names), fix=fix
+        )
+    standing = moves.find_standing(tx, model, found)
+    return _Case(model, version, policy, found, policy.gates[found.name], standing)
+
+
+def _gather(
+    tx: Transaction, case: _Case, row: Promotion | None, requester: str, evaluator: Evaluator
+) -> Evidence:
+    return gather(
+        tx,
+        case.model,
+        case.version,
+        case.stage.name,
+        case.entry,
+        champion=case.standing.number,
+        requester=row.opened_by if row else requester,
+        policy=case.policy,
+        promotion=row,
+        evaluator=evaluator,
+    )
+
+
+def _check_ready(model: Model, version: Version) -> None:
+    reference = f"{model.name}:{version.number}"
+    if version.state == DELETED:
+        raise VersionDeleted(reference=reference, model=str(model.name))
+    if version.state == ARCHIVED:
+        raise VersionArchived(reference=reference)
+
+
+def _check_seen(case: _Case, seen: int | None) -> None:
+    if seen is not None and seen != case.standing.revision:
+        raise AliasMoved(
+            model=str(case.model.name),
+            alias=case.stage.name,
+            version=case.standing.number,
+            revision=case.standing.revision,
+        )
+
+
+def _stands_already(case: _Case, primary: bool) -> bool:
+    number = case.version.number
+    return case.standing.number == number if primary else number in case.standing.all
+
+
+def _completes_itself(tx: Transaction, case: _Case, requester: Actor) -> bool:
+    """Whether the policy completes it: by the right of who asked, or because others had to approve."""
+    if not case.entry.automatic:
+        return False
+    if not case.entry.has_approvals and not access.may(
+        requester, Permission.PROMOTION_PROMOTE, case.model.place
+    ):
+        return False
+    try:
+        check_named(tx, requester, case.entry.who.promote, "promote", str(case.model.name))
+    except Denied:
+        return False
+    return True
+
+
+def _decided(verdict: Verdict, evidence: Evidence) -> dict[str, str]:
+    return {
+        "verdict": canonical_json(msgspec.to_builtins(verdict)).decode(),
+        "evidence": canonical_json(msgspec.to_builtins(evidence)).decode(),
+    }
+
+
+def _new_values(case: _Case, actor: Actor, now: int, primary: bool, reason: str | None) -> dict[str, Any]:
+    return {
+        "model_id": case.model.id,
+        "version_id": case.version.id,
+        "number": case.version.number,
+        "digest": case.version.digest,
+        "record_digest": case.version.record_digest,
+        "stage": case.stage.name,
+        "kind": queries.PROMOTE,
+        "primary_wanted": int(primary),
+        "seen_number": case.standing.number,
+        "seen_revision": case.standing.revision,
+        "policy_digest": case.policy.digest,
+        "reason": reason,
+        "opened_at": now,
+        "opened_by": actor.id,
+    }
+
+
+def _complete(
+    tx: Transaction,
+    actor: Actor,
+    case: _Case,
+    row: Promotion | None,
+    verdict: Verdict,
+    evidence: Evidence,
+    primary: bool,
+    reason: str | None,
+    closed_reason: str | None = None,
+) -> Promotion:
+    after = moves.enter_stage(
+        tx, actor, case.model, case.stage, case.standing, case.version, primary=primary, reason=reason
+    )
+    decided = _decided(verdict, evidence)
+    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
+    has_primary = primary or case.standing.number is not None
+    values = {
+        **moves.closing_values(tx, actor, case.model, case.stage.name, after, has_primary),
+        **decided,
+        "policy_digest": case.policy.digest,
+        "closed_reason": closed_reason,
+        "primary_wanted": int(primary),
+        "seen_number": case.standing.number,
+        "seen_revision": case.standing.revision,
+    }
+    if row is None:
+        new = _new_values(case, actor, tx.now, primary, reason)
+        promotion_id = queries.insert_promotion(tx, **{**new, **values})
+    else:
+        promotion_id = row.id
+        queries.update_promotion(tx, row.id, values)
+    tx.append(
+        events.VersionPromoted(
+            **_named(case, promotion_id),
+            from_version=case.standing.number,
+            primary=primary,
+            verdict_digest=Digest.of(f"{decided['verdict']}\n{decided['evidence']}".encode()),
+            waived=[r.rule for r in verdict.results if r.outcome is Outcome.WAIVED],
+            warned=[r.rule for r in verdict.refusals],
+            reason=reason,
+        ),
+        actor,
+        case.model.id,
+    )
+    return _found(tx, promotion_id)
+
+
+def _named(case: _Case, promotion_id: int) -> dict[str, Any]:
+    """What every event of a promotion says."""
+    return {
+        "namespace": case.model.name.namespace,
+        "model": str(case.model.name),
+        "version": case.version.number,
+        "promotion": promotion_id,
+        "stage": case.stage.name,
+        "digest": case.version.digest,
+        "record_digest": case.version.record_digest,
+        "policy_digest": case.policy.digest,
+    }
+
+
+def named_in(row: Promotion) -> dict[str, Any]:
+    return {
+        "namespace": row.model.namespace,
+        "model": str(row.model),
+        "version": row.number,
+        "promotion": row.id,
+        "stage": row.stage,
+        "digest": row.digest,
+        "record_digest": row.record_digest,
+        "policy_digest": row.policy_digest,
+    }
+
+
+def _found(tx: Transaction, promotion_id: int) -> Promotion:
+    row = queries.find_promotion(tx, promotion_id)
+    assert row is not None
+    return row
+
+
+def _keep(
+    tx: Transaction,
+    actor: Actor,
+    case: _Case,
+    row: Promotion | None,
+    verdict: Verdict,
+    evidence: Evidence,
+    wish: Wish,
+    reason: str | None,
+) -> tuple[Promotion, Verdict]:
+    """Store what is not carried out: open for what is missing, or refused for good."""
+    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
+    stays_open = wish.request or wish.keep_open
+    new = _new_values(case, actor, tx.now, wish.primary, reason)
+    if row is None:
+        expires_at = tx.now + duration(case.policy.open_for)
+        promotion_id = queries.insert_promotion(
+            tx, **new, **_decided(verdict, evidence), state=OPEN, expires_at=expires_at
+        )
+        row = _found(tx, promotion_id)
+        # Now that it has a number, the refusal can name it in its commands.
+        evidence = msgspec.structs.replace(evidence, promotion=promotion_id)
+        verdict = judge(case.entry.gate, evidence)
+        if stays_open:
+            tx.append(
+                events.PromotionOpened(
+                    **_named(case, promotion_id),
+                    reviewers=list(case.entry.vote_groups),
+                    missing=[r.rule for r in verdict.refusals],
+                    reason=reason,
+                ),
+                actor,
+                case.model.id,
+            )
+    # Asked for again, knowingly: the promotion now is about the stage and the policy of this moment.
+    fresh = ("primary_wanted", "seen_number", "seen_revision", "policy_digest")
+    values: dict[str, Any] = {**{k: new[k] for k in fresh}, **_decided(verdict, evidence)}
+    if not stays_open:
+        values |= {"state": queries.REFUSED, "closed_at": tx.now, "closed_by": actor.id}
+        values["closed_reason"] = "the gate said no"
+    queries.update_promotion(tx, row.id, values)
+    return _found(tx, row.id), verdict
+
+
+def _append_refusal(tx: Transaction, actor: Actor, row: Promotion, verdict: Verdict) -> None:
+    refusals = [
+        {"rule": r.rule, "outcome": r.outcome.value, "measured": r.measured, "needed": r.needed}
+        for r in verdict.refusals
+    ]
+    event = events.PromotionRefused(**named_in(row), refusals=refusals, stays_open=row.state == OPEN)
+    tx.append(event, actor, row.model_id)
+
+
+# --- an open promotion -------------------------------------------------------------------------------
+
+
+def vote(
+    tx: Transaction,
+    actor: Actor,
+    promotion_id: int,
+    *,
+    approves: bool,
+    comment: str | None,
+    evaluator: Evaluator,
+) -> PromotionView:
+    """Approve, or reject for good. The vote is bound to the version's digests and to the policy of now.
+
+    Raises PromotionNotFound, PromotionClosed, PromotionStale when the policy changed since it was opened, Denied.
+    """
+    row, model, policy = find_visible(tx, actor, promotion_id)
+    _check_open(tx, row)
+    entry = _entry(policy, row)
+    if not permits.may_vote(tx, actor, model, entry):
+        groups = ", ".join(entry.vote_groups)
+        raise Denied(
+            actor=actor.name,
+            permission=Permission.PROMOTION_VOTE.value,
+            where=str(model.name),
+            who="an admin" if groups else f"an owner of {model.name.namespace}",
+            role=f"membership in {groups}" if groups else "maintainer",
+        )
+    _check_policy(row, policy)
+    comment = checked_reason(comment)
+    given = [
+        v for v in queries.list_votes(tx, row.id, tx.now) if v.by_id == actor.id and v.approves == approves
+    ]
+    if not any(v.policy_digest == policy.digest for v in given):
+        queries.insert_vote(tx, actor, row.id, approves=approves, comment=comment, policy_digest=policy.digest)
+        kind = events.PromotionApproved if approves else events.PromotionRejected
+        tx.append(kind(**named_in(row), comment=comment), actor, row.model_id)
+    if not approves:
+        _close(
+            tx, actor, row, queries.REFUSED, f"rejected by {actor.name}" + (f": {comment}" if comment else "")
+        )
+    else:
+        _complete_if_ready(tx, row, evaluator)
+    return show_promotion(tx, actor, row.id, evaluator)
+
+
+def waive(
+    tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason: str, evaluator: Evaluator
+) -> PromotionView:
+    """Set one rule aside for this promotion. Not for one's own work: neither author nor requester may.
+
+    Raises PromotionNotFound, PromotionClosed, PromotionStale, Invalid, Denied.
+    """
+    row, model, policy = find_visible(tx, actor, promotion_id)
+    access.check(actor, Permission.PROMOTION_WAIVE, model.place)
+    _check_open(tx, row)
+    _check_policy(row, policy)
+    entry = _entry(policy, row)
+    check_named(tx, actor, entry.who.waive, f"waive rules of {row.stage}", str(model.name))
+    if not reason.strip():
+        raise Invalid(reason="a waiver needs a reason", fix='Give one: --reason "…"')
+    named = next((n for n in entry.gate.rules if n.id == rule), None)
+    if named is None:
+        known = ", ".join(n.id for n in entry.gate.rules) or "none"
+        raise Invalid(
+            reason=f"the gate to {row.stage} has no rule {rule[:80]!r}", fix=f"Its rules are: {known}"
+        )
+    version = versions.find_by_number(tx, model.id, row.number)
+    assert version is not None
+    if not named.waivable or actor.name in (version.created_by, row.opened_by):
+        why = (
+            "the policy lets nobody waive it"
+            if not named.waivable
+            else "it would be a waiver for one's own work"
+        )
+        raise Denied(
+            actor=actor.name,
+            permission=f"waive rule {rule}",
+            where=str(model.name),
+            who="somebody else",
+            role="owner",
+            fix=f"{why[0].upper()}{why[1:]}; "
+            + ("meet the rule" if not named.waivable else "ask another owner"),
+        )
+    checked = checked_reason(reason)
+    assert checked is not None
+    queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
+    tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
+    _complete_if_ready(tx, row, evaluator)
+    return show_promotion(tx, actor, row.id, evaluator)
+
+
+def withdraw(
+    tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | None, evaluator: Evaluator
+) -> PromotionView:
+    """By who opened it, or whoever may promote. Raises PromotionNotFound, PromotionClosed, Denied."""
+    row, model, _ = find_visible(tx, actor, promotion_id)
+    if actor.id != row.opened_by_id:
+        access.check(actor, Permission.PROMOTION_PROMOTE, model.place)
+    else:
+        access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
+    _check_open(tx, row)
+    reason = checked_reason(reason)
+    _close(tx, actor, row, queries.WITHDRAWN, reason)
+    tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
+    return show_promotion(tx, actor, row.id, evaluator)
+
+
+def _check_open(tx: Transaction, row: Promotion) -> None:
+    state = row.state
+    if state == OPEN and row.expires_at is not None and row.expires_at <= tx.now:
+        state = queries.EXPIRED
+    if state != OPEN:
+        raise PromotionClosed(
+            promotion=row.id, state=state, model=str(row.model), version=row.number, stage=row.stage
+        )
+
+
+def _check_policy(row: Promotion, policy: Policy) -> None:
+    """Whoever looked at it looked under another policy."""
+    if row.policy_digest != policy.digest:
+        raise PromotionStale(
+            promotion=row.id,
+            reason="the policy changed since it was asked for",
+            model=str(row.model),
+            version=row.number,
+            stage=row.stage,
+        )
+
+
+def _entry(policy: Policy, row: Promotion) -> StageGate:
+    entry = policy.gates.get(row.stage)
+    if entry is None:
+        raise StageNotFound(model=str(row.model), stage=row.stage, stages=", ".join(policy.stage_names))
+    return entry
+
+
+def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: str | None) -> None:
+    queries.update_promotion(
+        tx,
+        row.id,
+        {"state": state, "closed_at": tx.now, "closed_by": actor.id, "closed_reason": reason},
+    )
+
+
+def checked_reason(reason: str | None) -> str | None:
+    return catalog_rules.check_text(reason, "the reason", MAX_REASON) if reason else None
+
+
+# --- what completes by itself --------------------------------------------------------------------------
+
+
+def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:
+    """Why an open promotion must be asked for again before it may complete."""
+    if row.policy_digest != policy.digest:
+        return "the policy changed since it was asked for"
+    if standing is not None and standing.revision != row.seen_revision:
+        stood = f"version {row.seen_number}" if row.seen_number is not None else "nobody"
+        stands = f"version {standing.number}" if standing.number is not None else "nobody"
+        return f"the stage moved since it was asked for: {stood} stood there, now {stands}"
+    return None
+
+
+def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) -> bool:
+    """Carry an open promotion out if its policy completes it and nothing is missing or stale."""
+    account = accounts.find_actor(tx, row.opened_by)
+    if account is None or account.disabled_at is not None:
+        return False
+    requester = account.to_actor()
+    try:
+        model = catalog.find_open_model(tx, requester, row.model, Permission.PROMOTION_PROPOSE)
+        _, version = find_version(tx, requester, Ref(model.name, row.number))
+        _check_ready(model, version)
+        case = _case(tx, model, version, row.stage)
+    except ModelyardError:
+        # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
+        return False
+    if staleness(row, case.policy, case.standing) or not _completes_itself(tx, case, requester):
+        return False
+    evidence = _gather(tx, case, row, row.opened_by, evaluator)
+    verdict = judge(case.entry.gate, evidence)
+    is_full = not row.primary and len(case.standing.all) >= case.stage.slots
+    if not verdict.allows or is_full or _stands_already(case, row.primary):
+        return False
+    _complete(tx, requester, case, row, verdict, evidence, row.primary, row.reason, "the last need was met")
+    return True
+
+
+def list_ready(tx: Transaction, evaluator: Evaluator, limit: int = 500) -> list[int]:
+    """Open promotions that are due: expired, or complete by themselves now. For a reading transaction."""
+    found = []
+    for row in queries.list_promotions(tx, PromotionFilter(states=(OPEN,)), None, limit):
+        if row.expires_at is not None and row.expires_at <= tx.now:
+            found.append(row.id)
+            continue
+        account = accounts.find_actor(tx, row.opened_by)
+        if account is None:
+            continue
+        try:
+            attempt = explain(tx, account.to_actor(), Wish(Ref(row.model, row.number), row.stage), evaluator)
+        except ModelyardError:
+            continue
+        if attempt.verdict.allows:
+            found.append(row.id)
+    return found
+
+
+def settle(tx: Transaction, promotion_id: int, evaluator: Evaluator) -> None:
+    """Expire an open promotion, or complete it when nothing is missing. Does nothing to any other one."""
+    row = queries.find_promotion(tx, promotion_id)
+    if row is None or row.state != OPEN:
+        return
+    if row.expires_at is None or row.expires_at > tx.now:
+        _complete_if_ready(tx, row, evaluator)
+        return
+    account = accounts.find_actor(tx, row.opened_by)
+    assert account is not None
+    _close(tx, account.to_actor(), row, queries.EXPIRED, "its needs were not met in time")
+    tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def show_promotion(tx: Transaction, actor: Actor, promotion_id: int, evaluator: Evaluator) -> PromotionView:
+    """An open one with the verdict of now. Raises PromotionNotFound."""
+    row, model, policy = find_visible(tx, actor, promotion_id)
+    return _view(tx, row, model, policy, evaluator)
+
+
+def _view(
+    tx: Transaction, row: Promotion, model: Model, policy: Policy, evaluator: Evaluator | None
+) -> PromotionView:
+    entry = policy.gates.get(row.stage)
+    verdict = stored_verdict(row)
+    stale = None
+    if row.state == OPEN and entry is not None and evaluator is not None:
+        stage = policy.stage(row.stage)
+        version = versions.find_by_number(tx, model.id, row.number)
+        assert stage is not None
+        assert version is not None
+        standing = moves.find_standing(tx, model, stage)
+        stale = staleness(row, policy, standing)
+        case = _Case(model, version, policy, stage, entry, standing)
+        verdict = judge(entry.gate, _gather(tx, case, row, row.opened_by, evaluator))
+    return PromotionView(
+        promotion=row,
+        verdict=verdict,
+        votes=queries.list_votes(tx, row.id, tx.now),
+        waivers=queries.list_waivers(tx, row.id, tx.now),
+        reviewers=entry.vote_groups if entry else (),
+        stale=stale,
+    )
+
+
+def stored_verdict(row: Promotion) -> Verdict | None:
+    """What it was decided on."""
+    found = load_json(row.verdict)
+    return None if found is None else msgspec.convert(found, Verdict)
+
+
+def list_promotions(
+    tx: Transaction, actor: Actor, name: ModelName, chosen: PromotionFilter, before: int | None, limit: int
+) -> list[Promotion]:
+    """Those of a model, newest first; moves by rollback and demotion too."""
+    model = catalog.find_model(tx, actor, name)
+    wanted = PromotionFilter(model.id, None, chosen.stage, chosen.states, chosen.number, chosen.since)
+    return queries.list_promotions(tx, wanted, before, limit)
+
+
+def list_to_review(tx: Transaction, actor: Actor, limit: int, before: int | None) -> list[Promotion]:
+    """Open promotions that wait for the actor's vote, newest first."""
+    found: list[Promotion] = []
+    for row in queries.list_promotions(tx, PromotionFilter(states=(OPEN,)), before, 1000):
+        if len(found) == limit:
+            break
+        model = find_model_row(tx, actor, row.model)
+        if model is None or model.deleted_at is not None or actor.name == row.opened_by:
+            continue
+        policy = effective_policy(tx, model)
+        entry = policy.gates.get(row.stage)
+        if entry is None or not entry.has_approvals or not permits.may_vote(tx, actor, model, entry):
+            continue
+        given = queries.list_votes(tx, row.id, tx.now)
+        if not any(v.by_id == actor.id and v.policy_digest == policy.digest for v in given):
+            found.append(row)
+    return found

@@ -1,0 +1,84 @@
+"""What needs a version beside its aliases: a stage, a deployment, the way back of a rollback, a legal hold.
+
+Each feature keeps its own holds here, so that archiving and deleting ask one place and know no feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import version_holds, versions
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import HasDependents
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.versions import queries
+from modelyard.registry.versions.queries import Version
+
+_p = sa.bindparam
+
+# Of what holds a version, these forbid even archiving it.
+_IN_USE = frozenset({"stage", "deployment"})
+
+
+def refuse_while_needed(tx: Transaction, model: Model, version: Version, verb: str) -> None:
+    pointing = queries.aliases_at(tx, version.id)
+    holds = list_holds(tx, version.id)
+    if verb == "archive":
+        holds = [(kind, name) for kind, name in holds if kind in _IN_USE]
+    if not pointing and not holds:
+        return
+    dependents = [f"the stage @{a}" if a in model.protected_aliases else f"the alias @{a}" for a in pointing]
+    dependents += [f"the {kind} {name}" if kind in _IN_USE else f"a {kind} of {name}" for kind, name in holds]
+    raise HasDependents(
+        what=f"{model.name}:{version.number}",
+        dependents=", ".join(dependents),
+        remedy=f"Move it out first, for example: {_way_out(model, version, pointing, holds)}; then {verb} again",
+    )
+
+
+def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Sequence[tuple[str, str]]) -> str:
+    for alias in pointing:
+        if alias in model.protected_aliases:
+            return f"modelyard demote {model.name} {alias}"
+        return f"modelyard alias remove {model.name} {alias}"
+    kind, name = holds[0]
+    if kind == "stage":
+        return f"modelyard demote {model.name} {name} --version {version.number}"
+    if kind == "rollback":
+        return f"promote other versions to {name}, so that nobody would roll back to this one"
+    return f"end the {kind} {name}"
+
+
+def list_holds(tx: Transaction, version_id: int) -> list[tuple[str, str]]:
+    """(kind, name) of what must not lose the version."""
+    query = (
+        sa.select(version_holds.c.kind, version_holds.c.name)
+        .where(version_holds.c.version_id == version_id)
+        .order_by(version_holds.c.kind, version_holds.c.name)
+    )
+    return [(kind, name) for kind, name in tx.rows(query)]
+
+
+_INSERT_HOLD = Statement(
+    postgresql.insert(version_holds)
+    .values(version_id=_p("version_id"), kind=_p("kind"), name=_p("name"), created_at=_p("now"))
+    .on_conflict_do_nothing()
+)
+_DELETE_HOLDS = Statement(
+    version_holds.delete().where(
+        version_holds.c.kind == _p("the_kind"),
+        version_holds.c.name == _p("the_name"),
+        version_holds.c.version_id.in_(sa.select(versions.c.id).where(versions.c.model_id == _p("model_id"))),
+    )
+)
+
+
+def set_holds(tx: Transaction, model_id: int, kind: str, name: str, version_ids: Iterable[int]) -> None:
+    """These versions of the model, and no others of it, are held by that kind and name."""
+    tx.run(_DELETE_HOLDS, model_id=model_id, the_kind=kind, the_name=name)
+    for version_id in version_ids:
+        tx.run(_INSERT_HOLD, version_id=version_id, kind=kind, name=name, now=tx.now)

@@ -1,0 +1,89 @@
+"""What is said of a version after it was registered: checks, evaluations, attestations, its card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.wire.base import Answer, Request
+
+
+class ReportCheck(Request, kw_only=True):
+    """state: pass, fail, error or pending."""
+
+    name: str
+    state: str
+    url: str = ""
+    summary: str = ""
+    details: dict[str, Any] = {}
+
+
+class Check(Answer, kw_only=True):
+    name: str
+    state: str
+    url: str
+    summary: str
+    details: dict[str, Any]
+    at: str
+    by: str
+
+
+class CheckList(Answer, kw_only=True):
+    """Newest first; the first of each name counts."""
+
+    reference: str
+    items: list[Check]
+
+
+class ReportEvaluation(Request, kw_only=True):
+    """metrics: name → value; "NaN", "Infinity" and "-Infinity" as text."""
+
+    metrics: dict[str, float | str]
+    split: str = ""
+    dataset: str = ""
+
+
+class Evaluation(Answer, kw_only=True):
+    split: str
+    dataset: str
+    metrics: list[dict[str, Any]]
+    at: str
+    by: str
+
+
+class EvaluationList(Answer, kw_only=True):
+    reference: str
+    items: list[Evaluation]
+
+
+class Attest(Request, kw_only=True):
+    """signature: base64 of an Ed25519 signature over the version's attested bytes."""
+
+    signature: str
+
+
+class Attestation(Answer, kw_only=True):
+    signature: str
+    at: str
+    by: str
+
+
+class AttestationList(Answer, kw_only=True):
+    """statement: what a signature is made over, base64."""
+
+    reference: str
+    statement: str
+    items: list[Attestation]
+
+
+class SetCard(Request, kw_only=True):
+    text: str
+
+
+class Card(Answer, kw_only=True):
+    """by, at: of a card set after registration; None: it is one of the version's files."""
+
+    reference: str
+    text: str
+    sections: dict[str, int]
+    by: str | None
+    at: str | None
