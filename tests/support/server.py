@@ -169,7 +169,9 @@ def running_server(
     """
     with tempfile.TemporaryDirectory(prefix="modelyard-server-", ignore_cleanup_errors=True) as place:
         wanted = {"database_url": database_url, "blobs_url": blobs_url, **settings}
-        server = RunningServer(folder or Path(place), wanted, environment or {})
+        chosen = folder or Path(place)
+        chosen.mkdir(parents=True, exist_ok=True)
+        server = RunningServer(chosen, wanted, environment or {})
         server.start()
         try:
             yield server

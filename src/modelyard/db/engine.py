@@ -107,6 +107,8 @@ class Database:
             sa.event.listen(self._writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
         self._pool = ThreadPoolExecutor(threads, "db-read")
+        # Apart from the readers, so that no long read holds a commit up.
+        self._commits = ThreadPoolExecutor(1, "db-commit")
         self._queue_limit = queue_limit
         self._write_lock = threading.Lock()
         self._thread_writer: ThreadWriter | None = None
@@ -180,7 +182,7 @@ class Database:
         writer = self._loop_writer
         if writer is None or writer.loop is not loop:
             writer = self._loop_writer = LoopWriter(
-                self._open_batch, self._write_lock, self._queue_limit, self._pool, loop
+                self._open_batch, self._write_lock, self._queue_limit, self._commits, loop
             )
         return await writer.write(fn)
 
@@ -216,6 +218,7 @@ class Database:
         if self._thread_writer is not None:
             self._thread_writer.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._commits.shutdown(wait=True)
         if self._point_connection is not None:
             self._point_connection.close()
         self._reader.dispose()

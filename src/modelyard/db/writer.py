@@ -241,6 +241,7 @@ class LoopWriter:
                         if time.monotonic() - started > _LONGEST_TURN_SECONDS:
                             break
                     batch.seal()
+                    committing = self.loop.run_in_executor(self._executor, _commit, batch)
                 except BaseException:
                     batch.abandon()
                     raise
@@ -248,7 +249,6 @@ class LoopWriter:
             self._lock.release()
             self._answer([(future, None, exc) for future, _, _ in done] or self._refuse_all(exc))
             return
-        committing = self.loop.run_in_executor(self._executor, _commit, batch)
         committing.add_done_callback(lambda commit: self._committed(commit, done))
 
     def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
