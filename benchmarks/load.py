@@ -26,7 +26,7 @@ def requests_a_second(
     url: str, connections: int, seconds: int, headers: dict[str, str], script: Path | None = None
 ) -> float:
     """Of a closed loop over `connections` connections. Any answer other than 2xx or 3xx is an error."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     if script is not None:

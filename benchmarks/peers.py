@@ -203,7 +203,7 @@ def tree(pid: int) -> list[int]:
     """A process and all its descendants."""
     found = [pid]
     for each in found:
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{each}/task/{each}/children").read_text().split()
-            found.extend(int(child) for child in children)
+        for task in Path(f"/proc/{each}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                found.extend(int(child) for child in (task / "children").read_text().split())
     return found
