@@ -10,10 +10,14 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+K = TypeVar("K")
 
 
 def need_programs() -> None:
@@ -114,12 +118,13 @@ def download_seconds(url: str, headers: dict[str, str]) -> float:
     return elapsed
 
 
-def interleaved(rounds: int, **measures: Callable[[], float]) -> dict[str, float]:
+def interleaved(rounds: int, measures: Mapping[K, Callable[[], float]]) -> dict[K, float]:
     """The median of each measure, taken in turns so that a busy minute hurts all alike."""
-    found: dict[str, list[float]] = {name: [] for name in measures}
+    found: dict[K, list[float]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
             found[name].append(measure())
+            print(f"   {name}: {found[name][-1]:,.2f}", file=sys.stderr, flush=True)
     return {name: statistics.median(values) for name, values in found.items()}
 
 

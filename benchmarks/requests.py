@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import urllib.request
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import running_server
+from tests.support.server import RunningServer, running_server
 
 from benchmarks import peers
 from benchmarks.load import interleaved, post_script, requests_a_second
@@ -35,76 +37,84 @@ def prepare_mlflow(server: peers.Server) -> None:
     call("POST", f"{api}/registered-models/alias", {"name": "scorer", "alias": "champion", "version": "1"})
 
 
-def mlflow_figures(folder: Path, workers: int) -> dict[str, float]:
-    with peers.mlflow(folder / f"mlflow-{workers}", workers) as server:
-        prepare_mlflow(server)
-        resolve = f"{server.url}/api/2.0/mlflow/registered-models/alias?name=scorer&alias=champion"
-        path = "/api/2.0/mlflow/model-versions/create"
-        script = post_script(folder, path, {"name": "scorer", "source": "s3://nowhere/COUNT"}, "COUNT", {})
-        return interleaved(
-            _ROUNDS,
-            **{
-                f"{what}-{c}": (lambda u=url, s=chosen, c=c: requests_a_second(u, c, _SECONDS, {}, s))
-                for c in (8, 32)
-                for what, url, chosen in (("resolve", resolve, None), ("register", server.url, script))
-            },
-        )
+@dataclass(frozen=True)
+class Target:
+    """What wrk asks of one server."""
+
+    pid: int
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    script: Path | None = None
+
+
+def mlflow_targets(server: peers.Server, folder: Path) -> dict[str, Target]:
+    prepare_mlflow(server)
+    resolve = f"{server.url}/api/2.0/mlflow/registered-models/alias?name=scorer&alias=champion"
+    path = "/api/2.0/mlflow/model-versions/create"
+    script = post_script(folder, path, {"name": "scorer", "source": "s3://nowhere/COUNT"}, "COUNT", {})
+    return {"resolve": Target(server.pid, resolve), "register": Target(server.pid, server.url, script=script)}
+
+
+def our_targets(server: RunningServer, folder: Path) -> dict[str, Target]:
+    client = server.client()
+    model = folder / "model"
+    model.mkdir()
+    (model / "weights.bin").write_bytes(b"weights")
+    version = client.push(model, "bench/scorer", alias="champion", capture=False)
+    file = client.versions.files(version.reference)[0]
+    token = {"Authorization": f"Bearer {server.token}"}
+    body = {
+        "files": [{"path": file.path, "digest": file.digest, "size": file.size}],
+        "facts": {"params": {"n": "COUNT"}, "metrics": {"f1": 0.9}},
+    }
+    script = post_script(folder, "/api/v1/models/bench/scorer/versions", body, "COUNT", token)
+    resolve = f"{server.url}/api/v1/resolve?ref=bench/scorer@champion"
+    return {
+        "resolve": Target(server.pid, resolve, token),
+        "register": Target(server.pid, server.url, script=script),
+    }
 
 
 def measure(folder: Path) -> list[Row]:
-    by_workers = [mlflow_figures(folder, workers) for workers in (4, 1)]
-    best = {name: max(figures[name] for figures in by_workers) for name in by_workers[0]}
     with ExitStack() as stack:
-        server = stack.enter_context(running_server(folder=folder / "ours"))
+        ours = our_targets(stack.enter_context(running_server(folder=folder / "ours")), folder)
         empty = stack.enter_context(peers.empty_route(folder / "empty"))
-        client = server.client()
-        (folder / "model").mkdir()
-        (folder / "model" / "weights.bin").write_bytes(b"weights")
-        version = client.push(folder / "model", "bench/scorer", alias="champion", capture=False)
-        file = client.versions.files(version.reference).items[0]
-        token = {"Authorization": f"Bearer {server.token}"}
-        resolve = f"{server.url}/api/v1/resolve?ref=bench/scorer@champion"
-        body = {
-            "files": [{"path": file.path, "digest": file.digest, "size": file.size}],
-            "facts": {"params": {"n": "COUNT"}, "metrics": {"f1": 0.9}},
-        }
-        script = post_script(folder, "/api/v1/models/bench/scorer/versions", body, "COUNT", token)
-        ours = interleaved(
+        targets = {("ours", what): target for what, target in ours.items()}
+        targets["empty", "empty"] = Target(empty.pid, f"{empty.url}/empty")
+        for workers in (4, 1):
+            server = stack.enter_context(peers.mlflow(folder / f"mlflow-{workers}", workers))
+            found = mlflow_targets(server, folder)
+            targets |= {(f"MLflow, {workers} workers", what): target for what, target in found.items()}
+        pids = {target.pid for target in targets.values()}
+
+        def rate(target: Target, connections: int) -> float:
+            with peers.alone(target.pid, pids):
+                return requests_a_second(target.url, connections, _SECONDS, target.headers, target.script)
+
+        figures = interleaved(
             _ROUNDS,
-            **{
-                f"{what}-{c}": (lambda u=url, s=chosen, c=c, h=headers: requests_a_second(u, c, _SECONDS, h, s))
-                for c in (8, 32)
-                for what, url, chosen, headers in (
-                    ("empty", f"{empty.url}/empty", None, {}),
-                    ("resolve", resolve, None, token),
-                    ("register", server.url, script, {}),
-                )
-            },
+            {(*name, c): partial(rate, target, c) for c in (8, 32) for name, target in targets.items()},
         )
     rows = []
-    for c in (8, 32):
-        peer = "MLflow"
-        rows.append(
-            at_least(
-                f"resolve an alias, {c} connections", ours[f"resolve-{c}"], best[f"resolve-{c}"], 25, "/s", peer
+    for what, words, wanted in (
+        ("resolve", "resolve an alias", {8: 25, 32: 25}),
+        ("register", "register a version", {8: 10, 32: 15}),
+    ):
+        for c, target in wanted.items():
+            peer = max(
+                (n for n in figures if n[0].startswith("MLflow") and n[1:] == (what, c)),
+                key=figures.__getitem__,
             )
-        )
-    for c, target in ((8, 10), (32, 15)):
-        rows.append(
-            at_least(
-                f"register a version, {c} connections",
-                ours[f"register-{c}"],
-                best[f"register-{c}"],
-                target,
-                "/s",
-                "MLflow",
+            rows.append(
+                at_least(
+                    f"{words}, {c} connections", figures["ours", what, c], figures[peer], target, "/s", peer[0]
+                )
             )
-        )
     rows.extend(
         at_least(
             f"resolve, {c} connections, against an empty route",
-            ours[f"resolve-{c}"],
-            ours[f"empty-{c}"],
+            figures["ours", "resolve", c],
+            figures["empty", "empty", c],
             0.4,
             "/s",
             "empty route",

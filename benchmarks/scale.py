@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -82,9 +83,7 @@ def urls(server: RunningServer) -> dict[str, str]:
 
 def times(server: RunningServer, count: int = 60) -> dict[str, float]:
     token = {"Authorization": f"Bearer {server.token}"}
-    return interleaved(
-        3, **{name: (lambda u=url: median_ms(u, token, count)) for name, url in urls(server).items()}
-    )
+    return interleaved(3, {name: partial(median_ms, url, token, count) for name, url in urls(server).items()})
 
 
 def mlflow_times(folder: Path, workers: int) -> dict[str, float]:
@@ -99,7 +98,7 @@ def mlflow_times(folder: Path, workers: int) -> dict[str, float]:
             "model": f"{api}/registered-models/get?name=big",
             "versions": f"{api}/model-versions/search?filter=name%3D%27big%27&max_results=10000",
         }
-        return interleaved(3, **{name: (lambda u=url: median_ms(u, {}, 5)) for name, url in asked.items()})
+        return interleaved(3, {name: partial(median_ms, url, {}, 5) for name, url in asked.items()})
 
 
 def measure(folder: Path) -> list[Row]:

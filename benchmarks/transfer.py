@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.support.server import RunningServer, running_server
@@ -57,41 +59,60 @@ def measure(folder: Path) -> list[Row]:
     half = {"Range": f"bytes={_SIZE // 2}-{_SIZE - 1}"}
     with ExitStack() as stack:
         server = stack.enter_context(running_server(folder=folder / "ours"))
-        mlflow = stack.enter_context(peers.mlflow(folder / "mlflow", 4))
-        single = stack.enter_context(peers.mlflow(folder / "mlflow-1", 1))
         nginx = stack.enter_context(peers.nginx(folder / "nginx", folder))
+        mlflow = {w: stack.enter_context(peers.mlflow(folder / f"mlflow-{w}", w)) for w in (4, 1)}
+        pids = {server.pid, nginx.pid, *(peer.pid for peer in mlflow.values())}
         token = {"Authorization": f"Bearer {server.token}"}
         artifact = "/api/2.0/mlflow-artifacts/artifacts/1/model.bin"
+
+        def taken(pid: int, work: Callable[[], float]) -> Callable[[], float]:
+            def run() -> float:
+                with peers.alone(pid, pids):
+                    return work()
+
+            return run
+
         with Peak(server.pid) as peak:
             sent = interleaved(
                 _ROUNDS,
-                ours=lambda: up(server, source),
-                plain=lambda: plain_write(source, target),
-                mlflow=lambda: upload_seconds(mlflow.url + artifact, source, {}),
-                single=lambda: upload_seconds(single.url + artifact, source, {}),
+                {
+                    "ours": taken(server.pid, lambda: up(server, source)),
+                    "plain": taken(0, lambda: plain_write(source, target)),
+                    **{
+                        f"mlflow {w}": taken(peer.pid, partial(upload_seconds, peer.url + artifact, source, {}))
+                        for w, peer in mlflow.items()
+                    },
+                },
             )
             client = server.client()
             version = client.push(source, "bench/large", capture=False)
-            file = client.versions.files(version.reference).items[0].path
-            ours = f"{server.url}/api/v1/models/bench/large/versions/1/files/{file}"
+            path = client.versions.files(version.reference)[0].path
+            ours = f"{server.url}/api/v1/models/bench/large/versions/1/files/{path}"
+            theirs = f"{nginx.url}/model.bin"
             got = interleaved(
                 _ROUNDS,
-                ours=lambda: download_seconds(ours, token),
-                nginx=lambda: download_seconds(f"{nginx.url}/model.bin", {}),
-                ours_half=lambda: download_seconds(ours, {**token, **half}),
-                nginx_half=lambda: download_seconds(f"{nginx.url}/model.bin", half),
-                mlflow=lambda: download_seconds(mlflow.url + artifact, {}),
-                single=lambda: download_seconds(single.url + artifact, {}),
+                {
+                    "ours": taken(server.pid, lambda: download_seconds(ours, token)),
+                    "nginx": taken(nginx.pid, lambda: download_seconds(theirs, {})),
+                    "ours, half": taken(server.pid, lambda: download_seconds(ours, {**token, **half})),
+                    "nginx, half": taken(nginx.pid, lambda: download_seconds(theirs, half)),
+                    **{
+                        f"mlflow {w}": taken(peer.pid, partial(download_seconds, peer.url + artifact, {}))
+                        for w, peer in mlflow.items()
+                    },
+                },
             )
         again = second_push_bytes(server, source)
+    peer_up = min(sent["mlflow 4"], sent["mlflow 1"])
+    peer_down = min(got["mlflow 4"], got["mlflow 1"])
     return [
-        faster("1 GiB up", sent["ours"], min(sent["mlflow"], sent["single"]), 1.5, "s", "MLflow"),
+        faster("1 GiB up", sent["ours"], peer_up, 1.5, "s", "MLflow"),
         faster(
             "1 GiB up, against sha256 + write + fsync", sent["ours"], sent["plain"], 0.8, "s", "plain Python"
         ),
-        faster("1 GiB down", got["ours"], min(got["mlflow"], got["single"]), 6, "s", "MLflow"),
+        faster("1 GiB down", got["ours"], peer_down, 6, "s", "MLflow"),
         faster("1 GiB down, whole", got["ours"], got["nginx"], 0.9, "s", "nginx sendfile"),
-        faster("½ GiB Range", got["ours_half"], got["nginx_half"], 0.9, "s", "nginx sendfile"),
+        faster("½ GiB Range", got["ours, half"], got["nginx, half"], 0.9, "s", "nginx sendfile"),
         at_most("server memory during the transfers", peak.highest, 150, "MB"),
         at_most("file bytes sent by a second push", float(again), 0, "bytes"),
     ]
