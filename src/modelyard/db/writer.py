@@ -5,8 +5,9 @@ fsync; nobody is told "done" before the commit. Two writers run batches, one at 
 
 * `ThreadWriter`, in a thread of its own, for callers that may block and for PostgreSQL;
 * `LoopWriter`, for the event loop on SQLite. It runs the statements right on the loop, because a thread
-  beside it would fight for the interpreter's lock at every statement, and leaves only the commit, which
-  waits for the disk, to a thread. Measured: decision record 0002.
+  beside it would fight for the interpreter's lock at every statement. Only the commit, which waits for the
+  disk, goes to a thread, and not even that while the disk answers faster than a thread wakes up.
+  Measured: decision record 0002.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 _MOST_UNITS = 128
 _LONGEST_TURN_SECONDS = 0.008
 """How long one batch may hold the event loop before it is committed."""
+_QUICK_COMMIT_SECONDS = 0.001
+"""Commits that take less on average are not worth a thread."""
 _STOP = None
 _SAVEPOINT = Statement(sa.text("SAVEPOINT unit"))
 _RELEASE = Statement(sa.text("RELEASE SAVEPOINT unit"))
@@ -204,6 +207,8 @@ class LoopWriter:
         self._executor = executor
         self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._busy = False
+        self._commit_seconds = _QUICK_COMMIT_SECONDS
+        """Moving average."""
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Raises what `fn` raises, QueueFull, DatabaseUnavailable."""
@@ -241,7 +246,7 @@ class LoopWriter:
                         if time.monotonic() - started > _LONGEST_TURN_SECONDS:
                             break
                     batch.seal()
-                    committing = self.loop.run_in_executor(self._executor, _commit, batch)
+                    committing = self._begin_commit(batch)
                 except BaseException:
                     batch.abandon()
                     raise
@@ -249,7 +254,25 @@ class LoopWriter:
             self._lock.release()
             self._answer([(future, None, exc) for future, _, _ in done] or self._refuse_all(exc))
             return
-        committing.add_done_callback(lambda commit: self._committed(commit, done))
+        if committing is None:
+            self._committed(self._commit(batch), done)
+        else:
+            committing.add_done_callback(
+                lambda commit: self._committed(commit.exception() or commit.result(), done)
+            )
+
+    def _begin_commit(self, batch: Batch) -> asyncio.Future[BaseException | None] | None:
+        """The commit under way in a thread; None where it is quicker right here."""
+        if self._commit_seconds < _QUICK_COMMIT_SECONDS:
+            return None
+        return self.loop.run_in_executor(self._executor, self._commit, batch)
+
+    def _commit(self, batch: Batch) -> BaseException | None:
+        """The error that every caller of the batch is told, or None."""
+        started = time.perf_counter()
+        failure = _commit(batch)
+        self._commit_seconds += 0.1 * (time.perf_counter() - started - self._commit_seconds)
+        return failure
 
     def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
         """When no batch can be opened: nobody waits for ever."""
@@ -259,11 +282,10 @@ class LoopWriter:
 
     def _committed(
         self,
-        commit: asyncio.Future[BaseException | None],
+        failure: BaseException | None,
         done: list[tuple[asyncio.Future[Any], Any, BaseException | None]],
     ) -> None:
         self._lock.release()
-        failure = commit.exception() or commit.result()
         self._answer(done if failure is None else [(future, None, failure) for future, _, _ in done])
 
     def _answer(self, done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
@@ -281,7 +303,7 @@ class LoopWriter:
 
 
 def _commit(batch: Batch) -> BaseException | None:
-    """In a thread: the error that every caller of the batch is told, or None."""
+    """Commit; an error travels as a value."""
     try:
         with driver_errors():
             try:
