@@ -87,6 +87,7 @@ def _uvicorn(app: Application, settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=CarefulProtocol,
+        ws="none",
         loop="auto",
         log_config=None,
         access_log=False,

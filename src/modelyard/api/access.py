@@ -237,7 +237,7 @@ async def create_token(call: Call) -> Any:
     return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
 
 
-@table.route("DELETE", "/api/v1/tokens/{token:int}", status=204)
+@table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)
 async def revoke_token(call: Call) -> Any:
     """Revoke a token at once."""
     token_id = int(call.request.path_params["token"])

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Router
 
 from modelyard.api import (
     access,
@@ -28,7 +28,7 @@ from modelyard.api import (
 )
 from modelyard.api.edge import Edge, not_found
 from modelyard.api.openapi import build_openapi
-from modelyard.api.routing import Dispatch, Endpoint, RouteTable
+from modelyard.api.routing import Dispatch, Endpoint, NativeRoute, RouteTable
 from modelyard.services import Services
 
 # The hottest first: routes are tried in this order.
@@ -66,10 +66,13 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     endpoints = native_endpoints(services)
+    methods: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        methods.setdefault(endpoint.path, []).append(endpoint.spec.method)
     routes: list[BaseRoute] = [
-        *[endpoint.route() for endpoint in endpoints],
-        Route("/api/v1/openapi.json", openapi),
-        Route("/metrics", metrics),
+        *[endpoint.route(methods[endpoint.path]) for endpoint in endpoints],
+        NativeRoute("/api/v1/openapi.json", openapi, ["GET"], "openapi", ["GET"]),
+        NativeRoute("/metrics", metrics, ["GET"], "metrics", ["GET"]),
         *other_doors,
     ]
     edge = Edge(Dispatch(endpoints, Router(routes, redirect_slashes=False, default=not_found)), services)

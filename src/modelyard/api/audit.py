@@ -63,7 +63,7 @@ async def export_log(call: Call) -> Response:
     return StreamingResponse(from_thread(services.transfers, lines), media_type=_BUNDLE, headers=headers)
 
 
-@table.route("GET", "/api/v1/audit/events/{seq:int}/proof", returns=_BUNDLE)
+@table.route("GET", "/api/v1/audit/events/{seq:number}/proof", returns=_BUNDLE)
 async def prove_event(call: Call) -> Response:
     """One event with the proof that the log holds it, in the form of an export."""
     seq = int(call.request.path_params["seq"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -31,7 +30,7 @@ def bearer_token(header: str) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise Unauthenticated() from None
     raise Unauthenticated(fix="Send the header Authorization: Bearer <token>")
 
@@ -88,7 +87,7 @@ def refuse_foreign_origin(request: Request) -> None:
     if site in ("same-origin", "none"):
         return
     origin = request.headers.get("origin")
-    if site is None and origin is not None and urlsplit(origin).netloc == request.headers.get("host"):
+    if site is None and origin is not None and _netloc(origin) == request.headers.get("host"):
         return
     raise Denied(
         actor="a page of another site",
@@ -98,3 +97,10 @@ def refuse_foreign_origin(request: Request) -> None:
         role="",
         fix="Use a token for programs, and the registry's own pages for people",
     )
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None

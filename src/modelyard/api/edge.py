@@ -163,7 +163,7 @@ class Edge:
     def _refusal(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> ModelyardError | None:
         if self._hosts is not None:
             host = headers.get(b"host", b"").decode("latin-1").lower()
-            if host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
+            if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
                 return Misdirected(host=host[:100])
         rate = self._settings.rate_limit
         if rate > 0:
@@ -246,7 +246,9 @@ def _allowed_hosts(services: Services) -> frozenset[str] | None:
     if not settings.is_loopback:
         return None
     own = services.public_url.partition("://")[2].partition("/")[0].lower()
-    return frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, own, own.rpartition(":")[0]})
+    names = {"localhost", "127.0.0.1", "[::1]", settings.host, own, own.rpartition(":")[0]}
+    # An address without a port has nothing before its last colon, and nothing would then match every name.
+    return frozenset(names - {""})
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ from modelyard.domain.errors import (
     EditConflict,
     Internal,
     Kind,
+    MethodNotAllowed,
     ModelyardError,
     OffsetMismatch,
     RangeNotSatisfiable,
@@ -35,6 +36,7 @@ STATUS: dict[Kind, int] = {
 STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     AliasMoved: 412,
     EditConflict: 412,
+    MethodNotAllowed: 405,
     OffsetMismatch: 409,
     RangeNotSatisfiable: 416,
     RateLimited: 429,
@@ -76,4 +78,8 @@ def problem_response(error: ModelyardError, request_id: str) -> Response:
         headers["retry-after"] = "1"
     if error.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="modelyard"'
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = str(error.fields["allowed"])
+    if isinstance(error, RangeNotSatisfiable):
+        headers["content-range"] = f"bytes */{error.fields['size_bytes']}"
     return Response(encode(body), body.status, headers, PROBLEM_TYPE)

@@ -82,7 +82,7 @@ def _parameters(spec: RouteSpec, components: dict[str, Any]) -> list[dict[str, A
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer"} if kind == "int" else {"type": "string"},
+            "schema": {"type": "integer"} if kind == "number" else {"type": "string"},
         }
         for name, kind in _PARAMETER.findall(spec.path)
     ]

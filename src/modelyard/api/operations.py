@@ -14,7 +14,7 @@ from modelyard.api.routing import Call, RouteTable, json_response
 from modelyard.api.streams import from_thread
 from modelyard.api.versions import event_filter
 from modelyard.db.engine import seconds
-from modelyard.domain.errors import ModelyardError
+from modelyard.domain.errors import InvalidRequest, ModelyardError
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.retention import usecases as retention
 from modelyard.wire import operations as wire
@@ -22,6 +22,8 @@ from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import encode
 
 table = RouteTable("operations")
+
+_LONGEST_GRACE_HOURS = 100 * 366 * 24
 
 
 @table.route("GET", "/health", returns=wire.Health, public=True)
@@ -52,6 +54,8 @@ async def collect_garbage(call: Call) -> wire.Collection:
     """Delete the bytes that nothing needs; a dry run says what and how many."""
     services = call.services
     hours = call.body.grace_hours
+    if hours is not None and hours > _LONGEST_GRACE_HOURS:
+        raise InvalidRequest(reason=f"the grace is longer than {_LONGEST_GRACE_HOURS} hours", fix="Give fewer")
     grace = seconds(3600 * (services.settings.collect_grace_hours if hours is None else max(0.0, hours)))
     done = await asyncio.get_running_loop().run_in_executor(
         services.transfers,

@@ -38,6 +38,11 @@ def decode_cursor(cursor: str | None, *types: type) -> Any:
             raise ValueError
         if not all(type(value) is wanted for value, wanted in zip(key, types, strict=True)):
             raise ValueError
+        # Larger than any column holds.
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in key):
+            raise ValueError
+        if any(isinstance(value, str) and "\0" in value for value in key):
+            raise ValueError
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidRequest(
             reason="the cursor is not one of ours", fix="Begin again without a cursor"

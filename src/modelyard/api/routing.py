@@ -7,7 +7,7 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property, lru_cache
@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,7 +24,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from modelyard.api.errors import problem_response
 from modelyard.db.transaction import Transaction, to_moment
 from modelyard.domain.actor import Actor
-from modelyard.domain.errors import Invalid, InvalidRequest, ModelyardError, TooLarge
+from modelyard.domain.errors import (
+    ClientGone,
+    Invalid,
+    InvalidRequest,
+    MethodNotAllowed,
+    ModelyardError,
+    TooLarge,
+)
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry import idempotency
 from modelyard.registry.idempotency import Answer
@@ -226,6 +234,7 @@ def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
     lists = _list_fields(wanted)
     values: dict[str, Any] = {}
     for name, value in pairs:
+        _refuse_nul(value, f"query parameter {name[:60]!r}")
         if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -245,8 +254,31 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
 
 
 def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
-    """Raises InvalidRequest for what is no JSON, too deep, or not of the shape."""
-    return _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+    """Raises InvalidRequest for what is no JSON, too deep, not of the shape, or has a NUL in a text."""
+    found = _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+    if b"\\u0000" in raw:
+        # The escape may itself be escaped, so the values are asked; raw NUL bytes are no JSON.
+        for text in _texts(msgspec.to_builtins(found)):
+            _refuse_nul(text, "a text")
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+
+
+def _refuse_nul(text: str, what: str) -> None:
+    """No name and no text may have a NUL: PostgreSQL cannot even look for one."""
+    if "\0" in text:
+        raise InvalidRequest(reason=f"{what} has a NUL character", fix="Leave it out")
 
 
 def _decoded(fn: Callable[[], T]) -> T:
@@ -273,18 +305,28 @@ def parse_time(text: str) -> int:
     return to_moment(when)
 
 
+def digits(text: str | None) -> int | None:
+    """A header's number of up to 18 plain digits; None for anything else."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 18):
+        return None
+    return int(text)
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, when it is small enough. Raises TooLarge, InvalidRequest for another content type."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise TooLarge(what="the body", actual=int(announced), limit=limit, setting="max_request_bytes")
+    announced = digits(request.headers.get("content-length")) or 0
+    if announced > limit:
+        raise TooLarge(what="the body", actual=announced, limit=limit, setting="max_request_bytes")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(
-                what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
-            )
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(
+                    what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
+                )
+    except ClientDisconnect:
+        raise ClientGone(received=len(body)) from None
     if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
     return bytes(body)
@@ -311,6 +353,7 @@ class Endpoint:
     async def respond(self, request: Request) -> Response:
         spec, services = self.spec, self._services
         try:
+            _refuse_nul(request.scope["path"], "the path")
             actor = await self._authenticate(request, services)
             call = Call(request, services, spec, actor)
             call.query = parse_query(request.scope["query_string"], spec.query)
@@ -321,9 +364,41 @@ class Endpoint:
         except ModelyardError as error:
             return problem_response(error, request.scope["modelyard.request_id"])
 
-    def route(self) -> Route:
-        methods = [self.spec.method, "HEAD"] if self.spec.method == "GET" else [self.spec.method]
-        return Route(self.spec.path, self, methods=methods, name=self.spec.operation)
+    def route(self, allowed: Iterable[str]) -> Route:
+        return NativeRoute(self.spec.path, self, [self.spec.method], self.spec.operation, allowed)
+
+
+class _Number(Convertor[int]):
+    """A whole number that every database can look for."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
+
+
+class NativeRoute(Route):
+    """A route that answers a wrong method as a problem; allowed: all methods of its path."""
+
+    def __init__(
+        self, path: str, endpoint: Any, methods: Sequence[str], name: str, allowed: Iterable[str]
+    ) -> None:
+        super().__init__(path, endpoint, methods=methods, name=name)
+        self._allowed = ", ".join(sorted({*allowed, *(["HEAD"] if "GET" in allowed else [])}))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.methods is not None
+        if scope["method"] in self.methods:
+            await self.app(scope, receive, send)
+            return
+        error = MethodNotAllowed(method=scope["method"], path=scope["path"][:200], allowed=self._allowed)
+        await problem_response(error, scope["modelyard.request_id"])(scope, receive, send)
 
 
 class Dispatch:

@@ -67,6 +67,8 @@ async def _feed(request: Request, pipe: _Pipe) -> None:
     except asyncio.CancelledError:
         pipe.end(ClientGone(received=received))
         raise
+    except Exception as exc:  # noqa: BLE001 - raised in the thread, which would otherwise wait for ever
+        pipe.end(exc)
     else:
         pipe.end()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from modelyard.api.routing import Call, RouteTable, json_response
+from modelyard.api.routing import Call, RouteTable, digits, json_response
 from modelyard.api.streams import with_body
 from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
@@ -20,10 +20,10 @@ table = RouteTable("uploads")
 
 
 def _content_length(call: Call) -> int:
-    text = call.request.headers.get("content-length")
-    if text is None or not text.isdigit():
+    length = digits(call.request.headers.get("content-length"))
+    if length is None:
         raise InvalidRequest(reason="the body's length is not announced", fix="Send the header Content-Length")
-    return int(text)
+    return length
 
 
 @table.route("POST", "/api/v1/blobs/missing", body=wire.MissingQuery, returns=wire.MissingAnswer)
@@ -104,14 +104,16 @@ async def show_upload(call: Call) -> Response:
 async def append_to_upload(call: Call) -> Response:
     """Add bytes at the header Upload-Offset; what arrives of a broken request is kept."""
     upload = await _find(call)
-    text = call.request.headers.get("upload-offset", "")
-    if not text.isdigit():
-        raise InvalidRequest(reason="the header Upload-Offset is missing", fix="Send where these bytes begin")
+    start = digits(call.request.headers.get("upload-offset"))
+    if start is None:
+        raise InvalidRequest(
+            reason="the header Upload-Offset is missing, or is no number", fix="Send where these bytes begin"
+        )
     services = call.services
     offset = await with_body(
         call.request,
         services.transfers,
-        lambda pieces: uploads.append_bytes(services.blobs, upload, int(text), pieces),
+        lambda pieces: uploads.append_bytes(services.blobs, upload, start, pieces),
     )
     return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
 

@@ -100,6 +100,11 @@ async def list_versions(call: Call) -> wire.VersionPage:
         if value is None:
             raise InvalidRequest(reason=f"tag condition {tag[:60]!r} has no value", fix="Write tag=key=value")
         tags[key] = value
+    unknown = [state for state in query.state if state not in versions.STATES]
+    if unknown:
+        raise InvalidRequest(
+            reason=f"{unknown[0][:40]!r} is no state of a version", fix=f"Use {', '.join(versions.STATES)}"
+        )
     wanted = VersionFilter(
         states=tuple(query.state), tags=tags, metrics=tuple(parse_metric(metric) for metric in query.metric)
     )
@@ -136,7 +141,13 @@ async def edit_version(call: Call) -> Any:
             view = versions.edit_version(tx, call.actor, call.ref, edit, call.seen_revision)
         if body.archived is not None:
             view = versions.archive_version(
-                tx, call.actor, call.ref, archived=body.archived, reason=body.reason
+                tx,
+                call.actor,
+                call.ref,
+                archived=body.archived,
+                reason=body.reason,
+                # An edit in the same request has compared the revision, and raised it.
+                revision=call.seen_revision if view is None else None,
             )
         assert view is not None
         return shapes.version(view)

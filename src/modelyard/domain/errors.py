@@ -226,6 +226,12 @@ class Misdirected(Invalid):
     advice = "Use the address it was started with, or add the name to the setting allowed_hosts"
 
 
+class MethodNotAllowed(Invalid):
+    code = "method_not_allowed"
+    text = "{path} does not take {method}"
+    advice = "Use {allowed}; all routes are in /api/v1/openapi.json"
+
+
 class SlowBody(Invalid):
     code = "slow_body"
     text, advice = "the body arrives too slowly", "Send it again over a faster connection"

@@ -42,6 +42,7 @@ from modelyard.registry.versions.inspect import inspect_files, is_inspected, sum
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
+STATES = (READY, ARCHIVED, DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,13 +376,24 @@ def edit_version(
 
 
 def archive_version(
-    tx: Transaction, actor: Actor, ref: Ref, *, archived: bool, reason: str | None = None
+    tx: Transaction,
+    actor: Actor,
+    ref: Ref,
+    *,
+    archived: bool,
+    reason: str | None = None,
+    revision: int | None = None,
 ) -> VersionView:
-    """Take a version out of use, or bring it back. Raises HasDependents while an alias is on it."""
+    """Take a version out of use, or bring it back. Raises HasDependents while an alias is on it.
+
+    revision: what the caller saw; another one raises EditConflict.
+    """
     model, version = find_version(tx, actor, ref, Permission.VERSION_ARCHIVE)
     reference = f"{model.name}:{version.number}"
     if version.state == DELETED:
         raise VersionDeleted(reference=reference, model=str(model.name))
+    if revision is not None and revision != version.revision:
+        raise EditConflict(what=reference, revision=version.revision)
     wanted = ARCHIVED if archived else READY
     if version.state == wanted:
         return _view(tx, model, version)
