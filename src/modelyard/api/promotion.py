@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.api import promotion_shapes as shapes
 from modelyard.api import shapes as common
-from modelyard.api.errors import problem
+from modelyard.api.errors import PROBLEM_TYPE, problem
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag
 from modelyard.db.transaction import Transaction
@@ -72,7 +72,7 @@ async def promote(call: Call) -> Any:
         found = usecases.promote(tx, call.actor, wish, evaluator)
         shown = shapes.attempt(found, request=wish.request)
         if shown.outcome == "refused":
-            return Answer(409, encode(_refusal(shown, call.request_id)))
+            return Answer(409, encode(_refusal(shown, call.request_id)), {"content-type": PROBLEM_TYPE})
         status = 201 if found.done and found.changed else 200 if found.done else 202
         return Answer(status, encode(shown))
 

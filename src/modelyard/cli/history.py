@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @command(
     "history",
-    example="modelyard history fraud/scorer\nmodelyard history fraud/scorer --alias production --at 2026-03-03T14:00:00Z",
+    example="modelyard history fraud/scorer\nmodelyard history fraud/scorer --stage production --at 2026-03-03T14:00Z",
 )
 @click.argument("ref")
 @click.option("--alias", help="Only the moves of this alias.")
-@click.option("--stage", help="Only who stood in this stage.")
+@click.option("--stage", help="Only who stood in this stage, and who let them in.")
 @click.option("--at", metavar="TIME", help="With --alias or --stage: where it stood at this time.")
 @click.option("--actor", help="Only what this account did.")
 @click.option("--kind", "kinds", multiple=True, help="Only events of this kind, as version.registered.")
@@ -41,10 +41,14 @@ def history(
     """Show what happened to a model or one of its versions, or where an alias stood; newest first."""
     client = session.client
     parsed = client.ref(ref)
-    pointer = stage or alias
-    if pointer is not None:
+    if stage is not None:
+        from modelyard.cli.promotion import show_stage_history
+
+        show_stage_history(session, str(parsed.model), stage, at, limit)
+        return
+    if alias is not None:
         moves = client.aliases.history(
-            str(parsed.model), pointer.removeprefix("@"), at_time=at, limit=1 if at else limit
+            str(parsed.model), alias.removeprefix("@"), at_time=at, limit=1 if at else limit
         )
         _show_moves(session, moves)
         return

@@ -344,7 +344,7 @@ class StageNotFound(NotFound):
 
 class PromotionNotFound(NotFound):
     code = "promotion_not_found"
-    text, advice = "there is no promotion {promotion}", "List them with: modelyard promotions ls"
+    text, advice = "there is no promotion {promotion}", "List them with: modelyard promotions ls MODEL"
 
 
 class PolicyNotFound(NotFound):

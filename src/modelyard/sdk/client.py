@@ -19,7 +19,10 @@ from modelyard.sdk.cache import Cache
 from modelyard.sdk.catalog import Models, Namespaces
 from modelyard.sdk.http import Transport, at
 from modelyard.sdk.operations import Admin
+from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
+from modelyard.sdk.promotion import Promotions
+from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
@@ -63,6 +66,12 @@ class Client:
         self.models = Models(self)
         self.versions = Versions(self)
         self.aliases = Aliases(self)
+        self.promotions = Promotions(self)
+        self.policies = Policies(self)
+        self.checks = Checks(self)
+        self.evaluations = Evaluations(self)
+        self.attestations = Attestations(self)
+        self.cards = Cards(self)
         self.accounts = Accounts(self.transport)
         self.groups = Groups(self.transport)
         self.tokens = Tokens(self.transport)

@@ -30,6 +30,7 @@ KNOWN_NAMES = frozenset(
 
 _STRINGS = re.compile(r"""r?"(?:\\.|[^"\\])*"|r?'(?:\\.|[^'\\])*'""")
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|filter|map)\s*\(")
+_BOUND = re.compile(_MACRO.pattern + r"\s*(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*,")
 
 
 def limit_problem(expr: str) -> str | None:
@@ -54,6 +55,11 @@ def limit_problem(expr: str) -> str | None:
     if len(macros) == 2 and not _closes_between(plain, macros[0].end(), macros[1].start()):
         return "a macro inside another macro is not allowed"
     return None
+
+
+def macro_variables(expr: str) -> set[str]:
+    """The names that macros bind: the `f` of `facts.exists(f, f == 'code')`."""
+    return {match["name"] for match in _BOUND.finditer(_STRINGS.sub('""', expr))}
 
 
 def _closes_between(text: str, start: int, end: int) -> bool:

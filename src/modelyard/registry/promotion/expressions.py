@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem
+from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem, macro_variables
 from modelyard.registry.promotion.gates.base import nearest
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
 
@@ -73,8 +73,9 @@ class CelProcess:
             answer = self._ask({"expr": expr})
         if answer.get("error"):
             return str(answer["error"])
+        bound = macro_variables(expr)
         for name in answer.get("names", []):
-            if name not in KNOWN_NAMES:
+            if name not in KNOWN_NAMES and name not in bound:
                 known = ", ".join(sorted(KNOWN_NAMES))
                 return f"there is no {name!r}{nearest(name, KNOWN_NAMES)} The names are {known}"
         return None
@@ -182,9 +183,12 @@ def context_of(evidence: Evidence) -> dict[str, Any]:
 
 
 def _metrics(metrics: Iterable[MetricValue]) -> dict[str, Any]:
-    """`metrics.f1.value`, and `metrics.f1.test` by split; values that are not finite are left out."""
+    """`metrics.f1.value`, and `metrics.f1.test` by split; values that are not finite are left out.
+
+    `value` is the newest one that names no split, or the newest of all when each names one.
+    """
     found: dict[str, dict[str, Any]] = {}
-    for metric in sorted(metrics, key=lambda m: m.at):
+    for metric in sorted(metrics, key=lambda m: (not m.split, m.at)):
         if metric.value is None or (metric.name not in found and len(found) >= MAX_LIST):
             continue
         by_split = found.setdefault(metric.name, {})

@@ -358,7 +358,8 @@ def effective(
         sources = ("default",)
     may_override = namespace is None or namespace.models_may == "override"
     stages = (namespace.stage_entries if namespace else []) or []
-    if own is not None and own.stages and (may_override or not stages):
+    # Other stages would be a way round the namespace's gates.
+    if own is not None and own.stages and may_override:
         stages = own.stage_entries
     if not stages:
         stages = [StageEntry(name=name) for name in DEFAULT_STAGES]
@@ -394,11 +395,9 @@ def _merge(stage: str, entries: Sequence[tuple[GateEntry, PolicyFile | None]]) -
     for entry, file in entries:
         assert file is not None
         modes.append(entry.mode or file.mode)
-        origins = (
-            [s for s in origins if s in entry.come_from]
-            if origins and entry.come_from
-            else [*origins, *entry.come_from]
-        )
+        # A later entry narrows; one that would leave no way in leaves the earlier way, and never an open one.
+        narrowed = [s for s in origins if s in entry.come_from] if origins else list(entry.come_from)
+        origins = narrowed or origins
         for verb, names in msgspec.to_builtins(entry.who or Who()).items():
             held = who.get(verb)
             who[verb] = names if held is None else ([n for n in held if n in names] or ["nobody"])

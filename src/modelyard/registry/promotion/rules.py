@@ -285,7 +285,7 @@ def _unguarded(gate: Gate, evidence: Evidence) -> RuleResult:
         measured=f"no policy has a gate to {gate.stage} for this model",
         needed="a gate, were it one without rules",
         who="whoever may edit the policy",
-        fix=f"modelyard policy edit {evidence.model}",
+        fix=f"modelyard policy show {evidence.model}",
     )
 
 

@@ -1,0 +1,113 @@
+"""CEL: limits before the compiler, a process that may die, answers that are never a silent yes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from modelyard.registry.promotion.cel_limits import limit_problem
+from modelyard.registry.promotion.expressions import CelProcess, context_of, with_assertions
+from tests.unit.registry.promotion.evidence import champion, check, evidence, metric
+
+CONTEXT = context_of(
+    evidence(
+        metrics=[metric("f1", 0.8), metric("f1", 0.7, split="worst"), metric("bad", None)],
+        champion=champion(metric("f1", 0.75)),
+        checks=[check("unit", "fail"), check("unit")],
+        tags={"team": "a"},
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def cel() -> CelProcess:
+    process = CelProcess()
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("expr", "value", "error"),
+    [
+        ("candidate.metrics.f1.value >= 0.7", True, ""),
+        ("candidate.metrics.f1.value - candidate.metrics.f1.worst <= 0.05", False, ""),
+        ("champion == null || candidate.metrics.f1.value > champion.metrics.f1.value", True, ""),
+        ("checks.unit == 'fail' && tags.team == 'a'", True, ""),
+        ("candidate.metrics.bad.value > 0.1", None, "no 'bad'"),
+        ("candidate.metrics.f2.value > 0.1", None, "no 'f2'"),
+        ("candidate.metrics.f1.value > 'a'", None, "overload"),
+        ("1 / 0 == 1", None, "zero"),
+        ("candidate.metrics.f1.value", None, "not true or false"),
+        ("1 +", None, "does not compile"),
+    ],
+)
+def test_what_expressions_give(cel: CelProcess, expr: str, value: bool | None, error: str) -> None:
+    found = cel.evaluate(expr, CONTEXT)
+    assert found.value is value, found
+    assert error in found.error
+
+
+def test_names_are_checked_when_a_policy_is_saved(cel: CelProcess) -> None:
+    assert cel.problem("candidate.metrics.f1.value > 0.5") is None
+    assert cel.problem("facts.exists(f, f == 'code')") is None
+    assert "did you mean 'candidate'" in (cel.problem("candidat.x == 1") or "")
+    assert "does not compile" in (cel.problem("(1") or "")
+
+
+@pytest.mark.parametrize(
+    ("expr", "words"),
+    [
+        ("x" * 1001, "characters"),
+        ("(" * 41 + "1" + ")" * 41, "brackets"),
+        ("!" * 60 + "true", "signs in a row"),
+        ("a.all(x, b.all(y, x < y))", "inside another"),
+        ("a.all(x, x) && b.all(x, x) && c.all(x, x)", "3 macros"),
+    ],
+)
+def test_limits_come_before_the_compiler(cel: CelProcess, expr: str, words: str) -> None:
+    assert words in (limit_problem(expr) or "")
+    assert words in cel.evaluate(expr, CONTEXT).error
+
+
+def test_two_macros_beside_each_other_are_fine() -> None:
+    assert limit_problem("a.all(x, x > 1) && b.exists(y, y == '(((')") is None
+    assert limit_problem("a.filter(x, x > 1).all(y, y > 2)") is None
+
+
+def test_a_process_that_dies_is_an_unknown_and_is_replaced(cel: CelProcess) -> None:
+    assert cel.evaluate("1 == 1", {"n": 1}).value is True
+    assert cel._process is not None
+    cel._process.kill()
+    cel._process.wait()
+    assert cel.evaluate("1 == 1", {"n": 2}).value is True
+
+
+def test_an_expression_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = CelProcess()
+    process.evaluate("1 == 1", {})
+    monkeypatch.setattr("modelyard.registry.promotion.expressions.limit_problem", lambda _: None)
+    numbers = list(range(1000))
+    began = time.monotonic()
+    slow = process.evaluate("a.all(x, a.all(y, a.all(z, x + y + z < 100000)))", {"a": numbers})
+    assert slow.value is None
+    assert "stopped" in slow.error
+    assert time.monotonic() - began < 5
+    assert process.evaluate("1 == 1", {}).value is True
+    process.close()
+
+
+def test_a_source_that_crashes_the_library_hurts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = CelProcess()
+    monkeypatch.setattr("modelyard.registry.promotion.expressions.limit_problem", lambda _: None)
+    found = process.evaluate("(" * 40_000 + "1" + ")" * 40_000, {})
+    assert found.value is None
+    assert found.error
+    assert process.evaluate("2 == 2", {}).value is True
+    process.close()
+
+
+def test_the_same_question_is_asked_once(cel: CelProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = with_assertions(evidence(), ["completeness == 0.0"], cel)
+    monkeypatch.setattr(cel, "_ask", lambda _: pytest.fail("asked again"))
+    assert with_assertions(evidence(), ["completeness == 0.0"], cel) == first
