@@ -122,6 +122,76 @@ def decisions_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def policy_page() -> str:
+    from modelyard.registry.promotion.gates import RULES
+    from modelyard.registry.promotion.policy import GateEntry, PolicyFile
+    from modelyard.registry.promotion.schema import example_policy, policy_schema, rule_words
+
+    schema = policy_schema()["$defs"]
+    lines = [
+        "# Policy",
+        "",
+        "What a policy file may say. The JSON schema is at `/api/v1/policy/schema` of every server, and printed by",
+        "`modelyard policy schema`. How to use it: [promote](../how-to/promote.md). Generated from the types.",
+        "",
+    ]
+    for title, cls in (("The file", PolicyFile), ("A gate", GateEntry)):
+        lines += [
+            f"## {title}",
+            "",
+            " ".join((cls.__doc__ or "").split()),
+            "",
+            *_fields(schema[cls.__name__]),
+            "",
+        ]
+    lines += [
+        "## Rules",
+        "",
+        "A rule is one of these kinds with its parameters, and may carry an `id`, `waivable: false` and words for a",
+        "refusal (`say`). What was not measured is *unknown*, and does not pass.",
+        "",
+    ]
+    for kind, cls in RULES.items():
+        lines += [f"### {kind}", "", rule_words(kind), "", *_fields(schema[cls.__name__]), ""]
+    lines += ["## Example", "", "```yaml", example_policy().rstrip("\n"), "```", ""]
+    return "\n".join(lines)
+
+
+def _fields(schema: dict[str, Any]) -> list[str]:
+    found = schema.get("properties", {})
+    if not found:
+        return []
+    lines = ["| field | value | default |", "| --- | --- | --- |"]
+    for name, described in found.items():
+        default = "required" if name in schema.get("required", []) else f"`{_json(described.get('default'))}`"
+        lines.append(f"| `{name}` | {_value(described)} | {default} |")
+    return lines
+
+
+def _value(described: dict[str, Any]) -> str:
+    if "anyOf" in described:
+        return " or ".join(_value(part) for part in described["anyOf"] if part.get("type") != "null")
+    if "$ref" in described:
+        return described["$ref"].rsplit("/", 1)[-1]
+    if "enum" in described:
+        return " or ".join(f"`{_json(word)}`" for word in described["enum"])
+    if described.get("type") == "array":
+        return f"list of {_value(described.get('items', {}))}"
+    words = {"string": "text", "object": "mapping"}.get(
+        described.get("type", ""), described.get("type", "anything")
+    )
+    limits = [
+        f"{sign} {described[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in described
+    ]
+    return " ".join([described.get("description", words), *limits])
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
 def cli_page() -> str:
     from modelyard.cli.reference import reference
 
@@ -133,6 +203,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/errors.md": errors_page,
     "reference/api.md": api_page,
     "reference/cli.md": cli_page,
+    "reference/policy.md": policy_page,
     "decisions/README.md": decisions_page,
 }
 

@@ -104,7 +104,7 @@ def test_annotations_history_and_removal(server: RunningServer, folder: Path) ->
     assert "environment" in json.loads(server.run("show", "notes/model:1", "--record").stdout)
     assert "alias.moved" in server.run("history", "notes/model").stdout
     assert "version.registered" in server.run("history", "notes/model:1").stdout
-    moves = json.loads(server.run("history", "notes/model", "--stage", "canary", "--json").stdout)
+    moves = json.loads(server.run("history", "notes/model", "--alias", "canary", "--json").stdout)
     assert [move["to_version"] for move in moves] == [1]
     assert server.run("rename", "notes/model", "zebras").returncode == 0
     refused = server.run("delete", "notes/zebras:1", "--yes")

@@ -149,13 +149,12 @@ def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], u
     found: list[Stay] = []
     for stage in stages:
         since: int | None = None
-        for move in reversed(queries.list_moves(tx, model_id, stage, until, _MOVES_READ)):
-            stands = number in json.loads(move.after_all or "[]")
-            assert move.closed_at is not None
+        for move in reversed(queries.list_move_states(tx, model_id, stage, until, _MOVES_READ)):
+            stands = number in json.loads(move.after_all)
             if stands and since is None:
-                since = move.closed_at
+                since = move.at
             elif not stands and since is not None:
-                found.append(Stay(stage=stage, since=since, until=move.closed_at))
+                found.append(Stay(stage=stage, since=since, until=move.at))
                 since = None
         if since is not None:
             found.append(Stay(stage=stage, since=since))

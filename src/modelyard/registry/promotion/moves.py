@@ -17,10 +17,11 @@ from modelyard.domain.errors import AliasMoved, StageFull
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.policy import Stage
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, Occupant, Promotion
+from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Occupant
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.holds import set_holds
 from modelyard.registry.versions.queries import AliasRow, Version
+from modelyard.registry.versions.usecases import DELETED
 
 MOVES_READ = 1000
 LATEST = 2**62
@@ -132,12 +133,7 @@ def enter_stage(
     if len(others) != len(standing.others):
         queries.delete_occupant(tx, model.id, stage.name, version.id)
         _hold_others(tx, model, stage.name, [o.version_id for o in others])
-    previous = standing.number
     point_stage(tx, actor, model, standing, version, reason)
-    if previous is not None and previous != version.number:
-        before = versions.find_by_number(tx, model.id, previous)
-        assert before is not None
-        set_holds(tx, model.id, ROLLBACK, stage.name, [before.id])
     return [version.number, *(o.number for o in others)]
 
 
@@ -167,6 +163,14 @@ def closing_values(
     }
 
 
+def hold_version(tx: Transaction, model: Model, stage: str, number: int | None) -> None:
+    """The version that the next rollback goes to is not deleted; None: there is none."""
+    version = versions.find_by_number(tx, model.id, number) if number is not None else None
+    set_holds(
+        tx, model.id, ROLLBACK, stage, [version.id] if version is not None and version.state != DELETED else []
+    )
+
+
 # --- the way back ------------------------------------------------------------------------------------
 
 
@@ -178,7 +182,7 @@ class Undoable:
     primary: int | None
 
 
-def undo_stack(moves: Sequence[Promotion]) -> list[Undoable]:
+def undo_stack(moves: Sequence[MoveState]) -> list[Undoable]:
     """The states that rollbacks go through, the present one last. moves: newest first.
 
     A promotion or demotion puts its state on top; a rollback takes states off down to the one it went to.
@@ -199,6 +203,6 @@ def way_back(stack: Sequence[Undoable]) -> int | None:
     return next((state.primary for state in reversed(stack[:-1]) if state.primary is not None), None)
 
 
-def stood_in(moves: Sequence[Promotion]) -> set[int]:
+def stood_in(moves: Sequence[MoveState]) -> set[int]:
     """All versions that ever were there."""
-    return {number for move in moves for number in json.loads(move.after_all or "[]")}
+    return {number for move in moves for number in json.loads(move.after_all)}

@@ -208,6 +208,45 @@ def list_moves(tx: Transaction, model_id: int, stage: str, until: int, limit: in
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class MoveState:
+    """What a move left behind, for walking a long history."""
+
+    id: int
+    kind: str
+    after_primary: int | None
+    after_all: str
+    """JSON list."""
+    at: int
+
+
+_LIST_STATES = Statement(
+    sa.select(
+        promotions.c.id,
+        promotions.c.kind,
+        promotions.c.after_primary,
+        promotions.c.after_all,
+        promotions.c.closed_at,
+    )
+    .where(
+        promotions.c.model_id == _p("model_id"),
+        promotions.c.stage == _p("stage"),
+        promotions.c.move.is_not(None),
+        promotions.c.closed_at <= _p("until"),
+    )
+    .order_by(promotions.c.move.desc())
+    .limit(_p("limit"))
+)
+
+
+def list_move_states(tx: Transaction, model_id: int, stage: str, until: int, limit: int) -> list[MoveState]:
+    """As list_moves, without what only readers of the history want."""
+    return [
+        MoveState(*row)
+        for row in tx.all(_LIST_STATES, model_id=model_id, stage=stage, until=until, limit=limit)
+    ]
+
+
 _NEXT_MOVE = Statement(
     sa.select(sa.func.coalesce(sa.func.max(promotions.c.move), 0) + 1).where(
         promotions.c.model_id == _p("model_id"), promotions.c.stage == _p("stage")

@@ -27,10 +27,16 @@ from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, Promotion, StoredVote, StoredWaiver
+from modelyard.registry.promotion.queries import (
+    DEMOTE,
+    ROLLBACK,
+    MoveState,
+    Promotion,
+    StoredVote,
+    StoredWaiver,
+)
 from modelyard.registry.promotion.usecases import checked_reason, named_in
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.holds import set_holds
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version
 
@@ -139,7 +145,7 @@ def rollback(
     model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
     check_named(tx, actor, policy.gates[found.name].who.rollback, f"roll back {found.name}", str(model.name))
     reason = _reason(reason, "a rollback")
-    history = queries.list_moves(tx, model.id, found.name, LATEST, MOVES_READ)
+    history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
     stack = moves.undo_stack(history)
     target = moves.way_back(stack) if to is None else to
     if target is None or (to is not None and to not in moves.stood_in(history)):
@@ -161,7 +167,8 @@ def rollback(
         actor,
         model.id,
     )
-    _hold_way_back(tx, model, found.name)
+    stack = moves.undo_stack([_state(row), *history])
+    moves.hold_version(tx, model, found.name, moves.way_back(stack))
     return row
 
 
@@ -244,12 +251,8 @@ def _record(
     return row
 
 
-def _hold_way_back(tx: Transaction, model: Model, stage: str) -> None:
-    """The version that the next rollback goes to is not deleted."""
-    number = moves.way_back(moves.undo_stack(queries.list_moves(tx, model.id, stage, LATEST, MOVES_READ)))
-    version = versions.find_by_number(tx, model.id, number) if number is not None else None
-    held = [version.id] if version is not None and version.state != DELETED else []
-    set_holds(tx, model.id, ROLLBACK, stage, held)
+def _state(row: Promotion) -> MoveState:
+    return MoveState(row.id, row.kind, row.after_primary, row.after_all or "[]", row.closed_at or row.opened_at)
 
 
 # --- demotion ------------------------------------------------------------------------------------------
@@ -291,7 +294,8 @@ def demote(
         after, primary = _leave_primary(tx, actor, model, found, standing, next_primary, reason)
     row = _record(tx, actor, model, policy, found, standing, leaving, DEMOTE, reason, after, primary, None)
     tx.append(events.VersionDemoted(**named_in(row), to_version=primary, reason=reason), actor, model.id)
-    _hold_way_back(tx, model, found.name)
+    history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
+    moves.hold_version(tx, model, found.name, moves.way_back(moves.undo_stack(history)))
     return row
 
 

@@ -258,6 +258,8 @@ def _complete(
     after = moves.enter_stage(
         tx, actor, case.model, case.stage, case.standing, case.version, primary=primary, reason=reason
     )
+    if primary and case.standing.number is not None:
+        moves.hold_version(tx, case.model, case.stage.name, case.standing.number)
     decided = _decided(verdict, evidence)
     queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
     has_primary = primary or case.standing.number is not None
