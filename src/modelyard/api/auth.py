@@ -40,9 +40,9 @@ async def authenticate(request: Request, services: Services) -> Actor:
 
     Raises TokenInvalid, TokenExpired, Unauthenticated, Denied for a forged browser request.
     """
-    header = request.headers.get("authorization")
-    if header is not None:
-        return await token_actor(services, bearer_token(header))
+    proof: bytes | None = request.scope["modelyard.headers"].get(b"authorization")
+    if proof is not None:
+        return await token_actor(services, bearer_token(proof.decode("latin-1")))
     session = request.cookies.get(SESSION_COOKIE)
     if session is None:
         return ANONYMOUS

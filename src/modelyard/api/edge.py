@@ -133,6 +133,7 @@ class Edge:
         if not request_id or not _REQUEST_ID.match(request_id):
             request_id = next(self._ids)
         scope["modelyard.request_id"] = request_id
+        scope["modelyard.headers"] = headers
         watch = _Watch(send, request_id)
         self.metrics.in_flight += 1
         try:

@@ -7,7 +7,7 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property, lru_cache
@@ -81,6 +81,12 @@ class RouteTable:
         return add
 
 
+def header(request: Request, name: bytes) -> str | None:
+    """A header by its lower-case name, from the dictionary that the edge made of them."""
+    value: bytes | None = request.scope["modelyard.headers"].get(name)
+    return None if value is None else value.decode("latin-1")
+
+
 class Call:
     """One request on its way through a handler."""
 
@@ -129,7 +135,9 @@ class Call:
 
     def matches(self, etag: str) -> bool:
         """Whether the caller's copy (If-None-Match) is still the present one."""
-        given = self.request.headers.get("if-none-match", "")
+        given = header(self.request, b"if-none-match")
+        if given is None:
+            return False
         return etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
 
     # --- the database --------------------------------------------------------------------------
@@ -188,16 +196,34 @@ def revision_tag(value: Any) -> str:
     return f'"{value.revision}"'
 
 
+class JsonBytes(Response):
+    """JSON that is encoded already; the framework's own response looks at every header several times."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", str(len(body)).encode()),
+            (b"content-type", b"application/json"),
+            *(
+                (name.lower().encode("latin-1"), text.encode("latin-1"))
+                for name, text in (headers or {}).items()
+            ),
+        ]
+
+
 def json_response(value: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(encode(value), status, headers, "application/json")
+    return JsonBytes(encode(value), status, headers)
 
 
 def to_response(value: Any, status: int) -> Response:
     if isinstance(value, Response):
         return value
     if isinstance(value, Answer):
-        media_type = "application/json" if value.body else None
-        return Response(value.body, value.status, value.headers, media_type)
+        if value.body:
+            return JsonBytes(value.body, value.status, value.headers)
+        return Response(value.body, value.status, value.headers)
     if value is None:
         return Response(status_code=204)
     return json_response(value, status)
