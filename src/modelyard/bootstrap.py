@@ -26,9 +26,11 @@ from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, T
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
+from modelyard.registry.outgoing import Allowed, Outgoing
 from modelyard.services import Services
 from modelyard.settings import Settings
 from modelyard.web.welcome import welcome_routes
+from modelyard.worker.courier import Courier
 from modelyard.worker.loop import Worker
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ def check_settings(settings: Settings) -> None:
             reason=f"listening on {settings.host} without TLS would send tokens in the clear",
             fix="Give --tls-cert and --tls-key, or --behind-proxy when a proxy ends TLS, or keep --host 127.0.0.1",
         )
+    if settings.smtp_security not in ("starttls", "tls", "none"):
+        raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
     if settings.workers > 1 and settings.resolved_database_url().startswith("sqlite"):
         raise Invalid(
             reason="several processes cannot share SQLite",
@@ -93,6 +97,7 @@ def public_url(settings: Settings, port: int | None = None) -> str:
 def open_services(settings: Settings, *, port: int | None = None) -> Services:
     """Open database and store and bring the schema up to date. Raises what they raise, with nothing left open."""
     check_settings(settings)
+    outgoing = Outgoing(Allowed(settings.webhook_allowed_hosts))
     db = Database(
         settings.resolved_database_url(),
         threads=settings.database_threads,
@@ -108,7 +113,7 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
     except BaseException:
         db.close()
         raise
-    return Services(db, blobs, settings, __version__, address, keyring)
+    return Services(db, blobs, settings, __version__, address, keyring, outgoing)
 
 
 @contextlib.contextmanager
@@ -259,6 +264,7 @@ class Application:
         self.services = services
         self._app: ASGIApp = build_app(services, welcome_routes(services))
         self._worker = Worker(services)
+        self._courier = Courier(services.sender())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -276,7 +282,9 @@ class Application:
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
         self._worker.start()
+        self._courier.start()
         try:
             yield
         finally:
+            self._courier.stop()
             self._worker.stop()

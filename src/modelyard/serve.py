@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -83,7 +84,20 @@ def listen(settings: Settings) -> socket.socket:
     return found
 
 
-def _uvicorn(app: Application, settings: Settings) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """uvicorn's server, which would otherwise wait for streams that never end."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._services.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def _uvicorn(app: Application, services: Services) -> uvicorn.Server:
+    settings = services.settings
     config = uvicorn.Config(
         app,
         http=CarefulProtocol,
@@ -101,13 +115,13 @@ def _uvicorn(app: Application, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=30,
         lifespan="on",
     )
-    return uvicorn.Server(config)
+    return _Server(config, services)
 
 
 def run_process(services: Services, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     try:
-        _uvicorn(Application(services), services.settings).run(sockets=[listener])
+        _uvicorn(Application(services), services).run(sockets=[listener])
     finally:
         services.close()
 

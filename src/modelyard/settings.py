@@ -53,6 +53,16 @@ class Settings:
     replace_lost_key: bool = _setting(
         False, "Start although the secret key is another one than before; the change is logged"
     )
+    webhook_allowed_hosts: str = _setting(
+        "",
+        "Hosts and networks that webhooks and sign-in may reach although they are not public, comma-separated",
+    )
+    smtp_host: str = _setting("", "Mail server for e-mail subscriptions; empty: no e-mail")
+    smtp_port: int = _setting(587, "Port of the mail server")
+    smtp_security: str = _setting("starttls", "How to secure the way to it: starttls, tls or none")
+    smtp_user: str = _setting("", "Account at the mail server; empty: none")
+    smtp_password: str = _setting("", "Its password", secret=True)
+    smtp_sender: str = _setting("", "Address that e-mails come from; empty: modelyard@SMTP_HOST")
     max_request_bytes: int = _setting(8 * MIB, "Largest JSON body", "bytes")
     max_file_bytes: int = _setting(1024 * GIB, "Largest file", "bytes")
     max_files_per_version: int = _setting(100_000, "Most files in one version", "files")

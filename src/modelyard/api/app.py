@@ -18,11 +18,13 @@ from modelyard.api import (
     audit,
     auth,
     catalog,
+    events,
     files,
     operations,
     policy,
     promotion,
     reports,
+    subscriptions,
     uploads,
     versions,
 )
@@ -43,6 +45,8 @@ TABLES: tuple[RouteTable, ...] = (
     reports.table,
     access.table,
     audit.table,
+    events.table,
+    subscriptions.table,
     operations.table,
 )
 

@@ -52,6 +52,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("modelyard.cli.versions:verify", "Let the server read a version's bytes again."),
     "scrub": ("modelyard.cli.operations:scrub", "Let the server read all stored bytes again."),
     "gc": ("modelyard.cli.operations:gc", "Delete the bytes that nothing needs."),
+    "events": ("modelyard.cli.subscriptions:events", "Print events as they happen."),
+    "subscription": ("modelyard.cli.subscriptions:subscription", "Tell webhooks, Slack or e-mail of events."),
     "audit": ("modelyard.cli.audit:audit", "Show, export and verify the event log."),
     "token": ("modelyard.cli.tokens:token", "Create, list and revoke tokens."),
     "user": ("modelyard.cli.accounts:user", "Create, list and edit accounts."),

@@ -57,6 +57,7 @@ class Permission(enum.StrEnum):
     VERSION_DELETE = "version.delete"
     MODEL_DELETE = "model.delete"
     MODEL_SHARE = "model.share"
+    SUBSCRIPTIONS_MANAGE = "subscriptions.manage"
     NAMESPACE_READ = "namespace.read"
     NAMESPACE_EDIT = "namespace.edit"
     NAMESPACE_DELETE = "namespace.delete"
@@ -88,6 +89,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_DEPRECATE: Role.MAINTAINER,
     Permission.MODEL_ARCHIVE: Role.MAINTAINER,
     Permission.MODEL_RENAME: Role.MAINTAINER,
+    Permission.SUBSCRIPTIONS_MANAGE: Role.MAINTAINER,
     Permission.NAMESPACE_EDIT: Role.MAINTAINER,
     Permission.PROMOTION_WAIVE: Role.OWNER,
     Permission.VERSION_DELETE: Role.OWNER,

@@ -18,7 +18,7 @@ ModelyardError
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
-│   └── EventNotFound        RouteNotFound
+│   └── EventNotFound        SubscriptionNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
@@ -350,6 +350,11 @@ class PromotionNotFound(NotFound):
 class PolicyNotFound(NotFound):
     code = "policy_not_found"
     text, advice = "{what} has no policy of its own", "See what holds with: modelyard policy show {what}"
+
+
+class SubscriptionNotFound(NotFound):
+    code = "subscription_not_found"
+    text, advice = "there is no subscription {subscription}", "List them with: modelyard subscription ls"
 
 
 class RouteNotFound(NotFound):

@@ -358,6 +358,35 @@ class LogKeyReplaced(Event):
     after: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionCreated(Event):
+    kind: ClassVar[str] = "subscription.created"
+    subscription: int
+    subscription_kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionEdited(Event):
+    kind: ClassVar[str] = "subscription.edited"
+    subscription: int
+    changed: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionDisabled(Event):
+    """By the server: its receiver is gone, or its maker is."""
+
+    kind: ClassVar[str] = "subscription.disabled"
+    subscription: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionDeleted(Event):
+    kind: ClassVar[str] = "subscription.deleted"
+    subscription: int
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     found: dict[str, type[Event]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
+from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
@@ -77,6 +78,7 @@ class Client:
         self.tokens = Tokens(self.transport)
         self.admin = Admin(self.transport)
         self.audit = Audit(self.transport)
+        self.subscriptions = Subscriptions(self.transport)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
@@ -122,6 +124,21 @@ class Client:
             "GET", at("resolve"), query=query, returns=versions_wire.Resolved
         )
         return found
+
+    def follow(
+        self,
+        model: str | None = None,
+        *,
+        namespace: str | None = None,
+        kinds: Sequence[str] = (),
+        after: int | None = None,
+    ) -> Iterator[StreamedEvent]:
+        """Events as they happen, without end, also across restarts of the server.
+
+        after: number of the last event that was seen; None begins with what happens from now on.
+        """
+        name = None if model is None else str(self.model_name(model))
+        return follow(self.transport, model=name, namespace=namespace, kinds=kinds, after=after)
 
     # --- bytes -----------------------------------------------------------------------------------
 

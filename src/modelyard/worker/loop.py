@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from modelyard.domain.errors import ModelyardError
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.uploads import usecases as uploads
@@ -48,12 +49,17 @@ def settle_promotions(services: Services) -> None:
         services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion, evaluator))  # type: ignore[misc]
 
 
+def forget_old_deliveries(services: Services) -> None:
+    services.db.write(delivery.forget_old_deliveries)
+
+
 def standard_jobs() -> list[Job]:
     return [
         Job("note token use", 30, note_token_use, due=30),
         Job("settle promotions", 3, settle_promotions, due=3),
         Job("sweep uploads", 3600, sweep_uploads, due=60),
         Job("forget old answers", 3600, forget_old_answers, due=90),
+        Job("forget old deliveries", 3600, forget_old_deliveries, due=120),
     ]
 
 

@@ -11,6 +11,7 @@ from modelyard.db.tables.catalog import (
     namespaces,
 )
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
+from modelyard.db.tables.outbox import deliveries, subscriptions
 from modelyard.db.tables.promotion import (
     effective_policies,
     policies,
@@ -42,6 +43,7 @@ __all__ = [
     "blobs",
     "cards",
     "checks",
+    "deliveries",
     "effective_policies",
     "evaluations",
     "event_head",
@@ -64,6 +66,7 @@ __all__ = [
     "sessions",
     "sign_in_links",
     "stage_occupants",
+    "subscriptions",
     "tokens",
     "uploads",
     "version_holds",

@@ -34,6 +34,7 @@ TABLE = {
     Permission.VERSION_ARCHIVE: MAINTAIN,
     Permission.MODEL_ARCHIVE: MAINTAIN,
     Permission.MODEL_RENAME: MAINTAIN,
+    Permission.SUBSCRIPTIONS_MANAGE: MAINTAIN,
     Permission.NAMESPACE_EDIT: MAINTAIN,
     Permission.VERSION_DELETE: OWN,
     Permission.MODEL_DELETE: OWN,

@@ -1,0 +1,67 @@
+"""The stream of events: server-sent, resumable by the last event's number."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response, StreamingResponse
+
+from modelyard.api.routing import Call, RouteTable
+from modelyard.domain.errors import InvalidRequest
+from modelyard.domain.names import ModelName
+from modelyard.registry.outbox import usecases as outbox
+from modelyard.registry.outbox.queries import body_of
+from modelyard.wire import subscriptions as wire
+
+table = RouteTable("events")
+
+POLL_SECONDS = 0.5
+HEARTBEAT_SECONDS = 15.0
+LONGEST_SECONDS = 600.0
+"""Then the stream ends, and the client comes back with its proof of who it is and the last event's number."""
+_PAGE = 200
+
+
+@table.route("GET", "/api/v1/events", query=wire.StreamQuery, returns="text/event-stream")
+async def follow_events(call: Call) -> Response:
+    """Events as they happen, of what the caller may read; resumes behind Last-Event-ID."""
+    query: wire.StreamQuery = call.query
+    after = query.after
+    last = call.request.headers.get("last-event-id")
+    if last is not None:
+        if not last.isdigit() or len(last) > 18:
+            raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's number")
+        after = int(last)
+    model = None if query.model is None else ModelName.parse(query.model)
+    chosen, start = await call.read(
+        lambda tx: outbox.open_stream(
+            tx, call.actor, namespace=query.namespace, model=model, kinds=query.kind, after=after
+        )
+    )
+
+    async def stream() -> AsyncIterator[bytes]:
+        place = start
+        ends_at = time.monotonic() + LONGEST_SECONDS
+        silent_since = time.monotonic()
+        # Tells the client how soon to come back, and proxies that the answer has begun.
+        yield b"retry: 1000\n\n"
+        while time.monotonic() < ends_at and not call.services.stopping.is_set():
+            found, place = await call.read(
+                lambda tx, place=place: outbox.follow(tx, call.actor, chosen, place, _PAGE)  # type: ignore[misc]
+            )
+            if found:
+                silent_since = time.monotonic()
+                yield b"".join(
+                    f"id: {each.seq}\nevent: {body_of(each.body)['kind']}\ndata: {each.body}\n\n".encode()
+                    for each in found
+                )
+                continue
+            if time.monotonic() - silent_since > HEARTBEAT_SECONDS:
+                silent_since = time.monotonic()
+                yield b": still here\n\n"
+            await asyncio.sleep(POLL_SECONDS)
+
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)

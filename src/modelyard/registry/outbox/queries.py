@@ -1,0 +1,408 @@
+"""SQL of subscriptions and deliveries, and of the events that an actor may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    deliveries,
+    event_head,
+    events,
+    grants,
+    models,
+    namespaces,
+    subscriptions,
+)
+from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.domain.actor import Actor, Permission, Role, Visibility
+from modelyard.registry.access import rules as access
+from modelyard.registry.access.queries import ActorRow, find_actor, model_role, namespace_role, subject_is
+from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.search.queries import visible_models
+
+# --- events that an actor may read ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where events happen: None and 0 mean everywhere."""
+
+    namespace: str | None = None
+    model_id: int = 0
+
+
+def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
+    """Which rows of `events` the actor may read: those of models and namespaces that it may read.
+
+    Events that concern neither are for admins, and a narrow token never sees them.
+    """
+    scope = actor.scope
+    if scope.permissions is not None and Permission.MODEL_READ not in scope.permissions:
+        return sa.false()
+    if actor.is_admin and scope.namespace is None:
+        return sa.true()
+    readable = sa.select(models.c.id).where(visible_models(actor))
+    conditions: list[sa.ColumnElement[bool]] = [events.c.model_id.in_(readable)]
+    if scope.model is None:
+        conditions.append(sa.and_(events.c.model_id == 0, events.c.namespace.in_(_readable_namespaces(actor))))
+    return sa.or_(*conditions)
+
+
+def _readable_namespaces(actor: Actor) -> sa.Select[Any]:
+    query = sa.select(namespaces.c.name)
+    if not actor.is_admin:
+        open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
+        # A role on one model of it is no role on the namespace.
+        held = sa.select(grants.c.namespace_id).where(
+            subject_is(actor.id), grants.c.model_id == 0, grants.c.role >= Role.READER.value
+        )
+        query = query.where(sa.or_(namespaces.c.visibility.in_(open_to), namespaces.c.id.in_(held)))
+    if actor.scope.namespace is not None:
+        query = query.where(namespaces.c.name == actor.scope.namespace)
+    return query
+
+
+def list_visible_events(
+    tx: Transaction, actor: Actor, place: Place, start: int, end: int, limit: int
+) -> list[tuple[int, int, str]]:
+    """(seq, model id, body), oldest first, from `start` to before `end`."""
+    query = (
+        sa.select(events.c.seq, events.c.model_id, events.c.body)
+        .where(events.c.seq >= start, events.c.seq < end, visible_events(actor))
+        .order_by(events.c.seq)
+        .limit(limit)
+    )
+    if place.namespace is not None:
+        query = query.where(events.c.namespace == place.namespace)
+    if place.model_id:
+        query = query.where(events.c.model_id == place.model_id)
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
+
+
+_SIZE = Statement(sa.select(event_head.c.size).where(event_head.c.id == 1))
+
+
+def find_log_size(tx: Transaction) -> int:
+    row = tx.one(_SIZE)
+    return int(row[0]) if row else 0
+
+
+# --- subscriptions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    id: int
+    kind: str
+    target: str
+    place: Place
+    choice: Choice
+    secret: str | None
+    former_secret: str | None
+    former_secret_until: int | None
+    state: str
+    state_reason: str
+    failures: int
+    paused_until: int | None
+    next_seq: int
+    created_at: int
+    created_by: str
+
+
+_s = subscriptions.c
+_SUBSCRIPTION = (
+    _s.id,
+    _s.kind,
+    _s.target,
+    _s.namespace,
+    _s.model_id,
+    _s.event_kinds,
+    _s.stages,
+    _s.secret,
+    _s.former_secret,
+    _s.former_secret_until,
+    _s.state,
+    _s.state_reason,
+    _s.failures,
+    _s.paused_until,
+    _s.next_seq,
+    _s.created_at,
+    actors.c.name,
+)
+
+
+def _subscription(row: Sequence[Any]) -> Subscription:
+    choice = Choice(load_json(row[5]), load_json(row[6]))
+    return Subscription(row[0], row[1], row[2], Place(row[3], row[4]), choice, *row[7:17])
+
+
+def _subscriptions() -> sa.Select[Any]:
+    return sa.select(*_SUBSCRIPTION).join(actors, actors.c.id == _s.created_by)
+
+
+def find_subscription(tx: Transaction, subscription_id: int) -> Subscription | None:
+    rows = tx.rows(_subscriptions().where(_s.id == subscription_id))
+    return _subscription(rows[0]) if rows else None
+
+
+def list_subscriptions(
+    tx: Transaction, *, namespace: str | None = None, model_id: int | None = None, everywhere: bool = False
+) -> list[Subscription]:
+    """Those on the whole server; on one namespace and all in it; on one model; or (everywhere) all."""
+    query = _subscriptions().order_by(_s.id)
+    if model_id is not None:
+        query = query.where(_s.model_id == model_id)
+    elif namespace is not None:
+        query = query.where(_s.namespace == namespace)
+    elif not everywhere:
+        query = query.where(_s.namespace.is_(None))
+    return [_subscription(row) for row in tx.rows(query)]
+
+
+def insert_subscription(
+    tx: Transaction, *, kind: str, target: str, place: Place, choice: Choice, next_seq: int, created_by: int
+) -> int:
+    insert = subscriptions.insert().values(
+        kind=kind,
+        target=target,
+        namespace=place.namespace,
+        model_id=place.model_id,
+        event_kinds=dump_json(choice.kinds),
+        stages=dump_json(choice.stages),
+        state="active",
+        next_seq=next_seq,
+        created_at=tx.now,
+        created_by=created_by,
+    )
+    return int(tx.execute(insert.returning(_s.id)).scalar_one())
+
+
+def update_subscription(tx: Transaction, subscription_id: int, **values: Any) -> None:
+    tx.execute(subscriptions.update().where(_s.id == subscription_id).values(**values))
+
+
+def delete_subscription(tx: Transaction, subscription_id: int) -> None:
+    tx.execute(deliveries.delete().where(deliveries.c.subscription_id == subscription_id))
+    tx.execute(subscriptions.delete().where(_s.id == subscription_id))
+
+
+def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, ActorRow] | None:
+    """The subscription and the account whose rights decide what it may tell."""
+    found = find_subscription(tx, subscription_id)
+    account = find_actor(tx, found.created_by) if found is not None else None
+    return (found, account) if found is not None and account is not None else None
+
+
+def list_behind(tx: Transaction, size: int, limit: int) -> list[int]:
+    """Ids of active subscriptions that have not looked at all events yet."""
+    query = sa.select(_s.id).where(_s.state == "active", _s.next_seq < size).order_by(_s.next_seq).limit(limit)
+    return [row[0] for row in tx.rows(query)]
+
+
+def move_cursor(tx: Transaction, subscription_id: int, before: int, after: int) -> bool:
+    """False when somebody else has moved it."""
+    done = tx.execute(
+        subscriptions.update().where(_s.id == subscription_id, _s.next_seq == before).values(next_seq=after)
+    )
+    return done.rowcount > 0
+
+
+def find_place(tx: Transaction, actor: Actor, place: Place) -> access.Place | None:
+    """What the actor is where a subscription listens; None when that is gone."""
+    if place.model_id:
+        query = (
+            sa.select(namespaces.c.name, models.c.name, model_role(actor.id), models.c.visibility)
+            .join(namespaces, namespaces.c.id == models.c.namespace_id)
+            .where(models.c.id == place.model_id)
+        )
+    else:
+        query = sa.select(
+            namespaces.c.name,
+            sa.null(),
+            namespace_role(actor.id, namespaces.c.id),
+            namespaces.c.visibility,
+        ).where(namespaces.c.name == place.namespace)
+    rows = tx.rows(query)
+    if not rows:
+        return None
+    namespace, model, role, visibility = rows[0]
+    return access.Place(namespace, model, Role(role), Visibility(visibility))
+
+
+# --- deliveries ----------------------------------------------------------------------------------
+
+_d = deliveries.c
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    id: int
+    seq: int
+    state: str
+    attempts: int
+    due_at: int
+    status: int | None
+    error: str | None
+    created_at: int
+    finished_at: int | None
+    kind: str
+    """Of the event."""
+
+
+def insert_deliveries(tx: Transaction, subscription_id: int, found: Sequence[tuple[int, int]]) -> None:
+    """found: (seq, model id)."""
+    tx.execute(
+        deliveries.insert(),
+        [
+            {
+                "subscription_id": subscription_id,
+                "seq": seq,
+                "lane": lane,
+                "state": "pending",
+                "due_at": tx.now,
+                "created_at": tx.now,
+            }
+            for seq, lane in found
+        ],
+    )
+
+
+def list_due_lanes(tx: Transaction, busy: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    """(subscription, lane) whose oldest pending delivery is due and held by nobody, the longest due first.
+
+    busy: subscriptions to leave alone.
+    """
+    earlier = deliveries.alias()
+    query = (
+        sa.select(_d.subscription_id, _d.lane)
+        .join(subscriptions, _s.id == _d.subscription_id)
+        .where(
+            _d.state == "pending",
+            _d.due_at <= tx.now,
+            sa.or_(_d.leased_until.is_(None), _d.leased_until <= tx.now),
+            _s.state == "active",
+            sa.or_(_s.paused_until.is_(None), _s.paused_until <= tx.now),
+            ~sa.exists().where(
+                earlier.c.subscription_id == _d.subscription_id,
+                earlier.c.lane == _d.lane,
+                earlier.c.state == "pending",
+                earlier.c.seq < _d.seq,
+            ),
+        )
+        .order_by(_d.due_at, _d.seq)
+        .limit(limit)
+    )
+    if busy:
+        query = query.where(_d.subscription_id.not_in(busy))
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def lease_run(
+    tx: Transaction, subscription_id: int, lane: int, until: int, limit: int
+) -> list[tuple[int, int, int, str]]:
+    """The oldest pending deliveries of a lane, held until then: (id, seq, attempts, event's body)."""
+    query = (
+        sa.select(_d.id, _d.seq, _d.attempts, events.c.body)
+        .join(events, events.c.seq == _d.seq)
+        .where(_d.subscription_id == subscription_id, _d.lane == lane, _d.state == "pending")
+        .order_by(_d.seq)
+        .limit(limit)
+    )
+    found = [(row[0], row[1], row[2], row[3]) for row in tx.rows(query)]
+    tx.execute(deliveries.update().where(_d.id.in_([each[0] for each in found])).values(leased_until=until))
+    return found
+
+
+def finish_deliveries(tx: Transaction, ids: Sequence[int], status: int | None) -> None:
+    tx.execute(
+        deliveries.update()
+        .where(_d.id.in_(ids))
+        .values(
+            state="done",
+            attempts=_d.attempts + 1,
+            status=status,
+            error=None,
+            leased_until=None,
+            finished_at=tx.now,
+        )
+    )
+
+
+def release_deliveries(tx: Transaction, ids: Sequence[int]) -> None:
+    tx.execute(deliveries.update().where(_d.id.in_(ids)).values(leased_until=None))
+
+
+def fail_delivery(
+    tx: Transaction, delivery_id: int, *, status: int | None, error: str, due_at: int | None
+) -> None:
+    """due_at: when to try again; None: never, it is a dead letter."""
+    values: dict[str, Any] = {
+        "attempts": _d.attempts + 1,
+        "status": status,
+        "error": error[:500],
+        "leased_until": None,
+    }
+    if due_at is None:
+        values |= {"state": "dead", "finished_at": tx.now}
+    else:
+        values["due_at"] = due_at
+    tx.execute(deliveries.update().where(_d.id == delivery_id).values(**values))
+
+
+def list_deliveries(
+    tx: Transaction, subscription_id: int, state: str | None, before: int | None, limit: int
+) -> list[Delivery]:
+    """Newest event first, below the event `before`."""
+    query = (
+        sa.select(
+            _d.id,
+            _d.seq,
+            _d.state,
+            _d.attempts,
+            _d.due_at,
+            _d.status,
+            _d.error,
+            _d.created_at,
+            _d.finished_at,
+            events.c.kind,
+        )
+        .join(events, events.c.seq == _d.seq)
+        .where(_d.subscription_id == subscription_id)
+        .order_by(_d.seq.desc())
+        .limit(limit)
+    )
+    if state is not None:
+        query = query.where(_d.state == state)
+    if before is not None:
+        query = query.where(_d.seq < before)
+    return [Delivery(*row) for row in tx.rows(query)]
+
+
+def replay_deliveries(tx: Transaction, subscription_id: int, *, seq: int | None) -> int:
+    """Send one event again, whatever became of it, or (None) all dead letters. Returns how many."""
+    chosen = deliveries.update().where(_d.subscription_id == subscription_id)
+    chosen = chosen.where(_d.state == "dead") if seq is None else chosen.where(_d.seq == seq)
+    done = tx.execute(
+        chosen.values(
+            state="pending", attempts=0, due_at=tx.now, leased_until=None, finished_at=None, error=None
+        )
+    )
+    return int(done.rowcount)
+
+
+def forget_deliveries(tx: Transaction, before: int) -> int:
+    """Delete those that arrived before this time; what is dead stays until somebody decides."""
+    done = tx.execute(deliveries.delete().where(_d.state == "done", _d.finished_at < before))
+    return int(done.rowcount)
+
+
+def body_of(text: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(text)
+    return value

@@ -1,0 +1,326 @@
+"""HTTP to addresses that users name, without reaching what only the server can reach.
+
+A name is resolved once; unless every address it has is public or allowed by the operator, nothing is dialled;
+the connection goes to the address that was checked. No redirects, no proxies from the environment, one
+deadline for the whole exchange, a cap on the answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from modelyard.domain.errors import Invalid
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], list[str]]
+Dial = Callable[[str, int, float], socket.socket]
+
+_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_MAX_ANSWER_BYTES = 64 * 1024
+
+
+class OutgoingFailed(Exception):
+    """No answer: why, in words that go into a delivery log. Names no address that was resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Allowed:
+    """What the operator allows beyond public addresses: names, addresses and networks, comma-separated."""
+
+    def __init__(self, text: str = "") -> None:
+        """Raises Invalid for what is neither a name nor a network."""
+        self._names: set[str] = set()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for part in filter(None, (each.strip().lower() for each in text.split(","))):
+            try:
+                self._networks.append(ipaddress.ip_network(part.strip("[]"), strict=False))
+            except ValueError:
+                if "/" in part or ":" in part:
+                    raise Invalid(
+                        reason=f"webhook_allowed_hosts has {part[:60]!r}, which is no host and no network",
+                        fix="Write for example hooks.example.org,10.1.0.0/16",
+                    ) from None
+                self._names.add(part)
+
+    def allows(self, host: str, address: Address) -> bool:
+        if host.lower().rstrip(".") in self._names or is_public(address):
+            return True
+        return any(address in network for network in self._networks)
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address lies in the public internet, also when it is wrapped into another."""
+    if isinstance(address, ipaddress.IPv6Address):
+        wrapped: list[Address] = []
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address.sixtofour is not None:
+            wrapped.append(address.sixtofour)
+        if address.teredo is not None:
+            wrapped += address.teredo
+        if any(address in network for network in _NAT64):
+            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if wrapped:
+            return all(is_public(each) for each in wrapped)
+        if int(address) >> 32 == 0:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def check_url(url: str) -> SplitResult:
+    """The parts of an address that may be asked. Raises Invalid."""
+    reason = None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            reason = "it begins with https:// or http:// and names a host"
+        elif parts.username is not None or parts.password is not None:
+            reason = "it may not hold a user name or password"
+        elif port == 0 or len(url) > 2000 or any(ord(char) <= 32 or ord(char) > 126 for char in url):
+            reason = "it is too long, or holds characters that no address has"
+    except ValueError:
+        reason = "it is malformed"
+    if reason is not None:
+        raise Invalid(reason=f"{url[:80]!r} is no address to send to: {reason}", fix="Correct the address")
+    return parts
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _dial(address: str, port: int, timeout_seconds: float) -> socket.socket:
+    connection = socket.create_connection((address, port), timeout_seconds)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+class Outgoing:
+    """Makes the server's requests to the outside. Safe in threads."""
+
+    def __init__(
+        self, allowed: Allowed | None = None, *, resolve: Resolve = _resolve, dial: Dial = _dial
+    ) -> None:
+        self._allowed = allowed or Allowed()
+        self._resolve = resolve
+        self._dial = dial
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def checked_address(self, host: str, port: int) -> str:
+        """The one address to dial. Raises OutgoingFailed unless all that the name has are allowed."""
+        try:
+            found = self._resolve(host, port)
+            addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
+        except (OSError, UnicodeError, ValueError) as exc:
+            raise OutgoingFailed(f"the name {host} cannot be resolved") from exc
+        if not addresses:
+            raise OutgoingFailed(f"the name {host} has no address")
+        if not all(self._allowed.allows(host, each) for each in addresses):
+            raise OutgoingFailed(
+                f"{host} is not a public address, and the setting webhook_allowed_hosts does not allow it"
+            )
+        return found[0]
+
+    def open(self, host: str, port: int, *, tls: bool, timeout_seconds: float) -> socket.socket:
+        address = self.checked_address(host, port)
+        try:
+            connection = self._dial(address, port, timeout_seconds)
+            if tls:
+                connection.settimeout(timeout_seconds)
+                connection = self._tls.wrap_socket(connection, server_hostname=host)
+        except (OSError, ssl.SSLError) as exc:
+            raise OutgoingFailed(f"{host} cannot be reached: {_reason(exc)}") from exc
+        return connection
+
+    def session(self, url: str) -> Session:
+        """For several requests to one address, over one connection while it lasts."""
+        return Session(self, check_url(url))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float = 10.0,
+        max_answer_bytes: int = _MAX_ANSWER_BYTES,
+    ) -> Reply:
+        """Raises Invalid for an address that cannot be asked, OutgoingFailed without an answer."""
+        with self.session(url) as session:
+            return session.request(
+                method,
+                headers=headers,
+                body=body,
+                timeout_seconds=timeout_seconds,
+                max_answer_bytes=max_answer_bytes,
+            )
+
+
+class Session:
+    """One connection to one address; opened when it is needed, and anew when the other side closed it."""
+
+    def __init__(self, outgoing: Outgoing, parts: SplitResult) -> None:
+        self._outgoing = outgoing
+        self._parts = parts
+        self._connection: _Connection | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def request(
+        self,
+        method: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float = 10.0,
+        max_answer_bytes: int = _MAX_ANSWER_BYTES,
+    ) -> Reply:
+        """timeout_seconds: for the whole exchange. Raises OutgoingFailed."""
+        deadline = time.monotonic() + timeout_seconds
+        reused = self._connection is not None
+        try:
+            return self._exchange(method, headers, body, deadline, max_answer_bytes)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as exc:
+            self.close()
+            if not reused:
+                raise OutgoingFailed(f"{self._parts.hostname} closed the connection") from exc
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            raise OutgoingFailed(f"{self._parts.hostname} did not answer: {_reason(exc)}") from exc
+        # A connection that was kept open had been closed by the other side: nothing of this was read there.
+        try:
+            return self._exchange(method, headers, body, deadline, max_answer_bytes)
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            raise OutgoingFailed(f"{self._parts.hostname} did not answer: {_reason(exc)}") from exc
+
+    def _exchange(
+        self,
+        method: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        deadline: float,
+        max_answer_bytes: int,
+    ) -> Reply:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = _Connection(self._outgoing, self._parts)
+        connection.deadline = deadline
+        path = self._parts.path or "/"
+        if self._parts.query:
+            path += f"?{self._parts.query}"
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        data = response.read(max_answer_bytes + 1)
+        reply = Reply(
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            data[:max_answer_bytes],
+        )
+        if len(data) > max_answer_bytes or response.will_close or not response.isclosed():
+            self.close()
+        return reply
+
+
+class _Connection(http.client.HTTPConnection):
+    """http.client on a socket that was dialled after the check and that keeps to a deadline."""
+
+    def __init__(self, outgoing: Outgoing, parts: SplitResult) -> None:
+        self._tls_wanted = parts.scheme == "https"
+        host = parts.hostname or ""
+        port = parts.port or (443 if self._tls_wanted else 80)
+        super().__init__(host, port)
+        # The Host header leaves a default port out.
+        self.default_port = 443 if self._tls_wanted else 80
+        self._outgoing = outgoing
+        self.deadline = 0.0
+
+    def connect(self) -> None:
+        opened = self._outgoing.open(
+            self.host, self.port, tls=self._tls_wanted, timeout_seconds=_left(self.deadline)
+        )
+        self.sock = _DeadlineSocket(opened, self)
+
+
+def _left(deadline: float) -> float:
+    """Raises TimeoutError when the time is up."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class _DeadlineSocket:
+    """As much of a socket as http.client uses; no trickle of bytes can stretch an exchange."""
+
+    def __init__(self, opened: socket.socket, connection: _Connection) -> None:
+        self._opened = opened
+        self._connection = connection
+
+    def sendall(self, data: Any) -> None:
+        self._opened.settimeout(_left(self._connection.deadline))
+        self._opened.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_DeadlineReader(self._opened, self._connection))
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class _DeadlineReader(io.RawIOBase):
+    def __init__(self, opened: socket.socket, connection: _Connection) -> None:
+        self._opened = opened
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._opened.settimeout(_left(self._connection.deadline))
+        return self._opened.recv_into(buffer)
+
+
+def _reason(exc: BaseException) -> str:
+    """Short, and without addresses."""
+    if isinstance(exc, TimeoutError):
+        return "it took too long"
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid ({exc.verify_message})"
+    if isinstance(exc, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(exc, http.client.HTTPException):
+        return "what it answered is not HTTP"
+    return type(exc).__name__
