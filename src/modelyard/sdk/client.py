@@ -40,7 +40,8 @@ class Client:
 
     url, token: else MODELYARD_URL and MODELYARD_TOKEN, else what `modelyard login` or `serve` stored.
     timeout_seconds: the longest silence of the server. patience_seconds: how long to repeat what may
-    succeed later (a restart, a busy database). parallel: files moved at once.
+    succeed later (a restart, a busy database); four times as long for each file's bytes. parallel: files
+    moved at once.
     """
 
     def __init__(

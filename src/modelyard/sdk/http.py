@@ -119,6 +119,10 @@ class Transport:
     def close(self) -> None:
         self._pool.clear()
 
+    def transfer_patience(self) -> Patience:
+        """For the bytes of one file: there is more to lose than with one question."""
+        return Patience(4 * self.patience_seconds)
+
     # --- calls -----------------------------------------------------------------------------------
 
     def call(

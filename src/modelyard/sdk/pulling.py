@@ -21,11 +21,10 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import DownloadCorrupt, Kind, ModelyardError, ServerUnreachable, UnexpectedAnswer
 from modelyard.domain.manifest import File
 from modelyard.sdk.cache import Cache, hash_path
-from modelyard.sdk.http import BROKEN, Patience, Transport
+from modelyard.sdk.http import BROKEN, Transport
 from modelyard.sdk.parallel import Stop, check
 
 BLOCK_BYTES = 1 << 20
-_PATIENCE_SECONDS = 120.0
 _FICLONE = 0x40049409
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -146,7 +145,7 @@ class _Download:
 
     def run(self) -> Digest:
         """The digest of all that arrived, which the caller compares."""
-        patience = Patience(_PATIENCE_SECONDS)
+        patience = self._transport.transfer_patience()
         with self._partial.open("r+b" if self._partial.exists() else "w+b", buffering=0) as out:
             self._take_up(out)
             while self._offset < self._file.size_bytes:

@@ -29,7 +29,6 @@ from modelyard.sdk.progress import Progress
 from modelyard.wire import uploads as wire
 
 _ASK_AT_ONCE = 5_000
-_PATIENCE_SECONDS = 120.0
 _FINISH_SECONDS = 900.0
 _OCTETS = "application/octet-stream"
 
@@ -118,7 +117,7 @@ class _Sender:
         self._stop = stop
         self._progress = progress
         self._told = 0
-        self._patience = Patience(_PATIENCE_SECONDS)
+        self._patience = transport.transfer_patience()
 
     def send(self) -> None:
         self._file.check_unchanged()
