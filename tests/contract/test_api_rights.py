@@ -37,6 +37,12 @@ def registration(here: dict[str, Any]) -> dict[str, Any]:
     return {"files": [here["file"]], "force_new": True}
 
 
+TO_STAGING = {"version": 1, "stage": "staging"}
+CHECK = {"name": "unit-tests", "state": "pass"}
+OPEN_POLICY = (
+    "version: 1\npromote: [{to: development, rules: []}, {to: staging, rules: []}, {to: production, rules: []}]"
+)
+
 VERBS = [
     Verb("resolve", "reader", "GET", "resolve?ref={model}@champion"),
     Verb("show model", "reader", "GET", "models/{model}"),
@@ -59,6 +65,34 @@ VERBS = [
     Verb("edit version", "contributor", "PATCH", "models/{model}/versions/1", constant(description="x")),
     Verb("move alias", "contributor", "PUT", "models/{model}/aliases/champion", constant(version=2)),
     Verb("remove alias", "contributor", "DELETE", "models/{model}/aliases/champion"),
+    Verb("stages", "reader", "GET", "models/{model}/stages"),
+    Verb("stage history", "reader", "GET", "models/{model}/stages/staging/history"),
+    Verb("promotions", "reader", "GET", "models/{model}/promotions"),
+    Verb("policy", "reader", "GET", "models/{model}/policy"),
+    Verb("checks", "reader", "GET", "models/{model}/versions/1/checks"),
+    Verb("dry run", "reader", "POST", "models/{model}/promotions", constant(**TO_STAGING, dry_run=True)),
+    Verb("ask", "contributor", "POST", "models/{model}/promotions", constant(**TO_STAGING, request=True)),
+    Verb("report check", "contributor", "POST", "models/{model}/versions/1/checks", constant(**CHECK)),
+    Verb(
+        "report evaluation",
+        "contributor",
+        "POST",
+        "models/{model}/versions/1/evaluations",
+        constant(metrics={"f1": 0.5}),
+    ),
+    Verb(
+        "attest",
+        "contributor",
+        "POST",
+        "models/{model}/versions/1/attestations",
+        constant(signature="A" * 86 + "=="),
+    ),
+    Verb("set card", "contributor", "PUT", "models/{model}/versions/1/card", constant(text="# Purpose")),
+    Verb("promote", "maintainer", "POST", "models/{model}/promotions", constant(**TO_STAGING)),
+    Verb("roll back", "maintainer", "POST", "models/{model}/stages/staging/rollback", constant(reason="x")),
+    Verb("demote", "maintainer", "POST", "models/{model}/stages/staging/demote", constant(reason="x")),
+    Verb("deprecate", "maintainer", "PUT", "models/{model}/versions/1/deprecation", constant(reason="x")),
+    Verb("set policy", "maintainer", "PUT", "models/{model}/policy", constant(text=OPEN_POLICY)),
     Verb("archive version", "maintainer", "PATCH", "models/{model}/versions/2", constant(archived=True)),
     Verb("archive model", "maintainer", "PATCH", "models/{model}", constant(archived=True)),
     Verb(
@@ -150,8 +184,12 @@ def _fill(door: Door, here: dict[str, Any], verb: Verb) -> None:
     elif "{model}" in verb.path:
         file = {"files": [here["file"]]}
         door.call("POST", f"models/{here['model']}/versions", json={**file, "aliases": ["champion"]})
-        if "2" in verb.path or verb.name == "move alias":
+        if "2" in verb.path or verb.name in ("move alias", "roll back"):
             door.call("POST", f"models/{here['model']}/versions", json={**file, "force_new": True})
+        if verb.name in ("roll back", "demote"):
+            for number in (1, 2):
+                body = {"version": number, "stage": "staging"}
+                door.call("POST", f"models/{here['model']}/promotions", json=body)
 
 
 def test_the_roles_are_those_of_the_domain() -> None:
