@@ -36,6 +36,12 @@ class Promotions(RuleBasedStateMachine):
             number = self.crew.push()
             self.crew.check(number, "a")
         self.open: list[int] = []
+        # A history to roll back through.
+        for number in (1, 2, 3):
+            self.ask(number)
+            self.crew.vote(self.crew.rita, self.open.pop())
+        # Votes gather under the stricter policy, and must not count under the one that follows.
+        self.ask(1)
 
     registry: Registry
 
@@ -117,9 +123,18 @@ class Promotions(RuleBasedStateMachine):
     def demote(self) -> None:
         self.together(lambda: self.crew.demote())
 
-    @rule(rules=st.sampled_from([("check: {name: a}",), ("check: {name: a}", "facts: {require: [params]}")]))
+    @rule(rules=st.sampled_from([("check: {name: a}",), ("check: {name: a}", "check: {name: b}")]))
     def change_the_policy(self, rules: tuple[str, ...]) -> None:
         self.together(lambda: self.crew.set_policy(self._policy(*rules)))
+
+    @rule(number=st.integers(1, 3))
+    def loosen_the_policy_after_a_vote(self, number: int) -> None:
+        self.change_the_policy(("check: {name: a}", "check: {name: b}"))
+        self.request(number)
+        if self.open:
+            self.together(lambda: self.crew.vote(self.crew.rita, self.open[-1]))
+        self.change_the_policy(("check: {name: a}",))
+        self.together(lambda: self.crew.promote(number))
 
     @invariant()
     def the_state_is_one(self) -> None:
