@@ -196,20 +196,23 @@ def revision_tag(value: Any) -> str:
     return f'"{value.revision}"'
 
 
+_JSON_HEADERS = {"content-type": "application/json"}
+
+
 class JsonBytes(Response):
-    """JSON that is encoded already; the framework's own response looks at every header several times."""
+    """JSON that is encoded already; the framework's own response looks at every header several times.
+
+    A content type among the headers (lower case) stands before application/json: a refusal is a problem.
+    """
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> None:
         self.status_code = status
         self.body = body
         self.background = None
+        sent = {"content-type": "application/json", **headers} if headers else _JSON_HEADERS
         self.raw_headers = [
             (b"content-length", str(len(body)).encode()),
-            (b"content-type", b"application/json"),
-            *(
-                (name.lower().encode("latin-1"), text.encode("latin-1"))
-                for name, text in (headers or {}).items()
-            ),
+            *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in sent.items()),
         ]
 
 
