@@ -110,7 +110,7 @@ def api_page() -> str:
 def _schema_of(content: dict[str, Any]) -> str:
     for media_type, described in content.items():
         reference = described["schema"].get("$ref")
-        return f"`{reference.rsplit('/', 1)[-1]}`" if reference else f"`{media_type}`"
+        return f"`{reference.rpartition('/')[2].rpartition('.')[2]}`" if reference else f"`{media_type}`"
     return ""
 
 

@@ -21,11 +21,14 @@ def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
     tables = list(tables)
     specs = [(table.tag, spec) for table in tables for spec in table.specs]
     types = [kind for _, spec in specs for kind in (spec.query, spec.body, spec.returns) if _is_struct(kind)]
-    _, components = msgspec.json.schema_components([*dict.fromkeys(types), Problem], ref_template=_REF)
+    types = list(dict.fromkeys(types))
+    found, components = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
+    # Two types of one name get longer ones, so a type's name is not always that of its schema.
+    refs = dict(zip(types, found, strict=False))
     paths: dict[str, Any] = {}
     for tag, spec in specs:
         path = _PARAMETER.sub(r"{\1}", spec.path)
-        paths.setdefault(path, {})[spec.method.lower()] = _operation(tag, spec, components)
+        paths.setdefault(path, {})[spec.method.lower()] = _operation(tag, spec, components, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -54,18 +57,20 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _operation(tag: str, spec: RouteSpec, components: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    tag: str, spec: RouteSpec, components: dict[str, Any], refs: dict[Any, dict[str, Any]]
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": spec.operation,
         "tags": [tag],
         "summary": spec.summary,
-        "parameters": _parameters(spec, components),
-        "responses": _responses(spec),
+        "parameters": _parameters(spec, components, refs),
+        "responses": _responses(spec, refs),
     }
     if spec.public:
         operation["security"] = []
     if spec.body is not None:
-        schema = {"$ref": _REF.format(name=spec.body.__name__)}
+        schema = refs[spec.body]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     elif spec.method in ("PUT", "PATCH") and spec.operation in ("put_blob", "append_to_upload"):
         schema = {"type": "string", "format": "binary"}
@@ -76,7 +81,9 @@ def _operation(tag: str, spec: RouteSpec, components: dict[str, Any]) -> dict[st
     return operation
 
 
-def _parameters(spec: RouteSpec, components: dict[str, Any]) -> list[dict[str, Any]]:
+def _parameters(
+    spec: RouteSpec, components: dict[str, Any], refs: dict[Any, dict[str, Any]]
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {
             "name": name,
@@ -87,7 +94,7 @@ def _parameters(spec: RouteSpec, components: dict[str, Any]) -> list[dict[str, A
         for name, kind in _PARAMETER.findall(spec.path)
     ]
     if spec.query is not None:
-        schema = components[spec.query.__name__]
+        schema = components[refs[spec.query]["$ref"].rpartition("/")[2]]
         required = set(schema.get("required", []))
         found.extend(
             {"name": name, "in": "query", "required": name in required, "schema": shape}
@@ -98,12 +105,16 @@ def _parameters(spec: RouteSpec, components: dict[str, Any]) -> list[dict[str, A
     return found
 
 
-def _responses(spec: RouteSpec) -> dict[str, Any]:
+def _responses(spec: RouteSpec, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": spec.summary}
     if isinstance(spec.returns, str):
-        success["content"] = {spec.returns: {"schema": {"type": "string"}}}
+        # What the bytes of another media type look like is not for JSON Schema to say.
+        is_bytes = spec.returns == "application/octet-stream"
+        success["content"] = {
+            spec.returns: {"schema": {"type": "string", "format": "binary"} if is_bytes else {}}
+        }
     elif spec.returns is not None:
-        schema = {"$ref": _REF.format(name=spec.returns.__name__)}
+        schema = refs[spec.returns]
         success["content"] = {"application/json": {"schema": schema}}
     responses = {str(spec.status): success}
     if spec.operation == "register_version":

@@ -59,7 +59,8 @@ class RouteSpec:
 
     @property
     def summary(self) -> str:
-        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+        """The first paragraph of what the handler promises."""
+        return " ".join((self.handler.__doc__ or "").strip().partition("\n\n")[0].split())
 
     @property
     def operation(self) -> str:
