@@ -27,7 +27,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Alias, ModelName
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.evaluations import usecases as evaluations
-from modelyard.registry.promotion import policies, stages, usecases
+from modelyard.registry.promotion import policies, reading, stages, usecases
 from modelyard.registry.promotion.replay import replay
 from modelyard.registry.versions import deprecation
 from modelyard.registry.versions import usecases as versions
@@ -287,10 +287,10 @@ def test_a_voter_without_a_role_sees_the_promotion_but_not_the_model(crew: Team,
     attempt = crew.promote(crew.push())
     assert attempt.promotion is not None
     found = registry.db.read(
-        lambda tx: usecases.show_promotion(tx, crew.rita, attempt.promotion.id, crew.evaluator)  # type: ignore[union-attr]
+        lambda tx: reading.show_promotion(tx, crew.rita, attempt.promotion.id, crew.evaluator)  # type: ignore[union-attr]
     )
     assert found.promotion.number == 1
-    waiting = registry.db.read(lambda tx: usecases.list_to_review(tx, crew.rita, 10, None))
+    waiting = registry.db.read(lambda tx: reading.list_to_review(tx, crew.rita, 10, None))
     assert attempt.promotion.id in [row.id for row in waiting]
     assert (
         error(lambda: registry.db.read(lambda tx: versions.show_version(tx, crew.rita, crew.ref(1))))

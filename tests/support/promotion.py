@@ -12,11 +12,12 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.checks import usecases as checks
-from modelyard.registry.promotion import policies, stages, usecases
+from modelyard.registry.promotion import policies, reading, stages, usecases
 from modelyard.registry.promotion.expressions import Evaluator, shared_evaluator
 from modelyard.registry.promotion.policies import PolicyView
 from modelyard.registry.promotion.queries import Promotion
-from modelyard.registry.promotion.usecases import Attempt, PromotionView, Wish
+from modelyard.registry.promotion.reading import PromotionView
+from modelyard.registry.promotion.usecases import Attempt, Wish
 from modelyard.registry.versions import usecases as versions
 from tests.support.registry import Registry, unique
 
@@ -138,7 +139,7 @@ class Team:
 
     def view(self, promotion: int) -> PromotionView:
         return self.registry.db.read(
-            lambda tx: usecases.show_promotion(tx, self.owner, promotion, self.evaluator)
+            lambda tx: reading.show_promotion(tx, self.owner, promotion, self.evaluator)
         )
 
     def history(self, stage: str = "production", at: int | None = None) -> list[tuple[str, int | None]]:

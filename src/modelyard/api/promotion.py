@@ -15,7 +15,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest, PromotionNotFound, Refused
 from modelyard.domain.names import Ref
 from modelyard.registry.idempotency import Answer
-from modelyard.registry.promotion import stages, usecases
+from modelyard.registry.promotion import reading, stages, usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.promotion.queries import PromotionFilter
 from modelyard.registry.promotion.usecases import Wish
@@ -106,7 +106,7 @@ async def list_promotions(call: Call) -> wire.PromotionPage:
         since=parse_time(query.since) if query.since else None,
     )
     found = await call.read(
-        lambda tx: usecases.list_promotions(
+        lambda tx: reading.list_promotions(
             tx, call.actor, call.model, chosen, before[0] if before else None, limit + 1
         )
     )
@@ -122,7 +122,7 @@ async def list_to_review(call: Call) -> wire.PromotionPage:
     limit = page_limit(call.query)
     before = decode_cursor(call.query.cursor, int)
     found = await call.read(
-        lambda tx: usecases.list_to_review(tx, call.actor, limit + 1, before[0] if before else None)
+        lambda tx: reading.list_to_review(tx, call.actor, limit + 1, before[0] if before else None)
     )
     page, cursor = cut(found, limit, lambda row: (row.id,))
     return wire.PromotionPage(
@@ -134,7 +134,7 @@ async def list_to_review(call: Call) -> wire.PromotionPage:
 async def show_promotion(call: Call) -> wire.Promotion:
     """One promotion with its votes and waivers; an open one with the verdict of now."""
     evaluator = shared_evaluator()
-    view = await call.read(lambda tx: usecases.show_promotion(tx, call.actor, _promotion_id(call), evaluator))
+    view = await call.read(lambda tx: reading.show_promotion(tx, call.actor, _promotion_id(call), evaluator))
     return shapes.promotion_view(view)
 
 

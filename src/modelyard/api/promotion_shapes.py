@@ -11,10 +11,11 @@ from modelyard.registry.evaluations.queries import Evaluation
 from modelyard.registry.promotion.policies import PolicyView
 from modelyard.registry.promotion.policy_queries import PolicyVersion
 from modelyard.registry.promotion.queries import Promotion, StoredVote, StoredWaiver
+from modelyard.registry.promotion.reading import PromotionView, stored_verdict
 from modelyard.registry.promotion.replay import Replayed
 from modelyard.registry.promotion.rules import Verdict
 from modelyard.registry.promotion.stages import StageMove, StageView
-from modelyard.registry.promotion.usecases import Attempt, PromotionView, stored_verdict
+from modelyard.registry.promotion.usecases import Attempt
 from modelyard.wire import policy as policy_wire
 from modelyard.wire import promotion as wire
 from modelyard.wire import reports as reports_wire

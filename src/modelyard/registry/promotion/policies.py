@@ -16,6 +16,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model, Namespace
 from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
 from modelyard.registry.promotion import policy_queries, queries
+from modelyard.registry.promotion.case import checked_reason
 from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.gates.assertion import AssertRule
 from modelyard.registry.promotion.permits import check_named
@@ -29,7 +30,6 @@ from modelyard.registry.promotion.policy import (
     unheard,
 )
 from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
-from modelyard.registry.promotion.usecases import checked_reason
 from modelyard.registry.versions import queries as versions
 
 NOTHING = Digest.of(b"")

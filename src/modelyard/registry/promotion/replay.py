@@ -17,8 +17,8 @@ from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.policies import check_text, find_owner
 from modelyard.registry.promotion.policy import Policy, effective
 from modelyard.registry.promotion.queries import DONE, OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
+from modelyard.registry.promotion.reading import stored_verdict
 from modelyard.registry.promotion.rules import Outcome, Verdict, judge
-from modelyard.registry.promotion.usecases import stored_verdict
 from modelyard.registry.versions import queries as versions
 
 MAX_REPLAYED = 2000

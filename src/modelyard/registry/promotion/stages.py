@@ -23,6 +23,7 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves, queries
+from modelyard.registry.promotion.case import checked_reason
 from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
@@ -35,7 +36,7 @@ from modelyard.registry.promotion.queries import (
     StoredVote,
     StoredWaiver,
 )
-from modelyard.registry.promotion.usecases import checked_reason, named_in
+from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version

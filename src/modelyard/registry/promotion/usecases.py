@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.canonical import canonical_json
@@ -21,29 +20,30 @@ from modelyard.domain.errors import (
     PromotionClosed,
     PromotionStale,
     StageNotFound,
-    VersionArchived,
-    VersionDeleted,
 )
-from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.names import Ref
 from modelyard.registry.access import queries as accounts
 from modelyard.registry.access import rules as access
-from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.catalog.queries import find_model as find_model_row
 from modelyard.registry.promotion import moves, permits, queries
-from modelyard.registry.promotion.evidence import gather
+from modelyard.registry.promotion.case import (
+    Case,
+    check_ready,
+    checked_reason,
+    find_case,
+    gather_for,
+    staleness,
+)
 from modelyard.registry.promotion.expressions import Evaluator
-from modelyard.registry.promotion.moves import Standing
 from modelyard.registry.promotion.permits import check_named, find_visible
-from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
-from modelyard.registry.promotion.policy import Policy, Stage, StageGate
-from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter, StoredVote, StoredWaiver
+from modelyard.registry.promotion.policy import Policy, StageGate
+from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter
+from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
+from modelyard.registry.versions.usecases import find_version
 
 MAX_REASON = 2000
 
@@ -79,41 +79,15 @@ class Attempt:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PromotionView:
-    """A promotion with what belongs to it, as every door shows it."""
-
-    promotion: Promotion
-    verdict: Verdict | None
-    """Of now while it is open; else the one it was decided on."""
-    votes: Sequence[StoredVote]
-    waivers: Sequence[StoredWaiver]
-    reviewers: Sequence[str]
-    stale: str | None
-    """Why it does not complete by itself although it is open."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything that one decision is about."""
-
-    model: Model
-    version: Version
-    policy: Policy
-    stage: Stage
-    entry: StageGate
-    standing: Standing
-
-
 # --- promoting ---------------------------------------------------------------------------------------
 
 
 def explain(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
     """The verdict that `promote` would give now; nothing is written and no right but reading is needed."""
     model, version = find_version(tx, actor, wish.ref)
-    case = _case(tx, model, version, wish.stage)
+    case = find_case(tx, model, version, wish.stage)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    verdict = judge(case.entry.gate, _gather(tx, case, row, actor.name, evaluator))
+    verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name, evaluator))
     return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
 
 
@@ -126,9 +100,9 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
     permission = Permission.PROMOTION_PROPOSE if wish.request else Permission.PROMOTION_PROMOTE
     model = catalog.find_open_model(tx, actor, wish.ref.model, permission)
     _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
-    case = _case(tx, model, version, wish.stage)
+    case = find_case(tx, model, version, wish.stage)
     reason = checked_reason(wish.reason)
-    _check_ready(model, version)
+    check_ready(model, version)
     if not wish.primary and case.stage.slots == 1:
         raise Invalid(
             reason=f"stage {case.stage.name} has one place",
@@ -138,7 +112,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
         check_named(tx, actor, case.entry.who.promote, f"promote to {case.stage.name}", str(model.name))
     _check_seen(case, wish.seen)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    evidence = _gather(tx, case, row, actor.name, evaluator)
+    evidence = gather_for(tx, case, row, actor.name, evaluator)
     verdict = judge(case.entry.gate, evidence)
     if _stands_already(case, wish.primary):
         return Attempt(model, version, case.stage.name, verdict, case.policy.digest, None, True, False)
@@ -151,44 +125,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
     return Attempt(model, version, case.stage.name, verdict, case.policy.digest, row, False, True)
 
 
-def _case(tx: Transaction, model: Model, version: Version, stage: str) -> _Case:
-    policy = effective_policy(tx, model)
-    found = policy.stage(stage.lower())
-    if found is None:
-        fix = f"Use: modelyard archive {model.name}:{version.number}" if stage == ARCHIVED_STAGE else None
-        raise StageNotFound(
-            model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names), fix=fix
-        )
-    standing = moves.find_standing(tx, model, found)
-    return _Case(model, version, policy, found, policy.gates[found.name], standing)
-
-
-def _gather(
-    tx: Transaction, case: _Case, row: Promotion | None, requester: str, evaluator: Evaluator
-) -> Evidence:
-    return gather(
-        tx,
-        case.model,
-        case.version,
-        case.stage.name,
-        case.entry,
-        champion=case.standing.number,
-        requester=row.opened_by if row else requester,
-        policy=case.policy,
-        promotion=row,
-        evaluator=evaluator,
-    )
-
-
-def _check_ready(model: Model, version: Version) -> None:
-    reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    if version.state == ARCHIVED:
-        raise VersionArchived(reference=reference)
-
-
-def _check_seen(case: _Case, seen: int | None) -> None:
+def _check_seen(case: Case, seen: int | None) -> None:
     if seen is not None and seen != case.standing.revision:
         raise AliasMoved(
             model=str(case.model.name),
@@ -198,12 +135,12 @@ def _check_seen(case: _Case, seen: int | None) -> None:
         )
 
 
-def _stands_already(case: _Case, primary: bool) -> bool:
+def _stands_already(case: Case, primary: bool) -> bool:
     number = case.version.number
     return case.standing.number == number if primary else number in case.standing.all
 
 
-def _completes_itself(tx: Transaction, case: _Case, requester: Actor) -> bool:
+def _completes_itself(tx: Transaction, case: Case, requester: Actor) -> bool:
     """Whether the policy completes it: by the right of who asked, or because others had to approve."""
     if not case.entry.automatic:
         return False
@@ -225,7 +162,7 @@ def _decided(verdict: Verdict, evidence: Evidence) -> dict[str, str]:
     }
 
 
-def _new_values(case: _Case, actor: Actor, now: int, primary: bool, reason: str | None) -> dict[str, Any]:
+def _new_values(case: Case, actor: Actor, now: int, primary: bool, reason: str | None) -> dict[str, Any]:
     return {
         "model_id": case.model.id,
         "version_id": case.version.id,
@@ -247,7 +184,7 @@ def _new_values(case: _Case, actor: Actor, now: int, primary: bool, reason: str 
 def _complete(
     tx: Transaction,
     actor: Actor,
-    case: _Case,
+    case: Case,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
@@ -294,7 +231,7 @@ def _complete(
     return _found(tx, promotion_id)
 
 
-def _named(case: _Case, promotion_id: int) -> dict[str, Any]:
+def _named(case: Case, promotion_id: int) -> dict[str, Any]:
     """What every event of a promotion says."""
     return {
         "namespace": case.model.name.namespace,
@@ -330,7 +267,7 @@ def _found(tx: Transaction, promotion_id: int) -> Promotion:
 def _keep(
     tx: Transaction,
     actor: Actor,
-    case: _Case,
+    case: Case,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
@@ -525,22 +462,7 @@ def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: st
     )
 
 
-def checked_reason(reason: str | None) -> str | None:
-    return catalog_rules.check_text(reason, "the reason", MAX_REASON) if reason else None
-
-
 # --- what completes by itself --------------------------------------------------------------------------
-
-
-def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:
-    """Why an open promotion must be asked for again before it may complete."""
-    if row.policy_digest != policy.digest:
-        return "the policy changed since it was asked for"
-    if standing is not None and standing.revision != row.seen_revision:
-        stood = f"version {row.seen_number}" if row.seen_number is not None else "nobody"
-        stands = f"version {standing.number}" if standing.number is not None else "nobody"
-        return f"the stage moved since it was asked for: {stood} stood there, now {stands}"
-    return None
 
 
 def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) -> bool:
@@ -552,14 +474,14 @@ def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) ->
     try:
         model = catalog.find_open_model(tx, requester, row.model, Permission.PROMOTION_PROPOSE)
         _, version = find_version(tx, requester, Ref(model.name, row.number))
-        _check_ready(model, version)
-        case = _case(tx, model, version, row.stage)
+        check_ready(model, version)
+        case = find_case(tx, model, version, row.stage)
     except ModelyardError:
         # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
         return False
     if staleness(row, case.policy, case.standing) or not _completes_itself(tx, case, requester):
         return False
-    evidence = _gather(tx, case, row, row.opened_by, evaluator)
+    evidence = gather_for(tx, case, row, row.opened_by, evaluator)
     verdict = judge(case.entry.gate, evidence)
     is_full = not row.primary and len(case.standing.all) >= case.stage.slots
     if not verdict.allows or is_full or _stands_already(case, row.primary):
@@ -599,71 +521,3 @@ def settle(tx: Transaction, promotion_id: int, evaluator: Evaluator) -> None:
     assert account is not None
     _close(tx, account.to_actor(), row, queries.EXPIRED, "its needs were not met in time")
     tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)
-
-
-# --- reading -------------------------------------------------------------------------------------------
-
-
-def show_promotion(tx: Transaction, actor: Actor, promotion_id: int, evaluator: Evaluator) -> PromotionView:
-    """An open one with the verdict of now. Raises PromotionNotFound."""
-    row, model, policy = find_visible(tx, actor, promotion_id)
-    return _view(tx, row, model, policy, evaluator)
-
-
-def _view(
-    tx: Transaction, row: Promotion, model: Model, policy: Policy, evaluator: Evaluator | None
-) -> PromotionView:
-    entry = policy.gates.get(row.stage)
-    verdict = stored_verdict(row)
-    stale = None
-    if row.state == OPEN and entry is not None and evaluator is not None:
-        stage = policy.stage(row.stage)
-        version = versions.find_by_number(tx, model.id, row.number)
-        assert stage is not None
-        assert version is not None
-        standing = moves.find_standing(tx, model, stage)
-        stale = staleness(row, policy, standing)
-        case = _Case(model, version, policy, stage, entry, standing)
-        verdict = judge(entry.gate, _gather(tx, case, row, row.opened_by, evaluator))
-    return PromotionView(
-        promotion=row,
-        verdict=verdict,
-        votes=queries.list_votes(tx, row.id, tx.now),
-        waivers=queries.list_waivers(tx, row.id, tx.now),
-        reviewers=entry.vote_groups if entry else (),
-        stale=stale,
-    )
-
-
-def stored_verdict(row: Promotion) -> Verdict | None:
-    """What it was decided on."""
-    found = load_json(row.verdict)
-    return None if found is None else msgspec.convert(found, Verdict)
-
-
-def list_promotions(
-    tx: Transaction, actor: Actor, name: ModelName, chosen: PromotionFilter, before: int | None, limit: int
-) -> list[Promotion]:
-    """Those of a model, newest first; moves by rollback and demotion too."""
-    model = catalog.find_model(tx, actor, name)
-    wanted = PromotionFilter(model.id, None, chosen.stage, chosen.states, chosen.number, chosen.since)
-    return queries.list_promotions(tx, wanted, before, limit)
-
-
-def list_to_review(tx: Transaction, actor: Actor, limit: int, before: int | None) -> list[Promotion]:
-    """Open promotions that wait for the actor's vote, newest first."""
-    found: list[Promotion] = []
-    for row in queries.list_promotions(tx, PromotionFilter(states=(OPEN,)), before, 1000):
-        if len(found) == limit:
-            break
-        model = find_model_row(tx, actor, row.model)
-        if model is None or model.deleted_at is not None or actor.name == row.opened_by:
-            continue
-        policy = effective_policy(tx, model)
-        entry = policy.gates.get(row.stage)
-        if entry is None or not entry.has_approvals or not permits.may_vote(tx, actor, model, entry):
-            continue
-        given = queries.list_votes(tx, row.id, tx.now)
-        if not any(v.by_id == actor.id and v.policy_digest == policy.digest for v in given):
-            found.append(row)
-    return found

@@ -1,0 +1,87 @@
+"""What one decision is about: version, stage, policy, and who stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.promotion import moves
+from modelyard.registry.promotion.evidence import gather
+from modelyard.registry.promotion.expressions import Evaluator
+from modelyard.registry.promotion.moves import Standing
+from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
+from modelyard.registry.promotion.policy import Policy, Stage, StageGate
+from modelyard.registry.promotion.policy_queries import effective_policy
+from modelyard.registry.promotion.queries import Promotion
+from modelyard.registry.promotion.rules import Evidence
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import ARCHIVED, DELETED
+
+MAX_REASON = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that one decision is about."""
+
+    model: Model
+    version: Version
+    policy: Policy
+    stage: Stage
+    entry: StageGate
+    standing: Standing
+
+
+def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Case:
+    policy = effective_policy(tx, model)
+    found = policy.stage(stage.lower())
+    if found is None:
+        fix = f"Use: modelyard archive {model.name}:{version.number}" if stage == ARCHIVED_STAGE else None
+        raise StageNotFound(
+            model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names), fix=fix
+        )
+    standing = moves.find_standing(tx, model, found)
+    return Case(model, version, policy, found, policy.gates[found.name], standing)
+
+
+def gather_for(
+    tx: Transaction, case: Case, row: Promotion | None, requester: str, evaluator: Evaluator
+) -> Evidence:
+    return gather(
+        tx,
+        case.model,
+        case.version,
+        case.stage.name,
+        case.entry,
+        champion=case.standing.number,
+        requester=row.opened_by if row else requester,
+        policy=case.policy,
+        promotion=row,
+        evaluator=evaluator,
+    )
+
+
+def check_ready(model: Model, version: Version) -> None:
+    reference = f"{model.name}:{version.number}"
+    if version.state == DELETED:
+        raise VersionDeleted(reference=reference, model=str(model.name))
+    if version.state == ARCHIVED:
+        raise VersionArchived(reference=reference)
+
+
+def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:
+    """Why an open promotion must be asked for again before it may complete."""
+    if row.policy_digest != policy.digest:
+        return "the policy changed since it was asked for"
+    if standing is not None and standing.revision != row.seen_revision:
+        stood = f"version {row.seen_number}" if row.seen_number is not None else "nobody"
+        stands = f"version {standing.number}" if standing.number is not None else "nobody"
+        return f"the stage moved since it was asked for: {stood} stood there, now {stands}"
+    return None
+
+
+def checked_reason(reason: str | None) -> str | None:
+    return catalog_rules.check_text(reason, "the reason", MAX_REASON) if reason else None
