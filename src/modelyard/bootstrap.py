@@ -35,6 +35,8 @@ from modelyard.worker.loop import Worker
 
 logger = logging.getLogger(__name__)
 
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_ACCESS_LOGS = ("none", "changes", "all")
 LOCK_FILE = "modelyard.lock"
 
 
@@ -77,6 +79,10 @@ def check_settings(settings: Settings) -> None:
             reason=f"listening on {settings.host} without TLS would send tokens in the clear",
             fix="Give --tls-cert and --tls-key, or --behind-proxy when a proxy ends TLS, or keep --host 127.0.0.1",
         )
+    if settings.log_level.lower() not in _LOG_LEVELS:
+        raise Invalid(reason=f"log_level is {settings.log_level!r}", fix=f"Use {', '.join(_LOG_LEVELS)}")
+    if settings.access_log not in _ACCESS_LOGS:
+        raise Invalid(reason=f"access_log is {settings.access_log!r}", fix=f"Use {', '.join(_ACCESS_LOGS)}")
     if settings.smtp_security not in ("starttls", "tls", "none"):
         raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
     if settings.workers > 1 and settings.resolved_database_url().startswith("sqlite"):

@@ -131,8 +131,8 @@ def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
 
     announce: called once when the database is open and the address is known.
     """
-    set_up_logs(settings.log_level)
     check_settings(settings)
+    set_up_logs(settings.log_level)
     folder = DataFolder(Path(settings.data)) if uses_data_folder(settings) else None
     if folder is not None:
         folder.open()

@@ -23,7 +23,7 @@ import sqlalchemy.exc
 
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
-from modelyard.domain.errors import DatabaseUnavailable
+from modelyard.domain.errors import DatabaseUnavailable, Invalid
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -60,7 +60,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _driver_url(url: str) -> sa.URL:
-    parsed = sa.make_url(url)
+    advice = "Write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        # Not quoted: it may hold a password.
+        raise Invalid(reason="the database's URL cannot be read", fix=advice) from None
+    if parsed.drivername.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
+        raise Invalid(reason=f"there is no support for a database {parsed.drivername}", fix=advice)
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
