@@ -18,6 +18,8 @@ from modelyard.services import Services
 
 logger = logging.getLogger(__name__)
 
+_TICK_SECONDS = 1.0
+
 
 @dataclass(slots=True)
 class Job:
@@ -81,8 +83,8 @@ class Worker:
 
     def _run(self) -> None:
         elapsed = 0.0
-        while not self._stop.wait(1.0):
-            elapsed += 1.0
+        while not self._stop.wait(_TICK_SECONDS):
+            elapsed += _TICK_SECONDS
             for job in self._jobs:
                 if elapsed < job.due:
                     continue

@@ -15,7 +15,10 @@ MAX_OWNERS = 50
 MAX_PATTERN_LENGTH = 200
 MAX_WORDS_LENGTH = 64_000
 
-# A naming policy needs these and no more; without groups that repeat groups a match takes linear time.
+MAX_REPEATS = 4
+
+# A naming policy needs these and no more. Without groups that repeat, each repeat or choice multiplies the ways
+# to match by the length of the name at most, so a few of them are harmless: `a*` twelve times would not be.
 _SAFE_PATTERN = re.compile(
     r"(?:[a-z0-9._\-]|\[[a-z0-9._\-]+\]|\(\?:[a-z0-9._\-|]+\)|[?*+|]|\{\d{1,2}(?:,\d{1,2})?\})+\Z"
 )
@@ -27,6 +30,12 @@ def check_naming_pattern(pattern: str) -> None:
         raise Invalid(
             reason=f"{pattern[:100]!r} is not a naming pattern",
             fix="Use letters, digits, '.', '_', '-', [a-z] sets, (?:one|two) choices, and ? * + {n,m} after a set",
+        )
+    without_groups = pattern.replace("(?:", "(")
+    if sum(without_groups.count(sign) for sign in "?*+{(") > MAX_REPEATS:
+        raise Invalid(
+            reason=f"{pattern[:100]!r} has more than {MAX_REPEATS} repeats and choices",
+            fix="Make the naming pattern simpler; reserved_names can refuse single names",
         )
     try:
         re.compile(pattern)
