@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -15,55 +14,13 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
+from modelyard.connections import CarefulProtocol
 from modelyard.domain.errors import Invalid
 from modelyard.logs import set_up_logs
 from modelyard.services import Services
 from modelyard.settings import Settings, load_settings
-
-_HEADER_SECONDS = 10.0
-_MAX_HEADER_BYTES = 64 * 1024
-_MAX_HEADERS = 200
-
-
-class CarefulProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which would otherwise wait for ever for a request's head, of any size."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._head_bytes = 0
-        self._await_head()
-
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(_HEADER_SECONDS, self._give_up)
-
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
-
-    def on_message_begin(self) -> None:
-        self._head_timer.cancel()
-        self._await_head()
-        super().on_message_begin()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_timer.cancel()
-        super().connection_lost(exc)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
-            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
-            self.transport.close()
-            raise ValueError("the request's head is too large")
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._head_timer.cancel()
-        self._head_bytes = 0
-        super().on_headers_complete()
 
 
 def listen(settings: Settings) -> socket.socket:

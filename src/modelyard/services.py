@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
+from modelyard.db.remembered import Remembered
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.keyring import Keyring
@@ -34,11 +37,18 @@ class Services:
     used_tokens: set[int] = field(default_factory=set)
     """Tokens used since the worker last noted it."""
 
-    known_tokens: dict[str, tuple[int, Credential]] = field(default_factory=dict)
-    """Hash of a token → (generation of the database, whose it is)."""
+    known_tokens: Remembered[str, Credential] = field(init=False)
+    """Hash of a token → whose it is."""
+
+    resolved: Remembered[Hashable, Any] = field(init=False)
+    """Who asks and what for → the answer, as the native door gives it."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is asked to end, so that answers without an end come to one."""
+
+    def __post_init__(self) -> None:
+        self.known_tokens = Remembered(self.db, 10_000)
+        self.resolved = Remembered(self.db, 4_096)
 
     @property
     def catalog(self) -> CatalogSettings:

@@ -243,6 +243,41 @@ def test_clients_that_stall_hold_up_nobody(faulty: RunningServer) -> None:
         connection.close()
 
 
+def test_receivers_that_stall_hold_up_nobody(faulty: RunningServer, tmp_path: Path) -> None:
+    """More than there are threads to move bytes; whoever goes on reading gets every byte, in order."""
+    folder = model_folder(tmp_path, "large", 24 * MIB)
+    wanted = hashlib.sha256((folder / "weights.bin").read_bytes()).hexdigest()
+    with faulty.client() as client:
+        client.push(folder, "team/large", capture=False)
+    head = (
+        f"GET /api/v1/models/team/large/versions/1/files/weights.bin HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{faulty.port}\r\nAuthorization: Bearer {faulty.token}\r\n\r\n"
+    ).encode()
+    stalled = []
+    for _ in range(60):
+        connection = connected(faulty)
+        connection.sendall(head)
+        stalled.append(connection)
+    received = [connection.makefile("rb") for connection in stalled]
+    assert {int(file.readline().split()[1]) for file in received} == {200}
+    answer = ask(faulty, "GET", "/api/v1/models/team/large/versions/1/files/weights.bin")
+    assert hashlib.sha256(answer.data).hexdigest() == wanted
+    for connection, file in list(zip(stalled, received, strict=True))[2:]:
+        file.close()
+        connection.close()
+    # One goes on, and its connection is good for another request.
+    for connection, file in list(zip(stalled, received, strict=True))[:2]:
+        while file.readline().strip():
+            pass
+        assert hashlib.sha256(file.read(24 * MIB)).hexdigest() == wanted
+        connection.sendall(head.replace(b"\r\n\r\n", b"\r\nRange: bytes=5-9\r\n\r\n"))
+        assert b"206" in file.readline()
+        while file.readline().strip():
+            pass
+        assert file.read(5) == (folder / "weights.bin").read_bytes()[5:10]
+        connection.close()
+
+
 def test_a_body_that_ends_early_leaves_nothing(faulty: RunningServer) -> None:
     data = os.urandom(100_000)
     with connected(faulty) as connection:

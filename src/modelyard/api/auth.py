@@ -17,7 +17,6 @@ from modelyard.services import Services
 
 SESSION_COOKIE = "modelyard_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_KNOWN_TOKENS = 10_000
 _NOTE_AFTER = 60_000_000
 """A token's last use is noted to the minute."""
 
@@ -54,22 +53,16 @@ async def authenticate(request: Request, services: Services) -> Actor:
 async def token_actor(services: Services, token: str) -> Actor:
     """Raises TokenInvalid, TokenExpired.
 
-    Where this process alone writes the database, a token that was looked up stays good until the next
-    commit of anything; its expiry is asked every time.
+    A token that is remembered still has its expiry asked every time.
     """
     db = services.db
     key, generation = hash_secret(token), db.figures.generation
-    known = services.known_tokens.get(key) if db.is_sqlite else None
-    if known is not None and known[0] == generation:
-        found = known[1]
-        if found.expires_at is None or found.expires_at > db.clock():
-            return found.actor
+    known = services.known_tokens.find(key)
+    if known is not None and (known.expires_at is None or known.expires_at > db.clock()):
+        return known.actor
     found = await db.apoint(partial(access.authenticate, token=token))
     note_use(services, found)
-    if db.is_sqlite:
-        if len(services.known_tokens) > _MOST_KNOWN_TOKENS:
-            services.known_tokens.clear()
-        services.known_tokens[key] = (generation, found)
+    services.known_tokens.keep(generation, key, found)
     return found.actor
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from starlette.responses import Response
 
@@ -36,15 +36,23 @@ NEWEST_WARNING = "this reference names no version, alias or digest, so what it m
 @table.route("GET", "/api/v1/resolve", query=wire.ResolveQuery, returns=wire.Resolved)
 async def resolve(call: Call) -> Response:
     """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
-    ref = Ref.parse(call.query.ref, call.actor.default_namespace)
-    found = await call.point(lambda tx: versions.resolve(tx, call.actor, ref))
+    query, actor, services = call.query, call.actor, call.services
+    asked = (actor.id, actor.token_id, query.ref, query.serving)
+    remembered = services.resolved.find(asked)
+    if remembered is not None and not call.matches(remembered[0]):
+        return cast(Response, remembered[1])
+    generation = services.db.figures.generation
+    ref = Ref.parse(query.ref, actor.default_namespace)
+    found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
     etag = f'"{found.number}.{found.alias_revision or 0}{".d" if found.deprecation else ""}"'
     if call.matches(etag):
         return Response(status_code=304, headers={"etag": etag})
-    warnings = [NEWEST_WARNING] if call.query.serving and ref.selector is None else []
+    warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []
     deprecated = deprecation_warning(f"{found.model}:{found.number}", found.deprecation)
     warning = "; ".join([*warnings, deprecated] if deprecated else warnings) or None
-    return json_response(shapes.resolved(found, warning), headers={"etag": etag})
+    answer = json_response(shapes.resolved(found, warning), headers={"etag": etag})
+    services.resolved.keep(generation, asked, (etag, answer))
+    return answer
 
 
 @table.route(

@@ -1,0 +1,136 @@
+"""The server's side of a connection: limits on a request's head, and files straight from disk to socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from modelyard.api.files import SEND_FILE
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+_HEADER_SECONDS = 10.0
+_MAX_HEADER_BYTES = 64 * 1024
+_MAX_HEADERS = 200
+_PIECE_BYTES = 8 << 20
+_PATIENCE_MILLISECONDS = 50
+"""How long a thread waits for a receiver before it does other work."""
+_STALLED_SECONDS = 120.0
+
+
+class CarefulProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which would otherwise wait for ever for a request's head, of any size."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._await_head()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._head_timer.cancel()
+        self._await_head()
+        super().on_message_begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+            raise ValueError("the request's head is too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_timer.cancel()
+        self._head_bytes = 0
+        super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is not None and self.transport.get_extra_info("ssl_object") is None:
+            extensions: dict[str, object] = cycle.scope.setdefault("extensions", {})  # type: ignore[assignment]
+            extensions[SEND_FILE] = FileSender(cycle)
+
+
+class FileSender:
+    """Sends part of a file as the body of one answer, from the page cache to the socket by the kernel.
+
+    The head of the answer must have been sent, with the length. The web server knows only its own way to
+    write, so it is told afterwards how much of the announced length went out.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    async def __call__(self, pool: ThreadPoolExecutor, file: int, start: int, end: int) -> None:
+        """file: an open descriptor. Returns when all went out, or the client is gone."""
+        cycle = self._cycle
+        await self._head_sent()
+        connection = cycle.transport.get_extra_info("socket")
+        # A descriptor of our own: the server may close its one at any moment, and the number be used anew.
+        own = socket.socket(fileno=os.dup(connection.fileno()))
+        loop = asyncio.get_running_loop()
+        try:
+            at = start
+            while at < end and not cycle.disconnected:
+                sent = await loop.run_in_executor(pool, _send_what_goes, own, file, at, end)
+                at += sent
+                if at < end:
+                    await _writable(loop, own)
+        except (OSError, TimeoutError):
+            cycle.transport.abort()
+            cycle.disconnected = True
+        finally:
+            own.close()
+        cycle.expected_content_length -= at - start
+
+    async def _head_sent(self) -> None:
+        transport = self._cycle.transport
+        tries = 0
+        while transport.get_write_buffer_size() and not self._cycle.disconnected:
+            await asyncio.sleep(0 if tries < 20 else 0.005)
+            tries += 1
+
+
+def _send_what_goes(receiver: socket.socket, file: int, at: int, end: int) -> int:
+    """Bytes sent until all are, or the receiver has no room for a while."""
+    start = at
+    ready = select.poll()
+    ready.register(receiver, select.POLLOUT)
+    while at < end:
+        try:
+            sent = os.sendfile(receiver.fileno(), file, at, min(_PIECE_BYTES, end - at))
+        except BlockingIOError:
+            if not ready.poll(_PATIENCE_MILLISECONDS):
+                break
+            continue
+        if sent == 0:
+            raise OSError("the file is shorter than it was")
+        at += sent
+    return at - start
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, receiver: socket.socket) -> None:
+    """Raises TimeoutError for a receiver that takes nothing for too long."""
+    ready = asyncio.Event()
+    loop.add_writer(receiver.fileno(), ready.set)
+    try:
+        async with asyncio.timeout(_STALLED_SECONDS):
+            await ready.wait()
+    finally:
+        loop.remove_writer(receiver.fileno())
