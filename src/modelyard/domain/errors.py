@@ -7,6 +7,7 @@ ModelyardError
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── InvalidPolicy        a policy file that is malformed or contradicts itself, with the line
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
+│   ├── DatasetMismatch      data is not what a run or a push expected (raised by the client only)
 │   ├── NoSaver              UntrustedModel  ExtraMissing  UnlawfulFile   (raised by the client only)
 │   ├── MissingBlobs         a manifest names bytes that are not here
 │   └── ClientGone           Misdirected  SlowBody: faults of the connection
@@ -178,6 +179,12 @@ class RangeNotSatisfiable(Invalid):
     code = "range_not_satisfiable"
     text = "the range {range!r} lies outside of the {size_bytes} bytes"
     advice = "Ask for a range inside the file"
+
+
+class DatasetMismatch(Invalid):
+    code = "dataset_mismatch"
+    text = "the dataset {name!r} has the digest {actual}, not {expected}"
+    advice = "Use the data that was meant, or leave out expect= when new data is what you want"
 
 
 class MissingBlobs(Invalid):

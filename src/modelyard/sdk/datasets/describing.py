@@ -1,0 +1,181 @@
+"""Describing data: a fingerprint that tells whether it is the same, a profile that tells how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import DatasetMismatch, ExtraMissing, Invalid, InvalidDigest
+from modelyard.sdk.capture import without_credentials
+from modelyard.sdk.http import mask
+
+MAX_NAME_LENGTH = 200
+_FETCHED_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL with its parameters, as data.
+
+    connection: of any DB-API driver; the rows are read through it. Without one nothing is read: the digest is
+    that of the words and parameters, and there is no profile.
+    """
+
+    sql: str
+    parameters: Sequence[Any] | Mapping[str, Any] = ()
+    connection: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """entry: what a version's record and a run's inputs say of the data. profile: b"" when nothing was read."""
+
+    entry: dict[str, Any]
+    profile: bytes = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["name"])
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self.entry["digest"])
+
+
+def describe(
+    data: Any,
+    *,
+    name: str,
+    source: str | None = None,
+    columns: Sequence[str] | None = None,
+    filter: Any = None,
+    window: Any = None,
+    split: str | None = None,
+    expect: str | None = None,
+    keys: Sequence[str] | None = None,
+    keep_values: bool = True,
+) -> Described:
+    """Fingerprint and profile a pandas or polars frame, an Arrow table, an array, files or a query.
+
+    data: also a path to a CSV or Parquet file, or to a folder of them. columns: only these. filter, window,
+    split: said of the data, not done to it. expect: the digest that it must have. keys: columns that name a
+    row, so that overlap with another dataset can be told. keep_values False: the profile names no value of a
+    text column, only counts. What was described already is returned as it is, under its own name.
+    Raises DatasetMismatch, Invalid; ExtraMissing without the packages of modelyard[data].
+    """
+    if isinstance(data, Described):
+        _expect(data.name, data.digest, expect)
+        return data
+    checked = _checked_name(name)
+    said = {"filter": filter, "window": window, "split": split}
+    entry: dict[str, Any] = {"name": checked} | {k: _said(v) for k, v in said.items() if v is not None}
+    if isinstance(data, str) and _is_sql(data):
+        data = Query(data)
+    if isinstance(data, Query):
+        entry |= {"source": source or data.sql, "parameters": _parameters(data.parameters)}
+        if data.connection is None:
+            return _unread(data, entry, columns, expect)
+    elif source is not None:
+        entry["source"] = without_credentials(source)
+    elif isinstance(data, str | Path):
+        entry["source"] = str(data)
+    digest, rows, names, profile = _read(data, columns, keys or (), keep_values)
+    _expect(checked, digest, expect)
+    entry |= {"digest": str(digest), "rows": rows, "columns": names, "profile": str(Digest.of(profile))}
+    return Described(dict(sorted(entry.items())), profile)
+
+
+def _is_sql(text: str) -> bool:
+    return text.split(None, 1)[0].lower() in ("select", "with") if " " in text.strip() else False
+
+
+def _read(
+    data: Any, columns: Sequence[str] | None, keys: Sequence[str], keep_values: bool
+) -> tuple[Digest, int, list[str], bytes]:
+    try:
+        from modelyard.sdk.datasets import gather, tables
+    except ImportError as exc:
+        package = (exc.name or "pyarrow").partition(".")[0]
+        raise ExtraMissing(what="describing data", package=package, extra="data") from exc
+    if isinstance(data, Query):
+        data = _rows_of(data)
+    table = tables.open_table(data, columns)
+    if unknown := [key for key in keys if key not in table.schema.names]:
+        raise Invalid(reason=f"there is no column {unknown[0]!r} to be a key", fix="Name columns of the data")
+    return gather.gather(table, keys, keep_values)
+
+
+def _unread(
+    query: Query, entry: dict[str, Any], columns: Sequence[str] | None, expect: str | None
+) -> Described:
+    told = {"sql": query.sql, "parameters": entry["parameters"], "columns": list(columns) if columns else None}
+    digest = Digest.of(canonical_json(told))
+    _expect(entry["name"], digest, expect)
+    entry["digest"] = str(digest)
+    if columns:
+        entry["columns"] = list(columns)
+    return Described(dict(sorted(entry.items())), b"")
+
+
+def _rows_of(query: Query) -> dict[str, list[Any]]:
+    """The query's rows by column. The driver's own types: texts, numbers, times."""
+    cursor = query.connection.cursor()
+    try:
+        cursor.execute(query.sql, query.parameters)
+        names = [str(column[0]) for column in cursor.description or ()]
+        if not names:
+            raise Invalid(reason="the query returns no rows", fix="Give a query that selects")
+        if len(set(names)) != len(names):
+            raise Invalid(reason="two columns have the same name", fix="Give each column a name: … AS name")
+        found: dict[str, list[Any]] = {name: [] for name in names}
+        while rows := cursor.fetchmany(_FETCHED_ROWS):
+            for name, values in zip(names, zip(*rows, strict=True), strict=True):
+                found[name].extend(values)
+        return found
+    finally:
+        cursor.close()
+
+
+def _expect(name: str, digest: Digest, expected: str | None) -> None:
+    if expected is None:
+        return
+    try:
+        wanted = Digest.parse(expected.rpartition("@")[2])
+    except InvalidDigest:
+        raise InvalidDigest(value=expected[:100]) from None
+    if wanted != digest:
+        raise DatasetMismatch(name=name, expected=wanted, actual=digest)
+
+
+def _checked_name(name: str) -> str:
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+        raise Invalid(
+            reason="a dataset needs a name of 1 to 200 characters", fix='Name it, for example "transactions"'
+        )
+    if any(ord(c) < 32 for c in name) or "@" in name or ":" in name:
+        raise Invalid(
+            reason=f"the dataset name {name!r} has a character that references need",
+            fix="Leave out @, : and control characters",
+        )
+    return name.strip()
+
+
+def _said(value: Any) -> Any:
+    """As JSON has it."""
+    if value is None or isinstance(value, bool | int | str):
+        return mask(value) if isinstance(value, str) else value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _said(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_said(item) for item in value]
+    return str(value)
+
+
+def _parameters(values: Sequence[Any] | Mapping[str, Any]) -> Any:
+    return _said(dict(values) if isinstance(values, Mapping) else list(values))

@@ -1,0 +1,261 @@
+"""One pass over a table's blocks: the fingerprint and the profile of each column.
+
+    column digest = SHA-256 of: type word, "\\n", then for each block of 131,072 rows
+                    number of rows (8 bytes), number of missing ones (8), their places as bits when there are any,
+                    the values: 8 bytes each with 0 for a missing one; or the lengths (8 each) and the bytes of all
+    table digest  = SHA-256 of the canonical JSON {"v": 1, "rows": n, "columns": {name: column digest}}
+
+All numbers are little-endian. So the digest depends neither on the library, nor on pieces, index or order of
+columns, but on the order of rows. Decision record 0013.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.digest import Digest
+from modelyard.domain.profile import NUMERIC, join_profile
+from modelyard.domain.record import number_to_json
+from modelyard.sdk.datasets.sketches import Distinct, KeyHashes, Quantiles, hash_texts, mix
+from modelyard.sdk.datasets.tables import Table, blocks, canonical, word_of
+
+MAX_COUNTED = 1024
+MAX_TOP = 200
+MAX_VALUE_LENGTH = 80
+BUCKETS = 64
+DIGEST_VERSION = 1
+
+
+class Gatherer:
+    """What is known of one column so far."""
+
+    def __init__(self, name: str, word: str, keep_values: bool) -> None:
+        self.name, self.word, self.keep_values = name, word, keep_values
+        self._sha = hashlib.sha256(f"{word}\n".encode())
+        self._rows = self.missing = self.infinite = 0
+        self._points = Quantiles()
+        # Doubles hardly ever repeat, so their number of different values needs no fine sketch.
+        self._distinct = Distinct(10 if word == "float" else 12)
+        self._minimum: Any = None
+        self._maximum: Any = None
+        self._count, self._mean, self._m2 = 0, 0.0, 0.0
+        self._buckets = np.zeros(BUCKETS, np.int64)
+        self._counts: dict[str, int] | None = {}
+
+    def add(self, chunks: Any) -> Any:
+        """One block; returns the 64-bit hashes of its values, 0 for missing ones."""
+        array = canonical(chunks, self.word, self.name)
+        rows = len(array)
+        valid = None
+        if array.null_count:
+            valid = pc.is_valid(array).to_numpy(zero_copy_only=False)
+        missing = array.null_count
+        self._rows += rows
+        self.missing += missing
+        self._sha.update(rows.to_bytes(8, "little") + missing.to_bytes(8, "little"))
+        if valid is not None:
+            self._sha.update(np.packbits(~valid, bitorder="little").tobytes())
+        if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
+            return self._add_texts(array, valid)
+        return self._add_numbers(array, valid)
+
+    # --- numbers -------------------------------------------------------------------------------------
+
+    def _add_numbers(self, array: Any, valid: Any) -> Any:
+        if valid is not None:
+            array = array.fill_null(0)
+        values = array.to_numpy(zero_copy_only=False)
+        if self.word == "float":
+            values = values + 0.0  # there is no -0.0
+        self._sha.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+        hashes = mix(values.view(np.uint64))
+        present = values if valid is None else values[valid]
+        self._distinct.add(hashes if valid is None else hashes[valid])
+        numbers = present.astype(np.float64, copy=False)
+        if self.word == "float":
+            finite = np.isfinite(numbers)
+            if not finite.all():
+                self.infinite += int(len(numbers) - np.count_nonzero(finite))
+                numbers = present = numbers[finite]
+        if len(numbers):
+            self._note_range(present.min().item(), present.max().item())
+            self._note_moments(numbers)
+            self._points.add(numbers)
+        return hashes if valid is None else np.where(valid, hashes, np.uint64(0))
+
+    def _note_range(self, low: Any, high: Any) -> None:
+        self._minimum = low if self._minimum is None else min(low, self._minimum)
+        self._maximum = high if self._maximum is None else max(high, self._maximum)
+
+    def _note_moments(self, numbers: Any, weights: Any = None) -> None:
+        """Chan, Golub, LeVeque: mean and sum of squares of two parts together."""
+        count = len(numbers) if weights is None else int(weights.sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(np.average(numbers, weights=weights))
+            squares = np.square(numbers - mean)
+            m2 = float(squares.sum() if weights is None else np.dot(squares, weights))
+            delta, total = mean - self._mean, self._count + count
+            self._m2 += m2 + delta * delta * self._count * count / total
+            self._mean += delta * count / total
+            self._count = total
+
+    # --- texts ---------------------------------------------------------------------------------------
+
+    def _add_texts(self, array: Any, valid: Any) -> Any:
+        filled = (
+            array.fill_null("" if pa.types.is_large_string(array.type) else b"") if valid is not None else array
+        )
+        offsets, data = _parts(filled)
+        lengths = np.diff(offsets)
+        self._sha.update(lengths.astype("<i8").data)
+        self._sha.update(data[offsets[0] : offsets[-1]].data)
+        # What follows looks at each different value once.
+        coded = array.dictionary_encode()
+        unique = coded.dictionary
+        unique_offsets, unique_data = _parts(unique)
+        hashes = hash_texts(unique_data, unique_offsets)
+        codes = coded.indices
+        places = (codes.drop_null() if valid is not None else codes).to_numpy(zero_copy_only=False)
+        counts = np.bincount(places, minlength=len(unique))
+        self._distinct.add(hashes)
+        np.add.at(self._buckets, (hashes >> np.uint64(58)).astype(np.int64), counts)
+        if self.word in ("text", "mixed", "nested", "decimal"):
+            sizes = pc.utf8_length(unique).to_numpy(zero_copy_only=False)
+        else:
+            sizes = np.diff(unique_offsets)
+        if len(unique):
+            if self.word == "decimal":
+                sizes = np.array([float(text) for text in unique.to_pylist()])
+            numbers, place = np.unique(sizes.astype(np.float64), return_inverse=True)
+            weights = np.bincount(place, counts, len(numbers)).astype(np.int64)
+            self._note_range(numbers.min().item(), numbers.max().item())
+            self._note_moments(numbers, weights)
+            self._points.add_counted(numbers, weights)
+        self._count_values(unique, counts)
+        if valid is None:
+            return hashes[places]
+        found = np.zeros(len(array), np.uint64)
+        found[valid] = hashes[places]
+        return found
+
+    def _count_values(self, unique: Any, counts: Any) -> None:
+        """Until there are too many different ones to be the values of a category."""
+        if self._counts is None or not self.keep_values or self.word not in ("text", "mixed"):
+            return
+        if len(unique) > MAX_COUNTED:
+            self._counts = None
+            return
+        for value, count in zip(unique.to_pylist(), counts.tolist(), strict=True):
+            self._counts[value] = self._counts.get(value, 0) + count
+        if len(self._counts) > MAX_COUNTED:
+            self._counts = None
+
+    # --- the end -------------------------------------------------------------------------------------
+
+    @property
+    def digest(self) -> str:
+        return self._sha.hexdigest()
+
+    def to_json(self, body: bytearray) -> dict[str, Any]:
+        """The column's entry in the header; what is not JSON goes to the end of the body."""
+        found: dict[str, Any] = {
+            "name": self.name,
+            "type": self.word,
+            "digest": self.digest,
+            "missing": self.missing,
+        }
+        if self._rows == self.missing:
+            return found
+        found["distinct"] = self._number_of_values()
+        found["hll"] = _append(body, self._distinct.to_bytes())
+        if self.infinite:
+            found["infinite"] = self.infinite
+        if self._count:
+            found |= {"min": _number(self._minimum), "max": _number(self._maximum)}
+            found |= {"mean": _rounded(self._mean), "m2": _rounded(self._m2)}
+            found["points"] = _append(body, self._points.to_bytes())
+        if self.word not in NUMERIC:
+            found["buckets"] = self._buckets.tolist()
+            found |= self._top()
+        return found
+
+    def _number_of_values(self) -> int:
+        if self.word in NUMERIC and not self.infinite and self._points.exact_count is not None:
+            return self._points.exact_count
+        if self._counts:
+            return len(self._counts)
+        return min(self._distinct.estimate(), self._rows - self.missing)
+
+    def _top(self) -> dict[str, Any]:
+        if not self._counts or len(self._counts) * 2 > self._rows - self.missing > MAX_TOP:
+            return {}
+        commonest = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_TOP]
+        if any(len(value) > MAX_VALUE_LENGTH for value, _ in commonest):
+            return {}
+        return {"top": [[value, count] for value, count in commonest], "complete": len(self._counts) <= MAX_TOP}
+
+
+def _parts(array: Any) -> tuple[Any, Any]:
+    """Offsets (one more than values) and bytes of a large_string or large_binary array without nulls."""
+    if len(array) == 0:
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    _, offsets, data = array.buffers()
+    every = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    return every, np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
+
+
+def _append(body: bytearray, part: bytes) -> list[int]:
+    place = [len(body), len(part)]
+    body += part
+    return place
+
+
+def _rounded(value: float) -> float | str:
+    """Twelve digits: the order of a sum differs between processors, and equal data is to give equal bytes."""
+    return number_to_json(float(f"{value:.12g}"))
+
+
+def _number(value: Any) -> Any:
+    return number_to_json(value) if isinstance(value, float) else value
+
+
+def gather(table: Table, keys: Sequence[str], keep_values: bool) -> tuple[Digest, int, list[str], bytes]:
+    """Digest, number of rows, names of the columns, and bytes of the profile."""
+    columns = [Gatherer(column.name, word_of(column), keep_values) for column in table.schema]
+    chosen = [table.schema.names.index(name) for name in keys]
+    seen = KeyHashes()
+    rows = 0
+    for block in blocks(table):
+        rows += len(block)
+        hashes = [column.add(block.column(index)) for index, column in enumerate(columns)]
+        if chosen:
+            seen.add(_combine([hashes[index] for index in chosen]))
+    told = {"v": DIGEST_VERSION, "rows": rows, "columns": {column.name: column.digest for column in columns}}
+    body = bytearray()
+    header: dict[str, Any] = {"v": 1, "rows": rows, "columns": [column.to_json(body) for column in columns]}
+    if chosen:
+        header["keys"] = {
+            "columns": list(keys),
+            "count": seen.count,
+            "complete": seen.complete,
+            "hashes": _append(body, seen.hashes.astype("<u8").tobytes()),
+        }
+    names = [column.name for column in columns]
+    return Digest.of(canonical_json(told)), rows, names, join_profile(canonical_json(header), bytes(body))
+
+
+def _combine(hashes: list[Any]) -> Any:
+    """One hash for a row's key; a key of which all parts are missing is none."""
+    found = hashes[0]
+    present = hashes[0] != 0
+    for more in hashes[1:]:
+        found = mix(found ^ (more + np.uint64(0x9E3779B97F4A7C15)))
+        present |= more != 0
+    return found[present]
