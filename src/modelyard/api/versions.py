@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -22,8 +23,8 @@ from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
-from modelyard.registry.versions.inspect import inspect_files, is_inspected
-from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
+from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.usecases import NotInspected, Registration, VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
@@ -79,16 +80,18 @@ async def register_version(call: Call) -> Any:
         force_new=body.force_new,
     )
     services = call.services
-    if not await call.point(lambda tx: is_inspected(tx, manifest)):
+
+    def work(tx: Transaction, inspected: bool = False) -> Any:
+        view, created = versions.register_in(tx, call.actor, services.catalog, wanted, inspected=inspected)
+        return shapes.version(view, created=created)
+
+    try:
+        answer = await call.commit(work, etag=revision_tag)
+    except NotInspected:
         await asyncio.get_running_loop().run_in_executor(
             services.transfers, inspect_files, services.db, services.blobs, manifest
         )
-
-    def work(tx: Transaction) -> Any:
-        view, created = versions.register_in(tx, call.actor, services.catalog, wanted)
-        return shapes.version(view, created=created)
-
-    answer = await call.commit(work, etag=revision_tag)
+        answer = await call.commit(partial(work, inspected=True), etag=revision_tag)
     if b'"created":false' in answer.body[-40:]:
         return Response(answer.body, 200, answer.headers, "application/json")
     return answer

@@ -64,15 +64,10 @@ def store_events(connection: sa.Connection, head: Frontier, pending: Sequence[Pe
             }
         )
         nodes.extend(head.append(leaf_hash(body.encode())))
-    _insert_all(connection, _INSERT_EVENT, rows)
-    _insert_all(connection, _INSERT_NODE, node_rows(nodes))
-    Transaction(connection, 0).run(_MOVE_HEAD, new_size=head.size, new_peaks=head.to_text())
-
-
-def _insert_all(connection: sa.Connection, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-    """All rows in one go, as far as the driver can."""
-    prepared = [statement.prepare(connection.dialect, row) for row in rows]
-    connection.exec_driver_sql(prepared[0][0], [values for _, values in prepared])
+    tx = Transaction(connection, 0)
+    tx.run_many(_INSERT_EVENT, rows)
+    tx.run_many(_INSERT_NODE, node_rows(nodes))
+    tx.run(_MOVE_HEAD, new_size=head.size, new_peaks=head.to_text())
 
 
 def node_rows(nodes: Sequence[Node]) -> list[dict[str, Any]]:

@@ -78,14 +78,26 @@ class Transaction:
 
     def run(self, statement: Statement, **parameters: Any) -> Any:
         """Run a fixed statement; returns the driver's cursor."""
-        dialect = self.connection.dialect
-        sql, values = statement.prepare(dialect, parameters)
+        sql, values = statement.prepare(self.connection.dialect, parameters)
+        return self._run("execute", sql, values)
+
+    def run_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
+        """Run a fixed statement once for each row of parameters, in one go as far as the driver can."""
+        if len(rows) == 1:
+            self.run(statement, **rows[0])
+        elif rows:
+            prepared = [statement.prepare(self.connection.dialect, row) for row in rows]
+            self._run("executemany", prepared[0][0], [values for _, values in prepared])
+
+    def _run(self, method: str, sql: str, values: Any) -> Any:
         driver = self.connection.connection.driver_connection
         assert driver is not None
+        cursor = driver.cursor()
         try:
-            return driver.execute(sql, values)
-        except dialect.loaded_dbapi.Error as exc:
+            getattr(cursor, method)(sql, values)
+        except self.connection.dialect.loaded_dbapi.Error as exc:
             # Give SQLAlchemy's pool the chance to drop a dead connection, and callers one kind of error.
+            dialect = self.connection.dialect
             disconnected = dialect.is_disconnect(exc, driver, None)
             raise DBAPIError.instance(
                 sql,
@@ -95,11 +107,7 @@ class Transaction:
                 connection_invalidated=disconnected,
                 dialect=dialect,
             ) from exc
-
-    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a fixed statement once for each row of parameters."""
-        for row in rows:
-            self.run(statement, **row)
+        return cursor
 
     def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""

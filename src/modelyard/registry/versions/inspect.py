@@ -12,14 +12,12 @@ from typing import Any
 
 from modelyard.blobs.store import BlobReader, BlobStore
 from modelyard.db.engine import Database
-from modelyard.db.transaction import Transaction
 from modelyard.domain.card_sections import card_sections
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobNotFound
 from modelyard.domain.formats import FormatFacts, needs_reading, read_facts, summarise
 from modelyard.domain.manifest import Manifest
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.versions import queries as versions
 
 CARD_PATH = "README.md"
 MAX_CARD_BYTES = 256 * 1024
@@ -39,24 +37,25 @@ class _BlobSource:
         return self._reader.read(offset, length)
 
 
-def is_inspected(tx: Transaction, manifest: Manifest) -> bool:
-    """Whether these very files were registered before, so that all there is to read is known."""
-    return versions.find_manifest(tx, manifest.digest) is not None
+def unread_files(manifest: Manifest, known: Mapping[Digest, str | None]) -> dict[Digest, str]:
+    """Digest → path of the files that say something of themselves and were not read yet.
+
+    known: what is kept of the blobs that are here, as `uploads.find_facts` gives it.
+    """
+    return {
+        file.digest: file.path
+        for file in manifest.files
+        if (needs_reading(file.path) or file.path == CARD_PATH) and known.get(file.digest, "") is None
+    }
 
 
 def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest) -> None:
     """Read what nobody read yet, and keep it with the blobs. Files without bytes here are passed over."""
-    wanted = {
-        file.digest: file.path for file in manifest.files if needs_reading(file.path) or file.path == CARD_PATH
-    }
-    if not wanted:
-        return
-    known = db.read(lambda tx: uploads.find_facts(tx, wanted))
-    unread = {digest: path for digest, path in wanted.items() if digest in known and known[digest] is None}
-    if not unread:
-        return
+    digests = {file.digest for file in manifest.files}
+    unread = unread_files(manifest, db.read(lambda tx: uploads.find_facts(tx, digests)))
     found = {digest: _read_one(blobs, digest, path) for digest, path in unread.items()}
-    db.write(lambda tx: uploads.set_facts(tx, found))
+    if found:
+        db.write(lambda tx: uploads.set_facts(tx, found))
 
 
 def _read_one(blobs: BlobStore, digest: Digest, path: str) -> str:

@@ -298,38 +298,39 @@ _SAME = (
     manifests.c.format_facts,
 )
 _FROM_SAME = versions.join(manifests, manifests.c.id == versions.c.manifest_id)
+_THESE_FILES = (
+    versions.c.model_id == _p("model_id"),
+    versions.c.digest == _p("digest"),
+    versions.c.state != "deleted",
+)
 _FIND_SAME = Statement(
-    sa.select(*_SAME)
-    .select_from(_FROM_SAME)
-    .where(
-        versions.c.model_id == _p("model_id"),
-        versions.c.digest == _p("digest"),
-        versions.c.record_digest == _p("record_digest"),
-        versions.c.state != "deleted",
+    sa.union_all(
+        sa.select(
+            sa.select(*_SAME)
+            .select_from(_FROM_SAME)
+            .where(*_THESE_FILES, versions.c.record_digest == _p("record_digest"))
+            .order_by(versions.c.number)
+            .limit(1)
+            .subquery("same")
+        ),
+        sa.select(
+            sa.select(*_SAME).select_from(_FROM_SAME).where(*_THESE_FILES).limit(1).subquery("same_files")
+        ),
     )
-    .order_by(versions.c.number)
-    .limit(1)
-)
-_FIND_SAME_FILES = Statement(
-    sa.select(*_SAME)
-    .select_from(_FROM_SAME)
-    .where(
-        versions.c.model_id == _p("model_id"), versions.c.digest == _p("digest"), versions.c.state != "deleted"
-    )
-    .limit(1)
 )
 
 
-def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> Same | None:
-    """The first version with these files and this record that is not deleted."""
-    row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    return Same(*row) if row else None
+def find_same(
+    tx: Transaction, model_id: int, digest: Digest, record_digest: Digest
+) -> tuple[Same | None, Same | None]:
+    """(the first version with these files and this record, any version with these files), none deleted.
 
-
-def find_same_files(tx: Transaction, model_id: int, digest: Digest) -> Same | None:
-    """Any version with these files that is not deleted: its bytes are here and readable."""
-    row = tx.one(_FIND_SAME_FILES, model_id=model_id, digest=digest)
-    return Same(*row) if row else None
+    What a version of the model has is here and readable for whoever may register in it.
+    """
+    rows = tx.all(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
+    found = [Same(*row) for row in rows]
+    same = next((each for each in found if each.record_digest == record_digest), None)
+    return same, found[0] if found else None
 
 
 _TAKE_NUMBER = Statement(

@@ -38,7 +38,7 @@ from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries
 from modelyard.registry.versions.holds import refuse_while_needed
-from modelyard.registry.versions.inspect import inspect_files, is_inspected, summarise_files
+from modelyard.registry.versions.inspect import inspect_files, summarise_files, unread_files
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
@@ -85,15 +85,24 @@ def register_version(
     same record answer with the version that exists; its aliases are moved all the same.
     Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
     """
-    if not db.read(lambda tx: is_inspected(tx, wanted.manifest)):
+    try:
+        return db.write(lambda tx: register_in(tx, actor, settings, wanted))
+    except NotInspected:
         inspect_files(db, blobs, wanted.manifest)
-    return db.write(lambda tx: register_in(tx, actor, settings, wanted))
+    return db.write(lambda tx: register_in(tx, actor, settings, wanted, inspected=True))
+
+
+class NotInspected(Exception):
+    """The files' bytes have to be looked at first, outside of the transaction: see `inspect_files`."""
 
 
 def register_in(
-    tx: Transaction, actor: Actor, settings: CatalogSettings, wanted: Registration
+    tx: Transaction, actor: Actor, settings: CatalogSettings, wanted: Registration, *, inspected: bool = False
 ) -> tuple[VersionView, bool]:
-    """register_version on an open transaction, for files that were inspected."""
+    """register_version on an open transaction.
+
+    Raises NotInspected, unless `inspected`, for files whose bytes say something that nobody read yet.
+    """
     # Checked before anything is written, so that a refusal costs no rollback.
     tags = catalog_rules.check_tags(wanted.tags)
     description = catalog_rules.check_text(wanted.description, "the description")
@@ -103,13 +112,19 @@ def register_in(
         for alias in wanted.aliases:
             _refuse_protected(model, alias, "NUMBER")
     manifest, record = wanted.manifest, wanted.record
-    same = None if wanted.force_new else queries.find_same(tx, model.id, manifest.digest, record.digest)
-    if same is not None:
+    same, same_files = queries.find_same(tx, model.id, manifest.digest, record.digest)
+    if same is not None and not wanted.force_new:
         version = queries.find_by_number(tx, model.id, same.number)
         assert version is not None
         _point(tx, actor, model, version, wanted.aliases)
         return _view(tx, model, version), False
-    version = _insert(tx, actor, model, wanted, description)
+    if same_files is not None:
+        stored = _StoredManifest(
+            same_files.manifest_id, same_files.format_facts, model.framework, model.licence, None
+        )
+    else:
+        stored = _ensure_manifest(tx, actor, manifest, inspected)
+    version = _insert(tx, actor, model, wanted, stored, description)
     queries.insert_metrics(tx, version.id, record.metrics)
     queries.insert_tags(tx, version.id, tags)
     tx.append(
@@ -128,9 +143,15 @@ def register_in(
     return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
 
 
-def _insert(tx: Transaction, actor: Actor, model: Model, wanted: Registration, description: str) -> Version:
+def _insert(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    wanted: Registration,
+    stored: _StoredManifest,
+    description: str,
+) -> Version:
     manifest, record = wanted.manifest, wanted.record
-    stored = _ensure_manifest(tx, actor, model, manifest)
     number = queries.take_number(tx, model.id, stored.framework, stored.licence)
     text = record.canonical_bytes.decode()
     version_id = queries.insert_version(
@@ -180,15 +201,11 @@ class _StoredManifest:
     """What of the card is searched; None: as it was."""
 
 
-def _ensure_manifest(tx: Transaction, actor: Actor, model: Model, manifest: Manifest) -> _StoredManifest:
-    """The manifest's row, made when it is new.
+def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspected: bool) -> _StoredManifest:
+    """The manifest's row, made when it is new. Raises NotInspected, MissingBlobs, SizeMismatch.
 
-    The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files. A
-    version of this model that has the same files answers that at once.
+    The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files.
     """
-    same = queries.find_same_files(tx, model.id, manifest.digest)
-    if same is not None:
-        return _StoredManifest(same.manifest_id, same.format_facts, model.framework, model.licence, None)
     sizes = {file.digest: file.size_bytes for file in manifest.files}
     known = uploads.find_known_sizes(tx, actor, sizes)
     missing = [digest for digest in sizes if digest not in known]
@@ -197,8 +214,11 @@ def _ensure_manifest(tx: Transaction, actor: Actor, model: Model, manifest: Mani
     for digest, size in sizes.items():
         if known[digest] != size:
             raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
+    facts = uploads.find_facts(tx, sizes)
+    if not inspected and unread_files(manifest, facts):
+        raise NotInspected
     uploads.touch_blobs(tx, sizes)
-    summary, card = summarise_files(manifest, uploads.find_facts(tx, sizes))
+    summary, card = summarise_files(manifest, facts)
     found = queries.find_manifest(tx, manifest.digest)
     if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
