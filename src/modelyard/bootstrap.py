@@ -26,9 +26,11 @@ from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, T
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
+from modelyard.registry.oidc.rules import check_issuer, parse_group_map
 from modelyard.registry.outgoing import Allowed, Outgoing
 from modelyard.services import Services
 from modelyard.settings import Settings
+from modelyard.web.oidc import oidc_routes
 from modelyard.web.welcome import welcome_routes
 from modelyard.worker.courier import Courier
 from modelyard.worker.loop import Worker
@@ -85,6 +87,11 @@ def check_settings(settings: Settings) -> None:
         raise Invalid(reason=f"access_log is {settings.access_log!r}", fix=f"Use {', '.join(_ACCESS_LOGS)}")
     if settings.smtp_security not in ("starttls", "tls", "none"):
         raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
+    parse_group_map(settings.oidc_groups)
+    if settings.oidc_issuer:
+        check_issuer(settings.oidc_issuer)
+        if not settings.oidc_client_id:
+            raise Invalid(reason="oidc_issuer is set without oidc_client_id", fix="Set both")
     if settings.workers > 1 and settings.resolved_database_url().startswith("sqlite"):
         raise Invalid(
             reason="several processes cannot share SQLite",
@@ -268,7 +275,7 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._app: ASGIApp = build_app(services, welcome_routes(services))
+        self._app: ASGIApp = build_app(services, [*oidc_routes(services), *welcome_routes(services)])
         self._worker = Worker(services)
         self._courier = Courier(services.sender())
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -14,6 +15,9 @@ from modelyard.db.remembered import Remembered
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.keyring import Keyring
+from modelyard.registry.oidc.providers import Providers
+from modelyard.registry.oidc.rules import parse_group_map
+from modelyard.registry.oidc.usecases import SignInSettings
 from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outgoing import Outgoing
 from modelyard.settings import Settings
@@ -24,7 +28,7 @@ def _transfer_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(32, "transfer")
 
 
-@dataclass(slots=True)
+@dataclass
 class Services:
     db: Database
     blobs: BlobStore
@@ -53,6 +57,18 @@ class Services:
     @property
     def catalog(self) -> CatalogSettings:
         return CatalogSettings(everyone_creates_namespaces=self.settings.everyone_creates_namespaces)
+
+    @cached_property
+    def providers(self) -> Providers:
+        """What issuers of identity tokens publish; fetched once and kept for all requests."""
+        return Providers(self.outgoing)
+
+    @property
+    def sign_in(self) -> SignInSettings:
+        settings = self.settings
+        return SignInSettings(
+            parse_group_map(settings.oidc_groups), settings.oidc_groups_claim, settings.oidc_create_accounts
+        )
 
     def sender(self) -> Sender:
         """What carries events to their receivers."""

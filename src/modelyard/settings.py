@@ -57,6 +57,16 @@ class Settings:
         "",
         "Hosts and networks that webhooks and sign-in may reach although they are not public, comma-separated",
     )
+    oidc_issuer: str = _setting("", "Sign-in provider (OpenID Connect), by its issuer address; empty: none")
+    oidc_client_id: str = _setting("", "This server's name at the sign-in provider")
+    oidc_client_secret: str = _setting("", "Its secret there", secret=True)
+    oidc_scopes: str = _setting("openid profile email", "What is asked of the sign-in provider")
+    oidc_groups_claim: str = _setting("groups", "Claim in which the provider names a user's groups")
+    oidc_groups: str = _setting(
+        "",
+        "PROVIDER_GROUP=GROUP, comma-separated: groups here whose members follow the provider; admin means admins",
+    )
+    oidc_create_accounts: bool = _setting(True, "Whoever the provider signs in gets an account here")
     smtp_host: str = _setting("", "Mail server for e-mail subscriptions; empty: no e-mail")
     smtp_port: int = _setting(587, "Port of the mail server")
     smtp_security: str = _setting("starttls", "How to secure the way to it: starttls, tls or none")

@@ -35,6 +35,8 @@ def own_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     ensure_schema(db)
     with open_door(Registry(db), allowed_hosts="127.0.0.1,testserver") as door:
         door.register("some/model", aliases=["champion"])
+        # A stream of events would otherwise go on for minutes.
+        door.services.stopping.set()
         yield door
     db.close()
 

@@ -23,6 +23,7 @@ from modelyard.api import (
     operations,
     policy,
     promotion,
+    publishers,
     reports,
     subscriptions,
     uploads,
@@ -47,6 +48,7 @@ TABLES: tuple[RouteTable, ...] = (
     audit.table,
     events.table,
     subscriptions.table,
+    publishers.table,
     operations.table,
 )
 

@@ -47,7 +47,7 @@ async def follow_events(call: Call) -> Response:
         silent_since = time.monotonic()
         # Tells the client how soon to come back, and proxies that the answer has begun.
         yield b"retry: 1000\n\n"
-        while time.monotonic() < ends_at and not call.services.stopping.is_set():
+        while True:
             found, place = await call.read(
                 lambda tx, place=place: outbox.follow(tx, call.actor, chosen, place, _PAGE)  # type: ignore[misc]
             )
@@ -57,6 +57,9 @@ async def follow_events(call: Call) -> Response:
                     f"id: {each.seq}\nevent: {body_of(each.body)['kind']}\ndata: {each.body}\n\n".encode()
                     for each in found
                 )
+            if time.monotonic() > ends_at or call.services.stopping.is_set():
+                return
+            if found:
                 continue
             if time.monotonic() - silent_since > HEARTBEAT_SECONDS:
                 silent_since = time.monotonic()

@@ -100,7 +100,7 @@ async def create_subscription(call: Call) -> wire.Subscription:
     return _subscription(made.subscription, now, made.secret)
 
 
-@table.route("GET", "/api/v1/subscriptions/{subscription:int}", returns=wire.Subscription)
+@table.route("GET", "/api/v1/subscriptions/{subscription:number}", returns=wire.Subscription)
 async def show_subscription(call: Call) -> wire.Subscription:
     """One subscription, and how it fares."""
     return await call.read(
@@ -110,7 +110,7 @@ async def show_subscription(call: Call) -> wire.Subscription:
 
 @table.route(
     "PATCH",
-    "/api/v1/subscriptions/{subscription:int}",
+    "/api/v1/subscriptions/{subscription:number}",
     body=wire.EditSubscription,
     returns=wire.Subscription,
 )
@@ -133,13 +133,13 @@ async def edit_subscription(call: Call) -> Any:
     return await call.commit(work)
 
 
-@table.route("DELETE", "/api/v1/subscriptions/{subscription:int}", status=204)
+@table.route("DELETE", "/api/v1/subscriptions/{subscription:number}", status=204)
 async def delete_subscription(call: Call) -> Any:
     """End a subscription; its deliveries are forgotten."""
     return await call.commit(lambda tx: outbox.unsubscribe(tx, call.actor, _id(call)))
 
 
-@table.route("POST", "/api/v1/subscriptions/{subscription:int}/rotate", returns=wire.Subscription)
+@table.route("POST", "/api/v1/subscriptions/{subscription:number}/rotate", returns=wire.Subscription)
 async def rotate_secret(call: Call) -> wire.Subscription:
     """Make a new webhook secret; for a day messages are signed with both."""
 
@@ -152,7 +152,7 @@ async def rotate_secret(call: Call) -> wire.Subscription:
 
 @table.route(
     "GET",
-    "/api/v1/subscriptions/{subscription:int}/deliveries",
+    "/api/v1/subscriptions/{subscription:number}/deliveries",
     query=wire.DeliveryQuery,
     returns=wire.DeliveryPage,
 )
@@ -171,7 +171,7 @@ async def list_deliveries(call: Call) -> wire.DeliveryPage:
 
 @table.route(
     "POST",
-    "/api/v1/subscriptions/{subscription:int}/replay",
+    "/api/v1/subscriptions/{subscription:number}/replay",
     body=wire.Replay,
     returns=wire.Replayed,
 )

@@ -12,14 +12,14 @@ ModelyardError
 │   ├── MissingBlobs         a manifest names bytes that are not here
 │   └── ClientGone           Misdirected  SlowBody: faults of the connection
 ├── Unauthenticated          no proof, or a proof that no longer counts
-│   └── TokenInvalid         TokenExpired  SignInFailed  NotSignedIn
+│   └── TokenInvalid         TokenExpired  SignInFailed  IdTokenRefused  NotSignedIn
 ├── Denied                   known, but without the right
 │   └── TokenScopeTooNarrow
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
-│   └── EventNotFound        SubscriptionNotFound  RouteNotFound
+│   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
@@ -30,7 +30,7 @@ ModelyardError
 ├── Busy                     try again soon
 │   └── RateLimited          BlobBeingCollected  QueueFull
 ├── Unavailable              something below does not answer
-│   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull
+│   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
 └── Internal                 a defect of ours
     ├── BlobCorrupt          stored bytes no longer match their digest
@@ -286,6 +286,12 @@ class TokenScopeTooNarrow(Denied):
     advice = "Use a token whose scope includes it: modelyard token create"
 
 
+class IdTokenRefused(Unauthenticated):
+    code = "id_token_refused"
+    text = "the identity token is refused: {reason}"
+    advice = "The rules of trusted publishers are listed by: modelyard publisher ls NAMESPACE"
+
+
 # --- not found -----------------------------------------------------------------------------------
 
 
@@ -362,6 +368,12 @@ class PolicyNotFound(NotFound):
 class SubscriptionNotFound(NotFound):
     code = "subscription_not_found"
     text, advice = "there is no subscription {subscription}", "List them with: modelyard subscription ls"
+
+
+class PublisherNotFound(NotFound):
+    code = "publisher_not_found"
+    text = "there is no trusted publisher {publisher} here"
+    advice = "List them with: modelyard publisher ls NAMESPACE"
 
 
 class RouteNotFound(NotFound):
@@ -520,6 +532,12 @@ class BlobFormatUnknown(Unavailable):
     code = "blob_format_unknown"
     text = "the store of bytes has the format {found}, this program reads up to {known}"
     advice = "Use the version of modelyard that wrote it, or a newer one; nothing was changed"
+
+
+class ProviderUnavailable(Unavailable):
+    code = "provider_unavailable"
+    text = "the identity provider {issuer} cannot be used: {reason}"
+    advice = "Try again soon; an admin may have to correct the settings"
 
 
 class DiskFull(Unavailable):

@@ -387,6 +387,34 @@ class SubscriptionDeleted(Event):
     subscription: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherTrusted(Event):
+    """CI jobs of this description may act in the namespace."""
+
+    kind: ClassVar[str] = "publisher.trusted"
+    publisher: int
+    issuer: str
+    claims: dict[str, str]
+    role: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherDistrusted(Event):
+    kind: ClassVar[str] = "publisher.distrusted"
+    publisher: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenExchanged(Event):
+    """job: what its CI system said of the job that got the token."""
+
+    kind: ClassVar[str] = "token.exchanged"
+    token: int
+    publisher: int
+    job: dict[str, str]
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     found: dict[str, type[Event]] = {}

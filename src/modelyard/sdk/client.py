@@ -22,6 +22,7 @@ from modelyard.sdk.operations import Admin
 from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
+from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
@@ -79,6 +80,7 @@ class Client:
         self.tokens = Tokens(self.transport)
         self.admin = Admin(self.transport)
         self.audit = Audit(self.transport)
+        self.publishers = Publishers(self.transport)
         self.subscriptions = Subscriptions(self.transport)
 
     def __repr__(self) -> str:

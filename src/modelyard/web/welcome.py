@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from modelyard.domain.errors import SignInFailed
+from modelyard.domain.errors import ModelyardError, SignInFailed
 from modelyard.registry.access import usecases as access
 from modelyard.services import Services
 
@@ -34,11 +34,19 @@ def _page(title: str, body: str, status: int = 200) -> Response:
     return HTMLResponse(_PAGE.format(title=escape(title), body=body), status, _HEADERS)
 
 
+def page(title: str, error: ModelyardError, status: int) -> Response:
+    """A plain page that says what went wrong."""
+    return _page(title, f"<p>{escape(str(error))}</p>", status)
+
+
 def welcome_routes(services: Services) -> list[Route]:
     async def show(request: Request) -> Response:
         link = escape(request.query_params.get("link", ""), quote=True)
         if not link:
-            return _page("Sign in", "<p>Ask for a link with <code>modelyard user link NAME</code>.</p>")
+            provider = '<p><a href="/login/oidc">Sign in</a></p>' if services.settings.oidc_issuer else ""
+            return _page(
+                "Sign in", f"{provider}<p>Ask for a link with <code>modelyard user link NAME</code>.</p>"
+            )
         return _page(
             "Sign in",
             f'<form method="post" action="/login"><input type="hidden" name="link" value="{link}">'

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from modelyard.domain.errors import ModelyardError
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
@@ -55,6 +56,10 @@ def forget_old_deliveries(services: Services) -> None:
     services.db.write(delivery.forget_old_deliveries)
 
 
+def forget_id_tokens(services: Services) -> None:
+    services.db.write(oidc.forget_id_tokens)
+
+
 def standard_jobs() -> list[Job]:
     return [
         Job("note token use", 30, note_token_use, due=30),
@@ -62,6 +67,7 @@ def standard_jobs() -> list[Job]:
         Job("sweep uploads", 3600, sweep_uploads, due=60),
         Job("forget old answers", 3600, forget_old_answers, due=90),
         Job("forget old deliveries", 3600, forget_old_deliveries, due=120),
+        Job("forget used identity tokens", 3600, forget_id_tokens, due=150),
     ]
 
 

@@ -11,6 +11,7 @@ from modelyard.db.tables.catalog import (
     namespaces,
 )
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
+from modelyard.db.tables.oidc import identities, trusted_publishers, used_id_tokens
 from modelyard.db.tables.outbox import deliveries, subscriptions
 from modelyard.db.tables.promotion import (
     effective_policies,
@@ -52,6 +53,7 @@ __all__ = [
     "grants",
     "group_members",
     "idempotency_keys",
+    "identities",
     "manifest_files",
     "manifests",
     "metadata",
@@ -68,7 +70,9 @@ __all__ = [
     "stage_occupants",
     "subscriptions",
     "tokens",
+    "trusted_publishers",
     "uploads",
+    "used_id_tokens",
     "version_holds",
     "version_metrics",
     "version_tags",

@@ -97,6 +97,11 @@ def find_actor(tx: Transaction, name: str) -> ActorRow | None:
     return _actor_row(row) if row else None
 
 
+def find_actor_by_id(tx: Transaction, actor_id: int) -> ActorRow | None:
+    rows = tx.rows(sa.select(*_ACTOR).where(actors.c.id == actor_id))
+    return _actor_row(rows[0]) if rows else None
+
+
 def find_password_hash(tx: Transaction, actor_id: int) -> str | None:
     return tx.execute(sa.select(actors.c.password_hash).where(actors.c.id == actor_id)).scalar_one()  # type: ignore[no-any-return]
 

@@ -70,7 +70,7 @@ def sign_in_by_link(tx: Transaction, secret: str) -> str:
     actor_id = queries.use_link(tx, secrets.hash_secret(secret))
     if actor_id is None:
         raise SignInFailed()
-    return _open_session(tx, actor_id)
+    return open_session(tx, actor_id)
 
 
 def find_for_password(tx: Transaction, name: str) -> tuple[int, str | None]:
@@ -85,10 +85,11 @@ def sign_in_by_password(tx: Transaction, actor_id: int, matches: bool) -> str:
     """Open a session when the password matched (checked outside of the transaction: it is slow)."""
     if not matches or actor_id == 0:
         raise SignInFailed()
-    return _open_session(tx, actor_id)
+    return open_session(tx, actor_id)
 
 
-def _open_session(tx: Transaction, actor_id: int) -> str:
+def open_session(tx: Transaction, actor_id: int) -> str:
+    """The secret of a new browser session, for callers that have proof of who it is."""
     session = stdlib_secrets.token_urlsafe(32)
     queries.insert_session(tx, secrets.hash_secret(session), actor_id, tx.now + SESSION_LIFETIME)
     return session

@@ -12,12 +12,14 @@ from sqlalchemy.dialects import postgresql
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     SEARCH_TABLE,
+    actors,
     grants,
     model_owners,
     model_redirects,
     model_tags,
     models,
     namespaces,
+    trusted_publishers,
 )
 from modelyard.db.transaction import Transaction, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
@@ -142,7 +144,11 @@ def update_namespace(tx: Transaction, namespace_id: int, values: Mapping[str, An
 
 
 def delete_namespace(tx: Transaction, namespace_id: int) -> None:
-    """Only for one without models."""
+    """Only for one without models. Its trusted publishers end with it."""
+    publishers = trusted_publishers.c.namespace_id == namespace_id
+    accounts = sa.select(trusted_publishers.c.actor_id).where(publishers)
+    tx.execute(actors.update().where(actors.c.id.in_(accounts)).values(disabled_at=tx.now))
+    tx.execute(trusted_publishers.delete().where(publishers))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
     tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
 

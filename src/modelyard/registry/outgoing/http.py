@@ -27,6 +27,7 @@ Dial = Callable[[str, int, float], socket.socket]
 
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _MAX_ANSWER_BYTES = 64 * 1024
+_MOST_ADDRESSES = 3
 
 
 class OutgoingFailed(Exception):
@@ -128,8 +129,8 @@ class Outgoing:
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def checked_address(self, host: str, port: int) -> str:
-        """The one address to dial. Raises OutgoingFailed unless all that the name has are allowed."""
+    def checked_addresses(self, host: str, port: int) -> list[str]:
+        """What may be dialled. Raises OutgoingFailed unless all addresses that the name has are allowed."""
         try:
             found = self._resolve(host, port)
             addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
@@ -141,18 +142,23 @@ class Outgoing:
             raise OutgoingFailed(
                 f"{host} is not a public address, and the setting webhook_allowed_hosts does not allow it"
             )
-        return found[0]
+        return found
 
     def open(self, host: str, port: int, *, tls: bool, timeout_seconds: float) -> socket.socket:
-        address = self.checked_address(host, port)
-        try:
-            connection = self._dial(address, port, timeout_seconds)
-            if tls:
-                connection.settimeout(timeout_seconds)
-                connection = self._tls.wrap_socket(connection, server_hostname=host)
-        except (OSError, ssl.SSLError) as exc:
-            raise OutgoingFailed(f"{host} cannot be reached: {_reason(exc)}") from exc
-        return connection
+        """Dial one checked address after another until one answers."""
+        failure: Exception | None = None
+        for address in self.checked_addresses(host, port)[:_MOST_ADDRESSES]:
+            try:
+                connection = self._dial(address, port, timeout_seconds)
+                if tls:
+                    connection.settimeout(timeout_seconds)
+                    connection = self._tls.wrap_socket(connection, server_hostname=host)
+            except OSError as exc:
+                failure = exc
+            else:
+                return connection
+        assert failure is not None
+        raise OutgoingFailed(f"{host} cannot be reached: {_reason(failure)}") from failure
 
     def session(self, url: str) -> Session:
         """For several requests to one address, over one connection while it lasts."""
@@ -304,13 +310,19 @@ class _DeadlineReader(io.RawIOBase):
     def __init__(self, opened: socket.socket, connection: _Connection) -> None:
         self._opened = opened
         self._connection = connection
+        # The socket's own file: http.client closes the socket before it reads a last answer, and this keeps it.
+        self._file = opened.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         self._opened.settimeout(_left(self._connection.deadline))
-        return self._opened.recv_into(buffer)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _reason(exc: BaseException) -> str:

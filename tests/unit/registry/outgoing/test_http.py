@@ -205,6 +205,21 @@ def test_a_good_answer() -> None:
     assert (reply.status, reply.headers["x-a"], reply.body) == (200, "b", b"ok")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+)
+def test_a_last_answer_is_read_to_its_end(answer: bytes) -> None:
+    with receiver(lambda c: c.sendall(answer)) as url, LOOPBACK.session(url) as session:
+        for _ in range(2):
+            assert session.request("POST", body=b"{}").body == b"ok"
+
+
 def test_redirects_are_not_followed() -> None:
     asked = []
 

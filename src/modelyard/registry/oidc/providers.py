@@ -1,0 +1,155 @@
+"""What issuers publish about themselves: their addresses and their keys; and the check of their signatures."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.domain.errors import IdTokenRefused, Invalid, ProviderUnavailable
+from modelyard.registry.oidc.rules import LONGEST_TOKEN, check_issuer
+from modelyard.registry.outgoing import Outgoing, OutgoingFailed
+
+_KEEP_SECONDS = 3600.0
+_LEAST_PAUSE_SECONDS = 60.0
+_MAX_BYTES = 256 * 1024
+_TIMEOUT_SECONDS = 10.0
+
+CI_ALGORITHMS = ("RS256",)
+SIGN_IN_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    issuer: str
+    metadata: dict[str, Any]
+    keys: Any
+    fetched_at: float
+
+    def endpoint(self, name: str) -> str:
+        """Raises ProviderUnavailable when the provider has none."""
+        value = self.metadata.get(name)
+        if not isinstance(value, str):
+            raise ProviderUnavailable(issuer=self.issuer, reason=f"its discovery document lacks {name}")
+        return value
+
+
+class Providers:
+    """Fetches and keeps; safe in threads. Keys are asked for anew at most once a minute."""
+
+    def __init__(self, outgoing: Outgoing, clock: Callable[[], float] = time.monotonic) -> None:
+        self._outgoing = outgoing
+        self._clock = clock
+        self._known: dict[str, Provider] = {}
+        self._lock = threading.Lock()
+
+    def find(self, issuer: str) -> Provider:
+        """Raises ProviderUnavailable."""
+        with self._lock:
+            known = self._known.get(issuer)
+            if known is None or self._clock() - known.fetched_at > _KEEP_SECONDS:
+                known = self._known[issuer] = self._fetch(issuer)
+            return known
+
+    def _find_newer(self, seen: Provider) -> Provider:
+        """For a key that is not known: perhaps it was made since."""
+        with self._lock:
+            known = self._known.get(seen.issuer, seen)
+            if known is seen and self._clock() - seen.fetched_at >= _LEAST_PAUSE_SECONDS:
+                known = self._known[seen.issuer] = self._fetch(seen.issuer)
+            return known
+
+    def _fetch(self, issuer: str) -> Provider:
+        from joserfc.errors import JoseError
+        from joserfc.jwk import KeySet
+
+        metadata = self.get_json(issuer, f"{check_issuer(issuer)}/.well-known/openid-configuration")
+        if metadata.get("issuer") != issuer:
+            raise ProviderUnavailable(issuer=issuer, reason="its discovery document is of another issuer")
+        place = metadata.get("jwks_uri")
+        if not isinstance(place, str):
+            raise ProviderUnavailable(issuer=issuer, reason="its discovery document lacks jwks_uri")
+        try:
+            keys = KeySet.import_key_set(self.get_json(issuer, place))  # type: ignore[arg-type]
+        except (JoseError, ValueError, KeyError, TypeError) as exc:
+            raise ProviderUnavailable(issuer=issuer, reason="its keys cannot be read") from exc
+        return Provider(issuer, metadata, keys, self._clock())
+
+    def get_json(self, issuer: str, url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        return self._json(issuer, "GET", url, headers, None)
+
+    def post_form(self, issuer: str, url: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+        sent = {"content-type": "application/x-www-form-urlencoded", **headers}
+        return self._json(issuer, "POST", url, sent, body)
+
+    def _json(
+        self, issuer: str, method: str, url: str, headers: dict[str, str] | None, body: bytes | None
+    ) -> dict[str, Any]:
+        try:
+            reply = self._outgoing.request(
+                method,
+                url,
+                headers={"accept": "application/json", **(headers or {})},
+                body=body,
+                timeout_seconds=_TIMEOUT_SECONDS,
+                max_answer_bytes=_MAX_BYTES,
+            )
+        except OutgoingFailed as exc:
+            raise ProviderUnavailable(issuer=issuer, reason=str(exc)) from exc
+        except Invalid as exc:
+            raise ProviderUnavailable(issuer=issuer, reason=exc.message) from exc
+        if reply.status != 200:
+            raise ProviderUnavailable(issuer=issuer, reason=f"it answered {reply.status}")
+        try:
+            value = json.loads(reply.body)
+        except (ValueError, RecursionError) as exc:
+            raise ProviderUnavailable(issuer=issuer, reason="what it answered is not JSON") from exc
+        if not isinstance(value, dict):
+            raise ProviderUnavailable(issuer=issuer, reason="what it answered is no JSON object")
+        return value
+
+    # --- tokens ----------------------------------------------------------------------------------
+
+    def verified_claims(self, token: str, issuer: str, algorithms: Sequence[str]) -> dict[str, Any]:
+        """The claims of a token that this issuer signed; nothing in them is checked yet.
+
+        Only the issuer's published keys count, whatever the token's header says. Raises IdTokenRefused.
+        """
+        from joserfc import jwt
+        from joserfc.errors import InvalidKeyIdError, JoseError
+
+        if len(token) > LONGEST_TOKEN:
+            raise IdTokenRefused(reason="it is too long")
+        provider = self.find(issuer)
+        for attempt in (1, 2):
+            try:
+                return dict(jwt.decode(token, provider.keys, algorithms=list(algorithms)).claims)
+            except InvalidKeyIdError as exc:
+                newer = self._find_newer(provider)
+                if attempt == 2 or newer is provider:
+                    raise IdTokenRefused(reason="its key is not among the issuer's") from exc
+                provider = newer
+            except (JoseError, ValueError, TypeError, KeyError, RecursionError) as exc:
+                raise IdTokenRefused(reason="its signature does not hold") from exc
+        raise IdTokenRefused(reason="its key is not among the issuer's")
+
+
+def unverified_issuer(token: str) -> str:
+    """Whom a token names as its issuer: only to look up whether that one is trusted. Raises IdTokenRefused."""
+    import base64
+    import binascii
+
+    parts = token.split(".")
+    try:
+        if len(token) > LONGEST_TOKEN or len(parts) != 3:
+            raise ValueError
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        issuer = claims["iss"]
+        if not isinstance(issuer, str):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
+        raise IdTokenRefused(reason="it is no ID token") from None
+    return issuer

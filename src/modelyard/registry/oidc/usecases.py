@@ -1,0 +1,279 @@
+"""Trusted publishers, the exchange of a CI job's token, and signing people in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.db.engine import Database
+from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, ActorKind, Permission, Role
+from modelyard.domain.errors import IdTokenRefused, Invalid, PublisherNotFound, SignInFailed
+from modelyard.domain.names import ModelName
+from modelyard.registry.access import queries as access_queries
+from modelyard.registry.access import secrets
+from modelyard.registry.access import usecases as access
+from modelyard.registry.catalog.usecases import find_namespace
+from modelyard.registry.oidc import queries, rules
+from modelyard.registry.oidc.providers import CI_ALGORITHMS, Providers, unverified_issuer
+from modelyard.registry.oidc.queries import Publisher
+from modelyard.registry.oidc.rules import Description
+
+TOKEN_LIFETIME = 15 * 60 * MICROSECONDS
+SYSTEM = Actor(id=0, name="server")
+_ROLES = (Role.READER, Role.CONTRIBUTOR, Role.MAINTAINER)
+
+
+# --- trusted publishers --------------------------------------------------------------------------
+
+
+def trust_publisher(
+    tx: Transaction,
+    actor: Actor,
+    namespace: str,
+    described: Description,
+    *,
+    role: Role = Role.CONTRIBUTOR,
+    model: str | None = None,
+) -> Publisher:
+    """Let CI jobs of this description act in the namespace, or on one model of it, with this role.
+
+    A service account is made for them, which holds the role and nothing else.
+    """
+    found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
+    if role not in _ROLES:
+        raise Invalid(reason=f"a CI job cannot be {role.word}", fix="Use reader, contributor or maintainer")
+    issuer, claims = rules.required_claims(described)
+    if model is not None:
+        model = ModelName.parse(f"{found.name}/{model}").name
+    account_id = _new_account(tx, f"ci-{found.name}"[:80], ActorKind.SERVICE, f"CI of {found.name}", None)
+    access_queries.set_grant(tx, account_id, found.id, 0, role)
+    made = queries.insert_publisher(
+        tx,
+        namespace_id=found.id,
+        model=model,
+        kind=described.kind,
+        issuer=issuer,
+        claims=claims,
+        role=role,
+        actor_id=account_id,
+        created_by=actor.id,
+    )
+    publisher = _find(tx, made)
+    tx.append(
+        events.PublisherTrusted(
+            namespace=found.name,
+            publisher=made,
+            issuer=issuer,
+            claims=dict(claims),
+            role=role.word,
+            account=publisher.account,
+        ),
+        actor,
+    )
+    return publisher
+
+
+def _new_account(tx: Transaction, wanted: str, kind: ActorKind, display_name: str, email: str | None) -> int:
+    """An account of this name, or of the next free one."""
+    for number in range(1, 1000):
+        made = access_queries.insert_actor(
+            tx,
+            name=wanted if number == 1 else f"{wanted}-{number}",
+            kind=kind,
+            display_name=display_name,
+            email=email,
+            password_hash=None,
+            is_admin=False,
+            default_namespace=None,
+        )
+        if made is not None:
+            return made
+    raise Invalid(reason=f"a thousand accounts are called {wanted}", fix="Ask an admin to make the account")
+
+
+def _find(tx: Transaction, publisher_id: int) -> Publisher:
+    found = queries.find_publisher(tx, publisher_id)
+    if found is None:
+        raise PublisherNotFound(publisher=publisher_id)
+    return found
+
+
+def list_publishers(tx: Transaction, actor: Actor, namespace: str) -> list[Publisher]:
+    found = find_namespace(tx, actor, namespace, Permission.NAMESPACE_READ)
+    return queries.list_publishers(tx, namespace_id=found.id)
+
+
+def distrust_publisher(tx: Transaction, actor: Actor, namespace: str, publisher_id: int) -> None:
+    """Its tokens end at once, and its account with them."""
+    found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
+    publisher = _find(tx, publisher_id)
+    if publisher.namespace_id != found.id:
+        raise PublisherNotFound(publisher=publisher_id)
+    queries.delete_publisher(tx, publisher)
+    tx.append(events.PublisherDistrusted(namespace=found.name, publisher=publisher_id), actor)
+
+
+# --- the exchange --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    secret: str
+    expires_at: int
+    publisher: Publisher
+
+
+def exchange(
+    db: Database, providers: Providers, token: str, audience: str, namespace: str | None = None
+) -> Exchanged:
+    """A CI job's ID token for one of ours: fifteen minutes long, for one namespace or model. Once.
+
+    namespace: which publisher is meant, when several describe the job. Raises IdTokenRefused,
+    ProviderUnavailable. Rules after PyPI's trusted publishing; its own addition is the condition on the ref.
+    """
+    issuer = unverified_issuer(token)
+    # Nobody is asked for keys but issuers that somebody here trusts.
+    if not db.read(lambda tx: queries.list_publishers(tx, issuer=issuer)):
+        raise IdTokenRefused(reason=f"nobody here trusts the issuer {issuer[:200]}")
+    claims = providers.verified_claims(token, issuer, CI_ALGORITHMS)
+    rules.check_claims(claims, issuer=issuer, audience=audience, now=db.clock() // MICROSECONDS)
+    return db.write(lambda tx: _exchange(tx, token, claims, namespace))
+
+
+def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], namespace: str | None) -> Exchanged:
+    found = [
+        each
+        for each in queries.list_publishers(tx, issuer=claims["iss"])
+        if rules.describes(each.claims, claims) and namespace in (None, each.namespace)
+    ]
+    if not found:
+        said = ", ".join(f"{name} {value}" for name, value in rules.told(claims).items())
+        raise IdTokenRefused(reason=f"no trusted publisher describes it: {said[:500]}")
+    if len({each.namespace for each in found}) > 1:
+        raise IdTokenRefused(
+            reason="publishers of several namespaces describe it; say which namespace is meant"
+        )
+    publisher = max(found, key=lambda each: each.role)
+    # A forger's jti cannot be known before, and a token without one is known by itself.
+    jti = claims.get("jti")
+    known_as = f"jti {jti}" if isinstance(jti, str) and jti else hashlib.sha256(token.encode()).hexdigest()
+    until = (int(claims["exp"]) + rules.LEEWAY_SECONDS + 5) * MICROSECONDS
+    if not queries.use_id_token(tx, claims["iss"], known_as[:500], until):
+        raise IdTokenRefused(reason="it was used before")
+    secret = secrets.new_token("ci")
+    expires_at = tx.now + TOKEN_LIFETIME
+    token_id = access_queries.insert_token(
+        tx,
+        token_hash=secrets.hash_secret(secret),
+        actor_id=publisher.actor_id,
+        name=f"CI, publisher {publisher.id}",
+        hint=secrets.hint(secret),
+        permissions=None,
+        namespace=publisher.namespace,
+        model=publisher.model,
+        expires_at=expires_at,
+    )
+    tx.append(
+        events.TokenExchanged(
+            namespace=publisher.namespace, token=token_id, publisher=publisher.id, job=rules.told(claims)
+        ),
+        Actor(publisher.actor_id, publisher.account, ActorKind.SERVICE),
+    )
+    return Exchanged(secret, expires_at, publisher)
+
+
+def forget_id_tokens(tx: Transaction) -> None:
+    """Those that have expired, and could not be used again anyhow."""
+    queries.forget_id_tokens(tx)
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """groups: the provider's groups and the groups here that they mean (`admin`: the server's admins)."""
+
+    groups: Mapping[str, list[str]]
+    groups_claim: str = "groups"
+    create_accounts: bool = True
+
+
+def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings) -> str:
+    """Open a browser session for whom the provider vouches; returns its secret.
+
+    The account is found by issuer and subject alone. A new one is made when the settings allow. Memberships of
+    the mapped groups are set to what the provider says, others are left alone. Raises SignInFailed.
+    """
+    issuer, subject = claims["iss"], claims["sub"]
+    name = queries.find_identity(tx, issuer, subject)
+    if name is None:
+        if not settings.create_accounts:
+            raise SignInFailed()
+        email = claims.get("email")
+        display = claims.get("name")
+        account_id = _new_account(
+            tx,
+            rules.proposed_name(claims),
+            ActorKind.USER,
+            display[:200] if isinstance(display, str) else "",
+            email[:300] if isinstance(email, str) else None,
+        )
+        queries.insert_identity(tx, issuer, subject, account_id)
+        made = access_queries.find_actor_by_id(tx, account_id)
+        assert made is not None
+        name = made.name
+        tx.append(events.ActorCreated(name=name, actor_kind="user", is_admin=False), SYSTEM)
+    else:
+        queries.note_sign_in(tx, issuer, subject)
+    account = access_queries.find_actor(tx, name)
+    if account is None or account.disabled_at is not None:
+        raise SignInFailed()
+    _set_groups(tx, account, settings, claims)
+    return access.open_session(tx, account.id)
+
+
+def _set_groups(
+    tx: Transaction, account: access_queries.ActorRow, settings: SignInSettings, claims: Mapping[str, Any]
+) -> None:
+    mapped = {ours for each in settings.groups.values() for ours in each}
+    if not mapped:
+        return
+    wanted = rules.local_groups(settings.groups, claims.get(settings.groups_claim))
+    is_admin = "admin" in wanted
+    # The last admin stays one: somebody must be able to mend the mapping.
+    may_change = is_admin or access_queries.count_admins(tx) > 1
+    if "admin" in mapped and account.is_admin != is_admin and may_change:
+        access_queries.update_actor(tx, account.id, {"is_admin": int(is_admin)})
+        tx.append(events.ActorEdited(name=account.name, changes={"is_admin": is_admin}), SYSTEM)
+    names = sorted(mapped - {"admin"})
+    known = queries.list_group_ids(tx, names)
+    for name in names:
+        if name not in known and name in wanted:
+            made = access_queries.insert_actor(
+                tx,
+                name=name,
+                kind=ActorKind.GROUP,
+                display_name="",
+                email=None,
+                password_hash=None,
+                is_admin=False,
+                default_namespace=None,
+            )
+            if made is None:
+                # The name belongs to a user or service account; that is for an admin to settle.
+                continue
+            known[name] = made
+            tx.append(events.ActorCreated(name=name, actor_kind="group", is_admin=False), SYSTEM)
+    held = queries.list_memberships(tx, account.id)
+    for name, group_id in known.items():
+        if name in wanted and group_id not in held:
+            access_queries.insert_member(tx, group_id, account.id)
+            tx.append(events.GroupMemberAdded(group=name, name=account.name), SYSTEM)
+        elif name not in wanted and group_id in held:
+            access_queries.delete_member(tx, group_id, account.id)
+            tx.append(events.GroupMemberRemoved(group=name, name=account.name), SYSTEM)

@@ -1,0 +1,62 @@
+"""Trusted publishers: CI jobs that act without a stored secret."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Request
+
+
+class TrustPublisher(Request, kw_only=True):
+    """kind: github, gitlab or other. role: reader, contributor or maintainer.
+
+    repository: owner/name. owner_id: the owner's number. workflow: the file that defines the job. ref: default
+    refs/heads/main, `*` for any text. claims: further claims of the token, and all of them for the kind other.
+    """
+
+    kind: str
+    issuer: str | None = None
+    repository: str | None = None
+    owner_id: str | None = None
+    workflow: str | None = None
+    ref: str | None = None
+    environment: str | None = None
+    claims: dict[str, str] = {}
+    role: str = "contributor"
+    model: str | None = None
+
+
+class Publisher(Answer, kw_only=True):
+    id: int
+    namespace: str
+    model: str | None
+    kind: str
+    issuer: str
+    claims: dict[str, str]
+    role: str
+    account: str
+    created_at: str
+
+
+class PublisherList(Answer, kw_only=True):
+    items: list[Publisher]
+
+
+class Audience(Answer, kw_only=True):
+    """What a CI job's ID token must name as its audience."""
+
+    audience: str
+
+
+class ExchangeToken(Request, kw_only=True):
+    """token: the CI job's ID token. namespace: which publisher is meant, when several describe the job."""
+
+    token: str
+    namespace: str | None = None
+
+
+class ExchangedToken(Answer, kw_only=True):
+    token: str
+    expires_at: str
+    namespace: str
+    model: str | None
+    role: str
+    account: str

@@ -1,0 +1,356 @@
+"""The exchange of CI identity tokens: 25 tokens of which few are good; on both databases."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from modelyard.db.engine import Database
+from modelyard.domain.actor import Actor, Permission, Role
+from modelyard.domain.errors import (
+    Denied,
+    IdTokenRefused,
+    Invalid,
+    ModelyardError,
+    NamespaceNotFound,
+    ProviderUnavailable,
+    PublisherNotFound,
+    TokenInvalid,
+)
+from modelyard.registry.access import usecases as access
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.oidc import usecases as oidc
+from modelyard.registry.oidc.providers import Providers
+from modelyard.registry.oidc.queries import Publisher
+from modelyard.registry.oidc.rules import Description
+from modelyard.registry.oidc.usecases import Exchanged, SignInSettings
+from modelyard.registry.outgoing import Outgoing, Reply
+from tests.support.registry import Registry, unique
+
+ISSUER = "https://ci.test"
+AUDIENCE = "https://registry.test"
+KEY = RSAKey.generate_key(2048, {"kid": "one"})
+OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
+NEW_KEY = RSAKey.generate_key(2048, {"kid": "two"})
+JOB = {
+    "repository": "acme/churn",
+    "repository_owner_id": "4711",
+    "ref": "refs/heads/main",
+    "job_workflow_ref": "acme/churn/.github/workflows/train.yml@refs/heads/main",
+    "sha": "abc1",
+}
+DESCRIBED = Description("github", ISSUER, "acme/churn", "4711", "train.yml")
+
+
+class Published(Outgoing):
+    """Answers as the issuer would, without any network, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = [KEY]
+        self.asked: list[str] = []
+        self.broken = False
+
+    def request(self, method: str, url: str, **options: Any) -> Reply:
+        self.asked.append(url)
+        if self.broken:
+            return Reply(503, {}, b"")
+        if url == f"{ISSUER}/.well-known/openid-configuration":
+            return Reply(200, {}, json.dumps({"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"}).encode())
+        keys = [key.as_dict(private=False) for key in self.keys]
+        return Reply(200, {}, json.dumps({"keys": keys}).encode())
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Issuer:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.published = Published()
+        self.clock = Clock()
+        self.providers = Providers(self.published, self.clock)
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        now = self.db.clock() // 1_000_000
+        value = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": "job",
+            "iat": now,
+            "exp": now + 300,
+            "jti": unique("jti"),
+        }
+        return {k: v for k, v in {**value, **JOB, **changes}.items() if v is not None}
+
+    def token(self, key: Any = KEY, header: dict[str, Any] | None = None, **changes: Any) -> str:
+        algorithm = {"alg": "RS256", "kid": key.kid, **(header or {})}
+        return jwt.encode(algorithm, self.claims(**changes), key, algorithms=["RS256", "HS256"])
+
+    def exchange(self, token: str, namespace: str | None = None) -> Exchanged:
+        return oidc.exchange(self.db, self.providers, token, AUDIENCE, namespace)
+
+
+@pytest.fixture
+def issuer(registry: Registry) -> Issuer:
+    return Issuer(registry.db)
+
+
+@pytest.fixture
+def namespace(registry: Registry) -> Iterator[str]:
+    name = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=name))
+    yield name
+    for each in registry.db.read(lambda tx: oidc.list_publishers(tx, registry.root, name)):
+        registry.db.write(lambda tx, n=each.id: oidc.distrust_publisher(tx, registry.root, name, n))  # type: ignore[misc]
+
+
+def trust(registry: Registry, namespace: str, actor: Actor | None = None, **options: Any) -> Publisher:
+    described = options.pop("described", DESCRIBED)
+    return registry.db.write(
+        lambda tx: oidc.trust_publisher(tx, actor or registry.root, namespace, described, **options)
+    )
+
+
+def refusal(fn: Any) -> type[ModelyardError] | None:
+    try:
+        fn()
+    except ModelyardError as error:
+        return type(error)
+    return None
+
+
+def test_a_job_gets_a_token_for_its_namespace(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    publisher = trust(registry, namespace)
+    made = issuer.exchange(issuer.token())
+    found = registry.db.read(lambda tx: access.authenticate(tx, made.secret))
+    assert found.actor.name == publisher.account
+    assert found.actor.scope.namespace == namespace
+    assert found.expires_at is not None
+    assert 890 < (found.expires_at - registry.db.clock()) / 1e6 <= 900
+    registry.register(found.actor, f"{namespace}/scorer")
+    with pytest.raises(ModelyardError):
+        registry.register(found.actor, f"{unique('else')}/scorer")
+    with pytest.raises(Denied):
+        registry.db.write(lambda tx: access.create_token(tx, found.actor, name="wider", expires_in_days=1))
+    with pytest.raises(Denied):
+        trust(registry, namespace, found.actor)
+
+
+def encoded(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def none_token(issuer: Issuer) -> str:
+    return f"{encoded({'alg': 'none'})}.{encoded(issuer.claims())}."
+
+
+def embedded_key(issuer: Issuer) -> str:
+    return issuer.token(OTHER_KEY, {"jwk": OTHER_KEY.as_dict(private=False)})
+
+
+def hmac_with_the_public_key(issuer: Issuer) -> str:
+    """By hand: no library signs such a thing willingly."""
+    head = encoded({"alg": "HS256", "kid": "one"})
+    signed = f"{head}.{encoded(issuer.claims())}"
+    signature = hmac.digest(KEY.as_pem(private=False), signed.encode(), hashlib.sha256)
+    return f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def tampered(issuer: Issuer) -> str:
+    head, body, signature = issuer.token().split(".")
+    value = json.loads(base64.urlsafe_b64decode(body + "=="))
+    value["ref"] = "refs/heads/other"
+    changed = base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    return f"{head}.{changed}.{signature}"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda i: "",
+        lambda i: "rubbish",
+        lambda i: "a.b.c",
+        lambda i: "x" * 10_000_000,
+        none_token,
+        hmac_with_the_public_key,
+        embedded_key,
+        tampered,
+        lambda i: i.token(OTHER_KEY),
+        lambda i: i.token(NEW_KEY),
+        lambda i: i.token(iss="https://evil.test"),
+        lambda i: i.token(aud="https://other.test"),
+        lambda i: i.token(aud=[AUDIENCE, "https://other.test"]),
+        lambda i: i.token(exp=None),
+        lambda i: i.token(exp=1),
+        lambda i: i.token(iat=4_000_000_000, exp=4_000_000_300),
+        lambda i: i.token(sub=None),
+        lambda i: i.token(repository="evil/churn"),
+        lambda i: i.token(repository_owner_id="666"),
+        lambda i: i.token(ref="refs/pull/1/merge"),
+        lambda i: i.token(job_workflow_ref="evil/x/.github/workflows/train.yml@refs/heads/main"),
+        lambda i: i.token(repository=["acme/churn"]),
+    ],
+)
+def test_other_tokens_get_nothing(registry: Registry, issuer: Issuer, namespace: str, make: Any) -> None:
+    trust(registry, namespace)
+    assert refusal(lambda: issuer.exchange(make(issuer))) is IdTokenRefused
+
+
+def test_a_token_counts_once(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    for token in (issuer.token(), issuer.token(jti=None)):
+        issuer.exchange(token)
+        with pytest.raises(IdTokenRefused, match="used before"):
+            issuer.exchange(token)
+    assert issuer.exchange(issuer.token()).secret
+
+
+def test_nobody_is_asked_about_issuers_that_nobody_trusts(issuer: Issuer) -> None:
+    with pytest.raises(IdTokenRefused, match="nobody here trusts"):
+        issuer.exchange(issuer.token())
+    assert issuer.published.asked == []
+
+
+def test_keys_are_fetched_once_and_anew_at_most_once_a_minute(
+    registry: Registry, issuer: Issuer, namespace: str
+) -> None:
+    trust(registry, namespace)
+    for _ in range(3):
+        issuer.exchange(issuer.token())
+    assert len(issuer.published.asked) == 2
+    issuer.published.keys = [KEY, NEW_KEY]
+    assert refusal(lambda: issuer.exchange(issuer.token(NEW_KEY))) is IdTokenRefused
+    assert len(issuer.published.asked) == 2
+    issuer.clock.now += 61
+    issuer.exchange(issuer.token(NEW_KEY))
+    assert len(issuer.published.asked) == 4
+
+
+def test_an_issuer_that_does_not_answer(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    issuer.published.broken = True
+    assert refusal(lambda: issuer.exchange(issuer.token())) is ProviderUnavailable
+
+
+def test_several_namespaces_may_trust_one_job(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    other = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=other))
+    trust(registry, namespace)
+    there = trust(registry, other, role=Role.READER, model="scorer")
+    with pytest.raises(IdTokenRefused, match="say which"):
+        issuer.exchange(issuer.token())
+    made = issuer.exchange(issuer.token(), other)
+    found = registry.db.read(lambda tx: access.authenticate(tx, made.secret)).actor
+    assert (found.scope.namespace, found.scope.model) == (other, "scorer")
+    registry.db.write(lambda tx: oidc.distrust_publisher(tx, registry.root, other, there.id))
+    with pytest.raises(TokenInvalid):
+        registry.db.read(lambda tx: access.authenticate(tx, made.secret))
+    assert issuer.exchange(issuer.token()).publisher.namespace == namespace
+
+
+def test_deleting_the_namespace_ends_its_publishers(registry: Registry, issuer: Issuer) -> None:
+    name = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=name))
+    trust(registry, name)
+    made = issuer.exchange(issuer.token(), name)
+    registry.db.write(lambda tx: catalog.delete_namespace(tx, registry.root, name))
+    with pytest.raises(TokenInvalid):
+        registry.db.read(lambda tx: access.authenticate(tx, made.secret))
+
+
+def test_who_may_trust(registry: Registry, namespace: str) -> None:
+    mia, eve = registry.user(), registry.user()
+    registry.db.write(
+        lambda tx: access.grant_role(
+            tx,
+            registry.root,
+            catalog.namespace_holding(tx, registry.root, namespace),
+            mia.name,
+            Role.MAINTAINER,
+        )
+    )
+    assert refusal(lambda: trust(registry, namespace, mia)) is Denied
+    assert refusal(lambda: trust(registry, namespace, eve)) is NamespaceNotFound
+    assert refusal(lambda: trust(registry, namespace, role=Role.OWNER)) is Invalid
+    made = trust(registry, namespace)
+    assert [p.id for p in registry.db.read(lambda tx: oidc.list_publishers(tx, mia, namespace))] == [made.id]
+    assert (
+        refusal(lambda: registry.db.write(lambda tx: oidc.distrust_publisher(tx, mia, namespace, made.id)))
+        is Denied
+    )
+    elsewhere = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=elsewhere))
+    assert (
+        refusal(
+            lambda: registry.db.write(lambda tx: oidc.distrust_publisher(tx, registry.root, elsewhere, made.id))
+        )
+        is PublisherNotFound
+    )
+    assert Permission.MEMBERS_MANAGE
+
+
+# --- people ---------------------------------------------------------------------------------------------
+
+
+def person(subject: str, **claims: Any) -> dict[str, Any]:
+    return {"iss": "https://id.test", "sub": subject, **claims}
+
+
+def signed_in(registry: Registry, claims: dict[str, Any], settings: SignInSettings | None = None) -> Actor:
+    session = registry.db.write(lambda tx: oidc.sign_in(tx, claims, settings or SignInSettings({})))
+    return registry.db.read(lambda tx: access.authenticate_session(tx, session))
+
+
+def test_people_are_known_by_issuer_and_subject_alone(registry: Registry) -> None:
+    name = unique("ada")
+    first = signed_in(registry, person(unique("s"), preferred_username=name, email="ada@x.test"))
+    subject = unique("s")
+    second = signed_in(registry, person(subject, preferred_username=name, email="ada@x.test"))
+    assert (first.name, second.name) == (name, f"{name}-2")
+    assert signed_in(registry, person(subject, preferred_username="renamed")).id == second.id
+    other = signed_in(registry, {"iss": "https://other.test", "sub": subject, "preferred_username": name})
+    assert other.id not in (first.id, second.id)
+
+
+def test_nobody_gets_in_uninvited_or_disabled(registry: Registry) -> None:
+    closed = SignInSettings({}, create_accounts=False)
+    assert refusal(lambda: signed_in(registry, person(unique("s")), closed)) is not None
+    subject = unique("s")
+    ada = signed_in(registry, person(subject))
+    assert signed_in(registry, person(subject), closed).id == ada.id
+    registry.db.write(
+        lambda tx: access.edit_actor(tx, registry.root, ada.name, access.ActorEdit(disabled=True))
+    )
+    assert refusal(lambda: signed_in(registry, person(subject))) is not None
+
+
+def test_groups_follow_the_provider(registry: Registry) -> None:
+    science, own = unique("science"), unique("own")
+    settings = SignInSettings({"ds": [science], "ml-admins": ["admin"]})
+    subject = unique("s")
+    ada = signed_in(registry, person(subject, groups=["ds", "ml-admins", "unknown"]), settings)
+    assert ada.is_admin
+
+    def groups() -> list[str]:
+        return registry.db.read(lambda tx: access.queries.list_groups_of(tx, ada.id))
+
+    assert groups() == [science]
+    registry.db.write(lambda tx: access.create_actor(tx, registry.root, name=own, kind=access.ActorKind.GROUP))
+    registry.db.write(lambda tx: access.add_group_member(tx, registry.root, own, ada.name))
+    again = signed_in(registry, person(subject, groups=[]), settings)
+    assert not again.is_admin
+    assert groups() == [own]
