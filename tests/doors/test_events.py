@@ -149,3 +149,28 @@ def test_subscriptions_by_command(server: RunningServer) -> None:
     assert server.run("subscription", "replay", number).returncode == 0
     assert server.run("subscription", "remove", number, "--yes").returncode == 0
     assert server.run("subscription", "show", number).returncode == 4
+
+
+def test_talking_by_command(server: RunningServer) -> None:
+    added = json.loads(server.run("comment", "add", "fraud/scorer:1", "Fine?", "--json").stdout)
+    assert (added["body"], added["version"]) == ("Fine?", 1)
+    edited = server.run("comment", "edit", "fraud/scorer", str(added["id"]), "Fine.", "--json")
+    assert json.loads(edited.stdout)["revision"] == 2
+    assert [c["body"] for c in json.loads(server.run("comment", "ls", "fraud/scorer", "--json").stdout)] == [
+        "Fine."
+    ]
+    assert json.loads(server.run("watch", "--json").stdout) == ["fraud/scorer"]
+    ada = server.client().accounts.create("ada").name
+    server.client().namespaces.grant("fraud", ada, "contributor")
+    token = server.client().tokens.create("ada", owner=ada).token
+    server.client(token).aliases.set("fraud/scorer:1", "beta")
+    end = time.monotonic() + 10
+    while not (found := json.loads(server.run("notifications", "--json").stdout)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert [(n["reason"], n["event"]["kind"], n["event"]["actor"]) for n in found] == [
+        ("watch", "alias.moved", ada)
+    ]
+    assert server.run("notifications", "--mark-read").returncode == 0
+    assert json.loads(server.run("notifications", "--json").stdout) == []
+    assert server.run("comment", "delete", "fraud/scorer", str(added["id"]), "--yes").returncode == 0
+    assert server.run("watch", "fraud/scorer", "--undo").returncode == 0

@@ -18,6 +18,7 @@ from modelyard.api import (
     audit,
     auth,
     catalog,
+    comments,
     events,
     files,
     operations,
@@ -49,6 +50,7 @@ TABLES: tuple[RouteTable, ...] = (
     events.table,
     subscriptions.table,
     publishers.table,
+    comments.table,
     operations.table,
 )
 

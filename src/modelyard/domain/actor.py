@@ -57,6 +57,8 @@ class Permission(enum.StrEnum):
     VERSION_DELETE = "version.delete"
     MODEL_DELETE = "model.delete"
     MODEL_SHARE = "model.share"
+    COMMENT_WRITE = "comment.write"
+    COMMENT_MODERATE = "comment.moderate"
     SUBSCRIPTIONS_MANAGE = "subscriptions.manage"
     NAMESPACE_READ = "namespace.read"
     NAMESPACE_EDIT = "namespace.edit"
@@ -89,6 +91,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_DEPRECATE: Role.MAINTAINER,
     Permission.MODEL_ARCHIVE: Role.MAINTAINER,
     Permission.MODEL_RENAME: Role.MAINTAINER,
+    Permission.COMMENT_WRITE: Role.READER,
+    Permission.COMMENT_MODERATE: Role.MAINTAINER,
     Permission.SUBSCRIPTIONS_MANAGE: Role.MAINTAINER,
     Permission.NAMESPACE_EDIT: Role.MAINTAINER,
     Permission.PROMOTION_WAIVE: Role.OWNER,

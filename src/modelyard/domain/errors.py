@@ -19,7 +19,7 @@ ModelyardError
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
-│   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  RouteNotFound
+│   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
@@ -374,6 +374,11 @@ class PublisherNotFound(NotFound):
     code = "publisher_not_found"
     text = "there is no trusted publisher {publisher} here"
     advice = "List them with: modelyard publisher ls NAMESPACE"
+
+
+class CommentNotFound(NotFound):
+    code = "comment_not_found"
+    text, advice = "there is no comment {comment} here", "List them with: modelyard comment ls MODEL"
 
 
 class RouteNotFound(NotFound):

@@ -415,6 +415,34 @@ class TokenExchanged(Event):
     job: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentWritten(Event):
+    """The words are not in the log, since they may have to be deleted; their hash is."""
+
+    kind: ClassVar[str] = "comment.written"
+    comment: int
+    promotion: int | None = None
+    mentions: list[str]
+    text_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentEdited(Event):
+    """mentions: whom the earlier text did not mention."""
+
+    kind: ClassVar[str] = "comment.edited"
+    comment: int
+    mentions: list[str]
+    text_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentDeleted(Event):
+    kind: ClassVar[str] = "comment.deleted"
+    comment: int
+    author: str
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     found: dict[str, type[Event]] = {}

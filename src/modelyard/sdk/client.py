@@ -17,6 +17,7 @@ from modelyard.sdk.aliases import Aliases
 from modelyard.sdk.audit import Audit
 from modelyard.sdk.cache import Cache
 from modelyard.sdk.catalog import Models, Namespaces
+from modelyard.sdk.comments import Comments, Inbox
 from modelyard.sdk.http import Transport, at
 from modelyard.sdk.operations import Admin
 from modelyard.sdk.policy import Policies
@@ -80,6 +81,8 @@ class Client:
         self.tokens = Tokens(self.transport)
         self.admin = Admin(self.transport)
         self.audit = Audit(self.transport)
+        self.comments = Comments(self)
+        self.inbox = Inbox(self)
         self.publishers = Publishers(self.transport)
         self.subscriptions = Subscriptions(self.transport)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from modelyard.domain.errors import ModelyardError
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.comments import usecases as comments
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
@@ -60,8 +61,14 @@ def forget_id_tokens(services: Services) -> None:
     services.db.write(oidc.forget_id_tokens)
 
 
+def notify(services: Services) -> None:
+    while comments.derive_notifications(services.db):
+        pass
+
+
 def standard_jobs() -> list[Job]:
     return [
+        Job("notify", 1, notify, due=1),
         Job("note token use", 30, note_token_use, due=30),
         Job("settle promotions", 3, settle_promotions, due=3),
         Job("sweep uploads", 3600, sweep_uploads, due=60),

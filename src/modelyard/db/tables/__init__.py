@@ -10,6 +10,7 @@ from modelyard.db.tables.catalog import (
     models,
     namespaces,
 )
+from modelyard.db.tables.comments import comment_revisions, comments, notifications, watches
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
 from modelyard.db.tables.oidc import identities, trusted_publishers, used_id_tokens
 from modelyard.db.tables.outbox import deliveries, subscriptions
@@ -44,6 +45,8 @@ __all__ = [
     "blobs",
     "cards",
     "checks",
+    "comment_revisions",
+    "comments",
     "deliveries",
     "effective_policies",
     "evaluations",
@@ -62,6 +65,7 @@ __all__ = [
     "model_tags",
     "models",
     "namespaces",
+    "notifications",
     "policies",
     "promotions",
     "server_facts",
@@ -79,4 +83,5 @@ __all__ = [
     "versions",
     "votes",
     "waivers",
+    "watches",
 ]

@@ -1,0 +1,172 @@
+"""Routes of comments, watches and notifications."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from modelyard.api import shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, revision_tag
+from modelyard.db.transaction import time_text
+from modelyard.registry.audit.queries import LoggedEvent
+from modelyard.registry.comments import usecases as comments
+from modelyard.registry.comments.queries import Comment, Notification
+from modelyard.wire import comments as wire
+
+table = RouteTable("comments")
+
+
+def _comment(call: Call, row: Comment) -> wire.Comment:
+    return wire.Comment(
+        id=row.id,
+        model=str(call.model),
+        version=row.version,
+        promotion=row.promotion_id,
+        author=row.author,
+        body=row.body,
+        revision=row.revision,
+        created_at=time_text(row.created_at),
+        edited_at=shapes.optional_time(row.edited_at),
+        deleted_at=shapes.optional_time(row.deleted_at),
+        deleted_by=row.deleted_by,
+    )
+
+
+def _notification(row: Notification) -> wire.Notification:
+    return wire.Notification(
+        id=row.id,
+        reason=row.reason,
+        created_at=time_text(row.created_at),
+        read=row.read_at is not None,
+        event=shapes.event(LoggedEvent(row.seq, json.loads(row.body))),
+    )
+
+
+def _id(call: Call) -> int:
+    return int(call.path["comment"])
+
+
+@table.route(
+    "GET", "/api/v1/models/{namespace}/{name}/comments", query=wire.CommentQuery, returns=wire.CommentPage
+)
+async def list_comments(call: Call) -> wire.CommentPage:
+    """What is said about a model, a version or a promotion, oldest first."""
+    query: wire.CommentQuery = call.query
+    limit = page_limit(query)
+    after = decode_cursor(query.cursor, int)
+    found = await call.read(
+        lambda tx: comments.list_comments(
+            tx,
+            call.actor,
+            call.model,
+            version=query.version,
+            promotion=query.promotion,
+            after=after[0] if after else 0,
+            limit=limit + 1,
+        )
+    )
+    page, cursor = cut(found, limit, lambda row: (row.id,))
+    return wire.CommentPage(items=[_comment(call, row) for row in page], next_cursor=cursor)
+
+
+@table.route(
+    "POST",
+    "/api/v1/models/{namespace}/{name}/comments",
+    body=wire.WriteComment,
+    returns=wire.Comment,
+    status=201,
+)
+async def write_comment(call: Call) -> Any:
+    """Say something; whoever is mentioned with @name is notified."""
+    body: wire.WriteComment = call.body
+    return await call.commit(
+        lambda tx: _comment(
+            call,
+            comments.write_comment(
+                tx, call.actor, call.model, body.body, version=body.version, promotion=body.promotion
+            ),
+        )
+    )
+
+
+@table.route(
+    "PATCH",
+    "/api/v1/models/{namespace}/{name}/comments/{comment:number}",
+    body=wire.EditComment,
+    returns=wire.Comment,
+)
+async def edit_comment(call: Call) -> Any:
+    """Change one's own comment; what it said before stays readable."""
+    return await call.commit(
+        lambda tx: _comment(
+            call,
+            comments.edit_comment(tx, call.actor, call.model, _id(call), call.body.body, call.seen_revision),
+        ),
+        etag=revision_tag,
+    )
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/comments/{comment:number}", status=204)
+async def delete_comment(call: Call) -> Any:
+    """Delete a comment's words; that there was one stays."""
+    return await call.commit(lambda tx: comments.delete_comment(tx, call.actor, call.model, _id(call)))
+
+
+@table.route(
+    "GET",
+    "/api/v1/models/{namespace}/{name}/comments/{comment:number}/history",
+    returns=wire.CommentHistory,
+)
+async def list_comment_history(call: Call) -> wire.CommentHistory:
+    """Everything a comment said, oldest first."""
+    found, earlier = await call.read(lambda tx: comments.list_revisions(tx, call.actor, call.model, _id(call)))
+    texts = [*earlier, (found.revision, found.body, found.edited_at or found.created_at)]
+    return wire.CommentHistory(
+        items=[wire.CommentRevision(revision=n, body=body, at=time_text(at)) for n, body, at in texts]
+    )
+
+
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/watch", status=204)
+async def watch_model(call: Call) -> Any:
+    """Be notified of what others do to the model."""
+
+    def work(tx: Any) -> None:
+        comments.watch(tx, call.actor, call.model)
+
+    return await call.commit(work)
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/watch", status=204)
+async def unwatch_model(call: Call) -> Any:
+    """Be notified of it no longer, unless mentioned."""
+    return await call.commit(lambda tx: comments.unwatch(tx, call.actor, call.model))
+
+
+@table.route("GET", "/api/v1/watches", returns=wire.WatchList)
+async def list_watches(call: Call) -> wire.WatchList:
+    """The models that one watches."""
+    found = await call.read(lambda tx: comments.list_watched(tx, call.actor))
+    return wire.WatchList(items=[str(name) for name in found])
+
+
+@table.route("GET", "/api/v1/notifications", query=wire.NotificationQuery, returns=wire.NotificationPage)
+async def list_notifications(call: Call) -> wire.NotificationPage:
+    """What happened to models that one watches, and where one was mentioned, newest first."""
+    query: wire.NotificationQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    found = await call.read(
+        lambda tx: comments.list_notifications(
+            tx, call.actor, unread=query.unread, before=before[0] if before else None, limit=limit + 1
+        )
+    )
+    page, cursor = cut(found, limit, lambda row: (row.id,))
+    return wire.NotificationPage(items=[_notification(row) for row in page], next_cursor=cursor)
+
+
+@table.route("POST", "/api/v1/notifications/read", body=wire.MarkRead, returns=wire.MarkedRead)
+async def mark_notifications_read(call: Call) -> Any:
+    """Mark one's notifications as read, all or up to one."""
+    up_to = call.body.up_to
+    return await call.commit(lambda tx: wire.MarkedRead(count=comments.mark_read(tx, call.actor, up_to)))

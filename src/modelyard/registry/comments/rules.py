@@ -1,0 +1,33 @@
+"""What a comment may be and whom it mentions. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from modelyard.domain.errors import Invalid
+
+LONGEST_BODY = 20_000
+MOST_MENTIONS = 20
+# Code is quoted, not addressed to anybody.
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_MENTION = re.compile(r"(?<![\w@./+-])@([a-z0-9]+(?:[._-][a-z0-9]+)*)(?![\w@])", re.IGNORECASE)
+
+
+def check_body(body: str) -> str:
+    """Raises Invalid for nothing but white space, too much, or characters that no text has."""
+    text = body.strip()
+    if not text:
+        raise Invalid(reason="the comment says nothing", fix="Write something, or delete it")
+    if len(text) > LONGEST_BODY:
+        raise Invalid(
+            reason=f"the comment has more than {LONGEST_BODY} characters", fix="Say it in fewer words"
+        )
+    if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
+        raise Invalid(reason="the comment holds control characters", fix="Remove them")
+    return text
+
+
+def mentions(body: str) -> list[str]:
+    """Names behind an @, in the order of the text, each once."""
+    found = (match.group(1).lower() for match in _MENTION.finditer(_CODE.sub(" ", body)))
+    return list(dict.fromkeys(found))[:MOST_MENTIONS]

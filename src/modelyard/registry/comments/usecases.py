@@ -1,0 +1,256 @@
+"""Commenting, watching, being notified."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.errors import CommentNotFound, Denied, EditConflict, PromotionNotFound
+from modelyard.domain.names import ModelName, Ref, VersionNumber
+from modelyard.registry.access import queries as access_queries
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.usecases import find_model
+from modelyard.registry.comments import queries, rules
+from modelyard.registry.comments.queries import REVIEW, Comment, Notification
+from modelyard.registry.versions.usecases import find_version
+
+_LOOK_AT = 500
+
+
+# --- comments ------------------------------------------------------------------------------------
+
+
+def write_comment(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    body: str,
+    *,
+    version: int | None = None,
+    promotion: int | None = None,
+) -> Comment:
+    """About the model, one of its versions, or one of its promotions. The writer watches the model from then on.
+
+    The log keeps whom it mentions and the hash of the words, never the words: those may have to be deleted.
+    """
+    model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
+    if version is not None:
+        find_version(tx, actor, Ref(model.name, VersionNumber(version)))
+    if promotion is not None and not queries.promotion_is_of(tx, promotion, model.id):
+        raise PromotionNotFound(promotion=promotion)
+    text = rules.check_body(body)
+    made = queries.insert_comment(
+        tx, model_id=model.id, version=version, promotion_id=promotion, author_id=actor.id, body=text
+    )
+    queries.insert_watch(tx, actor.id, model.id)
+    tx.append(
+        events.CommentWritten(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version,
+            comment=made,
+            promotion=promotion,
+            mentions=queries.list_known_names(tx, rules.mentions(text)),
+            text_sha256=_hash(text),
+        ),
+        actor,
+        model.id,
+    )
+    return _find(tx, model, made)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _find(tx: Transaction, model: Model, comment_id: int) -> Comment:
+    found = queries.find_comment(tx, model.id, comment_id)
+    if found is None:
+        raise CommentNotFound(comment=comment_id)
+    return found
+
+
+def list_comments(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    *,
+    version: int | None = None,
+    promotion: int | None = None,
+    after: int = 0,
+    limit: int,
+) -> list[Comment]:
+    """Oldest first. Deleted ones are listed without their words."""
+    model = find_model(tx, actor, name)
+    return queries.list_comments(
+        tx, model.id, version=version, promotion_id=promotion, after=after, limit=limit
+    )
+
+
+def edit_comment(
+    tx: Transaction, actor: Actor, name: ModelName, comment_id: int, body: str, revision: int | None = None
+) -> Comment:
+    """By its author; what it said before stays readable. revision: what the author saw."""
+    model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
+    found = _find(tx, model, comment_id)
+    if found.deleted_at is not None:
+        raise CommentNotFound(comment=comment_id)
+    if found.author_id != actor.id:
+        raise Denied(
+            actor=actor.name,
+            permission="edit the comment of somebody else",
+            where=str(model.name),
+            who="nobody",
+            role="author",
+            fix=f"Only {found.author} may edit it",
+        )
+    if revision is not None and revision != found.revision:
+        raise EditConflict(what=f"comment {comment_id}", revision=found.revision)
+    text = rules.check_body(body)
+    if text == found.body:
+        return found
+    queries.edit_comment(tx, found, text)
+    known = set(rules.mentions(found.body))
+    tx.append(
+        events.CommentEdited(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=found.version,
+            comment=comment_id,
+            # Whoever was mentioned before has heard of it.
+            mentions=queries.list_known_names(tx, [m for m in rules.mentions(text) if m not in known]),
+            text_sha256=_hash(text),
+        ),
+        actor,
+        model.id,
+    )
+    return _find(tx, model, comment_id)
+
+
+def delete_comment(tx: Transaction, actor: Actor, name: ModelName, comment_id: int) -> None:
+    """By its author or a maintainer: the words of all revisions go, the trace stays."""
+    model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
+    found = _find(tx, model, comment_id)
+    if found.author_id != actor.id:
+        access.check(actor, Permission.COMMENT_MODERATE, model.place)
+    if found.deleted_at is not None:
+        return
+    queries.delete_comment(tx, comment_id, actor.id)
+    tx.append(
+        events.CommentDeleted(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=found.version,
+            comment=comment_id,
+            author=found.author,
+        ),
+        actor,
+        model.id,
+    )
+
+
+def list_revisions(
+    tx: Transaction, actor: Actor, name: ModelName, comment_id: int
+) -> tuple[Comment, list[tuple[int, str, int]]]:
+    """(the comment, its earlier texts as (revision, body, at))."""
+    model = find_model(tx, actor, name)
+    return _find(tx, model, comment_id), queries.list_revisions(tx, comment_id)
+
+
+# --- watching ------------------------------------------------------------------------------------
+
+
+def watch(tx: Transaction, actor: Actor, name: ModelName) -> ModelName:
+    """Be notified of what others do to the model."""
+    model = find_model(tx, actor, name)
+    if actor.is_anonymous:
+        access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+    queries.insert_watch(tx, actor.id, model.id)
+    return model.name
+
+
+def unwatch(tx: Transaction, actor: Actor, name: ModelName) -> None:
+    queries.delete_watch(tx, actor.id, find_model(tx, actor, name).id)
+
+
+def list_watched(tx: Transaction, actor: Actor) -> list[ModelName]:
+    return queries.list_watched(tx, actor)
+
+
+# --- notifications -------------------------------------------------------------------------------
+
+
+def list_notifications(
+    tx: Transaction, actor: Actor, *, unread: bool, before: int | None, limit: int
+) -> list[Notification]:
+    if actor.is_anonymous:
+        access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+    return queries.list_notifications(tx, actor, unread=unread, before=before, limit=limit)
+
+
+def mark_read(tx: Transaction, actor: Actor, up_to: int | None) -> int:
+    """Notifications up to this one, or all. Returns how many were unread."""
+    return queries.mark_read(tx, actor.id, up_to)
+
+
+def derive_notifications(db: Database) -> bool:
+    """Turn events into notifications. False: there was nothing to look at."""
+
+    def lags(tx: Transaction) -> bool:
+        cursor = queries.find_cursor(tx)
+        return cursor is None or cursor < queries.find_log_size(tx)
+
+    if not db.read(lags):
+        return False
+    db.write(_derive)
+    return True
+
+
+def _derive(tx: Transaction) -> None:
+    size = queries.find_log_size(tx)
+    cursor = queries.find_cursor(tx)
+    if cursor is None:
+        # Whatever happened before there were notifications is no news.
+        queries.set_cursor(tx, size)
+        return
+    end = min(size, cursor + _LOOK_AT)
+    found = queries.list_model_events(tx, cursor, end)
+    watchers = queries.list_watchers(tx, {each[2] for each in found})
+    made: list[tuple[int, int, str]] = []
+    readers: dict[tuple[int, int], bool] = {}
+    for seq, at, model_id, actor_id, kind, body in found:
+        reason, names = _called_by(kind, body)
+        called = queries.list_people(tx, names)
+        watching = {each for each, since in watchers.get(model_id, {}).items() if since <= at}
+        for each in (called | watching) - {actor_id}:
+            why = reason if each in called else "watch"
+            key = each, model_id
+            # Whoever may vote on a promotion sees it, whatever else of the model.
+            if why != REVIEW and key not in readers:
+                readers[key] = _may_read(tx, each, model_id)
+            if why == REVIEW or readers[key]:
+                made.append((each, seq, why))
+    if made:
+        queries.insert_notifications(tx, made)
+    queries.set_cursor(tx, end)
+
+
+def _called_by(kind: str, body: str) -> tuple[str, list[str]]:
+    """(reason, names of the accounts and groups that an event calls whether or not they watch)."""
+    if kind.startswith("comment."):
+        return "mention", json.loads(body)["data"].get("mentions", [])
+    if kind == events.PromotionOpened.kind:
+        return REVIEW, json.loads(body)["data"].get("reviewers", [])
+    return "watch", []
+
+
+def _may_read(tx: Transaction, actor_id: int, model_id: int) -> bool:
+    account = access_queries.find_actor_by_id(tx, actor_id)
+    if account is None or account.disabled_at is not None:
+        return False
+    return queries.may_read(tx, account.to_actor(), model_id)

@@ -1,0 +1,87 @@
+"""Comments, watches and notifications."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.versions import Event
+
+
+class WriteComment(Request, kw_only=True):
+    """body: Markdown. version or promotion: what it is about, else the model."""
+
+    body: str
+    version: int | None = None
+    promotion: int | None = None
+
+
+class EditComment(Request, kw_only=True):
+    body: str
+
+
+class Comment(Answer, kw_only=True):
+    """body: Markdown as it was written, not to be trusted; empty when the comment was deleted."""
+
+    id: int
+    model: str
+    version: int | None
+    promotion: int | None
+    author: str
+    body: str
+    revision: int
+    created_at: str
+    edited_at: str | None
+    deleted_at: str | None
+    deleted_by: str | None
+
+
+class CommentPage(Page, kw_only=True):
+    items: list[Comment]
+
+
+class CommentQuery(PageQuery, kw_only=True):
+    version: int | None = None
+    promotion: int | None = None
+
+
+class CommentRevision(Answer, kw_only=True):
+    revision: int
+    body: str
+    at: str
+
+
+class CommentHistory(Answer, kw_only=True):
+    """Oldest first; the last one is what it says now."""
+
+    items: list[CommentRevision]
+
+
+class WatchList(Answer, kw_only=True):
+    items: list[str]
+    """Models."""
+
+
+class Notification(Answer, kw_only=True):
+    id: int
+    reason: str
+    """mention, review (a promotion waits for a vote of one's group) or watch"""
+    created_at: str
+    read: bool
+    event: Event
+
+
+class NotificationPage(Page, kw_only=True):
+    items: list[Notification]
+
+
+class NotificationQuery(PageQuery, kw_only=True):
+    unread: bool = False
+
+
+class MarkRead(Request, kw_only=True):
+    """up_to: id of the newest notification to mark; None: all."""
+
+    up_to: int | None = None
+
+
+class MarkedRead(Answer, kw_only=True):
+    count: int
