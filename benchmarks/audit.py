@@ -44,8 +44,8 @@ from modelyard.registry.versions.usecases import Registration
 
 def plain_store(connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent]) -> None:
     """As store_events, without the tree."""
-    log._insert_all(
-        connection,
+    tx = Transaction(connection, 0)
+    tx.run_many(
         log._INSERT_EVENT,
         [
             {
@@ -62,7 +62,7 @@ def plain_store(connection: sa.Connection, head: Frontier, pending: Sequence[Pen
             for seq, item in enumerate(pending, start=head.size)
         ],
     )
-    Transaction(connection, 0).run(log._MOVE_HEAD, new_size=head.size + len(pending), new_peaks="")
+    tx.run(log._MOVE_HEAD, new_size=head.size + len(pending), new_peaks="")
 
 
 def plain_head(connection: sa.Connection) -> Frontier:
