@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -75,8 +76,15 @@ def _uvicorn(app: Application, services: Services) -> uvicorn.Server:
     return _Server(config, services)
 
 
+def _settle_memory() -> None:
+    """The program itself is no garbage: the collector need not look at it again and again."""
+    gc.freeze()
+    gc.enable()
+
+
 def run_process(services: Services, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
+    _settle_memory()
     try:
         _uvicorn(Application(services), services).run(sockets=[listener])
     finally:
@@ -110,6 +118,7 @@ def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
 
 def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
     """Start N processes on one listening socket and start anew those that die."""
+    _settle_memory()
     environment = {**os.environ, **_as_environment(settings, port)}
     command = [sys.executable, "-m", "modelyard.serve", str(listener.fileno())]
     stopping = False
@@ -142,6 +151,7 @@ def _as_environment(settings: Settings, port: int) -> dict[str, str]:
 
 def _run_child(descriptor: int) -> None:
     """One of N processes: everything comes from the environment and the inherited socket."""
+    gc.disable()
     settings = load_settings(environment=os.environ)
     set_up_logs(settings.log_level)
     listener = socket.socket(fileno=descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,8 @@ def serve(session: Session, **flags: Any) -> int:
     the commands of this user.
     """
     need_server_extra()
+    # What is made from here on lives as long as the server; run_process turns the collector on again.
+    gc.disable()
     from modelyard.serve import serve as run_server
 
     return run_server(load_settings(flags), lambda services: _announce(session, services))

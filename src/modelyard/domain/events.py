@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
+
+_NEEDED = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)
+class _Fact:
+    """Values under the names that a class writes as in a dataclass.
+
+    They are kept here and not by generated methods, which for all kinds of events together would be a
+    twentieth of a server's start.
+    """
+
+    _defaults: ClassVar[dict[str, Any]] = {}
+    """Every field with its default, in the order they are written."""
+
+    def __init_subclass__(cls) -> None:
+        own = {
+            name: cls.__dict__.get(name, _NEEDED)
+            for name, kind in cls.__annotations__.items()
+            if not kind.startswith("ClassVar")
+        }
+        cls._defaults = {**cls._defaults, **own}
+
+    def __init__(self, **values: Any) -> None:
+        found = {**self._defaults, **values}
+        missing = [name for name, value in found.items() if value is _NEEDED]
+        if missing or len(found) != len(self._defaults):
+            unknown = sorted(set(values) - set(self._defaults))
+            raise TypeError(f"{type(self).__name__}: missing {missing}, unknown {unknown}")
+        self.__dict__.update(found)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"an event does not change: {name}")
+
+
+class Event(_Fact):
     """What happened, to what. Who and when are added by the transaction that appends it."""
 
     kind: ClassVar[str]
@@ -18,48 +49,40 @@ class Event:
 
     def data(self) -> dict[str, Any]:
         """The fields of the kind itself, as JSON values; None fields are left out."""
-        common = {"namespace", "model", "version"}
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in common}
-        return {name: value for name, value in values.items() if value is not None}
+        common = Event._defaults
+        return {n: v for n, v in self.__dict__.items() if n not in common and v is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInitialised(Event):
     kind: ClassVar[str] = "server.initialised"
     owner: str
     release: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceCreated(Event):
     kind: ClassVar[str] = "namespace.created"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceEdited(Event):
     kind: ClassVar[str] = "namespace.edited"
     changes: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceDeleted(Event):
     kind: ClassVar[str] = "namespace.deleted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleGranted(Event):
     kind: ClassVar[str] = "role.granted"
     to: str
     role: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRevoked(Event):
     kind: ClassVar[str] = "role.revoked"
     to: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorCreated(Event):
     kind: ClassVar[str] = "actor.created"
     name: str
@@ -67,28 +90,24 @@ class ActorCreated(Event):
     is_admin: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorEdited(Event):
     kind: ClassVar[str] = "actor.edited"
     name: str
     changes: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMemberAdded(Event):
     kind: ClassVar[str] = "group.member_added"
     group: str
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMemberRemoved(Event):
     kind: ClassVar[str] = "group.member_removed"
     group: str
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCreated(Event):
     kind: ClassVar[str] = "token.created"
     token: int
@@ -96,38 +115,32 @@ class TokenCreated(Event):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRevoked(Event):
     kind: ClassVar[str] = "token.revoked"
     token: int
     owner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCreated(Event):
     kind: ClassVar[str] = "model.created"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEdited(Event):
     kind: ClassVar[str] = "model.edited"
     changes: dict[str, Any]
     """Field → [before, after]."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRenamed(Event):
     kind: ClassVar[str] = "model.renamed"
     before: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDeleted(Event):
     kind: ClassVar[str] = "model.deleted"
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRegistered(Event):
     kind: ClassVar[str] = "version.registered"
     digest: str
@@ -135,14 +148,12 @@ class VersionRegistered(Event):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionEdited(Event):
     kind: ClassVar[str] = "version.edited"
     changes: dict[str, Any]
     """Field → [before, after]."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionArchived(Event):
     kind: ClassVar[str] = "version.archived"
     digest: str
@@ -150,14 +161,12 @@ class VersionArchived(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRestored(Event):
     kind: ClassVar[str] = "version.restored"
     digest: str
     record_digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDeleted(Event):
     kind: ClassVar[str] = "version.deleted"
     digest: str
@@ -165,7 +174,6 @@ class VersionDeleted(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMoved(Event):
     """`version` is where the alias stands now."""
 
@@ -178,7 +186,6 @@ class AliasMoved(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AliasRemoved(Event):
     """`version` is where the alias stood."""
 
@@ -188,7 +195,6 @@ class AliasRemoved(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDeprecated(Event):
     kind: ClassVar[str] = "version.deprecated"
     digest: str
@@ -197,13 +203,11 @@ class VersionDeprecated(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionUndeprecated(Event):
     kind: ClassVar[str] = "version.undeprecated"
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReported(Event):
     kind: ClassVar[str] = "check.reported"
     digest: str
@@ -212,7 +216,6 @@ class CheckReported(Event):
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionEvaluated(Event):
     kind: ClassVar[str] = "version.evaluated"
     digest: str
@@ -221,7 +224,6 @@ class VersionEvaluated(Event):
     dataset: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionAttested(Event):
     kind: ClassVar[str] = "version.attested"
     digest: str
@@ -229,7 +231,6 @@ class VersionAttested(Event):
     signature: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CardEdited(Event):
     """card_digest: sha256 of the text."""
 
@@ -238,7 +239,6 @@ class CardEdited(Event):
     card_digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(Event):
     """number: of the policy in its namespace or model; policy_digest None: it was taken away."""
 
@@ -248,7 +248,6 @@ class PolicyChanged(Event):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionEvent(Event):
     """What all that happens to a promotion names."""
 
@@ -259,7 +258,6 @@ class PromotionEvent(Event):
     policy_digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionOpened(PromotionEvent):
     """reviewers: the groups whose votes the policy asks for; missing: the rules that are not met yet."""
 
@@ -269,13 +267,11 @@ class PromotionOpened(PromotionEvent):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionApproved(PromotionEvent):
     kind: ClassVar[str] = "promotion.approved"
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionRejected(PromotionEvent):
     """Somebody whose vote counts said no; the promotion is refused for good."""
 
@@ -283,14 +279,12 @@ class PromotionRejected(PromotionEvent):
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleWaived(PromotionEvent):
     kind: ClassVar[str] = "promotion.rule_waived"
     rule: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionRefused(PromotionEvent):
     """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each."""
 
@@ -299,18 +293,15 @@ class PromotionRefused(PromotionEvent):
     stays_open: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionWithdrawn(PromotionEvent):
     kind: ClassVar[str] = "promotion.withdrawn"
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionExpired(PromotionEvent):
     kind: ClassVar[str] = "promotion.expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionPromoted(PromotionEvent):
     """verdict_digest: of the stored verdict and evidence. warned: rules that a gate in warn mode let pass."""
 
@@ -323,7 +314,6 @@ class VersionPromoted(PromotionEvent):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRolledBack(PromotionEvent):
     """`version` is where the stage stands now; undid: the promotion that was undone."""
 
@@ -333,7 +323,6 @@ class StageRolledBack(PromotionEvent):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDemoted(PromotionEvent):
     """to_version: the primary version of the stage now; None: nobody stands there."""
 
@@ -342,14 +331,12 @@ class VersionDemoted(PromotionEvent):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BytesCollected(Event):
     kind: ClassVar[str] = "bytes.collected"
     blobs: int
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeyReplaced(Event):
     """The log's signing key was lost; checkpoints from here on are signed by another."""
 
@@ -358,21 +345,18 @@ class LogKeyReplaced(Event):
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionCreated(Event):
     kind: ClassVar[str] = "subscription.created"
     subscription: int
     subscription_kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionEdited(Event):
     kind: ClassVar[str] = "subscription.edited"
     subscription: int
     changed: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionDisabled(Event):
     """By the server: its receiver is gone, or its maker is."""
 
@@ -381,13 +365,11 @@ class SubscriptionDisabled(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionDeleted(Event):
     kind: ClassVar[str] = "subscription.deleted"
     subscription: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherTrusted(Event):
     """CI jobs of this description may act in the namespace."""
 
@@ -399,13 +381,11 @@ class PublisherTrusted(Event):
     account: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherDistrusted(Event):
     kind: ClassVar[str] = "publisher.distrusted"
     publisher: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenExchanged(Event):
     """job: what its CI system said of the job that got the token."""
 
@@ -415,7 +395,6 @@ class TokenExchanged(Event):
     job: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentWritten(Event):
     """The words are not in the log, since they may have to be deleted; their hash is."""
 
@@ -426,7 +405,6 @@ class CommentWritten(Event):
     text_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentEdited(Event):
     """mentions: whom the earlier text did not mention."""
 
@@ -436,7 +414,6 @@ class CommentEdited(Event):
     text_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentDeleted(Event):
     kind: ClassVar[str] = "comment.deleted"
     comment: int
