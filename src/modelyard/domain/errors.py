@@ -8,7 +8,7 @@ ModelyardError
 │   ├── InvalidPolicy        a policy file that is malformed or contradicts itself, with the line
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── DatasetMismatch      data is not what a run or a push expected (raised by the client only)
-│   ├── NoSaver              UntrustedModel  ExtraMissing  UnlawfulFile   (raised by the client only)
+│   ├── NoSaver              UntrustedModel  UnlawfulModel  ExtraMissing  UnlawfulFile   (by the client only)
 │   ├── MissingBlobs         a manifest names bytes that are not here
 │   └── ClientGone           Misdirected  SlowBody: faults of the connection
 ├── Unauthenticated          no proof, or a proof that no longer counts
@@ -209,6 +209,12 @@ class ExtraMissing(Invalid):
     code = "extra_missing"
     text = "{what} needs the package {package}, which is not installed"
     advice = 'Install it with: pip install "modelyard[{extra}]"'
+
+
+class UnlawfulModel(Invalid):
+    code = "unlawful_model"
+    text = "{where} cannot be loaded: {reason}"
+    advice = "It is damaged or forged: do not use it, and tell whoever made it"
 
 
 class UnlawfulFile(Invalid):

@@ -1,4 +1,4 @@
-"""scikit-learn estimators as skops: typed data, no pickle; unknown types need trust on loading."""
+"""scikit-learn estimators as skops: typed data, no pickle; types of unknown packages need trust on loading."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from modelyard.sdk.savers.base import (
     versions_of,
 )
 from modelyard.sdk.savers.signature import predicted_signature
+from modelyard.sdk.savers.sklearn_parts import check_indices, unknown_types
 
 FILE = "model.skops"
 
@@ -39,7 +40,7 @@ class SklearnSaver:
             skops.dump(obj, folder / FILE)
         except (exceptions.UnsupportedTypeException, TypeError, AttributeError, NotImplementedError) as error:
             raise NoSaver(what=what, reason=f"skops cannot write it ({error})", fix=_advice()) from error
-        untrusted = skops.get_untrusted_types(file=folder / FILE)
+        untrusted = unknown_types(skops.get_untrusted_types(file=folder / FILE))
         nameless = [t for t in untrusted if "<lambda>" in t or "<locals>" in t]
         if nameless:
             reason = f"it holds {', '.join(nameless)}, which no other process can find again"
@@ -58,11 +59,14 @@ class SklearnSaver:
         path = spec.only_file(folder, ".skops")
         skops = require("skops.io", "this model")
         # Asked of the file itself: what modelyard.json says of it counts for nothing here.
-        untrusted = set(skops.get_untrusted_types(file=path))
+        found = skops.get_untrusted_types(file=path)
+        untrusted = set(unknown_types(found))
         refused = untrusted if trust is False else set() if trust is True else untrusted - set(trust)
         if refused:
             raise UntrustedModel(where=path.name, types=", ".join(sorted(refused)))
-        return skops.load(path, trusted=sorted(untrusted))
+        loaded = skops.load(path, trusted=found)
+        check_indices(loaded, path.name)
+        return loaded
 
 
 def _packages_of(types: list[str]) -> list[str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelyard.domain.errors import Invalid, NoSaver, UntrustedModel
+from modelyard.domain.errors import Invalid, NoSaver, UnlawfulModel, UntrustedModel
 from modelyard.domain.formats import BytesSource, FormatFacts, read_facts, summarise
 from modelyard.sdk.savers import LOADER_FILE, SavedModel, load_model, save_model
+from modelyard.sdk.savers.sklearn_parts import check_indices
 from tests.support import model_files
 from tests.support.libraries import library
 
@@ -80,15 +84,58 @@ def test_scikit_learn(folder: Path) -> None:
     assert summary["signature"] == saved.signature
 
 
-def test_scikit_learn_trees_need_trust(folder: Path) -> None:
-    """skops does not know whether the node indices of a tree stay inside of it (its issue, pull 535)."""
-    model = model_files.pipeline()
-    saved = save_model(model, folder)
-    tree = "sklearn.tree._tree.Tree"
-    if saved.extra["untrusted_types"]:
-        with pytest.raises(UntrustedModel, match=r"sklearn\.tree\._tree\.Tree"):
-            load_model(folder)
-    assert_same(load_model(folder, trust=[tree]).predict(rows()), model.predict(rows()))
+def fitted_estimators() -> Iterator[tuple[str, Any]]:
+    """Every estimator of the scikit-learn at hand that fits some simple data by its defaults."""
+    numpy = library("numpy")
+    data, labels = model_files.training_data()
+    data, labels = data[:60].astype("float64"), labels[:60]
+    trials = (
+        (data, labels),
+        (abs(data), labels),
+        (data, labels + data[:, 0] / 10),
+        (data, numpy.stack([labels, labels], 1)),
+    )
+    for name, kind in library("sklearn.utils").all_estimators():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for features, target in trials:
+                with suppress(Exception):
+                    yield name, kind().fit(features, target)
+                    break
+
+
+def test_every_estimator_of_scikit_learn_loads_without_trust(tmp_path: Path) -> None:
+    loaded = 0
+    for name, model in fitted_estimators():
+        folder = tmp_path / name
+        folder.mkdir()
+        try:
+            save_model(model, folder)
+        except NoSaver:
+            assert name == "Birch", name
+            continue
+        again = load_model(folder)
+        assert type(again) is type(model)
+        loaded += 1
+    assert loaded > 120
+
+
+def test_a_tree_that_points_outside_of_itself_is_refused() -> None:
+    ensemble, neighbors = library("sklearn.ensemble"), library("sklearn.neighbors")
+    data, labels = model_files.training_data()
+    boosted = ensemble.GradientBoostingClassifier(n_estimators=2).fit(data, labels)
+    quick = ensemble.HistGradientBoostingClassifier(max_iter=2).fit(data, labels)
+    near = neighbors.KNeighborsClassifier(algorithm="ball_tree").fit(data, labels)
+    for model in (boosted, quick, near):
+        check_indices(model, "it")
+    boosted.estimators_[1, 0].tree_.children_right[0] = 10_000
+    quick._predictors[0][0].nodes["left"][0] = 10_000
+    state = near._tree.__getstate__()
+    state[1][0] = 10_000
+    near._tree.__setstate__(state)
+    for model in (boosted, quick, near):
+        with pytest.raises(UnlawfulModel, match="points outside"):
+            check_indices(model, "it")
 
 
 def test_scikit_learn_signature_of_a_frame(folder: Path) -> None:
