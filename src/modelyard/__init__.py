@@ -7,6 +7,10 @@
     my.pull("fraud/scorer@champion", "./scorer")
     my.Client()                               # everything else
 
+    with my.run("first", experiment="fraud/trees"):
+        my.log_param("depth", 6)
+        my.log_metric("loss", 0.3)
+
 Importing this takes no server library and no framework; each name is loaded when it is first used.
 """
 
@@ -19,6 +23,19 @@ if TYPE_CHECKING:
     from modelyard.domain.errors import ModelyardError
     from modelyard.sdk.audit import verify_log
     from modelyard.sdk.client import Client
+    from modelyard.sdk.runs import (
+        Run,
+        active_run,
+        log_artifact,
+        log_figure,
+        log_input,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        run,
+        set_tag,
+    )
     from modelyard.sdk.shortcuts import load, login, pull, push
     from modelyard.sdk.views import Model, Version
 
@@ -28,12 +45,23 @@ __all__ = [
     "Client",
     "Model",
     "ModelyardError",
+    "Run",
     "Version",
     "__version__",
+    "active_run",
     "load",
+    "log_artifact",
+    "log_figure",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
     "login",
     "pull",
     "push",
+    "run",
+    "set_tag",
     "verify_log",
 ]
 
@@ -41,11 +69,22 @@ _HOME_OF = {
     "Client": "modelyard.sdk.client",
     "Model": "modelyard.sdk.views",
     "ModelyardError": "modelyard.domain.errors",
+    "Run": "modelyard.sdk.runs",
     "Version": "modelyard.sdk.views",
+    "active_run": "modelyard.sdk.runs",
     "load": "modelyard.sdk.shortcuts",
+    "log_artifact": "modelyard.sdk.runs",
+    "log_figure": "modelyard.sdk.runs",
+    "log_input": "modelyard.sdk.runs",
+    "log_metric": "modelyard.sdk.runs",
+    "log_metrics": "modelyard.sdk.runs",
+    "log_param": "modelyard.sdk.runs",
+    "log_params": "modelyard.sdk.runs",
     "login": "modelyard.sdk.shortcuts",
     "pull": "modelyard.sdk.shortcuts",
     "push": "modelyard.sdk.shortcuts",
+    "run": "modelyard.sdk.runs",
+    "set_tag": "modelyard.sdk.runs",
     "verify_log": "modelyard.sdk.audit",
 }
 

@@ -21,8 +21,10 @@ from modelyard.db.tables import SEARCH_TABLE, metadata
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, Conflict, Invalid
-from modelyard.domain.names import Alias, Ref
+from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.retention import usecases as retention
+from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import Artifact, Said
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import usecases as versions
@@ -47,10 +49,27 @@ def fill(registry: Registry, count: int = 5) -> None:
             aliases=("champion",),
             tags={"n": str(n)},
         )
+    note_run(registry)
     registry.db.write(
         lambda tx: versions.remove_alias(tx, registry.root, Ref.parse("team/model0").model, Alias("champion"))
     )
     registry.db.write(lambda tx: versions.delete_version(tx, registry.root, Ref.parse("team/model0:1"), "bad"))
+
+
+def note_run(registry: Registry) -> None:
+    """A run with points, whose blocks are bytes, and a file."""
+    file = registry.send(registry.root, b"weights 1")
+    uid = "0c" * 16
+    start = runs.Start(uid, ModelName.parse("team/trees"), "first", None, 5)
+    registry.db.write(lambda tx: runs.start_run(tx, registry.root, registry.settings, start))
+
+    def say(said: Said, _position: int) -> None:
+        said.add_points("loss", list(range(600)), list(range(600)), [n / 3 for n in range(599)] + ["NaN"])
+        said.artifacts["plot.png"] = Artifact("plot.png", file.digest, file.size_bytes, "image/png")
+        said.log = "epoch 1\n"
+
+    batch = runs.Batch("w", 1, 1, None)
+    registry.db.write(lambda tx: runs.store_records(tx, registry.root, uid, batch, say))
 
 
 def content(db: Database) -> dict[str, list[Any]]:

@@ -45,6 +45,8 @@ class Permission(enum.StrEnum):
     CHECK_REPORT = "check.report"
     EVALUATION_REPORT = "evaluation.report"
     VERSION_ATTEST = "version.attest"
+    RUN_LOG = "run.log"
+    RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
     PROMOTION_PROMOTE = "promotion.promote"
     PROMOTION_VOTE = "promotion.vote"
@@ -81,6 +83,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.CHECK_REPORT: Role.CONTRIBUTOR,
     Permission.EVALUATION_REPORT: Role.CONTRIBUTOR,
     Permission.VERSION_ATTEST: Role.CONTRIBUTOR,
+    Permission.RUN_LOG: Role.CONTRIBUTOR,
+    Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.PROMOTION_PROPOSE: Role.CONTRIBUTOR,
     Permission.PROMOTION_PROMOTE: Role.MAINTAINER,
     Permission.PROMOTION_VOTE: Role.MAINTAINER,

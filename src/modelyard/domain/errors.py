@@ -19,11 +19,13 @@ ModelyardError
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
+│   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
+│   ├── RecordsMissing       a writer of a run skipped a number
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
@@ -387,6 +389,22 @@ class CommentNotFound(NotFound):
     text, advice = "there is no comment {comment} here", "List them with: modelyard comment ls MODEL"
 
 
+class RunNotFound(NotFound):
+    code = "run_not_found"
+    text, advice = "there is no run {run}", "List them with: modelyard runs ls"
+
+
+class ExperimentNotFound(NotFound):
+    code = "experiment_not_found"
+    text, advice = "there is no experiment {experiment}", "List them with: modelyard runs experiments"
+
+
+class SeriesNotFound(NotFound):
+    code = "series_not_found"
+    text = "run {run} has no metric {metric!r}"
+    advice = "See its metrics with: modelyard runs show {run}"
+
+
 class RouteNotFound(NotFound):
     code = "route_not_found"
     text, advice = "there is nothing at {method} {path}", "All routes are in /api/v1/openapi.json"
@@ -475,6 +493,12 @@ class NothingToRollBack(Conflict):
     code = "nothing_to_roll_back"
     text = "{model} has no earlier version of {stage} to go back to"
     advice = "See who stood there with: modelyard history {model} --stage {stage}"
+
+
+class RecordsMissing(Conflict):
+    code = "records_missing"
+    text = "run {run} has the records of this writer up to {known}, and these begin with {given}"
+    advice = "Send them again from the first one that is missing"
 
 
 class FileChanged(Conflict):

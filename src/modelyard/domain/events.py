@@ -331,6 +331,30 @@ class VersionDemoted(PromotionEvent):
     reason: str | None = None
 
 
+class RunStarted(Event):
+    kind: ClassVar[str] = "run.started"
+    run: str
+    name: str
+    experiment: str
+    parent: str | None = None
+
+
+class RunEnded(Event):
+    kind: ClassVar[str] = "run.ended"
+    run: str
+    name: str
+    experiment: str
+    status: str
+    exit_code: int | None = None
+
+
+class RunDeleted(Event):
+    kind: ClassVar[str] = "run.deleted"
+    run: str
+    name: str
+    experiment: str
+
+
 class BytesCollected(Event):
     kind: ClassVar[str] = "bytes.collected"
     blobs: int

@@ -1,35 +1,61 @@
-"""What can be known of how a model was made, from where the push runs: code, environment, image.
+"""What can be known of how a model was made, from where it is made: code, environment, image.
 
-Nothing here fails a push: what cannot be found out is left out, and the version's completeness says so.
-Credentials never leave: they are taken out of addresses and arguments.
+Nothing here fails a push or a run: what cannot be found out is left out, and the version's completeness says
+so. Credentials never leave: they are taken out of addresses, arguments and differences.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from modelyard.sdk.environment import environment_facts, image_facts, image_recipe
 from modelyard.sdk.http import mask
 
 _GIT_SECONDS = 10.0
-_IMAGE_VARIABLES = (
-    "MODELYARD_IMAGE",
-    "CONTAINER_IMAGE",
-    "DOCKER_IMAGE",
-    "CI_JOB_IMAGE",
-    "APPTAINER_CONTAINER",
-    "SINGULARITY_CONTAINER",
-)
 _SECRET_OPTION = re.compile(r"(?i)(token|password|passwd|secret|credential|api[-_]?key|access[-_]?key|auth)")
 _MAX_ARGUMENT = 500
 _MAX_ARGUMENTS = 200
+MAX_DIFF_BYTES = 64 * 1024
+"""So much of a dirty difference is kept; its digest is of all of it."""
+_MAX_READ_BYTES = 16 * 1024 * 1024
+_MAX_SOURCE_BYTES = 1024 * 1024
+_RECENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something runs. program None: a notebook, a shell, or nobody knows."""
+
+    folder: Path
+    program: Path | None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> bytes | None:
+        """The program's own text, unless it is large or gone."""
+        if self.program is None:
+            return None
+        try:
+            if self.program.stat().st_size > _MAX_SOURCE_BYTES:
+                return None
+            return self.program.read_bytes()
+        except OSError:
+            return None
+
+
+_recent: dict[Place, tuple[float, dict[str, Any]]] = {}
+_recent_lock = threading.Lock()
 
 
 def capture(*, by_command: bool = False) -> dict[str, Any]:
@@ -38,9 +64,32 @@ def capture(*, by_command: bool = False) -> dict[str, Any]:
     by_command: a person pushes files by the command line, so its arguments say nothing of the model.
     """
     found = {
-        "code": code_facts(with_arguments=not by_command),
+        "code": code_facts(Place(Path.cwd(), None) if by_command else place_of_program()),
         "environment": environment_facts(),
         "image": image_facts(),
+    }
+    return {name: facts for name, facts in found.items() if facts}
+
+
+def capture_at(place: Place) -> dict[str, Any]:
+    """The same for a run; without a container image, the recipe of one that would be like this environment.
+
+    Asked again within a minute, as nested runs do, it answers as before.
+    """
+    with _recent_lock:
+        before = _recent.get(place)
+        if before is None or time.monotonic() - before[0] > _RECENT_SECONDS:
+            _recent.clear()
+            before = _recent[place] = (time.monotonic(), _capture_at(place))
+        return dict(before[1])
+
+
+def _capture_at(place: Place) -> dict[str, Any]:
+    environment = environment_facts()
+    found = {
+        "code": code_facts(place),
+        "environment": environment,
+        "image": image_facts() or image_recipe(environment),
     }
     return {name: facts for name, facts in found.items() if facts}
 
@@ -48,34 +97,45 @@ def capture(*, by_command: bool = False) -> dict[str, Any]:
 # --- code --------------------------------------------------------------------------------------------
 
 
-def code_facts(*, with_arguments: bool) -> dict[str, Any]:
-    """repository, commit, dirty; entry_point and arguments of the running program."""
-    program = _program() if with_arguments else None
-    folder = program.parent if program is not None else Path.cwd()
+def place_of_program() -> Place:
+    """Of the running program."""
+    name = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not name:
+        return Place(Path.cwd(), None)
+    return Place(Path.cwd(), Path(name).absolute(), tuple(sys.argv[1:]))
+
+
+def code_facts(place: Place) -> dict[str, Any]:
+    """repository, commit, branch, dirty, diff; entry_point and arguments of the program."""
+    folder = place.folder if place.program is None else place.program.parent
     facts = git_facts(folder)
-    if program is not None:
-        facts["entry_point"] = _relative(program, folder, facts.pop("top", None))
-        if len(sys.argv) > 1:
-            facts["arguments"] = masked_arguments(sys.argv[1:])
-    facts.pop("top", None)
+    top = facts.pop("top", None)
+    if place.program is not None:
+        facts["entry_point"] = _relative(place.program, place.folder, top)
+        if place.arguments:
+            facts["arguments"] = masked_arguments(list(place.arguments))
+        source = place.source
+        if source is not None:
+            facts["entry_point_digest"] = f"sha256:{hashlib.sha256(source).hexdigest()}"
     return facts
 
 
-def _program() -> Path | None:
-    """The file of the running program; None in a notebook or a shell."""
-    name = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(name).absolute() if name else None
-
-
 def _relative(program: Path, folder: Path, top: str | None) -> str:
-    try:
-        return program.relative_to(top or folder).as_posix()
-    except ValueError:
-        return program.name
+    for base in (top, folder):
+        try:
+            if base is not None:
+                return program.relative_to(base).as_posix()
+        except ValueError:
+            continue
+    return program.name
 
 
 def git_facts(folder: Path) -> dict[str, Any]:
-    """repository, commit, dirty and top of the repository the folder lies in; {} without one."""
+    """What git says of the repository the folder lies in, and its `top`; {} without one.
+
+    repository: the remote without credentials. branch: None when HEAD is detached. shallow: the history was
+    cut. dirty: tracked files differ from the commit, then `diff` says how.
+    """
     git = shutil.which("git")
     if git is None:
         return {}
@@ -100,11 +160,40 @@ def git_facts(folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"commit": commit}
     if remote := ask("config", "--get", "remote.origin.url"):
         facts["repository"] = without_credentials(remote)
+    facts["branch"] = ask("symbolic-ref", "--quiet", "--short", "HEAD")
+    if ask("rev-parse", "--is-shallow-repository") == "true":
+        facts["shallow"] = True
     status = ask("status", "--porcelain", "--untracked-files=no")
     if status is not None:
         facts["dirty"] = bool(status)
+    if status:
+        facts["diff"] = diff_facts(git, folder)
     if top := ask("rev-parse", "--show-toplevel"):
         facts["top"] = top
+    return facts
+
+
+def diff_facts(git: str, folder: Path) -> dict[str, Any]:
+    """The digest and size of what differs from the commit, and its beginning without secrets."""
+    command = [git, "-C", str(folder), "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"]
+    digest, size, kept = hashlib.sha256(), 0, b""
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            while size < _MAX_READ_BYTES and (block := process.stdout.read(1 << 16)):
+                digest.update(block)
+                size += len(block)
+                kept += block[: max(0, MAX_DIFF_BYTES - len(kept))]
+            process.stdout.close()
+    except OSError:
+        return {}
+    facts: dict[str, Any] = {
+        "digest": f"sha256:{digest.hexdigest()}",
+        "size_bytes": size,
+        "text": mask(kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")),
+    }
+    if size > MAX_DIFF_BYTES:
+        facts["cut"] = True
     return facts
 
 
@@ -132,65 +221,3 @@ def masked_arguments(arguments: list[str]) -> list[str]:
             found.append((without_credentials(text) if "://" in name else mask(text))[:_MAX_ARGUMENT])
         hide_next = not equals and argument.startswith("-") and bool(_SECRET_OPTION.search(name))
     return found
-
-
-# --- environment -------------------------------------------------------------------------------------
-
-
-def environment_facts() -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "packages": installed_packages(),
-    }
-    if accelerator := accelerator_facts():
-        facts["accelerator"] = accelerator
-    return facts
-
-
-def installed_packages() -> dict[str, str]:
-    """Name → version of what is installed in this environment."""
-    from importlib.metadata import distributions
-
-    found: dict[str, str] = {}
-    for distribution in distributions():
-        name, version = distribution.metadata["Name"], distribution.version
-        if name and version:
-            found.setdefault(re.sub(r"[-_.]+", "-", str(name)).lower(), str(version))
-    return dict(sorted(found.items()))
-
-
-def accelerator_facts() -> dict[str, Any]:
-    """CUDA and the devices, when torch is in use anyway; it is never imported for this."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return {}
-    try:
-        if not torch.cuda.is_available():
-            return {}
-        count = torch.cuda.device_count()
-        return {
-            "cuda": torch.version.cuda,
-            "devices": [torch.cuda.get_device_name(index) for index in range(count)],
-        }
-    except (AttributeError, RuntimeError):
-        return {}
-
-
-# --- image -------------------------------------------------------------------------------------------
-
-
-def image_facts() -> dict[str, Any]:
-    """The container image, as far as the environment names it."""
-    for variable in _IMAGE_VARIABLES:
-        value = os.environ.get(variable)
-        if value:
-            text = without_credentials(value)
-            facts = {"reference": text, "named_by": variable}
-            if "@sha256:" in text:
-                facts["digest"] = text.rpartition("@")[2]
-            return facts
-    return {}

@@ -25,6 +25,7 @@ from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
 from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
+from modelyard.sdk.run_reading import Runs
 from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
@@ -76,6 +77,7 @@ class Client:
         self.evaluations = Evaluations(self)
         self.attestations = Attestations(self)
         self.cards = Cards(self)
+        self.runs = Runs(self)
         self.accounts = Accounts(self.transport)
         self.groups = Groups(self.transport)
         self.tokens = Tokens(self.transport)

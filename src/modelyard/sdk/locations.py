@@ -24,3 +24,13 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("modelyard")
+
+
+def spool_folder() -> Path:
+    """Of what runs have said and the server does not have yet."""
+    home = os.environ.get("MODELYARD_HOME")
+    if home:
+        return Path(home) / "spool"
+    from platformdirs import user_state_path
+
+    return user_state_path("modelyard") / "spool"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from modelyard.wire import versions as wire
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
+    from modelyard.sdk.runs import Run
 
 _TRIES = 3
 
@@ -51,6 +53,9 @@ def push(
     name = str(client.model_name(model))
     checked_aliases = [str(Alias.parse(alias)) for alias in aliases]
     known: dict[str, Any] = capturing.capture(by_command=by_command) if capture else {}
+    active = _active_run()
+    if active is not None:
+        known = {**active.facts(), **known}
     known.update(facts or {})
     if params:
         known["params"] = {**known.get("params", {}), **{str(k): plain(v) for k, v in params.items()}}
@@ -71,13 +76,25 @@ def push(
                 reason="an example or a card belongs to an object, not to files",
                 fix="Put README.md into the folder",
             )
-        return _push_files(client, name, Path(what), wanted, progress or Silent())
+        return _noted(active, _push_files(client, name, Path(what), wanted, progress or Silent()))
     with tempfile.TemporaryDirectory(prefix="modelyard-push-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
         wanted.facts.update(_save(what, folder, example, allow_pickle, wanted.facts))
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")
-        return _push_files(client, name, folder, wanted, progress or Silent())
+        return _noted(active, _push_files(client, name, folder, wanted, progress or Silent()))
+
+
+def _noted(active: Run | None, version: Version) -> Version:
+    if active is not None:
+        active.log_version(version.reference)
+    return version
+
+
+def _active_run() -> Run | None:
+    """The run that this push belongs to. Asking costs nothing where runs are not in use."""
+    module = sys.modules.get("modelyard.sdk.runs")
+    return None if module is None else module.active_run()
 
 
 def _save(

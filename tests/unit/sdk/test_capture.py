@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.sdk import capture
+from modelyard.sdk import capture, environment
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_no_repository_is_no_fact(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_python_and_packages() -> None:
-    facts = capture.environment_facts()
+    facts = environment.environment_facts()
     assert facts["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
     assert "urllib3" in facts["packages"]
 
@@ -73,7 +73,7 @@ def test_the_environment_names_python_and_packages() -> None:
 def test_the_image_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     digest = "sha256:" + "a" * 64
     monkeypatch.setenv("MODELYARD_IMAGE", f"registry.example/train@{digest}")
-    assert capture.image_facts()["digest"] == digest
+    assert environment.image_facts()["digest"] == digest
 
 
 def test_a_command_is_not_the_code_that_made_the_model() -> None:

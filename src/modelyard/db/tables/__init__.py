@@ -23,6 +23,19 @@ from modelyard.db.tables.promotion import (
     waivers,
 )
 from modelyard.db.tables.reports import attestations, cards, checks, evaluations
+from modelyard.db.tables.runs import (
+    experiments,
+    run_artifacts,
+    run_inputs,
+    run_log,
+    run_metrics,
+    run_params,
+    run_points,
+    run_tags,
+    run_versions,
+    run_writers,
+    runs,
+)
 from modelyard.db.tables.uploads import blob_senders, blobs, uploads
 from modelyard.db.tables.versions import (
     alias_moves,
@@ -53,6 +66,7 @@ __all__ = [
     "event_head",
     "event_nodes",
     "events",
+    "experiments",
     "grants",
     "group_members",
     "idempotency_keys",
@@ -68,6 +82,16 @@ __all__ = [
     "notifications",
     "policies",
     "promotions",
+    "run_artifacts",
+    "run_inputs",
+    "run_log",
+    "run_metrics",
+    "run_params",
+    "run_points",
+    "run_tags",
+    "run_versions",
+    "run_writers",
+    "runs",
     "server_facts",
     "sessions",
     "sign_in_links",

@@ -13,12 +13,14 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     SEARCH_TABLE,
     actors,
+    experiments,
     grants,
     model_owners,
     model_redirects,
     model_tags,
     models,
     namespaces,
+    runs,
     trusted_publishers,
 )
 from modelyard.db.transaction import Transaction, load_json
@@ -144,11 +146,12 @@ def update_namespace(tx: Transaction, namespace_id: int, values: Mapping[str, An
 
 
 def delete_namespace(tx: Transaction, namespace_id: int) -> None:
-    """Only for one without models. Its trusted publishers end with it."""
+    """Only for one without models and runs. Its trusted publishers end with it."""
     publishers = trusted_publishers.c.namespace_id == namespace_id
     accounts = sa.select(trusted_publishers.c.actor_id).where(publishers)
     tx.execute(actors.update().where(actors.c.id.in_(accounts)).values(disabled_at=tx.now))
     tx.execute(trusted_publishers.delete().where(publishers))
+    tx.execute(experiments.delete().where(experiments.c.namespace_id == namespace_id))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
     tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
 
@@ -156,6 +159,10 @@ def delete_namespace(tx: Transaction, namespace_id: int) -> None:
 def count_models(tx: Transaction, namespace_id: int) -> int:
     """Tombstones count too: their names are still in use."""
     return int(tx.execute(sa.select(sa.func.count()).where(models.c.namespace_id == namespace_id)).scalar_one())
+
+
+def count_runs(tx: Transaction, namespace_id: int) -> int:
+    return int(tx.execute(sa.select(sa.func.count()).where(runs.c.namespace_id == namespace_id)).scalar_one())
 
 
 # --- models --------------------------------------------------------------------------------------

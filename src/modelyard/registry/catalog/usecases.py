@@ -141,6 +141,13 @@ def delete_namespace(tx: Transaction, actor: Actor, name: str) -> None:
             dependents=f"{count} model(s), deleted ones included",
             remedy="Keep the namespace: names and digests of deleted models are never given away",
         )
+    runs = queries.count_runs(tx, found.id)
+    if runs:
+        raise HasDependents(
+            what=f"namespace {found.name}",
+            dependents=f"{runs} run(s)",
+            remedy=f"See them with: modelyard runs ls --namespace {found.name}",
+        )
     queries.delete_namespace(tx, found.id)
     tx.append(events.NamespaceDeleted(namespace=found.name), actor)
 
@@ -251,10 +258,19 @@ def ensure_model(tx: Transaction, actor: Actor, settings: CatalogSettings, name:
             raise ModelArchived(model=str(found.name))
         return found
     if queries.find_namespace(tx, actor, name.namespace) is None:
-        if actor.is_anonymous:
-            access.check(actor, Permission.VERSION_REGISTER, access.SERVER)
-        create_namespace(tx, actor, settings, name=name.namespace)
+        ensure_namespace(tx, actor, settings, name.namespace, Permission.VERSION_REGISTER)
     return create_model(tx, actor, name)
+
+
+def ensure_namespace(
+    tx: Transaction, actor: Actor, settings: CatalogSettings, name: str, permission: Permission
+) -> Namespace:
+    """The namespace, for a verb that makes it when it is missing and the actor may."""
+    if queries.find_namespace(tx, actor, name) is not None:
+        return find_namespace(tx, actor, name, permission)
+    if actor.is_anonymous:
+        access.check(actor, permission, access.SERVER)
+    return create_namespace(tx, actor, settings, name=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from modelyard.db.tables import blob_senders, blobs, manifest_files, uploads, versions
+from modelyard.db.tables import blob_senders, blobs, manifest_files, run_artifacts, uploads, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
@@ -19,8 +19,14 @@ def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
         .where(manifest_files.c.digest == blobs.c.digest, versions.c.state != "deleted")
         .correlate(blobs)
     )
+    logged = sa.select(sa.literal(1)).where(run_artifacts.c.digest == blobs.c.digest)
     coming = sa.select(sa.literal(1)).where(uploads.c.digest == blobs.c.digest, uploads.c.expires_at > tx.now)
-    return sa.and_(blobs.c.touched_at < tx.now - grace, ~sa.exists(named), ~sa.exists(coming.correlate(blobs)))
+    return sa.and_(
+        blobs.c.touched_at < tx.now - grace,
+        ~sa.exists(named),
+        ~sa.exists(logged.correlate(blobs)),
+        ~sa.exists(coming.correlate(blobs)),
+    )
 
 
 def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[tuple[Digest, int]]:

@@ -1,0 +1,335 @@
+"""Routes of runs and experiments."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import files
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable, parse_time
+from modelyard.api.shapes import optional_time
+from modelyard.db.transaction import MICROSECONDS, Transaction, load_json, time_text, to_datetime
+from modelyard.domain.errors import InvalidRequest
+from modelyard.domain.record import number_to_json
+from modelyard.registry.runs import rules, series
+from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.queries import Run
+from modelyard.registry.runs.rules import RunSearch, Said
+from modelyard.registry.runs.run_lists import Experiment
+from modelyard.registry.search.rules import parse_metric, parse_tag
+from modelyard.wire import runs as wire
+
+table = RouteTable("runs")
+_RUN = "/api/v1/runs/{run}"
+_LONGEST_WRITER = 64
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+@table.route("PUT", _RUN, body=wire.StartRun, returns=wire.Run)
+async def start_run(call: Call) -> Any:
+    """Begin a run under an id that the caller made up; beginning it twice changes nothing."""
+    body: wire.StartRun = call.body
+    experiment = rules.parse_experiment(body.experiment, call.actor.default_namespace)
+
+    def work(tx: Transaction) -> wire.Run:
+        start = runs.Start(
+            call.path["run"],
+            experiment,
+            body.name,
+            body.parent,
+            tx.now if body.started_at is None else parse_time(body.started_at),
+        )
+        run, _ = runs.start_run(tx, call.actor, call.services.catalog, start)
+        return _listed(runs.ListedRun(run, {}, {}, {}, is_silent=False))
+
+    return await call.commit(work)
+
+
+@table.route("POST", f"{_RUN}/records", body=wire.SendRecords, returns=wire.Stored)
+async def send_records(call: Call) -> wire.Stored:
+    """Store what a writer of the run says. Frames that are stored already are passed over."""
+    body: wire.SendRecords = call.body
+    if not 0 < len(body.writer) <= _LONGEST_WRITER or not 0 < body.first <= 2**53:
+        raise InvalidRequest(reason=f"a writer has 1 to {_LONGEST_WRITER} characters and counts from 1")
+    if len(body.frames) > rules.MAX_FRAMES:
+        raise InvalidRequest(reason=f"there are more than {rules.MAX_FRAMES} frames", fix="Send fewer at once")
+    points = sum(len(columns.values) for frame in body.frames for columns in frame.points)
+    if points > rules.MAX_BATCH_POINTS:
+        raise InvalidRequest(
+            reason=f"there are more than {rules.MAX_BATCH_POINTS} points", fix="Send fewer at once"
+        )
+    batch = runs.Batch(body.writer, body.first, len(body.frames), body.clock)
+
+    def work(tx: Transaction) -> wire.Stored:
+        last, notes = runs.store_records(
+            tx, call.actor, call.path["run"], batch, lambda said, position: _read(said, body.frames[position])
+        )
+        return wire.Stored(last=last, notes=notes)
+
+    return await call.services.db.awrite(work)
+
+
+def _read(said: Said, frame: wire.Frame) -> None:
+    for columns in frame.points:
+        said.add_points(columns.name, columns.steps, columns.times, columns.values)
+    for name, value in frame.params.items():
+        said.add_param(name, value)
+    for key, tag in frame.tags.items():
+        said.add_tag(key, tag)
+    for each in frame.artifacts:
+        said.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
+    said.inputs += frame.inputs
+    said.facts = rules.merge_facts(said.facts, frame.facts)
+    said.versions += frame.versions
+    said.log += frame.log
+    for words in frame.notes:
+        said.note(words[:1000])
+    said.resumed = said.resumed or frame.resumed
+    if frame.end is not None:
+        status = frame.end.status
+        if status not in rules.ENDED:
+            raise InvalidRequest(
+                reason=f"{status[:40]!r} is no end of a run", fix=f"Use {', '.join(rules.ENDED)}"
+            )
+        exit_code = frame.end.exit_code
+        if exit_code is not None and not -(2**31) <= exit_code < 2**31:
+            raise InvalidRequest(reason=f"{exit_code} is no exit code", fix="An exit code has 32 bits")
+        said.end = rules.End(status, exit_code, _moment(frame.end.at))
+
+
+def _moment(microseconds: int) -> int:
+    """A time that can be shown. Raises InvalidRequest."""
+    try:
+        to_datetime(microseconds)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(
+            reason=f"{microseconds} is no time", fix="Times are whole microseconds since 1970"
+        ) from None
+    return microseconds
+
+
+@table.route("DELETE", _RUN, status=204)
+async def delete_run(call: Call) -> Any:
+    """Delete a run that no version came out of, with all that it holds."""
+    return await call.commit(lambda tx: runs.delete_run(tx, call.actor, call.path["run"]))
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@table.route("GET", "/api/v1/runs", query=wire.RunQuery, returns=wire.RunPage)
+async def list_runs(call: Call) -> wire.RunPage:
+    """Runs that the caller may see, the newest first."""
+    query: wire.RunQuery = call.query
+    limit = page_limit(query)
+    search = _search(query, call.actor.default_namespace)
+    after = decode_cursor(query.cursor, int)
+    found = await call.read(
+        lambda tx: runs.list_runs(tx, call.actor, search, after[0] if after else None, limit + 1)
+    )
+    page, cursor = cut(found, limit, lambda item: (item.run.id,))
+    return wire.RunPage(items=[_listed(item) for item in page], next_cursor=cursor)
+
+
+def _search(query: wire.RunQuery, default_namespace: str | None) -> RunSearch:
+    namespace, experiment = query.namespace, query.experiment
+    if experiment is not None:
+        if "/" in experiment or namespace is None:
+            name = rules.parse_experiment(experiment, default_namespace)
+            namespace, experiment = name.namespace, name.name
+        else:
+            experiment = rules.parse_experiment(experiment, namespace).name
+    return RunSearch(
+        namespace=namespace.lower() if namespace is not None else None,
+        experiment=experiment,
+        status=rules.check_status(query.status) if query.status is not None else None,
+        name=query.name,
+        parent="" if query.parent == "none" else query.parent,
+        tags=tuple(parse_tag(text) for text in query.tag),
+        params=tuple(parse_tag(text) for text in query.param),
+        metrics=tuple(parse_metric(text) for text in query.metric),
+        dataset=query.dataset,
+        created_by=query.created_by,
+    )
+
+
+@table.route("GET", _RUN, returns=wire.RunDetails)
+async def show_run(call: Call) -> wire.RunDetails:
+    """All of a run but its points, its log and the bytes of its files."""
+    return _details(await call.read(lambda tx: runs.show_run(tx, call.actor, call.path["run"])))
+
+
+@table.route("GET", f"{_RUN}/series", query=wire.SeriesQuery, returns=wire.Series)
+async def read_series(call: Call) -> wire.Series:
+    """A metric by step and time, sampled when it is long, so that the chart stays the same."""
+    query: wire.SeriesQuery = call.query
+    if not 2 <= query.points <= series.MOST_POINTS:
+        raise InvalidRequest(reason=f"points is {query.points}, it may be 2 to {series.MOST_POINTS}")
+    if query.by not in ("step", "time"):
+        raise InvalidRequest(reason=f"{query.by[:40]!r} is no order of points", fix="Use step or time")
+    for step in (query.from_step, query.to_step):
+        if step is not None and not -(2**63) <= step < 2**63:
+            raise InvalidRequest(reason="a step has 64 bits", fix="Give a smaller number")
+    found = await call.read(
+        lambda tx: runs.read_series(
+            tx,
+            call.actor,
+            call.path["run"],
+            query.metric,
+            from_step=query.from_step,
+            to_step=query.to_step,
+            most_points=query.points,
+            by_time=query.by == "time",
+        )
+    )
+    return wire.Series(
+        run=call.path["run"],
+        metric=found.metric.name,
+        steps=found.points.steps.tolist(),
+        times=found.points.times.tolist(),
+        values=_plain(found.points.values),
+        count=found.metric.count,
+        sampled=found.sampled,
+    )
+
+
+def _plain(values: array[float]) -> list[float | str]:
+    plain: list[float | str] = [*values]
+    return plain if math.isfinite(sum(values)) else [number_to_json(value) for value in values]
+
+
+@table.route("GET", f"{_RUN}/artifacts/{{path:path}}", returns="application/octet-stream")
+async def get_artifact(call: Call) -> Response:
+    """A file of a run; Range and If-None-Match are honoured, the ETag is the file's digest."""
+    path = call.request.path_params["path"]
+    file = await call.point(lambda tx: runs.find_artifact(tx, call.actor, call.path["run"], path))
+    if call.matches(f'"{file.digest}"'):
+        return Response(status_code=304, headers={"etag": f'"{file.digest}"'})
+    return await files.bytes_response(call.request, call.services, file, {})
+
+
+@table.route("GET", f"{_RUN}/log", query=wire.LogQuery, returns=wire.LogPart)
+async def read_log(call: Call) -> wire.LogPart:
+    """What the run printed, from a position on; ask again from `end` while there may be more."""
+    position = max(0, min(call.query.position, 2**53))
+    text, end, more = await call.read(lambda tx: runs.read_log(tx, call.actor, call.path["run"], position))
+    return wire.LogPart(text=text, end=end, more=more)
+
+
+# --- experiments -----------------------------------------------------------------------------------------
+
+
+@table.route("GET", "/api/v1/experiments", query=wire.ExperimentQuery, returns=wire.ExperimentPage)
+async def list_experiments(call: Call) -> wire.ExperimentPage:
+    """Experiments that the caller may see, those with the newest runs first."""
+    query: wire.ExperimentQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int, int)
+    found = await call.read(
+        lambda tx: runs.list_experiments(tx, call.actor, query.namespace, before, limit + 1)
+    )
+    page, cursor = cut(found, limit, lambda item: (item.updated_at, item.id))
+    return wire.ExperimentPage(items=[_experiment(item) for item in page], next_cursor=cursor)
+
+
+@table.route(
+    "PATCH",
+    "/api/v1/experiments/{namespace}/{name}",
+    body=wire.DescribeExperiment,
+    returns=wire.Experiment,
+)
+async def describe_experiment(call: Call) -> Any:
+    """Say what an experiment is about."""
+    body: wire.DescribeExperiment = call.body
+    return await call.commit(
+        lambda tx: _experiment(runs.describe_experiment(tx, call.actor, call.model, body.description))
+    )
+
+
+# --- shapes ----------------------------------------------------------------------------------------------
+
+
+def _common(run: Run, is_silent: bool) -> dict[str, Any]:
+    seconds = None if run.ended_at is None else (run.ended_at - run.started_at) / MICROSECONDS
+    return {
+        "id": run.uid,
+        "name": run.name,
+        "experiment": run.experiment_ref,
+        "namespace": run.namespace,
+        "parent": run.parent,
+        "status": run.status,
+        "stale": is_silent,
+        "exit_code": run.exit_code,
+        "started_at": time_text(run.started_at),
+        "ended_at": optional_time(run.ended_at),
+        "seconds": seconds,
+        "created_by": run.created_by,
+        "heard_at": time_text(run.heard_at),
+    }
+
+
+def _listed(item: runs.ListedRun) -> wire.Run:
+    return wire.Run(
+        **_common(item.run, item.is_silent),
+        params=dict(item.params),
+        metrics=dict(item.metrics),
+        tags=dict(item.tags),
+    )
+
+
+def _details(view: runs.RunView) -> wire.RunDetails:
+    run = view.run
+    return wire.RunDetails(
+        **_common(run, view.is_silent),
+        params=dict(view.params),
+        metrics={metric.name: number_to_json(metric.value) for metric in view.metrics},
+        tags=dict(view.tags),
+        series=[
+            wire.RunMetric(
+                name=metric.name,
+                value=number_to_json(metric.value),
+                step=metric.step,
+                at=_time_or_number(metric.at),
+                least=metric.least,
+                most=metric.most,
+                count=metric.count,
+                not_finite=metric.special_count,
+            )
+            for metric in view.metrics
+        ],
+        inputs=[dict(entry) for entry in view.inputs],
+        artifacts=[
+            wire.RunArtifact(path=a.path, digest=a.digest, size=a.size_bytes, media_type=a.media_type)
+            for a in view.artifacts
+        ],
+        versions=list(view.versions),
+        facts=load_json(run.facts),
+        notes=load_json(run.notes),
+        log_bytes=run.log_bytes,
+        clock_skew_seconds=runs.skew_seconds(run),
+    )
+
+
+def _time_or_number(moment: int) -> str:
+    """A point's time is whatever the training's clock said, even what no calendar knows."""
+    try:
+        return time_text(moment)
+    except (ValueError, OverflowError, OSError):
+        return str(moment)
+
+
+def _experiment(found: Experiment) -> wire.Experiment:
+    return wire.Experiment(
+        name=f"{found.namespace}/{found.name}",
+        description=found.description,
+        runs=found.run_count,
+        created_at=time_text(found.created_at),
+        created_by=found.created_by,
+        updated_at=time_text(found.updated_at),
+    )

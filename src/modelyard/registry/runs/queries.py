@@ -1,0 +1,428 @@
+"""SQL of runs: what one run holds. Lists of runs are in run_lists.py, series in series_queries.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    experiments,
+    models,
+    namespaces,
+    run_artifacts,
+    run_inputs,
+    run_log,
+    run_metrics,
+    run_params,
+    run_points,
+    run_tags,
+    run_versions,
+    run_writers,
+    runs,
+    versions,
+)
+from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.registry.access.queries import namespace_role
+from modelyard.registry.access.rules import Place
+from modelyard.registry.runs.rules import Artifact
+
+_p = sa.bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: int
+    uid: str
+    place: Place
+    """Of its namespace, with what the actor is there."""
+    namespace_id: int
+    experiment_id: int
+    experiment: str
+    name: str
+    parent: str | None
+    status: str
+    exit_code: int | None
+    started_at: int
+    ended_at: int | None
+    heard_at: int
+    clock_skew: int
+    facts: str
+    notes: str
+    log_bytes: int
+    created_at: int
+    created_by: str
+
+    @property
+    def namespace(self) -> str:
+        assert self.place.namespace is not None
+        return self.place.namespace
+
+    @property
+    def experiment_ref(self) -> str:
+        return f"{self.namespace}/{self.experiment}"
+
+
+RUN_COLUMNS = (
+    runs.c.id,
+    runs.c.uid,
+    namespaces.c.name,
+    namespaces.c.visibility,
+    runs.c.namespace_id,
+    runs.c.experiment_id,
+    experiments.c.name,
+    runs.c.name,
+    runs.c.parent,
+    runs.c.status,
+    runs.c.exit_code,
+    runs.c.started_at,
+    runs.c.ended_at,
+    runs.c.heard_at,
+    runs.c.clock_skew,
+    runs.c.facts,
+    runs.c.notes,
+    runs.c.log_bytes,
+    runs.c.created_at,
+    actors.c.name,
+)
+RUNS = (
+    runs.join(namespaces, namespaces.c.id == runs.c.namespace_id)
+    .join(experiments, experiments.c.id == runs.c.experiment_id)
+    .join(actors, actors.c.id == runs.c.created_by)
+)
+
+
+def to_run(row: Sequence[Any]) -> Run:
+    """A row of RUN_COLUMNS and then the actor's role on the namespace."""
+    place = Place(row[2], None, Role(row[-1]), Visibility(row[3]))
+    return Run(row[0], row[1], place, *row[4:-1])
+
+
+_FIND_RUN = Statement(
+    sa.select(*RUN_COLUMNS, namespace_role(_p("actor_id"), namespaces.c.id))
+    .select_from(RUNS)
+    .where(runs.c.uid == _p("uid"))
+)
+
+
+def find_run(tx: Transaction, actor: Actor, uid: str) -> Run | None:
+    row = tx.one(_FIND_RUN, actor_id=actor.id, uid=uid)
+    return to_run(row) if row else None
+
+
+# --- experiments -----------------------------------------------------------------------------------------
+
+_ENSURE_EXPERIMENT = Statement(
+    postgresql.insert(experiments)
+    .values(
+        namespace_id=_p("namespace_id"),
+        name=_p("name"),
+        created_at=_p("now"),
+        created_by=_p("actor_id"),
+        updated_at=_p("now"),
+        run_count=1,
+    )
+    .on_conflict_do_update(
+        index_elements=["namespace_id", "name"],
+        set_={"updated_at": _p("now"), "run_count": experiments.c.run_count + 1},
+    )
+    .returning(experiments.c.id)
+)
+
+
+def count_run_in_experiment(tx: Transaction, actor: Actor, namespace_id: int, name: str) -> int:
+    """The experiment's id; made when it is missing."""
+    row = tx.one(_ENSURE_EXPERIMENT, namespace_id=namespace_id, name=name, now=tx.now, actor_id=actor.id)
+    assert row is not None
+    return int(row[0])
+
+
+_LEAVE_EXPERIMENT = Statement(
+    experiments.update()
+    .where(experiments.c.id == _p("experiment_id"))
+    .values(run_count=experiments.c.run_count - 1)
+)
+
+# --- beginning and ending --------------------------------------------------------------------------------
+
+_INSERT_RUN = Statement(
+    runs.insert()
+    .values(
+        uid=_p("uid"),
+        namespace_id=_p("namespace_id"),
+        experiment_id=_p("experiment_id"),
+        name=_p("name"),
+        parent=_p("parent", required=True),
+        status=_p("status"),
+        started_at=_p("started_at"),
+        heard_at=_p("now"),
+        created_at=_p("now"),
+        created_by=_p("actor_id"),
+    )
+    .returning(runs.c.id)
+)
+
+
+def insert_run(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    uid: str,
+    namespace_id: int,
+    experiment_id: int,
+    name: str,
+    parent: str | None,
+    status: str,
+    started_at: int,
+) -> int:
+    row = tx.one(
+        _INSERT_RUN,
+        uid=uid,
+        namespace_id=namespace_id,
+        experiment_id=experiment_id,
+        name=name,
+        parent=parent,
+        status=status,
+        started_at=started_at,
+        now=tx.now,
+        actor_id=actor.id,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+_HEAR = Statement(
+    runs.update()
+    .where(runs.c.id == _p("run_id"))
+    .values(heard_at=_p("now"), clock_skew=_p("clock_skew"), log_bytes=_p("log_bytes"))
+)
+
+
+def hear(tx: Transaction, run_id: int, clock_skew: int, log_bytes: int) -> None:
+    tx.run(_HEAR, run_id=run_id, now=tx.now, clock_skew=clock_skew, log_bytes=log_bytes)
+
+
+def set_status(tx: Transaction, run_id: int, status: str, exit_code: int | None, ended_at: int | None) -> None:
+    values = {"status": status, "exit_code": exit_code, "ended_at": ended_at}
+    tx.execute(runs.update().where(runs.c.id == run_id).values(values))
+
+
+def set_facts(tx: Transaction, run_id: int, facts: Mapping[str, Any]) -> None:
+    tx.execute(runs.update().where(runs.c.id == run_id).values(facts=dump_json(dict(facts))))
+
+
+def set_notes(tx: Transaction, run_id: int, notes: Sequence[str]) -> None:
+    tx.execute(runs.update().where(runs.c.id == run_id).values(notes=dump_json(list(notes))))
+
+
+def delete_run(tx: Transaction, run: Run) -> None:
+    """With all that belongs to it; its bytes go at the next collection."""
+    own = sa.select(run_metrics.c.id).where(run_metrics.c.run_id == run.id)
+    tx.execute(run_points.delete().where(run_points.c.metric_id.in_(own)))
+    for table in (run_metrics, run_params, run_tags, run_inputs, run_artifacts, run_log, run_writers):
+        tx.execute(table.delete().where(table.c.run_id == run.id))
+    tx.execute(runs.delete().where(runs.c.id == run.id))
+    tx.run(_LEAVE_EXPERIMENT, experiment_id=run.experiment_id)
+
+
+# --- writers ---------------------------------------------------------------------------------------------
+
+_FIND_LAST = Statement(
+    sa.select(run_writers.c.last_number).where(
+        run_writers.c.run_id == _p("run_id"), run_writers.c.writer == _p("writer")
+    )
+)
+_SET_LAST = Statement(
+    postgresql.insert(run_writers)
+    .values(run_id=_p("run_id"), writer=_p("writer"), last_number=_p("last_number"))
+    .on_conflict_do_update(index_elements=["run_id", "writer"], set_={"last_number": _p("last_number")})
+)
+
+
+def find_last_number(tx: Transaction, run_id: int, writer: str) -> int:
+    """0 for a writer that has said nothing yet."""
+    row = tx.one(_FIND_LAST, run_id=run_id, writer=writer)
+    return int(row[0]) if row else 0
+
+
+def set_last_number(tx: Transaction, run_id: int, writer: str, number: int) -> None:
+    tx.run(_SET_LAST, run_id=run_id, writer=writer, last_number=number)
+
+
+# --- params, tags, inputs, artifacts, log, versions ------------------------------------------------------
+
+_SET_PARAM = Statement(
+    postgresql.insert(run_params)
+    .values(run_id=_p("run_id"), name=_p("name"), value=_p("value"))
+    .on_conflict_do_update(index_elements=["run_id", "name"], set_={"value": _p("value")})
+)
+_SET_TAG = Statement(
+    postgresql.insert(run_tags)
+    .values(run_id=_p("run_id"), key=_p("key"), value=_p("value"))
+    .on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": _p("value")})
+)
+_DELETE_TAG = Statement(run_tags.delete().where(run_tags.c.run_id == _p("run_id"), run_tags.c.key == _p("key")))
+_SET_ARTIFACT = Statement(
+    postgresql.insert(run_artifacts)
+    .values(
+        run_id=_p("run_id"),
+        path=_p("path"),
+        digest=_p("digest"),
+        size_bytes=_p("size_bytes"),
+        media_type=_p("media_type"),
+        at=_p("now"),
+    )
+    .on_conflict_do_update(
+        index_elements=["run_id", "path"],
+        set_={
+            "digest": _p("digest"),
+            "size_bytes": _p("size_bytes"),
+            "media_type": _p("media_type"),
+            "at": _p("now"),
+        },
+    )
+)
+_SET_INPUT = Statement(
+    postgresql.insert(run_inputs)
+    .values(
+        run_id=_p("run_id"),
+        name=_p("name"),
+        digest=_p("digest"),
+        entry=_p("entry"),
+        at=_p("now"),
+        actor_id=_p("actor_id"),
+    )
+    .on_conflict_do_update(index_elements=["run_id", "name", "digest"], set_={"entry": _p("entry")})
+)
+_ADD_LOG = Statement(run_log.insert().values(run_id=_p("run_id"), position=_p("position"), text=_p("text")))
+_ADD_VERSION = Statement(
+    postgresql.insert(run_versions)
+    .values(run_id=_p("run_id"), version_id=_p("version_id"))
+    .on_conflict_do_nothing()
+)
+
+
+def count_names(tx: Transaction, table: sa.Table, run_id: int) -> int:
+    query = sa.select(sa.func.count()).select_from(table).where(table.c.run_id == run_id)
+    return int(tx.execute(query).scalar_one())
+
+
+def set_params(tx: Transaction, run_id: int, params: Mapping[str, str]) -> None:
+    """name → JSON."""
+    tx.run_many(_SET_PARAM, [{"run_id": run_id, "name": n, "value": v} for n, v in params.items()])
+
+
+def set_tags(tx: Transaction, run_id: int, tags: Mapping[str, str | None]) -> None:
+    """None takes a tag away."""
+    for key, value in tags.items():
+        if value is None:
+            tx.run(_DELETE_TAG, run_id=run_id, key=key)
+        else:
+            tx.run(_SET_TAG, run_id=run_id, key=key, value=value)
+
+
+def set_artifacts(tx: Transaction, run_id: int, artifacts: Iterable[Artifact]) -> None:
+    for each in artifacts:
+        tx.run(
+            _SET_ARTIFACT,
+            run_id=run_id,
+            path=each.path,
+            digest=each.digest,
+            size_bytes=each.size_bytes,
+            media_type=each.media_type,
+            now=tx.now,
+        )
+
+
+def set_input(tx: Transaction, actor: Actor, run_id: int, name: str, digest: str, entry: str) -> None:
+    tx.run(_SET_INPUT, run_id=run_id, name=name, digest=digest, entry=entry, now=tx.now, actor_id=actor.id)
+
+
+def add_log(tx: Transaction, run_id: int, position: int, text: str) -> None:
+    tx.run(_ADD_LOG, run_id=run_id, position=position, text=text)
+
+
+def add_version(tx: Transaction, run_id: int, version_id: int) -> None:
+    tx.run(_ADD_VERSION, run_id=run_id, version_id=version_id)
+
+
+_LIST_PARAMS = Statement(
+    sa.select(run_params.c.name, run_params.c.value)
+    .where(run_params.c.run_id == _p("run_id"))
+    .order_by(run_params.c.name)
+)
+_LIST_TAGS = Statement(
+    sa.select(run_tags.c.key, run_tags.c.value)
+    .where(run_tags.c.run_id == _p("run_id"))
+    .order_by(run_tags.c.key)
+)
+_LIST_INPUTS = Statement(
+    sa.select(run_inputs.c.entry)
+    .where(run_inputs.c.run_id == _p("run_id"))
+    .order_by(run_inputs.c.at, run_inputs.c.name)
+)
+_ARTIFACT = (
+    run_artifacts.c.path,
+    run_artifacts.c.digest,
+    run_artifacts.c.size_bytes,
+    run_artifacts.c.media_type,
+)
+_LIST_ARTIFACTS = Statement(
+    sa.select(*_ARTIFACT).where(run_artifacts.c.run_id == _p("run_id")).order_by(run_artifacts.c.path)
+)
+_FIND_ARTIFACT = Statement(
+    sa.select(*_ARTIFACT).where(run_artifacts.c.run_id == _p("run_id"), run_artifacts.c.path == _p("path"))
+)
+_LIST_LOG = Statement(
+    sa.select(run_log.c.position, run_log.c.text)
+    .where(run_log.c.run_id == _p("run_id"), run_log.c.position >= _p("position"))
+    .order_by(run_log.c.position)
+    .limit(_p("limit"))
+)
+_LIST_VERSIONS = Statement(
+    sa.select(namespaces.c.name, models.c.name, versions.c.number)
+    .select_from(
+        run_versions.join(versions, versions.c.id == run_versions.c.version_id)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+    )
+    .where(run_versions.c.run_id == _p("run_id"))
+    .order_by(run_versions.c.version_id)
+)
+
+
+def list_params(tx: Transaction, run_id: int) -> dict[str, Any]:
+    return {name: load_json(value) for name, value in tx.all(_LIST_PARAMS, run_id=run_id)}
+
+
+def list_tags(tx: Transaction, run_id: int) -> dict[str, str]:
+    return {row[0]: row[1] for row in tx.all(_LIST_TAGS, run_id=run_id)}
+
+
+def list_inputs(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
+    return [load_json(row[0]) for row in tx.all(_LIST_INPUTS, run_id=run_id)]
+
+
+def list_artifacts(tx: Transaction, run_id: int) -> list[Artifact]:
+    return [Artifact(*row) for row in tx.all(_LIST_ARTIFACTS, run_id=run_id)]
+
+
+def find_artifact(tx: Transaction, run_id: int, path: str) -> Artifact | None:
+    row = tx.one(_FIND_ARTIFACT, run_id=run_id, path=path)
+    return Artifact(*row) if row else None
+
+
+def list_log(tx: Transaction, run_id: int, position: int, limit: int) -> list[tuple[int, str]]:
+    """(where it begins, text) of the pieces from `position` on."""
+    return [(row[0], row[1]) for row in tx.all(_LIST_LOG, run_id=run_id, position=position, limit=limit)]
+
+
+def list_versions(tx: Transaction, run_id: int) -> list[str]:
+    """References of the versions that came out of the run."""
+    return [f"{row[0]}/{row[1]}:{row[2]}" for row in tx.all(_LIST_VERSIONS, run_id=run_id)]

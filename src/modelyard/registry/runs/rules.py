@@ -1,0 +1,228 @@
+"""What a run may hold, when it counts as silent, and how what it says is made storable. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.errors import Invalid, InvalidRequest
+from modelyard.domain.names import ModelName
+from modelyard.domain.record import NON_FINITE
+from modelyard.registry.runs.series import Points
+
+RUNNING = "running"
+ENDED = ("finished", "failed", "killed")
+STATUSES = (RUNNING, *ENDED)
+STALE = "stale"
+"""Not a status that is stored: running, and silent for too long."""
+
+SILENT_MICROSECONDS = 300 * 1_000_000
+"""Clients say something every half minute."""
+SKEW_MICROSECONDS = 60 * 1_000_000
+"""Clocks that differ by less count as equal."""
+
+MAX_METRICS = 20_000
+MAX_PARAMS = 20_000
+MAX_TAGS = 1_000
+MAX_INPUTS = 1_000
+MAX_ARTIFACTS = 10_000
+MAX_NOTES = 100
+MAX_NAME = 500
+MAX_PARAM = 20_000
+MAX_TAG = 5_000
+MAX_RUN_NAME = 200
+MAX_LOG_BYTES = 16 * 1024 * 1024
+MAX_FACTS_BYTES = 2 * 1024 * 1024
+MAX_FRAMES = 1_000
+MAX_BATCH_POINTS = 200_000
+
+_UID = re.compile(r"[0-9a-f]{32}\Z")
+_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
+
+
+def parse_uid(text: str) -> str:
+    """Raises Invalid."""
+    if not _UID.match(text):
+        raise Invalid(
+            reason=f"{text[:60]!r} is not the id of a run",
+            fix="An id is 32 hex digits, made up by whoever begins the run",
+        )
+    return text
+
+
+def parse_experiment(text: str, default_namespace: str | None) -> ModelName:
+    """`namespace/name`, or a name in the default namespace; "" is the experiment `default`. Raises InvalidName."""
+    return ModelName.parse(text or "default", None if "/" in text else default_namespace)
+
+
+def is_silent(status: str, heard_at: int, now: int) -> bool:
+    """Whether a run that should be running has not been heard of for too long."""
+    return status == RUNNING and heard_at < now - SILENT_MICROSECONDS
+
+
+# --- what a frame says -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    status: str
+    exit_code: int | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    path: str
+    digest: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(slots=True)
+class Said:
+    """All frames of a batch that are new, together and storable."""
+
+    points: dict[str, Points] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    """Name → JSON; of several values of a name the last one."""
+    tags: dict[str, str | None] = field(default_factory=dict)
+    """None takes a tag away."""
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    versions: list[str] = field(default_factory=list)
+    log: str = ""
+    notes: list[str] = field(default_factory=list)
+    end: End | None = None
+    resumed: bool = False
+
+    def note(self, words: str) -> None:
+        if words not in self.notes:
+            self.notes.append(words)
+
+    def name(self, text: str, what: str) -> str:
+        """A name that fits, cut if need be."""
+        clean = text.strip() or "unnamed"
+        if len(clean) > MAX_NAME:
+            self.note(f"The name of {what} beginning with {clean[:40]!r} was cut to {MAX_NAME} characters.")
+        return clean[:MAX_NAME]
+
+    def add_points(
+        self, name: str, steps: Sequence[int], times: Sequence[int], values: Sequence[float | str]
+    ) -> None:
+        """Raises InvalidRequest for columns that do not fit together."""
+        if not len(steps) == len(times) == len(values):
+            raise InvalidRequest(
+                reason=f"the columns of metric {name[:60]!r} have {len(steps)} steps, {len(times)} times and "
+                f"{len(values)} values",
+                fix="Send as many of each",
+            )
+        points = self.points.setdefault(self.name(name, "a metric"), Points())
+        points.steps.extend(_whole(steps))
+        points.times.extend(_whole(times))
+        points.values.extend(_numbers(values))
+
+    def add_param(self, name: str, value: Any) -> None:
+        text = canonical_json(_finite(value)).decode()
+        length = len(value) if isinstance(value, str) else len(text)
+        if length > MAX_PARAM:
+            self.note(f"The value of param {name[:60]!r} has {length} characters and was cut to {MAX_PARAM}.")
+            whole = value if isinstance(value, str) else text
+            text = canonical_json(whole[: MAX_PARAM - 1] + "…").decode()
+        self.params[self.name(name, "a param")] = text
+
+    def add_tag(self, key: str, value: str | None) -> None:
+        if value is not None and len(value) > MAX_TAG:
+            self.note(f"The value of tag {key[:60]!r} was cut to {MAX_TAG} characters.")
+            value = value[:MAX_TAG]
+        self.tags[self.name(key, "a tag")] = value
+
+
+def _whole(values: Sequence[int]) -> array[int]:
+    try:
+        return array("q", values)
+    except OverflowError:
+        return array("q", [min(_MOST_INT, max(_LEAST_INT, value)) for value in values])
+
+
+def _numbers(values: Sequence[float | str]) -> array[float]:
+    try:
+        return array("d", values)  # type: ignore[arg-type]
+    except TypeError:
+        return array("d", [_number(value) for value in values])
+
+
+def _number(value: float | str) -> float:
+    """Raises InvalidRequest."""
+    if not isinstance(value, str):
+        return float(value)
+    if value not in NON_FINITE:
+        raise InvalidRequest(
+            reason=f"{value[:60]!r} is no number", fix='Send a number, "NaN", "Infinity" or "-Infinity"'
+        )
+    return NON_FINITE[value]
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for what is not finite: there it is text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def merge_facts(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects grow by their keys, all else is replaced."""
+    merged = dict(known)
+    for name, value in told.items():
+        before = merged.get(name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[name] = {**before, **value}
+        else:
+            merged[name] = value
+    return merged
+
+
+def cut_utf8(text: str, room_bytes: int) -> str:
+    """The beginning of the text that takes at most so many bytes."""
+    return text.encode("utf-8")[: max(0, room_bytes)].decode("utf-8", "ignore")
+
+
+# --- searching -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunSearch:
+    """All given conditions hold at once."""
+
+    namespace: str | None = None
+    experiment: str | None = None
+    status: str | None = None
+    """One of STATUSES, or STALE."""
+    name: str | None = None
+    """What the name begins with, whatever the case."""
+    parent: str | None = None
+    """Uid of the run they are nested in; "": of none."""
+    tags: tuple[tuple[str, str | None], ...] = ()
+    params: tuple[tuple[str, str | None], ...] = ()
+    """(name, value as text; None: any)."""
+    metrics: tuple[tuple[str, str, float], ...] = ()
+    """Of the newest value: (name, one of < <= > >= =, bound)."""
+    dataset: str | None = None
+    """Digest of an input."""
+    created_by: str | None = None
+
+
+def check_status(word: str) -> str:
+    """Raises Invalid."""
+    if word not in (*STATUSES, STALE):
+        raise Invalid(reason=f"{word[:40]!r} is no status of a run", fix=f"Use {', '.join((*STATUSES, STALE))}")
+    return word

@@ -1,0 +1,207 @@
+"""A metric's points: how a block is laid out, what its summary says, and how a chart samples them. Pure.
+
+A block of n points, all numbers little-endian:
+
+    n × int64    step
+    n × int64    time, microseconds since 1970 UTC, by the clock of the machine that trains
+    n × float64  value
+
+Points lie in the order of arrival, which is the order in which one writer logged them. Steps may repeat and
+go back; whoever reads sorts them.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+BLOCK_POINTS = 512
+"""A block with fewer is filled up before the next one begins."""
+MOST_POINTS = 5000
+"""In one answer."""
+_EXACT_POINTS = 131_072
+"""Up to so many points the blocks themselves are read; above, their summaries are fine enough."""
+_NUMBER_BYTES = 8
+
+
+@dataclass(slots=True)
+class Points:
+    """Three columns of equal length."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    times: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def extend(self, other: Points) -> None:
+        self.steps.extend(other.steps)
+        self.times.extend(other.times)
+        self.values.extend(other.values)
+
+    def part(self, start: int, end: int) -> Points:
+        return Points(self.steps[start:end], self.times[start:end], self.values[start:end])
+
+    def chosen(self, positions: Sequence[int]) -> Points:
+        return Points(
+            array("q", [self.steps[i] for i in positions]),
+            array("q", [self.times[i] for i in positions]),
+            array("d", [self.values[i] for i in positions]),
+        )
+
+    def blocks(self) -> Iterator[Points]:
+        for start in range(0, len(self), BLOCK_POINTS):
+            yield self.part(start, start + BLOCK_POINTS)
+
+
+def _little(column: array[int] | array[float]) -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
+def pack(points: Points) -> bytes:
+    return b"".join(_little(column) for column in (points.steps, points.times, points.values))
+
+
+def unpack(block: bytes | memoryview) -> Points:
+    """Raises ValueError for what is no block."""
+    size, rest = divmod(len(block), 3 * _NUMBER_BYTES)
+    if rest:
+        raise ValueError(f"{len(block)} bytes are no block of points")
+    found = Points()
+    width = size * _NUMBER_BYTES
+    found.steps.frombytes(block[:width])
+    found.times.frombytes(block[width : 2 * width])
+    found.values.frombytes(block[2 * width :])
+    if sys.byteorder == "big":
+        for column in (found.steps, found.times, found.values):
+            column.byteswap()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    value: float
+    step: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of points without looking at them. least, most: of the finite values; None: there is none."""
+
+    count: int
+    special_count: int
+    """NaN and infinite values."""
+    first_step: int
+    last_step: int
+    """The lowest and the highest, not those of the first and the last point."""
+    first_at: int
+    last_at: int
+    least: Extreme | None
+    most: Extreme | None
+
+
+def summarise(points: Points) -> Summary:
+    """Of at least one point."""
+    values = points.values
+    # A sum is finite only when every term is; the reverse fails for huge terms, which costs a second look.
+    positions: Sequence[int] = range(len(values))
+    if not math.isfinite(sum(values)):
+        positions = [i for i in positions if math.isfinite(values[i])]
+    least = most = None
+    if len(positions) == len(values):
+        least = _extreme(points, values.index(min(values)))
+        most = _extreme(points, values.index(max(values)))
+    elif positions:
+        least = _extreme(points, min(positions, key=values.__getitem__))
+        most = _extreme(points, max(positions, key=values.__getitem__))
+    return Summary(
+        len(values),
+        len(values) - len(positions),
+        min(points.steps),
+        max(points.steps),
+        min(points.times),
+        max(points.times),
+        least,
+        most,
+    )
+
+
+def _extreme(points: Points, position: int) -> Extreme:
+    return Extreme(points.values[position], points.steps[position], points.times[position])
+
+
+# --- reading for a chart ---------------------------------------------------------------------------------
+
+
+def reads_blocks(summaries: Sequence[Summary]) -> bool:
+    """Whether a chart of these blocks looks at their points, or at their summaries alone."""
+    return sum(s.count for s in summaries) <= _EXACT_POINTS
+
+
+def ordered(points: Points, *, by_time: bool) -> Points:
+    """By step (then time), or by time (then step); equal ones as they arrived."""
+    first, second = (points.times, points.steps) if by_time else (points.steps, points.times)
+    if all(map(_in_order, first, first[1:])):
+        return points
+    return points.chosen(sorted(range(len(points)), key=lambda i: (first[i], second[i])))
+
+
+def _in_order(one: int, next_one: int) -> bool:
+    return one <= next_one
+
+
+def within(points: Points, from_step: int | None, to_step: int | None) -> Points:
+    """Those of the steps from_step to to_step, both included."""
+    low = -(2**63) if from_step is None else from_step
+    high = 2**63 if to_step is None else to_step
+    if all(low <= step <= high for step in (min(points.steps), max(points.steps))):
+        return points
+    return points.chosen([i for i, step in enumerate(points.steps) if low <= step <= high])
+
+
+def sample(points: Points, most_points: int) -> Points:
+    """At most so many points that draw the same picture: of each bucket the least and the most, and both ends.
+
+    A value that is not finite is kept as the only one of its bucket that is not drawn: it stands for a gap.
+    """
+    if len(points) <= most_points:
+        return points
+    buckets = max(1, (most_points - 2) // 2)
+    kept = {0, len(points) - 1}
+    for number in range(buckets):
+        start = len(points) * number // buckets
+        end = len(points) * (number + 1) // buckets
+        if start == end:
+            continue
+        found = summarise(points.part(start, end))
+        values = points.values
+        for extreme in (found.least, found.most):
+            kept.add(start if extreme is None else values.index(extreme.value, start, end))
+    return points.chosen(sorted(kept))
+
+
+def sample_summaries(summaries: Sequence[Summary], most_points: int) -> Points:
+    """As `sample`, from the summaries of blocks, whose points nobody looks at."""
+    known = sorted((s for s in summaries if s.least and s.most), key=lambda s: s.first_step)
+    buckets = max(1, min(len(known), most_points // 2))
+    chosen: list[Extreme] = []
+    for number in range(buckets):
+        group = known[len(known) * number // buckets : len(known) * (number + 1) // buckets]
+        if not group:
+            continue
+        least = min((s.least for s in group if s.least), key=lambda e: e.value)
+        most = max((s.most for s in group if s.most), key=lambda e: e.value)
+        chosen += [least] if least == most else sorted((least, most), key=lambda e: e.step)
+    return Points(
+        array("q", [e.step for e in chosen]),
+        array("q", [e.at for e in chosen]),
+        array("d", [e.value for e in chosen]),
+    )

@@ -1,0 +1,276 @@
+"""SQL of metrics and the blocks of their points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.db.statement import Statement
+from modelyard.db.tables import run_metrics, run_points
+from modelyard.db.transaction import Transaction
+from modelyard.domain.record import number_from_json, number_to_json
+from modelyard.registry.runs.series import BLOCK_POINTS, Extreme, Points, Summary, pack, summarise, unpack
+
+_p = sa.bindparam
+_NAMES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The newest value of a metric, and what the whole series says."""
+
+    id: int
+    name: str
+    value: float
+    step: int
+    at: int
+    least: float | None
+    most: float | None
+    count: int
+    special_count: int
+    next_block: int
+
+
+_METRIC = (
+    run_metrics.c.id,
+    run_metrics.c.name,
+    run_metrics.c.last_value,
+    run_metrics.c.last_text,
+    run_metrics.c.last_step,
+    run_metrics.c.last_at,
+    run_metrics.c.least,
+    run_metrics.c.most,
+    run_metrics.c.count,
+    run_metrics.c.special_count,
+    run_metrics.c.next_chunk,
+)
+
+
+def _metric(row: Sequence[Any]) -> Metric:
+    value = row[2] if row[3] is None else number_from_json(row[3], "the value")
+    return Metric(row[0], row[1], value, *row[4:])
+
+
+_LIST_METRICS = Statement(
+    sa.select(*_METRIC).where(run_metrics.c.run_id == _p("run_id")).order_by(run_metrics.c.name)
+)
+_FIND_METRIC = Statement(
+    sa.select(*_METRIC).where(run_metrics.c.run_id == _p("run_id"), run_metrics.c.name == _p("name"))
+)
+
+
+def list_metrics(tx: Transaction, run_id: int) -> list[Metric]:
+    return [_metric(row) for row in tx.all(_LIST_METRICS, run_id=run_id)]
+
+
+def find_metric(tx: Transaction, run_id: int, name: str) -> Metric | None:
+    row = tx.one(_FIND_METRIC, run_id=run_id, name=name)
+    return _metric(row) if row else None
+
+
+def find_metrics(tx: Transaction, run_id: int, names: Sequence[str]) -> dict[str, Metric]:
+    if len(names) < 4:
+        found = [find_metric(tx, run_id, name) for name in names]
+        return {metric.name: metric for metric in found if metric is not None}
+    metrics: dict[str, Metric] = {}
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        some = names[start : start + _NAMES_AT_ONCE]
+        query = sa.select(*_METRIC).where(run_metrics.c.run_id == run_id, run_metrics.c.name.in_(some))
+        metrics |= {row[1]: _metric(row) for row in tx.rows(query)}
+    return metrics
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+_INSERT_METRIC = Statement(
+    run_metrics.insert()
+    .values(
+        run_id=_p("run_id"),
+        name=_p("name"),
+        last_value=_p("last_value", required=True),
+        last_text=_p("last_text", required=True),
+        last_step=_p("last_step"),
+        last_at=_p("last_at"),
+        least=_p("least", required=True),
+        most=_p("most", required=True),
+        count=_p("count"),
+        special_count=_p("special_count"),
+        next_chunk=_p("next_chunk"),
+    )
+    .returning(run_metrics.c.id)
+)
+_UPDATE_METRIC = Statement(
+    run_metrics.update()
+    .where(run_metrics.c.id == _p("metric_id"))
+    .values(
+        last_value=_p("last_value", required=True),
+        last_text=_p("last_text", required=True),
+        last_step=_p("last_step"),
+        last_at=_p("last_at"),
+        least=_p("least", required=True),
+        most=_p("most", required=True),
+        count=_p("count"),
+        special_count=_p("special_count"),
+        next_chunk=_p("next_chunk"),
+    )
+)
+_BLOCK = Statement(
+    sa.select(run_points.c.block).where(
+        run_points.c.metric_id == _p("metric_id"), run_points.c.number == _p("number")
+    )
+)
+_OF_SUMMARY = (
+    "count",
+    "special_count",
+    "first_step",
+    "last_step",
+    "first_at",
+    "last_at",
+    "least",
+    "least_step",
+    "least_at",
+    "most",
+    "most_step",
+    "most_at",
+    "block",
+)
+_SET_BLOCK = Statement(
+    postgresql.insert(run_points)
+    .values(
+        metric_id=_p("metric_id"),
+        number=_p("number"),
+        **{name: _p(name, required=True) for name in _OF_SUMMARY},
+    )
+    .on_conflict_do_update(
+        index_elements=["metric_id", "number"],
+        set_={name: _p(name, required=True) for name in _OF_SUMMARY},
+    )
+)
+
+
+def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], name: str, points: Points) -> None:
+    """Append to a series: its last block is filled up before new ones begin. At least one point."""
+    metric = known.get(name)
+    told = summarise(points)
+    number = 1 if metric is None else metric.next_block
+    begun = 0 if metric is None else metric.count % BLOCK_POINTS
+    written = points
+    if metric is not None and begun:
+        number -= 1
+        row = tx.one(_BLOCK, metric_id=metric.id, number=number)
+        assert row is not None
+        written = unpack(bytes(row[0]))
+        written.extend(points)
+    blocks = list(written.blocks())
+    values = {**_last(metric, points), **_totals(metric, told), "next_chunk": number + len(blocks)}
+    if metric is None:
+        row = tx.one(_INSERT_METRIC, run_id=run_id, name=name, **values)
+        assert row is not None
+        metric_id = int(row[0])
+    else:
+        metric_id = metric.id
+        tx.run(_UPDATE_METRIC, metric_id=metric_id, **values)
+    for offset, block in enumerate(blocks):
+        # When all points go into one new block, its summary is known already.
+        summary = told if len(blocks) == 1 and not begun else summarise(block)
+        values = {**_summary_values(summary), "block": pack(block)}
+        tx.run(_SET_BLOCK, metric_id=metric_id, number=number + offset, **values)
+
+
+def _last(metric: Metric | None, points: Points) -> dict[str, Any]:
+    """The value at the highest step, of equal ones the one that arrived last."""
+    steps = points.steps
+    step = max(steps)
+    if metric is not None and metric.step > step:
+        value, at, step = metric.value, metric.at, metric.step
+    else:
+        position = len(steps) - 1 - steps[::-1].index(step)
+        value, at = points.values[position], points.times[position]
+    told = number_to_json(value)
+    text = told if isinstance(told, str) else None
+    return {"last_value": None if text else value, "last_text": text, "last_step": step, "last_at": at}
+
+
+def _totals(metric: Metric | None, told: Summary) -> dict[str, Any]:
+    least = [metric.least if metric else None, told.least.value if told.least else None]
+    most = [metric.most if metric else None, told.most.value if told.most else None]
+    return {
+        "least": min((value for value in least if value is not None), default=None),
+        "most": max((value for value in most if value is not None), default=None),
+        "count": told.count + (metric.count if metric else 0),
+        "special_count": told.special_count + (metric.special_count if metric else 0),
+    }
+
+
+def _summary_values(summary: Summary) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "count": summary.count,
+        "special_count": summary.special_count,
+        "first_step": summary.first_step,
+        "last_step": summary.last_step,
+        "first_at": summary.first_at,
+        "last_at": summary.last_at,
+    }
+    for name, extreme in (("least", summary.least), ("most", summary.most)):
+        found[name] = None if extreme is None else extreme.value
+        found[f"{name}_step"] = None if extreme is None else extreme.step
+        found[f"{name}_at"] = None if extreme is None else extreme.at
+    return found
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+_WITHIN = (
+    run_points.c.metric_id == _p("metric_id"),
+    run_points.c.last_step >= _p("from_step"),
+    run_points.c.first_step <= _p("to_step"),
+)
+_LIST_SUMMARIES = Statement(
+    sa.select(
+        run_points.c.count,
+        run_points.c.special_count,
+        run_points.c.first_step,
+        run_points.c.last_step,
+        run_points.c.first_at,
+        run_points.c.last_at,
+        run_points.c.least,
+        run_points.c.least_step,
+        run_points.c.least_at,
+        run_points.c.most,
+        run_points.c.most_step,
+        run_points.c.most_at,
+    )
+    .where(*_WITHIN)
+    .order_by(run_points.c.number)
+)
+_LIST_BLOCKS = Statement(sa.select(run_points.c.block).where(*_WITHIN).order_by(run_points.c.number))
+
+
+def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> list[Summary]:
+    """Of the blocks that may hold points of these steps, in order of arrival."""
+    rows = tx.all(_LIST_SUMMARIES, metric_id=metric_id, from_step=from_step, to_step=to_step)
+    return [
+        Summary(
+            count=row[0],
+            special_count=row[1],
+            first_step=row[2],
+            last_step=row[3],
+            first_at=row[4],
+            last_at=row[5],
+            least=None if row[6] is None else Extreme(row[6], row[7], row[8]),
+            most=None if row[9] is None else Extreme(row[9], row[10], row[11]),
+        )
+        for row in rows
+    ]
+
+
+def read_points(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> Points:
+    """All points of the blocks that may hold these steps, in order of arrival."""
+    found = Points()
+    for row in tx.all(_LIST_BLOCKS, metric_id=metric_id, from_step=from_step, to_step=to_step):
+        found.extend(unpack(bytes(row[0])))
+    return found

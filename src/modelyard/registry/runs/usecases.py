@@ -1,0 +1,428 @@
+"""What is done with runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.db.tables import run_artifacts, run_inputs, run_metrics, run_params, run_tags
+from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, load_json
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import (
+    ExperimentNotFound,
+    FileNotFound,
+    HasDependents,
+    InvalidDigest,
+    InvalidPath,
+    InvalidReference,
+    MissingBlobs,
+    ModelyardError,
+    NotFound,
+    RecordsMissing,
+    RunNotFound,
+    SeriesNotFound,
+)
+from modelyard.domain.manifest import File, check_path
+from modelyard.domain.names import ModelName, Ref
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.runs import queries, rules, run_lists, series, series_queries
+from modelyard.registry.runs.queries import Run
+from modelyard.registry.runs.rules import Artifact, RunSearch, Said
+from modelyard.registry.runs.run_lists import Experiment
+from modelyard.registry.runs.series_queries import Metric
+from modelyard.registry.uploads import queries as uploads
+from modelyard.registry.versions import usecases as versions
+
+_LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
+_LOG_PIECES = 1_000
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    uid: str
+    experiment: ModelName
+    name: str
+    parent: str | None
+    started_at: int
+
+
+def start_run(
+    tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, start: Start
+) -> tuple[Run, bool]:
+    """(the run, whether it is new): beginning a run twice is no error.
+
+    The experiment is made when it is missing, and its namespace if need be.
+    """
+    uid = rules.parse_uid(start.uid)
+    found = queries.find_run(tx, actor, uid)
+    if found is not None:
+        access.check(actor, Permission.RUN_LOG, found.place, lambda: RunNotFound(run=uid))
+        return found, False
+    parent = rules.parse_uid(start.parent) if start.parent else None
+    namespace = catalog.ensure_namespace(tx, actor, settings, start.experiment.namespace, Permission.RUN_LOG)
+    experiment_id = queries.count_run_in_experiment(tx, actor, namespace.id, start.experiment.name)
+    queries.insert_run(
+        tx,
+        actor,
+        uid=uid,
+        namespace_id=namespace.id,
+        experiment_id=experiment_id,
+        name=(start.name.strip() or uid[:8])[: rules.MAX_RUN_NAME],
+        parent=parent,
+        status=rules.RUNNING,
+        started_at=start.started_at,
+    )
+    run = queries.find_run(tx, actor, uid)
+    assert run is not None
+    tx.append(
+        events.RunStarted(
+            namespace=run.namespace, run=uid, name=run.name, experiment=run.experiment_ref, parent=parent
+        ),
+        actor,
+    )
+    return run, True
+
+
+def find_run(
+    tx: Transaction, actor: Actor, uid: str, permission: Permission = Permission.NAMESPACE_READ
+) -> Run:
+    """Raises RunNotFound, Denied, Unauthenticated."""
+    found = queries.find_run(tx, actor, uid)
+    if found is None:
+        if actor.is_anonymous:
+            access.check(actor, permission, access.SERVER)
+        raise RunNotFound(run=uid[:60])
+    access.check(actor, permission, found.place, lambda: RunNotFound(run=uid))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one writer of a run says in one request."""
+
+    writer: str
+    first: int
+    """Number of the first frame; the writer numbers its frames from 1 on, without a gap."""
+    count: int
+    clock: int | None
+    """The writer's clock when it sent this, whole microseconds."""
+
+
+def store_records(
+    tx: Transaction, actor: Actor, uid: str, batch: Batch, read: Callable[[Said, int], None]
+) -> tuple[int, list[str]]:
+    """Store what is new of a batch; returns (number of the last frame that is stored, notes on this batch).
+
+    read: adds the frame of a position in the batch to what is to be stored; called for new frames alone.
+    Raises RecordsMissing when frames before this batch never came, MissingBlobs for an artifact whose bytes
+    are not here; then nothing of the batch is stored.
+    """
+    run = find_run(tx, actor, uid, Permission.RUN_LOG)
+    known = queries.find_last_number(tx, run.id, batch.writer)
+    if batch.first > known + 1:
+        raise RecordsMissing(run=uid, known=known, given=batch.first)
+    said = Said()
+    for position in range(max(0, known + 1 - batch.first), batch.count):
+        read(said, position)
+    last = max(known, batch.first + batch.count - 1)
+    _store(tx, actor, run, said)
+    if last > known:
+        queries.set_last_number(tx, run.id, batch.writer, last)
+    skew = 0 if batch.clock is None else tx.now - batch.clock
+    if abs(skew) <= rules.SKEW_MICROSECONDS:
+        skew = 0
+    log_bytes = _store_log(tx, run, said)
+    queries.hear(tx, run.id, skew, log_bytes)
+    if said.notes:
+        _store_notes(tx, run, said.notes)
+    if said.resumed and run.status != rules.RUNNING:
+        queries.set_status(tx, run.id, rules.RUNNING, None, None)
+    if said.end is not None:
+        _end(tx, actor, run, said.end)
+    return last, said.notes
+
+
+def _store(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
+    if said.points:
+        known = series_queries.find_metrics(tx, run.id, list(said.points))
+        new = [name for name in said.points if name not in known]
+        left_out = _too_many(tx, said, run_metrics, run.id, new, rules.MAX_METRICS, "metrics")
+        for name, points in said.points.items():
+            if name not in left_out and points:
+                series_queries.add_points(tx, run.id, known, name, points)
+    if said.params:
+        left_out = _too_many(tx, said, run_params, run.id, list(said.params), rules.MAX_PARAMS, "params")
+        queries.set_params(tx, run.id, {n: v for n, v in said.params.items() if n not in left_out})
+    if said.tags:
+        left_out = _too_many(tx, said, run_tags, run.id, list(said.tags), rules.MAX_TAGS, "tags")
+        queries.set_tags(tx, run.id, {k: v for k, v in said.tags.items() if k not in left_out})
+    if said.artifacts:
+        _store_artifacts(tx, actor, run, said)
+    for entry in said.inputs:
+        _store_input(tx, actor, run, said, entry)
+    for reference in said.versions:
+        _store_version(tx, actor, run, said, reference)
+    if said.facts:
+        merged = rules.merge_facts(load_json(run.facts), said.facts)
+        if len(dump_json(merged) or "") > rules.MAX_FACTS_BYTES:
+            said.note(f"Facts that would take more than {rules.MAX_FACTS_BYTES} bytes were left out.")
+        else:
+            queries.set_facts(tx, run.id, merged)
+
+
+def _too_many(
+    tx: Transaction, said: Said, table: Any, run_id: int, names: Sequence[str], limit: int, what: str
+) -> set[str]:
+    """Which of the names find no room any more; the run's notes say so."""
+    if not names:
+        return set()
+    room = limit - queries.count_names(tx, table, run_id)
+    if room >= len(names):
+        return set()
+    # Names that are here already count twice against the room; near the limit that is exact enough.
+    left_out = set(names[max(0, room) :])
+    said.note(f"A run holds at most {limit} {what}; what came after them was left out.")
+    return left_out
+
+
+def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
+    lawful: dict[str, Artifact] = {}
+    for path, artifact in said.artifacts.items():
+        try:
+            check_path(path)
+            lawful[path] = Artifact(
+                path, Digest.parse(artifact.digest), artifact.size_bytes, artifact.media_type
+            )
+        except (InvalidPath, InvalidDigest) as error:
+            said.note(f"Artifact {path[:100]!r} was left out: {error.message}.")
+    left_out = _too_many(tx, said, run_artifacts, run.id, list(lawful), rules.MAX_ARTIFACTS, "artifacts")
+    kept = [artifact for path, artifact in lawful.items() if path not in left_out]
+    digests = {Digest(artifact.digest) for artifact in kept}
+    sizes = uploads.find_known_sizes(tx, actor, digests)
+    missing = sorted(digests - set(sizes))
+    if missing:
+        raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
+    queries.set_artifacts(
+        tx, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
+    )
+
+
+def _store_input(tx: Transaction, actor: Actor, run: Run, said: Said, entry: Mapping[str, Any]) -> None:
+    name, digest = entry.get("name"), entry.get("digest")
+    try:
+        if not isinstance(name, str) or not isinstance(digest, str) or not name:
+            raise InvalidReference(value=str(name)[:60], reason="an input has a name and a digest")
+        digest = str(Digest.parse(digest))
+    except ModelyardError as error:
+        said.note(f"Input {str(name)[:60]!r} was left out: {error.message}.")
+        return
+    if not _too_many(tx, said, run_inputs, run.id, [name], rules.MAX_INPUTS, "inputs"):
+        text = dump_json(dict(entry))
+        assert text is not None
+        queries.set_input(tx, actor, run.id, said.name(name, "an input"), digest, text)
+
+
+def _store_version(tx: Transaction, actor: Actor, run: Run, said: Said, reference: str) -> None:
+    try:
+        _, version = versions.find_version(tx, actor, Ref.parse(reference, run.namespace))
+    except (NotFound, InvalidReference) as error:
+        said.note(f"Version {reference[:100]!r} was not noted: {error.message}.")
+        return
+    queries.add_version(tx, run.id, version.id)
+
+
+def _store_log(tx: Transaction, run: Run, said: Said) -> int:
+    """How long the log is now, in bytes."""
+    if not said.log:
+        return run.log_bytes
+    room = rules.MAX_LOG_BYTES - run.log_bytes
+    text = rules.cut_utf8(said.log, room)
+    if len(text) < len(said.log):
+        said.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; its end is not here.")
+    if text:
+        queries.add_log(tx, run.id, run.log_bytes, text)
+    return run.log_bytes + len(text.encode())
+
+
+def _store_notes(tx: Transaction, run: Run, notes: Sequence[str]) -> None:
+    before: list[str] = load_json(run.notes)
+    merged = [*before, *[words for words in notes if words not in before]]
+    if merged != before:
+        queries.set_notes(tx, run.id, merged[: rules.MAX_NOTES])
+
+
+def _end(tx: Transaction, actor: Actor, run: Run, end: rules.End) -> None:
+    queries.set_status(tx, run.id, end.status, end.exit_code, end.at)
+    tx.append(
+        events.RunEnded(
+            namespace=run.namespace,
+            run=run.uid,
+            name=run.name,
+            experiment=run.experiment_ref,
+            status=end.status,
+            exit_code=end.exit_code,
+        ),
+        actor,
+    )
+
+
+def delete_run(tx: Transaction, actor: Actor, uid: str) -> None:
+    """Raises HasDependents while versions that came out of it exist."""
+    run = find_run(tx, actor, uid, Permission.RUN_DELETE)
+    made = queries.list_versions(tx, run.id)
+    if made:
+        raise HasDependents(
+            what=f"run {run.name}",
+            dependents=", ".join(made[:10]),
+            remedy="Keep the run: it says how these versions were made",
+        )
+    queries.delete_run(tx, run)
+    tx.append(
+        events.RunDeleted(namespace=run.namespace, run=uid, name=run.name, experiment=run.experiment_ref), actor
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with all that it holds but its points, its log and its files' bytes."""
+
+    run: Run
+    params: Mapping[str, Any]
+    metrics: Sequence[Metric]
+    tags: Mapping[str, str]
+    inputs: Sequence[Mapping[str, Any]]
+    artifacts: Sequence[Artifact]
+    versions: Sequence[str]
+    is_silent: bool
+
+
+def show_run(tx: Transaction, actor: Actor, uid: str) -> RunView:
+    run = find_run(tx, actor, uid)
+    return RunView(
+        run,
+        queries.list_params(tx, run.id),
+        series_queries.list_metrics(tx, run.id),
+        queries.list_tags(tx, run.id),
+        queries.list_inputs(tx, run.id),
+        queries.list_artifacts(tx, run.id),
+        queries.list_versions(tx, run.id),
+        rules.is_silent(run.status, run.heard_at, tx.now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run with the first few of what it holds."""
+
+    run: Run
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float | str]
+    tags: Mapping[str, str]
+    is_silent: bool
+
+
+def list_runs(
+    tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int
+) -> list[ListedRun]:
+    """The newest first. Four statements, whatever is stored."""
+    found = run_lists.list_runs(tx, actor, search, before, limit)
+    params, metrics, tags = run_lists.list_shown(tx, [run.id for run in found])
+    return [
+        ListedRun(
+            run,
+            params.get(run.id, {}),
+            metrics.get(run.id, {}),
+            tags.get(run.id, {}),
+            rules.is_silent(run.status, run.heard_at, tx.now),
+        )
+        for run in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    metric: Metric
+    points: series.Points
+    sampled: bool
+    """Whether there are more points than these."""
+
+
+def read_series(
+    tx: Transaction,
+    actor: Actor,
+    uid: str,
+    name: str,
+    *,
+    from_step: int | None = None,
+    to_step: int | None = None,
+    most_points: int = 1000,
+    by_time: bool = False,
+) -> Series:
+    """A metric's points, at most so many, chosen so that they draw the same picture. Raises SeriesNotFound."""
+    run = find_run(tx, actor, uid)
+    metric = series_queries.find_metric(tx, run.id, name)
+    if metric is None:
+        raise SeriesNotFound(run=uid, metric=name[:100])
+    low = _LEAST_STEP if from_step is None else from_step
+    high = _MOST_STEP if to_step is None else to_step
+    summaries = series_queries.list_summaries(tx, metric.id, low, high)
+    if not summaries:
+        return Series(metric, series.Points(), sampled=False)
+    if not series.reads_blocks(summaries):
+        found = series.sample_summaries(summaries, most_points)
+        return Series(metric, series.ordered(found, by_time=by_time), sampled=True)
+    every = series.within(series_queries.read_points(tx, metric.id, low, high), from_step, to_step)
+    found = series.sample(series.ordered(every, by_time=by_time), most_points)
+    return Series(metric, found, sampled=len(found) < len(every))
+
+
+def find_artifact(tx: Transaction, actor: Actor, uid: str, path: str) -> File:
+    """Raises RunNotFound, FileNotFound."""
+    run = find_run(tx, actor, uid)
+    found = queries.find_artifact(tx, run.id, path)
+    if found is None:
+        raise FileNotFound(path=path[:200], reference=f"run {uid}")
+    return File(found.path, Digest(found.digest), found.size_bytes)
+
+
+def read_log(tx: Transaction, actor: Actor, uid: str, position: int) -> tuple[str, int, bool]:
+    """(text from the piece at `position` on, where it ends, whether the run may say more)."""
+    run = find_run(tx, actor, uid)
+    pieces = queries.list_log(tx, run.id, position, _LOG_PIECES)
+    text = "".join(piece for _, piece in pieces)
+    end = pieces[-1][0] + len(pieces[-1][1].encode()) if pieces else min(position, run.log_bytes)
+    return text, end, run.status == rules.RUNNING or end < run.log_bytes
+
+
+def list_experiments(
+    tx: Transaction, actor: Actor, namespace: str | None, before: tuple[int, int] | None, limit: int
+) -> list[Experiment]:
+    return run_lists.list_experiments(tx, actor, namespace, before, limit)
+
+
+def describe_experiment(tx: Transaction, actor: Actor, name: ModelName, description: str) -> Experiment:
+    """Say what an experiment is about. Raises ExperimentNotFound."""
+    namespace = catalog.find_namespace(tx, actor, name.namespace, Permission.RUN_LOG)
+    found = run_lists.find_experiment(tx, namespace.id, name.name)
+    if found is None:
+        raise ExperimentNotFound(experiment=str(name))
+    run_lists.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
+    changed = run_lists.find_experiment(tx, namespace.id, name.name)
+    assert changed is not None
+    return changed
+
+
+def skew_seconds(run: Run) -> float:
+    """How far the server's clock was ahead of the training's when it was last heard; 0: less than a minute."""
+    return run.clock_skew / MICROSECONDS

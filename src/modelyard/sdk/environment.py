@@ -1,0 +1,258 @@
+"""The environment a model is made in: Python, the exact lock of its packages, accelerators, the image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from modelyard.sdk.http import mask
+
+_IMAGE_VARIABLES = (
+    "MODELYARD_IMAGE",
+    "CONTAINER_IMAGE",
+    "DOCKER_IMAGE",
+    "CI_JOB_IMAGE",
+    "APPTAINER_CONTAINER",
+    "SINGULARITY_CONTAINER",
+)
+_LOCK_FILES = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml")
+_SMI_SECONDS = 5.0
+_MAX_LOCK_BYTES = 64 * 1024 * 1024
+
+
+def environment_facts() -> dict[str, Any]:
+    packages, origins = installed_packages()
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "packages": packages,
+    }
+    if origins:
+        facts["origins"] = origins
+    if locks := lock_files(Path.cwd()):
+        facts["lock_files"] = locks
+    if accelerator := accelerator_facts():
+        facts["accelerator"] = accelerator
+    return facts
+
+
+def installed_packages() -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """(name → version, name → where it is from) of what is installed in this environment.
+
+    Where from: `record`, the digest of the list of its files and their digests; and for what came from no
+    index, `url` with `commit` or `digest`, or `editable`.
+    """
+    found: dict[str, str] = {}
+    origins: dict[str, dict[str, Any]] = {}
+    for distribution in distributions():
+        name, version = distribution.metadata["Name"], distribution.version
+        if not name or not version:
+            continue
+        key = re.sub(r"[-_.]+", "-", str(name)).lower()
+        if key in found:
+            continue
+        found[key] = str(version)
+        if origin := _origin(distribution):
+            origins[key] = origin
+    return dict(sorted(found.items())), dict(sorted(origins.items()))
+
+
+def _origin(distribution: Distribution) -> dict[str, Any]:
+    try:
+        record, direct = distribution.read_text("RECORD"), distribution.read_text("direct_url.json")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    origin: dict[str, Any] = {}
+    if record:
+        # Only lines with a digest: files that Python writes at its first import have none.
+        lines = sorted(line for line in record.splitlines() if ",sha256=" in line)
+        origin["record"] = f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
+    if direct:
+        origin |= _direct_origin(direct)
+    return origin
+
+
+def _direct_origin(text: str) -> dict[str, Any]:
+    """Source: PEP 610."""
+    try:
+        told = json.loads(text)
+        address = told["url"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    if str(address).startswith("file:"):
+        editable = bool(told.get("dir_info", {}).get("editable"))
+        return {"editable": True} if editable else {"local": True}
+    origin: dict[str, Any] = {"url": _without_credentials(str(address))}
+    if commit := told.get("vcs_info", {}).get("commit_id"):
+        origin |= {"commit": str(commit), "vcs": str(told["vcs_info"].get("vcs", "git"))}
+    archive = told.get("archive_info", {})
+    digest = archive.get("hashes", {}).get("sha256") or str(archive.get("hash", "")).removeprefix("sha256=")
+    if digest:
+        origin["digest"] = f"sha256:{digest}"
+    return origin
+
+
+def _without_credentials(address: str) -> str:
+    parts = urlsplit(address)
+    return mask(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")))
+
+
+def requirements_text(environment: dict[str, Any]) -> str:
+    """The packages as a requirements file that an installer takes; what is local is a comment."""
+    lines = []
+    for name, version in environment.get("packages", {}).items():
+        origin = environment.get("origins", {}).get(name, {})
+        if "url" in origin:
+            prefix = f"{origin['vcs']}+" if "commit" in origin else ""
+            end = f"@{origin['commit']}" if "commit" in origin else ""
+            digest = f"#sha256={origin['digest'].removeprefix('sha256:')}" if "digest" in origin else ""
+            lines.append(f"{name} @ {prefix}{origin['url']}{end}{digest}")
+        elif "editable" in origin or "local" in origin:
+            lines.append(f"# {name}=={version} (local)")
+        else:
+            lines.append(f"{name}=={version}")
+    return "\n".join([*lines, ""])
+
+
+def lock_files(folder: Path) -> dict[str, str]:
+    """Name → digest of the lock files that lie in the folder or above it, up to the repository's top."""
+    found: dict[str, str] = {}
+    for place in (folder, *folder.parents):
+        for path in (*(place / name for name in _LOCK_FILES), *sorted(place.glob("requirements*.txt"))[:10]):
+            try:
+                if path.name not in found and path.is_file() and path.stat().st_size <= _MAX_LOCK_BYTES:
+                    found[path.name] = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+            except OSError:
+                continue
+        if (place / ".git").exists() or (place / "pyproject.toml").exists():
+            return found
+    return (
+        found
+        if (folder / "pyproject.toml").exists()
+        else {k: v for k, v in found.items() if (folder / k).exists()}
+    )
+
+
+# --- accelerators ------------------------------------------------------------------------------------
+
+
+def accelerator_facts() -> dict[str, Any]:
+    """driver, CUDA and devices by nvidia-smi; what torch says when it is in use anyway (never imported)."""
+    return {**_smi_facts(), **_torch_facts()}
+
+
+def _smi_facts() -> dict[str, Any]:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return {}
+
+    def ask(*arguments: str) -> str:
+        try:
+            done = subprocess.run(
+                [command, *arguments],
+                capture_output=True,
+                timeout=_SMI_SECONDS,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+    rows = [
+        [cell.strip() for cell in line.split(",")]
+        for line in ask("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader").splitlines()
+    ]
+    rows = [row for row in rows if len(row) == 3]
+    if not rows:
+        return {}
+    facts: dict[str, Any] = {
+        "devices": [row[0] for row in rows],
+        "driver": rows[0][1],
+        "memory": [row[2] for row in rows],
+    }
+    if match := re.search(r"CUDA Version: *([0-9.]+)", ask()):
+        facts["cuda_driver"] = match[1]
+    return facts
+
+
+def _torch_facts() -> dict[str, Any]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    try:
+        if not torch.cuda.is_available():
+            return {}
+        count = torch.cuda.device_count()
+        return {
+            "cuda": torch.version.cuda,
+            "devices": [torch.cuda.get_device_name(index) for index in range(count)],
+        }
+    except (AttributeError, RuntimeError):
+        return {}
+
+
+# --- image -------------------------------------------------------------------------------------------
+
+_PODMAN_FILE = Path("/run/.containerenv")
+_DOCKER_FILE = Path("/.dockerenv")
+
+
+def image_facts() -> dict[str, Any]:
+    """The container image, as far as the environment or the container names it; {} outside of one."""
+    for variable in _IMAGE_VARIABLES:
+        value = os.environ.get(variable)
+        if value:
+            return _image(value, variable)
+    try:
+        told = dict(re.findall(r'^(\w+)="([^"]*)"$', _PODMAN_FILE.read_text(), flags=re.M))
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if not told.get("image"):
+        return {}
+    facts = _image(told["image"], str(_PODMAN_FILE))
+    if re.fullmatch(r"[0-9a-f]{64}", told.get("imageid", "")):
+        facts["image_id"] = f"sha256:{told['imageid']}"
+    return facts
+
+
+def _image(value: str, named_by: str) -> dict[str, Any]:
+    text = _without_credentials(value) if "://" in value else mask(value)
+    facts = {"reference": text, "named_by": named_by}
+    if "@sha256:" in text:
+        facts["digest"] = text.rpartition("@")[2]
+    return facts
+
+
+def image_recipe(environment: dict[str, Any]) -> dict[str, Any]:
+    """How to build an image like this environment: a base image, and the packages by their lock.
+
+    lock: digest of `requirements_text` of the environment, which therefore gives the lock again.
+    """
+    machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(
+        environment["machine"], environment["machine"]
+    )
+    lock = hashlib.sha256(requirements_text(environment).encode()).hexdigest()
+    recipe: dict[str, Any] = {
+        "base": f"docker.io/library/python:{environment['python']}-slim",
+        "platform": f"{environment['system'].lower()}/{machine}",
+        "install": "pip install --requirement requirements.txt",
+        "lock": f"sha256:{lock}",
+    }
+    facts: dict[str, Any] = {"recipe": recipe}
+    if _DOCKER_FILE.exists():
+        facts["inside"] = "a container that does not name its image"
+    return facts

@@ -1,0 +1,105 @@
+"""Files of a run into a folder, and spools to their servers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.domain.errors import DownloadCorrupt, FileNotFound, ModelyardError
+from modelyard.domain.manifest import check_path
+from modelyard.sdk import spool
+from modelyard.sdk.http import BLOCK_BYTES, at
+from modelyard.sdk.locations import spool_folder
+from modelyard.sdk.locks import try_lock
+from modelyard.sdk.sender import Delivery
+from modelyard.wire import runs as wire
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
+
+
+def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequence[str]) -> Path:
+    """Raises FileNotFound for a path that the run does not have, DownloadCorrupt."""
+    known = {artifact.path: artifact for artifact in run.artifacts}
+    for path in paths or list(known):
+        if path not in known:
+            raise FileNotFound(path=path, reference=f"run {run.id}")
+        _pull(client, run.id, known[path], folder)
+    return folder
+
+
+def _pull(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
+    # A server is not trusted with where files go.
+    target = folder / check_path(artifact.path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    digest = hashlib.sha256()
+    try:
+        with (
+            client.transport.open(at("runs", run, "artifacts", artifact.path), {}) as answer,
+            partial.open("wb") as file,
+        ):
+            while block := answer.read(BLOCK_BYTES):
+                digest.update(block)
+                file.write(block)
+        if artifact.digest != f"sha256:{digest.hexdigest()}":
+            raise DownloadCorrupt(
+                path=artifact.path, actual=f"sha256:{digest.hexdigest()}", expected=artifact.digest
+            )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+# --- modelyard sync --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Synced:
+    """What became of one writer's spool."""
+
+    run: str
+    records: int = 0
+    outcome: str = "sent"
+    """sent, busy (its process still runs) or kept (with the reason)."""
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def sync(connect: Callable[[str | None], Client], root: Path | None = None) -> list[Synced]:
+    """Send what runs left in the spool; what the server does not take stays there.
+
+    connect: makes the client for the server that a run was made for (None: it knew of none).
+    """
+    done: list[Synced] = []
+    for path in spool.list_headers(root or spool_folder()):
+        header = spool.read_header(path)
+        found = Synced(header.run)
+        done.append(found)
+        lock = try_lock(path.with_suffix(".lock"))
+        if lock is None:
+            found.outcome = "busy"
+            continue
+        try:
+            _sync_writer(connect(header.server), path.parent, header, found)
+        except ModelyardError as error:
+            found.outcome, found.reason = "kept", str(error)
+        finally:
+            os.close(lock)
+    return done
+
+
+def _sync_writer(client: Client, folder: Path, header: spool.Header, found: Synced) -> None:
+    delivery = Delivery(client, folder, header)
+    before = delivery.reader.acknowledged
+    # A run that said nothing is begun all the same.
+    delivery.step(heartbeat=True)
+    while delivery.step():
+        pass
+    found.records = delivery.reader.acknowledged - before
+    found.notes = delivery.notes
+    spool.remove_writer(folder, header.writer)

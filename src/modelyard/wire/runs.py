@@ -1,0 +1,211 @@
+"""Runs: what a training says of itself, and how it is read again.
+
+Times of points are whole microseconds since 1970 UTC, because a batch holds thousands of them. Numbers that
+are not finite are the texts "NaN", "Infinity" and "-Infinity".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.wire.base import Answer, Page, PageQuery, Request
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+class StartRun(Request, kw_only=True):
+    """experiment: `namespace/name`, or a name in the account's default namespace; "": the experiment `default`.
+    started_at: by the training's clock; None: now. parent: the id of the run it is nested in."""
+
+    experiment: str = ""
+    name: str = ""
+    parent: str | None = None
+    started_at: str | None = None
+
+
+class PointColumns(Request, kw_only=True):
+    """Points of one metric, in the order in which they were logged; as many steps as times and values."""
+
+    name: str
+    steps: list[int]
+    times: list[int]
+    values: list[float | str]
+
+
+class RunArtifact(Request, kw_only=True):
+    """A file whose bytes were sent before."""
+
+    path: str
+    digest: str
+    size: int
+    media_type: str = ""
+
+
+class RunEnd(Request, kw_only=True):
+    """status: finished, failed or killed. at: microseconds, by the training's clock."""
+
+    status: str
+    exit_code: int | None = None
+    at: int
+
+
+class Frame(Request, kw_only=True):
+    """What a writer of a run says at once. tags: None takes one away. resumed: the run goes on again."""
+
+    points: list[PointColumns] = []
+    params: dict[str, Any] = {}
+    tags: dict[str, str | None] = {}
+    inputs: list[dict[str, Any]] = []
+    artifacts: list[RunArtifact] = []
+    facts: dict[str, Any] = {}
+    versions: list[str] = []
+    log: str = ""
+    notes: list[str] = []
+    end: RunEnd | None = None
+    resumed: bool = False
+
+
+class SendRecords(Request, kw_only=True):
+    """Frames first, first + 1, … of one writer. clock: the writer's own, microseconds, when it sends this."""
+
+    writer: str
+    first: int
+    frames: list[Frame] = []
+    clock: int | None = None
+
+
+class Stored(Answer, kw_only=True):
+    """last: number of the writer's last frame that is stored. notes: what was cut or left out."""
+
+    last: int
+    notes: list[str]
+
+
+class DescribeExperiment(Request, kw_only=True):
+    description: str
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+class Run(Answer, kw_only=True):
+    """stale: it should be running and says nothing. metrics, params, tags: the first few of each."""
+
+    id: str
+    name: str
+    experiment: str
+    namespace: str
+    parent: str | None
+    status: str
+    stale: bool
+    exit_code: int | None
+    started_at: str
+    ended_at: str | None
+    seconds: float | None
+    created_by: str
+    heard_at: str
+    params: dict[str, Any]
+    metrics: dict[str, float | str]
+    tags: dict[str, str]
+
+
+class RunPage(Page, kw_only=True):
+    items: list[Run]
+
+
+class RunMetric(Answer, kw_only=True):
+    """The value at the highest step, and what the whole series says; least and most of the finite values."""
+
+    name: str
+    value: float | str
+    step: int
+    at: str
+    least: float | None
+    most: float | None
+    count: int
+    not_finite: int
+
+
+class RunDetails(Run, kw_only=True):
+    """All of a run but its points, its log and the bytes of its files. clock_skew_seconds: how far the server's
+    clock is ahead of the training's; 0: less than a minute."""
+
+    series: list[RunMetric]
+    inputs: list[dict[str, Any]]
+    artifacts: list[RunArtifact]
+    versions: list[str]
+    facts: dict[str, Any]
+    notes: list[str]
+    log_bytes: int
+    clock_skew_seconds: float
+
+
+class RunQuery(PageQuery, kw_only=True):
+    """All given conditions hold at once. status: running, finished, failed, killed or stale. tag and param:
+    `key=value` or `key`; metric: `f1>=0.7`, of its newest value. parent: id, or "none" for top-level runs.
+    name: what it begins with. dataset: digest of an input."""
+
+    namespace: str | None = None
+    experiment: str | None = None
+    status: str | None = None
+    name: str | None = None
+    parent: str | None = None
+    tag: list[str] = []
+    param: list[str] = []
+    metric: list[str] = []
+    dataset: str | None = None
+    created_by: str | None = None
+
+
+class SeriesQuery(Request, kw_only=True):
+    """points: at most so many, 2 to 5000. by: step or time."""
+
+    metric: str
+    from_step: int | None = None
+    to_step: int | None = None
+    points: int = 1000
+    by: str = "step"
+
+
+class Series(Answer, kw_only=True):
+    """Three columns. sampled: there are more points than these, which draw the same picture."""
+
+    run: str
+    metric: str
+    steps: list[int]
+    times: list[int]
+    values: list[float | str]
+    count: int
+    sampled: bool
+
+
+class LogQuery(Request, kw_only=True):
+    """position: where the last answer ended."""
+
+    position: int = 0
+
+
+class LogPart(Answer, kw_only=True):
+    """end: ask from there again when there may be more."""
+
+    text: str
+    end: int
+    more: bool
+
+
+class Experiment(Answer, kw_only=True):
+    name: str
+    """namespace/name"""
+    description: str
+    runs: int
+    created_at: str
+    created_by: str
+    updated_at: str
+
+
+class ExperimentPage(Page, kw_only=True):
+    items: list[Experiment]
+
+
+class ExperimentQuery(PageQuery, kw_only=True):
+    namespace: str | None = None

@@ -1,0 +1,120 @@
+"""From records to frames, and what happens while the disk takes none."""
+
+from __future__ import annotations
+
+import errno
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from modelyard.sdk import recording
+from modelyard.sdk.recording import Recorder
+from modelyard.sdk.spool import Header, SpoolReader
+from modelyard.wire.runs import RunEnd
+
+HEADER = Header(run="0b" * 16, writer="w", server=None, start=None)
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    monkeypatch.setenv("MODELYARD_HOME", str(tmp_path))
+    # Only what a test asks for is written.
+    monkeypatch.setattr(recording, "WRITE_SECONDS", 3600)
+    return Recorder(HEADER, None)
+
+
+def frames(recorder: Recorder) -> list[dict[str, Any]]:
+    assert recorder.write()
+    return [msgspec.json.decode(line.raw) for line in SpoolReader(recorder.folder, "w").peek(1 << 30, 10_000)]
+
+
+def test_one_frame_of_all_kinds(recorder: Recorder) -> None:
+    for record in [
+        ("point", "loss", 2.0, None, 10),
+        ("point", "loss", math.nan, None, 20),
+        ("point", "loss", -math.inf, 7, 30),
+        ("point", "loss", 1.0, None, 40),
+        ("param", "a", 1),
+        ("param", "a", 2),
+        ("tag", "k", None),
+        ("input", {"name": "x\0"}),
+        ("facts", {"code": {"commit": "c"}}),
+        ("facts", {"code": {"dirty": True}}),
+        ("log", "one\n"),
+        ("log", "two\n"),
+        ("version", "a/b:1"),
+        ("note", "cut"),
+        ("resumed",),
+        ("end", RunEnd(status="finished", at=50)),
+    ]:
+        recorder.add(record)
+    assert frames(recorder) == [
+        {
+            "points": [
+                {
+                    "name": "loss",
+                    "steps": [0, 1, 7, 8],
+                    "times": [10, 20, 30, 40],
+                    "values": [2.0, "NaN", "-Infinity", 1.0],
+                }
+            ],
+            "params": {"a": 2},
+            "tags": {"k": None},
+            "inputs": [{"name": "x\N{REPLACEMENT CHARACTER}"}],
+            "facts": {"code": {"commit": "c", "dirty": True}},
+            "versions": ["a/b:1"],
+            "log": "one\ntwo\n",
+            "notes": ["cut"],
+            "end": {"status": "finished", "at": 50},
+            "resumed": True,
+        }
+    ]
+
+
+def test_steps_go_on_from_frame_to_frame(recorder: Recorder) -> None:
+    for _ in range(3):
+        recorder.add(("point", "loss", 1.0, None, 0))
+        recorder.write()
+    assert [f["points"][0]["steps"] for f in frames(recorder)] == [[0], [1], [2]]
+
+
+def test_many_records_become_several_frames(recorder: Recorder) -> None:
+    for _ in range(45_000):
+        recorder.add(("point", "loss", 1.0, None, 0))
+    steps = [step for f in frames(recorder) for step in f["points"][0]["steps"]]
+    assert steps == list(range(45_000))
+
+
+def test_a_full_disk_loses_nothing_until_memory_is_full_too(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = recorder._spool.append
+
+    def full(_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recording, "MOST_WAITING", 10)
+    monkeypatch.setattr(recorder._spool, "append", full)
+    for step in range(8):
+        recorder.add(("point", "loss", float(step), None, 0))
+    assert not recorder.write()
+    monkeypatch.setattr(recorder._spool, "append", append)
+    (first,) = frames(recorder)
+    assert first["points"][0]["values"] == [float(step) for step in range(8)]
+    monkeypatch.setattr(recorder._spool, "append", full)
+    for step in range(25):
+        recorder.add(("point", "loss", float(step), step, 0))
+    assert not recorder.write()
+    monkeypatch.setattr(recorder._spool, "append", append)
+    second = frames(recorder)[1]
+    assert second["points"][0]["steps"] == list(range(15, 25))
+    assert second["notes"] == ["15 records were lost, because the disk took none."]
+
+
+def test_what_cannot_be_sent_stays(recorder: Recorder) -> None:
+    recorder.add(("log", "x"))
+    assert recorder.close(0) is False
+    assert SpoolReader(recorder.folder, "w").peek(1, 1)
