@@ -170,6 +170,31 @@ def test_an_edited_stored_hash_is_found_by_the_server_and_harms_no_export(
     assert check(own).damage[0].seq == 12
 
 
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE versions SET digest = 'sha256:' || substr(record_digest, 8)", "names other files"),
+        ("UPDATE versions SET record = '[]'", "holds other facts"),
+        ("UPDATE versions SET record = '{}', record_digest = '{}'", "holds other facts"),
+        ("UPDATE manifests SET body = replace(body, 'layers', 'loyers')", "the list of files"),
+        ("UPDATE aliases SET version_id = NULL", "points at nothing, the log says version 1"),
+        ("UPDATE aliases SET alias = 'canary'", "alias canary of fraud/scorer was set by no event"),
+        ("UPDATE versions SET number = 7", "fraud/scorer:1, which it tells of, is gone"),
+        (
+            "INSERT INTO versions (model_id, number, manifest_id, digest, record_digest, record, state,"
+            " description, created_at, created_by, updated_at) SELECT model_id, 2, manifest_id, digest,"
+            " record_digest, record, state, '', created_at, created_by, updated_at FROM versions",
+            "version fraud/scorer:2 was registered by no event",
+        ),
+    ],
+)
+def test_one_row_of_the_registry_edited_by_sql_is_named(own: Registry, statement: str, problem: str) -> None:
+    """Also where the log itself was left as it is."""
+    assert check(own).damage == []
+    tamper(own.db, statement)
+    assert problem in check(own).damage[0].problem
+
+
 def test_a_head_that_is_set_back_is_found(own: Registry, tmp_path: Path) -> None:
     old = note(own, tmp_path / "old")
     shorter = Frontier()

@@ -25,6 +25,7 @@ from modelyard.domain.errors import (
     VersionArchived,
 )
 from modelyard.domain.names import Alias, ModelName
+from modelyard.registry.audit import proofs
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.promotion import policies, reading, stages, usecases
@@ -566,3 +567,8 @@ def test_every_policy_stays_readable(crew: Team, registry: Registry) -> None:
     )
     assert [(v.number, v.text) for v in found] == [(3, ""), (2, second), (1, first)]
     assert registry.db.read(lambda tx: policies.show_policy(tx, crew.reader, crew.namespace, None)).own is None
+
+
+def test_the_tables_say_what_the_log_says_after_all_this(registry: Registry) -> None:
+    *_, last = proofs.check_log(registry.db, registry.root)
+    assert (last.finished, last.damage) == (True, [])

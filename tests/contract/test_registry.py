@@ -38,6 +38,7 @@ from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
 from modelyard.registry.access import usecases as access
+from modelyard.registry.audit import proofs
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.catalog import usecases as catalog
@@ -693,3 +694,8 @@ def test_push_and_collection_at_once_lose_nothing(registry: Registry) -> None:
                 registry.db, registry.blobs, registry.root, ref(f"{space}/m{worker}:{number}")
             )
             assert damaged == []
+
+
+def test_the_tables_say_what_the_log_says_after_all_this(registry: Registry) -> None:
+    *_, last = proofs.check_log(registry.db, registry.root)
+    assert (last.finished, last.damage) == (True, [])

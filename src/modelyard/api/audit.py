@@ -73,7 +73,7 @@ async def prove_event(call: Call) -> Response:
 
 @table.route("POST", "/api/v1/audit/check", returns="text/event-stream")
 async def check_log(call: Call) -> Response:
-    """Compare every stored event with the tree; streams how far it is and what was changed."""
+    """Compare events with the tree, and versions and aliases with the events; streams what was changed."""
     services = call.services
     check = partial(proofs.check_log, services.db, call.actor)
     found = await asyncio.get_running_loop().run_in_executor(services.transfers, check)

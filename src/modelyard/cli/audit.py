@@ -199,7 +199,10 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
 
 @command("check", example="modelyard audit check")
 def check(session: Session) -> int:
-    """Let the server compare its stored events with the tree; exit code 1 when they differ."""
+    """Let the server compare its events with the tree, and versions and aliases with the events.
+
+    Exit code 1 when something was changed beside the server.
+    """
     last = None
     for progress in session.client.audit.check():
         last = progress

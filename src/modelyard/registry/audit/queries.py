@@ -10,7 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import event_head, event_nodes, events, models, namespaces
+from modelyard.db.tables import (
+    aliases,
+    event_head,
+    event_nodes,
+    events,
+    manifests,
+    models,
+    namespaces,
+    versions,
+)
 from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
 
@@ -167,3 +176,82 @@ def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | N
     if row is None:
         return None
     return row[0], ModelName(row[1], row[2]) if row[1] is not None else None
+
+
+# --- the rows that the log tells of --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What of a version never changes."""
+
+    digest: str
+    record_digest: str
+    record: str
+
+
+def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Frozen]:
+    """places: (model id, number)."""
+    v = versions.c
+    query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record).where(
+        sa.tuple_(v.model_id, v.number).in_(places)
+    )
+    return {(row[0], row[1]): Frozen(*row[2:]) for row in tx.rows(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class AliasState:
+    model_id: int
+    alias: str
+    revision: int
+    version: int | None
+    model: str
+
+
+def list_alias_rows(tx: Transaction) -> list[AliasState]:
+    """Every alias there is or was."""
+    query = (
+        sa.select(
+            aliases.c.model_id,
+            aliases.c.alias,
+            aliases.c.revision,
+            versions.c.number,
+            namespaces.c.name + "/" + models.c.name,
+        )
+        .select_from(aliases)
+        .join(models, models.c.id == aliases.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .outerjoin(versions, versions.c.id == aliases.c.version_id)
+        .order_by(aliases.c.model_id, aliases.c.alias)
+    )
+    return [AliasState(*row) for row in tx.rows(query)]
+
+
+def count_versions(tx: Transaction) -> int:
+    return int(tx.execute(sa.select(sa.func.count()).select_from(versions)).scalar_one())
+
+
+def list_unregistered(tx: Transaction, limit: int = 100) -> list[str]:
+    """References of versions that no event tells of."""
+    told = sa.exists().where(
+        events.c.model_id == versions.c.model_id,
+        events.c.version == versions.c.number,
+        events.c.kind == "version.registered",
+    )
+    query = (
+        sa.select(namespaces.c.name, models.c.name, versions.c.number)
+        .select_from(versions)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .where(~told)
+        .order_by(versions.c.id)
+        .limit(limit)
+    )
+    return [f"{namespace}/{name}:{number}" for namespace, name, number in tx.rows(query)]
+
+
+def list_manifest_bodies(tx: Transaction, after: int, limit: int) -> list[tuple[int, str, str]]:
+    """(id, digest, body) of manifests with ids above `after`."""
+    m = manifests.c
+    query = sa.select(m.id, m.digest, m.body).where(m.id > after).order_by(m.id).limit(limit)
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]

@@ -1,0 +1,115 @@
+"""Whether the tables say what the log says: which versions there are, of which files and facts, and where the
+aliases point.
+
+The tree proves the log. Whoever edits the row of a version or an alias leaves the log as it is, so the rows
+are held against the events that made them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
+from modelyard.domain.events import AliasMoved, AliasRemoved, VersionRegistered
+from modelyard.registry.audit import queries
+from modelyard.registry.audit.queries import Frozen
+
+_PAGE = 500
+_KINDS = (VersionRegistered.kind, AliasMoved.kind, AliasRemoved.kind)
+
+Problem = tuple[int | None, str]
+"""(event, what is wrong)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A version as its event tells of it."""
+
+    seq: int
+    reference: str
+    digest: str
+    record_digest: str
+
+
+@dataclass(slots=True)
+class StateCheck:
+    """Fed with every event in order, then asked for what the tables say otherwise."""
+
+    registered: int = 0
+    _aliases: dict[tuple[int, str], tuple[int, int, int | None]] = field(default_factory=dict)
+    """(model id, alias) → (event, revision, version)."""
+
+    def note(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> Iterator[Problem]:
+        """rows: a page of the log as `queries.list_rows` gives it."""
+        made: dict[tuple[int, int], _Told] = {}
+        for seq, _, kind, _, _, _, model_id, version, body in rows:
+            if kind not in _KINDS:
+                continue
+            event = json.loads(body)
+            data = event["data"]
+            if kind == VersionRegistered.kind:
+                reference = f"{event['model']}:{version}"
+                made[model_id, version] = _Told(seq, reference, data["digest"], data["record_digest"])
+            else:
+                pointed = version if kind == AliasMoved.kind else None
+                self._aliases[model_id, data["alias"]] = seq, data["revision"], pointed
+        self.registered += len(made)
+        places = list(made)
+        for start in range(0, len(places), _PAGE):
+            some = places[start : start + _PAGE]
+            found = queries.find_frozen(tx, some)
+            for place in some:
+                problem = _version_problem(made[place], found.get(place))
+                if problem is not None:
+                    yield made[place].seq, problem
+
+    def finish(self, db: Database, size: int) -> list[Problem]:
+        """size: how many events were noted. Those since then are read first, of the same moment as the rows."""
+        return db.snapshot(lambda tx: list(self._finish(tx, size)))
+
+    def _finish(self, tx: Transaction, size: int) -> Iterator[Problem]:
+        head = queries.find_head(tx)[0]
+        for start in range(size, head, _PAGE):
+            yield from self.note(tx, queries.list_rows(tx, start, min(start + _PAGE, head)))
+        yield from self._alias_problems(tx)
+        if queries.count_versions(tx) != self.registered:
+            for reference in queries.list_unregistered(tx):
+                yield None, f"version {reference} was registered by no event"
+        after = 0
+        while found := queries.list_manifest_bodies(tx, after, _PAGE):
+            for manifest_id, digest, body in found:
+                after = manifest_id
+                if Digest.of(body.encode()) != digest:
+                    yield None, f"the list of files {digest} was changed: it has another digest now"
+
+    def _alias_problems(self, tx: Transaction) -> Iterator[Problem]:
+        rows = queries.list_alias_rows(tx)
+        for row in rows:
+            seq, revision, version = self._aliases.pop((row.model_id, row.alias), (None, 0, None))
+            if seq is None:
+                yield None, f"alias {row.alias} of {row.model} was set by no event"
+            elif (row.revision, row.version) != (revision, version):
+                stands, told = _named(row.version), _named(version)
+                yield seq, f"alias {row.alias} of {row.model} points at {stands}, the log says {told}"
+        for (_, alias), (seq, _, version) in self._aliases.items():
+            if version is not None:
+                yield seq, f"alias {alias} at {_named(version)} is gone, and no event removed it"
+
+
+def _named(version: int | None) -> str:
+    return "nothing" if version is None else f"version {version}"
+
+
+def _version_problem(told: _Told, row: Frozen | None) -> str | None:
+    if row is None:
+        return f"{told.reference}, which it tells of, is gone from the table of versions"
+    if row.digest != told.digest:
+        return f"the row of {told.reference} names other files than were registered"
+    if row.record_digest != told.record_digest or Digest.of(row.record.encode()) != told.record_digest:
+        return f"the row of {told.reference} holds other facts than were registered"
+    return None
