@@ -60,7 +60,10 @@ def run(server: RunningServer, place: Path, command: list[str]) -> str:
 def test_five_minutes_of_the_readme(newcomer: tuple[RunningServer, Path]) -> None:
     server, place = newcomer
     written = commands("README.md")
-    assert [command[1] for command in written] == ["push", "show", "pull", "alias", "history", "search"]
+    assert [command[1] for command in written] == [
+        *("push", "show", "pull", "alias", "history", "search"),
+        *("promote", "promote", "promote", "promote", "rollback", "history", "policy", "audit", "audit"),
+    ]
     outputs: dict[str, str] = {}
     for command in written:
         if command[1] == "alias":
@@ -72,6 +75,7 @@ def test_five_minutes_of_the_readme(newcomer: tuple[RunningServer, Path]) -> Non
     assert "fraud/scorer" in outputs["search"]
     with server.client() as client:
         assert client.resolve("fraud/scorer@champion").version == 2
+        assert client.resolve("fraud/scorer@production").version == 1
 
 
 def test_the_snippet_of_the_readme(newcomer: tuple[RunningServer, Path]) -> None:
