@@ -15,6 +15,7 @@ from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.catalog.queries import Namespace
 from modelyard.registry.search.usecases import FoundModel
 from modelyard.registry.versions.deprecation import deprecation_warning
+from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.wire import access as access_wire
@@ -117,9 +118,21 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         format=json.loads(row.format_facts),
         completeness=round(completeness(facts), 4),
         missing=missing_facts(facts),
-        warning=deprecation_warning(str(view.ref), row.deprecation),
+        scan=row.scan,
+        quarantined=bool(row.quarantined),
+        warning=_warning(view),
         created=created,
     )
+
+
+def _warning(view: VersionView) -> str | None:
+    row, reference = view.version, str(view.ref)
+    words = [
+        held_warning(reference, row.scan, bool(row.quarantined)),
+        f"not moved: {', '.join(f'@{alias}' for alias in view.not_moved)}" if view.not_moved else None,
+        deprecation_warning(reference, row.deprecation),
+    ]
+    return "; ".join(w for w in words if w) or None
 
 
 def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
@@ -133,6 +146,8 @@ def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
         size_bytes=found.size_bytes,
         created_at=time_text(found.created_at),
         alias_revision=found.alias_revision,
+        scan=found.scan,
+        quarantined=found.quarantined,
         warning=warning,
     )
 

@@ -23,6 +23,7 @@ from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
+from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.usecases import NotInspected, Registration, VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
@@ -45,12 +46,17 @@ async def resolve(call: Call) -> Response:
     generation = services.db.figures.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
-    etag = f'"{found.number}.{found.alias_revision or 0}{".d" if found.deprecation else ""}"'
+    marks = f"{'.d' if found.deprecation else ''}{'.q' if found.is_held else ''}"
+    etag = f'"{found.number}.{found.alias_revision or 0}{marks}"'
     if call.matches(etag):
         return Response(status_code=304, headers={"etag": etag})
     warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []
-    deprecated = deprecation_warning(f"{found.model}:{found.number}", found.deprecation)
-    warning = "; ".join([*warnings, deprecated] if deprecated else warnings) or None
+    reference = f"{found.model}:{found.number}"
+    more = (
+        held_warning(reference, found.scan, found.quarantined),
+        deprecation_warning(reference, found.deprecation),
+    )
+    warning = "; ".join([*warnings, *(words for words in more if words)]) or None
     answer = json_response(shapes.resolved(found, warning), headers={"etag": etag})
     services.resolved.keep(generation, asked, (etag, answer))
     return answer
@@ -204,7 +210,7 @@ def _frozen(body: bytes, digest: str, media_type: str) -> Response:
 )
 async def show_manifest(call: Call) -> Response:
     """The manifest's canonical bytes; their sha256 is the version digest."""
-    _, version, body = await call.point(lambda tx: versions.read_manifest(tx, call.actor, call.ref))
+    _, version, body = await call.point(lambda tx: versions.pull_manifest(tx, call.actor, call.ref))
     return _frozen(body, version.digest, MANIFEST_MEDIA_TYPE)
 
 

@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("modelyard.cli.policy:policy", "Write, test and show policies."),
     "check": ("modelyard.cli.reports:check", "Report and list checks of a version."),
     "evaluation": ("modelyard.cli.reports:evaluation", "Report and list metrics measured later."),
+    "scan": ("modelyard.cli.quarantine:scan", "Show scans, and decide what is trusted."),
+    "quarantine": ("modelyard.cli.quarantine:quarantine", "List and release versions that are not served."),
     "card": ("modelyard.cli.reports:card", "Show and set the card of a version."),
     "attest": ("modelyard.cli.reports:attest", "Sign a version's digests with your key."),
     "key": ("modelyard.cli.reports:key", "Create signing keys."),

@@ -42,6 +42,8 @@ class Permission(enum.StrEnum):
     ALIAS_MOVE = "alias.move"
     VERSION_ARCHIVE = "version.archive"
     VERSION_DEPRECATE = "version.deprecate"
+    QUARANTINE_RELEASE = "quarantine.release"
+    SCAN_TRUST = "scan.trust"
     CHECK_REPORT = "check.report"
     EVALUATION_REPORT = "evaluation.report"
     VERSION_ATTEST = "version.attest"
@@ -93,6 +95,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.POLICY_EDIT: Role.MAINTAINER,
     Permission.VERSION_ARCHIVE: Role.MAINTAINER,
     Permission.VERSION_DEPRECATE: Role.MAINTAINER,
+    Permission.QUARANTINE_RELEASE: Role.MAINTAINER,
+    Permission.SCAN_TRUST: Role.MAINTAINER,
     Permission.MODEL_ARCHIVE: Role.MAINTAINER,
     Permission.MODEL_RENAME: Role.MAINTAINER,
     Permission.COMMENT_WRITE: Role.READER,

@@ -23,14 +23,14 @@ ModelyardError
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
-│   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias
+│   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
 ├── Busy                     try again soon
-│   └── RateLimited          BlobBeingCollected  QueueFull
+│   └── RateLimited          BlobBeingCollected  QueueFull  ScanPending
 ├── Unavailable              something below does not answer
 │   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
@@ -459,6 +459,12 @@ class VersionDeleted(Conflict):
     advice = "Choose another version: modelyard ls {model}"
 
 
+class VersionQuarantined(Conflict):
+    code = "version_quarantined"
+    text = "{reference} is in quarantine: its scan says {verdict}"
+    advice = "See why with: modelyard scan show {reference}; a maintainer may release it with a reason"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     text = "the idempotency key {key!r} was used for a different request"
@@ -545,6 +551,11 @@ class BlobBeingCollected(Busy):
 class QueueFull(Busy):
     code = "queue_full"
     text, advice = "too many writes are waiting", "Try again in a second"
+
+
+class ScanPending(Busy):
+    code = "scan_pending"
+    text, advice = "the files of {reference} are still being scanned", "Try again in a moment"
 
 
 class Unavailable(ModelyardError):

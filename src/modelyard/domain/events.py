@@ -208,6 +208,35 @@ class VersionUndeprecated(Event):
     digest: str
 
 
+class VersionQuarantined(Event):
+    """findings: path, why, and where known inside, offset, opcode and name of each; the first few."""
+
+    kind: ClassVar[str] = "version.quarantined"
+    digest: str
+    verdict: str
+    findings: list[dict[str, Any]]
+
+
+class VersionReleased(Event):
+    """Out of the quarantine: by somebody with the right, or because a later scan found nothing (verdict)."""
+
+    kind: ClassVar[str] = "version.released"
+    digest: str
+    verdict: str
+    reason: str
+
+
+class ScanTrusted(Event):
+    kind: ClassVar[str] = "scan.trusted"
+    name: str
+    reason: str
+
+
+class ScanUntrusted(Event):
+    kind: ClassVar[str] = "scan.untrusted"
+    name: str
+
+
 class CheckReported(Event):
     kind: ClassVar[str] = "check.reported"
     digest: str

@@ -24,6 +24,7 @@ from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
 from modelyard.sdk.publishers import Publishers
+from modelyard.sdk.quarantine import Quarantine, Scans
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.run_reading import Runs
 from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
@@ -78,6 +79,8 @@ class Client:
         self.attestations = Attestations(self)
         self.cards = Cards(self)
         self.runs = Runs(self)
+        self.scans = Scans(self)
+        self.quarantine = Quarantine(self)
         self.accounts = Accounts(self.transport)
         self.groups = Groups(self.transport)
         self.tokens = Tokens(self.transport)

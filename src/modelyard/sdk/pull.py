@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import DownloadCorrupt, InvalidManifest, InvalidPath, WouldOverwrite
+from modelyard.domain.errors import (
+    DownloadCorrupt,
+    InvalidManifest,
+    InvalidPath,
+    VersionQuarantined,
+    WouldOverwrite,
+)
 from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import ModelName
 from modelyard.sdk.cache import hash_path
@@ -102,6 +108,9 @@ def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
     version = client.resolve(ref)
     if isinstance(asked.selector, Digest) and version.digest != asked.selector:
         raise DownloadCorrupt(path="the version", actual=version.digest, expected=asked.selector)
+    if version.quarantined:
+        # The server refuses it too; said here, before what an earlier pull left in the cache is used.
+        raise VersionQuarantined(reference=version.reference, verdict=version.scan)
     name = ModelName.parse(version.model)
     path = at("models", name.namespace, name.name, "versions", version.version, "manifest")
     data = client.transport.send("GET", path).data

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 
 
-class _OfVersion:
+class OfVersion:
     """What all of these have in common: a version and a path below it."""
 
     def __init__(self, client: Client) -> None:
@@ -30,7 +30,7 @@ class _OfVersion:
         return at("models", parsed.model.namespace, parsed.model.name, "versions", number, *more)
 
 
-class Checks(_OfVersion):
+class Checks(OfVersion):
     """`client.checks`: named results that CI, scanners or people report."""
 
     def report(
@@ -61,7 +61,7 @@ class Checks(_OfVersion):
         return found.items
 
 
-class Evaluations(_OfVersion):
+class Evaluations(OfVersion):
     """`client.evaluations`: metrics of a version, measured on a dataset split."""
 
     def report(
@@ -83,7 +83,7 @@ class Evaluations(_OfVersion):
         return found.items
 
 
-class Cards(_OfVersion):
+class Cards(OfVersion):
     """`client.cards`."""
 
     def get(self, ref: str) -> wire.Card:
@@ -98,7 +98,7 @@ class Cards(_OfVersion):
         return found
 
 
-class Attestations(_OfVersion):
+class Attestations(OfVersion):
     """`client.attestations`: Ed25519 signatures over a version's two digests."""
 
     def list(self, ref: str) -> wire.AttestationList:

@@ -56,7 +56,8 @@ class Version(versions_wire.Version, kw_only=True):
         """What a person wants to see of it, in order; what is unknown is left out."""
         said = self.format
         rows = [
-            ("state", self.state),
+            ("state", f"{self.state}, in quarantine" if self.quarantined else self.state),
+            ("scan", self.scan),
             ("aliases", " ".join(f"@{alias}" for alias in self.aliases)),
             ("digest", self.digest),
             ("size", f"{size_text(self.size_bytes)} in {self.file_count} files"),

@@ -55,8 +55,12 @@ class Version(Answer, kw_only=True):
     """Known / applicable facts, 0 to 1."""
     missing: list[str]
     """The facts that are not known, by name."""
+    scan: str = ""
+    """The worst verdict on its files: no_code, allowlisted, unknown, not_scanned, dangerous; or pending."""
+    quarantined: bool = False
+    """True: neither its bytes are served nor do aliases move to it, until somebody releases it."""
     warning: str | None = None
-    """Of a deprecated version: until when it stays and what to use instead."""
+    """Of a deprecated, quarantined or unscanned version: what that means for whoever uses it."""
     created: bool | None = None
     """In the answer to a registration: whether the version is new."""
 
@@ -111,6 +115,8 @@ class Resolved(Answer, kw_only=True):
     size_bytes: int
     created_at: str
     alias_revision: int | None = None
+    scan: str = ""
+    quarantined: bool = False
     warning: str | None = None
 
 

@@ -15,6 +15,7 @@ from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
+from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.services import Services
 
@@ -53,6 +54,11 @@ def settle_promotions(services: Services) -> None:
         services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion, evaluator))  # type: ignore[misc]
 
 
+def finish_scans(services: Services) -> None:
+    """What registrations had no time for, also of processes that ended in the middle of it."""
+    quarantine.finish_scans(services.db, services.blobs)
+
+
 def forget_old_deliveries(services: Services) -> None:
     services.db.write(delivery.forget_old_deliveries)
 
@@ -71,6 +77,7 @@ def standard_jobs() -> list[Job]:
         Job("notify", 1, notify, due=1),
         Job("note token use", 30, note_token_use, due=30),
         Job("settle promotions", 3, settle_promotions, due=3),
+        Job("finish scans", 1, finish_scans, due=1),
         Job("sweep uploads", 3600, sweep_uploads, due=60),
         Job("forget old answers", 3600, forget_old_answers, due=90),
         Job("forget old deliveries", 3600, forget_old_deliveries, due=120),

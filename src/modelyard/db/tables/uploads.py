@@ -19,6 +19,8 @@ blobs = sa.Table(
     moment("created_at"),
     # The last time somebody sent these bytes or was told that they are here.
     moment("touched_at"),
+    # What loading it could run, and credentials in it, JSON; None: not looked into yet; "" : nothing to tell.
+    sa.Column("scan", sa.Text),
     sa.Index("ix_blobs_state_touched_at", "state", "touched_at"),
 )
 

@@ -17,6 +17,10 @@ manifests = sa.Table(
     # What the files themselves say (framework, parameters, licence, …), JSON; a function of the bytes.
     sa.Column("format_facts", sa.Text, nullable=False),
     moment("created_at"),
+    # The worst verdict on its files: no_code, allowlisted, unknown, not_scanned or dangerous; pending: not all
+    # of them were looked into.
+    sa.Column("scan", sa.Text, nullable=False, server_default="pending"),
+    sa.Index("ix_manifests_scan_id", "scan", "id"),
 )
 
 manifest_files = sa.Table(
@@ -47,6 +51,10 @@ versions = sa.Table(
     moment("updated_at"),
     # What pulls are warned of, JSON: replacement, ends_at, reason, by, at; None: not deprecated.
     sa.Column("deprecation", sa.Text),
+    # 1: its scan found what is not served.
+    sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
+    # Who let it out of the quarantine, JSON: by, at, reason, verdict; None: nobody.
+    sa.Column("released", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),
@@ -95,6 +103,17 @@ alias_moves = sa.Table(
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
     sa.Column("reason", sa.Text),
+)
+
+# Globals that no rule knows and that a maintainer trusts in the pickles of a namespace.
+scan_trusts = sa.Table(
+    "scan_trusts",
+    metadata,
+    sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    moment("at"),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
 )
 
 # What must not lose a version, beside its aliases: `kind` stage or deployment forbids archiving it, every

@@ -7,6 +7,7 @@ and an opcode that does not matter here just pops and pushes what that table say
 
 from __future__ import annotations
 
+import codecs
 import pickletools
 import struct
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ _MAX_LINE_BYTES = 4096
 _MAX_INTEGER_BYTES = 16
 _MAX_NESTING = 4
 _MAX_ARRAY_BYTES = 2**48
+_FEW_ITEMS = 100
 
 _OPCODES: dict[str, Any] = {op.code: op for op in pickletools.opcodes}
 _HIGHEST_PROTOCOL = max(op.proto for op in pickletools.opcodes)
@@ -44,6 +46,13 @@ class _Opaque:
 
 OPAQUE = _Opaque()
 _MARK = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes that were passed over. span: where they lie in the source, (offset, length)."""
+
+    span: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Walk:
 
 def walk_pickle(cursor: Cursor, walk: Walk, nesting: int = 0) -> None:
     """Fill `walk` up to STOP; the cursor stands after it. Raises Malformed; `walk` keeps what it has."""
-    machine = _Machine(cursor, walk, nesting)
+    machine = Machine(cursor, walk, nesting)
     try:
         while not machine.stopped:
             machine.step()
@@ -104,7 +113,12 @@ def walk_pickle(cursor: Cursor, walk: Walk, nesting: int = 0) -> None:
             walk.top = next((x for x in machine.stack if x is not _MARK), OPAQUE)
 
 
-class _Machine:
+class Machine:
+    """The stack machine. What it meets it tells by the methods below `step`, which others may override."""
+
+    keeps_items = True
+    """Whether lists and large dictionaries keep what is put into them."""
+
     def __init__(self, cursor: Cursor, walk: Walk, nesting: int) -> None:
         self.cursor = cursor
         self.walk = walk
@@ -112,13 +126,17 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.stopped = False
+        self.opcode_at = cursor.position
+        self.opcode = ""
 
     def step(self) -> None:
         self.cursor.budget.step()
+        self.opcode_at = self.cursor.position
         code = self.cursor.read(1).decode("latin-1")
         op = _OPCODES.get(code)
         if op is None:
-            raise Malformed(f"byte {self.cursor.position - 1} is no pickle opcode")
+            raise Malformed(f"byte {self.opcode_at} is no pickle opcode")
+        self.opcode = op.name
         argument = self._argument(op)
         handler = _HANDLERS.get(op.name)
         if handler is not None:
@@ -145,8 +163,9 @@ class _Machine:
         if op.name in _TEXTS:
             text = self.cursor.read_capped(length, _MAX_TEXT_BYTES)
             return OPAQUE if text is None else text.decode("utf-8", "replace")
+        span = (self.cursor.position, length)
         self.cursor.skip(length)
-        return OPAQUE
+        return Bytes(span)
 
     def _line_argument(self, name: str) -> Any:
         line = self._line()
@@ -159,13 +178,17 @@ class _Machine:
             if len(digits) > 40 or not digits.lstrip("-").isdecimal():
                 raise Malformed(f"byte {self.cursor.position} ends a number that is none")
             return {"00": False, "01": True}.get(line, int(digits)) if name == "INT" else int(digits)
-        return line.strip("'\"") if name == "STRING" else line
+        if name == "STRING":
+            return _unescaped(line)
+        return _raw_unescaped(line) if name == "UNICODE" else line
 
     def _line(self) -> Any:
         line = self.cursor.read_line(_MAX_LINE_BYTES)
         return OPAQUE if line is None else line.decode("utf-8", "replace")
 
     def _by_table(self, op: Any) -> None:
+        if op.name.startswith("EXT"):
+            self.note_extension()
         before = [item.name for item in op.stack_before]
         if "mark" in before:
             self.pop_to_mark()
@@ -192,6 +215,23 @@ class _Machine:
             raise Malformed(f"the pickle takes from an empty stack at byte {self.cursor.position}")
         return self.stack[-1]
 
+    # --- what it meets -------------------------------------------------------------------------------
+
+    def note_extension(self) -> None:
+        """A global by its number in the unpickler's extension registry."""
+
+    def note_build(self, made: Any) -> None:
+        """A state is given to `made`, whatever that is."""
+
+    def check_array(self, state: dict[str, Any]) -> None:
+        """The raw bytes of a joblib array of this description follow. Raises Malformed to end the walk."""
+
+    def enter(self, cursor: Cursor) -> None:
+        """A pickle of its own follows within the stream."""
+        inner = Walk(globals=self.walk.globals, tensors=self.walk.tensors)
+        walk_pickle(cursor, inner, self.nesting + 1)
+        self.walk.globals_truncated |= inner.globals_truncated
+
     def note_global(self, module: Any, name: Any) -> Any:
         if not isinstance(module, str) or not isinstance(name, str):
             return OPAQUE
@@ -209,19 +249,37 @@ class _Machine:
         self.stack.append(made)
 
 
-def _reduce(m: _Machine, _: Any) -> None:
+def _unescaped(line: str) -> Any:
+    """The text of a STRING: quoted, with the escapes of Python's literals."""
+    quoted = line.strip()
+    try:
+        return codecs.escape_decode(quoted[1:-1].encode("latin-1"))[0].decode("utf-8", "replace")
+    except (ValueError, UnicodeEncodeError):
+        return OPAQUE
+
+
+def _raw_unescaped(line: str) -> Any:
+    """The text of a UNICODE, in which only \\u and \\U are escapes."""
+    try:
+        return line.encode("latin-1", "backslashreplace").decode("raw-unicode-escape")
+    except ValueError:
+        return OPAQUE
+
+
+def _reduce(m: Machine, _: Any) -> None:
     arguments = m.pop()
     m.call(m.pop(), arguments)
 
 
-def _newobj_ex(m: _Machine, _: Any) -> None:
+def _newobj_ex(m: Machine, _: Any) -> None:
     m.pop()
     _reduce(m, None)
 
 
-def _build(m: _Machine, _: Any) -> None:
+def _build(m: Machine, _: Any) -> None:
     state = m.pop()
     made = m.top()
+    m.note_build(made)
     if isinstance(made, Call):
         made.state = state
         if (
@@ -232,7 +290,7 @@ def _build(m: _Machine, _: Any) -> None:
             _skip_joblib_array(m, state)
 
 
-def _skip_joblib_array(m: _Machine, state: Any) -> None:
+def _skip_joblib_array(m: Machine, state: Any) -> None:
     """joblib writes an array's raw bytes into the stream, just after its wrapper.
 
     An array of Python objects follows as a pickle of its own.
@@ -249,10 +307,9 @@ def _skip_joblib_array(m: _Machine, state: Any) -> None:
     if item_bytes == 0:
         if m.nesting >= _MAX_NESTING:
             raise Malformed("joblib arrays are nested too deeply")
-        inner = Walk(globals=m.walk.globals, tensors=m.walk.tensors)
-        walk_pickle(m.cursor, inner, m.nesting + 1)
-        m.walk.globals_truncated |= inner.globals_truncated
+        m.enter(m.cursor)
         return
+    m.check_array(state)
     if state.get("numpy_array_alignment_bytes") is not None:
         m.cursor.skip(m.cursor.read(1)[0])
     total = item_bytes
@@ -267,6 +324,8 @@ def dtype_bytes(dtype: Any) -> int | None:
     """Bytes of one element of a numpy.dtype as pickled; 0 for Python objects, None when not understood."""
     if not isinstance(dtype, Call) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
         return None
+    if dtype.target != Global("numpy", "dtype"):
+        return None
     text = dtype.arguments[0]
     if not isinstance(text, str) or len(text) < 2:
         return None
@@ -277,6 +336,8 @@ def dtype_bytes(dtype: Any) -> int | None:
         return None
     if kind == "V" and _holds_objects(dtype.state):
         return 0
+    if not _states_size(dtype.state, int(size) * (4 if kind == "U" else 1)):
+        return None
     return int(size) * (4 if kind == "U" else 1)
 
 
@@ -285,94 +346,101 @@ def _holds_objects(state: Any) -> bool:
     return isinstance(state, tuple) and len(state) >= 8 and type(state[7]) is int and bool(state[7] & 1)
 
 
-def _set_item(m: _Machine, _: Any) -> None:
+def _states_size(state: Any, item_bytes: int) -> bool:
+    """Whether a dtype's own state (its sixth entry; -1: none said) agrees with its text."""
+    if not isinstance(state, tuple) or len(state) < 6:
+        return True
+    return state[5] in (-1, item_bytes)
+
+
+def _set_item(m: Machine, _: Any) -> None:
     value = m.pop()
     key = m.pop()
-    _put(m.top(), [key, value])
+    _put(m, m.top(), [key, value])
 
 
-def _put(target: Any, items: list[Any]) -> None:
+def _put(m: Machine, target: Any, items: list[Any]) -> None:
     """Keep text and number keys only: hashing a hostile nest of tuples can take for ever."""
     if isinstance(target, Call):
         target = target.items
-    if isinstance(target, dict):
+    if isinstance(target, dict) and (m.keeps_items or len(target) < _FEW_ITEMS):
         for key, value in zip(items[::2], items[1::2], strict=False):
             if type(key) in (str, int):
                 target[key] = value
 
 
-def _set_items(m: _Machine, _: Any) -> None:
+def _set_items(m: Machine, _: Any) -> None:
     items = m.pop_to_mark()
-    _put(m.top(), items)
+    _put(m, m.top(), items)
 
 
-def _dict(m: _Machine, _: Any) -> None:
+def _dict(m: Machine, _: Any) -> None:
     made: dict[Any, Any] = {}
-    _put(made, m.pop_to_mark())
+    _put(m, made, m.pop_to_mark())
     m.stack.append(made)
 
 
-def _append(m: _Machine, _: Any) -> None:
+def _append(m: Machine, _: Any) -> None:
     item = m.pop()
     _extend(m, [item])
 
 
-def _extend(m: _Machine, items: list[Any]) -> None:
+def _extend(m: Machine, items: list[Any]) -> None:
     target = m.top()
-    if isinstance(target, list):
+    if isinstance(target, list) and m.keeps_items:
         target.extend(items)
 
 
-def _appends(m: _Machine, _: Any) -> None:
+def _appends(m: Machine, _: Any) -> None:
     items = m.pop_to_mark()
     _extend(m, items)
 
 
 def _tuple_of(count: int) -> Any:
-    def build(m: _Machine, _: Any) -> None:
+    def build(m: Machine, _: Any) -> None:
         m.stack.append(tuple([m.pop() for _ in range(count)][::-1]))
 
     return build
 
 
-def _stack_global(m: _Machine, _: Any) -> None:
+def _stack_global(m: Machine, _: Any) -> None:
     name = m.pop()
     m.stack.append(m.note_global(m.pop(), name))
 
 
-def _inst(m: _Machine, argument: Any) -> None:
+def _inst(m: Machine, argument: Any) -> None:
     arguments = tuple(m.pop_to_mark())
     m.call(m.note_global(*argument), arguments)
 
 
-def _obj(m: _Machine, _: Any) -> None:
+def _obj(m: Machine, _: Any) -> None:
     items = m.pop_to_mark()
     if not items:
         raise Malformed("the pickle builds an object without a class")
     m.call(items[0], tuple(items[1:]))
 
 
-def _memoize(m: _Machine, _: Any) -> None:
+def _memoize(m: Machine, _: Any) -> None:
     m.memo[len(m.memo)] = m.top()
 
 
-def _memo_put(m: _Machine, argument: Any) -> None:
+def _memo_put(m: Machine, argument: Any) -> None:
     m.memo[argument] = m.top()
 
 
-def _memo_get(m: _Machine, argument: Any) -> None:
+def _memo_get(m: Machine, argument: Any) -> None:
     if argument not in m.memo:
         raise Malformed(f"the pickle uses the memo entry {argument} before it is set")
     m.stack.append(m.memo[argument])
 
 
-def _protocol(m: _Machine, argument: Any) -> None:
+def _protocol(m: Machine, argument: Any) -> None:
     m.walk.protocol = argument
     if argument > _HIGHEST_PROTOCOL:
         raise Malformed(f"pickle protocol {argument} is not known")
 
 
-def _stop(m: _Machine, _: Any) -> None:
+def _stop(m: Machine, _: Any) -> None:
     m.top()
     m.stopped = True
 

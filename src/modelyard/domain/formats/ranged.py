@@ -116,6 +116,17 @@ class Cursor:
         self._window = read_exactly(self._source, self.position, size)
         self._window_start = self.position
 
+    def peek(self, length: int) -> bytes:
+        """What comes next, without passing it; fewer bytes at the end."""
+        at = self.position
+        found = self.read(min(length, self.end - at))
+        self.position = at
+        return found
+
+    def fork(self) -> Cursor:
+        """Another cursor at the same place, on the same budget."""
+        return Cursor(self._source, self.budget, self.position, self.end)
+
     def read_capped(self, length: int, cap: int) -> bytes | None:
         """The bytes, or None when there are more than `cap`: those are skipped, not read."""
         if length > cap:

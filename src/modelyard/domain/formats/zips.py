@@ -13,6 +13,7 @@ from modelyard.domain.formats.ranged import MIB, Malformed, OverBudget, Source, 
 
 MAX_DIRECTORY_BYTES = 16 * MIB
 MAX_MEMBERS = 100_000
+MAX_DIRECTORIES = 20
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -29,6 +30,58 @@ class Member:
     compressed_bytes: int
     size_bytes: int
     header_offset: int
+
+
+def list_directories(source: Source) -> list[tuple[int, list[Member]]]:
+    """Every directory that some reader might take for the zip's, each with how far its offsets are shifted.
+
+    Bytes before a zip shift all of it, as Python's reader allows. Raises Malformed when there is none.
+    """
+    tail_bytes = min(source.size_bytes, 65_535 + _END.size)
+    tail = read_exactly(source, source.size_bytes - tail_bytes, tail_bytes)
+    found: list[tuple[int, list[Member]]] = []
+    fault = Malformed("the zip has no directory at its end")
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0 and len(found) < MAX_DIRECTORIES:
+        if at + _END.size <= len(tail):
+            try:
+                found += _directories_at(source, tail, at, source.size_bytes - tail_bytes + at)
+            except OverBudget:
+                raise
+            except Malformed as error:
+                fault = error
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    if not found:
+        raise fault
+    return found
+
+
+def _directories_at(source: Source, tail: bytes, at: int, end_offset: int) -> list[tuple[int, list[Member]]]:
+    _, _, _, _, count, size, offset, _ = _END.unpack_from(tail, at)
+    is_full = count == 0xFFFF or 0xFFFF_FFFF in (size, offset)
+    if is_full or tail[max(at - _END64_LOCATOR.size, 0) : at][:4] == b"PK\x06\x07":
+        count, size, offset = _end64(source, end_offset)
+        end_offset -= _END64_LOCATOR.size + _END64.size
+    if size > MAX_DIRECTORY_BYTES or count > MAX_MEMBERS:
+        raise OverBudget(f"the zip claims a directory of {count} members in {size} bytes")
+    found = []
+    fault = None
+    for shift in sorted({0, max(end_offset - size - offset, 0)}):
+        try:
+            found.append((shift, _entries(read_exactly(source, offset + shift, size), count)))
+        except Malformed as error:
+            fault = error
+    if not found and fault is not None:
+        raise fault
+    return found
+
+
+def data_start(source: Source, member: Member, shift: int = 0) -> int:
+    """Where the member's packed bytes begin. Raises Malformed."""
+    local = _LOCAL.unpack(read_exactly(source, member.header_offset + shift, _LOCAL.size))
+    if local[0] != b"PK\x03\x04":
+        raise Malformed(f"{member.name[:100]!r} is not where the zip's directory says")
+    return int(member.header_offset + shift + _LOCAL.size + local[10] + local[11])
 
 
 def list_members(source: Source) -> list[Member]:
@@ -107,10 +160,7 @@ def read_member(source: Source, member: Member, max_bytes: int) -> bytes:
         raise Malformed(f"{member.name[:100]!r} is encrypted")
     if member.size_bytes > max_bytes or member.compressed_bytes > max_bytes:
         raise OverBudget(f"{member.name[:100]!r} is larger than {max_bytes} bytes")
-    local = _LOCAL.unpack(read_exactly(source, member.header_offset, _LOCAL.size))
-    if local[0] != b"PK\x03\x04":
-        raise Malformed(f"{member.name[:100]!r} is not where the zip's directory says")
-    start = member.header_offset + _LOCAL.size + local[10] + local[11]
+    start = data_start(source, member)
     data = read_exactly(source, start, member.compressed_bytes)
     if member.method == _DEFLATED:
         try:

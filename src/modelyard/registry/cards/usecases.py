@@ -16,7 +16,7 @@ from modelyard.domain.names import Ref
 from modelyard.registry.cards import queries
 from modelyard.registry.cards.queries import CARD_PATH, StoredCard
 from modelyard.registry.catalog import rules as catalog_rules
-from modelyard.registry.versions.usecases import DELETED, find_file, find_version
+from modelyard.registry.versions.usecases import DELETED, find_card_file, find_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ def show_card(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> Card:
         if stored is not None:
             return stored, None, ""
         try:
-            _, file = find_file(tx, actor, Ref(model.name, version.number), CARD_PATH)
+            if version.state == DELETED:
+                raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+            file = find_card_file(tx, model, version)
         except FileNotFound:
             raise FileNotFound(
                 reference=f"{model.name}:{version.number}",

@@ -21,6 +21,7 @@ from modelyard.db.tables import (
     models,
     namespaces,
     runs,
+    scan_trusts,
     trusted_publishers,
 )
 from modelyard.db.transaction import Transaction, load_json
@@ -152,6 +153,7 @@ def delete_namespace(tx: Transaction, namespace_id: int) -> None:
     tx.execute(actors.update().where(actors.c.id.in_(accounts)).values(disabled_at=tx.now))
     tx.execute(trusted_publishers.delete().where(publishers))
     tx.execute(experiments.delete().where(experiments.c.namespace_id == namespace_id))
+    tx.execute(scan_trusts.delete().where(scan_trusts.c.namespace_id == namespace_id))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
     tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
 

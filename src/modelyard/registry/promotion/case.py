@@ -17,6 +17,7 @@ from modelyard.registry.promotion.policy import Policy, Stage, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import Evidence
+from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED
 
@@ -70,6 +71,7 @@ def check_ready(model: Model, version: Version) -> None:
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
+    refuse_held(model, version)
 
 
 def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:

@@ -25,10 +25,12 @@ from modelyard.registry.promotion.rules import (
     CheckResult,
     Evidence,
     MetricValue,
+    Scanned,
     Stay,
     Vote,
     Waiver,
 )
+from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.queries import Version
 
@@ -92,6 +94,8 @@ def gather(
         tags = catalog.list_tags(tx, [model.id]).get(model.id, {})
         found["tags"] = {**tags, **versions.list_tags(tx, [version.id]).get(version.id, {})}
         found["owners"] = catalog.list_owners(tx, [model.id]).get(model.id, [])
+    if "scan" in needs:
+        found["scan"] = _scanned(tx, model, version)
     if "card" in needs:
         found["card"] = cards.find_sections(tx, version.id, version.manifest_id, now)
     if "attestations" in needs:
@@ -114,6 +118,17 @@ def gather(
             if any_policy or w.policy_digest == policy.digest
         ]
     return with_assertions(Evidence(**found), entry.expressions, evaluator)
+
+
+def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
+    view = quarantine.view_scan(tx, model, version)
+    released = quarantine.released_by(version)
+    return Scanned(
+        verdict=view.verdict,
+        unknown=[name for name in view.files.unknown if name not in view.trusted],
+        released_by=str(released["by"]) if released else None,
+        secrets=sum(len(file.secrets) for file in view.files.files),
+    )
 
 
 def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]:

@@ -19,6 +19,7 @@ from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.policy import Stage
 from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Occupant
 from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import set_holds
 from modelyard.registry.versions.queries import AliasRow, Version
 from modelyard.registry.versions.usecases import DELETED
@@ -113,8 +114,9 @@ def enter_stage(
     """Let a version in; returns all who stand there afterwards, the primary one first. Raises StageFull.
 
     As the primary one it takes the place of the one before it, unless it stood there already. Beside it, it
-    needs a free place.
+    needs a free place. Raises VersionQuarantined, ScanPending, whichever way leads here.
     """
+    refuse_held(model, version)
     is_inside = version.number in standing.all
     others = [o for o in standing.others if o.number != version.number]
     if not primary and not is_inside and len(standing.all) >= stage.slots:

@@ -95,6 +95,18 @@ class Assertion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
+class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What the intake scan says of the files, with what the namespace trusts."""
+
+    verdict: str
+    """no_code, allowlisted, unknown, not_scanned, dangerous, or pending."""
+    unknown: Sequence[str] = ()
+    """Globals that nobody knows and the namespace does not trust."""
+    released_by: str | None = None
+    secrets: int = 0
+    """Texts that look like credentials."""
+
+
 class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """All that the rules may ask about. What was not gathered is empty."""
 
@@ -133,6 +145,7 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Expression → what it gave."""
     promotion: int | None = None
     """Number of the promotion at hand, once there is one."""
+    scan: Scanned | None = None
 
     @property
     def reference(self) -> str:

@@ -75,6 +75,7 @@ _UPSERT_BLOB = Statement(
         state="live",
         created_at=_p("now"),
         touched_at=_p("now"),
+        scan=_p("scan"),
     )
     .on_conflict_do_update(
         index_elements=["digest"],
@@ -90,9 +91,13 @@ _NOTE_SENDER = Statement(
 )
 
 
-def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
-    """Make the bytes known; False while the collector is just removing the same digest."""
-    return tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, now=tx.now) is not None
+def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | None = None) -> bool:
+    """Make the bytes known; False while the collector is just removing the same digest.
+
+    scan: of bytes that are new, what was found in them already; None: nobody looked.
+    """
+    row = tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, scan=scan, now=tx.now)
+    return row is not None
 
 
 def note_sender(tx: Transaction, digest: Digest, actor_id: int) -> None:
@@ -186,15 +191,37 @@ def list_expired_uploads(tx: Transaction) -> list[str]:
 # --- what was read from the files ----------------------------------------------------------------
 
 
-def find_facts(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, str | None]:
-    """digest → JSON of its format facts; '' when there is nothing to know, None when nobody looked yet."""
-    found: dict[Digest, str | None] = {}
+@dataclass(frozen=True, slots=True)
+class BlobRead:
+    """What was read of some bytes; None: nobody looked yet, '': there is nothing to know."""
+
+    facts: str | None
+    """JSON of the format facts."""
+    scan: str | None
+    """JSON of the scan; registry/scan/rules.py."""
+
+
+def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
+    found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
-        query = sa.select(blobs.c.digest, blobs.c.facts).where(blobs.c.digest.in_(some))
-        found.update({Digest(digest): facts for digest, facts in tx.rows(query)})
+        query = sa.select(blobs.c.digest, blobs.c.facts, blobs.c.scan).where(blobs.c.digest.in_(some))
+        found.update({Digest(digest): BlobRead(facts, scan) for digest, facts, scan in tx.rows(query)})
     return found
 
 
-def set_facts(tx: Transaction, facts: Mapping[Digest, str]) -> None:
-    for digest, text in facts.items():
-        tx.execute(blobs.update().where(blobs.c.digest == digest).values(facts=text))
+_SET_READ = Statement(
+    blobs.update()
+    .where(blobs.c.digest == _p("the_digest"))
+    .values(facts=sa.func.coalesce(blobs.c.facts, _p("facts")), scan=sa.func.coalesce(blobs.c.scan, _p("scan")))
+)
+
+
+def set_read(tx: Transaction, read: Mapping[Digest, BlobRead]) -> None:
+    """Keep what was read now beside what was known; what is None stays as it is."""
+    for digest, found in read.items():
+        tx.run(_SET_READ, the_digest=digest, facts=found.facts, scan=found.scan)
+
+
+def forget_scans(tx: Transaction, digests: Iterable[Digest]) -> None:
+    for some in chunked(list(digests)):
+        tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(scan=None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
@@ -11,7 +11,10 @@ from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobBeingCollected, OffsetMismatch, SizeMismatch, TooLarge, UploadNotFound
+from modelyard.domain.scanning import HEAD_BYTES, needs_scan
 from modelyard.registry.access import rules as access
+from modelyard.registry.scan.rules import scan_text
+from modelyard.registry.scan.secrets import find_secrets, is_text
 from modelyard.registry.uploads import queries
 from modelyard.registry.uploads.queries import Upload
 
@@ -120,14 +123,39 @@ def receive_blob(
     """One request, one blob: for files small enough to send again. Returns the size that was counted."""
     upload = start_upload(db, actor, digest, -1 if size_bytes is None else size_bytes, max_file_bytes)
     db.read(lambda tx: _refuse_collected(tx, digest))
+    seen = _Seen(_limited(chunks, max_file_bytes))
     try:
-        counted = blobs.put(_limited(chunks, max_file_bytes), digest, size_bytes)
+        counted = blobs.put(seen, digest, size_bytes)
     except BaseException:
         db.write(lambda tx: queries.delete_upload(tx, upload.id))
         raise
     done = Upload(upload.id, upload.actor_id, digest, counted, upload.expires_at)
-    db.write(lambda tx: _record_blob(tx, actor, done))
+    db.write(lambda tx: _record_blob(tx, actor, done, scan=seen.scan(counted)))
     return counted
+
+
+class _Seen:
+    """Chunks on their way, of which the first one is kept: most files are known by it to hold no code, and
+    need not be opened when they are registered."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self._head = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            if len(self._head) < HEAD_BYTES:
+                self._head += bytes(chunk[: HEAD_BYTES - len(self._head)])
+            yield chunk
+
+    def scan(self, size_bytes: int) -> str | None:
+        """What is kept of the scan when the first bytes tell all of it; None: the file has to be opened."""
+        if needs_scan(self._head, size_bytes):
+            return None
+        if not is_text(self._head):
+            return ""
+        is_whole = size_bytes <= len(self._head)
+        return scan_text(None, find_secrets(self._head.decode("utf-8", "replace"))) if is_whole else None
 
 
 def _limited(chunks: Iterable[bytes], limit: int) -> Iterable[bytes]:
@@ -165,8 +193,8 @@ def _refuse_collected(tx: Transaction, digest: Digest) -> None:
         raise BlobBeingCollected(digest=digest)
 
 
-def _record_blob(tx: Transaction, actor: Actor, upload: Upload) -> None:
-    if not queries.upsert_blob(tx, upload.digest, upload.size_bytes):
+def _record_blob(tx: Transaction, actor: Actor, upload: Upload, scan: str | None = None) -> None:
+    if not queries.upsert_blob(tx, upload.digest, upload.size_bytes, scan):
         raise BlobBeingCollected(digest=upload.digest)
     queries.note_sender(tx, upload.digest, actor.id)
     queries.delete_upload(tx, upload.id)

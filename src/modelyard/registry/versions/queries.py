@@ -31,6 +31,7 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Metric
 from modelyard.registry.access.queries import model_role
 from modelyard.registry.access.rules import Place
+from modelyard.registry.scan.rules import PENDING
 
 _p = sa.bindparam
 
@@ -57,6 +58,16 @@ class Version:
     record: str
     deprecation: str | None = None
     """JSON: replacement, ends_at, reason, by, at."""
+    scan: str = PENDING
+    """The worst verdict on its files, or pending."""
+    quarantined: int = 0
+    released: str | None = None
+    """JSON: by, at, reason, verdict."""
+
+    @property
+    def is_held(self) -> bool:
+        """Not served: quarantined, or not looked into yet."""
+        return bool(self.quarantined) or self.scan == PENDING
 
 
 _VERSION = (
@@ -77,6 +88,9 @@ _VERSION = (
     manifests.c.format_facts,
     versions.c.record,
     versions.c.deprecation,
+    manifests.c.scan,
+    versions.c.quarantined,
+    versions.c.released,
 )
 _VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -141,6 +155,12 @@ class Resolved:
     deleted: bool
     deprecation: str | None
     """JSON: replacement, ends_at, reason, by, at."""
+    scan: str
+    quarantined: bool
+
+    @property
+    def is_held(self) -> bool:
+        return self.quarantined or self.scan == PENDING
 
 
 _RESOLVED = (
@@ -156,6 +176,8 @@ _RESOLVED = (
     models.c.deleted_at,
     model_role(_p("actor_id")),
     versions.c.deprecation,
+    manifests.c.scan,
+    versions.c.quarantined,
 )
 _MODEL_VERSIONS = (
     namespaces.join(models, models.c.namespace_id == namespaces.c.id)
@@ -219,17 +241,21 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[5],
         row[6],
         row[7],
-        row[12],
+        row[14],
         place,
         row[9] is not None,
         row[11],
+        row[12],
+        bool(row[13]),
     )
 
 
 # --- registering -----------------------------------------------------------------------------------
 
 _FIND_MANIFEST = Statement(
-    sa.select(manifests.c.id, manifests.c.format_facts).where(manifests.c.digest == _p("digest"))
+    sa.select(manifests.c.id, manifests.c.format_facts, manifests.c.scan).where(
+        manifests.c.digest == _p("digest")
+    )
 )
 _INSERT_MANIFEST = Statement(
     manifests.insert()
@@ -239,19 +265,20 @@ _INSERT_MANIFEST = Statement(
         size_bytes=_p("size_bytes"),
         file_count=_p("file_count"),
         format_facts=_p("format_facts"),
+        scan=_p("scan"),
         created_at=_p("now"),
     )
     .returning(manifests.c.id)
 )
 
 
-def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str] | None:
-    """(id, JSON of the format facts)."""
+def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str, str] | None:
+    """(id, JSON of the format facts, state of the scan)."""
     row = tx.one(_FIND_MANIFEST, digest=digest)
-    return (row[0], row[1]) if row else None
+    return (row[0], row[1], row[2]) if row else None
 
 
-def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str) -> int:
+def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan: str) -> int:
     row = tx.one(
         _INSERT_MANIFEST,
         digest=manifest.digest,
@@ -259,6 +286,7 @@ def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str) -> i
         size_bytes=manifest.size_bytes,
         file_count=len(manifest.files),
         format_facts=format_facts,
+        scan=scan,
         now=tx.now,
     )
     assert row is not None
@@ -288,6 +316,7 @@ class Same:
     state: str
     manifest_id: int
     format_facts: str
+    scan: str
 
 
 _SAME = (
@@ -296,6 +325,7 @@ _SAME = (
     versions.c.state,
     versions.c.manifest_id,
     manifests.c.format_facts,
+    manifests.c.scan,
 )
 _FROM_SAME = versions.join(manifests, manifests.c.id == versions.c.manifest_id)
 _THESE_FILES = (
@@ -338,7 +368,7 @@ _TAKE_NUMBER = Statement(
     .where(models.c.id == _p("the_model"))
     .values(
         next_version=models.c.next_version + 1,
-        newest_version=models.c.next_version,
+        newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
         version_count=models.c.version_count + 1,
         framework=_p("framework"),
         licence=_p("licence"),
@@ -360,14 +390,24 @@ _INSERT_VERSION = Statement(
         created_at=_p("now"),
         created_by=_p("actor_id"),
         updated_at=_p("now"),
+        quarantined=_p("quarantined"),
     )
     .returning(versions.c.id)
 )
 
 
-def take_number(tx: Transaction, model_id: int, framework: str | None, licence: str | None) -> int:
-    """The model's next version number, which also becomes its newest."""
-    row = tx.one(_TAKE_NUMBER, the_model=model_id, framework=framework, licence=licence, now=tx.now)
+def take_number(
+    tx: Transaction, model_id: int, framework: str | None, licence: str | None, *, is_served: bool
+) -> int:
+    """The model's next version number; is_served: it also becomes its newest."""
+    row = tx.one(
+        _TAKE_NUMBER,
+        the_model=model_id,
+        framework=framework,
+        licence=licence,
+        is_served=int(is_served),
+        now=tx.now,
+    )
     assert row is not None
     return int(row[0])
 
@@ -384,6 +424,7 @@ def insert_version(
     record: str,
     state: str,
     description: str,
+    quarantined: bool,
 ) -> int:
     row = tx.one(
         _INSERT_VERSION,
@@ -395,6 +436,7 @@ def insert_version(
         record=record,
         state=state,
         description=description,
+        quarantined=int(quarantined),
         now=tx.now,
         actor_id=actor.id,
     )
@@ -548,7 +590,7 @@ def refresh_newest(tx: Transaction, model_id: int) -> None:
     """After a version stopped or started being ready: which one is the newest now, and how many are there."""
     newest = (
         sa.select(sa.func.max(versions.c.number))
-        .where(versions.c.model_id == model_id, versions.c.state == "ready")
+        .where(versions.c.model_id == model_id, versions.c.state == "ready", versions.c.quarantined == 0)
         .scalar_subquery()
     )
     count = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -35,10 +35,12 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.scan.rules import HELD_STATES
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries
+from modelyard.registry.versions.held import append_quarantined, refuse_held
 from modelyard.registry.versions.holds import refuse_while_needed
-from modelyard.registry.versions.inspect import inspect_files, summarise_files, unread_files
+from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
@@ -67,6 +69,8 @@ class VersionView:
     version: Version
     tags: Mapping[str, str]
     aliases: Sequence[str]
+    not_moved: Sequence[str] = ()
+    """In the answer to a registration: aliases that were asked for, and stay where they are."""
 
     @property
     def ref(self) -> Ref:
@@ -116,11 +120,19 @@ def register_in(
     if same is not None and not wanted.force_new:
         version = queries.find_by_number(tx, model.id, same.number)
         assert version is not None
+        if version.is_held and wanted.aliases:
+            view = _view(tx, model, version)
+            return replace(view, not_moved=[str(a) for a in wanted.aliases]), False
         _point(tx, actor, model, version, wanted.aliases)
         return _view(tx, model, version), False
     if same_files is not None:
         stored = _StoredManifest(
-            same_files.manifest_id, same_files.format_facts, model.framework, model.licence, None
+            same_files.manifest_id,
+            same_files.format_facts,
+            model.framework,
+            model.licence,
+            same_files.scan,
+            None,
         )
     else:
         stored = _ensure_manifest(tx, actor, manifest, inspected)
@@ -139,6 +151,10 @@ def register_in(
         actor,
         model.id,
     )
+    if version.is_held:
+        # Kept, so that it is seen and explained; its aliases do not move to what is not served.
+        append_quarantined(tx, model, version, actor)
+        return VersionView(model, version, tags, [], [str(a) for a in wanted.aliases]), True
     _point(tx, actor, model, version, wanted.aliases)
     return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
 
@@ -152,7 +168,8 @@ def _insert(
     description: str,
 ) -> Version:
     manifest, record = wanted.manifest, wanted.record
-    number = queries.take_number(tx, model.id, stored.framework, stored.licence)
+    quarantined = stored.scan in HELD_STATES
+    number = queries.take_number(tx, model.id, stored.framework, stored.licence, is_served=not quarantined)
     text = record.canonical_bytes.decode()
     version_id = queries.insert_version(
         tx,
@@ -165,6 +182,7 @@ def _insert(
         record=text,
         state=READY,
         description=description,
+        quarantined=quarantined,
     )
     if stored.card is not None and stored.card != catalog.card_text(tx, model.id):
         queries.set_card_text(tx, model.id, stored.card)
@@ -187,6 +205,8 @@ def _insert(
         file_count=len(manifest.files),
         format_facts=stored.format_facts,
         record=text,
+        scan=stored.scan,
+        quarantined=int(quarantined),
     )
 
 
@@ -197,6 +217,7 @@ class _StoredManifest:
     """JSON"""
     framework: str | None
     licence: str | None
+    scan: str
     card: str | None
     """What of the card is searched; None: as it was."""
 
@@ -214,16 +235,16 @@ def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspecte
     for digest, size in sizes.items():
         if known[digest] != size:
             raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
-    facts = uploads.find_facts(tx, sizes)
-    if not inspected and unread_files(manifest, facts):
+    read = uploads.find_read(tx, sizes)
+    if not inspected and unread_files(manifest, read):
         raise NotInspected
     uploads.touch_blobs(tx, sizes)
-    summary, card = summarise_files(manifest, facts)
+    summary, card, scan = summarise_files(manifest, read)
     found = queries.find_manifest(tx, manifest.digest)
     if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
-        found = queries.insert_manifest(tx, manifest, text), text
-    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), card)
+        found = queries.insert_manifest(tx, manifest, text, scan), text, scan
+    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
 
 
 def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:
@@ -331,21 +352,39 @@ def list_versions(
 
 
 def read_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Version, bytes]:
-    """The canonical bytes, of a deleted version too."""
+    """The canonical bytes, of a deleted version too; to look at, not to pull by."""
     model, version = find_version(tx, actor, ref)
     return model, version, queries.find_manifest_body(tx, version.manifest_id)
 
 
+def pull_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Version, bytes]:
+    """What a pull begins with. Raises VersionQuarantined, ScanPending; a deleted version's is given."""
+    model, version, body = read_manifest(tx, actor, ref)
+    if version.state != DELETED:
+        refuse_held(model, version)
+    return model, version, body
+
+
 def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Version, File]:
-    """A file that may be pulled. Raises FileNotFound, VersionDeleted."""
+    """A file that may be pulled. Raises FileNotFound, VersionDeleted, VersionQuarantined, ScanPending."""
     model, version = find_version(tx, actor, ref, Permission.MODEL_PULL)
+    refuse_held(model, version)
+    return version, _file_of(tx, model, version, path)
+
+
+def _file_of(tx: Transaction, model: Model, version: Version, path: str) -> File:
     reference = f"{model.name}:{version.number}"
     if version.state == DELETED:
         raise VersionDeleted(reference=reference, model=str(model.name))
     found = queries.find_file(tx, version.manifest_id, path)
     if found is None:
         raise FileNotFound(reference=reference, path=path[:300])
-    return version, File(path, *found)
+    return File(path, *found)
+
+
+def find_card_file(tx: Transaction, model: Model, version: Version) -> File:
+    """README.md, which is text and is shown of a quarantined version too. Raises FileNotFound."""
+    return _file_of(tx, model, version, CARD_PATH)
 
 
 # --- annotations ---------------------------------------------------------------------------------------
@@ -508,6 +547,7 @@ def set_alias(
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
+    refuse_held(model, version)
     _refuse_protected(model, alias, version.number)
     present = queries.find_alias(tx, model.id, alias)
     _check_seen(model, alias, present, seen)

@@ -3,26 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from modelyard.registry.promotion.gates.base import Duration, Names, RuleBase, groups_in
+import msgspec
+
+from modelyard.registry.promotion.gates.base import (
+    Duration,
+    Names,
+    RuleBase,
+    failed,
+    groups_in,
+    passed,
+    unknown,
+)
 from modelyard.registry.promotion.gates.check import find_check
-from modelyard.registry.promotion.rules import Evidence, Finding
+from modelyard.registry.promotion.rules import Evidence, Finding, Outcome, Scanned
 
 SCAN_CHECK = "scan"
+_CLEAN = ("no_code", "allowlisted")
+_WHO = "a maintainer of the namespace"
 
 
 class ScanRule(RuleBase, frozen=True, kw_only=True):
-    """`scan: {max_age: 30d}`: the newest check named `scan` says pass. Not scanned is not clean."""
+    """`scan: {}`: the intake scan found nothing but what is on the allow-list. Not scanned is not clean.
+
+    unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may.
+    max_age, by: beside it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
+    these. Such a check counts without them too: when it fails, so does the rule.
+    """
 
     kind: ClassVar[str] = "scan"
-    needs: ClassVar[frozenset[str]] = frozenset({"checks"})
+    needs: ClassVar[frozenset[str]] = frozenset({"checks", "scan"})
 
     by: Names = []
     max_age: Duration | None = None
+    unknown: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    secrets: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
 
     def groups(self) -> Iterable[str]:
         return groups_in(self.by)
 
     def find(self, evidence: Evidence) -> Finding:
-        return find_check(evidence, SCAN_CHECK, self.by, self.max_age, "scanned and found clean")
+        wants_check = bool(self.by) or self.max_age is not None
+        reported = any(c.name == SCAN_CHECK for c in evidence.checks)
+        check = None
+        if wants_check or reported or evidence.scan is None:
+            check = find_check(evidence, SCAN_CHECK, self.by, self.max_age, "scanned and found clean")
+        if evidence.scan is None:
+            # Evidence of a decision that was taken before the registry scanned by itself.
+            assert check is not None
+            return check
+        own = self._own(evidence, evidence.scan)
+        if own.outcome is Outcome.PASS and check is not None and check.outcome is not Outcome.PASS:
+            return check
+        return own
+
+    def _own(self, evidence: Evidence, scan: Scanned) -> Finding:
+        needed = "scanned and found clean"
+        if self.secrets is not None:
+            needed += f", at most {self.secrets} texts that look like credentials"
+        shown = f"modelyard scan show {evidence.reference}"
+        if scan.verdict == "pending":
+            return unknown("the scan is not finished", needed, who="the server", fix=shown, may_change=True)
+        if scan.verdict == "not_scanned":
+            return unknown("it could not be scanned whole", needed, who=_WHO, fix=shown)
+        if scan.verdict == "unknown" and len(scan.unknown) > self.unknown:
+            named = ", ".join(scan.unknown[:5])
+            namespace = evidence.model.partition("/")[0]
+            fix = f"modelyard scan trust {namespace} {scan.unknown[0]}"
+            return failed(f"unknown code: {named}", needed, who=_WHO, fix=fix, may_change=True)
+        if scan.verdict not in (*_CLEAN, "unknown"):
+            said = f"{scan.verdict}, released by {scan.released_by}" if scan.released_by else scan.verdict
+            return failed(said, needed, who="whoever pushes the model", fix=shown)
+        if self.secrets is not None and scan.secrets > self.secrets:
+            said = f"{scan.secrets} texts that look like credentials"
+            return failed(said, needed, who="whoever pushes the model", fix=shown)
+        return passed(scan.verdict, needed)

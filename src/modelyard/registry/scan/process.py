@@ -1,0 +1,155 @@
+"""Scans in a process of their own, with limits on memory, processor time and patience.
+
+The process opens no file: it asks for ranges of the bytes over its pipes and answers with a line of JSON.
+It is used again for the next file, unless it has grown or was ended. Its environment holds no secrets.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+from modelyard.domain.formats.ranged import Source
+from modelyard.domain.scanning import FileScan
+from modelyard.domain.scanning.verdicts import not_scanned
+
+logger = logging.getLogger(__name__)
+
+PROCESSES = 2
+CPU_SECONDS = 60
+MEMORY_BYTES = 2 << 30
+MAX_ANSWER_BYTES = 1 << 20
+MAX_READ_BYTES = 1 << 24
+_KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
+
+
+class OutOfPatience(Exception):
+    """The scan took longer than the caller waits; it was ended, and says nothing of the file."""
+
+
+class ScanProcess:
+    """One child. One file at a time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def scan(self, source: Source, patience_seconds: float) -> FileScan:
+        """Raises OutOfPatience; OSError when no process can be started; what the source raises."""
+        process = self._started()
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(max(patience_seconds, 0.001), end)
+        timer.start()
+        try:
+            answer = _converse(process, source)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            timer.cancel()
+        if answer is None:
+            self.stop()
+            if late.is_set():
+                raise OutOfPatience
+            logger.warning("a scan of %d bytes ended its process", source.size_bytes)
+            return not_scanned(
+                f"it takes more than {CPU_SECONDS} s of processor time or {MEMORY_BYTES >> 30} GiB"
+            )
+        if answer.get("leaves"):
+            self.stop()
+        return FileScan.from_json(answer["found"])
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.stop()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "modelyard.registry.scan.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+        )
+        return self._process
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                # What was written and never read is of no use to anybody now.
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        process.wait()
+
+
+def _converse(process: subprocess.Popen[bytes], source: Source) -> dict[str, Any] | None:
+    """None: the process is gone."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        _send(process.stdin, json.dumps({"size": source.size_bytes}).encode() + b"\n")
+        while line := process.stdout.readline(MAX_ANSWER_BYTES):
+            asked = json.loads(line)
+            if "found" in asked:
+                answer: dict[str, Any] = asked
+                return answer
+            offset, length = int(asked["read"][0]), min(int(asked["read"][1]), MAX_READ_BYTES)
+            data = source.read(offset, length)
+            _send(process.stdin, len(data).to_bytes(4, "big") + data)
+    except (BrokenPipeError, json.JSONDecodeError):
+        return None
+    return None
+
+
+def _send(pipe: IO[bytes], data: bytes) -> None:
+    pipe.write(data)
+    pipe.flush()
+
+
+class Scanner:
+    """A few processes for all threads of a server process; started when they are first needed."""
+
+    def __init__(self, processes: int = PROCESSES) -> None:
+        self._free: queue.LifoQueue[ScanProcess] = queue.LifoQueue()
+        self._all = [ScanProcess() for _ in range(processes)]
+        for process in self._all:
+            self._free.put(process)
+        atexit.register(self.close)
+
+    def scan(self, source: Source, patience_seconds: float) -> FileScan:
+        """Raises OutOfPatience, also when no process becomes free in time."""
+        try:
+            process = self._free.get(timeout=patience_seconds)
+        except queue.Empty:
+            raise OutOfPatience from None
+        try:
+            return process.scan(source, patience_seconds)
+        finally:
+            self._free.put(process)
+
+    def close(self) -> None:
+        for process in self._all:
+            process.stop()
+
+
+_shared = Scanner()
+
+
+def shared_scanner() -> Scanner:
+    """The one of this server process."""
+    return _shared

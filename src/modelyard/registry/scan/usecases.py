@@ -1,0 +1,68 @@
+"""Looking into bytes, as far as there is time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from modelyard.blobs.store import BlobReader
+from modelyard.domain.scanning import HEAD_BYTES, FileScan, needs_scan
+from modelyard.domain.scanning.verdicts import not_scanned
+from modelyard.registry.scan.process import OutOfPatience, shared_scanner
+from modelyard.registry.scan.rules import Secret, scan_text
+from modelyard.registry.scan.secrets import MAX_TEXT_BYTES, find_secrets, is_text
+
+REGISTRATION_SECONDS = 8.0
+"""How long a registration waits for scans; the worker takes its time for what is left."""
+WORKER_SECONDS = 300.0
+
+
+class BlobSource:
+    """An open blob as readers of formats want it."""
+
+    def __init__(self, reader: BlobReader) -> None:
+        self._reader = reader
+        self.size_bytes = reader.size_bytes
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._reader.read(offset, length)
+
+
+class Patience:
+    """Time for a number of scans together."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    @property
+    def left(self) -> float:
+        return self._end - self._clock()
+
+
+def scan_blob(reader: BlobReader, patience: Patience, *, is_last_try: bool = False) -> str | None:
+    """What is kept of the scan, or None when there was not enough time.
+
+    A file without pickles, containers and text costs one small read. is_last_try: what takes too long even
+    now is *not scanned*, which is a verdict.
+    """
+    source = BlobSource(reader)
+    head = reader.read(0, HEAD_BYTES)
+    found: FileScan | None = None
+    if needs_scan(head, source.size_bytes):
+        if patience.left <= 0:
+            return None
+        try:
+            found = shared_scanner().scan(source, patience.left)
+        except OutOfPatience:
+            if not is_last_try:
+                return None
+            found = not_scanned(f"it was not finished within {WORKER_SECONDS:.0f} s")
+    return scan_text(found, _secrets(reader, head))
+
+
+def _secrets(reader: BlobReader, head: bytes) -> list[Secret]:
+    if not is_text(head) or reader.size_bytes > MAX_TEXT_BYTES:
+        return []
+    data = head if reader.size_bytes <= len(head) else reader.read(0, MAX_TEXT_BYTES)
+    return find_secrets(data.decode("utf-8", "replace"))

@@ -1,0 +1,58 @@
+"""What is not served: versions in quarantine, and those whose files were not all looked into yet."""
+
+from __future__ import annotations
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor
+from modelyard.domain.errors import ScanPending, VersionQuarantined
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
+from modelyard.registry.versions.queries import Version
+
+_SAID = 10
+
+
+def refuse_held(model: Model, version: Version) -> None:
+    """Every door asks this before bytes, aliases or stages. Raises VersionQuarantined, ScanPending."""
+    reference = f"{model.name}:{version.number}"
+    if version.scan == PENDING:
+        raise ScanPending(reference=reference)
+    if version.quarantined:
+        raise VersionQuarantined(reference=reference, verdict=version.scan)
+
+
+def held_warning(reference: str, scan: str, quarantined: bool) -> str | None:
+    """Words for whoever resolves or sees it; None for what is served."""
+    if scan == PENDING:
+        return f"the files of {reference} are still being scanned; they are not served yet"
+    if quarantined:
+        return f"{reference} is in quarantine ({scan}); see why with: modelyard scan show {reference}"
+    return None
+
+
+def append_quarantined(tx: Transaction, model: Model, version: Version, actor: Actor) -> None:
+    """Log that the version is in quarantine, and by which findings. Nothing for one that is only pending."""
+    if not version.quarantined:
+        return
+    scanned = read_files(scans.list_files(tx, version.manifest_id))
+    found = [
+        {key: value for key, value in {"path": file.path, **finding.to_json()}.items() if key != "verdict"}
+        for file in scanned.files
+        if file.scan is not None
+        for finding in file.scan.findings
+        if finding.verdict.value in HELD_STATES
+    ]
+    tx.append(
+        events.VersionQuarantined(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version.number,
+            digest=version.digest,
+            verdict=version.scan,
+            findings=found[:_SAID],
+        ),
+        actor,
+        model.id,
+    )

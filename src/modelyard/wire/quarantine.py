@@ -1,0 +1,103 @@
+"""What the scan of a version found, the quarantine, and what a namespace trusts."""
+
+from __future__ import annotations
+
+from modelyard.wire.base import Answer, Page, PageQuery, Request
+
+
+class ScanFinding(Answer, kw_only=True):
+    """inside: the way into containers; offset and opcode: where in the pickle; name: the global."""
+
+    verdict: str
+    why: str
+    inside: str = ""
+    offset: int | None = None
+    opcode: str | None = None
+    name: str | None = None
+    trusted: bool = False
+    """Its global is trusted in this namespace."""
+
+
+class FoundSecret(Answer, kw_only=True):
+    """The text itself is never kept."""
+
+    line: int
+    kind: str
+
+
+class ScannedFile(Answer, kw_only=True):
+    """verdict: no_code, allowlisted, unknown, not_scanned, dangerous, or pending. kinds: pickle, zip, npy, …"""
+
+    path: str
+    verdict: str
+    kinds: list[str]
+    allowed: int
+    """How many different globals of the allow-list it names."""
+    findings: list[ScanFinding]
+    secrets: list[FoundSecret]
+
+
+class Release(Answer, kw_only=True):
+    by: str
+    at: str
+    reason: str
+    verdict: str
+
+
+class Scan(Answer, kw_only=True):
+    """verdict: the worst of its files, with what the namespace trusts; files without anything to tell are left out."""
+
+    reference: str
+    verdict: str
+    quarantined: bool
+    rules: int
+    unknown: list[str]
+    """Globals that nobody knows and this namespace does not trust."""
+    files: list[ScannedFile]
+    released: Release | None = None
+    licence: str | None = None
+
+
+class ReleaseVersion(Request, kw_only=True):
+    reason: str
+
+
+class QuarantinedVersion(Answer, kw_only=True):
+    reference: str
+    model: str
+    version: int
+    digest: str
+    verdict: str
+    registered_at: str
+    registered_by: str
+
+
+class QuarantinePage(Page, kw_only=True):
+    items: list[QuarantinedVersion]
+
+
+class QuarantineQuery(PageQuery, kw_only=True):
+    namespace: str | None = None
+
+
+class TrustGlobal(Request, kw_only=True):
+    """name: `module.name` as a scan shows it."""
+
+    name: str
+    reason: str = ""
+
+
+class UntrustQuery(Request, kw_only=True):
+    name: str
+
+
+class TrustedGlobal(Answer, kw_only=True):
+    name: str
+    reason: str
+    at: str
+    by: str
+
+
+class TrustedList(Answer, kw_only=True):
+    namespace: str
+    items: list[TrustedGlobal]

@@ -1,0 +1,164 @@
+"""Every known trick is dangerous and named; what only looks like one is not; hostile bytes end in a verdict."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+import time
+import zipfile
+
+import pytest
+
+from modelyard.domain.formats import BytesSource
+from modelyard.domain.scanning import HEAD_BYTES, FileScan, Verdict, needs_scan, scan
+from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.learned_names import LEARNED
+from tests.support import model_files
+from tests.support.bad_files import HARMLESS, Runs, library_traps, trap, traps, zipped
+from tests.support.libraries import library
+
+
+def found_in(data: bytes) -> FileScan:
+    return scan(BytesSource(data))
+
+
+def sniffed(data: bytes) -> bool:
+    return needs_scan(data[:HEAD_BYTES], len(data))
+
+
+@pytest.mark.parametrize("name", sorted(traps()))
+def test_a_trap_is_dangerous(name: str) -> None:
+    data = traps()[name]
+    assert sniffed(data)
+    assert found_in(data).verdict is Verdict.DANGEROUS
+
+
+def test_traps_of_libraries_are_dangerous() -> None:
+    verdicts = {name: (sniffed(data), found_in(data).verdict) for name, data in library_traps().items()}
+    assert verdicts == dict.fromkeys(verdicts, (True, Verdict.DANGEROUS))
+
+
+@pytest.mark.parametrize("name", sorted(HARMLESS))
+def test_what_only_looks_like_one_is_not(name: str) -> None:
+    assert found_in(HARMLESS[name]).verdict in (Verdict.NO_CODE, Verdict.ALLOWLISTED)
+
+
+def test_a_finding_names_the_file_the_opcode_and_the_global() -> None:
+    (finding,) = found_in(zipped(zipped(trap(), "model.pkl"), "inner.zip")).findings
+    assert (finding.inside, finding.opcode, finding.name) == (
+        "inner.zip!model.pkl",
+        "STACK_GLOBAL",
+        "posix.system",
+    )
+    assert trap()[finding.offset : finding.offset + 1] == b"\x93"  # type: ignore[operator]
+
+
+def test_unknown_code_is_named() -> None:
+    found = found_in(b"\x80\x04cmy_corp.utils\nHelper\n)R.")
+    assert (found.verdict, found.unknown) == (Verdict.UNKNOWN, ["my_corp.utils.Helper"])
+    assert FileScan.from_json(found.to_json()) == found
+
+
+def test_random_bytes_are_no_code() -> None:
+    some = random.Random(1)
+    for _ in range(500):
+        assert found_in(some.randbytes(3000)).verdict is Verdict.NO_CODE
+
+
+def test_models_as_their_libraries_write_them_are_allowed() -> None:
+    torch, joblib, pandas = library("torch"), library("joblib"), library("pandas")
+    written = {
+        **{f"pickle {n}": model_files.pickle_file(n) for n in (2, 3, 4, 5)},
+        **{f"joblib {c}": model_files.joblib_file(c) for c in (0, 3)},
+        "pickled module": pickle.dumps(model_files.network()),
+        "frame": pickle.dumps(
+            pandas.DataFrame({"a": [1.5], "b": ["x"], "c": pandas.to_datetime(["2026-01-01"])})
+        ),
+    }
+    for name, what in {"module": model_files.network(), "state": model_files.network().state_dict()}.items():
+        for new in (True, False):
+            made = io.BytesIO()
+            torch.save(what, made, _use_new_zipfile_serialization=new)
+            written[f"torch {name} {new}"] = made.getvalue()
+    made = io.BytesIO()
+    joblib.dump(library("numpy").array(["a", None], dtype=object), made, compress=("xz", 2))
+    written["joblib of objects"] = made.getvalue()
+    verdicts = {name: found_in(data).verdict for name, data in written.items()}
+    assert verdicts == dict.fromkeys(written, Verdict.ALLOWLISTED)
+
+
+def test_what_cannot_be_undone_is_not_scanned() -> None:
+    for data in (b"\x28\xb5\x2f\xfd" + bytes(20), b"\x04\x22\x4d\x18" + bytes(20), b"PK\x03\x04" + bytes(50)):
+        assert sniffed(data)
+        assert found_in(data).verdict is Verdict.NOT_SCANNED
+
+
+def test_nesting_and_bombs_end_soon() -> None:
+    deep = trap()
+    for _ in range(8):
+        deep = zipped(deep)
+    assert found_in(deep).verdict is Verdict.NOT_SCANNED
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("zeros", bytes(200 << 20))
+    started = time.monotonic()
+    assert found_in(bomb.getvalue()).verdict is Verdict.NOT_SCANNED
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("name", ["protocol 4", "zip", "tar.gz", "gzip"])
+def test_no_cut_or_flip_of_a_file_raises(name: str) -> None:
+    data = traps()[name]
+    some = random.Random(2)
+    for size in range(0, len(data), max(1, len(data) // 60)):
+        found_in(data[:size])
+    for _ in range(200):
+        changed = bytearray(data)
+        changed[some.randrange(len(data))] = some.randrange(256)
+        found_in(bytes(changed))
+
+
+def test_a_padded_trap_is_still_found() -> None:
+    padded = pickle.dumps([list(range(1000))] * 200 + [Runs(eval, "1")])
+    assert found_in(padded).verdict is Verdict.DANGEROUS
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "verdict"),
+    [
+        ("collections", "OrderedDict", Verdict.ALLOWLISTED),
+        ("copy_reg", "_reconstructor", Verdict.ALLOWLISTED),
+        ("sklearn.linear_model._base", "LinearRegression", Verdict.ALLOWLISTED),
+        ("sklearn.datasets._base", "Anything", Verdict.UNKNOWN),
+        ("sklearn.externals.x", "Anything", Verdict.UNKNOWN),
+        ("sklearn.utils", "os.system", Verdict.DANGEROUS),
+        ("sklearn.base", "BaseEstimator.__init__", Verdict.DANGEROUS),
+        ("sklearn.metrics._classification", "accuracy_score", Verdict.ALLOWLISTED),
+        ("sklearn.metrics._classification", "np", Verdict.DANGEROUS),
+        ("sklearn.utils.parallel", "Parallel", Verdict.UNKNOWN),
+        ("numpy", "log1p", Verdict.ALLOWLISTED),
+        ("numpy", "fromfile", Verdict.DANGEROUS),
+        ("numpy.testing._private.utils", "runstring", Verdict.DANGEROUS),
+        ("torch.nn.modules.linear", "Linear", Verdict.ALLOWLISTED),
+        ("torch.hub", "load", Verdict.DANGEROUS),
+        ("pandas", "read_pickle", Verdict.DANGEROUS),
+        ("pandas", "HDFStore", Verdict.UNKNOWN),
+        ("builtins", "eval", Verdict.DANGEROUS),
+        ("builtins", "print", Verdict.DANGEROUS),
+        ("functools", "reduce", Verdict.DANGEROUS),
+        ("pip._internal", "main", Verdict.DANGEROUS),
+        ("my_corp", "Helper", Verdict.UNKNOWN),
+        ("my_corp", "os", Verdict.DANGEROUS),
+        ("my_corp", "Outer.Inner", Verdict.UNKNOWN),
+        ("my_corp", "Outer.__class__", Verdict.DANGEROUS),
+        ("my corp", "Helper", Verdict.DANGEROUS),
+        ("", "x", Verdict.DANGEROUS),
+    ],
+)
+def test_globals(module: str, name: str, verdict: Verdict) -> None:
+    assert judge_global(module, name)[0] is verdict
+
+
+def test_learned_names_are_exact_and_sorted() -> None:
+    assert list(LEARNED) == sorted(set(LEARNED))
