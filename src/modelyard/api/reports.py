@@ -12,6 +12,7 @@ from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.attested import attested_bytes
 from modelyard.registry.attestations import usecases as attestations
+from modelyard.registry.cards import rules as card_rules
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.evaluations import usecases as evaluations
@@ -100,14 +101,58 @@ async def set_card(call: Call) -> Any:
     return await call.commit(lambda tx: _card(call, cards.set_card(tx, call.actor, call.ref, call.body.text)))
 
 
-@table.route("GET", f"{_VERSION}/card", returns=wire.Card)
+@table.route("GET", f"{_VERSION}/card", query=wire.CardQuery, returns=wire.Card)
 async def show_card(call: Call) -> wire.Card:
-    """The version's card and its sections."""
+    """The version's card and its sections; number: an earlier one."""
+    return _card(call, await _find_card(call, call.query.number))
+
+
+async def _find_card(call: Call, number: int | None = None) -> cards.Card:
     services = call.services
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, partial(cards.show_card, services.db, services.blobs, call.actor, call.ref)
+    return await asyncio.get_running_loop().run_in_executor(
+        services.transfers, partial(cards.show_card, services.db, services.blobs, call.actor, call.ref, number)
     )
-    return _card(call, found)
+
+
+@table.route("GET", f"{_VERSION}/card/template", returns=wire.CardTemplate)
+async def card_template(call: Call) -> wire.CardTemplate:
+    """A card to begin with: standard front matter and sections, filled with what is known of the version."""
+    text = await call.read(lambda tx: cards.card_template(tx, call.actor, call.ref))
+    return wire.CardTemplate(reference=str(call.ref), text=text)
+
+
+@table.route("GET", f"{_VERSION}/card/history", returns=wire.CardHistory)
+async def list_cards(call: Call) -> wire.CardHistory:
+    """The cards that were set, newest first."""
+    found = await call.read(lambda tx: cards.list_cards(tx, call.actor, call.ref))
+    items = [
+        wire.CardEntry(number=c.number, by=c.by, at=time_text(c.at), words=sum(c.sections.values()))
+        for c in found
+    ]
+    return wire.CardHistory(reference=str(call.ref), items=items)
+
+
+@table.route("GET", f"{_VERSION}/card/problems", returns=wire.CardCheck)
+async def check_card(call: Call) -> wire.CardCheck:
+    """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
+    problems = card_rules.check_card((await _find_card(call)).text)
+    items = [wire.CardProblem(where=p.where, what=p.what) for p in problems]
+    return wire.CardCheck(reference=str(call.ref), problems=items)
+
+
+@table.route("GET", f"{_VERSION}/card/html", query=wire.CardQuery, returns=wire.CardHtml)
+async def render_card(call: Call) -> wire.CardHtml:
+    """The card as HTML that may stand in a page."""
+    found = await _find_card(call, call.query.number)
+    html = await asyncio.get_running_loop().run_in_executor(call.services.transfers, _rendered, found.text)
+    return wire.CardHtml(reference=str(call.ref), html=html)
+
+
+def _rendered(text: str) -> str:
+    # Imported when the first card is shown: its libraries would be part of every start.
+    from modelyard.registry.cards.rendering import render_card
+
+    return render_card(text)
 
 
 def _card(call: Call, found: cards.Card) -> wire.Card:
@@ -117,4 +162,5 @@ def _card(call: Call, found: cards.Card) -> wire.Card:
         sections=found.sections,
         by=found.by,
         at=time_text(found.at) if found.at is not None else None,
+        number=found.number,
     )

@@ -31,6 +31,7 @@ from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
+from modelyard.wire import reports as reports_wire
 from modelyard.wire import versions as versions_wire
 
 if TYPE_CHECKING:
@@ -150,6 +151,20 @@ class Client:
         """
         name = None if model is None else str(self.model_name(model))
         return follow(self.transport, model=name, namespace=namespace, kinds=kinds, after=after)
+
+    # --- cards -----------------------------------------------------------------------------------
+
+    def card(self, ref: str) -> reports_wire.Card:
+        """The model card of a version: its text, and how many words each section has."""
+        return self.cards.get(ref)
+
+    def set_card(self, ref: str, text: str) -> reports_wire.Card:
+        """Set the card of a version; earlier ones are kept, and its files stay as they are."""
+        return self.cards.set(ref, text)
+
+    def card_template(self, ref: str) -> str:
+        """A card to begin with: standard front matter and sections, filled with what is known."""
+        return self.cards.template(ref)
 
     # --- bytes -----------------------------------------------------------------------------------
 

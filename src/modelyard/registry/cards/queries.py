@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,19 +22,57 @@ class StoredCard:
     sections: dict[str, int]
     at: int
     by: str
+    number: int
+    """1, 2, … as they were set."""
+
+
+def _cards(version_id: int) -> sa.Select[tuple[str, str, int, str, int]]:
+    """Newest first."""
+    earlier = cards.alias("earlier")
+    number = (
+        sa.select(sa.func.count())
+        .where(earlier.c.version_id == version_id, earlier.c.id <= cards.c.id)
+        .correlate(cards)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(cards.c.text, cards.c.sections, cards.c.at, actors.c.name, number)
+        .join(actors, actors.c.id == cards.c.actor_id)
+        .where(cards.c.version_id == version_id)
+        .order_by(cards.c.id.desc())
+    )
+
+
+def _card(row: Sequence[Any]) -> StoredCard:
+    return StoredCard(row[0], json.loads(row[1]), *row[2:])
 
 
 def find_card(tx: Transaction, version_id: int, until: int) -> StoredCard | None:
     """The newest that was set up to that moment; None: the files' own card counts."""
+    row = tx.execute(_cards(version_id).where(cards.c.at <= until).limit(1)).first()
+    return _card(row) if row else None
+
+
+def find_nth_card(tx: Transaction, version_id: int, number: int) -> StoredCard | None:
     query = (
-        sa.select(cards.c.text, cards.c.sections, cards.c.at, actors.c.name)
-        .join(actors, actors.c.id == cards.c.actor_id)
-        .where(cards.c.version_id == version_id, cards.c.at <= until)
-        .order_by(cards.c.id.desc())
+        sa.select(cards.c.id)
+        .where(cards.c.version_id == version_id)
+        .order_by(cards.c.id)
+        .offset(number - 1)
         .limit(1)
     )
-    row = tx.execute(query).first()
-    return StoredCard(row[0], json.loads(row[1]), row[2], row[3]) if row else None
+    row = tx.execute(_cards(version_id).where(cards.c.id == query.scalar_subquery())).first()
+    return _card(row) if row else None
+
+
+def list_cards(tx: Transaction, version_id: int, limit: int = 200) -> list[StoredCard]:
+    """Newest first."""
+    return [_card(row) for row in tx.rows(_cards(version_id).limit(limit))]
+
+
+def count_cards(tx: Transaction, version_id: int) -> int:
+    query = sa.select(sa.func.count()).where(cards.c.version_id == version_id)
+    return int(tx.execute(query).scalar_one())
 
 
 def insert_card(tx: Transaction, actor: Actor, version_id: int, text: str, sections: dict[str, int]) -> None:

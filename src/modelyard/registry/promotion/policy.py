@@ -23,7 +23,7 @@ from modelyard.domain.names import Alias
 from modelyard.registry.promotion.gates import RULES
 from modelyard.registry.promotion.gates.base import Count, Duration, Name, Names, RuleBase, groups_in, nearest
 from modelyard.registry.promotion.rules import Gate, Mode, NamedRule
-from modelyard.registry.promotion.yaml_text import Path, ReadYaml, read_yaml
+from modelyard.registry.yaml_text import Path, ReadYaml, read_yaml
 
 DEFAULT_STAGES = ("development", "staging", "production")
 ARCHIVED = "archived"

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from modelyard.registry.cards.rules import REQUIRED_SECTIONS
 from modelyard.registry.promotion.gates.base import Names, RuleBase, failed, passed, unknown
 from modelyard.registry.promotion.rules import Evidence, Finding
-
-STANDARD_SECTIONS = ("purpose", "performance", "limitations", "intended use", "ethics")
 
 
 class CardRule(RuleBase, frozen=True, kw_only=True):
@@ -23,7 +22,7 @@ class CardRule(RuleBase, frozen=True, kw_only=True):
     kind: ClassVar[str] = "card"
     needs: ClassVar[frozenset[str]] = frozenset({"card"})
 
-    sections: Names = msgspec.field(default_factory=lambda: list(STANDARD_SECTIONS))
+    sections: Names = msgspec.field(default_factory=lambda: list(REQUIRED_SECTIONS))
     min_words: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:

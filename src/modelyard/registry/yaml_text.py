@@ -1,4 +1,4 @@
-"""YAML as policies are written in it: a value, and the line of each of its parts.
+"""YAML as policies and front matter are written in it: a value, and the line of each of its parts.
 
 Plain scalars read as in YAML 1.2 (`no` and `2026-03-03` are text). Anchors, aliases, tags and a key that
 stands twice are refused, so a file means what a reader sees, and cannot grow by being read.

@@ -1,0 +1,39 @@
+"""Cards by the client and the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.support.registry import unique
+from tests.support.server import RunningServer
+
+
+def test_a_card_from_template_to_diff(server: RunningServer, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"weights")
+    (folder / "README.md").write_text("# From the files\n\nwords\n")
+    with server.client() as client:
+        made = client.push(folder, f"{unique('cards')}/scorer", capture=False, metrics={"f1": 0.5})
+        ref = made.reference
+        assert client.card(ref).number == 0
+        text = client.card_template(ref)
+        assert "f1" in text
+        assert client.set_card(ref, text).number == 1
+        assert "-# From the files" in client.cards.diff(ref)
+    assert server.run("card", "template", ref).stdout == text.rstrip("\n") + "\n"
+    checked = server.run("card", "check", ref)
+    assert checked.returncode == 1
+    assert "limitations\tempty" in checked.stdout
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import sys, pathlib\np = pathlib.Path(sys.argv[1])\n"
+        "p.write_text(p.read_text() + '\\n## Extra\\n\\nwritten in an editor\\n')\n"
+    )
+    edited = server.run("card", "edit", ref, env={"EDITOR": f"{sys.executable} {editor}"})
+    assert edited.returncode == 0, edited.stderr
+    assert "+written in an editor" in server.run("card", "diff", ref).stdout
+    assert len(server.run("card", "history", ref).stdout.splitlines()) == 2
+    assert "<h2>Extra</h2>" in server.run("card", "show", ref, "--html").stdout
+    assert server.run("card", "show", ref, "--number", "0").stdout.startswith("# From the files")
