@@ -13,7 +13,8 @@ from modelyard.cli.errors import FAILED
 @click.argument("ref")
 @click.option("--files", is_flag=True, help="The files with digests and sizes.")
 @click.option("--record", is_flag=True, help="All facts that were frozen at registration, as JSON.")
-def show(session: Session, ref: str, files: bool, record: bool) -> None:
+@click.option("--facts", is_flag=True, help="Which facts are known, which are missing, and what to do.")
+def show(session: Session, ref: str, files: bool, record: bool, facts: bool) -> None:
     """Show a model (namespace/name) or a version (namespace/name:3, @alias, @sha256:…)."""
     client, out = session.client, session.out
     if record:
@@ -27,6 +28,14 @@ def show(session: Session, ref: str, files: bool, record: bool) -> None:
             ("size", "digest", "path"),
             lambda f: (f.size, f.digest, f.path),
         )
+    elif facts:
+        known = client.versions.facts(ref)
+        if session.as_json:
+            out.json(known)
+            return
+        rows = [(f.name, f.state.replace("_", " "), f.hint) for f in known.items]
+        out.table(("fact", "state", "hint"), rows)
+        out.note(f"{known.completeness:.0%} of what applies is known")
     elif is_version(session, ref):
         version = client.versions.get(ref)
         if session.as_json:

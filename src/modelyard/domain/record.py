@@ -1,6 +1,6 @@
 """The record: what was known of a version when it was registered, frozen as canonical JSON.
 
-Six facts make it complete: code, data, environment, image, metrics and params. Beside them it may carry the
+Six facts make it complete, as far as they apply: code, data, environment, image, metrics and params. Beside them it may carry the
 signature, the parents, the run that made it and how to load it. Non-finite numbers are the strings "NaN",
 "Infinity" and "-Infinity", because JSON has no word for them.
 """
@@ -121,14 +121,32 @@ class Record:
         return Digest.of(self.canonical_bytes)
 
 
+NOT_APPLICABLE: dict[str, tuple[str, ...]] = {
+    "conversion": ("data", "metrics", "params"),
+    "quantized": ("data", "params"),
+    "merge": ("data", "params"),
+}
+"""Relation to a parent → the facts that are the parent's own and not said again: nothing was trained."""
+
+
+def applicable_facts(facts: Mapping[str, Any]) -> list[str]:
+    """Which of the six a version like this one can have. What is known applies in any case."""
+    relations = {str(parent.get("relation")) for parent in facts.get("parents") or []}
+    excused = {name for relation in relations for name in NOT_APPLICABLE.get(relation, ())}
+    # A version with a parent that it was trained from as well was trained.
+    if not relations or not relations <= set(NOT_APPLICABLE):
+        excused = set()
+    return [name for name in SIX_FACTS if name not in excused or facts.get(name)]
+
+
 def missing_facts(facts: Mapping[str, Any]) -> list[str]:
-    """Which of the six are not known, by name."""
-    return [name for name in SIX_FACTS if not facts.get(name)]
+    """Which of the applicable ones are not known, by name."""
+    return [name for name in applicable_facts(facts) if not facts.get(name)]
 
 
 def completeness(facts: Mapping[str, Any]) -> float:
     """Known / applicable, 0 to 1."""
-    return 1 - len(missing_facts(facts)) / len(SIX_FACTS)
+    return 1 - len(missing_facts(facts)) / len(applicable_facts(facts))
 
 
 def _params(params: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from modelyard.sdk.catalog import if_match
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
 from modelyard.sdk.views import Version, VersionPage
+from modelyard.wire import facts as facts_wire
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
@@ -99,6 +100,11 @@ class Versions:
         """Everything that was known when the version was registered."""
         data = self._transport.send("GET", self._at(ref, "record")).data
         found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
+    def facts(self, ref: str) -> facts_wire.Facts:
+        """Which facts are known, missing or not applicable, and what to do about it."""
+        found: facts_wire.Facts = self._transport.call("GET", self._at(ref, "facts"), returns=facts_wire.Facts)
         return found
 
     def verify(self, ref: str) -> wire.Verification:

@@ -25,6 +25,33 @@ def test_what_is_missing_is_named() -> None:
     assert completeness({}) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("relations", "missing"),
+    [
+        ([], ["code", "data", "environment", "image", "metrics", "params"]),
+        (["conversion"], ["code", "environment", "image"]),
+        (["quantized"], ["code", "environment", "image", "metrics"]),
+        (["finetune"], ["code", "data", "environment", "image", "metrics", "params"]),
+        (["merge", "merge"], ["code", "environment", "image", "metrics"]),
+        (["merge", "finetune"], ["code", "data", "environment", "image", "metrics", "params"]),
+        ([None], ["code", "data", "environment", "image", "metrics", "params"]),
+    ],
+)
+def test_what_the_parent_has_is_not_asked_for_again(relations: list[str | None], missing: list[str]) -> None:
+    facts = {"parents": [{"ref": "fraud/base:1", "relation": relation} for relation in relations]}
+    assert missing_facts(facts) == missing
+
+
+def test_what_is_known_counts_though_it_need_not_be() -> None:
+    facts = {
+        "parents": [{"relation": "conversion"}],
+        "metrics": [{"name": "f1", "value": 1}],
+        "code": {"commit": "a"},
+    }
+    assert missing_facts(facts) == ["environment", "image"]
+    assert completeness(facts) == 0.5
+
+
 def test_non_finite_metrics_are_kept_as_words() -> None:
     record = Record.of({"metrics": {"loss": "NaN", "up": "Infinity", "down": "-Infinity"}})
     values = {m.name: m.value for m in record.metrics}

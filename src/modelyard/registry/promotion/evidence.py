@@ -76,7 +76,7 @@ def gather(
         "task": model.task,
         "licence": said.get("licence"),
         "framework": said.get("framework"),
-        "facts": [name for name in record if name not in missing],
+        "facts": [name for name in record if record[name] and name not in missing],
         "completeness": round(completeness(record), 6),
         "members": queries.list_members_of(tx, entry.groups),
         "promotion": promotion.id if promotion else None,

@@ -144,6 +144,8 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("approvals: {}", {"votes": [vote("rob", approves=False)]}, FAIL, "0 of 1"),
     ("facts: {require: [code, data]}", {"facts": ["code"]}, FAIL, "missing: data"),
     ("facts: {completeness: 0.8}", {"completeness": 0.8}, PASS, "80%"),
+    ("facts: {require: [card, licence]}", {"card": {}, "licence": "MIT"}, PASS, "all known"),
+    ("facts: {require: [card, licence]}", {"card": None}, FAIL, "card, licence"),
     ("facts: {completeness: 0.8}", {"completeness": 0.5}, FAIL, "50%"),
     ("card: {sections: [purpose, limitations]}", {"card": CARD}, PASS, "all"),
     ("card: {sections: [purpose, ethics]}", {"card": CARD}, FAIL, "ethics has 1 words"),

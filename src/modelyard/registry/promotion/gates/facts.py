@@ -11,14 +11,18 @@ from modelyard.domain.record import FREE_FACTS, SIX_FACTS
 from modelyard.registry.promotion.gates.base import Names, RuleBase, failed, nearest, passed
 from modelyard.registry.promotion.rules import Evidence, Finding
 
-_KNOWN = {*SIX_FACTS, *FREE_FACTS, "parents"}
+_KNOWN = {*SIX_FACTS, *FREE_FACTS, "parents", "card", "licence"}
 
 
 class FactsRule(RuleBase, frozen=True, kw_only=True):
-    """`facts: {require: [code, data], completeness: 0.8}`: these facts are known, and this share of the six."""
+    """`facts: {require: [code, data], completeness: 0.8}`: these facts are known, and this share of those that apply.
+
+    Beside the facts of the record, `card` and `licence` can be required. A required fact must be known even where
+    the completeness does not count it, as the data of a conversion.
+    """
 
     kind: ClassVar[str] = "facts"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"card"})
 
     require: Names = []
     completeness: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
@@ -36,7 +40,10 @@ class FactsRule(RuleBase, frozen=True, kw_only=True):
         if self.completeness is not None:
             wants.append(f"completeness >= {self.completeness:.0%}")
         needed = " and ".join(wants)
-        missing = [fact for fact in self.require if fact not in evidence.facts]
+        known = {*evidence.facts}
+        known |= {"card"} if evidence.card is not None else set()
+        known |= {"licence"} if evidence.licence else set()
+        missing = [fact for fact in self.require if fact not in known]
         said = [f"missing: {', '.join(missing)}"] if missing else []
         too_few = self.completeness is not None and evidence.completeness + 1e-9 < self.completeness
         if self.completeness is not None:
