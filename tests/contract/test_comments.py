@@ -99,6 +99,16 @@ def test_a_comment_and_its_traces(team: Team) -> None:
     assert "Recall" not in str(stored)
 
 
+def test_markdown_is_shown_without_what_could_harm(team: Team) -> None:
+    made = team.say(
+        "reader", "**Recall** <script>x()</script> [a](javascript:x) ![i](https://spy.example/i.png)"
+    )
+    assert "<strong>Recall</strong>" in made["html"]
+    for harm in ("<script", 'href="javascript', "<img"):
+        assert harm not in made["html"]
+    assert made["body"].startswith("**Recall** <script>")
+
+
 def test_pages_and_filters(team: Team) -> None:
     for n in range(3):
         team.say("reader", f"model {n}")

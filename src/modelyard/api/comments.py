@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from modelyard.db.transaction import time_text
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.comments.queries import Comment, Notification
+from modelyard.registry.rendering import render_markdown
 from modelyard.wire import comments as wire
 
 table = RouteTable("comments")
@@ -25,6 +27,7 @@ def _comment(call: Call, row: Comment) -> wire.Comment:
         promotion=row.promotion_id,
         author=row.author,
         body=row.body,
+        html=render_markdown(row.body),
         revision=row.revision,
         created_at=time_text(row.created_at),
         edited_at=shapes.optional_time(row.edited_at),
@@ -67,7 +70,10 @@ async def list_comments(call: Call) -> wire.CommentPage:
         )
     )
     page, cursor = cut(found, limit, lambda row: (row.id,))
-    return wire.CommentPage(items=[_comment(call, row) for row in page], next_cursor=cursor)
+    items = await asyncio.get_running_loop().run_in_executor(
+        call.services.transfers, lambda: [_comment(call, row) for row in page]
+    )
+    return wire.CommentPage(items=items, next_cursor=cursor)
 
 
 @table.route(

@@ -16,6 +16,7 @@ from modelyard.registry.cards import rules as card_rules
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.rendering import render_markdown
 from modelyard.registry.versions import usecases as versions
 from modelyard.wire import reports as wire
 
@@ -149,10 +150,7 @@ async def render_card(call: Call) -> wire.CardHtml:
 
 
 def _rendered(text: str) -> str:
-    # Imported when the first card is shown: its libraries would be part of every start.
-    from modelyard.registry.cards.rendering import render_card
-
-    return render_card(text)
+    return render_markdown(card_rules.body_text(text))
 
 
 def _card(call: Call, found: cards.Card) -> wire.Card:

@@ -19,7 +19,8 @@ class EditComment(Request, kw_only=True):
 
 
 class Comment(Answer, kw_only=True):
-    """body: Markdown as it was written, not to be trusted; empty when the comment was deleted."""
+    """body: Markdown as it was written, not to be trusted; empty when the comment was deleted. html: the same as
+    it may stand in a page."""
 
     id: int
     model: str
@@ -27,6 +28,7 @@ class Comment(Answer, kw_only=True):
     promotion: int | None
     author: str
     body: str
+    html: str
     revision: int
     created_at: str
     edited_at: str | None

@@ -6,9 +6,9 @@ import pytest
 
 from modelyard.domain.card_sections import card_sections
 from modelyard.domain.errors import InvalidPolicy
-from modelyard.registry.cards.rendering import render_card
 from modelyard.registry.cards.rules import REQUIRED_SECTIONS, check_card, front_matter_text
 from modelyard.registry.cards.template import write_template
+from modelyard.registry.rendering import render_markdown
 from modelyard.registry.yaml_text import read_yaml
 
 FACTS = {
@@ -103,7 +103,7 @@ def test_problems(card: str, problems: list[tuple[str, str]]) -> None:
     ],
 )
 def test_html_is_inert(attack: str) -> None:
-    html = render_card(f"---\nlicense: mit\n---\n# Title\n\n{attack}\n")
+    html = render_markdown(f"# Title\n\n{attack}\n")
     assert html.startswith("<h1>Title</h1>")
     assert "<script" not in html
     assert "<img" not in html
@@ -114,7 +114,7 @@ def test_html_is_inert(attack: str) -> None:
 
 
 def test_html_keeps_tables_and_links() -> None:
-    html = render_card("| a | b |\n| --- | --- |\n| 1 | [x](https://example.org) |\n")
+    html = render_markdown("| a | b |\n| --- | --- |\n| 1 | [x](https://example.org) |\n")
     assert "<td>1</td>" in html
     assert 'href="https://example.org"' in html
     assert 'rel="noopener noreferrer nofollow"' in html
