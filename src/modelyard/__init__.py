@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from modelyard.domain.errors import ModelyardError
     from modelyard.sdk.audit import verify_log
     from modelyard.sdk.client import Client
+    from modelyard.sdk.datasets import Query, describe
     from modelyard.sdk.runs import (
         Run,
         active_run,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         run,
         set_tag,
     )
-    from modelyard.sdk.shortcuts import load, login, pull, push
+    from modelyard.sdk.shortcuts import load, log_dataset, login, pull, push
     from modelyard.sdk.views import Model, Version
 
 __version__ = "0.1.0"
@@ -45,12 +46,15 @@ __all__ = [
     "Client",
     "Model",
     "ModelyardError",
+    "Query",
     "Run",
     "Version",
     "__version__",
     "active_run",
+    "describe",
     "load",
     "log_artifact",
+    "log_dataset",
     "log_figure",
     "log_input",
     "log_metric",
@@ -70,6 +74,9 @@ _HOME_OF = {
     "Model": "modelyard.sdk.views",
     "ModelyardError": "modelyard.domain.errors",
     "Run": "modelyard.sdk.runs",
+    "Query": "modelyard.sdk.datasets",
+    "describe": "modelyard.sdk.datasets",
+    "log_dataset": "modelyard.sdk.shortcuts",
     "Version": "modelyard.sdk.views",
     "active_run": "modelyard.sdk.runs",
     "load": "modelyard.sdk.shortcuts",

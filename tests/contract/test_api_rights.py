@@ -39,6 +39,7 @@ def registration(here: dict[str, Any]) -> dict[str, Any]:
 
 TO_STAGING = {"version": 1, "stage": "staging"}
 CHECK = {"name": "unit-tests", "state": "pass"}
+ENTRY = {"name": "transactions", "digest": "sha256:" + "a" * 64}
 OPEN_POLICY = (
     "version: 1\npromote: [{to: development, rules: []}, {to: staging, rules: []}, {to: production, rules: []}]"
 )
@@ -70,6 +71,11 @@ VERBS = [
     Verb("promotions", "reader", "GET", "models/{model}/promotions"),
     Verb("policy", "reader", "GET", "models/{model}/policy"),
     Verb("checks", "reader", "GET", "models/{model}/versions/1/checks"),
+    Verb("lineage", "reader", "GET", "lineage?ref={model}:1"),
+    Verb("datasets", "reader", "GET", "namespaces/{space}/datasets"),
+    Verb("push dataset", "contributor", "POST", "namespaces/{space}/datasets", constant(entry=ENTRY)),
+    Verb("recall", "maintainer", "PUT", "models/{model}/versions/1/recall", constant(reason="x")),
+    Verb("lift recall", "maintainer", "DELETE", "models/{model}/versions/1/recall"),
     Verb("dry run", "reader", "POST", "models/{model}/promotions", constant(**TO_STAGING, dry_run=True)),
     Verb("ask", "contributor", "POST", "models/{model}/promotions", constant(**TO_STAGING, request=True)),
     Verb("report check", "contributor", "POST", "models/{model}/versions/1/checks", constant(**CHECK)),

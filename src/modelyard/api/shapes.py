@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from modelyard.db.transaction import time_text
+from modelyard.db.transaction import load_json, time_text
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
@@ -17,6 +17,7 @@ from modelyard.registry.search.usecases import FoundModel
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved
+from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
@@ -121,6 +122,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         scan=row.scan,
         quarantined=bool(row.quarantined),
         warning=_warning(view),
+        recalled=load_json(row.recall),
         created=created,
     )
 
@@ -129,6 +131,7 @@ def _warning(view: VersionView) -> str | None:
     row, reference = view.version, str(view.ref)
     words = [
         held_warning(reference, row.scan, bool(row.quarantined)),
+        recall_warning(reference, row.recall),
         f"not moved: {', '.join(f'@{alias}' for alias in view.not_moved)}" if view.not_moved else None,
         deprecation_warning(reference, row.deprecation),
     ]
@@ -149,6 +152,7 @@ def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
         scan=found.scan,
         quarantined=found.quarantined,
         warning=warning,
+        recalled=load_json(found.recall),
     )
 
 

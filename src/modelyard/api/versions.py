@@ -25,6 +25,7 @@ from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import NotInspected, Registration, VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
@@ -46,7 +47,7 @@ async def resolve(call: Call) -> Response:
     generation = services.db.figures.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
-    marks = f"{'.d' if found.deprecation else ''}{'.q' if found.is_held else ''}"
+    marks = f"{'.d' if found.deprecation else ''}{'.q' if found.is_held else ''}{'.r' if found.recall else ''}"
     etag = f'"{found.number}.{found.alias_revision or 0}{marks}"'
     if call.matches(etag):
         return Response(status_code=304, headers={"etag": etag})
@@ -54,6 +55,7 @@ async def resolve(call: Call) -> Response:
     reference = f"{found.model}:{found.number}"
     more = (
         held_warning(reference, found.scan, found.quarantined),
+        recall_warning(reference, found.recall),
         deprecation_warning(reference, found.deprecation),
     )
     warning = "; ".join([*warnings, *(words for words in more if words)]) or None

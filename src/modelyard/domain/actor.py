@@ -44,6 +44,8 @@ class Permission(enum.StrEnum):
     VERSION_DEPRECATE = "version.deprecate"
     QUARANTINE_RELEASE = "quarantine.release"
     SCAN_TRUST = "scan.trust"
+    VERSION_RECALL = "version.recall"
+    DATASET_PUSH = "dataset.push"
     CHECK_REPORT = "check.report"
     EVALUATION_REPORT = "evaluation.report"
     VERSION_ATTEST = "version.attest"
@@ -87,6 +89,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_ATTEST: Role.CONTRIBUTOR,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
+    Permission.DATASET_PUSH: Role.CONTRIBUTOR,
     Permission.PROMOTION_PROPOSE: Role.CONTRIBUTOR,
     Permission.PROMOTION_PROMOTE: Role.MAINTAINER,
     Permission.PROMOTION_VOTE: Role.MAINTAINER,
@@ -97,6 +100,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_DEPRECATE: Role.MAINTAINER,
     Permission.QUARANTINE_RELEASE: Role.MAINTAINER,
     Permission.SCAN_TRUST: Role.MAINTAINER,
+    Permission.VERSION_RECALL: Role.MAINTAINER,
     Permission.MODEL_ARCHIVE: Role.MAINTAINER,
     Permission.MODEL_RENAME: Role.MAINTAINER,
     Permission.COMMENT_WRITE: Role.READER,

@@ -20,10 +20,12 @@ ModelyardError
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
+│   ├── DatasetNotFound      a dataset, or one of its contents
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined
+│   ├── VersionRecalled      said not to be used, by somebody who may
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
@@ -373,6 +375,11 @@ class PolicyNotFound(NotFound):
     text, advice = "{what} has no policy of its own", "See what holds with: modelyard policy show {what}"
 
 
+class DatasetNotFound(NotFound):
+    code = "dataset_not_found"
+    text, advice = "there is no dataset {dataset!r}", "List them with: modelyard dataset ls"
+
+
 class SubscriptionNotFound(NotFound):
     code = "subscription_not_found"
     text, advice = "there is no subscription {subscription}", "List them with: modelyard subscription ls"
@@ -445,6 +452,12 @@ class VersionArchived(Conflict):
     code = "version_archived"
     text = "{reference} is archived"
     advice = "Bring it back first with: modelyard archive {reference} --undo"
+
+
+class VersionRecalled(Conflict):
+    code = "version_recalled"
+    text = "{reference} was recalled by {by}: {reason}"
+    advice = "Use another version; what is concerned is shown by: modelyard lineage {reference} --down"
 
 
 class ModelArchived(Conflict):

@@ -237,6 +237,45 @@ class ScanUntrusted(Event):
     name: str
 
 
+class VersionRecalled(Event):
+    """mode: refuse or warn. aliases: what stood on it. affected: how many versions came from it."""
+
+    kind: ClassVar[str] = "version.recalled"
+    digest: str
+    record_digest: str
+    mode: str
+    reason: str
+    aliases: list[str]
+    affected: int
+
+
+class RecallLifted(Event):
+    kind: ClassVar[str] = "version.recall_lifted"
+    digest: str
+    record_digest: str
+    reason: str | None = None
+
+
+class AncestorRecalled(Event):
+    """Said of each version that came from a recalled one, so that whoever watches it hears of it."""
+
+    kind: ClassVar[str] = "version.ancestor_recalled"
+    digest: str
+    ancestor: str
+    mode: str
+    reason: str
+    aliases: list[str]
+
+
+class DatasetNoted(Event):
+    """A content of a dataset was seen for the first time."""
+
+    kind: ClassVar[str] = "dataset.noted"
+    dataset: str
+    digest: str
+    profile: str | None = None
+
+
 class CheckReported(Event):
     kind: ClassVar[str] = "check.reported"
     digest: str

@@ -18,7 +18,9 @@ from modelyard.sdk.audit import Audit
 from modelyard.sdk.cache import Cache
 from modelyard.sdk.catalog import Models, Namespaces
 from modelyard.sdk.comments import Comments, Inbox
+from modelyard.sdk.datasets.client import Datasets
 from modelyard.sdk.http import Transport, at
+from modelyard.sdk.lineage import Lineage
 from modelyard.sdk.operations import Admin
 from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
@@ -82,6 +84,8 @@ class Client:
         self.runs = Runs(self)
         self.scans = Scans(self)
         self.quarantine = Quarantine(self)
+        self.datasets = Datasets(self)
+        self.lineage = Lineage(self)
         self.accounts = Accounts(self.transport)
         self.groups = Groups(self.transport)
         self.tokens = Tokens(self.transport)
@@ -120,6 +124,11 @@ class Client:
     @cached_property
     def _default_namespace(self) -> str | None:
         return self.whoami().default_namespace if self.transport.has_token else None
+
+    @property
+    def default_namespace(self) -> str | None:
+        """The account's own; None without one, and for nobody."""
+        return self._default_namespace
 
     def model_name(self, name: str) -> ModelName:
         """With the account's default namespace when it lacks one. Raises InvalidName."""
@@ -179,6 +188,7 @@ class Client:
         params: Mapping[str, Any] | None = None,
         description: str = "",
         facts: Mapping[str, Any] | None = None,
+        data: Any = None,
         example: Any = None,
         card: str | None = None,
         force_new: bool = False,
@@ -190,7 +200,8 @@ class Client:
 
         what: a path, or an object of a framework that a saver knows. metrics: `{"f1": 0.9}` or
         `[{"name", "value", "split", "dataset"}]`. facts: further frozen facts, stronger than what is
-        captured. example: input rows that an object's signature is taken from. card: text of a README.md
+        captured. data: what it was trained on, as tables, paths, {name: table}, or what `describe` returned; needs
+        the packages of modelyard[data] unless it was described before. example: input rows that an object's signature is taken from. card: text of a README.md
         beside an object. capture False: no facts of the code, environment and image are gathered.
         The same bytes with the same facts answer with the version that exists, unless force_new.
         """
@@ -206,6 +217,7 @@ class Client:
             params=params,
             description=description,
             facts=facts,
+            data=data,
             example=example,
             card=card,
             force_new=force_new,

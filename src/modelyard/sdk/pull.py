@@ -22,6 +22,7 @@ from modelyard.domain.errors import (
     InvalidManifest,
     InvalidPath,
     VersionQuarantined,
+    VersionRecalled,
     WouldOverwrite,
 )
 from modelyard.domain.manifest import File, Manifest
@@ -106,6 +107,10 @@ def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
     """What the reference means, and its files, checked against the digest and for safe paths."""
     asked = client.ref(ref)
     version = client.resolve(ref)
+    if version.recalled is not None and version.recalled.get("mode") == "refuse":
+        # The server refuses the bytes too; what lies in the cache here is to be refused as well.
+        said = version.recalled
+        raise VersionRecalled(reference=version.reference, by=said.get("by"), reason=said.get("reason"))
     if isinstance(asked.selector, Digest) and version.digest != asked.selector:
         raise DownloadCorrupt(path="the version", actual=version.digest, expected=asked.selector)
     if version.quarantined:

@@ -15,6 +15,7 @@ from modelyard.domain.errors import Invalid, MissingBlobs
 from modelyard.domain.names import Alias
 from modelyard.domain.record import Record, number_to_json
 from modelyard.sdk import capture as capturing
+from modelyard.sdk.datasets.client import describe_all, send_profiles
 from modelyard.sdk.files import LocalFile, find_files, hash_file, manifest_of
 from modelyard.sdk.parallel import Stop, each
 from modelyard.sdk.progress import Progress, Silent
@@ -40,6 +41,7 @@ def push(
     params: Mapping[str, Any] | None = None,
     description: str = "",
     facts: Mapping[str, Any] | None = None,
+    data: Any = None,
     example: Any = None,
     card: str | None = None,
     force_new: bool = False,
@@ -61,6 +63,9 @@ def push(
         known["params"] = {**known.get("params", {}), **{str(k): plain(v) for k, v in params.items()}}
     if metrics:
         known["metrics"] = metrics_to_json(metrics)
+    described = [] if data is None else describe_all(data)
+    if described:
+        known["data"] = [*known.get("data", ()), *(one.entry for one in described)]
     wanted = wire.RegisterVersion(
         files=[],
         facts=known,
@@ -70,6 +75,7 @@ def push(
         force_new=force_new,
     )
     Record.of(wanted.facts)
+    send_profiles(client.transport, described, client.parallel)
     if isinstance(what, str | os.PathLike):
         if example is not None or card is not None:
             raise Invalid(

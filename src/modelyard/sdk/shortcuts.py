@@ -1,4 +1,4 @@
-"""`my.push`, `my.pull`, `my.load` and `my.login`: the client of the environment, without naming it."""
+"""`my.push`, `my.pull`, `my.load`, `my.log_dataset` and `my.login`: the client of the environment, without naming it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from modelyard.sdk.client import Client, shared_client
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
+from modelyard.wire import datasets as datasets_wire
 
 if TYPE_CHECKING:
     from modelyard.sdk.savers.base import Trust
@@ -27,6 +28,7 @@ def push(
     params: Mapping[str, Any] | None = None,
     description: str = "",
     facts: Mapping[str, Any] | None = None,
+    data: Any = None,
     example: Any = None,
     card: str | None = None,
     force_new: bool = False,
@@ -44,6 +46,7 @@ def push(
         params=params,
         description=description,
         facts=facts,
+        data=data,
         example=example,
         card=card,
         force_new=force_new,
@@ -68,6 +71,11 @@ def pull(
 def load(ref: str, *, trust: Trust = False, progress: Progress | None = None, **options: Any) -> Any:
     """The live object that was pushed. See `Client.load`."""
     return shared_client().load(ref, trust=trust, progress=progress, **options)
+
+
+def log_dataset(data: Any, name: str | None = None, **how: Any) -> datasets_wire.DatasetVersion:
+    """Make a dataset known, with its profile and none of its rows. See `Client.datasets.push`."""
+    return shared_client().datasets.push(data, name, **how)
 
 
 def login(url: str, token: str, *, make_default: bool = True) -> access_wire.WhoAmI:

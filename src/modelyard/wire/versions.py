@@ -60,7 +60,9 @@ class Version(Answer, kw_only=True):
     quarantined: bool = False
     """True: neither its bytes are served nor do aliases move to it, until somebody releases it."""
     warning: str | None = None
-    """Of a deprecated, quarantined or unscanned version: what that means for whoever uses it."""
+    """Of a deprecated, recalled, quarantined or unscanned version: what that means for whoever uses it."""
+    recalled: dict[str, Any] | None = None
+    """mode (refuse or warn), reason, by, at; None: it was not recalled."""
     created: bool | None = None
     """In the answer to a registration: whether the version is new."""
 
@@ -118,6 +120,8 @@ class Resolved(Answer, kw_only=True):
     scan: str = ""
     quarantined: bool = False
     warning: str | None = None
+    recalled: dict[str, Any] | None = None
+    """mode (refuse or warn), reason, by, at; None: it was not recalled."""
 
 
 class ResolveQuery(Request, kw_only=True):

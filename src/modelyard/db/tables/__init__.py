@@ -11,6 +11,7 @@ from modelyard.db.tables.catalog import (
     namespaces,
 )
 from modelyard.db.tables.comments import comment_revisions, comments, notifications, watches
+from modelyard.db.tables.datasets import dataset_versions, datasets, lineage_edges
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
 from modelyard.db.tables.oidc import identities, trusted_publishers, used_id_tokens
 from modelyard.db.tables.outbox import deliveries, subscriptions
@@ -61,6 +62,8 @@ __all__ = [
     "checks",
     "comment_revisions",
     "comments",
+    "dataset_versions",
+    "datasets",
     "deliveries",
     "effective_policies",
     "evaluations",
@@ -72,6 +75,7 @@ __all__ = [
     "group_members",
     "idempotency_keys",
     "identities",
+    "lineage_edges",
     "manifest_files",
     "manifests",
     "metadata",

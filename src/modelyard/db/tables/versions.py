@@ -55,6 +55,8 @@ versions = sa.Table(
     sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
     # Who let it out of the quarantine, JSON: by, at, reason, verdict; None: nobody.
     sa.Column("released", sa.Text),
+    # Why pulls are refused or warned, JSON: mode, reason, by, at; None: not recalled.
+    sa.Column("recall", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),

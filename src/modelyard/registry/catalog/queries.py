@@ -13,8 +13,11 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     SEARCH_TABLE,
     actors,
+    dataset_versions,
+    datasets,
     experiments,
     grants,
+    lineage_edges,
     model_owners,
     model_redirects,
     model_tags,
@@ -156,6 +159,16 @@ def delete_namespace(tx: Transaction, namespace_id: int) -> None:
     tx.execute(scan_trusts.delete().where(scan_trusts.c.namespace_id == namespace_id))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
     tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
+
+
+def delete_datasets(tx: Transaction, namespace_id: int) -> None:
+    """With their contents, and the edges from these."""
+    own = sa.select(datasets.c.id).where(datasets.c.namespace_id == namespace_id)
+    contents = dataset_versions.c.dataset_id.in_(own)
+    nodes = sa.literal("dataset:") + sa.cast(dataset_versions.c.id, sa.Text)
+    tx.execute(lineage_edges.delete().where(lineage_edges.c.source.in_(sa.select(nodes).where(contents))))
+    tx.execute(dataset_versions.delete().where(contents))
+    tx.execute(datasets.delete().where(datasets.c.namespace_id == namespace_id))
 
 
 def count_models(tx: Transaction, namespace_id: int) -> int:

@@ -148,6 +148,8 @@ def delete_namespace(tx: Transaction, actor: Actor, name: str) -> None:
             dependents=f"{runs} run(s)",
             remedy=f"See them with: modelyard runs ls --namespace {found.name}",
         )
+    # No model and no run is here, so nobody asks any more what these were read by.
+    queries.delete_datasets(tx, found.id)
     queries.delete_namespace(tx, found.id)
     tx.append(events.NamespaceDeleted(namespace=found.name), actor)
 

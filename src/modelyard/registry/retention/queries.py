@@ -7,7 +7,15 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from modelyard.db.tables import blob_senders, blobs, manifest_files, run_artifacts, uploads, versions
+from modelyard.db.tables import (
+    blob_senders,
+    blobs,
+    dataset_versions,
+    manifest_files,
+    run_artifacts,
+    uploads,
+    versions,
+)
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
@@ -21,10 +29,12 @@ def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
     )
     logged = sa.select(sa.literal(1)).where(run_artifacts.c.digest == blobs.c.digest)
     coming = sa.select(sa.literal(1)).where(uploads.c.digest == blobs.c.digest, uploads.c.expires_at > tx.now)
+    profile = sa.select(sa.literal(1)).where(dataset_versions.c.profile == blobs.c.digest)
     return sa.and_(
         blobs.c.touched_at < tx.now - grace,
         ~sa.exists(named),
         ~sa.exists(logged.correlate(blobs)),
+        ~sa.exists(profile.correlate(blobs)),
         ~sa.exists(coming.correlate(blobs)),
     )
 

@@ -27,9 +27,12 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.manifest import File, check_path
 from modelyard.domain.names import ModelName, Ref
+from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.datasets import rules as dataset_rules
+from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.runs import queries, rules, run_lists, series, series_queries
 from modelyard.registry.runs.queries import Run
 from modelyard.registry.runs.rules import Artifact, RunSearch, Said
@@ -228,6 +231,9 @@ def _store_input(tx: Transaction, actor: Actor, run: Run, said: Said, entry: Map
         text = dump_json(dict(entry))
         assert text is not None
         queries.set_input(tx, actor, run.id, said.name(name, "an input"), digest, text)
+        for known in dataset_rules.find_entries([entry]):
+            reader = edges.node(edges.RUN, run.uid)
+            datasets.note_dataset(tx, actor, run.namespace, known.said, reader=reader)
 
 
 def _store_version(tx: Transaction, actor: Actor, run: Run, said: Said, reference: str) -> None:
@@ -237,6 +243,8 @@ def _store_version(tx: Transaction, actor: Actor, run: Run, said: Said, referenc
         said.note(f"Version {reference[:100]!r} was not noted: {error.message}.")
         return
     queries.add_version(tx, run.id, version.id)
+    here = edges.node(edges.VERSION, version.id)
+    edges.add_edges(tx, [edges.Edge(edges.node(edges.RUN, run.uid), here, "produced")])
 
 
 def _store_log(tx: Transaction, run: Run, said: Said) -> int:
@@ -285,6 +293,7 @@ def delete_run(tx: Transaction, actor: Actor, uid: str) -> None:
             remedy="Keep the run: it says how these versions were made",
         )
     queries.delete_run(tx, run)
+    edges.remove_node(tx, edges.node(edges.RUN, run.uid))
     tx.append(
         events.RunDeleted(namespace=run.namespace, run=uid, name=run.name, experiment=run.experiment_ref), actor
     )

@@ -1,4 +1,4 @@
-"""What is not served: versions in quarantine, and those whose files were not all looked into yet."""
+"""What is not served: versions in quarantine or called back, and those whose files were not all looked into."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
 from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.recalled import refuse_recalled
 
 _SAID = 10
 
 
 def refuse_held(model: Model, version: Version) -> None:
-    """Every door asks this before bytes, aliases or stages. Raises VersionQuarantined, ScanPending."""
+    """Every door asks this before bytes, aliases or stages.
+
+    Raises VersionQuarantined, ScanPending, VersionRecalled.
+    """
     reference = f"{model.name}:{version.number}"
     if version.scan == PENDING:
         raise ScanPending(reference=reference)
     if version.quarantined:
         raise VersionQuarantined(reference=reference, verdict=version.scan)
+    refuse_recalled(reference, version.recall)
 
 
 def held_warning(reference: str, scan: str, quarantined: bool) -> str | None:

@@ -22,6 +22,8 @@ _p = sa.bindparam
 
 # Of what holds a version, these forbid even archiving it.
 _IN_USE = frozenset({"stage", "deployment"})
+CHILD = "child"
+"""A version that came from this one; its name is the child's reference."""
 
 
 def refuse_while_needed(tx: Transaction, model: Model, version: Version, verb: str) -> None:
@@ -32,12 +34,18 @@ def refuse_while_needed(tx: Transaction, model: Model, version: Version, verb: s
     if not pointing and not holds:
         return
     dependents = [f"the stage @{a}" if a in model.protected_aliases else f"the alias @{a}" for a in pointing]
-    dependents += [f"the {kind} {name}" if kind in _IN_USE else f"a {kind} of {name}" for kind, name in holds]
+    dependents += [_words(kind, name) for kind, name in holds]
     raise HasDependents(
         what=f"{model.name}:{version.number}",
         dependents=", ".join(dependents),
         remedy=f"Move it out first, for example: {_way_out(model, version, pointing, holds)}; then {verb} again",
     )
+
+
+def _words(kind: str, name: str) -> str:
+    if kind == CHILD:
+        return f"its child {name}"
+    return f"the {kind} {name}" if kind in _IN_USE else f"a {kind} of {name}"
 
 
 def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Sequence[tuple[str, str]]) -> str:
@@ -48,6 +56,8 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
     kind, name = holds[0]
     if kind == "stage":
         return f"modelyard demote {model.name} {name} --version {version.number}"
+    if kind == CHILD:
+        return f"modelyard rm {name}"
     if kind == "rollback":
         return f"promote other versions to {name}, so that nobody would roll back to this one"
     return f"end the {kind} {name}"
@@ -82,3 +92,17 @@ def set_holds(tx: Transaction, model_id: int, kind: str, name: str, version_ids:
     tx.run(_DELETE_HOLDS, model_id=model_id, the_kind=kind, the_name=name)
     for version_id in version_ids:
         tx.run(_INSERT_HOLD, version_id=version_id, kind=kind, name=name, now=tx.now)
+
+
+_RELEASE = Statement(
+    version_holds.delete().where(version_holds.c.kind == CHILD, version_holds.c.name == _p("the_name"))
+)
+
+
+def hold_parent(tx: Transaction, parent_id: int, child: str) -> None:
+    """The parent is not deleted while the child, a reference, is there."""
+    tx.run(_INSERT_HOLD, version_id=parent_id, kind=CHILD, name=child, now=tx.now)
+
+
+def release_parents(tx: Transaction, child: str) -> None:
+    tx.run(_RELEASE, the_name=child)

@@ -63,6 +63,8 @@ class Version:
     quarantined: int = 0
     released: str | None = None
     """JSON: by, at, reason, verdict."""
+    recall: str | None = None
+    """JSON: mode, reason, by, at."""
 
     @property
     def is_held(self) -> bool:
@@ -91,6 +93,7 @@ _VERSION = (
     manifests.c.scan,
     versions.c.quarantined,
     versions.c.released,
+    versions.c.recall,
 )
 _VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -157,6 +160,8 @@ class Resolved:
     """JSON: replacement, ends_at, reason, by, at."""
     scan: str
     quarantined: bool
+    recall: str | None
+    """JSON: mode, reason, by, at."""
 
     @property
     def is_held(self) -> bool:
@@ -178,6 +183,7 @@ _RESOLVED = (
     versions.c.deprecation,
     manifests.c.scan,
     versions.c.quarantined,
+    versions.c.recall,
 )
 _MODEL_VERSIONS = (
     namespaces.join(models, models.c.namespace_id == namespaces.c.id)
@@ -241,13 +247,46 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[5],
         row[6],
         row[7],
-        row[14],
+        row[15],
         place,
         row[9] is not None,
         row[11],
         row[12],
         bool(row[13]),
+        row[14],
     )
+
+
+_FIND_ID = Statement(
+    sa.select(versions.c.id)
+    .select_from(
+        versions.join(models, models.c.id == versions.c.model_id).join(
+            namespaces, namespaces.c.id == models.c.namespace_id
+        )
+    )
+    .where(*_NAMED, versions.c.number == _p("number"))
+)
+
+
+def find_id(tx: Transaction, model: ModelName, number: int) -> int | None:
+    row = tx.one(_FIND_ID, namespace=model.namespace, name=model.name, number=number)
+    return int(row[0]) if row else None
+
+
+def find_readable_by_digest(tx: Transaction, actor: Actor, digest: Digest) -> int | None:
+    """The first version with these files that the actor may read."""
+    query = (
+        sa.select(versions.c.id)
+        .join(models, models.c.id == versions.c.model_id)
+        .where(versions.c.digest == digest, versions.c.state != "deleted", models.c.deleted_at.is_(None))
+        .order_by(versions.c.id)
+        .limit(1)
+    )
+    if not actor.is_admin:
+        open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
+        query = query.where(sa.or_(models.c.visibility.in_(open_to), model_role(actor.id) >= Role.READER.value))
+    found = tx.execute(query).scalar_one_or_none()
+    return None if found is None else int(found)
 
 
 # --- registering -----------------------------------------------------------------------------------

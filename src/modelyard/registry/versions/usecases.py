@@ -39,8 +39,9 @@ from modelyard.registry.scan.rules import HELD_STATES
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries
 from modelyard.registry.versions.held import append_quarantined, refuse_held
-from modelyard.registry.versions.holds import refuse_while_needed
+from modelyard.registry.versions.holds import refuse_while_needed, release_parents
 from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
+from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
@@ -110,6 +111,7 @@ def register_in(
     # Checked before anything is written, so that a refusal costs no rollback.
     tags = catalog_rules.check_tags(wanted.tags)
     description = catalog_rules.check_text(wanted.description, "the description")
+    check_parents(wanted.record.facts)
     model = catalog.ensure_model(tx, actor, settings, wanted.model)
     if wanted.aliases:
         access.check(actor, Permission.ALIAS_MOVE, model.place)
@@ -139,6 +141,7 @@ def register_in(
     version = _insert(tx, actor, model, wanted, stored, description)
     queries.insert_metrics(tx, version.id, record.metrics)
     queries.insert_tags(tx, version.id, tags)
+    note_origins(tx, actor, model, version.id, version.number, record.facts)
     tx.append(
         events.VersionRegistered(
             namespace=model.name.namespace,
@@ -487,6 +490,7 @@ def delete_version(tx: Transaction, actor: Actor, ref: Ref, reason: str | None =
 
 def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
     queries.update_version(tx, version.id, {"state": DELETED})
+    release_parents(tx, f"{model.name}:{version.number}")
     tx.append(
         events.VersionDeleted(
             namespace=model.name.namespace,

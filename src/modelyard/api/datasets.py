@@ -1,0 +1,123 @@
+"""Routes of datasets."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.api import dataset_shapes as shapes
+from modelyard.api.paging import cut, decode_cursor, page_limit
+from modelyard.api.routing import Call, RouteTable
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import Invalid
+from modelyard.domain.profile import MEDIA_TYPE
+from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.datasets.queries import DatasetVersion
+from modelyard.registry.lineage import readers
+from modelyard.registry.lineage.usecases import split_dataset_ref
+from modelyard.wire import datasets as wire
+from modelyard.wire.base import PageQuery
+
+table = RouteTable("datasets")
+_NAMESPACE = "/api/v1/namespaces/{namespace}/datasets"
+
+
+@table.route("POST", _NAMESPACE, body=wire.PushDataset, returns=wire.DatasetVersion, status=201)
+async def push_dataset(call: Call) -> Any:
+    """Make a content of a dataset known; its profile's bytes are sent before, as those of files are."""
+    services = call.services
+    await asyncio.get_running_loop().run_in_executor(
+        services.transfers, datasets.check_profile, services.db, services.blobs, call.actor, call.body.entry
+    )
+    return await call.commit(
+        lambda tx: shapes.content(
+            datasets.push_dataset(tx, call.actor, call.path["namespace"], call.body.entry)
+        )
+    )
+
+
+@table.route("GET", _NAMESPACE, query=wire.DatasetQuery, returns=wire.DatasetPage)
+async def list_datasets(call: Call) -> wire.DatasetPage:
+    """The datasets of a namespace, those that moved last first."""
+    query: wire.DatasetQuery = call.query
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int, int)
+    found = await call.read(
+        lambda tx: datasets.list_datasets(tx, call.actor, call.path["namespace"], query.q, before, limit + 1)
+    )
+    page, cursor = cut(found, limit, lambda item: (item[1].updated_at, item[0]))
+    return wire.DatasetPage(items=[shapes.dataset(row) for _, row in page], next_cursor=cursor)
+
+
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}", query=PageQuery, returns=wire.DatasetVersionPage)
+async def list_dataset_versions(call: Call) -> wire.DatasetVersionPage:
+    """The contents of a dataset, newest first."""
+    limit = page_limit(call.query)
+    before = decode_cursor(call.query.cursor, int)
+    found = await call.read(
+        lambda tx: datasets.list_contents(
+            tx,
+            call.actor,
+            call.path["namespace"],
+            call.path["dataset"],
+            before[0] if before else None,
+            limit + 1,
+        )
+    )
+    page, cursor = cut(found, limit, lambda content: (content.id,))
+    return wire.DatasetVersionPage(items=[shapes.content(content) for content in page], next_cursor=cursor)
+
+
+def _selected(call: Call, tx: Transaction) -> DatasetVersion:
+    selector = call.path["digest"]
+    return datasets.find_content(
+        tx, call.actor, call.path["namespace"], call.path["dataset"], None if selector == "newest" else selector
+    )
+
+
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}", returns=wire.ShownDataset)
+async def show_dataset(call: Call) -> wire.ShownDataset:
+    """A content (digest: whole, its first eight digits, or newest): its columns, and who read it from where."""
+    services = call.services
+
+    def find(tx: Transaction) -> tuple[DatasetVersion, list[readers.Reader]]:
+        content = _selected(call, tx)
+        return content, readers.list_readers(tx, call.actor, content)
+
+    content, uses = await call.read(find)
+    profile = None
+    if content.profile is not None:
+        profile = await asyncio.get_running_loop().run_in_executor(
+            services.transfers, datasets.read_stored_profile, services.blobs, content.profile
+        )
+    return shapes.shown(content, profile, uses)
+
+
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", returns=MEDIA_TYPE)
+async def get_profile(call: Call) -> Response:
+    """The profile's bytes; the ETag is their digest."""
+    services = call.services
+    content = await call.point(lambda tx: _selected(call, tx))
+    if content.profile is None:
+        raise Invalid(reason=f"{content.reference} has no profile here", fix="Push the dataset with its rows")
+    if call.matches(f'"{content.profile}"'):
+        return Response(status_code=304, headers={"etag": f'"{content.profile}"'})
+    data = await asyncio.get_running_loop().run_in_executor(
+        services.transfers, datasets.read_profile_bytes, services.blobs, content.profile
+    )
+    return Response(data, 200, {"etag": f'"{content.profile}"'}, MEDIA_TYPE)
+
+
+@table.route("GET", "/api/v1/dataset-drift", query=wire.DatasetPair, returns=wire.Drift)
+async def compare_datasets(call: Call) -> wire.Drift:
+    """How far two contents are apart: schema, each column's distribution, shared keys."""
+    services, actor = call.services, call.actor
+    pair = [split_dataset_ref(ref, actor.default_namespace) for ref in (call.query.before, call.query.after)]
+    found = await asyncio.get_running_loop().run_in_executor(
+        services.transfers,
+        partial(datasets.compare_contents, services.db, services.blobs, actor, pair[0], pair[1]),
+    )
+    return shapes.drift(*found)

@@ -1,0 +1,108 @@
+"""Routes of lineage and recalls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.api import shapes as common
+from modelyard.api.routing import Call, RouteTable, revision_tag
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import InvalidRequest
+from modelyard.registry.lineage import openlineage, recalls
+from modelyard.registry.lineage import usecases as lineage
+from modelyard.wire import lineage as wire
+from modelyard.wire import versions as versions_wire
+
+table = RouteTable("lineage")
+_VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
+MAX_DEPTH = 1_000
+
+
+@table.route("GET", "/api/v1/lineage", query=wire.LineageQuery, returns=wire.Lineage)
+async def show_lineage(call: Call) -> wire.Lineage | wire.OpenLineage:
+    """What a version, dataset or run came from, and what came of it, to any depth. With format=openlineage: one run
+    event of OpenLineage for each version in it."""
+    query: wire.LineageQuery = call.query
+    _check(query)
+
+    def find(tx: Transaction) -> wire.Lineage | wire.OpenLineage:
+        graph = lineage.trace(
+            tx, call.actor, query.ref, kind=query.kind, direction=query.direction, depth=query.depth
+        )
+        if query.format == "openlineage":
+            return wire.OpenLineage(
+                events=openlineage.run_events(tx, graph, call.services.public_url, call.services.release)
+            )
+        return _shape(graph)
+
+    return await call.read(find)
+
+
+def _check(query: wire.LineageQuery) -> None:
+    lawful = {
+        "direction": (query.direction, ("up", "down", "both")),
+        "kind": (query.kind, (None, "version", "dataset")),
+        "format": (query.format, ("native", "openlineage")),
+    }
+    for name, (value, choices) in lawful.items():
+        if value not in choices:
+            words = ", ".join(str(choice) for choice in choices if choice)
+            raise InvalidRequest(reason=f"{name} is {str(value)[:40]!r}", fix=f"Use {words}")
+    if query.depth is not None and not 1 <= query.depth <= MAX_DEPTH:
+        raise InvalidRequest(reason=f"depth is {query.depth}", fix=f"Use 1 to {MAX_DEPTH}, or leave it out")
+
+
+def _shape(graph: lineage.Graph) -> wire.Lineage:
+    return wire.Lineage(
+        starts=graph.starts,
+        nodes=[
+            wire.Node(
+                key=node.key,
+                kind=node.kind,
+                depth=node.depth,
+                name=node.name,
+                hidden=node.hidden,
+                title=node.title,
+                digest=node.digest,
+                state=node.state,
+                aliases=node.aliases,
+                owners=node.owners,
+                deprecated=node.deprecated,
+                recalled=node.recalled,
+                created_at=common.optional_time(node.created_at),
+                created_by=node.created_by,
+            )
+            for node in graph.nodes
+        ],
+        edges=[
+            wire.Edge(
+                source=edge.source,
+                target=edge.target,
+                relation=edge.relation,
+                details=lineage.parse_details(edge),
+            )
+            for edge in graph.edges
+        ],
+        hidden=sum(node.hidden for node in graph.nodes),
+        truncated=graph.truncated,
+    )
+
+
+@table.route("PUT", f"{_VERSION}/recall", body=wire.Recall, returns=versions_wire.Version)
+async def recall_version(call: Call) -> Any:
+    """Recall a version: pulls are refused or warned, and who depends on it is told."""
+    body: wire.Recall = call.body
+    return await call.commit(
+        lambda tx: common.version(
+            recalls.recall_version(tx, call.actor, call.ref, mode=body.mode, reason=body.reason)
+        ),
+        etag=revision_tag,
+    )
+
+
+@table.route("DELETE", f"{_VERSION}/recall", returns=versions_wire.Version)
+async def lift_recall(call: Call) -> Any:
+    """Lift a recall."""
+    return await call.commit(
+        lambda tx: common.version(recalls.lift_recall(tx, call.actor, call.ref)), etag=revision_tag
+    )

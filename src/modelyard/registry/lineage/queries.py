@@ -1,0 +1,220 @@
+"""SQL of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard.db.tables import (
+    actors,
+    aliases,
+    dataset_versions,
+    datasets,
+    lineage_edges,
+    model_owners,
+    models,
+    namespaces,
+    runs,
+    versions,
+)
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.registry.access.queries import model_role, namespace_role
+from modelyard.registry.access.rules import Place
+
+_TEXTS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEdge:
+    source: str
+    target: str
+    relation: str
+    details: str | None
+
+
+def list_edges(
+    tx: Transaction, starts: Sequence[str], *, down: bool, depth: int | None, limit: int
+) -> list[FoundEdge]:
+    """All edges that can be walked from the starts, at most `limit`. A circle is walked once.
+
+    The union drops rows that were found before, so it ends without counting steps; with a depth, steps are
+    counted too and end it the earlier.
+    """
+    e = lineage_edges
+    near = e.c.source if down else e.c.target
+    columns = [e.c.source, e.c.target, e.c.relation, e.c.details]
+    if depth is None:
+        walk = sa.select(*columns).where(near.in_(starts)).cte("walk", recursive=True)
+        end = walk.c.target if down else walk.c.source
+        walk = walk.union(sa.select(*columns).where(near == end))
+    else:
+        walk = (
+            sa.select(*columns, sa.literal(1).label("step")).where(near.in_(starts)).cte("walk", recursive=True)
+        )
+        end = walk.c.target if down else walk.c.source
+        walk = walk.union(sa.select(*columns, walk.c.step + 1).where(near == end, walk.c.step < depth))
+    query = sa.select(walk.c.source, walk.c.target, walk.c.relation, walk.c.details).distinct().limit(limit)
+    return [FoundEdge(*row) for row in tx.rows(query)]
+
+
+def _among(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """The numbers stand in the statement itself: there may be more than a driver takes as parameters."""
+    return column.in_(sa.bindparam(None, sorted({int(i) for i in ids}), expanding=True, literal_execute=True))
+
+
+@dataclass(frozen=True, slots=True)
+class VersionNode:
+    id: int
+    model_id: int
+    number: int
+    digest: str
+    state: str
+    created_at: int
+    created_by: str
+    deprecated: bool | int
+    recall: str | None
+    """JSON: mode, reason, by, at."""
+
+
+def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
+    query = (
+        sa.select(
+            versions.c.id,
+            versions.c.model_id,
+            versions.c.number,
+            versions.c.digest,
+            versions.c.state,
+            versions.c.created_at,
+            actors.c.name,
+            versions.c.deprecation.is_not(None),
+            versions.c.recall,
+        )
+        .join(actors, actors.c.id == versions.c.created_by)
+        .where(_among(versions.c.id, ids))
+    )
+    return [VersionNode(*row) for row in tx.rows(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNode:
+    id: int
+    place: Place
+    deleted: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.place.namespace}/{self.place.model}"
+
+
+def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[ModelNode]:
+    query = (
+        sa.select(
+            models.c.id,
+            namespaces.c.name,
+            models.c.name,
+            models.c.visibility,
+            models.c.deleted_at,
+            model_role(actor.id),
+        )
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .where(_among(models.c.id, ids))
+    )
+    return [
+        ModelNode(row[0], Place(row[1], row[2], Role(row[5]), Visibility(row[3])), row[4] is not None)
+        for row in tx.rows(query)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetNode:
+    id: int
+    namespace_id: int
+    name: str
+    digest: str
+    created_at: int
+    created_by: str
+
+
+def list_contents(tx: Transaction, ids: Iterable[int]) -> list[DatasetNode]:
+    query = (
+        sa.select(
+            dataset_versions.c.id,
+            datasets.c.namespace_id,
+            datasets.c.name,
+            dataset_versions.c.digest,
+            dataset_versions.c.created_at,
+            actors.c.name,
+        )
+        .join(datasets, datasets.c.id == dataset_versions.c.dataset_id)
+        .join(actors, actors.c.id == dataset_versions.c.created_by)
+        .where(_among(dataset_versions.c.id, ids))
+    )
+    return [DatasetNode(*row) for row in tx.rows(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunNode:
+    uid: str
+    namespace_id: int
+    name: str
+    status: str
+    created_at: int
+    created_by: str
+
+
+def list_runs(tx: Transaction, uids: Iterable[str]) -> list[RunNode]:
+    columns = (runs.c.uid, runs.c.namespace_id, runs.c.name, runs.c.status, runs.c.created_at, actors.c.name)
+    found: list[RunNode] = []
+    every = sorted(uids)
+    for start in range(0, len(every), _TEXTS_AT_ONCE):
+        query = (
+            sa.select(*columns)
+            .join(actors, actors.c.id == runs.c.created_by)
+            .where(runs.c.uid.in_(every[start : start + _TEXTS_AT_ONCE]))
+        )
+        found += [RunNode(*row) for row in tx.rows(query)]
+    return found
+
+
+def list_places(tx: Transaction, actor: Actor, namespace_ids: Iterable[int]) -> dict[int, Place]:
+    query = sa.select(
+        namespaces.c.id,
+        namespaces.c.name,
+        namespaces.c.visibility,
+        namespace_role(actor.id, namespaces.c.id),
+    ).where(_among(namespaces.c.id, namespace_ids))
+    return {row[0]: Place(row[1], None, Role(row[3]), Visibility(row[2])) for row in tx.rows(query)}
+
+
+def list_aliases(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[str]]:
+    query = (
+        sa.select(aliases.c.version_id, aliases.c.alias)
+        .where(_among(aliases.c.version_id, version_ids))
+        .order_by(aliases.c.alias)
+    )
+    found: dict[int, list[str]] = {}
+    for version_id, alias in tx.rows(query):
+        found.setdefault(version_id, []).append(alias)
+    return found
+
+
+def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str]]:
+    query = (
+        sa.select(model_owners.c.model_id, model_owners.c.owner)
+        .where(_among(model_owners.c.model_id, model_ids))
+        .order_by(model_owners.c.owner)
+    )
+    found: dict[int, list[str]] = {}
+    for model_id, owner in tx.rows(query):
+        found.setdefault(model_id, []).append(owner)
+    return found
+
+
+def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
+    """version id → its record, JSON text."""
+    query = sa.select(versions.c.id, versions.c.record).where(_among(versions.c.id, ids))
+    return {row[0]: row[1] for row in tx.rows(query)}

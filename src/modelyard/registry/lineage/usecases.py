@@ -1,0 +1,282 @@
+"""Reading the graph."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.db.transaction import Transaction, load_json
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.errors import (
+    InvalidAlias,
+    InvalidDigest,
+    InvalidName,
+    InvalidReference,
+    NotFound,
+    RunNotFound,
+)
+from modelyard.domain.names import Ref
+from modelyard.registry import edges
+from modelyard.registry.access import rules as access
+from modelyard.registry.datasets import queries as dataset_queries
+from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.lineage import queries
+from modelyard.registry.lineage.queries import FoundEdge
+from modelyard.registry.versions import usecases as versions
+
+UP, DOWN, BOTH = "up", "down", "both"
+MAX_EDGES = 50_000
+HIDDEN = "hidden"
+
+
+@dataclass(slots=True)
+class Node:
+    """hidden: the actor may not see it; nothing but its kind is told. outside: it is not of this registry."""
+
+    key: str
+    kind: str
+    depth: int
+    name: str = ""
+    """A reference that commands understand; of a run or of what lies outside, its own text."""
+    title: str = ""
+    """What people call it, where that is not its name."""
+    hidden: bool = False
+    digest: str | None = None
+    state: str | None = None
+    aliases: list[str] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    deprecated: bool = False
+    recalled: dict[str, Any] | None = None
+    created_at: int | None = None
+    created_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """starts: keys of the nodes asked for. Nodes are nearest first; truncated: there are more edges."""
+
+    starts: list[str]
+    nodes: list[Node]
+    edges: list[FoundEdge]
+    truncated: bool
+
+    @property
+    def by_key(self) -> dict[str, Node]:
+        return {node.key: node for node in self.nodes}
+
+
+def trace(
+    tx: Transaction,
+    actor: Actor,
+    ref: str,
+    *,
+    kind: str | None = None,
+    direction: str = BOTH,
+    depth: int | None = None,
+) -> Graph:
+    """What the reference came from, or what came of it.
+
+    ref: of a version, `[namespace/]dataset@sha256:…` (the same content counts under any name), or `run:<id>`.
+    kind: version or dataset, where a reference could be both; None: a version if there is one.
+    Raises what resolving the reference raises.
+    """
+    starts = find_starts(tx, actor, ref, kind)
+    return trace_from(tx, actor, starts, direction=direction, depth=depth)
+
+
+def trace_from(
+    tx: Transaction, actor: Actor, starts: Sequence[str], *, direction: str = BOTH, depth: int | None = None
+) -> Graph:
+    found: list[FoundEdge] = []
+    truncated = False
+    for down in (True, False):
+        if direction in (BOTH, DOWN if down else UP):
+            walked = queries.list_edges(tx, starts, down=down, depth=depth, limit=MAX_EDGES + 1)
+            truncated |= len(walked) > MAX_EDGES
+            found += walked[:MAX_EDGES]
+    found = list(dict.fromkeys(found))
+    depths = _depths(starts, found)
+    nodes = {key: Node(key, key.partition(":")[0], far) for key, far in depths.items()}
+    describe_nodes(tx, actor, nodes)
+    ordered = sorted(nodes.values(), key=lambda node: (node.depth, node.kind, node.name, node.key))
+    return _hide(Graph(list(starts), ordered, found, truncated))
+
+
+def find_starts(tx: Transaction, actor: Actor, ref: str, kind: str | None) -> list[str]:
+    if ref.startswith(f"{edges.RUN}:"):
+        return [find_run(tx, actor, ref)]
+    if kind != edges.DATASET:
+        try:
+            _, version = versions.find_version(tx, actor, Ref.parse(ref, actor.default_namespace))
+            return [edges.node(edges.VERSION, version.id)]
+        except (NotFound, InvalidReference, InvalidName, InvalidAlias, InvalidDigest) as exc:
+            # The name may be that of a dataset; if it is not, the first answer is the better one.
+            if kind == edges.VERSION:
+                raise
+            try:
+                return _dataset_starts(tx, actor, ref)
+            except (NotFound, InvalidReference, InvalidDigest):
+                raise exc from None
+    return _dataset_starts(tx, actor, ref)
+
+
+def find_run(tx: Transaction, actor: Actor, ref: str) -> str:
+    """The node of a run that the actor may see. Raises RunNotFound."""
+    nodes = {ref: Node(ref, edges.RUN, 0)}
+    describe_nodes(tx, actor, nodes)
+    if nodes[ref].hidden or not nodes[ref].state:
+        raise RunNotFound(run=ref.partition(":")[2][:60])
+    return ref
+
+
+def _dataset_starts(tx: Transaction, actor: Actor, ref: str) -> list[str]:
+    content = find_dataset(tx, actor, ref)
+    same = dataset_queries.list_by_digest(tx, content.digest)
+    ids = [content.id, *(other.id for other in same if other.id != content.id)]
+    return [edges.node(edges.DATASET, content_id) for content_id in ids]
+
+
+def split_dataset_ref(ref: str, default_namespace: str | None) -> tuple[str, str, str | None]:
+    """(namespace, name, selector) of `[namespace/]name[@digest]`. Raises InvalidReference."""
+    place, _, selector = ref.partition("@")
+    namespace, slash, name = place.partition("/")
+    if not slash:
+        namespace, name = default_namespace or "", place
+    if not namespace or not name or "/" in name:
+        raise InvalidReference(
+            value=ref[:200],
+            reason="it names no dataset",
+            fix="Write namespace/dataset@sha256:<64 hex digits, or the first eight>",
+        )
+    return namespace, name, selector or None
+
+
+def find_dataset(tx: Transaction, actor: Actor, ref: str) -> dataset_queries.DatasetVersion:
+    return datasets.find_content(tx, actor, *split_dataset_ref(ref, actor.default_namespace))
+
+
+def _depths(starts: Sequence[str], found: Iterable[FoundEdge]) -> dict[str, int]:
+    """How many steps each node is from the nearest start."""
+    beside: dict[str, list[str]] = {}
+    for edge in found:
+        beside.setdefault(edge.source, []).append(edge.target)
+        beside.setdefault(edge.target, []).append(edge.source)
+    depths = dict.fromkeys(starts, 0)
+    waiting = deque(starts)
+    while waiting:
+        key = waiting.popleft()
+        for other in beside.get(key, ()):
+            if other not in depths:
+                depths[other] = depths[key] + 1
+                waiting.append(other)
+    return depths
+
+
+# --- who may see what ----------------------------------------------------------------------------------
+
+
+def describe_nodes(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> None:
+    """Names for what the actor may see; the rest is marked as hidden."""
+    for node in nodes.values():
+        node.hidden = node.kind != edges.OUTSIDE
+        if not node.hidden:
+            node.name = node.key.partition(":")[2]
+    _describe_versions(tx, actor, nodes)
+    _describe_datasets(tx, actor, nodes)
+    _describe_runs(tx, actor, nodes)
+
+
+def _ids(nodes: dict[str, Node], kind: str) -> dict[int, Node]:
+    return {
+        int(number): node
+        for key, node in nodes.items()
+        if node.kind == kind and (number := key.partition(":")[2]).isdigit()
+    }
+
+
+def _describe_versions(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> None:
+    wanted = _ids(nodes, edges.VERSION)
+    if not wanted:
+        return
+    rows = queries.list_versions(tx, wanted)
+    models = {model.id: model for model in queries.list_models(tx, actor, {row.model_id for row in rows})}
+    seen = {
+        model_id for model_id, model in models.items() if access.may(actor, Permission.MODEL_READ, model.place)
+    }
+    visible = [row for row in rows if row.model_id in seen]
+    if not visible:
+        return
+    pointing = queries.list_aliases(tx, [row.id for row in visible])
+    owners = queries.list_owners(tx, seen)
+    for row in visible:
+        node = wanted[row.id]
+        node.hidden = False
+        node.name = f"{models[row.model_id].name}:{row.number}"
+        node.digest, node.state = row.digest, row.state
+        node.aliases = pointing.get(row.id, [])
+        node.owners = owners.get(row.model_id, [])
+        node.deprecated = bool(row.deprecated)
+        node.recalled = load_json(row.recall)
+        node.created_at, node.created_by = row.created_at, row.created_by
+
+
+def _describe_datasets(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> None:
+    wanted = _ids(nodes, edges.DATASET)
+    if not wanted:
+        return
+    rows = queries.list_contents(tx, wanted)
+    places = queries.list_places(tx, actor, {row.namespace_id for row in rows})
+    for row in rows:
+        place = places[row.namespace_id]
+        if access.may(actor, Permission.NAMESPACE_READ, place):
+            node = wanted[row.id]
+            node.hidden = False
+            node.name = f"{place.namespace}/{row.name}@{row.digest}"
+            node.digest = row.digest
+            node.created_at, node.created_by = row.created_at, row.created_by
+
+
+def _describe_runs(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> None:
+    wanted = {node.key.partition(":")[2]: node for node in nodes.values() if node.kind == edges.RUN}
+    if not wanted:
+        return
+    rows = queries.list_runs(tx, wanted)
+    places = queries.list_places(tx, actor, {row.namespace_id for row in rows})
+    for row in rows:
+        node = wanted.pop(row.uid)
+        if access.may(actor, Permission.NAMESPACE_READ, places[row.namespace_id]):
+            node.hidden = False
+            node.name, node.title, node.state = node.key, row.name, row.status
+            node.created_at, node.created_by = row.created_at, row.created_by
+    for node in wanted.values():
+        # A record names a run that is not here: somebody else's numbers, which hide nothing.
+        node.hidden = False
+        node.name = node.key
+
+
+def _hide(graph: Graph) -> Graph:
+    """Keys of hidden nodes tell how many versions there are here, so they get others; so do details of edges
+    that touch one."""
+    hidden = {node.key for node in graph.nodes if node.hidden}
+    if not hidden:
+        return graph
+    masks = {key: f"{HIDDEN}:{index}" for index, key in enumerate(sorted(hidden), start=1)}
+    for node in graph.nodes:
+        node.key = masks.get(node.key, node.key)
+    shown = [
+        FoundEdge(
+            masks.get(edge.source, edge.source),
+            masks.get(edge.target, edge.target),
+            edge.relation,
+            None if {edge.source, edge.target} & hidden else edge.details,
+        )
+        for edge in graph.edges
+    ]
+    return Graph([masks.get(key, key) for key in graph.starts], graph.nodes, shown, graph.truncated)
+
+
+def parse_details(edge: FoundEdge) -> dict[str, Any]:
+    return json.loads(edge.details) if edge.details else {}

@@ -1,0 +1,169 @@
+"""`client.datasets`: what the registry knows of datasets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import Invalid
+from modelyard.domain.profile import Profile, read_profile
+from modelyard.sdk.datasets.describing import Described, describe
+from modelyard.sdk.files import LocalFile
+from modelyard.sdk.http import Transport, at
+from modelyard.sdk.paging import items
+from modelyard.sdk.progress import Silent
+from modelyard.sdk.transfer import send_missing
+from modelyard.wire import datasets as wire
+from modelyard.wire.base import PageQuery
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
+
+
+def send_profiles(transport: Transport, described: Iterable[Described], parallel: int) -> None:
+    """The profiles' bytes, where the server lacks them."""
+    profiles = {Digest.of(one.profile): one.profile for one in described if one.profile}
+    if not profiles:
+        return
+    with tempfile.TemporaryDirectory(prefix="modelyard-profiles-") as folder:
+        files = []
+        for digest, data in profiles.items():
+            path = Path(folder) / digest.hex
+            path.write_bytes(data)
+            info = path.stat()
+            files.append((LocalFile(path.name, path, info.st_size, info.st_mtime_ns), digest))
+        send_missing(transport, files, parallel, Silent())
+
+
+def describe_all(data: Any) -> list[Described]:
+    """From what `push` takes as data: described, entries as they stand in a record, or {name: table}.
+
+    Raises Invalid for a table without a name.
+    """
+    if isinstance(data, Described):
+        return [data]
+    if isinstance(data, dict):
+        return [describe(table, name=name) for name, table in data.items()]
+    if not isinstance(data, list | tuple):
+        data = [data]
+    found = []
+    for index, one in enumerate(data):
+        if isinstance(one, Described):
+            found.append(one)
+        elif isinstance(one, dict) and isinstance(one.get("name"), str) and "digest" in one:
+            found.append(Described(dict(one), b""))
+        elif isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str):
+            found.append(describe(one[1], name=one[0]))
+        elif isinstance(one, str | Path):
+            found.append(describe(one, name=_name_of(Path(one))))
+        else:
+            found.append(describe(one, name=_own_name(one) or ("data" if index == 0 else f"data-{index + 1}")))
+    return found
+
+
+def _own_name(table: Any) -> str | None:
+    """pandas frames carry attributes; one called name is how a frame can name itself."""
+    attributes = getattr(table, "attrs", None)
+    name = attributes.get("name") if isinstance(attributes, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _name_of(path: Path) -> str:
+    name = path.name
+    while path.suffix and not path.is_dir():
+        path = path.with_suffix("")
+        name = path.name
+    return name
+
+
+class Datasets:
+    """A reference is `namespace/name` or `name`, perhaps with `@sha256:…` or the first eight digits of it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._transport = client.transport
+
+    def _split(self, ref: str) -> tuple[str, str, str]:
+        place, _, selector = ref.partition("@")
+        namespace, slash, name = place.partition("/")
+        if not slash:
+            namespace, name = self._namespace(None), place
+        if not name or "/" in name:
+            raise Invalid(reason=f"{ref[:80]!r} names no dataset", fix="Write namespace/dataset@sha256:…")
+        return namespace, name, selector or "newest"
+
+    def _namespace(self, namespace: str | None) -> str:
+        found = namespace or self._client.default_namespace
+        if found is None:
+            raise Invalid(
+                reason="no namespace is named and your account has no default one",
+                fix="Write namespace/dataset, or give namespace=…",
+            )
+        return found
+
+    def push(
+        self, data: Any, name: str | None = None, *, namespace: str | None = None, **how: Any
+    ) -> wire.DatasetVersion:
+        """Make a content known, with its profile and none of its rows.
+
+        data: what `describe` takes, or what it returned. name: needed for what was not described yet; may carry
+        the namespace, as `fraud/transactions`. how: further arguments of `describe`.
+        """
+        if name is not None and "/" in name:
+            namespace, _, name = name.partition("/")
+        if not isinstance(data, Described):
+            if name is None:
+                raise Invalid(reason="a dataset needs a name", fix='Give one: push(table, "transactions")')
+            data = describe(data, name=name, **how)
+        space = self._namespace(namespace)
+        send_profiles(self._transport, [data], self._client.parallel)
+        found: wire.DatasetVersion = self._transport.call(
+            "POST",
+            at("namespaces", space, "datasets"),
+            body=wire.PushDataset(entry=data.entry),
+            returns=wire.DatasetVersion,
+        )
+        return found
+
+    def list(
+        self, namespace: str | None = None, *, word: str | None = None, limit: int | None = None
+    ) -> Iterator[wire.Dataset]:
+        """Those that moved last first. word: part of the name."""
+        path = at("namespaces", self._namespace(namespace), "datasets")
+        return items(self._transport, path, wire.DatasetQuery(q=word), wire.DatasetPage, limit)
+
+    def versions(self, name: str, limit: int | None = None) -> Iterator[wire.DatasetVersion]:
+        """The contents of a dataset, newest first."""
+        namespace, dataset, _ = self._split(name)
+        path = at("namespaces", namespace, "datasets", dataset)
+        return items(self._transport, path, PageQuery(), wire.DatasetVersionPage, limit)
+
+    def get(self, ref: str) -> wire.ShownDataset:
+        """A content: its columns, every version trained on it, and who read it from where."""
+        found: wire.ShownDataset = self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
+        return found
+
+    def _at(self, ref: str, *more: str) -> str:
+        namespace, dataset, selector = self._split(ref)
+        return at("namespaces", namespace, "datasets", dataset, selector, *more)
+
+    def profile(self, ref: str) -> Profile:
+        """Its profile, checked against nothing: the digest is in `get(ref).dataset.profile`."""
+        return read_profile(self._transport.send("GET", self._at(ref, "profile")).data)
+
+    def compare(self, before: str, after: str) -> wire.Drift:
+        """How far two contents are apart: schema, each column's distribution, shared keys."""
+        pair: Sequence[str] = [
+            f"{namespace}/{name}" + ("" if selector == "newest" else f"@{selector}")
+            for namespace, name, selector in map(self._split, (before, after))
+        ]
+        found: wire.Drift = self._transport.call(
+            "GET",
+            at("dataset-drift"),
+            query=wire.DatasetPair(before=pair[0], after=pair[1]),
+            returns=wire.Drift,
+        )
+        return found

@@ -1,0 +1,74 @@
+"""The graph of what came from what, and recalls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.wire.base import Answer, Request
+
+
+class LineageQuery(Request, kw_only=True):
+    """ref: of a version, `[namespace/]dataset@sha256:…` or `run:<id>`. kind: version or dataset, where both could be
+    meant. direction: up, down or both. depth: at most so many steps. format: native or openlineage."""
+
+    ref: str
+    kind: str | None = None
+    direction: str = "both"
+    depth: int | None = None
+    format: str = "native"
+
+
+class Node(Answer, kw_only=True):
+    """hidden: the caller may not see it, and only its kind is told. depth: steps from where the question began.
+    name: a reference that other requests understand; of what lies outside of this registry, its own text."""
+
+    key: str
+    kind: str
+    """dataset, run, version, deployment or outside"""
+    depth: int
+    name: str
+    hidden: bool
+    title: str = ""
+    """What people call a run."""
+    digest: str | None = None
+    state: str | None = None
+    aliases: list[str] = []
+    owners: list[str] = []
+    deprecated: bool = False
+    recalled: dict[str, Any] | None = None
+    """mode, reason, by, at"""
+    created_at: str | None = None
+    created_by: str | None = None
+
+
+class Edge(Answer, kw_only=True):
+    """source → target, by key. relation: trained_on, evaluated_on, read, produced, finetune, adapter, quantized,
+    merge or deployed."""
+
+    source: str
+    target: str
+    relation: str
+    details: dict[str, Any] = {}
+
+
+class Lineage(Answer, kw_only=True):
+    """starts: keys of the nodes that were asked for. nodes: nearest first. truncated: there are more edges."""
+
+    starts: list[str]
+    nodes: list[Node]
+    edges: list[Edge]
+    hidden: int
+    truncated: bool
+
+
+class OpenLineage(Answer, kw_only=True):
+    """Run events after the OpenLineage specification, oldest first."""
+
+    events: list[dict[str, Any]]
+
+
+class Recall(Request, kw_only=True):
+    """mode: refuse or warn."""
+
+    reason: str
+    mode: str = "refuse"

@@ -1,0 +1,203 @@
+"""Datasets, lineage and recalls by SDK and command line, against a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+from scipy.spatial import distance
+from sklearn.linear_model import LogisticRegression
+
+from modelyard.domain.errors import DatasetMismatch, ExtraMissing, Invalid, VersionRecalled
+from modelyard.sdk.client import Client
+from modelyard.sdk.datasets import describe
+from tests.support.registry import unique
+from tests.support.server import RunningServer
+
+
+@pytest.fixture(scope="module")
+def client(each_server: RunningServer) -> Any:
+    with each_server.client() as found:
+        yield found
+
+
+@pytest.fixture
+def space() -> str:
+    return unique("data")
+
+
+def transactions(seed: int, shift: float = 0.0, rows: int = 20_000) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "customer": np.arange(seed * 15_000, seed * 15_000 + rows),
+            "amount": rng.lognormal(3 + shift, 1, rows),
+            "hour": rng.integers(0, 24, rows),
+            "channel": rng.choice(["web", "shop", "phone"], rows, p=[0.6 - shift / 2, 0.3, 0.1 + shift / 2]),
+            "age": rng.normal(45, 12, rows).round(),
+        }
+    )
+    frame["label"] = (frame["amount"] > frame["amount"].median()).astype(int)
+    return frame
+
+
+def trained(frame: pd.DataFrame) -> LogisticRegression:
+    return LogisticRegression().fit(frame[["hour", "age"]], frame["label"])
+
+
+def test_two_trainings_on_shifted_data(client: Client, space: str) -> None:
+    """Which columns shifted, and by how much: the figures of the rows themselves, by SciPy and NumPy."""
+    before, after = transactions(0), transactions(1, shift=0.5)
+    references = []
+    for frame in (before, after):
+        train = describe(frame, name="transactions", keys=["customer"], split="train", source="warehouse")
+        version = client.push(trained(frame), f"{space}/scorer", data=[train])
+        assert version.missing.count("data") == 0
+        references.append(f"{space}/transactions@{train.digest}")
+    drift = client.datasets.compare(*references)
+    found = {column.name: column for column in drift.columns}
+    assert {c.name for c in drift.columns if c.shift in ("slight", "large")} == {
+        "customer",
+        "amount",
+        "channel",
+    }
+    for name in ("amount", "age", "hour"):
+        truth = stats.ks_2samp(before[name], after[name]).statistic
+        assert found[name].ks == pytest.approx(truth, abs=0.01), name
+        histogram = found[name].histogram
+        assert histogram is not None
+        edges = np.array(histogram.edges, float)
+        shares = [
+            np.bincount(np.searchsorted(edges, f[name], side="left"), minlength=len(edges) + 1) / len(f)
+            for f in (before, after)
+        ]
+        assert histogram.before == pytest.approx(shares[0], abs=0.005)
+        assert histogram.after == pytest.approx(shares[1], abs=0.005)
+        psi = ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum()
+        assert found[name].psi == pytest.approx(psi, abs=max(0.003, 0.05 * psi))
+        assert found[name].js == pytest.approx(distance.jensenshannon(*shares, base=2), abs=0.01)
+    assert found["amount"].after.mean == pytest.approx(after["amount"].mean())
+    overlap = drift.overlap
+    assert overlap is not None
+    assert overlap.least <= 5_000 <= overlap.most
+    shown = client.datasets.get(references[0])
+    assert [use.node for use in shown.uses] == [f"{space}/scorer:1"]
+    down = client.lineage.trace(references[1], direction="down")
+    assert [node.name for node in down.nodes] == [references[1], f"{space}/scorer:2"]
+
+
+def test_data_is_given_in_many_ways(client: Client, space: str, tmp_path: Path) -> None:
+    frame = transactions(3, rows=500)
+    frame.to_parquet(tmp_path / "sales.parquet")
+    model = trained(frame)
+    for data, names in (
+        (frame, {"data"}),
+        ({"train": frame, "test": pl.from_pandas(frame)}, {"train", "test"}),
+        ([("pairs", frame), tmp_path / "sales.parquet"], {"pairs", "sales"}),
+        ([{"name": "said", "digest": "sha256:" + "a" * 64, "rows": 3}], {"said"}),
+        (describe(frame, name="described"), {"described"}),
+    ):
+        version = client.push(model, f"{space}/ways", data=data)
+        assert {entry["name"] for entry in client.versions.record(version.reference)["data"]} == names
+    listed = {d.name: d for d in client.datasets.list(space)}
+    assert set(listed) == {"data", "train", "test", "pairs", "sales", "said", "described"}
+    assert len({d.newest for name, d in listed.items() if name != "said"}) == 1
+    assert client.datasets.profile(f"{space}/train").rows == 500
+
+
+def test_pushing_the_same_again_makes_no_version(client: Client, space: str, tmp_path: Path) -> None:
+    frame = transactions(4, rows=50_000)
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    versions = [client.push(tmp_path, f"{space}/same", data={"train": frame}).version for _ in range(2)]
+    assert versions == [1, 1]
+
+
+def test_a_dataset_of_its_own(client: Client, space: str) -> None:
+    client.namespaces.create(space)
+    frame = transactions(5, rows=300)
+    found = client.datasets.push(frame, f"{space}/alone", window="2026-03")
+    assert found.entry["window"] == "2026-03"
+    assert client.datasets.push(frame, "alone", namespace=space, expect=found.digest).digest == found.digest
+    assert [v.digest for v in client.datasets.versions(f"{space}/alone")] == [found.digest]
+    with pytest.raises(DatasetMismatch):
+        client.datasets.push(frame[1:], f"{space}/alone", expect=found.digest)
+    with pytest.raises(Invalid, match="needs a name"):
+        client.datasets.push(frame)
+
+
+def test_a_recalled_version_is_refused_though_it_lies_in_the_cache(
+    client: Client, space: str, tmp_path: Path
+) -> None:
+    frame = transactions(6, rows=200)
+    ref = client.push(trained(frame), f"{space}/back").reference
+    client.pull(ref, tmp_path / "first")
+    client.lineage.recall(ref, "leaked labels")
+    with pytest.raises(VersionRecalled, match="leaked labels"):
+        client.pull(ref, tmp_path / "second")
+    with pytest.raises(VersionRecalled):
+        client.load(ref)
+    assert client.versions.get(ref).recalled is not None
+    client.lineage.recall(ref, "only a warning", mode="warn")
+    assert "only a warning" in (client.resolve(ref).warning or "")
+    client.pull(ref, tmp_path / "third")
+    client.lineage.lift_recall(ref)
+    assert client.resolve(ref).warning is None
+
+
+def test_the_command_line(each_server: RunningServer, client: Client, space: str, tmp_path: Path) -> None:
+    def run(*words: str, code: int = 0) -> str:
+        done = each_server.run(*words, cwd=tmp_path)
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    transactions(7).to_parquet(tmp_path / "march.parquet")
+    transactions(8, shift=0.5).to_csv(tmp_path / "april.csv", index=False)
+    client.namespaces.create(space)
+    first = run(
+        "dataset", "push", "march.parquet", f"{space}/sales", "--key", "customer", "--window", "2026-03"
+    ).strip()
+    second = json.loads(run("dataset", "push", "april.csv", f"{space}/sales", "--key", "customer", "--json"))
+    assert run("dataset", "digest", "march.parquet").strip() == first.rpartition("@")[2]
+    run("dataset", "push", "april.csv", f"{space}/sales", "--expect", first.rpartition("@")[2], code=2)
+    assert second["digest"] in run("dataset", "ls", f"{space}/sales")
+    assert f"{space}/sales" in run("dataset", "ls", space)
+    assert "amount" in run("dataset", "show", first)
+    told = run("dataset", "compare", first, second["reference"])
+    assert "amount\tlarge" in told
+    assert "hour\tnone" not in told
+    assert "hour\tnone" in run("dataset", "compare", first, second["reference"], "--all")
+    data = [{"name": "sales", "digest": first.rpartition("@")[2]}]
+    ref = client.push(tmp_path / "march.parquet", f"{space}/m", facts={"data": data}).reference
+    assert ref in run("lineage", first, "--down")
+    assert first in run("lineage", ref, "--up")
+    assert [n["kind"] for n in json.loads(run("lineage", ref, "--up", "--json"))["nodes"]] == [
+        "version",
+        "dataset",
+    ]
+    event = json.loads(run("lineage", ref, "--format", "openlineage").splitlines()[0])
+    assert event["outputs"][0]["name"] == f"{space}/m"
+    run("recall", ref, code=2)
+    assert "refuse" in run("recall", ref, "--reason", "bad")
+    run("pull", ref, "--to", "there", code=1)
+    assert "recalled (refuse): bad" in run("lineage", first, "--down")
+    assert "in use again" in run("recall", ref, "--lift")
+
+
+def test_without_the_packages_the_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from modelyard.sdk.datasets import describe\n"
+        "try:\n    describe({'x': [1]}, name='it')\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(ExtraMissing.__name__)
+    assert 'pip install "modelyard[data]"' in done.stdout
