@@ -19,7 +19,16 @@ def card_sections(text: str) -> dict[str, int]:
     Front matter, comments and what stands in code fences are no headings; comments are no words either, so
     that a template's hints do not fill a section.
     """
-    found: dict[str, int] = {}
+    return {title: sum(len(_WORD.findall(line)) for line in lines) for title, lines in _sections(text).items()}
+
+
+def section_texts(text: str, most: int = 10_000) -> dict[str, str]:
+    """Heading in lower case → what stands below it, cut to `most` characters."""
+    return {title: "\n".join(lines).strip()[:most] for title, lines in _sections(text).items()}
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     current: str | None = None
     previous = ""
     fence = ""
@@ -33,14 +42,14 @@ def card_sections(text: str) -> dict[str, int]:
         if title is None and not fence and _UNDERLINE.match(line) and previous.strip():
             title = previous
             if current is not None:
-                found[current] -= len(_WORD.findall(previous))
+                found[current].pop()
         if title is not None:
             current = " ".join(title.replace("*", "").replace("_", " ").casefold().split())[:200]
             if len(found) >= MAX_SECTIONS and current not in found:
                 break
-            found.setdefault(current, 0)
+            found.setdefault(current, [])
         elif current is not None:
-            found[current] += len(_WORD.findall(line))
+            found[current].append(line)
         previous = "" if title is not None else line
     return found
 

@@ -107,6 +107,12 @@ class Versions:
         found: facts_wire.Facts = self._transport.call("GET", self._at(ref, "facts"), returns=facts_wire.Facts)
         return found
 
+    def bom(self, ref: str) -> dict[str, Any]:
+        """The bill of materials in CycloneDX 1.6, each line verified or declared."""
+        data = self._transport.send("GET", self._at(ref, "bom")).data
+        found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
     def verify(self, ref: str) -> wire.Verification:
         """Let the server read the stored bytes again; `damaged` is empty when all are whole."""
         found: wire.Verification = self._transport.call(

@@ -52,6 +52,8 @@ _SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
 )
 
+SPDX_IDS = frozenset(spdx for spdx, _ in _SENTENCES)
+
 # The words model cards use are the SPDX identifiers in lower case, and these.
 _WORDS = {spdx.lower(): spdx for spdx, _ in _SENTENCES} | {
     "gpl-3.0": "GPL-3.0-only",

@@ -1,0 +1,28 @@
+"""Routes of the bill of materials."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import msgspec
+from starlette.responses import Response
+
+from modelyard.api.routing import Call, RouteTable
+from modelyard.registry.bom import usecases as bom
+from modelyard.registry.bom.rules import MEDIA_TYPE
+
+table = RouteTable("bom")
+
+
+@table.route(
+    "GET", "/api/v1/models/{namespace}/{name}/versions/{version}/bom", returns="application/vnd.cyclonedx+json"
+)
+async def show_bom(call: Call) -> Response:
+    """The version's bill of materials in CycloneDX 1.6, each line verified or declared."""
+    services = call.services
+    found = await asyncio.get_running_loop().run_in_executor(
+        services.transfers,
+        partial(bom.show_bom, services.db, services.blobs, call.actor, call.ref, services.release),
+    )
+    return Response(msgspec.json.encode(found), 200, {}, MEDIA_TYPE)

@@ -1,0 +1,55 @@
+"""The bill of materials of a version."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction, time_text
+from modelyard.domain.actor import Actor
+from modelyard.domain.card_sections import section_texts
+from modelyard.domain.errors import NotFound
+from modelyard.domain.manifest import Manifest
+from modelyard.domain.names import Ref
+from modelyard.registry.bom import queries
+from modelyard.registry.bom.rules import Material, build_bom
+from modelyard.registry.cards import usecases as cards
+from modelyard.registry.quarantine import usecases as quarantine
+from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.usecases import find_version
+
+
+def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: str) -> dict[str, Any]:
+    """CycloneDX 1.6. Of a quarantined version too: what is in it is what people want to know."""
+    sections: dict[str, str] = {}
+    # Either the version has no card, or it is not to be found, which is said below.
+    with contextlib.suppress(NotFound):
+        sections = section_texts(cards.show_card(db, blobs, actor, ref).text)
+    return db.read(lambda tx: build_bom(_material(tx, actor, ref, release, sections)))
+
+
+def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: dict[str, str]) -> Material:
+    model, version = find_version(tx, actor, ref)
+    facts = json.loads(version.record)
+    digests = {str(entry["digest"]) for entry in facts.get("data", []) if entry.get("digest")}
+    return Material(
+        model=str(model.name),
+        version=version.number,
+        digest=version.digest,
+        record_digest=version.record_digest,
+        registered_by=version.created_by,
+        registered_at=time_text(version.created_at),
+        made_at=time_text(tx.now),
+        release=release,
+        facts=facts,
+        said=json.loads(version.format_facts),
+        files=Manifest.from_bytes(versions.find_manifest_body(tx, version.manifest_id)).files,
+        scan=quarantine.view_scan(tx, model, version).verdict,
+        description=version.description or model.description,
+        task=model.task,
+        sections=sections,
+        known_data=queries.find_profiled(tx, model.name.namespace, digests) if digests else frozenset(),
+    )
