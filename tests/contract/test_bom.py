@@ -9,7 +9,6 @@ from tests.support.bad_files import trap, zipped
 from tests.support.door import Door, assert_problem
 from tests.support.registry import unique
 
-
 DATA = {"name": "transactions", "digest": "sha256:" + "5" * 64}
 
 

@@ -18,7 +18,7 @@ from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.versions import queries
 from modelyard.registry.versions.holds import hold_parent
 
-RELATIONS = ("finetune", "adapter", "quantized", "merge")
+RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion")
 TRAINED_ON, EVALUATED_ON, PRODUCED = "trained_on", "evaluated_on", "produced"
 _EVALUATION_SPLITS = ("test", "eval", "evaluation", "validation", "valid", "val", "dev", "holdout")
 
