@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -663,10 +664,12 @@ def test_push_and_collection_at_once_lose_nothing(registry: Registry) -> None:
     def sweep() -> None:
         while not stop:
             retention.collect(registry.db, registry.blobs, registry.root, grace=-1, dry_run=False)
+            # Without any pause and any grace, bytes hardly ever live until they are registered.
+            time.sleep(0.05)
 
     def push(worker: int) -> None:
         for n in range(10):
-            for _ in range(50):
+            for _ in range(500):
                 try:
                     registry.register(
                         registry.root,

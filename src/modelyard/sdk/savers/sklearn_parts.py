@@ -33,9 +33,16 @@ _PLAIN_PARTS = re.compile(
     | sklearn\.gaussian_process\._gpc\._BinaryGaussianProcessClassifierLaplace
     | sklearn\.gaussian_process\.kernels\.[A-Z]\w*
     | sklearn\.metrics\._dist_metrics\.[A-Z]\w*Distance(32|64)?
+    | sklearn\.metrics\._(classification|ranking|regression)\.[a-z]\w*_(score|error|loss)
+    | sklearn\.metrics\._scorer\._(Curve|Passthrough|Predict|Proba|Threshold)?Scorer
+    | sklearn\.model_selection\._search_successive_halving\.Halving(Grid|Random)SearchCV
+    | sklearn\.model_selection\._split\.[A-Z]\w*
+    | sklearn\.multiclass\._ConstantPredictor
     | sklearn\.neighbors\._(kd|ball)_tree\.(KD|Ball)Tree(32|64)?
     | sklearn\.neural_network\._stochastic_optimizers\.(Adam|SGD)Optimizer
-    | sklearn\.tree\._tree\.Tree""",
+    | sklearn\.tree\._tree\.Tree
+    | sklearn\.utils\._bunch\.Bunch
+    | sklearn\.utils\._metadata_requests\.(Method)?MetadataRequest""",
     re.VERBOSE,
 )
 

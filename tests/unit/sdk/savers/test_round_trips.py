@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from modelyard.domain.formats import BytesSource, FormatFacts, read_facts, summa
 from modelyard.sdk.savers import LOADER_FILE, SavedModel, load_model, save_model
 from modelyard.sdk.savers.sklearn_parts import check_indices
 from tests.support import model_files
+from tests.support.estimators import fitted_estimators
 from tests.support.libraries import library
 
 
@@ -82,26 +80,6 @@ def test_scikit_learn(folder: Path) -> None:
     assert (summary["framework"], summary["format"]) == ("scikit-learn", "skops")
     assert summary["architecture"] == "Pipeline"
     assert summary["signature"] == saved.signature
-
-
-def fitted_estimators() -> Iterator[tuple[str, Any]]:
-    """Every estimator of the scikit-learn at hand that fits some simple data by its defaults."""
-    numpy = library("numpy")
-    data, labels = model_files.training_data()
-    data, labels = data[:60].astype("float64"), labels[:60]
-    trials = (
-        (data, labels),
-        (abs(data), labels),
-        (data, labels + data[:, 0] / 10),
-        (data, numpy.stack([labels, labels], 1)),
-    )
-    for name, kind in library("sklearn.utils").all_estimators():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for features, target in trials:
-                with suppress(Exception):
-                    yield name, kind().fit(features, target)
-                    break
 
 
 def test_every_estimator_of_scikit_learn_loads_without_trust(tmp_path: Path) -> None:
