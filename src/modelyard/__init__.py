@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelyard.domain.errors import ModelyardError
     from modelyard.sdk.audit import verify_log
+    from modelyard.sdk.autolog import autolog
     from modelyard.sdk.client import Client
     from modelyard.sdk.datasets import Query, describe
     from modelyard.sdk.runs import (
@@ -51,6 +52,7 @@ __all__ = [
     "Version",
     "__version__",
     "active_run",
+    "autolog",
     "describe",
     "load",
     "log_artifact",
@@ -79,6 +81,7 @@ _HOME_OF = {
     "log_dataset": "modelyard.sdk.shortcuts",
     "Version": "modelyard.sdk.views",
     "active_run": "modelyard.sdk.runs",
+    "autolog": "modelyard.sdk.autolog",
     "load": "modelyard.sdk.shortcuts",
     "log_artifact": "modelyard.sdk.runs",
     "log_figure": "modelyard.sdk.runs",

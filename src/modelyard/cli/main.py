@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "whoami": ("modelyard.cli.login:whoami", "Show which account the token stands for."),
     "push": ("modelyard.cli.push:push", "Register a folder or a file as a model's next version."),
     "pull": ("modelyard.cli.pull:pull", "Put a version's files into a folder, every byte verified."),
+    "run": ("modelyard.cli.run:run", "Run a program and note what it trains."),
     "runs": ("modelyard.cli.runs:runs", "See what trainings said of themselves."),
     "sync": ("modelyard.cli.runs:sync", "Send what runs said while the server was out of reach."),
     "ls": ("modelyard.cli.catalog:ls", "List namespaces, models or versions."),

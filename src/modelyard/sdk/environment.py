@@ -139,11 +139,8 @@ def lock_files(folder: Path) -> dict[str, str]:
                 continue
         if (place / ".git").exists() or (place / "pyproject.toml").exists():
             return found
-    return (
-        found
-        if (folder / "pyproject.toml").exists()
-        else {k: v for k, v in found.items() if (folder / k).exists()}
-    )
+    # Nothing says where the project begins, so what lies above is somebody else's.
+    return {name: digest for name, digest in found.items() if (folder / name).exists()}
 
 
 # --- accelerators ------------------------------------------------------------------------------------
@@ -154,27 +151,30 @@ def accelerator_facts() -> dict[str, Any]:
     return {**_smi_facts(), **_torch_facts()}
 
 
-def _smi_facts() -> dict[str, Any]:
+def ask_smi(*arguments: str) -> str:
+    """What nvidia-smi says; "" where it is missing, fails or takes long."""
     command = shutil.which("nvidia-smi")
     if command is None:
-        return {}
+        return ""
+    try:
+        done = subprocess.run(
+            [command, *arguments],
+            capture_output=True,
+            timeout=_SMI_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
-    def ask(*arguments: str) -> str:
-        try:
-            done = subprocess.run(
-                [command, *arguments],
-                capture_output=True,
-                timeout=_SMI_SECONDS,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
+def _smi_facts() -> dict[str, Any]:
     rows = [
         [cell.strip() for cell in line.split(",")]
-        for line in ask("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader").splitlines()
+        for line in ask_smi(
+            "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"
+        ).splitlines()
     ]
     rows = [row for row in rows if len(row) == 3]
     if not rows:
@@ -184,7 +184,7 @@ def _smi_facts() -> dict[str, Any]:
         "driver": rows[0][1],
         "memory": [row[2] for row in rows],
     }
-    if match := re.search(r"CUDA Version: *([0-9.]+)", ask()):
+    if match := re.search(r"CUDA Version: *([0-9.]+)", ask_smi()):
         facts["cuda_driver"] = match[1]
     return facts
 

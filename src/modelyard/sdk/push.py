@@ -85,7 +85,8 @@ def push(
         return _noted(active, _push_files(client, name, Path(what), wanted, progress or Silent()))
     with tempfile.TemporaryDirectory(prefix="modelyard-push-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
-        wanted.facts.update(_save(what, folder, example, allow_pickle, wanted.facts))
+        learned = save_object(what, folder, example, allow_pickle)
+        wanted.facts.update({key: value for key, value in learned.items() if key not in wanted.facts})
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")
         return _noted(active, _push_files(client, name, folder, wanted, progress or Silent()))
@@ -103,10 +104,8 @@ def _active_run() -> Run | None:
     return None if module is None else module.active_run()
 
 
-def _save(
-    what: Any, folder: Path, example: Any, allow_pickle: bool, facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the object's files; the facts that the saver learned and the caller did not give."""
+def save_object(what: Any, folder: Path, example: Any, allow_pickle: bool) -> dict[str, Any]:
+    """Write the object's files; the facts that the saver learned."""
     from modelyard.sdk.savers import save_model
 
     saved = save_model(what, folder, example=example, allow_pickle=allow_pickle)
@@ -122,7 +121,7 @@ def _save(
             learned["loader"][said] = list(saved.extra[said])
     if saved.signature:
         learned["signature"] = dict(saved.signature)
-    return {key: value for key, value in learned.items() if key not in facts}
+    return learned
 
 
 def _push_files(

@@ -70,14 +70,16 @@ class Synced:
     notes: list[str] = field(default_factory=list)
 
 
-def sync(connect: Callable[[str | None], Client], root: Path | None = None) -> list[Synced]:
+def sync(connect: Callable[[str | None], Client], run: str | None = None) -> list[Synced]:
     """Send what runs left in the spool; what the server does not take stays there.
 
-    connect: makes the client for the server that a run was made for (None: it knew of none).
+    connect: makes the client for the server that a run was made for (None: it knew of none). run: only of this.
     """
     done: list[Synced] = []
-    for path in spool.list_headers(root or spool_folder()):
+    for path in spool.list_headers(spool_folder()):
         header = spool.read_header(path)
+        if run not in (None, header.run):
+            continue
         found = Synced(header.run)
         done.append(found)
         lock = try_lock(path.with_suffix(".lock"))

@@ -75,11 +75,15 @@ class Run:
         """The value logged last, by name."""
         self.inputs: list[dict[str, Any]] = []
         self.versions: list[str] = []
+        self.known_facts: dict[str, Any] = {}
+        """What `add_facts` was given."""
+        self.began_at = now()
         self.offline = _offline(offline)
         self.begins = begins
         self._warned: set[str] = set()
         self._closing = threading.Lock()
         self._last_words: list[Callable[[], object]] = []
+        self._if_finished: list[Callable[[], object]] = []
         url, token = credentials.choose(None, None) if client is None else (client.url, None)
         start = None
         if begins:
@@ -96,6 +100,8 @@ class Run:
                 url, credentials.choose(url, None)[1] or token, patience_seconds=0, timeout_seconds=30
             )
 
+        self.client = connect
+        """Makes a client for the run's server."""
         self._recorder = Recorder(header, None if self.offline else connect)
         self._add = self._recorder.add
 
@@ -146,6 +152,11 @@ class Run:
 
     def add_facts(self, facts: Mapping[str, Any]) -> None:
         """code, environment, image, resources and what else is known of the run; objects grow by their keys."""
+        for name, value in facts.items():
+            before = self.known_facts.get(name)
+            if isinstance(before, Mapping) and isinstance(value, Mapping):
+                value = {**before, **value}
+            self.known_facts[name] = value
         self._add(("facts", dict(facts)))
 
     def log_text(self, text: str) -> None:
@@ -268,6 +279,7 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """What the run says of itself, as facts of a version that comes out of it."""
         found: dict[str, Any] = {"run": {"id": self.id, "name": self.name}}
+        found |= {name: self.known_facts[name] for name in _CAPTURED if self.known_facts.get(name)}
         if self.params:
             found["params"] = dict(self.params)
         if self.metrics:
@@ -310,6 +322,10 @@ class Run:
         """Have something said right before the run ends; what it raises is noted."""
         self._last_words.append(work)
 
+    def when_finished(self, work: Callable[[], object]) -> None:
+        """The same, only when the run finishes as it should, and after everything else."""
+        self._if_finished.append(work)
+
     def end(
         self, status: str = "finished", *, exit_code: int | None = None, wait_seconds: float | None = None
     ) -> None:
@@ -319,6 +335,8 @@ class Run:
         with self._closing:
             if not self.is_active:
                 return
+            if status == "finished":
+                self._last_words += self._if_finished
             self._say_last_words()
             self.status = status
             if self.begins:
@@ -406,6 +424,9 @@ def _begin_unasked() -> Run:
     run = _begin()
     if run.begins:
         _capture_later(run)
+    elif os.environ.pop("MODELYARD_RUN_CAPTURE", None):
+        # Started by `modelyard run`, perhaps by another Python: it tells once what it is made of.
+        _capture_environment_later(run)
     return run
 
 
@@ -483,6 +504,10 @@ class RunBlock:
         run.log_params(self._told["params"])
         if capture:
             _capture_later(run)
+        if self._told["register"]:
+            from modelyard.sdk.registering import prepare
+
+            prepare(run, self._told["register"])
         return run
 
     def __enter__(self) -> Run:
@@ -529,17 +554,20 @@ def run(
     params: Mapping[str, Any] | None = None,
     offline: bool | None = None,
     capture: bool = True,
+    register: str | None = None,
     client: Client | None = None,
 ) -> RunBlock:
     """A run: `with my.run("first", experiment="fraud/trees") as run:`, or `@my.run()` on a function.
 
     experiment: `namespace/name`, or a name in the account's default namespace; else MODELYARD_EXPERIMENT, else
     `default`. id: go on with a run that ended. offline True: spool only, for `modelyard sync`; else
-    MODELYARD_OFFLINE. capture False: nothing is noted of the code and the environment. A run inside of another
-    is nested in it.
+    MODELYARD_OFFLINE. capture False: nothing is noted of the code and the environment. register: a model
+    (`namespace/name`) whose next version becomes what `my.autolog` saw fitted last, when the run finishes. A run
+    inside of another is nested in it.
     """
     options = {"experiment": experiment, "uid": id, "offline": offline, "client": client}
-    return RunBlock(name, options, {"tags": tags or {}, "params": params or {}, "capture": capture})
+    told = {"tags": tags or {}, "params": params or {}, "capture": capture, "register": register}
+    return RunBlock(name, options, told)
 
 
 def _capture_later(run: Run) -> None:
@@ -549,19 +577,37 @@ def _capture_later(run: Run) -> None:
     place = capture.place_of_program()
 
     def work() -> None:
+        with forks.importing:
+            run.add_facts(capture.capture_at(place))
+        source = place.source
+        if source is not None and place.program is not None:
+            run.log_bytes(source, f"code/{place.program.name}")
+
+    _in_background(run, work)
+    run.before_end(lambda: notebook.keep_cells(run))
+
+
+def _capture_environment_later(run: Run) -> None:
+    from modelyard.sdk.environment import environment_facts, image_facts, image_recipe
+
+    def work() -> None:
+        with forks.importing:
+            own = environment_facts()
+            run.add_facts({"environment": own, "image": image_facts() or image_recipe(own)})
+
+    _in_background(run, work)
+
+
+def _in_background(run: Run, work: Callable[[], None]) -> None:
+    def guarded() -> None:
         try:
-            with forks.importing:
-                run.add_facts(capture.capture_at(place))
-            source = place.source
-            if source is not None and place.program is not None:
-                run.log_bytes(source, f"code/{place.program.name}")
+            work()
         except Exception as error:  # noqa: BLE001 - what cannot be found out is named, and the training goes on
             run.note(f"The code and the environment could not be captured: {error}")
 
-    thread = threading.Thread(target=work, name="modelyard-capture", daemon=True)
+    thread = threading.Thread(target=guarded, name="modelyard-capture", daemon=True)
     thread.start()
     run.before_end(lambda: thread.join(_CAPTURE_SECONDS))
-    run.before_end(lambda: notebook.keep_cells(run))
 
 
 # --- the end of the process ------------------------------------------------------------------------------
@@ -676,6 +722,7 @@ def log_input(data: Any, *, name: str, **said: Any) -> None:
     current_run().log_input(data, name=name, **said)
 
 
+_CAPTURED = ("code", "environment", "image")
 _SPLITS = frozenset({"train", "training", "valid", "validation", "val", "test", "eval", "holdout"})
 
 

@@ -75,6 +75,8 @@ def test_commands_in_the_documentation_exist(page: Path) -> None:
 
     known = dict(walk(cli))
     for words in commands_in(page.read_text()):
+        # What follows `--` belongs to another program.
+        words = words[: words.index("--")] if "--" in words else words
         names = [word for word in words[1:3] if re.fullmatch(r"[a-z-]+", word)]
         found = known.get(" ".join(names)) or known.get(names[0] if names else "")
         found = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,52 @@ def test_the_repository_its_commit_and_whether_it_is_dirty(tmp_path: Path) -> No
     assert clean["dirty"] is False
     (tmp_path / "train.py").write_text("2")
     assert capture.git_facts(tmp_path)["dirty"] is True
+
+
+def test_a_dirty_difference_is_kept_with_its_digest_and_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "train.py").write_text("a\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    (tmp_path / "train.py").write_text("token = 'mdy_user_abcdefghijklmnop'\n")
+    whole = subprocess.run(["git", "-C", str(tmp_path), "diff", "HEAD"], capture_output=True, check=True).stdout
+    diff = capture.git_facts(tmp_path)["diff"]
+    assert diff["digest"] == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+    assert diff["size_bytes"] == len(whole)
+    assert "+token = 'mdy_user_***'" in diff["text"]
+    assert "cut" not in diff
+    monkeypatch.setattr(capture, "MAX_DIFF_BYTES", 10)
+    short = capture.git_facts(tmp_path)["diff"]
+    assert (short["digest"], len(short["text"]), short["cut"]) == (diff["digest"], 10, True)
+
+
+def test_a_detached_and_shallow_clone_is_named_as_such(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    git(origin, "init", "-q", "-b", "main")
+    for text in ("1", "2"):
+        (origin / "a").write_text(text)
+        git(origin, "add", ".")
+        git(origin, "commit", "-qm", text)
+    assert capture.git_facts(origin)["branch"] == "main"
+    git(tmp_path, "clone", "-q", "--depth", "1", origin.as_uri(), str(tmp_path / "clone"))
+    git(tmp_path / "clone", "checkout", "-q", "--detach")
+    found = capture.git_facts(tmp_path / "clone")
+    assert (found["branch"], found["shallow"], found["dirty"]) == (None, True, False)
+
+
+def test_without_git_there_is_still_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    program = tmp_path / "train.py"
+    program.write_text("print()")
+    facts = capture.code_facts(capture.Place(tmp_path, program, ("--token", "x")))
+    assert facts == {
+        "entry_point": "train.py",
+        "arguments": ["--token", "***"],
+        "entry_point_digest": f"sha256:{hashlib.sha256(b'print()').hexdigest()}",
+    }
 
 
 def test_no_repository_is_no_fact(tmp_path: Path) -> None:

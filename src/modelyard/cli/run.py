@@ -1,0 +1,73 @@
+"""`modelyard run`: an unchanged program as a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.cli.base import Session, command
+from modelyard.cli.errors import exit_code
+
+
+@command(
+    "run",
+    example="modelyard run --register fraud/scorer --experiment fraud/trees -- python train.py --depth 6",
+)
+@click.option("--register", metavar="MODEL", help="Make what it trains the next version of this model.")
+@click.option(
+    "--files", type=click.Path(exists=True, path_type=Path), help="With --register: these, not what was seen."
+)
+@click.option("--experiment", default="", help="namespace/name that the run belongs to.")
+@click.option("--name", default="", help="Name of the run; else the program's.")
+@click.option("--offline", is_flag=True, default=None, help="Spool only; send with modelyard sync.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM [ARGS]...")
+def run(
+    session: Session,
+    register: str | None,
+    files: Path | None,
+    experiment: str,
+    name: str,
+    offline: bool | None,
+    program: tuple[str, ...],
+) -> int:
+    """Run a program and note what it trains: log, exit code, resources, code, environment, params, metrics.
+
+    The program needs no change. The exit code is the program's own; with --register it is not 0 either when
+    nothing could be registered.
+    """
+    import sys
+
+    from modelyard.sdk.registering import words_for
+    from modelyard.sdk.running import run_command
+
+    outcome = run_command(
+        program,
+        name=name,
+        experiment=experiment,
+        register=register,
+        files=files,
+        offline=offline,
+        client=session.client if session.server else None,
+        output=sys.stderr.buffer if session.as_json else None,
+    )
+    if session.as_json:
+        session.out.json(
+            {
+                "run": outcome.run,
+                "name": outcome.name,
+                "status": outcome.status,
+                "exit_code": outcome.exit_code,
+                "seconds": round(outcome.seconds, 3),
+                "version": outcome.version,
+                "error": str(outcome.error) if outcome.error else None,
+            }
+        )
+    else:
+        session.out.note(f"run {outcome.run[:12]} {outcome.status} after {outcome.seconds:.1f} s")
+        if outcome.version is not None:
+            session.out.text(words_for(outcome.version))
+    if outcome.error is not None:
+        session.out.note(f"No version was registered: {outcome.error}")
+        return outcome.exit_code or exit_code(outcome.error)
+    return outcome.exit_code

@@ -1,0 +1,79 @@
+"""Which autologgers there are, and switching them on."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Sequence
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+from modelyard.domain.errors import Invalid
+from modelyard.sdk.autolog.base import Autologger, quietly, switch
+from modelyard.sdk.autolog.imports import when_imported
+
+GROUP = "modelyard.autologgers"
+logger = logging.getLogger("modelyard")
+
+# The same list as in pyproject.toml, for installations whose metadata is missing. These names always mean
+# these classes: no other package can take them over.
+BUILT_IN = {
+    "lightgbm": "modelyard.sdk.autolog.lightgbm:LightgbmAutologger",
+    "pytorch": "modelyard.sdk.autolog.pytorch:PytorchAutologger",
+    "scikit-learn": "modelyard.sdk.autolog.sklearn:SklearnAutologger",
+    "scikit-learn-metrics": "modelyard.sdk.autolog.sklearn:SklearnMetricsAutologger",
+    "transformers": "modelyard.sdk.autolog.transformers:TransformersAutologger",
+    "xgboost": "modelyard.sdk.autolog.xgboost:XgboostAutologger",
+}
+
+
+@cache
+def all_autologgers() -> tuple[Autologger, ...]:
+    """Built-in and installed ones, by name. Found once a process."""
+    found: dict[str, Autologger] = {}
+    for name, target in BUILT_IN.items():
+        module, _, attribute = target.partition(":")
+        found[name] = getattr(importlib.import_module(module), attribute)()
+    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+        if point.name not in BUILT_IN:
+            autologger = _build(point)
+            if autologger is not None:
+                found.setdefault(autologger.name, autologger)
+    return tuple(sorted(found.values(), key=lambda a: a.name))
+
+
+def _build(point: EntryPoint) -> Autologger | None:
+    """None, with a warning, for a plug-in that does not start: it must not take the others with it."""
+    try:
+        autologger = point.load()()
+    except Exception as error:  # noqa: BLE001 - a plug-in's module can raise anything
+        logger.warning("the autologger %r (%s) does not start: %s", point.name, point.value, error)
+        return None
+    if not isinstance(autologger, Autologger):
+        logger.warning("the autologger %r (%s) lacks parts of the protocol", point.name, point.value)
+        return None
+    return autologger
+
+
+def autolog(frameworks: Sequence[str] | None = None, *, enabled: bool = True) -> None:
+    """Note params, metrics, inputs and models of the frameworks that this program uses, from now on.
+
+    frameworks: names of autologgers; None: all. A framework is not imported for this; one that is imported
+    later is noticed then. enabled False: note nothing from now on. Raises Invalid for a name that nobody has.
+    """
+    switch.on = enabled
+    if not enabled:
+        return
+    known = {autologger.name: autologger for autologger in all_autologgers()}
+    if frameworks is not None and (unknown := sorted(set(frameworks) - set(known))):
+        raise Invalid(
+            reason=f"there is no autologger {unknown[0]!r}", fix=f"There are: {', '.join(sorted(known))}"
+        )
+    for name, autologger in known.items():
+        if frameworks is None or name in frameworks:
+            when_imported(autologger.module, partial(_install, autologger))
+
+
+def _install(autologger: Autologger, module: ModuleType) -> None:
+    quietly(f"{autologger.name} (it could not be prepared)", lambda: autologger.install(module))

@@ -1,0 +1,282 @@
+"""`modelyard run`: unchanged programs become runs, and versions with all six facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.sdk.client import Client
+from modelyard.sdk.environment import requirements_text
+from tests.support.registry import unique
+from tests.support.server import RunningServer
+
+TRAIN = """
+import argparse
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import f1_score
+from sklearn.model_selection import train_test_split
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int, default=3)
+parser.add_argument("--api-key")
+depth = parser.parse_args().depth
+X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+model = RandomForestClassifier(max_depth=depth, n_estimators=10, random_state=0).fit(X_train, y_train)
+print("f1", f1_score(y_test, model.predict(X_test)))
+"""
+
+
+class Place:
+    """A folder to work in, an experiment of its own, and the command."""
+
+    def __init__(self, server: RunningServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.space = unique("team")
+        self.experiment = f"{self.space}/trees"
+        self.model = f"{self.space}/scorer"
+
+    def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return self.server.run("run", "--experiment", self.experiment, *arguments, cwd=self.folder, **options)
+
+    def python(self, code: str, *options: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        (self.folder / "program.py").write_text(code)
+        return self.command(*options, "--", sys.executable, "program.py", **more)
+
+    def run(self, client: Client) -> Any:
+        (run,) = client.runs.list(experiment=self.experiment)
+        return client.runs.get(run.id)
+
+
+@pytest.fixture
+def place(server: RunningServer, tmp_path: Path) -> Place:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Place(server, folder)
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[Client]:
+    with server.client() as opened:
+        yield opened
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_an_unchanged_script_ends_as_a_complete_version(place: Place, client: Client) -> None:
+    (place.folder / "train.py").write_text("# first\n" + TRAIN)
+    git(place.folder, "init", "-q")
+    git(place.folder, "add", ".")
+    git(place.folder, "commit", "-qm", "first")
+    git(place.folder, "remote", "add", "origin", "https://ann:pw@git.example/fraud.git")
+    (place.folder / "train.py").write_text(TRAIN)
+    done = place.command(
+        "--register", place.model, "--", sys.executable, "train.py", "--depth", "4", "--api-key", "s3cr3t"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 facts are known" in done.stdout
+    run = place.run(client)
+    version = client.versions.get(f"{place.model}:1")
+    assert (version.completeness, version.missing) == (1.0, [])
+    record = client.versions.record(version.reference)
+    code = record["code"]
+    assert code["commit"] == git(place.folder, "rev-parse", "HEAD")
+    assert code["repository"] == "https://git.example/fraud.git"
+    assert code["dirty"] is True
+    assert "-# first" in code["diff"]["text"]
+    assert code["entry_point"] == "train.py"
+    assert code["arguments"] == ["--depth", "4", "--api-key", "***"]
+    assert "s3cr3t" not in json.dumps([record, run.facts])
+    assert record["params"]["max_depth"] == 4
+    assert {(m["name"], m.get("split")) for m in record["metrics"]} == {("accuracy", "train"), ("f1", "test")}
+    assert [(d["name"], d["rows"], d["split"]) for d in record["data"]] == [("X_train", 426, "train")]
+    assert record["environment"]["packages"]["scikit-learn"]
+    assert record["run"] == {"id": run.id, "name": "train"}
+    recipe = record["image"]["recipe"]
+    assert recipe["base"].startswith(
+        f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}"
+    )
+    # The lock is that of the recorded packages, so the image can be built from the record.
+    assert (
+        recipe["lock"]
+        == f"sha256:{hashlib.sha256(requirements_text(record['environment']).encode()).hexdigest()}"
+    )
+    assert (run.status, run.exit_code, run.versions) == ("finished", 0, [version.reference])
+    assert run.facts["resources"]["cpu_seconds"] > 0
+    assert run.facts["resources"]["peak_memory_bytes"] > 20_000_000
+    assert "f1 0." in "".join(client.runs.log(run.id))
+    card = client.card(version.reference)
+    assert "0.9" in card.text
+    assert "X_train" in card.text
+    assert card.by is not None
+    # The version is found from its data, and its data from it.
+    data = f"{place.space}/X_train@{record['data'][0]['digest']}"
+    below = place.server.run("lineage", data, "--dataset", "--down", "--json")
+    assert version.reference in below.stdout, below.stderr
+    # And it works.
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    assert client.load(version.reference).score(X, y) > 0.9
+
+
+def test_the_files_that_a_program_wrote_are_registered(place: Place, client: Client) -> None:
+    done = place.python(
+        "import modelyard as my\nmy.log_metric('f1', 0.5)\nopen('model.onnx', 'wb').write(b'onnx')\n"
+        "open('notes.txt', 'w').write('x')",
+        "--register",
+        place.model,
+    )
+    assert done.returncode == 0, done.stderr
+    version = client.versions.get(f"{place.model}:1")
+    assert version.file_count == 1
+    assert "data" in version.missing
+    assert "not known: data" in done.stdout
+
+
+def test_files_can_be_named(place: Place, client: Client) -> None:
+    done = place.python(
+        "import os\nos.mkdir('out')\nopen('out/a.txt', 'w').write('a')",
+        "--register",
+        place.model,
+        "--files",
+        ".",
+    )
+    assert done.returncode == 0, done.stderr
+    assert client.versions.get(f"{place.model}:1").file_count == 2
+
+
+def test_nothing_to_register_is_a_failure_that_says_so(place: Place, client: Client) -> None:
+    done = place.python("print('hello')", "--register", place.model)
+    assert done.returncode == 2
+    assert "no model was fitted or written" in done.stderr
+    run = place.run(client)
+    assert run.status == "finished"
+    assert "No version was registered" in run.notes[0]
+
+
+def test_a_failed_program_registers_nothing_and_keeps_its_exit_code(place: Place, client: Client) -> None:
+    done = place.python(
+        "import sys\nopen('m.onnx', 'w').close()\nprint('oh', file=sys.stderr)\nsys.exit(7)",
+        "--register",
+        place.model,
+    )
+    assert done.returncode == 7
+    assert "oh" in done.stderr
+    run = place.run(client)
+    assert (run.status, run.exit_code, run.versions) == ("failed", 7, [])
+    assert "oh" in "".join(client.runs.log(run.id))
+
+
+def test_programs_of_any_kind(place: Place, client: Client) -> None:
+    done = place.command("--name", "shell", "--json", "--", "sh", "-c", "echo out; exit 3")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["status"] == "failed"
+    assert "out" in done.stderr
+    run = place.run(client)
+    assert (run.name, run.facts["code"]["command"]) == ("shell", ["sh", "-c", "echo out; exit 3"])
+    missing = place.command("--", "no-such-program")
+    assert missing.returncode == 2
+    assert "cannot be run" in missing.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_program_and_the_run_is_killed(place: Place, client: Client, number: int) -> None:
+    (place.folder / "program.py").write_text(
+        "import signal, sys, time\n"
+        "def leave(number, frame):\n"
+        "    print('told', number, flush=True)\n"
+        "    sys.exit(9)\n"
+        "signal.signal(signal.SIGTERM, leave); signal.signal(signal.SIGINT, leave)\n"
+        "print('up', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "modelyard",
+            "run",
+            "--experiment",
+            place.experiment,
+            "--",
+            sys.executable,
+            "program.py",
+        ],
+        cwd=place.folder,
+        env=place.server.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    os.kill(process.pid, number)
+    out, _ = process.communicate(timeout=30)
+    assert out == f"told {number}\n"
+    assert process.returncode == 9
+    run = place.run(client)
+    assert (run.status, run.exit_code) == ("killed", 9)
+
+
+def test_a_program_that_a_signal_ended_has_the_exit_code_of_a_shell(place: Place, client: Client) -> None:
+    done = place.python("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == 128 + signal.SIGKILL
+    assert place.run(client).status == "killed"
+
+
+def test_gigantic_lines_and_logs_are_cut_and_it_is_said(place: Place, client: Client) -> None:
+    done = place.python(
+        "import sys\nprint('x' * 3_000_000)\nfor n in range(120_000): print(f'{n:09d}' * 10)\nprint('the end')"
+    )
+    assert done.returncode == 0
+    assert len(done.stdout) > 13_000_000
+    run = place.run(client)
+    log = "".join(client.runs.log(run.id))
+    assert len(log) < 9_000_000
+    assert "(2980000 characters cut)" in log
+    assert "characters of the log are left out here" in log
+    assert log.endswith("the end\n")
+    notes = " ".join(run.notes)
+    assert "Lines of the log longer than" in notes
+    assert "only its beginning and its end" in notes
+
+
+def test_a_sitecustomize_that_was_there_is_still_run(place: Place, client: Client) -> None:
+    own = place.folder / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import os\nos.environ['OWN_SITE'] = 'yes'\n")
+    done = place.python("import os\nprint(os.environ.get('OWN_SITE'))", env={"PYTHONPATH": str(own)})
+    assert done.stdout.startswith("yes")
+
+
+def test_an_interpreter_without_modelyard_is_run_as_it_is(place: Place, client: Client) -> None:
+    (place.folder / "program.py").write_text("print('plain')")
+    done = place.command("--", sys.executable, "-S", "-I", "program.py")
+    assert (done.returncode, done.stdout) == (0, "plain\n")
+    assert place.run(client).status == "finished"
+
+
+def test_offline_and_out_of_reach(place: Place, client: Client) -> None:
+    done = place.python("import modelyard as my\nmy.log_metric('f1', 0.5)", "--offline")
+    assert done.returncode == 0, done.stderr
+    assert list(client.runs.list(experiment=place.experiment)) == []
+    assert place.server.run("sync").returncode == 0
+    run = place.run(client)
+    assert (run.status, run.metrics) == ("finished", {"f1": 0.5})
