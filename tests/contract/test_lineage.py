@@ -164,7 +164,7 @@ def test_what_may_not_be_seen_is_hidden_without_a_name(crew: Team, family: dict[
     )
     ours = trace(crew, family["base"], direction="down")
     hidden = [node for node in ours.nodes if node.hidden]
-    assert [(n.kind, n.name, n.digest, n.owners) for n in hidden] == [("version", "", None, [])]
+    assert [(n.kind, n.name, n.digest, n.owners) for n in hidden] == [("version", "", None, ())]
     told = repr(ours)
     assert other.namespace not in told
     assert str(view.version.id) not in hidden[0].key

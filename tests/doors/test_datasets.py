@@ -201,3 +201,44 @@ def test_without_the_packages_the_extra_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(ExtraMissing.__name__)
     assert 'pip install "modelyard[data]"' in done.stdout
+
+
+def test_comparing_by_sdk_and_command_line(each_server: RunningServer, client: Client, space: str) -> None:
+    refs = []
+    for seed, gain in ((10, 0.0), (11, 0.04)):
+        frame = transactions(seed, shift=seed % 2 / 2, rows=2_000)
+        metrics = [
+            {"name": "f1", "split": f"fold-{i}", "value": 0.8 + 0.01 * i + gain + 0.001 * i} for i in range(5)
+        ]
+        version = client.push(
+            trained(frame),
+            f"{space}/scorer",
+            data={"train": frame},
+            metrics=[*metrics, {"name": "cost", "value": 10.0 - seed}],
+            params={"seed": seed},
+            alias="champion" if seed == 10 else (),
+        )
+        refs.append(version.reference)
+    found = client.compare(*refs, directions={"cost": "lower"})
+    assert found.champion == refs[0]
+    by_name = {metric.name: metric for metric in found.metrics}
+    assert by_name["cost"].best == [1]
+    said = by_name["f1"].significance[1]
+    assert said is not None
+    assert said.words.startswith("better (paired t-test over 5")
+    assert found.data[0][0].drift is not None
+    assert "amount" in {c.name for c in found.data[0][0].drift.columns if c.shift == "large"}
+    assert client.best(f"{space}/scorer", "cost", direction="lower").best.reference == refs[1]
+    assert len(client.metric_history(f"{space}/scorer", "cost").items) == 2
+    done = each_server.run("compare", *refs)
+    assert done.returncode == 0, done.stderr
+    assert "better (paired t-test" in done.stdout
+    assert "seed\t10\t11" in done.stdout
+    assert "amount large" in done.stdout
+    only = each_server.run("compare", *refs, "--only", "params")
+    assert "paired" not in only.stdout
+    assert each_server.run("compare", refs[0]).returncode == 2
+    best = each_server.run("best", f"{space}/scorer", "--metric", "cost", "--direction", "lower")
+    assert best.stdout.splitlines()[0].startswith(refs[1])
+    over = each_server.run("best", f"{space}/scorer", "--metric", "cost", "--over-time", "--json")
+    assert [p["version"] for p in json.loads(over.stdout)["items"]] == [1, 2]

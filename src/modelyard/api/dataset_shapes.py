@@ -134,12 +134,17 @@ def _overlap(found: Overlap) -> wire.Overlap:
 
 
 def drift(before: DatasetVersion, after: DatasetVersion, found: Drift) -> wire.Drift:
+    return drift_of(before.reference, after.reference, found, same=before.digest == after.digest)
+
+
+def drift_of(before: str, after: str, found: Drift, *, same: bool = False) -> wire.Drift:
+    """before, after: what the two contents are called in the answer."""
     return wire.Drift(
-        before=before.reference,
-        after=after.reference,
+        before=before,
+        after=after,
         rows_before=found.rows_before,
         rows_after=found.rows_after,
-        same=before.digest == after.digest,
+        same=same,
         added=list(found.added),
         removed=list(found.removed),
         retyped=[wire.Retyped(name=n, before=b, after=a) for n, b, a in found.retyped],

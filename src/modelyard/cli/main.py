@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attest": ("modelyard.cli.reports:attest", "Sign a version's digests with your key."),
     "key": ("modelyard.cli.reports:key", "Create signing keys."),
     "dataset": ("modelyard.cli.datasets:dataset", "Know datasets by their content, and compare them."),
+    "compare": ("modelyard.cli.comparison:compare", "Put versions or runs beside each other."),
+    "best": ("modelyard.cli.comparison:best", "Say which version has the best value of a metric."),
     "lineage": ("modelyard.cli.lineage:lineage", "Show what came from what, up or down to any depth."),
     "recall": ("modelyard.cli.lineage:recall", "Say that a version is not to be used."),
     "deprecate": ("modelyard.cli.promotion:deprecate", "Warn whoever uses a version."),

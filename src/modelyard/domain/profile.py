@@ -54,10 +54,14 @@ class Points:
     weights: Sequence[int]
     shift: int
     exact: bool
+    total: int = field(init=False)
+    shares: Sequence[float] = field(init=False)
+    """Before the first value, after it, after the second, …: the share of rows up to there, 0 to 1."""
 
-    @property
-    def total(self) -> int:
-        return sum(self.weights)
+    def __post_init__(self) -> None:
+        sums = list(accumulate(self.weights, initial=0))
+        object.__setattr__(self, "total", sums[-1])
+        object.__setattr__(self, "shares", [each / sums[-1] for each in sums] if sums[-1] else sums)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
+from modelyard.wire import comparison as comparison_wire
 from modelyard.wire import reports as reports_wire
 from modelyard.wire import versions as versions_wire
 
@@ -145,6 +146,33 @@ class Client:
             "GET", at("resolve"), query=query, returns=versions_wire.Resolved
         )
         return found
+
+    def compare(
+        self, *refs: str, directions: Mapping[str, str] | None = None, curves: bool = True
+    ) -> comparison_wire.Comparison:
+        """Two to eight versions or runs (`run:<id>`) beside each other; the others differ from the first.
+
+        directions: metric → higher or lower, where which is better is not known. curves False: without series.
+        """
+        from modelyard.sdk.comparison import compare
+
+        return compare(self, refs, directions=directions, curves=curves)
+
+    def best(
+        self, model: str, metric: str, *, split: str | None = None, direction: str | None = None
+    ) -> comparison_wire.Best:
+        """The ready version with the best value of a metric, and all that were weighed."""
+        from modelyard.sdk.comparison import best
+
+        return best(self, model, metric, split=split, direction=direction)
+
+    def metric_history(
+        self, model: str, metric: str, *, split: str | None = None
+    ) -> comparison_wire.MetricHistory:
+        """A metric over the versions of a model: what records say, and what was reported later."""
+        from modelyard.sdk.comparison import metric_history
+
+        return metric_history(self, model, metric, split=split)
 
     def follow(
         self,

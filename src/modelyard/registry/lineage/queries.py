@@ -57,7 +57,10 @@ def list_edges(
         )
         end = walk.c.target if down else walk.c.source
         walk = walk.union(sa.select(*columns, walk.c.step + 1).where(near == end, walk.c.step < depth))
-    query = sa.select(walk.c.source, walk.c.target, walk.c.relation, walk.c.details).distinct().limit(limit)
+    query = sa.select(walk.c.source, walk.c.target, walk.c.relation, walk.c.details).limit(limit)
+    if depth is not None:
+        # An edge that is reached in two ways has two numbers of steps.
+        query = query.distinct()
     return [FoundEdge(*row) for row in tx.rows(query)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from modelyard.db.transaction import Transaction, load_json
@@ -46,8 +46,8 @@ class Node:
     hidden: bool = False
     digest: str | None = None
     state: str | None = None
-    aliases: list[str] = field(default_factory=list)
-    owners: list[str] = field(default_factory=list)
+    aliases: Sequence[str] = ()
+    owners: Sequence[str] = ()
     deprecated: bool = False
     recalled: dict[str, Any] | None = None
     created_at: int | None = None
@@ -216,8 +216,8 @@ def _describe_versions(tx: Transaction, actor: Actor, nodes: dict[str, Node]) ->
         node.hidden = False
         node.name = f"{models[row.model_id].name}:{row.number}"
         node.digest, node.state = row.digest, row.state
-        node.aliases = pointing.get(row.id, [])
-        node.owners = owners.get(row.model_id, [])
+        node.aliases = pointing.get(row.id, ())
+        node.owners = owners.get(row.model_id, ())
         node.deprecated = bool(row.deprecated)
         node.recalled = load_json(row.recall)
         node.created_at, node.created_by = row.created_at, row.created_by

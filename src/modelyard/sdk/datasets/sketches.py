@@ -233,6 +233,7 @@ def mix(values: Hashes) -> Hashes:
 
 _FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _LONG_TEXT = 64
+_FIRST_HASHES = 16_384
 
 
 def hash_texts(data: NDArray[np.uint8], offsets: Ints) -> Hashes:
@@ -268,9 +269,19 @@ class Distinct:
     def add(self, hashes: Hashes) -> None:
         if len(hashes) == 0:
             return
+        # A few first: what is not above the lowest register changes nothing, and soon that is nearly all.
+        for start, end in ((0, _FIRST_HASHES), (_FIRST_HASHES, len(hashes))):
+            self._raise(hashes[start:end])
+
+    def _raise(self, hashes: Hashes) -> None:
         # The top bits choose the register, the zeros that lead the rest are counted (a one is set behind it).
-        bucket = (hashes >> np.uint64(64 - self.lg)).astype(np.int64)
         rest = (hashes << np.uint64(self.lg)) | np.uint64(1 << (self.lg - 1))
+        low = int(self.registers.min())
+        if low:
+            # More than low - 1 zeros lead it.
+            chosen = np.flatnonzero(rest < np.uint64(1 << (64 - low)))
+            hashes, rest = hashes[chosen], rest[chosen]
+        bucket = (hashes >> np.uint64(64 - self.lg)).astype(np.int64)
         # The exponent of the upper 53 bits as a double, which holds them exactly.
         exponent = (rest >> np.uint64(11)).astype(np.float64).view(np.uint64) >> np.uint64(52)
         leading = np.where(exponent == 0, 53, np.int64(1075) - exponent.astype(np.int64))

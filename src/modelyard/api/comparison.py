@@ -1,0 +1,73 @@
+"""Routes of comparisons, and of a metric over versions."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from modelyard.api import comparison_shapes as shapes
+from modelyard.api.routing import Call, RouteTable
+from modelyard.domain.errors import InvalidRequest
+from modelyard.registry.comparison import history
+from modelyard.registry.comparison import usecases as comparison
+from modelyard.registry.comparison.rules import HIGHER, LOWER
+from modelyard.wire import comparison as wire
+
+table = RouteTable("comparison")
+_MODEL = "/api/v1/models/{namespace}/{name}"
+
+
+@table.route("GET", "/api/v1/compare", query=wire.CompareQuery, returns=wire.Comparison)
+async def compare(call: Call) -> wire.Comparison:
+    """Two to eight versions or runs beside each other: params, metrics, curves, code, environment, data, files."""
+    query: wire.CompareQuery = call.query
+    services = call.services
+    found = await asyncio.get_running_loop().run_in_executor(
+        services.transfers,
+        partial(
+            comparison.compare_all,
+            services.db,
+            services.blobs,
+            call.actor,
+            query.ref,
+            dict(_direction(text) for text in query.direction),
+            with_curves=query.curves,
+        ),
+    )
+    return shapes.comparison(found)
+
+
+def _direction(text: str) -> tuple[str, str]:
+    metric, _, word = text.rpartition("=")
+    if not metric or word not in (HIGHER, LOWER):
+        raise InvalidRequest(reason=f"direction is {text[:60]!r}", fix="Write metric=higher or metric=lower")
+    return metric, word
+
+
+@table.route("GET", f"{_MODEL}/metric-history", query=wire.MetricQuery, returns=wire.MetricHistory)
+async def metric_history(call: Call) -> wire.MetricHistory:
+    """A metric over the versions of a model: what records say, and what was reported later."""
+    query: wire.MetricQuery = call.query
+    model, found = await call.read(
+        lambda tx: history.metric_history(tx, call.actor, call.model, query.metric, query.split)
+    )
+    return wire.MetricHistory(
+        model=str(model.name), metric=query.metric, items=[shapes.point(model, m) for m in found]
+    )
+
+
+@table.route("GET", f"{_MODEL}/best", query=wire.BestQuery, returns=wire.Best)
+async def best_version(call: Call) -> wire.Best:
+    """The ready version with the best value of a metric, and all that were weighed."""
+    query: wire.BestQuery = call.query
+    model, best, ranking = await call.read(
+        lambda tx: history.best_version(
+            tx, call.actor, call.model, query.metric, split=query.split, direction=query.direction
+        )
+    )
+    return wire.Best(
+        model=str(model.name),
+        metric=query.metric,
+        best=shapes.point(model, best),
+        ranking=[shapes.point(model, m) for m in ranking],
+    )

@@ -1,0 +1,268 @@
+"""Comparing versions and runs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+from modelyard.domain.digest import Digest
+from modelyard.domain.drift import Drift, compare
+from modelyard.domain.errors import BlobNotFound, InvalidFact, ModelyardError
+from modelyard.domain.names import Alias, Ref
+from modelyard.domain.record import number_to_json
+from modelyard.registry.comparison import queries, rules
+from modelyard.registry.comparison.rules import MetricKey, MetricRow, Side
+from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.evaluations import queries as evaluations
+from modelyard.registry.promotion.metric_schemas import direction_of
+from modelyard.registry.runs import usecases as runs
+from modelyard.registry.versions import usecases as versions
+
+RUN = "run:"
+CHAMPIONS = ("champion", "production")
+"""Aliases whose version counts as the present champion, the first that is set."""
+MOST_CURVES = 20
+POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DataDifference:
+    """One dataset by name, from the first side to another. drift None: a profile is missing on a side."""
+
+    name: str
+    before: str | None
+    after: str | None
+    drift: Drift | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    metric: str
+    side: int
+    steps: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Each list of differences has one entry for each side but the first, which is what they differ from."""
+
+    sides: list[Side]
+    champion: str | None
+    params: list[tuple[str, list[Any], bool]]
+    metrics: list[MetricRow]
+    code: list[rules.CodeDifference]
+    environment: list[rules.EnvironmentDifference]
+    files: list[rules.FilesDifference]
+    data: list[list[DataDifference]]
+    curves: list[Curve]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    sides: list[Side]
+    champion: str | None
+    champion_metrics: Mapping[MetricKey, float]
+    curves: list[Curve]
+    profiles: Mapping[str, str]
+
+
+def compare_all(
+    db: Database,
+    blobs: BlobStore,
+    actor: Actor,
+    refs: Sequence[str],
+    directions: Mapping[str, str] | None = None,
+    *,
+    with_curves: bool = True,
+) -> Comparison:
+    """2 to 8 versions or runs (`run:<id>`), in the order given; the first is what the others differ from.
+
+    directions: metric → higher or lower, for metrics whose better direction is not known.
+    Raises Invalid for another number of them; what resolving one raises.
+    """
+    rules.check_count(refs)
+    found = db.read(lambda tx: _gather(tx, actor, refs, with_curves))
+    first, rest = found.sides[0], found.sides[1:]
+    chosen = directions or {}
+    return Comparison(
+        found.sides,
+        found.champion,
+        rules.compare_params(found.sides),
+        rules.compare_metrics(
+            found.sides, found.champion_metrics, lambda name: chosen.get(name) or direction_of(name)
+        ),
+        [rules.compare_code(first, side) for side in rest],
+        [rules.compare_environment(first, side) for side in rest],
+        [rules.compare_files(first, side) for side in rest],
+        [_compare_data(blobs, found.profiles, first, side) for side in rest],
+        found.curves,
+    )
+
+
+def _gather(tx: Transaction, actor: Actor, refs: Sequence[str], with_curves: bool) -> _Gathered:
+    sides = [
+        _run_side(tx, actor, ref) if ref.startswith(RUN) else _version_side(tx, actor, ref) for ref in refs
+    ]
+    champion, metrics = _find_champion(tx, actor, sides)
+    digests = {str(entry.get("digest")) for side in sides for entry in side.data}
+    profiles = queries.find_profiles(tx, actor, digests)
+    curves = _read_curves(tx, actor, sides) if with_curves else []
+    return _Gathered(sides, champion, metrics, curves, profiles)
+
+
+def _version_side(tx: Transaction, actor: Actor, ref: str) -> Side:
+    model, version = versions.find_version(tx, actor, Ref.parse(ref, actor.default_namespace))
+    facts: dict[str, Any] = json.loads(version.record)
+    run = facts.get("run", {}).get("id")
+    side = Side(
+        ref=f"{model.name}:{version.number}",
+        kind="version",
+        created_at=version.created_at,
+        created_by=version.created_by,
+        state=version.state,
+        params=facts.get("params", {}),
+        code=facts.get("code", {}),
+        environment=facts.get("environment", {}),
+        data=[entry for entry in facts.get("data", ()) if entry.get("digest")],
+        format=json.loads(version.format_facts),
+        files=queries.list_files(tx, version.manifest_id),
+        size_bytes=version.size_bytes,
+        run=run if isinstance(run, str) else None,
+    )
+    side.tensors = queries.list_tensors(tx, version.manifest_id)
+    rules.add_metrics(side, facts.get("metrics", ()))
+    _add_evaluations(tx, side, version.id)
+    rules.finish_metrics(side)
+    return side
+
+
+def _add_evaluations(tx: Transaction, side: Side, version_id: int) -> None:
+    for found in reversed(evaluations.list_evaluations(tx, version_id, tx.now)):
+        metrics = json.loads(found.metrics)
+        where = {"split": found.split, "dataset": found.dataset}
+        rules.add_metrics(side, [{**where, **metric} for metric in metrics], again=True)
+
+
+def _run_side(tx: Transaction, actor: Actor, ref: str) -> Side:
+    view = runs.show_run(tx, actor, ref.removeprefix(RUN))
+    facts: dict[str, Any] = json.loads(view.run.facts)
+    side = Side(
+        ref=f"{RUN}{view.run.uid}",
+        kind="run",
+        created_at=view.run.created_at,
+        created_by=view.run.created_by,
+        state=view.run.status,
+        params=view.params,
+        code=facts.get("code", {}),
+        environment=facts.get("environment", {}),
+        data=[entry for entry in view.inputs if entry.get("digest")],
+        run=view.run.uid,
+    )
+    rules.add_metrics(side, [{"name": m.name, "value": number_to_json(m.value)} for m in view.metrics])
+    rules.finish_metrics(side)
+    return side
+
+
+def _find_champion(
+    tx: Transaction, actor: Actor, sides: Sequence[Side]
+) -> tuple[str | None, Mapping[MetricKey, float]]:
+    """Of the model of the first version among the sides."""
+    first = next((side for side in sides if side.kind == "version"), None)
+    if first is None:
+        return None, {}
+    model = Ref.parse(first.ref).model
+    for alias in CHAMPIONS:
+        try:
+            found = versions.resolve(tx, actor, Ref(model, Alias(alias)))
+        except ModelyardError:
+            continue
+        ref = f"{found.model}:{found.number}"
+        known = next((side for side in sides if side.ref == ref), None)
+        return ref, (known or _version_side(tx, actor, ref)).metrics
+    return None, {}
+
+
+# --- curves ------------------------------------------------------------------------------------------------
+
+
+def _read_curves(tx: Transaction, actor: Actor, sides: Sequence[Side]) -> list[Curve]:
+    """Series of the runs that are compared, or that made the versions; metrics that several have come first."""
+    names: dict[str, list[int]] = {}
+    for position, side in enumerate(sides):
+        for name in _series_of(tx, actor, side):
+            names.setdefault(name, []).append(position)
+    chosen = sorted(names, key=lambda name: (-len(names[name]), name))[:MOST_CURVES]
+    found = []
+    for name in chosen:
+        for position in names[name]:
+            uid = sides[position].run
+            assert uid is not None
+            points = runs.read_series(tx, actor, uid, name, most_points=POINTS).points
+            found.append(Curve(name, position, list(points.steps), list(points.values)))
+    return found
+
+
+def _series_of(tx: Transaction, actor: Actor, side: Side) -> list[str]:
+    if side.run is None:
+        return []
+    try:
+        view = runs.show_run(tx, actor, side.run)
+    except ModelyardError:
+        # The record names a run that is elsewhere, or that the actor may not see.
+        return []
+    return [metric.name for metric in view.metrics if metric.count > 1]
+
+
+# --- data --------------------------------------------------------------------------------------------------
+
+_KEPT_DRIFTS = 256
+_kept: OrderedDict[tuple[str, str], Drift] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
+def _compare_data(
+    blobs: BlobStore, profiles: Mapping[str, str], before: Side, after: Side
+) -> list[DataDifference]:
+    """Datasets of the same name, or the only one of each side."""
+    one = {str(entry.get("name")): str(entry["digest"]) for entry in before.data}
+    two = {str(entry.get("name")): str(entry["digest"]) for entry in after.data}
+    pairs = {name: (one.get(name), two.get(name)) for name in sorted({*one, *two})}
+    if len(one) == len(two) == 1 and len(pairs) == 2:
+        (first, before_digest), (second, after_digest) = *one.items(), *two.items()
+        pairs = {f"{first} → {second}": (before_digest, after_digest)}
+    found = []
+    for name, digests in pairs.items():
+        drift = None
+        if digests[0] and digests[1]:
+            drift = _drift(blobs, profiles.get(digests[0]), profiles.get(digests[1]))
+        found.append(DataDifference(name, digests[0], digests[1], drift))
+    return found
+
+
+def _drift(blobs: BlobStore, before: str | None, after: str | None) -> Drift | None:
+    """Profiles never change, so what was found of two of them holds for good."""
+    if before is None or after is None:
+        return None
+    with _kept_lock:
+        if (before, after) in _kept:
+            _kept.move_to_end((before, after))
+            return _kept[before, after]
+    try:
+        one, two = (datasets.read_stored_profile(blobs, Digest(digest)) for digest in (before, after))
+    except (BlobNotFound, InvalidFact):
+        return None
+    found = compare(one, two)
+    with _kept_lock:
+        _kept[before, after] = found
+        while len(_kept) > _KEPT_DRIFTS:
+            _kept.popitem(last=False)
+    return found
