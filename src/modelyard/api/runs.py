@@ -35,7 +35,7 @@ _LONGEST_WRITER = 64
 async def start_run(call: Call) -> Any:
     """Begin a run under an id that the caller made up; beginning it twice changes nothing."""
     body: wire.StartRun = call.body
-    experiment = rules.parse_experiment(body.experiment, call.actor.default_namespace)
+    experiment = rules.parse_experiment(body.experiment, rules.home_namespace(call.actor))
 
     def work(tx: Transaction) -> wire.Run:
         start = runs.Start(
@@ -128,7 +128,7 @@ async def list_runs(call: Call) -> wire.RunPage:
     """Runs that the caller may see, the newest first."""
     query: wire.RunQuery = call.query
     limit = page_limit(query)
-    search = _search(query, call.actor.default_namespace)
+    search = _search(query, rules.home_namespace(call.actor))
     after = decode_cursor(query.cursor, int)
     found = await call.read(
         lambda tx: runs.list_runs(tx, call.actor, search, after[0] if after else None, limit + 1)
@@ -137,11 +137,11 @@ async def list_runs(call: Call) -> wire.RunPage:
     return wire.RunPage(items=[_listed(item) for item in page], next_cursor=cursor)
 
 
-def _search(query: wire.RunQuery, default_namespace: str | None) -> RunSearch:
+def _search(query: wire.RunQuery, home: str) -> RunSearch:
     namespace, experiment = query.namespace, query.experiment
     if experiment is not None:
         if "/" in experiment or namespace is None:
-            name = rules.parse_experiment(experiment, default_namespace)
+            name = rules.parse_experiment(experiment, home)
             namespace, experiment = name.namespace, name.name
         else:
             experiment = rules.parse_experiment(experiment, namespace).name

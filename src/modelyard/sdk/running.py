@@ -23,7 +23,7 @@ from typing import IO, Any
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.sdk import capture, environment, registering, run_files
 from modelyard.sdk.client import Client
-from modelyard.sdk.runs import Run, metric_facts, run
+from modelyard.sdk.runs import Run, experiment_of, metric_facts, run
 from modelyard.sdk.views import Version
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -71,7 +71,13 @@ def run_command(
     goes; None: to ours.
     """
     place = _place_of(command)
-    block = run(name or _name_of(command), experiment=experiment, offline=offline, capture=False, client=client)
+    block = run(
+        name or _name_of(command),
+        experiment=experiment or experiment_of(register),
+        offline=offline,
+        capture=False,
+        client=client,
+    )
     noted = block.start()
     folder = Path(tempfile.mkdtemp(prefix="modelyard-run-"))
     try:

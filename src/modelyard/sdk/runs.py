@@ -545,6 +545,11 @@ class RunBlock:
         return called  # type: ignore[return-value]
 
 
+def experiment_of(model: str | None) -> str:
+    """The experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
+    return os.environ.get("MODELYARD_EXPERIMENT") or (model if model is not None and "/" in model else "")
+
+
 def run(
     name: str = "",
     *,
@@ -559,13 +564,18 @@ def run(
 ) -> RunBlock:
     """A run: `with my.run("first", experiment="fraud/trees") as run:`, or `@my.run()` on a function.
 
-    experiment: `namespace/name`, or a name in the account's default namespace; else MODELYARD_EXPERIMENT, else
-    `default`. id: go on with a run that ended. offline True: spool only, for `modelyard sync`; else
+    experiment: `namespace/name`, or a name in the account's default namespace (else the one named like the
+    account); else MODELYARD_EXPERIMENT, else that of the model to register, else `default`. id: go on with a run that ended. offline True: spool only, for `modelyard sync`; else
     MODELYARD_OFFLINE. capture False: nothing is noted of the code and the environment. register: a model
     (`namespace/name`) whose next version becomes what `my.autolog` saw fitted last, when the run finishes. A run
     inside of another is nested in it.
     """
-    options = {"experiment": experiment, "uid": id, "offline": offline, "client": client}
+    options = {
+        "experiment": experiment or experiment_of(register),
+        "uid": id,
+        "offline": offline,
+        "client": client,
+    }
     told = {"tags": tags or {}, "params": params or {}, "capture": capture, "register": register}
     return RunBlock(name, options, told)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelyard.domain.actor import Actor
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import Invalid, InvalidRequest
 from modelyard.domain.names import ModelName
@@ -55,9 +56,14 @@ def parse_uid(text: str) -> str:
     return text
 
 
-def parse_experiment(text: str, default_namespace: str | None) -> ModelName:
-    """`namespace/name`, or a name in the default namespace; "" is the experiment `default`. Raises InvalidName."""
-    return ModelName.parse(text or "default", None if "/" in text else default_namespace)
+def parse_experiment(text: str, namespace: str) -> ModelName:
+    """`namespace/name`, or a name in `namespace`; "" is the experiment `default`. Raises InvalidName."""
+    return ModelName.parse(text or "default", None if "/" in text else namespace)
+
+
+def home_namespace(actor: Actor) -> str:
+    """Where an account's runs go that name no namespace: a training must not fail for want of a name."""
+    return actor.default_namespace or actor.name
 
 
 def is_silent(status: str, heard_at: int, now: int) -> bool:

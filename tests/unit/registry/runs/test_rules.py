@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.errors import Invalid, InvalidName, InvalidRequest
 from modelyard.registry.runs import rules
 from modelyard.registry.runs.rules import Said
 
 
 @pytest.mark.parametrize(
-    ("text", "default", "name"),
+    ("text", "home", "name"),
     [
-        ("fraud/trees", None, "fraud/trees"),
+        ("fraud/trees", "ada", "fraud/trees"),
         ("trees", "fraud", "fraud/trees"),
         ("", "fraud", "fraud/default"),
-        ("Fraud/Trees", None, "fraud/trees"),
+        ("Fraud/Trees", "ada", "fraud/trees"),
     ],
 )
-def test_experiments_have_the_names_of_models(text: str, default: str | None, name: str) -> None:
-    assert str(rules.parse_experiment(text, default)) == name
+def test_experiments_have_the_names_of_models(text: str, home: str, name: str) -> None:
+    assert str(rules.parse_experiment(text, home)) == name
 
 
-@pytest.mark.parametrize("text", ["a b", "fraud/", "x/y/z", "trees"])
+def test_runs_without_a_namespace_go_to_the_account() -> None:
+    account = Actor(7, "ada", ActorKind.USER)
+    assert rules.home_namespace(account) == "ada"
+    assert rules.home_namespace(replace(account, default_namespace="fraud")) == "fraud"
+
+
+@pytest.mark.parametrize("text", ["a b", "fraud/", "x/y/z"])
 def test_unlawful_experiments(text: str) -> None:
     with pytest.raises((InvalidName, Invalid)):
-        rules.parse_experiment(text, None)
+        rules.parse_experiment(text, "ada")
 
 
 @pytest.mark.parametrize("text", ["", "1" * 31, "G" * 32, "A" * 32, "1" * 33])
