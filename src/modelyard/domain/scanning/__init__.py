@@ -4,7 +4,7 @@
 pickles (by themselves, in joblib and torch files, in NumPy object arrays) through zips, tars and compressed
 streams, found by magic bytes and never by the file's name. Nothing is imported, called or built. Every
 global must be on an allow-list; what cannot be followed to its end is dangerous, because a loader may follow
-it further than we do. Why so: decision record 0015.
+it further than we do. Why so: decision record 0016.
 """
 
 from modelyard.domain.scanning.engine import scan

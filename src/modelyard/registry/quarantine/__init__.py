@@ -2,5 +2,5 @@
 
 `versions` refuses them (versions/held.py), whichever door asks. Here people see why, release one with a
 reason, trust a global that no rule knows in the pickles of a namespace, and the worker finishes the scans
-that a registration had no time for. Doors: `api/quarantine.py`. Decision record 0015.
+that a registration had no time for. Doors: `api/quarantine.py`. Decision record 0016.
 """

@@ -3,5 +3,5 @@
 The rules are `domain/scanning`; here a process with limits on memory and time applies them to stored bytes,
 and the verdict is kept with the bytes, since it is a function of them alone. `versions` asks for it before a
 version is registered; what takes longer is finished by the worker (`quarantine.finish_scans`), and until
-then the version is *pending*, which is not clean. Decision record 0015.
+then the version is *pending*, which is not clean. Decision record 0016.
 """
