@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         run,
         set_tag,
     )
-    from modelyard.sdk.shortcuts import load, log_dataset, login, pull, push
+    from modelyard.sdk.shortcuts import check_signature, load, log_dataset, login, pull, push
     from modelyard.sdk.views import Model, Version
 
 __version__ = "0.1.0"
@@ -53,6 +53,7 @@ __all__ = [
     "__version__",
     "active_run",
     "autolog",
+    "check_signature",
     "describe",
     "load",
     "log_artifact",
@@ -82,6 +83,7 @@ _HOME_OF = {
     "Version": "modelyard.sdk.views",
     "active_run": "modelyard.sdk.runs",
     "autolog": "modelyard.sdk.autolog",
+    "check_signature": "modelyard.sdk.shortcuts",
     "load": "modelyard.sdk.shortcuts",
     "log_artifact": "modelyard.sdk.runs",
     "log_figure": "modelyard.sdk.runs",

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluation": ("modelyard.cli.reports:evaluation", "Report and list metrics measured later."),
     "scan": ("modelyard.cli.quarantine:scan", "Show scans, and decide what is trusted."),
     "quarantine": ("modelyard.cli.quarantine:quarantine", "List and release versions that are not served."),
+    "signature": ("modelyard.cli.signature:signature", "Show signatures, and check data against them."),
     "bom": ("modelyard.cli.bom:bom", "Print the bill of materials of a version."),
     "card": ("modelyard.cli.reports:card", "Write, show and check the cards of versions."),
     "attest": ("modelyard.cli.reports:attest", "Sign a version's digests with your key."),

@@ -221,6 +221,12 @@ class UnlawfulModel(Invalid):
     advice = "It is damaged or forged: do not use it, and tell whoever made it"
 
 
+class SignatureMismatch(Invalid):
+    code = "signature_mismatch"
+    text = "{where} was given data that does not fit the model's signature: {problems}"
+    advice = "Bring the data into that form; my.load(..., check=False) leaves the model unchecked"
+
+
 class UnlawfulFile(Invalid):
     code = "unlawful_file"
     text = "{path} cannot be pushed: {reason}"

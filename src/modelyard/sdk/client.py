@@ -29,6 +29,7 @@ from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.quarantine import Quarantine, Scans
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.run_reading import Runs
+from modelyard.sdk.signatures import Signatures
 from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
@@ -38,6 +39,7 @@ from modelyard.wire import reports as reports_wire
 from modelyard.wire import versions as versions_wire
 
 if TYPE_CHECKING:
+    from modelyard.domain.signature import Problem
     from modelyard.sdk.savers.base import Trust
 
 DEFAULT_PARALLEL = 4
@@ -83,6 +85,7 @@ class Client:
         self.attestations = Attestations(self)
         self.cards = Cards(self)
         self.runs = Runs(self)
+        self.signatures = Signatures(self)
         self.scans = Scans(self)
         self.quarantine = Quarantine(self)
         self.datasets = Datasets(self)
@@ -272,11 +275,30 @@ class Client:
 
         return pull(self, ref, to, link=link, force=force, progress=progress).folder
 
-    def load(self, ref: str, *, trust: Trust = False, progress: Progress | None = None, **options: Any) -> Any:
-        """The live object that was pushed. trust: what code it may run (see `modelyard.sdk.savers`)."""
+    def load(
+        self,
+        ref: str,
+        *,
+        trust: Trust = False,
+        check: bool = True,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> Any:
+        """The live object that was pushed. trust: what code it may run (see `modelyard.sdk.savers`).
+
+        check: where the version has a signature, `predict` says which column does not fit (SignatureMismatch).
+        """
         from modelyard.sdk.load import load
 
-        return load(self, ref, trust=trust, progress=progress, **options)
+        return load(self, ref, trust=trust, check=check, progress=progress, **options)
+
+    def check_signature(self, ref: str, data: Any) -> Sequence[Problem]:
+        """What of the data does not fit the version's signature; empty when all does. No row leaves this machine.
+
+        data: a pandas or polars DataFrame, an array, a dict of arrays, or the path of a CSV or JSON file.
+        Raises Invalid for data that tells no names, types or shapes, NotFound without a signature.
+        """
+        return self.signatures.check(ref, data)
 
 
 _shared: dict[tuple[str, str | None], Client] = {}

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from modelyard.sdk.savers.base import Trust
 
 
-def load(client: Client, ref: str, *, trust: Trust, progress: Progress | None, **options: Any) -> Any:
+def load(
+    client: Client, ref: str, *, trust: Trust, check: bool, progress: Progress | None, **options: Any
+) -> Any:
     """See `Client.load`. The files are linked from the cache for as long as loading takes.
 
     Raises NoSaver, UntrustedModel, and what `pull` raises.
@@ -25,4 +27,4 @@ def load(client: Client, ref: str, *, trust: Trust, progress: Progress | None, *
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         pulled = pull(client, ref, Path(folder), link=True, progress=progress)
-        return load_model(pulled.folder, trust=trust, **options)
+        return load_model(pulled.folder, trust=trust, check=check, **options)

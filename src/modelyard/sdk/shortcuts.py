@@ -15,6 +15,7 @@ from modelyard.wire import access as access_wire
 from modelyard.wire import datasets as datasets_wire
 
 if TYPE_CHECKING:
+    from modelyard.domain.signature import Problem
     from modelyard.sdk.savers.base import Trust
 
 
@@ -68,9 +69,16 @@ def pull(
     return shared_client().pull(ref, to, link=link, force=force, progress=progress)
 
 
-def load(ref: str, *, trust: Trust = False, progress: Progress | None = None, **options: Any) -> Any:
+def load(
+    ref: str, *, trust: Trust = False, check: bool = True, progress: Progress | None = None, **options: Any
+) -> Any:
     """The live object that was pushed. See `Client.load`."""
-    return shared_client().load(ref, trust=trust, progress=progress, **options)
+    return shared_client().load(ref, trust=trust, check=check, progress=progress, **options)
+
+
+def check_signature(ref: str, data: Any) -> Sequence[Problem]:
+    """What of the data does not fit a version's signature. See `Client.check_signature`."""
+    return shared_client().check_signature(ref, data)
 
 
 def log_dataset(data: Any, name: str | None = None, **how: Any) -> datasets_wire.DatasetVersion:

@@ -8,6 +8,7 @@ from typing import Any
 
 from modelyard.domain.errors import Invalid, NoSaver
 from modelyard.sdk.savers.base import SavedModel, Saver, Trust, versions_of, write_loader
+from modelyard.sdk.savers.checked import with_checked_predict
 from modelyard.sdk.savers.discovery import find_loader, find_saver
 from modelyard.sdk.savers.pickle import PickleSaver
 
@@ -43,9 +44,10 @@ def _save(obj: object, folder: Path, example: Any, allow_pickle: bool) -> tuple[
     return saver, saver.save(obj, folder, example=example)
 
 
-def load_model(folder: Path, *, trust: Trust = False, **options: Any) -> Any:
+def load_model(folder: Path, *, trust: Trust = False, check: bool = True, **options: Any) -> Any:
     """The object that was saved into the folder. Warns when a framework's version differs much.
 
+    check: `predict` refuses data that does not fit the signature, where there is one (see `checked`).
     options: `into=module` (PyTorch) fills a given module; `as_session=True` (ONNX) gives a session.
     Raises NoSaver, UntrustedModel, Invalid, InvalidPath.
     """
@@ -54,7 +56,8 @@ def load_model(folder: Path, *, trust: Trust = False, **options: Any) -> Any:
         saved_with = spec.versions[package]
         if _release(saved_with) != _release(installed):
             warnings.warn(f"saved with {package} {saved_with}, loaded with {installed}", stacklevel=2)
-    return saver.load(folder, spec, trust=trust, options=options)
+    loaded = saver.load(folder, spec, trust=trust, options=options)
+    return with_checked_predict(loaded, spec.signature) if check else loaded
 
 
 def _release(version: str) -> list[str]:

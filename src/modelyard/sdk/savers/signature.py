@@ -35,17 +35,25 @@ def predicted_signature(model: Any, example: Any) -> dict[str, Any] | None:
     return infer_signature(example, output)
 
 
+def describe_data(data: Any) -> list[dict[str, Any]] | None:
+    """Names, dtypes and shapes as a signature has them; None for what tells none of it."""
+    try:
+        return _entries(data, "input")
+    except (Invalid, TypeError, ValueError):
+        return None
+
+
 def _entries(data: Any, name: str) -> list[dict[str, Any]]:
     columns = getattr(data, "columns", None)
     if columns is not None and hasattr(data, "dtypes"):
-        return [_column(column, data[column]) for column in columns]
+        return [_column(column, dtype) for column, dtype in zip(columns, data.dtypes, strict=True)]
     if isinstance(data, Mapping):
         return [_array(str(key), value) for key, value in data.items()]
     return [_array(str(getattr(data, "name", None) or name), data)]
 
 
-def _column(name: Any, column: Any) -> dict[str, Any]:
-    dtype = str(column.dtype).lower()
+def _column(name: Any, column_dtype: Any) -> dict[str, Any]:
+    dtype = str(column_dtype).lower()
     # Texts have the dtype `object` in older pandas, and `str` or `string` in newer.
     dtype = "string" if dtype in ("str", "string") or dtype.startswith("string[") else dtype
     return {"name": str(name), "dtype": dtype, "shape": [None]}

@@ -93,7 +93,7 @@ def test_every_estimator_of_scikit_learn_loads_without_trust(tmp_path: Path) -> 
             assert name == "Birch", name
             continue
         again = load_model(folder)
-        assert type(again) is type(model)
+        assert again.__class__ is type(model)
         loaded += 1
     assert loaded > 120
 
@@ -182,7 +182,7 @@ def test_xgboost_wrappers(folder: Path, kind: str) -> None:
         model.fit(data, labels)
     save_model(model, folder, example=data[:3])
     loaded = load_model(folder)
-    assert type(loaded) is type(model)
+    assert loaded.__class__ is type(model)
     assert loaded.get_params() == model.get_params()
     holes = data.copy()
     holes[::3, 2] = -1.0
@@ -249,7 +249,7 @@ def test_lightgbm_wrappers(folder: Path, kind: str, labels: list[Any]) -> None:
         model.fit(data, target)
     save_model(model, folder, example=data[:3])
     loaded = load_model(folder)
-    assert type(loaded) is type(model)
+    assert loaded.__class__ is type(model)
     assert loaded.get_params() == model.get_params()
     assert loaded.objective_ == model.objective_
     assert_same(loaded.predict(data), model.predict(data))
@@ -394,7 +394,7 @@ def test_transformers(folder: Path) -> None:
     saved = save_model(model, folder)
     assert {"config.json", "model.safetensors"} <= set(saved.files)
     loaded = load_model(folder)
-    assert type(loaded) is type(model)
+    assert loaded.__class__ is type(model)
     assert loaded.dtype == torch.bfloat16
     tokens = torch.tensor([[1, 5, 9, 2]])
     with torch.no_grad():

@@ -1,0 +1,35 @@
+"""Signatures of versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.wire.base import Answer, Request
+
+
+class Signature(Answer, kw_only=True):
+    """Each entry: name, dtype, shape; in a shape null is any size. declared: it was given, not read from files."""
+
+    reference: str
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    declared: bool
+
+
+class CheckSignature(Request, kw_only=True):
+    """inputs: names, dtypes and shapes of the data at hand; no values."""
+
+    inputs: list[dict[str, Any]]
+
+
+class SignatureProblem(Answer, kw_only=True):
+    column: str
+    expected: str
+    found: str
+
+
+class SignatureCheck(Answer, kw_only=True):
+    """Empty problems: it fits."""
+
+    reference: str
+    problems: list[SignatureProblem]
