@@ -17,6 +17,17 @@ from tests.support.server import RunningServer, running_server
 ROOT = Path(__file__).resolve().parents[2]
 # What these would do is done already, or is a server that the test starts itself.
 _NOT_RUN = ("pip ", "python3 ", "modelyard serve")
+TRAINING = """\
+import sys
+from sklearn.datasets import load_wine
+from sklearn.metrics import accuracy_score
+from sklearn.tree import DecisionTreeClassifier
+
+data, labels = load_wine(return_X_y=True, as_frame=True)
+depth = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+model = DecisionTreeClassifier(max_depth=depth, random_state=0).fit(data, labels)
+print(accuracy_score(labels, model.predict(data)))
+"""
 
 
 def blocks(page: str, language: str = "") -> list[str]:
@@ -37,6 +48,7 @@ def newcomer(tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
     for name in ("model", "better-model"):
         (place / name).mkdir(parents=True)
         (place / name / "weights.bin").write_bytes(name.encode())
+    (place / "train.py").write_text(TRAINING)
     with running_server() as server:
         yield server, place
 
@@ -46,7 +58,7 @@ def run(server: RunningServer, place: Path, command: list[str]) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=place,
-        env=server.environment,
+        env={**server.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -63,6 +75,7 @@ def test_five_minutes_of_the_readme(newcomer: tuple[RunningServer, Path]) -> Non
     assert [command[1] for command in written] == [
         *("push", "show", "pull", "alias", "history", "search"),
         *("promote", "promote", "promote", "promote", "rollback", "history", "policy", "audit", "audit"),
+        *("run", "run", "compare", "best", "lineage", "scan", "bom"),
     ]
     outputs: dict[str, str] = {}
     for command in written:
@@ -76,6 +89,8 @@ def test_five_minutes_of_the_readme(newcomer: tuple[RunningServer, Path]) -> Non
     with server.client() as client:
         assert client.resolve("fraud/scorer@champion").version == 2
         assert client.resolve("fraud/scorer@production").version == 1
+    assert "6 of 6 facts are known" in outputs["run"]
+    assert "demo/wine:2" in outputs["best"]
 
 
 def test_the_snippet_of_the_readme(newcomer: tuple[RunningServer, Path]) -> None:
