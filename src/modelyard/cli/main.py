@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("modelyard.cli.quarantine:scan", "Show scans, and decide what is trusted."),
     "quarantine": ("modelyard.cli.quarantine:quarantine", "List and release versions that are not served."),
     "signature": ("modelyard.cli.signature:signature", "Show signatures, and check data against them."),
+    "convert": ("modelyard.cli.convert:convert", "Convert a version's torch files to safetensors."),
     "bom": ("modelyard.cli.bom:bom", "Print the bill of materials of a version."),
     "card": ("modelyard.cli.reports:card", "Write, show and check the cards of versions."),
     "attest": ("modelyard.cli.reports:attest", "Sign a version's digests with your key."),

@@ -292,6 +292,17 @@ class Client:
 
         return load(self, ref, trust=trust, check=check, progress=progress, **options)
 
+    def convert(
+        self, ref: str, *, to: str = "safetensors", description: str = "", progress: Progress | None = None
+    ) -> Version:
+        """A child version whose torch files are safetensors, with tensors equal bit by bit; needs torch here.
+
+        The files are read with weights_only and run nothing. Raises Invalid for what holds more than tensors.
+        """
+        from modelyard.sdk.convert import convert
+
+        return convert(self, ref, to=to, description=description, progress=progress)
+
     def check_signature(self, ref: str, data: Any) -> Sequence[Problem]:
         """What of the data does not fit the version's signature; empty when all does. No row leaves this machine.
 

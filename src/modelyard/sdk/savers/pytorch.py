@@ -34,20 +34,14 @@ class PytorchSaver:
 
     def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
         what = f"the module {class_path_of(obj)}"
-        torch, safetensors = require("torch", what), require("safetensors.torch", what)
+        torch = require("torch", what)
         is_module = "torch.Module" in class_names(obj)
         state = obj.state_dict() if is_module else obj
         others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
         if others:
             reason = f"its state holds values that are no tensors ({', '.join(others[:5])})"
             raise NoSaver(what=what, reason=reason, fix="Save the tensors, and the rest as files of its own")
-        tensors, aliases = _without_sharing(torch, state)
-        # The layout goes into the weights' own header: names are long and many in large models.
-        layout = json.dumps({"order": list(state), "aliases": aliases})
-        try:
-            safetensors.save_file(tensors, folder / FILE, {"format": "pt", _LAYOUT: layout})
-        except (ValueError, KeyError, RuntimeError) as error:
-            raise NoSaver(what=what, reason=f"safetensors cannot write it ({error})") from error
+        write_state(state, folder / FILE, what)
         note = str(obj)[:_MAX_NOTE] if is_module else None
         return SavedModel(
             framework="pytorch",
@@ -62,8 +56,7 @@ class PytorchSaver:
         """The state dict on the CPU; with into=module, that module filled with it."""
         (into,) = take_options(options, "into")
         path = spec.only_file(folder, ".safetensors")
-        require("torch", "this model")
-        state = _read_state(require("safetensors", "this model"), path)
+        state = read_state(path)
         if into is None:
             return state
         if "torch.Module" not in class_names(into):
@@ -73,6 +66,24 @@ class PytorchSaver:
         except RuntimeError as error:
             raise Invalid(reason=f"the weights do not fit the given module: {error}") from error
         return into
+
+
+def write_state(state: Mapping[str, Any], path: Path, what: str) -> None:
+    """Tensors by name, with their order and which of them are the same one. Raises NoSaver."""
+    torch, safetensors = require("torch", what), require("safetensors.torch", what)
+    tensors, aliases = _without_sharing(torch, state)
+    # The layout goes into the weights' own header: names are long and many in large models.
+    layout = json.dumps({"order": list(state), "aliases": aliases})
+    try:
+        safetensors.save_file(tensors, path, {"format": "pt", _LAYOUT: layout})
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise NoSaver(what=what, reason=f"safetensors cannot write it ({error})") from error
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote, on the CPU. Raises Invalid."""
+    require("torch", "this model")
+    return _read_state(require("safetensors", "this model"), path)
 
 
 def _is_state_dict(obj: object) -> bool:

@@ -1,0 +1,136 @@
+"""From a version's torch files to safetensors, on this machine, as a child version with the same tensors.
+
+Files are read with torch's `weights_only`, which builds tensors and plain containers and runs nothing else. What
+was written is read back and compared bit by bit before anything is pushed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain.errors import Invalid
+from modelyard.sdk.files import PULLED_FOLDER
+from modelyard.sdk.progress import Progress
+from modelyard.sdk.pull import pull
+from modelyard.sdk.savers.base import LOADER_FILE, SavedModel, require, versions_of, write_loader
+from modelyard.sdk.savers.pytorch import read_state, write_state
+from modelyard.sdk.views import Version
+
+if TYPE_CHECKING:
+    from modelyard.sdk.client import Client
+
+FORMATS = ("safetensors",)
+_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+_STATE_KEYS = ("state_dict", "model_state_dict", "model", "module")
+
+
+def convert(
+    client: Client,
+    ref: str,
+    *,
+    to: str = "safetensors",
+    description: str = "",
+    progress: Progress | None = None,
+) -> Version:
+    """See `Client.convert`."""
+    if to not in FORMATS:
+        raise Invalid(reason=f"nothing is converted to {to[:40]!r}", fix=f"Use {', '.join(FORMATS)}")
+    what = "a conversion to safetensors"
+    torch = require("torch", what)
+    require("safetensors.torch", what)
+    with tempfile.TemporaryDirectory(prefix="modelyard-convert-", ignore_cleanup_errors=True) as place:
+        folder = Path(place) / "model"
+        parent = pull(client, ref, folder, progress=progress).version
+        converted = _convert_folder(torch, folder, parent.reference)
+        loader = folder / LOADER_FILE
+        loader.unlink(missing_ok=True)
+        if len(converted) == 1:
+            saved = SavedModel(
+                "pytorch", "builtins.dict", tuple(converted), versions_of("torch", "safetensors")
+            )
+            write_loader(folder, "pytorch", saved)
+        return client.push(
+            folder,
+            parent.model,
+            description=description or f"The tensors of {parent.reference} as safetensors",
+            facts={"parents": [{"ref": parent.reference, "digest": parent.digest, "relation": "conversion"}]},
+            progress=progress,
+        )
+
+
+def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
+    """Put safetensors files in the place of torch files; returns their names. Raises Invalid."""
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in _SUFFIXES and PULLED_FOLDER not in path.relative_to(folder).parts
+    ]
+    if not found:
+        raise Invalid(
+            reason=f"{reference} has no torch file ({', '.join('*' + s for s in _SUFFIXES)})",
+            fix=f"See its files with: modelyard show {reference} --files",
+        )
+    made = []
+    for path in found:
+        target = path.with_suffix(".safetensors")
+        if target.exists():
+            raise Invalid(reason=f"{target.name} is there already", fix="Use that file of the version")
+        name = path.relative_to(folder).as_posix()
+        state = _tensors_of(torch, path, name)
+        write_state(state, target, name)
+        _compare(torch, state, read_state(target), name)
+        path.unlink()
+        made.append(target.relative_to(folder).as_posix())
+    return made
+
+
+def _tensors_of(torch: Any, path: Path, name: str) -> dict[str, Any]:
+    """The state dict, which must be all that the file holds. Raises Invalid."""
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises many kinds for what is no file of its own, or would run code.
+        raise Invalid(
+            reason=f"{name} cannot be read as weights alone: {str(error).splitlines()[0][:200]}",
+            fix="Only files of tensors are converted; save model.state_dict() and push that",
+        ) from error
+    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in _STATE_KEYS:
+        value = next(iter(value.values()))
+    others = (
+        [
+            str(key)
+            for key, item in value.items()
+            if not isinstance(item, torch.Tensor) or not isinstance(key, str)
+        ]
+        if isinstance(value, Mapping)
+        else [type(value).__name__]
+    )
+    if others or not value:
+        raise Invalid(
+            reason=f"{name} holds more than tensors by name ({', '.join(others[:5]) or 'nothing'})",
+            fix="Nothing of it may be lost: save model.state_dict() alone and push that",
+        )
+    return dict(value)
+
+
+def _compare(torch: Any, before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> None:
+    """Names, dtypes, shapes and every bit. Raises Invalid."""
+    wrong = sorted(set(before) ^ set(after))
+    for key in before.keys() & after.keys():
+        one, two = before[key].detach().cpu(), after[key]
+        is_same = one.dtype == two.dtype and one.shape == two.shape
+        if not is_same or not torch.equal(_bits(torch, one), _bits(torch, two)):
+            wrong.append(key)
+    if wrong:
+        raise Invalid(
+            reason=f"the tensors of {name} are not equal after the conversion: {', '.join(wrong[:5])}",
+            fix="Nothing was pushed; report it with the versions of torch and safetensors",
+        )
+
+
+def _bits(torch: Any, tensor: Any) -> Any:
+    """Its bytes, so that a NaN equals itself and -0.0 is not 0.0."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
