@@ -11,6 +11,7 @@ less than the time on the wall; the database is SQLite, in this process.
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import tempfile
 import time
@@ -162,6 +163,7 @@ def main() -> int:
             return bench.db.read(lambda tx: lineage.trace(tx, bench.root, refs[0], direction="down"))
 
         assert len(walk().nodes) > options.nodes
+        gc.freeze()  # as a server does when it has started
         _, often = milliseconds(walk, options.rounds)
         holds &= line(
             f"lineage of {options.nodes:,} nodes",

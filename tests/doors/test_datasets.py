@@ -178,6 +178,12 @@ def test_the_command_line(each_server: RunningServer, client: Client, space: str
     ref = client.push(tmp_path / "march.parquet", f"{space}/m", facts={"data": data}).reference
     assert ref in run("lineage", first, "--down")
     assert first in run("lineage", ref, "--up")
+    pushed = run("push", "march.parquet", f"{space}/n", "--data", "sales=march.parquet", "--data", "april.csv")
+    entries = client.versions.record(pushed.split()[0])["data"]
+    assert {(e["name"], e["digest"]) for e in entries} == {
+        ("sales", first.rpartition("@")[2]),
+        ("april", second["digest"]),
+    }
     assert [n["kind"] for n in json.loads(run("lineage", ref, "--up", "--json"))["nodes"]] == [
         "version",
         "dataset",
@@ -189,6 +195,40 @@ def test_the_command_line(each_server: RunningServer, client: Client, space: str
     run("pull", ref, "--to", "there", code=1)
     assert "recalled (refuse): bad" in run("lineage", first, "--down")
     assert "in use again" in run("recall", ref, "--lift")
+
+
+def test_data_of_a_run_is_known_with_its_profile(
+    each_server: RunningServer, client: Client, space: str, tmp_path: Path
+) -> None:
+    """An ordinary script: the run reads data and its version comes out of it."""
+    frame = transactions(9, rows=500)
+    frame.to_parquet(tmp_path / "train.parquet")
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import modelyard as my, pandas as pd\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "frame = pd.read_parquet('train.parquet')\n"
+        f"with my.run('night 1', experiment='{space}/nightly'):\n"
+        "    my.log_input(frame, name='clicks', split='train', source='warehouse.clicks')\n"
+        "    model = LogisticRegression().fit(frame[['hour', 'age']], frame['label'])\n"
+        f"    my.push(model, '{space}/clicker')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=each_server.environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = client.datasets.get(f"{space}/clicks")
+    assert shown.rows == 500
+    assert {(use.kind, use.relation) for use in shown.uses} == {("run", "read"), ("version", "trained_on")}
+    found = client.lineage.trace(shown.dataset.reference, direction="down")
+    assert {node.kind for node in found.nodes} == {"dataset", "run", "version"}
+    assert {edge.relation for edge in found.edges} == {"read", "trained_on", "produced"}
+    assert [node.title for node in found.nodes if node.kind == "run"] == ["night 1"]
 
 
 def test_without_the_packages_the_extra_is_named() -> None:

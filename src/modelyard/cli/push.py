@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from modelyard.cli.base import Session, command
@@ -20,6 +22,13 @@ from modelyard.cli.output import key_values
     "--metric", "metrics", multiple=True, metavar="K=V", help="A measured value; K may be split:name."
 )
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter of the training.")
+@click.option(
+    "--data",
+    "data",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="CSV or Parquet it was trained on; no row is sent. May be repeated.",
+)
 @click.option("--description", default="", help="What is new in this version.")
 @click.option("--force-new", is_flag=True, help="Make another version though an equal one exists.")
 @click.option("--no-capture", is_flag=True, help="Do not note code, environment and image.")
@@ -31,6 +40,7 @@ def push(
     tags: tuple[str, ...],
     metrics: tuple[str, ...],
     params: tuple[str, ...],
+    data: tuple[str, ...],
     description: str,
     force_new: bool,
     no_capture: bool,
@@ -50,6 +60,7 @@ def push(
         tags=key_values(tags, "--tag"),
         metrics=[_metric(*pair) for pair in key_values(metrics, "--metric").items()],
         params={name: _number_or_text(value) for name, value in key_values(params, "--param").items()},
+        data=[_dataset(text) for text in data] or None,
         description=description,
         force_new=force_new,
         capture=not no_capture,
@@ -64,6 +75,12 @@ def push(
         session.out.note("These files with these facts were registered before; that version is shown.")
     if version.missing:
         session.out.note(f"Not known of this version: {', '.join(version.missing)}")
+
+
+def _dataset(text: str) -> object:
+    """A name with its path, or a path that names itself."""
+    name, equals, path = text.partition("=")
+    return (name, path) if equals and not Path(text).exists() else Path(text)
 
 
 def _metric(name: str, text: str) -> dict[str, object]:

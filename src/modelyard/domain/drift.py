@@ -27,7 +27,7 @@ TENTHS = 10
 FEW_VALUES = 20
 SLIGHT, LARGE = 0.1, 0.25
 MAX_NAMED = 100
-_GRID = 250
+_GRID = 150
 _Z = 2.24
 """97.5 % on each of two doubts, so at least 95 % on both."""
 

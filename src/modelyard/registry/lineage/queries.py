@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -28,8 +28,9 @@ from modelyard.registry.access.rules import Place
 _TEXTS_AT_ONCE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class FoundEdge:
+class FoundEdge(NamedTuple):
+    """A plain tuple: there may be tens of thousands."""
+
     source: str
     target: str
     relation: str
@@ -41,26 +42,21 @@ def list_edges(
 ) -> list[FoundEdge]:
     """All edges that can be walked from the starts, at most `limit`. A circle is walked once.
 
-    The union drops rows that were found before, so it ends without counting steps; with a depth, steps are
+    The union drops nodes that were found before, so it ends without counting steps; with a depth, steps are
     counted too and end it the earlier.
     """
     e = lineage_edges
-    near = e.c.source if down else e.c.target
+    near, far = (e.c.source, e.c.target) if down else (e.c.target, e.c.source)
     columns = [e.c.source, e.c.target, e.c.relation, e.c.details]
+    seed = sa.select(near.label("node")).where(near.in_(starts))
     if depth is None:
-        walk = sa.select(*columns).where(near.in_(starts)).cte("walk", recursive=True)
-        end = walk.c.target if down else walk.c.source
-        walk = walk.union(sa.select(*columns).where(near == end))
+        walk = seed.cte("walk", recursive=True)
+        walk = walk.union(sa.select(far).join(walk, near == walk.c.node))
     else:
-        walk = (
-            sa.select(*columns, sa.literal(1).label("step")).where(near.in_(starts)).cte("walk", recursive=True)
-        )
-        end = walk.c.target if down else walk.c.source
-        walk = walk.union(sa.select(*columns, walk.c.step + 1).where(near == end, walk.c.step < depth))
-    query = sa.select(walk.c.source, walk.c.target, walk.c.relation, walk.c.details).limit(limit)
-    if depth is not None:
-        # An edge that is reached in two ways has two numbers of steps.
-        query = query.distinct()
+        walk = seed.add_columns(sa.literal(1).label("step")).cte("walk", recursive=True)
+        further = sa.select(far, walk.c.step + 1).join(walk, near == walk.c.node)
+        walk = walk.union(further.where(walk.c.step < depth))
+    query = sa.select(*columns).where(near.in_(sa.select(walk.c.node))).limit(limit)
     return [FoundEdge(*row) for row in tx.rows(query)]
 
 
