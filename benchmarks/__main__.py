@@ -1,4 +1,4 @@
-"""All comparisons in one run: `python -m benchmarks [requests scale transfer footprint] [--write]`.
+"""All comparisons in one run: `python -m benchmarks [requests scale transfer runs footprint] [--write]`.
 
 Starts what it compares, takes every figure in turns with its peers, and prints a table of ratios with the
 target of each. `--write` puts the table into docs/benchmarks.md.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import footprint, load, requests, scale, transfer
+from benchmarks import footprint, load, requests, runs, scale, transfer
 from benchmarks.peers import ROOT
 from benchmarks.table import Row
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "requests": requests.measure,
     "scale": scale.measure,
     "transfer": transfer.measure,
+    "runs": runs.measure,
     "footprint": footprint.measure,
 }
 PAGE = ROOT / "docs" / "benchmarks.md"

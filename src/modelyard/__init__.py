@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from modelyard.sdk.autolog import autolog
     from modelyard.sdk.client import Client
     from modelyard.sdk.datasets import Query, describe
+    from modelyard.sdk.run_handle import Run
     from modelyard.sdk.runs import (
-        Run,
         active_run,
         log_artifact,
         log_figure,
@@ -76,7 +76,7 @@ _HOME_OF = {
     "Client": "modelyard.sdk.client",
     "Model": "modelyard.sdk.views",
     "ModelyardError": "modelyard.domain.errors",
-    "Run": "modelyard.sdk.runs",
+    "Run": "modelyard.sdk.run_handle",
     "Query": "modelyard.sdk.datasets",
     "describe": "modelyard.sdk.datasets",
     "log_dataset": "modelyard.sdk.shortcuts",

@@ -7,7 +7,9 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from modelyard.db.tables import run_metrics, run_points, runs
 from modelyard.domain.digest import Digest
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.runs import rules
@@ -264,6 +266,42 @@ def test_a_long_series_is_sampled_to_the_same_picture(door: Door, experiment: st
     assert (middle["steps"][0], middle["steps"][-1]) == (10, 90_000)
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [[1] * 60, [511, 1, 1], [512, 512, 3], [513, 2], [2000, 7, 600, 1, 1], [30] * 40, [0, 5]],
+    ids=["ones", "to the brim", "whole", "one more", "large", "many", "none"],
+)
+def test_batches_of_any_size_make_one_series(door: Door, experiment: str, sizes: list[int]) -> None:
+    run = start(door, experiment)
+    writer = Writer(door, run)
+    for number in range(len(sizes)):
+        writer.send(
+            points(
+                "loss",
+                [float(n) for n in range(sum(sizes[:number]), sum(sizes[: number + 1]))],
+                sum(sizes[:number]),
+            )
+        )
+    whole = [float(n) for n in range(sum(sizes))]
+    assert series(door, run, "loss", points=5000)["values"] == whole
+    (metric,) = shown(door, run)["series"]
+    assert (metric["count"], metric["value"], metric["least"], metric["most"]) == (
+        len(whole),
+        whole[-1],
+        0.0,
+        whole[-1],
+    )
+
+    def count_blocks(tx: Any) -> tuple[int, int]:
+        own = sa.select(run_metrics.c.id).join(runs, runs.c.id == run_metrics.c.run_id).where(runs.c.uid == run)
+        found = tx.rows(sa.select(run_points.c.count).where(run_points.c.metric_id.in_(own)))
+        return len(found), sum(row[0] for row in found)
+
+    blocks, stored = door.registry.db.read(count_blocks)
+    assert stored == len(whole)
+    assert blocks <= len(whole) // 512 + 17
+
+
 def test_silent_runs_are_shown_as_such(door: Door, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = start(door, experiment)
     assert shown(door, run)["stale"] is False
@@ -310,6 +348,8 @@ def test_searching_and_paging(door: Door, experiment: str) -> None:
     assert ids("param=kind=tree&tag=odd=1") == [5, 3, 1]
     assert ids("param=kind&tag=odd=0&metric=f1<0.3") == [2, 0]
     assert ids("name=run 4") == [4]
+    assert ids(f"id={runs[5][:12].upper()}") == [5]
+    assert ids("id=zz") == []
     assert ids(f"parent={runs[0]}") == [6]
     assert 6 not in ids("parent=none")
     seen: list[int] = []

@@ -150,6 +150,28 @@ def test_the_files_that_a_program_wrote_are_registered(place: Place, client: Cli
     assert "not known: data" in done.stdout
 
 
+def test_runs_inside_of_a_wrapped_program(place: Place, client: Client) -> None:
+    """The first one it asks for is the wrapped run; others, and wrapped programs, are nested in it."""
+    done = place.python(
+        "import modelyard as my, subprocess, sys\n"
+        "with my.run('own name', params={'a': 1}):\n"
+        "    my.log_metric('first', 1)\n"
+        "    with my.run('inner'): my.log_metric('inner', 1)\n"
+        "with my.run('second'): my.log_metric('second', 1)\n"
+        "subprocess.run([sys.executable, '-m', 'modelyard', 'run', '--name', 'wrapped', '--', 'true'], check=True)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    runs = {run.name: client.runs.get(run.id) for run in client.runs.list(namespace=place.space)}
+    outer = runs.pop("program")
+    assert (outer.metrics, outer.params, outer.parent) == ({"first": 1.0}, {"a": 1}, None)
+    assert {name: run.metrics for name, run in runs.items()} == {
+        "inner": {"inner": 1.0},
+        "second": {"second": 1.0},
+        "wrapped": {},
+    }
+    assert {run.parent for run in runs.values()} == {outer.id}
+
+
 def test_files_can_be_named(place: Place, client: Client) -> None:
     done = place.python(
         "import os\nos.mkdir('out')\nopen('out/a.txt', 'w').write('a')",

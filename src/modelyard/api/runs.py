@@ -146,6 +146,7 @@ def _search(query: wire.RunQuery, home: str) -> RunSearch:
         else:
             experiment = rules.parse_experiment(experiment, namespace).name
     return RunSearch(
+        uid=query.id.lower() if query.id is not None else None,
         namespace=namespace.lower() if namespace is not None else None,
         experiment=experiment,
         status=rules.check_status(query.status) if query.status is not None else None,

@@ -89,9 +89,9 @@ def find_id(client: Client, text: str) -> str:
         return text
     if len(text) < 4:
         raise click.UsageError("The beginning of a run's id needs at least 4 digits.")
-    found = [run.id for run in client.runs.list(limit=5000) if run.id.startswith(text.lower())]
+    found = [run.id for run in client.runs.list(id=text, limit=2)]
     if len(found) > 1:
-        raise click.UsageError(f"{len(found)} runs begin with {text}; write more of the id.")
+        raise click.UsageError(f"Several runs begin with {text}; write more of the id.")
     if not found:
         raise RunNotFound(run=text)
     return found[0]

@@ -25,7 +25,7 @@ from modelyard.wire import versions as wire
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
-    from modelyard.sdk.runs import Run
+    from modelyard.sdk.run_handle import Run
 
 _TRIES = 3
 

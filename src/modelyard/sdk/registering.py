@@ -9,7 +9,7 @@ from modelyard.domain.record import SIX_FACTS
 from modelyard.sdk.client import Client
 
 if TYPE_CHECKING:
-    from modelyard.sdk.runs import Run
+    from modelyard.sdk.run_handle import Run
     from modelyard.sdk.views import Version
 
 

@@ -45,6 +45,7 @@ class Runs:
     def list(
         self,
         *,
+        id: str | None = None,
         namespace: str | None = None,
         experiment: str | None = None,
         status: str | None = None,
@@ -60,9 +61,10 @@ class Runs:
         """The newest first. tags, params: `key=value` or `key`; metrics: `f1>=0.7`, of the newest value.
 
         status: running, finished, failed, killed or stale. parent: a run's id, or "none" for top-level runs.
-        name: what it begins with. dataset: digest of an input.
+        id, name: what it begins with. dataset: digest of an input.
         """
         query = wire.RunQuery(
+            id=id,
             namespace=namespace,
             experiment=experiment,
             status=status,
@@ -77,7 +79,7 @@ class Runs:
         return items(self._transport, at("runs"), query, RunInfoPage, limit)
 
     def get(self, run: str) -> RunDetails:
-        """run: its id, or the beginning of its id as lists print it."""
+        """run: its whole id. Raises RunNotFound."""
         found: RunDetails = self._transport.call("GET", at("runs", run), returns=RunDetails)
         return found
 

@@ -23,7 +23,8 @@ from typing import IO, Any
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.sdk import capture, environment, registering, run_files
 from modelyard.sdk.client import Client
-from modelyard.sdk.runs import Run, experiment_of, metric_facts, run
+from modelyard.sdk.run_handle import Run, metric_facts
+from modelyard.sdk.runs import WRAPPED, experiment_of, run
 from modelyard.sdk.views import Version
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -71,6 +72,8 @@ def run_command(
     goes; None: to ours.
     """
     place = _place_of(command)
+    # A program of a wrapped program is a run of its own, nested in the other one.
+    os.environ.pop(WRAPPED, None)
     block = run(
         name or _name_of(command),
         experiment=experiment or experiment_of(register),
@@ -155,12 +158,15 @@ class _Child:
             "MODELYARD_RUN": noted.id,
             "MODELYARD_RUN_FOLDER": str(folder),
             "MODELYARD_RUN_CAPTURE": "1",
+            WRAPPED: "1",
             # Else a pipe would hold the program's output back until it ends.
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join(
                 part for part in (str(startup), os.environ.get("PYTHONPATH", "")) if part
             ),
         }
+        if noted.experiment:
+            child_environment["MODELYARD_EXPERIMENT"] = noted.experiment
         if noted.offline:
             child_environment["MODELYARD_OFFLINE"] = "1"
         before = self._forward_signals()

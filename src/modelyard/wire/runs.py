@@ -143,8 +143,9 @@ class RunDetails(Run, kw_only=True):
 class RunQuery(PageQuery, kw_only=True):
     """All given conditions hold at once. status: running, finished, failed, killed or stale. tag and param:
     `key=value` or `key`; metric: `f1>=0.7`, of its newest value. parent: id, or "none" for top-level runs.
-    name: what it begins with. dataset: digest of an input."""
+    id, name: what it begins with. dataset: digest of an input."""
 
+    id: str | None = None
     namespace: str | None = None
     experiment: str | None = None
     status: str | None = None

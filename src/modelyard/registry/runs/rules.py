@@ -209,6 +209,8 @@ def cut_utf8(text: str, room_bytes: int) -> str:
 class RunSearch:
     """All given conditions hold at once."""
 
+    uid: str | None = None
+    """What the id begins with."""
     namespace: str | None = None
     experiment: str | None = None
     status: str | None = None

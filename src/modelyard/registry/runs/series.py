@@ -17,6 +17,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 BLOCK_POINTS = 512
 """A block with fewer is filled up before the next one begins."""
@@ -85,14 +86,13 @@ def unpack(block: bytes | memoryview) -> Points:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Extreme:
+class Extreme(NamedTuple):
     value: float
     step: int
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Summary:
     """What is known of points without looking at them. least, most: of the finite values; None: there is none."""
 
@@ -110,32 +110,31 @@ class Summary:
 
 def summarise(points: Points) -> Summary:
     """Of at least one point."""
-    values = points.values
-    # A sum is finite only when every term is; the reverse fails for huge terms, which costs a second look.
-    positions: Sequence[int] = range(len(values))
-    if not math.isfinite(sum(values)):
-        positions = [i for i in positions if math.isfinite(values[i])]
-    least = most = None
-    if len(positions) == len(values):
-        least = _extreme(points, values.index(min(values)))
-        most = _extreme(points, values.index(max(values)))
-    elif positions:
-        least = _extreme(points, min(positions, key=values.__getitem__))
-        most = _extreme(points, max(positions, key=values.__getitem__))
+    # Lists, because an array makes a new number each time one is looked at.
+    steps, times, values = points.steps.tolist(), points.times.tolist(), points.values.tolist()
+    special, least, most = _extremes(values)
     return Summary(
         len(values),
-        len(values) - len(positions),
-        min(points.steps),
-        max(points.steps),
-        min(points.times),
-        max(points.times),
-        least,
-        most,
+        special,
+        min(steps),
+        max(steps),
+        min(times),
+        max(times),
+        None if least is None else Extreme(values[least], steps[least], times[least]),
+        None if most is None else Extreme(values[most], steps[most], times[most]),
     )
 
 
-def _extreme(points: Points, position: int) -> Extreme:
-    return Extreme(points.values[position], points.steps[position], points.times[position])
+def _extremes(values: list[float]) -> tuple[int, int | None, int | None]:
+    """(how many are not finite, position of the least finite one, of the most)."""
+    # A sum is finite only when every term is; the reverse fails for huge terms, which costs a second look.
+    if math.isfinite(sum(values)):
+        return 0, values.index(min(values)), values.index(max(values))
+    finite = [i for i, value in enumerate(values) if math.isfinite(value)]
+    if not finite:
+        return len(values), None, None
+    least, most = min(finite, key=values.__getitem__), max(finite, key=values.__getitem__)
+    return len(values) - len(finite), least, most
 
 
 # --- reading for a chart ---------------------------------------------------------------------------------
@@ -149,22 +148,18 @@ def reads_blocks(summaries: Sequence[Summary]) -> bool:
 def ordered(points: Points, *, by_time: bool) -> Points:
     """By step (then time), or by time (then step); equal ones as they arrived."""
     first, second = (points.times, points.steps) if by_time else (points.steps, points.times)
-    if all(map(_in_order, first, first[1:])):
+    told = first.tolist()
+    if told == sorted(told):
         return points
     return points.chosen(sorted(range(len(points)), key=lambda i: (first[i], second[i])))
 
 
-def _in_order(one: int, next_one: int) -> bool:
-    return one <= next_one
-
-
-def within(points: Points, from_step: int | None, to_step: int | None) -> Points:
+def within(points: Points, from_step: int, to_step: int) -> Points:
     """Those of the steps from_step to to_step, both included."""
-    low = -(2**63) if from_step is None else from_step
-    high = 2**63 if to_step is None else to_step
-    if all(low <= step <= high for step in (min(points.steps), max(points.steps))):
+    steps = points.steps.tolist()
+    if not steps or (from_step <= min(steps) and max(steps) <= to_step):
         return points
-    return points.chosen([i for i, step in enumerate(points.steps) if low <= step <= high])
+    return points.chosen([i for i, step in enumerate(steps) if from_step <= step <= to_step])
 
 
 def sample(points: Points, most_points: int) -> Points:
@@ -176,15 +171,14 @@ def sample(points: Points, most_points: int) -> Points:
         return points
     buckets = max(1, (most_points - 2) // 2)
     kept = {0, len(points) - 1}
+    values = points.values.tolist()
     for number in range(buckets):
         start = len(points) * number // buckets
         end = len(points) * (number + 1) // buckets
         if start == end:
             continue
-        found = summarise(points.part(start, end))
-        values = points.values
-        for extreme in (found.least, found.most):
-            kept.add(start if extreme is None else values.index(extreme.value, start, end))
+        _, least, most = _extremes(values[start:end])
+        kept |= {start + (least or 0), start + (most or 0)}
     return points.chosen(sorted(kept))
 
 

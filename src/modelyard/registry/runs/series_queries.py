@@ -7,16 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import run_metrics, run_points
 from modelyard.db.transaction import Transaction
 from modelyard.domain.record import number_from_json, number_to_json
-from modelyard.registry.runs.series import BLOCK_POINTS, Extreme, Points, Summary, pack, summarise, unpack
+from modelyard.registry.runs.series import (
+    BLOCK_POINTS,
+    Extreme,
+    Points,
+    Summary,
+    pack,
+    summarise,
+    unpack,
+    within,
+)
 
 _p = sa.bindparam
-_NAMES_AT_ONCE = 500
+_STRIDE = 32
+"""Numbers from one whole block to the next: room for the parts between them."""
+_MOST_PARTS = 16
+"""So many parts are read beside whole blocks before they become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +83,22 @@ def find_metric(tx: Transaction, run_id: int, name: str) -> Metric | None:
     return _metric(row) if row else None
 
 
+_AT_ONCE = 16
+_FIND_SOME = Statement(
+    sa.select(*_METRIC).where(
+        run_metrics.c.run_id == _p("run_id"),
+        run_metrics.c.name.in_([_p(f"name{n}") for n in range(_AT_ONCE)]),
+    )
+)
+
+
 def find_metrics(tx: Transaction, run_id: int, names: Sequence[str]) -> dict[str, Metric]:
-    if len(names) < 4:
-        found = [find_metric(tx, run_id, name) for name in names]
-        return {metric.name: metric for metric in found if metric is not None}
+    """Those of these names that are there, sixteen a statement."""
     metrics: dict[str, Metric] = {}
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        some = names[start : start + _NAMES_AT_ONCE]
-        query = sa.select(*_METRIC).where(run_metrics.c.run_id == run_id, run_metrics.c.name.in_(some))
-        metrics |= {row[1]: _metric(row) for row in tx.rows(query)}
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        asked = {f"name{n}": some[min(n, len(some) - 1)] for n in range(_AT_ONCE)}
+        metrics |= {row[1]: _metric(row) for row in tx.all(_FIND_SOME, run_id=run_id, **asked)}
     return metrics
 
 
@@ -118,11 +136,6 @@ _UPDATE_METRIC = Statement(
         next_chunk=_p("next_chunk"),
     )
 )
-_BLOCK = Statement(
-    sa.select(run_points.c.block).where(
-        run_points.c.metric_id == _p("metric_id"), run_points.c.number == _p("number")
-    )
-)
 _OF_SUMMARY = (
     "count",
     "special_count",
@@ -138,47 +151,88 @@ _OF_SUMMARY = (
     "most_at",
     "block",
 )
-_SET_BLOCK = Statement(
-    postgresql.insert(run_points)
-    .values(
+_INSERT_BLOCK = Statement(
+    run_points.insert().values(
         metric_id=_p("metric_id"),
         number=_p("number"),
         **{name: _p(name, required=True) for name in _OF_SUMMARY},
     )
-    .on_conflict_do_update(
-        index_elements=["metric_id", "number"],
-        set_={name: _p(name, required=True) for name in _OF_SUMMARY},
-    )
+)
+_BLOCKS_FROM = Statement(
+    sa.select(run_points.c.block)
+    .where(run_points.c.metric_id == _p("metric_id"), run_points.c.number >= _p("number"))
+    .order_by(run_points.c.number)
+)
+_DELETE_BLOCKS = Statement(
+    run_points.delete().where(run_points.c.metric_id == _p("metric_id"), run_points.c.number >= _p("number"))
 )
 
 
-def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], name: str, points: Points) -> None:
-    """Append to a series: its last block is filled up before new ones begin. At least one point."""
-    metric = known.get(name)
-    told = summarise(points)
-    number = 1 if metric is None else metric.next_block
-    begun = 0 if metric is None else metric.count % BLOCK_POINTS
-    written = points
+def read_points_from(tx: Transaction, metric_id: int, number: int) -> Points:
+    """The points of this block and those after it."""
+    found = Points()
+    for row in tx.all(_BLOCKS_FROM, metric_id=metric_id, number=number):
+        found.extend(unpack(bytes(row[0])))
+    return found
+
+
+def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], said: Mapping[str, Points]) -> None:
+    """Append points, at least one each, to the series of a run. known: those of them that are there already.
+
+    What comes is a block of its own, so that a few points cost a few bytes. As soon as those that are not whole
+    make a whole one, or are many, they become one. A whole block k has the number k × _STRIDE, and the ones after
+    it follow until the next whole one.
+    """
+    changed: list[dict[str, Any]] = []
+    new_blocks: list[dict[str, Any]] = []
+    for name, points in said.items():
+        metric, told = known.get(name), summarise(points)
+        blocks = _placed(tx, metric, points, told)
+        count, last = (0 if metric is None else metric.count) + told.count, max(blocks)
+        full = count // BLOCK_POINTS * _STRIDE
+        values = {
+            **_last(metric, points),
+            **_totals(metric, told),
+            "next_chunk": full if full > last else last + 1,
+        }
+        if metric is None:
+            row = tx.one(_INSERT_METRIC, run_id=run_id, name=name, **values)
+            assert row is not None
+            metric_id = int(row[0])
+        else:
+            metric_id = metric.id
+            changed.append({"metric_id": metric_id, **values})
+        new_blocks += [
+            {"metric_id": metric_id, "number": number, **_summary_values(summary), "block": pack(block)}
+            for number, (block, summary) in blocks.items()
+        ]
+    tx.run_many(_UPDATE_METRIC, changed)
+    tx.run_many(_INSERT_BLOCK, new_blocks)
+
+
+def _placed(
+    tx: Transaction, metric: Metric | None, points: Points, told: Summary
+) -> dict[int, tuple[Points, Summary]]:
+    """The blocks to write, by number; parts that become whole with them are taken out of the table."""
+    before = 0 if metric is None else metric.count
+    base = before // BLOCK_POINTS * _STRIDE
+    begun = before % BLOCK_POINTS
     if metric is not None and begun:
-        number -= 1
-        row = tx.one(_BLOCK, metric_id=metric.id, number=number)
-        assert row is not None
-        written = unpack(bytes(row[0]))
-        written.extend(points)
-    blocks = list(written.blocks())
-    values = {**_last(metric, points), **_totals(metric, told), "next_chunk": number + len(blocks)}
-    if metric is None:
-        row = tx.one(_INSERT_METRIC, run_id=run_id, name=name, **values)
-        assert row is not None
-        metric_id = int(row[0])
-    else:
-        metric_id = metric.id
-        tx.run(_UPDATE_METRIC, metric_id=metric_id, **values)
-    for offset, block in enumerate(blocks):
-        # When all points go into one new block, its summary is known already.
-        summary = told if len(blocks) == 1 and not begun else summarise(block)
-        values = {**_summary_values(summary), "block": pack(block)}
-        tx.run(_SET_BLOCK, metric_id=metric_id, number=number + offset, **values)
+        parts = metric.next_block - base
+        if begun + len(points) < BLOCK_POINTS and parts < _MOST_PARTS:
+            return {metric.next_block: (points, told)}
+        whole = read_points_from(tx, metric.id, base)
+        whole.extend(points)
+        tx.run(_DELETE_BLOCKS, metric_id=metric.id, number=base)
+        return _numbered(whole, base)
+    if len(points) <= BLOCK_POINTS:
+        return {base: (points, told)}
+    return _numbered(points, base)
+
+
+def _numbered(points: Points, base: int) -> dict[int, tuple[Points, Summary]]:
+    """The points from the beginning of a block on, cut into blocks."""
+    return {base + k * _STRIDE: (block, summarise(block)) for k, block in enumerate(points.blocks())}
 
 
 def _last(metric: Metric | None, points: Points) -> dict[str, Any]:
@@ -269,8 +323,9 @@ def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int
 
 
 def read_points(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> Points:
-    """All points of the blocks that may hold these steps, in order of arrival."""
+    """The points of these steps, both included, in order of arrival."""
     found = Points()
     for row in tx.all(_LIST_BLOCKS, metric_id=metric_id, from_step=from_step, to_step=to_step):
-        found.extend(unpack(bytes(row[0])))
+        # Most blocks lie inside as a whole.
+        found.extend(within(unpack(bytes(row[0])), from_step, to_step))
     return found

@@ -158,9 +158,8 @@ def _store(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
         known = series_queries.find_metrics(tx, run.id, list(said.points))
         new = [name for name in said.points if name not in known]
         left_out = _too_many(tx, said, run_metrics, run.id, new, rules.MAX_METRICS, "metrics")
-        for name, points in said.points.items():
-            if name not in left_out and points:
-                series_queries.add_points(tx, run.id, known, name, points)
+        kept = {name: points for name, points in said.points.items() if name not in left_out and points}
+        series_queries.add_points(tx, run.id, known, kept)
     if said.params:
         left_out = _too_many(tx, said, run_params, run.id, list(said.params), rules.MAX_PARAMS, "params")
         queries.set_params(tx, run.id, {n: v for n, v in said.params.items() if n not in left_out})
@@ -391,7 +390,7 @@ def read_series(
     if not series.reads_blocks(summaries):
         found = series.sample_summaries(summaries, most_points)
         return Series(metric, series.ordered(found, by_time=by_time), sampled=True)
-    every = series.within(series_queries.read_points(tx, metric.id, low, high), from_step, to_step)
+    every = series_queries.read_points(tx, metric.id, low, high)
     found = series.sample(series.ordered(every, by_time=by_time), most_points)
     return Series(metric, found, sampled=len(found) < len(every))
 

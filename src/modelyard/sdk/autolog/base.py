@@ -14,7 +14,8 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from modelyard.sdk.recording import now
-from modelyard.sdk.runs import Run, current_run
+from modelyard.sdk.run_handle import Run
+from modelyard.sdk.runs import current_run
 
 logger = logging.getLogger("modelyard")
 F = TypeVar("F", bound=Callable[..., Any])

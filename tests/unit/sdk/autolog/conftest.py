@@ -9,7 +9,7 @@ import pytest
 
 import modelyard as my
 from modelyard.sdk.autolog import autolog, base
-from modelyard.sdk.runs import Run
+from modelyard.sdk.run_handle import Run
 
 
 @pytest.fixture
