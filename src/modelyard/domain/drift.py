@@ -116,11 +116,13 @@ def compare_columns(before: Profile, after: Profile, name: str) -> ColumnDrift:
     histogram, ks = None, None
     if one.digest == two.digest:
         return ColumnDrift(name, one, two, "none", 0.0, 0.0, 0.0 if one.is_numeric else None, 0.0)
+    if not (count_one and count_two):
+        return ColumnDrift(name, one, two, "unknown")
     if one.points is not None and two.points is not None and one.is_numeric and two.is_numeric:
         histogram, ks = _compare_points(one.points, two.points)
     elif one.top and two.top and one.complete and two.complete:
         histogram = _compare_values(dict(one.top), dict(two.top))
-    elif one.buckets and two.buckets and count_one and count_two:
+    elif one.buckets and len(one.buckets) == len(two.buckets):
         labels = tuple(f"class {index}" for index in range(len(one.buckets)))
         histogram = Histogram(_shares(one.buckets), _shares(two.buckets), labels=labels)
     if histogram is None:

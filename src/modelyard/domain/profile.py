@@ -31,6 +31,7 @@ from itertools import accumulate
 from typing import Any
 
 from modelyard.domain.errors import InvalidFact
+from modelyard.domain.record import NON_FINITE
 
 MAGIC = b"MYPROFILE1\n"
 MEDIA_TYPE = "application/vnd.modelyard.profile.v1"
@@ -124,9 +125,10 @@ def read_profile(data: bytes) -> Profile:
     """Raises InvalidFact for bytes that are no profile."""
     try:
         header, body = split_profile(data)
-        columns = {entry["name"]: _column(entry, body) for entry in header["columns"]}
+        rows = int(header["rows"])
+        columns = {str(entry["name"]): _column(entry, body, rows) for entry in header["columns"]}
         keys = _keys(header["keys"], body) if header.get("keys") else None
-        return Profile(int(header["rows"]), columns, keys)
+        return Profile(rows, columns, keys)
     except (KeyError, ValueError, TypeError, IndexError, struct.error, OverflowError, AttributeError) as exc:
         raise InvalidFact(what="the profile", reason=f"it cannot be read: {exc}") from None
 
@@ -155,10 +157,14 @@ def part(body: bytes, place: Sequence[int]) -> bytes:
     return body[offset : offset + length]
 
 
-def _column(entry: dict[str, Any], body: bytes) -> Column:
+def _column(entry: dict[str, Any], body: bytes, rows: int) -> Column:
     points = read_points(part(body, entry["points"])) if "points" in entry else None
+    if points is not None and not points.total:
+        raise ValueError("the points of a column are none")
     finite = points.total if points is not None and entry["type"] in NUMERIC else 0
-    m2 = entry.get("m2")
+    m2 = _finite(entry.get("m2"))
+    if not 0 <= int(entry["missing"]) <= rows:
+        raise ValueError("a column lacks more values than there are rows")
     return Column(
         name=str(entry["name"]),
         type=str(entry["type"]),
@@ -168,7 +174,7 @@ def _column(entry: dict[str, Any], body: bytes) -> Column:
         distinct=int(entry.get("distinct", 0)),
         minimum=entry.get("min"),
         maximum=entry.get("max"),
-        mean=entry.get("mean"),
+        mean=_finite(entry.get("mean")),
         std=(max(0.0, m2) / (finite - 1)) ** 0.5 if m2 is not None and finite > 1 else None,
         points=points,
         top=tuple((str(value), int(count)) for value, count in entry.get("top", ())),
@@ -177,7 +183,16 @@ def _column(entry: dict[str, Any], body: bytes) -> Column:
     )
 
 
+def _finite(value: Any) -> float | None:
+    """None where a sum of very large numbers left the range of doubles."""
+    if value is None or value in NON_FINITE:
+        return None
+    return float(value)
+
+
 def _keys(entry: dict[str, Any], body: bytes) -> Keys:
+    if not entry["complete"] and not entry["hashes"][1]:
+        raise ValueError("keys without a hash are said to be more")
     return Keys(
         columns=tuple(str(name) for name in entry["columns"]),
         hashes=_array("Q", part(body, entry["hashes"])),
@@ -219,7 +234,7 @@ def _list(data: bytes, at: int) -> tuple[list[int], int]:
     if large:
         apart = iter(_array("Q", data[at : at + 8 * large]))
         at += 8 * large
-        steps = [next(apart) if step == LARGE_STEP else step for step in steps]
+        steps = [next(apart, LARGE_STEP) if step == LARGE_STEP else step for step in steps]
     values = list(accumulate(steps, initial=first))
     if len(values) != count:
         raise ValueError("its points end early")

@@ -165,10 +165,15 @@ def _from_array(array: Any) -> pa.Table:
         return _from_columns({"0": array})
     if array.ndim == 2 and array.shape[1] <= MAX_ARRAY_COLUMNS:
         return _from_columns({str(index): array[:, index] for index in range(array.shape[1])})
-    # Images and the like: each row is one list of numbers.
-    flat = array.reshape(len(array), -1)
-    values = pa.array(np.ascontiguousarray(flat).reshape(-1))
-    return pa.table({"values": pa.FixedSizeListArray.from_arrays(values, max(1, flat.shape[1]))})
+    # Images and the like: each row is the bytes of its numbers, and the column says of which kind.
+    rows = np.ascontiguousarray(array, array.dtype.newbyteorder("<")) if array.dtype.kind in "biufcmM" else None
+    if rows is None:
+        return _from_columns({"values": array.reshape(len(array), -1).tolist()})
+    width = rows.dtype.itemsize * int(np.prod(rows.shape[1:]))
+    name = f"{array.dtype.name}[{', '.join(map(str, rows.shape[1:]))}]"
+    if width == 0:
+        return pa.table({name: pa.array([b""] * len(rows), pa.large_binary())})
+    return pa.table({name: pa.Array.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])})
 
 
 # --- files -------------------------------------------------------------------------------------------

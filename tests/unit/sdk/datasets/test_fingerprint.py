@@ -201,7 +201,13 @@ def test_arrays() -> None:
     assert digest(values[:, 0]) == digest({"0": values[:, 0]})
     images = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
     assert digest(images) == digest(images.copy())
+    assert digest(images) == digest(np.asfortranarray(images))
     assert digest(images) != digest(images[::-1])
+    assert digest(images) != digest(images.reshape(4, 6, 5))
+    assert digest(images) != digest(images.astype(np.int16))
+    assert describe(images, name="it").entry["columns"] == ["uint8[5, 6]"]
+    assert digest(images.astype(object)) == digest(images.astype(object).copy())
+    assert describe(np.zeros((3, 0, 2)), name="it").entry["rows"] == 3
     records = np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f4")])
     assert digest(records) == digest({"a": [1], "b": [2.5]})
 
@@ -220,6 +226,7 @@ def test_arrays() -> None:
         pd.DataFrame({"a": [decimal.Decimal("1.50"), decimal.Decimal("2")], "d": [dt.date(2026, 1, 1)] * 2}),
         pd.DataFrame({"a": [dt.time(1, 2), None], "b": [dt.timedelta(seconds=1), None]}),
         pd.DataFrame({"a": [2**70, 1]}),
+        pd.DataFrame({"a": [1e308, 1e308, -1e308, 3.0]}),
         pd.DataFrame({"a": np.array([2**63, 2**64 - 1], dtype="uint64")}),
         pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).tz_localize("Europe/Berlin")}),
         pd.DataFrame({0: [1], 1: [2]}),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelyard.domain.drift import compare
 from modelyard.domain.errors import InvalidFact
 from modelyard.domain.profile import (
     KEY_HASHES,
@@ -227,6 +228,12 @@ def test_a_profile_says_what_pandas_says() -> None:
     assert (s.minimum, s.maximum) == (1.0, 3.0), "of the lengths"
 
 
+def test_numbers_whose_squares_are_too_large_have_a_profile() -> None:
+    column = read_profile(describe({"x": [1e308, -1e308, 1e308, 5.0]}, name="it").profile).columns["x"]
+    assert (column.minimum, column.maximum) == (-1e308, 1e308)
+    assert column.std is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -237,6 +244,11 @@ def test_a_profile_says_what_pandas_says() -> None:
         lambda d: d.replace(b'"rows":', b'"sows":'),
         lambda d: d.replace(b'"points":[', b'"points":[9'),
         lambda d: join_profile(b"[]", b""),
+        lambda d: join_profile(split_header(d).replace(b'"missing":0', b'"missing":9999'), split_profile(d)[1]),
+        lambda d: join_profile(split_header(d), bytes(len(split_profile(d)[1]))),
+        lambda d: join_profile(
+            b'{"rows":1,"columns":[],"keys":{"columns":["a"],"count":1,"complete":false,"hashes":[0,0]}}', b""
+        ),
         lambda d: join_profile(b'{"rows":1,"columns":[{}]}', b""),
         lambda d: join_profile(split_header(d).replace(b'"missing":0', b'"missing":"x"'), split_profile(d)[1]),
     ],
@@ -250,3 +262,25 @@ def test_damaged_profiles_are_refused(change: object) -> None:
 def split_header(data: bytes) -> bytes:
     start = data.index(b"{")
     return data[start : start + int.from_bytes(data[start - 4 : start], "little")]
+
+
+FUZZED = describe(
+    {"x": RNG.normal(size=3_000), "n": RNG.integers(0, 9, 3_000), "s": RNG.choice(["a", "b"], 3_000)},
+    name="it",
+    keys=["n"],
+).profile
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(FUZZED) - 1), st.integers(0, 255)), min_size=1, max_size=8))
+def test_whatever_bytes_are_changed_a_profile_is_refused_or_compared(changes: list[tuple[int, int]]) -> None:
+    """Bytes come from clients: nothing in them may stop a server with anything but a refusal."""
+    data = bytearray(FUZZED)
+    for place, value in changes:
+        data[place] = value
+    try:
+        found = read_profile(bytes(data))
+    except InvalidFact:
+        return
+    for pair in ((read_profile(FUZZED), found), (found, read_profile(FUZZED))):
+        assert compare(*pair).rows_before >= 0
