@@ -116,6 +116,13 @@ class Cursor:
         self._window = read_exactly(self._source, self.position, size)
         self._window_start = self.position
 
+    def read_byte(self) -> int:
+        at = self.position - self._window_start
+        if 0 <= at < len(self._window) and self.position < self.end:
+            self.position += 1
+            return self._window[at]
+        return self.read(1)[0]
+
     def peek(self, length: int) -> bytes:
         """What comes next, without passing it; fewer bytes at the end."""
         at = self.position

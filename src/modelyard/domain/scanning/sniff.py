@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickletools
+
 from modelyard.domain.formats.ranged import Budget, BytesSource, Cursor, Malformed, compression_of
 from modelyard.domain.scanning.pickles import Inspector, looks_like_name
 from modelyard.domain.scanning.verdicts import FileScan
@@ -10,6 +12,7 @@ HEAD_BYTES = 4096
 _FIRST_STEPS = 2000
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_OPCODES = frozenset(op.code.encode("latin-1") for op in pickletools.opcodes)
 NPY = b"\x93NUMPY"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # Compressed in ways that the standard library cannot undo.
@@ -52,6 +55,8 @@ def needs_scan(head: bytes, size_bytes: int) -> bool:
 
 def begins_like_pickle(head: bytes, size_bytes: int) -> bool:
     """Whether the bytes, read as opcodes, name a global or go on to the end of the head without a fault."""
+    if head[:1] not in _OPCODES:
+        return False
     found = FileScan()
     cursor = Cursor(BytesSource(head), Budget(max_bytes=1 << 20, max_steps=_FIRST_STEPS))
     inspector = Inspector(cursor, found)

@@ -24,7 +24,7 @@ from modelyard.domain.scanning.verdicts import not_scanned
 logger = logging.getLogger(__name__)
 
 PROCESSES = 2
-CPU_SECONDS = 60
+CPU_SECONDS = 240
 MEMORY_BYTES = 2 << 30
 MAX_ANSWER_BYTES = 1 << 20
 MAX_READ_BYTES = 1 << 24

@@ -14,7 +14,7 @@ from modelyard.registry.scan.secrets import MAX_TEXT_BYTES, find_secrets, is_tex
 
 REGISTRATION_SECONDS = 8.0
 """How long a registration waits for scans; the worker takes its time for what is left."""
-WORKER_SECONDS = 300.0
+WORKER_SECONDS = 600.0
 
 
 class BlobSource:
