@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 BLOCK_POINTS = 512
-"""A block with fewer is filled up before the next one begins."""
+"""Of a whole block; parts become whole ones (series_queries.py)."""
 MOST_POINTS = 5000
 """In one answer."""
 _EXACT_POINTS = 131_072
