@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry import edges
 from modelyard.registry.cards import usecases as cards
+from modelyard.registry.comments import usecases as comments
 from modelyard.registry.lineage import recalls
 from modelyard.registry.lineage import usecases as lineage
 from modelyard.registry.lineage.usecases import Graph
@@ -304,8 +306,6 @@ def file_of(crew: Team, ref: str) -> Any:
 
 
 def told(crew: Team, kind: str) -> list[dict[str, Any]]:
-    import json
-
     query = sa.select(event_table.c.body).where(
         event_table.c.kind == kind, event_table.c.namespace == crew.namespace
     )
@@ -379,6 +379,20 @@ def test_those_who_depend_on_it_are_told(crew: Team, family: dict[str, str]) -> 
     node = next(n for n in trace(crew, family["base"]).nodes if n.name == family["base"])
     assert node.recalled is not None
     assert node.recalled["reason"] == "leaked labels"
+
+
+def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
+    db = crew.registry.db
+    base = f"{crew.model}:{crew.push()}"
+    model = f"{crew.namespace}/tuned"
+    child(crew, base, model=model)
+    comments.derive_notifications(db)
+    db.write(lambda tx: comments.watch(tx, crew.reader, ModelName.parse(model)))
+    recall(crew, base)
+    while comments.derive_notifications(db):
+        pass
+    found = db.read(lambda tx: comments.list_notifications(tx, crew.reader, unread=True, before=None, limit=10))
+    assert [json.loads(n.body)["kind"] for n in found] == ["version.ancestor_recalled"]
 
 
 def test_recalls_that_are_refused(crew: Team, family: dict[str, str]) -> None:
