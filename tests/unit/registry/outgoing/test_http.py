@@ -169,6 +169,30 @@ def test_addresses_that_are_no_addresses(url: str) -> None:
 LOOPBACK = Outgoing(Allowed("127.0.0.1"))
 
 
+def read_request(connection: socket.socket) -> None:
+    """All of it: closing with a rest unread would reset the connection, answer and all."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        piece = connection.recv(65536)
+        if not piece:
+            return
+        request += piece
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        ),
+        0,
+    )
+    while len(body) < length:
+        piece = connection.recv(65536)
+        if not piece:
+            return
+        body += piece
+
+
 @contextmanager
 def receiver(behave: Callable[[socket.socket], None]) -> Iterator[str]:
     """A listener that does as told with each connection."""
@@ -184,7 +208,7 @@ def receiver(behave: Callable[[socket.socket], None]) -> Iterator[str]:
             with connection:
                 connection.settimeout(5)
                 try:
-                    connection.recv(65536)
+                    read_request(connection)
                     behave(connection)
                 except OSError:
                     continue
