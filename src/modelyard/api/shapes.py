@@ -14,9 +14,10 @@ from modelyard.registry.access.rules import role_at
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.catalog.queries import Namespace
 from modelyard.registry.search.usecases import FoundModel
+from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
-from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved
+from modelyard.registry.versions.queries import Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.wire import access as access_wire

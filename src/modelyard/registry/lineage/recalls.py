@@ -11,6 +11,7 @@ from modelyard.registry import edges
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.lineage import queries
+from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.recalled import REFUSE, WARN
@@ -49,7 +50,7 @@ def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason
             record_digest=version.record_digest,
             mode=mode,
             reason=reason,
-            aliases=version_queries.aliases_at(tx, version.id),
+            aliases=alias_queries.aliases_at(tx, version.id),
             affected=len(told),
         ),
         actor,

@@ -18,10 +18,12 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.policy import Stage
 from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Occupant
+from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.alias_queries import AliasRow
 from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import set_holds
-from modelyard.registry.versions.queries import AliasRow, Version
+from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import DELETED
 
 MOVES_READ = 1000
@@ -53,7 +55,7 @@ class Standing:
 def find_standing(tx: Transaction, model: Model, stage: Stage) -> Standing:
     """One statement where the stage has one place."""
     others = queries.list_occupants(tx, model.id, stage.name) if stage.slots > 1 else []
-    return Standing(stage.name, versions.find_alias(tx, model.id, stage.name), others)
+    return Standing(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
 
 
 def point_stage(
@@ -65,7 +67,7 @@ def point_stage(
     reason: str | None,
 ) -> None:
     """Move the stage's alias; None takes it away. Raises AliasMoved when it is not where it was read."""
-    revision = versions.move_alias(
+    revision = alias_queries.move_alias(
         tx,
         actor,
         model_id=model.id,

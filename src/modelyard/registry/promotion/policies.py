@@ -30,7 +30,7 @@ from modelyard.registry.promotion.policy import (
     unheard,
 )
 from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
-from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions import alias_queries
 
 NOTHING = Digest.of(b"")
 
@@ -262,7 +262,7 @@ def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, af
         kept = after.stage(stage.name)
         if kept is not None and kept.slots >= stage.slots:
             continue
-        primary = versions.find_alias(tx, model_id, stage.name)
+        primary = alias_queries.find_alias(tx, model_id, stage.name)
         others = queries.list_occupants(tx, model_id, stage.name)
         inside = [
             *([primary.number] if primary and primary.number is not None else []),

@@ -13,7 +13,7 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.search import queries
 from modelyard.registry.search.rules import ModelSearch
-from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions import alias_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _with_details(tx: Transaction, found: list[Model]) -> list[FoundModel]:
     ids = [model.id for model in found]
     tags = catalog.list_tags(tx, ids)
     owners = catalog.list_owners(tx, ids)
-    aliases = versions.list_aliases_of(tx, ids)
+    aliases = alias_queries.list_aliases_of(tx, ids)
     return [
         FoundModel(model, tags.get(model.id, {}), owners.get(model.id, []), aliases.get(model.id, []))
         for model in found

@@ -15,7 +15,7 @@ from modelyard.db.tables import version_holds, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import HasDependents
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.versions import queries
+from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions.queries import Version
 
 _p = sa.bindparam
@@ -27,7 +27,7 @@ CHILD = "child"
 
 
 def refuse_while_needed(tx: Transaction, model: Model, version: Version, verb: str) -> None:
-    pointing = queries.aliases_at(tx, version.id)
+    pointing = alias_queries.aliases_at(tx, version.id)
     holds = list_holds(tx, version.id)
     if verb == "archive":
         holds = [(kind, name) for kind, name in holds if kind in _IN_USE]

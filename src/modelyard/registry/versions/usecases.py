@@ -37,12 +37,13 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.scan.rules import HELD_STATES
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.versions import queries
+from modelyard.registry.versions import alias_queries, queries
+from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.held import append_quarantined, refuse_held
 from modelyard.registry.versions.holds import refuse_while_needed, release_parents
 from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
 from modelyard.registry.versions.origins import check_parents, note_origins
-from modelyard.registry.versions.queries import AliasMove, AliasRow, Resolved, Version
+from modelyard.registry.versions.queries import Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
 STATES = (READY, ARCHIVED, DELETED)
@@ -252,7 +253,7 @@ def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspecte
 
 def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:
     for alias in aliases:
-        present = queries.find_alias(tx, model.id, alias)
+        present = alias_queries.find_alias(tx, model.id, alias)
         if present is None or present.number != version.number:
             _move(tx, actor, model, alias, present, version, None)
 
@@ -321,7 +322,7 @@ def show_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
 
 def _view(tx: Transaction, model: Model, version: Version) -> VersionView:
     tags = queries.list_tags(tx, [version.id]).get(version.id, {})
-    return VersionView(model, version, tags, queries.aliases_at(tx, version.id))
+    return VersionView(model, version, tags, alias_queries.aliases_at(tx, version.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +349,7 @@ def list_versions(
     )
     tags = queries.list_tags(tx, [v.id for v in found])
     pointing: dict[int, list[str]] = {}
-    for row in queries.list_aliases(tx, model.id):
+    for row in alias_queries.list_aliases(tx, model.id):
         if row.number is not None:
             pointing.setdefault(row.number, []).append(row.alias)
     return [VersionView(model, v, tags.get(v.id, {}), pointing.get(v.number, [])) for v in found]
@@ -508,7 +509,7 @@ def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason:
 def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | None = None) -> None:
     """Bury all versions and the model. Raises HasDependents while an alias is set."""
     model = catalog.find_model(tx, actor, name, Permission.MODEL_DELETE)
-    pointing = queries.list_aliases(tx, model.id)
+    pointing = alias_queries.list_aliases(tx, model.id)
     if pointing:
         raise HasDependents(
             what=str(model.name),
@@ -553,7 +554,7 @@ def set_alias(
         raise VersionArchived(reference=reference)
     refuse_held(model, version)
     _refuse_protected(model, alias, version.number)
-    present = queries.find_alias(tx, model.id, alias)
+    present = alias_queries.find_alias(tx, model.id, alias)
     _check_seen(model, alias, present, seen)
     if present is not None and present.number == version.number:
         return present
@@ -578,11 +579,11 @@ def remove_alias(
             version="",
             fix=f"Use: modelyard demote {model.name} {alias}",
         )
-    present = queries.find_alias(tx, model.id, alias)
+    present = alias_queries.find_alias(tx, model.id, alias)
     if present is None or present.number is None:
         raise AliasNotFound(model=str(model.name), alias=str(alias))
     _check_seen(model, alias, present, seen)
-    revision = queries.move_alias(
+    revision = alias_queries.move_alias(
         tx,
         actor,
         model_id=model.id,
@@ -638,7 +639,7 @@ def _move(
     reason: str | None,
 ) -> AliasRow:
     from_number = present.number if present is not None else None
-    revision = queries.move_alias(
+    revision = alias_queries.move_alias(
         tx,
         actor,
         model_id=model.id,
@@ -672,7 +673,7 @@ def _move(
 def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasRow]:
     """Raises AliasNotFound, also for a removed one."""
     model = catalog.find_model(tx, actor, name)
-    found = queries.find_alias(tx, model.id, alias)
+    found = alias_queries.find_alias(tx, model.id, alias)
     if found is None or found.number is None:
         raise AliasNotFound(model=str(model.name), alias=str(alias))
     return model, found
@@ -680,7 +681,7 @@ def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> 
 
 def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasRow]]:
     model = catalog.find_model(tx, actor, name)
-    return model, queries.list_aliases(tx, model.id)
+    return model, alias_queries.list_aliases(tx, model.id)
 
 
 def list_moves(
@@ -695,4 +696,4 @@ def list_moves(
 ) -> list[AliasMove]:
     """Where an alias stood, newest first; at: as it was at that moment and before."""
     model = catalog.find_model(tx, actor, name)
-    return queries.list_moves(tx, model.id, alias, before, limit, at)
+    return alias_queries.list_moves(tx, model.id, alias, before, limit, at)
