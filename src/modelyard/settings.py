@@ -80,7 +80,9 @@ class Settings:
         64 * MIB, "Files above this size are sent in resumable pieces of it", "bytes"
     )
     rate_limit: float = _setting(
-        0.0, "Requests a second one client may make in the long run; 0: no limit", "1/s"
+        0.0,
+        "Requests a second that one client (a token, else an address) may make in the long run; 0: no limit",
+        "1/s",
     )
     slow_body_bytes_per_second: int = _setting(
         1024, "Bodies that arrive more slowly are refused after ten seconds", "bytes/s"

@@ -394,6 +394,19 @@ def test_too_many_requests(registry: Registry, monkeypatch: pytest.MonkeyPatch) 
         assert [own.get("whoami").status_code for _ in range(2)] == [200, 429]
 
 
+@pytest.mark.parametrize("path", ["whoami", "/health"])
+def test_guessing_tokens_is_limited(registry: Registry, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Also where no token is asked for, so that nothing is gained by sending one."""
+    monkeypatch.setattr(edge.time, "monotonic", lambda: 1000.0)
+    with open_door(registry, rate_limit=1.0) as own:
+        assert own.get("whoami").status_code == 200
+        guessed = [own.get(path, token=f"mdy_user_{number}").status_code for number in range(15)]
+        assert 429 not in guessed[:9]
+        assert set(guessed[9:]) == {429}
+        # Who has proven their token is not held up by guesses from the same address.
+        assert own.get("whoami").status_code == 200
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_bodies_that_trickle_in_are_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "_SLOW_BODY_GRACE_SECONDS", 0.0)

@@ -17,6 +17,9 @@ from modelyard.services import Services
 
 SESSION_COOKIE = "modelyard_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PROVEN = "modelyard.proven"
+"""In the scope of a request whose token was found true."""
+
 _NOTE_AFTER = 60_000_000
 """A token's last use is noted to the minute."""
 
@@ -41,7 +44,9 @@ async def authenticate(request: Request, services: Services) -> Actor:
     """
     proof: bytes | None = request.scope["modelyard.headers"].get(b"authorization")
     if proof is not None:
-        return await token_actor(services, bearer_token(proof.decode("latin-1")))
+        actor = await token_actor(services, bearer_token(proof.decode("latin-1")))
+        request.scope[PROVEN] = True
+        return actor
     session = request.cookies.get(SESSION_COOKIE)
     if session is None:
         return ANONYMOUS

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.api.errors import problem_response
+from modelyard.api.limits import Limits
 from modelyard.domain.errors import (
     Internal,
     Misdirected,
@@ -94,23 +95,6 @@ class Metrics(Collector):
             yield CounterMetricFamily(f"modelyard_database_{name}", meaning, value)
 
 
-class Bucket:
-    """How many requests one client may still make: a token bucket of ten seconds' depth."""
-
-    __slots__ = ("at", "left")
-
-    def __init__(self, left: float, at: float) -> None:
-        self.left, self.at = left, at
-
-    def take(self, rate: float, now: float) -> bool:
-        self.left = min(rate * 10, self.left + (now - self.at) * rate)
-        self.at = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
-
-
 class Edge:
     """The outermost layer of the application."""
 
@@ -121,7 +105,8 @@ class Edge:
         self.metrics = Metrics(services)
         self._hosts = _allowed_hosts(services)
         self._ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
-        self._buckets: dict[str, Bucket] = {}
+        rate = services.settings.rate_limit
+        self._limits = Limits(rate) if rate > 0 else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,6 +135,8 @@ class Edge:
             await self._fail(Internal(request_id=request_id), scope, receive, watch)
         finally:
             self.metrics.in_flight -= 1
+            if self._limits is not None:
+                self._limits.learn(scope, watch.status, time.monotonic())
             elapsed = time.perf_counter() - started
             self._note(scope, watch.status, elapsed, request_id)
 
@@ -166,17 +153,9 @@ class Edge:
             host = headers.get(b"host", b"").decode("latin-1").lower()
             if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
                 return Misdirected(host=host[:100])
-        rate = self._settings.rate_limit
-        if rate > 0:
-            client = headers.get(b"authorization", b"").decode("latin-1") or str(
-                (scope.get("client") or ("?",))[0]
-            )
-            now = time.monotonic()
-            if len(self._buckets) > 10_000:
-                self._buckets.clear()
-            bucket = self._buckets.setdefault(client, Bucket(rate * 10, now))
-            if not bucket.take(rate, now):
-                return RateLimited(limit=rate, setting="rate_limit")
+        limits = self._limits
+        if limits is not None and not limits.admit(scope, headers, time.monotonic()):
+            return RateLimited(limit=limits.rate, setting="rate_limit")
         return None
 
     def _timed(self, receive: Receive) -> Receive:

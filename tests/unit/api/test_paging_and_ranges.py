@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.api.edge import Bucket
 from modelyard.api.files import parse_range
 from modelyard.api.paging import cut, decode_cursor, encode_cursor
 from modelyard.api.routing import digits
@@ -95,10 +94,3 @@ def test_an_empty_file_has_no_ranges(header: str) -> None:
 )
 def test_numbers_in_headers(text: str | None, expected: int | None) -> None:
     assert digits(text) == expected
-
-
-def test_a_bucket_holds_ten_seconds_and_fills_again() -> None:
-    bucket = Bucket(20, at=0)
-    assert [bucket.take(2.0, 0) for _ in range(21)] == [True] * 20 + [False]
-    assert [bucket.take(2.0, 0.5) for _ in range(2)] == [True, False]
-    assert [bucket.take(2.0, 1000) for _ in range(21)] == [True] * 20 + [False]
