@@ -356,33 +356,32 @@ class Same:
     scan: str
 
 
-_SAME = (
-    versions.c.number,
-    versions.c.record_digest,
-    versions.c.state,
-    versions.c.manifest_id,
-    manifests.c.format_facts,
-    manifests.c.scan,
-)
-_FROM_SAME = versions.join(manifests, manifests.c.id == versions.c.manifest_id)
-_THESE_FILES = (
+_WITH_THESE_FILES = (
     versions.c.model_id == _p("model_id"),
     versions.c.digest == _p("digest"),
     versions.c.state != "deleted",
 )
+# Two subqueries that each end at the first entry of an index; SQLite needs six times as long for their union.
 _FIND_SAME = Statement(
-    sa.union_all(
-        sa.select(
-            sa.select(*_SAME)
-            .select_from(_FROM_SAME)
-            .where(*_THESE_FILES, versions.c.record_digest == _p("record_digest"))
+    sa.select(
+        versions.c.number,
+        versions.c.record_digest,
+        versions.c.state,
+        versions.c.manifest_id,
+        manifests.c.format_facts,
+        manifests.c.scan,
+    )
+    .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
+    .where(
+        versions.c.id
+        == sa.func.coalesce(
+            sa.select(versions.c.id)
+            .where(*_WITH_THESE_FILES, versions.c.record_digest == _p("record_digest"))
             .order_by(versions.c.number)
             .limit(1)
-            .subquery("same")
-        ),
-        sa.select(
-            sa.select(*_SAME).select_from(_FROM_SAME).where(*_THESE_FILES).limit(1).subquery("same_files")
-        ),
+            .scalar_subquery(),
+            sa.select(versions.c.id).where(*_WITH_THESE_FILES).limit(1).scalar_subquery(),
+        )
     )
 )
 
@@ -394,10 +393,9 @@ def find_same(
 
     What a version of the model has is here and readable for whoever may register in it.
     """
-    rows = tx.all(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    found = [Same(*row) for row in rows]
-    same = next((each for each in found if each.record_digest == record_digest), None)
-    return same, found[0] if found else None
+    row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
+    found = Same(*row) if row else None
+    return (found if found and found.record_digest == record_digest else None), found
 
 
 _TAKE_NUMBER = Statement(
