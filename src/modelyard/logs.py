@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from modelyard.registry.access.secrets import mask
 
+_encoder = json.JSONEncoder(ensure_ascii=False)
 _EXTRAS = ("request_id", "milliseconds", "route")
 
 
@@ -23,7 +24,7 @@ class JsonLines(logging.Formatter):
         value.update({name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)})
         if record.exc_info:
             value["exception"] = mask(self.formatException(record.exc_info))
-        return json.dumps(value, ensure_ascii=False)
+        return _encoder.encode(value)
 
 
 def set_up_logs(level: str) -> None:
@@ -34,3 +35,6 @@ def set_up_logs(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+    # Nothing of this is in a line, so it need not be found out for each (the logging HOWTO, "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from modelyard.db.transaction import load_json, time_text
@@ -97,7 +96,7 @@ def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
 
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row = view.version
-    facts: dict[str, Any] = json.loads(row.record)
+    facts: dict[str, Any] = load_json(row.record)
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
@@ -117,7 +116,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         revision=row.revision,
         metrics=facts.get("metrics", []),
         params=facts.get("params", {}),
-        format=json.loads(row.format_facts),
+        format=load_json(row.format_facts),
         completeness=round(completeness(facts), 4),
         missing=missing_facts(facts),
         scan=row.scan,

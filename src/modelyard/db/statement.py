@@ -8,10 +8,16 @@ optional filters) go through `Transaction.execute` instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
+
+_Pick = Callable[[dict[str, Any]], tuple[Any, ...]]
+_AS_THEY_ARE = frozenset({str, int, float, bytes, type(None)})
+"""The drivers know a value by its exact type, and look long for an adapter of any other."""
 
 
 class Statement:
@@ -19,21 +25,23 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         self._clause = clause
-        self._compiled: dict[str, tuple[str, list[str] | None, dict[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, _Pick | None, dict[str, Any]]] = {}
 
     def prepare(self, dialect: sa.Dialect, given: dict[str, Any]) -> tuple[str, Any]:
         """SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = self._compile(dialect)
-        sql, order, constants = compiled
+        sql, pick, constants = compiled
         values = {**constants, **given} if constants else given
-        # The drivers know text by its exact type and look long for an adapter of any other.
-        if order is None:
+        if pick is None:
             return sql, {name: str(v) if isinstance(v, str) else v for name, v in values.items()}
-        return sql, tuple([str(v) if isinstance(v := values[name], str) else v for name in order])
+        row = pick(values)
+        if not _AS_THEY_ARE.issuperset(map(type, row)):
+            row = tuple([str(v) if isinstance(v, str) else v for v in row])
+        return sql, row
 
-    def _compile(self, dialect: sa.Dialect) -> tuple[str, list[str] | None, dict[str, Any]]:
+    def _compile(self, dialect: sa.Dialect) -> tuple[str, _Pick | None, dict[str, Any]]:
         compiled = self._clause.compile(dialect=dialect)
         order = getattr(compiled, "positiontup", None)
         constants = {k: v for k, v in compiled.params.items() if v is not None}
@@ -42,4 +50,11 @@ class Statement:
             for name, bind in compiled.binds.items()  # type: ignore[attr-defined]
             if name not in constants and not bind.required
         ]
-        return str(compiled), order, constants | dict.fromkeys(nothing)
+        return str(compiled), None if order is None else _picker(order), constants | dict.fromkeys(nothing)
+
+
+def _picker(names: Sequence[str]) -> _Pick:
+    """Takes the values of `names` out of a dictionary, in their order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])

@@ -6,12 +6,13 @@ of the change; they are stored with it or not at all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +33,7 @@ def to_moment(when: datetime) -> int:
     return round(when.timestamp() * MICROSECONDS)
 
 
+@lru_cache(1024)
 def time_text(moment: int) -> str:
     """RFC 3339 in UTC."""
     return to_datetime(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -71,43 +73,46 @@ class Transaction:
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
+        self._dialect = connection.dialect
+        self._driver: Any = connection.connection.driver_connection
 
     @property
     def is_sqlite(self) -> bool:
-        return self.connection.dialect.name == "sqlite"
+        return self._dialect.name == "sqlite"
 
     def run(self, statement: Statement, **parameters: Any) -> Any:
         """Run a fixed statement; returns the driver's cursor."""
-        sql, values = statement.prepare(self.connection.dialect, parameters)
-        return self._run("execute", sql, values)
+        sql, values = statement.prepare(self._dialect, parameters)
+        cursor = self._driver.cursor()
+        try:
+            cursor.execute(sql, values)
+        except self._dialect.loaded_dbapi.Error as exc:
+            raise self._failure(exc, sql, values) from exc
+        return cursor
 
     def run_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
         """Run a fixed statement once for each row of parameters, in one go as far as the driver can."""
         if len(rows) == 1:
             self.run(statement, **rows[0])
         elif rows:
-            prepared = [statement.prepare(self.connection.dialect, row) for row in rows]
-            self._run("executemany", prepared[0][0], [values for _, values in prepared])
+            sql, _ = statement.prepare(self._dialect, rows[0])
+            values = [statement.prepare(self._dialect, row)[1] for row in rows]
+            try:
+                self._driver.cursor().executemany(sql, values)
+            except self._dialect.loaded_dbapi.Error as exc:
+                raise self._failure(exc, sql, values) from exc
 
-    def _run(self, method: str, sql: str, values: Any) -> Any:
-        driver = self.connection.connection.driver_connection
-        assert driver is not None
-        cursor = driver.cursor()
-        try:
-            getattr(cursor, method)(sql, values)
-        except self.connection.dialect.loaded_dbapi.Error as exc:
-            # Give SQLAlchemy's pool the chance to drop a dead connection, and callers one kind of error.
-            dialect = self.connection.dialect
-            disconnected = dialect.is_disconnect(exc, driver, None)
-            raise DBAPIError.instance(
-                sql,
-                values,
-                exc,
-                dialect.loaded_dbapi.Error,
-                connection_invalidated=disconnected,
-                dialect=dialect,
-            ) from exc
-        return cursor
+    def _failure(self, exc: Any, sql: str, values: Any) -> DBAPIError:
+        """As SQLAlchemy says it: callers have one kind of error, and its pool can drop a dead connection."""
+        failure: DBAPIError = DBAPIError.instance(
+            sql,
+            values,
+            exc,
+            self._dialect.loaded_dbapi.Error,
+            connection_invalidated=self._dialect.is_disconnect(exc, self._driver, None),
+            dialect=self._dialect,
+        )
+        return failure
 
     def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -136,7 +141,7 @@ class Transaction:
 
 def load_json(text: str | None) -> Any:
     """The value of a JSON column; None for NULL."""
-    return None if text is None else json.loads(text)
+    return None if text is None else msgspec.json.decode(text)
 
 
 def dump_json(value: Any) -> str | None:

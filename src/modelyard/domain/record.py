@@ -131,10 +131,13 @@ NOT_APPLICABLE: dict[str, tuple[str, ...]] = {
 
 def applicable_facts(facts: Mapping[str, Any]) -> list[str]:
     """Which of the six a version like this one can have. What is known applies in any case."""
-    relations = {str(parent.get("relation")) for parent in facts.get("parents") or []}
+    parents = facts.get("parents")
+    if not parents:
+        return list(SIX_FACTS)
+    relations = {str(parent.get("relation")) for parent in parents}
     excused = {name for relation in relations for name in NOT_APPLICABLE.get(relation, ())}
     # A version with a parent that it was trained from as well was trained.
-    if not relations or not relations <= set(NOT_APPLICABLE):
+    if not relations <= set(NOT_APPLICABLE):
         excused = set()
     return [name for name in SIX_FACTS if name not in excused or facts.get(name)]
 
@@ -146,7 +149,8 @@ def missing_facts(facts: Mapping[str, Any]) -> list[str]:
 
 def completeness(facts: Mapping[str, Any]) -> float:
     """Known / applicable, 0 to 1."""
-    return 1 - len(missing_facts(facts)) / len(applicable_facts(facts))
+    applicable = applicable_facts(facts)
+    return sum(1 for name in applicable if facts.get(name)) / len(applicable)
 
 
 def _params(params: Any) -> dict[str, Any]:
@@ -208,17 +212,23 @@ def _check_text(value: Any, what: str) -> str:
     return value
 
 
+# Any mapping will do; asking for a plain one first spares nearly all the slower question.
+_OBJECTS = (dict, Mapping)
+
+
 def _check_depth(value: Any) -> None:
     """Level by level, so that the check itself needs no deep stack."""
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for item in level:
-            if isinstance(item, str) and "\0" in item:
-                raise InvalidFact(what="the record", reason="a text has a NUL character")
-            if isinstance(item, Mapping):
-                if any(not isinstance(key, str) or "\0" in key for key in item):
-                    raise InvalidFact(what="the record", reason="a key is not text, or has a NUL character")
+            if isinstance(item, str):
+                if "\0" in item:
+                    raise InvalidFact(what="the record", reason="a text has a NUL character")
+            elif isinstance(item, _OBJECTS):
+                for key in item:
+                    if not isinstance(key, str) or "\0" in key:
+                        raise InvalidFact(what="the record", reason="a key is not text, or has a NUL character")
                 deeper.extend(item.values())
             elif isinstance(item, list | tuple):
                 deeper.extend(item)
