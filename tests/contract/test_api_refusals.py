@@ -20,7 +20,7 @@ JSON = {"content-type": "application/json"}
 def here(door: Door) -> dict[str, Any]:
     """A model with two versions, the first under @champion, and one blob."""
     model = f"{unique('space')}/scorer"
-    file = door.send(b"weights")
+    file = door.send(unique("weights").encode())
     files = [file]
     for depth in (1, 2):
         body = {
@@ -120,7 +120,7 @@ def test_files_without_bytes(door: Door, here: dict[str, Any]) -> None:
     for model in (here["model"], f"{unique('space')}/new"):
         problem = refused(door, 400, "missing_blobs", "POST", f"models/{model}/versions", json=body)
         assert problem["fields"]["digests"] == [NOBODYS]
-    wrong = {"files": [{**here["file"], "size": 8}]}
+    wrong = {"files": [{**here["file"], "size": here["file"]["size"] + 1}]}
     refused(door, 400, "size_mismatch", "POST", f"models/{here['model']}/versions", json=wrong)
     negative = {"files": [{**here["file"], "size": -7}]}
     refused(door, 400, "invalid_manifest", "POST", f"models/{here['model']}/versions", json=negative)
@@ -525,6 +525,28 @@ def test_headers_that_prove_nothing(door: Door, header: str) -> None:
         assert answer.status_code == 401, answer.text
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["fix"]
+
+
+@pytest.mark.parametrize(
+    ("field", "most"), [("display_name", 200), ("email", 254)], ids=lambda value: str(value)
+)
+def test_what_accounts_say_of_themselves_is_short(door: Door, field: str, most: int) -> None:
+    """For who makes the account, and for the account itself."""
+    name = unique("ann")
+    made = {"name": name, field: "x" * most}
+    problem = refused(door, 400, "invalid_fact", "POST", "accounts", json={**made, field: "x" * (most + 1)})
+    assert f"at most {most} are allowed" in problem["detail"]
+    refused(door, 400, "invalid_request", "POST", "accounts", json={**made, field: "a\0b"})
+    assert door.call("POST", "accounts", json=made).status_code == 201
+    own = door.as_(door.call("POST", "tokens", json={"name": "t", "owner": name}).json()["token"])
+    refused(own, 400, "invalid_fact", "PATCH", f"accounts/{name}", json={field: "y" * (most + 1)})
+    assert own.get(f"accounts/{name}").json()[field] == "x" * most
+    assert own.call("PATCH", f"accounts/{name}", json={field: "y" * most}).json()[field] == "y" * most
+
+
+def test_names_of_tokens_are_short(door: Door) -> None:
+    refused(door, 400, "invalid_fact", "POST", "tokens", json={"name": "x" * 201})
+    assert door.call("POST", "tokens", json={"name": "x" * 200}).status_code == 201
 
 
 def test_anonymous_requests_are_told_to_sign_in(door: Door, here: dict[str, Any]) -> None:

@@ -326,6 +326,26 @@ def test_people_are_known_by_issuer_and_subject_alone(registry: Registry) -> Non
     assert other.id not in (first.id, second.id)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"name": "A" * 300, "email": "a" * 250 + "@x.test"}, ("A" * 200, None)),
+        ({"name": "A\0da", "email": "a\0@x.test"}, ("", None)),
+        ({"name": "\ud800", "email": "\ud800@x.test"}, ("", None)),
+        ({"name": 7, "email": ["a@x.test"]}, ("", None)),
+        ({"name": "Ada", "email": "ada@x.test"}, ("Ada", "ada@x.test")),
+    ],
+    ids=["long", "nul", "no text", "other types", "as it should be"],
+)
+def test_what_a_provider_says_of_people_is_kept_where_it_can_be(
+    registry: Registry, given: dict[str, Any], kept: tuple[str, str | None]
+) -> None:
+    """Nobody is kept out by a strange name; half an address would be a wrong one."""
+    ada = signed_in(registry, person(unique("s"), preferred_username=unique("ada"), **given))
+    row = registry.db.read(lambda tx: access.find_actor(tx, registry.root, ada.name))
+    assert (row.display_name, row.email) == kept
+
+
 def test_nobody_gets_in_uninvited_or_disabled(registry: Registry) -> None:
     closed = SignInSettings({}, create_accounts=False)
     assert refusal(lambda: signed_in(registry, person(unique("s")), closed)) is not None

@@ -223,7 +223,7 @@ async def create_token(call: Call) -> Any:
         return access.create_token(
             tx,
             call.actor,
-            name=body.name[:200],
+            name=body.name,
             owner=body.owner,
             permissions=body.permissions,
             namespace=body.namespace,

@@ -9,6 +9,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+MAX_DISPLAY_NAME_LENGTH = 200
+MAX_EMAIL_LENGTH = 254
+"""Of a whole address. Source: RFC 5321, 4.5.3.1.3, less the angle brackets."""
+
 
 class Role(enum.IntEnum):
     """In order: each role may do what the ones before it may."""

@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelyard.domain.actor import NEEDED_ROLE, READ_PERMISSIONS, Actor, Permission, Role, Visibility
+from modelyard.domain.actor import (
+    MAX_DISPLAY_NAME_LENGTH,
+    MAX_EMAIL_LENGTH,
+    NEEDED_ROLE,
+    READ_PERMISSIONS,
+    Actor,
+    Permission,
+    Role,
+    Visibility,
+)
 from modelyard.domain.errors import Denied, NotFound, TokenScopeTooNarrow, Unauthenticated
+from modelyard.domain.texts import check_text
+
+MAX_TOKEN_NAME_LENGTH = 200
+
+
+def check_display_name(value: str) -> str:
+    return check_text(value, "the display name", MAX_DISPLAY_NAME_LENGTH)
+
+
+def check_email(value: str) -> str:
+    return check_text(value, "the e-mail address", MAX_EMAIL_LENGTH)
+
+
+def check_token_name(value: str) -> str:
+    return check_text(value, "the name of the token", MAX_TOKEN_NAME_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def create_actor(
     is_admin: bool = False,
     default_namespace: str | None = None,
 ) -> ActorRow:
-    """A new user, service account or group. Raises AlreadyExists."""
+    """A new user, service account or group. Raises AlreadyExists, InvalidFact."""
     rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
     name = parse_actor_name(name)
     if default_namespace is not None:
@@ -123,8 +123,8 @@ def create_actor(
         tx,
         name=name,
         kind=kind,
-        display_name=display_name,
-        email=email,
+        display_name=rules.check_display_name(display_name),
+        email=None if email is None else rules.check_email(email),
         password_hash=password_hash,
         is_admin=is_admin,
         default_namespace=default_namespace,
@@ -163,16 +163,16 @@ class ActorEdit:
 def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> ActorRow:
     """Own display name, e-mail, password and default namespace; all else by an admin.
 
-    Raises Conflict when it would leave the server without an admin.
+    Raises InvalidFact; Conflict when it would leave the server without an admin.
     """
     target = _find_actor(tx, name)
     if target.id != actor.id or edit.is_admin is not None or edit.disabled is not None:
         rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
     values: dict[str, object] = {}
     if edit.display_name is not None:
-        values["display_name"] = edit.display_name
+        values["display_name"] = rules.check_display_name(edit.display_name)
     if edit.email is not None:
-        values["email"] = edit.email or None
+        values["email"] = rules.check_email(edit.email) or None
     if edit.default_namespace is not None:
         values["default_namespace"] = parse_namespace(edit.default_namespace)
     if edit.is_admin is not None:
@@ -291,7 +291,7 @@ def create_token(
         tx,
         token_hash=secrets.hash_secret(secret),
         actor_id=target.id if target else actor.id,
-        name=name,
+        name=rules.check_token_name(name),
         hint=secrets.hint(secret),
         permissions=None if wanted is None else dump_json(sorted(wanted)),
         namespace=parse_namespace(namespace) if namespace else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from modelyard.domain import texts
 from modelyard.domain.errors import Invalid, InvalidFact, InvalidName
 
 MAX_DESCRIPTION_LENGTH = 20_000
@@ -60,16 +61,8 @@ def check_against_policy(name: str, pattern: str | None, reserved: Iterable[str]
 
 
 def check_text(value: str, what: str, limit: int = MAX_DESCRIPTION_LENGTH) -> str:
-    """Raises InvalidFact for text that is too long or cannot be stored in every database."""
-    if len(value) > limit:
-        raise InvalidFact(what=what, reason=f"it has {len(value)} characters, at most {limit} are allowed")
-    if "\0" in value:
-        raise InvalidFact(what=what, reason="it has a NUL character")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidFact(what=what, reason="it is not valid Unicode") from None
-    return value
+    """As texts.check_text, with room for a description where nothing else is said."""
+    return texts.check_text(value, what, limit)
 
 
 def check_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelyard.domain.errors import IdTokenRefused, Invalid
+from modelyard.domain.actor import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
+from modelyard.domain.errors import IdTokenRefused, Invalid, InvalidFact
+from modelyard.domain.texts import check_text
 
 LEEWAY_SECONDS = 30
 LONGEST_TOKEN = 16 * 1024
@@ -205,3 +207,23 @@ def proposed_name(claims: Mapping[str, Any]) -> str:
             if made:
                 return made
     return "user"
+
+
+def display_name(claims: Mapping[str, Any]) -> str:
+    """What the provider calls the person, cut to what has room; empty where it is nothing to be stored."""
+    value = claims.get("name")
+    return _storable(value[:MAX_DISPLAY_NAME_LENGTH], MAX_DISPLAY_NAME_LENGTH) if isinstance(value, str) else ""
+
+
+def email(claims: Mapping[str, Any]) -> str | None:
+    """The person's address; None where it is nothing to be stored, since half an address is a wrong one."""
+    value = claims.get("email")
+    return _storable(value, MAX_EMAIL_LENGTH) or None if isinstance(value, str) else None
+
+
+def _storable(value: str, limit: int) -> str:
+    try:
+        return check_text(value, "the claim", limit)
+    except InvalidFact:
+        # Nobody is kept out because of how a provider writes their name.
+        return ""

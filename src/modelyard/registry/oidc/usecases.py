@@ -214,14 +214,12 @@ def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings
     if name is None:
         if not settings.create_accounts:
             raise SignInFailed()
-        email = claims.get("email")
-        display = claims.get("name")
         account_id = _new_account(
             tx,
             rules.proposed_name(claims),
             ActorKind.USER,
-            display[:200] if isinstance(display, str) else "",
-            email[:300] if isinstance(email, str) else None,
+            rules.display_name(claims),
+            rules.email(claims),
         )
         queries.insert_identity(tx, issuer, subject, account_id)
         made = access_queries.find_actor_by_id(tx, account_id)
