@@ -17,6 +17,8 @@ from modelyard.registry.access.queries import model_role
 
 _p = sa.bindparam
 _CHUNK = 500
+OF_ONE_REQUEST = -1
+"""Stands for the size of an upload that is one request: nobody resumes it, so nobody may find it."""
 
 
 def chunked(values: list[Digest]) -> Iterable[list[Digest]]:

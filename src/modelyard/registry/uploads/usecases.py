@@ -56,8 +56,7 @@ def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, ma
     Raises TooLarge.
     """
     require_sender(actor)
-    if size_bytes > max_file_bytes:
-        raise TooLarge(what="the file", actual=size_bytes, limit=max_file_bytes, setting="max_file_bytes")
+    _refuse_too_large(size_bytes, max_file_bytes)
 
     def work(tx: Transaction) -> Upload:
         expires_at = tx.now + UPLOAD_LIFETIME
@@ -70,6 +69,11 @@ def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, ma
         return upload
 
     return db.write(work)
+
+
+def _refuse_too_large(size_bytes: int, max_file_bytes: int) -> None:
+    if size_bytes > max_file_bytes:
+        raise TooLarge(what="the file", actual=size_bytes, limit=max_file_bytes, setting="max_file_bytes")
 
 
 def find_upload(tx: Transaction, actor: Actor, upload_id: str) -> Upload:
@@ -120,8 +124,14 @@ def receive_blob(
     size_bytes: int | None,
     max_file_bytes: int,
 ) -> int:
-    """One request, one blob: for files small enough to send again. Returns the size that was counted."""
-    upload = start_upload(db, actor, digest, -1 if size_bytes is None else size_bytes, max_file_bytes)
+    """One request, one blob: for files small enough to send again. Returns the size that was counted.
+
+    The actor's open upload of the same bytes, and other requests with them, stay as they are.
+    """
+    require_sender(actor)
+    if size_bytes is not None:
+        _refuse_too_large(size_bytes, max_file_bytes)
+    upload = db.write(lambda tx: _start_request(tx, actor, digest))
     db.read(lambda tx: _refuse_collected(tx, digest))
     seen = _Seen(_limited(chunks, max_file_bytes))
     try:
@@ -132,6 +142,13 @@ def receive_blob(
     done = Upload(upload.id, upload.actor_id, digest, counted, upload.expires_at)
     db.write(lambda tx: _record_blob(tx, actor, done, scan=seen.scan(counted)))
     return counted
+
+
+def _start_request(tx: Transaction, actor: Actor, digest: Digest) -> Upload:
+    """The row that keeps the collector away during one request: its own, and found by no other."""
+    upload = Upload(uuid.uuid4().hex, actor.id, digest, queries.OF_ONE_REQUEST, tx.now + UPLOAD_LIFETIME)
+    queries.insert_upload(tx, upload)
+    return upload
 
 
 class _Seen:
