@@ -323,6 +323,7 @@ def test_a_recalled_version_is_not_pulled_pointed_at_or_promoted(crew: Team, fam
         lambda: file_of(crew, f"{crew.model}@champion"),
         lambda: db.write(lambda tx: versions.set_alias(tx, crew.contributor, ref, Alias("canary"))),
         lambda: crew.promote(ref.selector),
+        lambda: crew.explain(ref.selector),
     ):
         with pytest.raises(VersionRecalled, match="leaked labels"):
             attempt()
@@ -330,6 +331,7 @@ def test_a_recalled_version_is_not_pulled_pointed_at_or_promoted(crew: Team, fam
     assert view.version.recall is not None
     db.write(lambda tx: recalls.lift_recall(tx, crew.maintainer, ref, "was wrong"))
     assert file_of(crew, family["base"])
+    assert crew.explain(ref.selector).version.number == ref.selector
     assert [e["data"]["reason"] for e in told(crew, "version.recall_lifted")] == ["was wrong"]
 
 

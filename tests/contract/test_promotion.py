@@ -27,6 +27,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Alias, ModelName
 from modelyard.registry.audit import proofs
 from modelyard.registry.cards import usecases as cards
+from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.promotion import policies, reading, stages, usecases
 from modelyard.registry.promotion.replay import replay
@@ -174,6 +175,29 @@ def test_a_dry_run_says_the_same_and_writes_nothing(crew: Team) -> None:
     dry = crew.explain(number)
     assert crew.kinds() == before
     assert dry.verdict == crew.promote(number).verdict
+
+
+def test_a_dry_run_refuses_what_can_never_enter(crew: Team) -> None:
+    """As the promotion itself would: archived, deleted, in an archived model."""
+    crew.set_policy(policy())
+    db, name = crew.registry.db, ModelName.parse(crew.model)
+    archived, deleted, good = (crew.push() for _ in range(3))
+    db.write(lambda tx: versions.archive_version(tx, crew.owner, crew.ref(archived), archived=True))
+    db.write(lambda tx: versions.delete_version(tx, crew.owner, crew.ref(deleted)))
+
+    def refusals(number: int) -> set[str]:
+        found = set()
+        for attempt in (crew.explain, crew.promote):
+            with pytest.raises(ModelyardError) as caught:
+                attempt(number)
+            found.add(caught.value.code)
+        return found
+
+    assert refusals(archived) == {"version_archived"}
+    assert refusals(deleted) == {"version_deleted"}
+    assert crew.explain(good).verdict.allows
+    db.write(lambda tx: catalog.edit_model(tx, crew.owner, name, catalog.ModelEdit(archived=True)))
+    assert refusals(good) == {"model_archived"}
 
 
 def test_the_champion_is_compared_inside_the_decision(crew: Team) -> None:

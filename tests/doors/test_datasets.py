@@ -193,6 +193,7 @@ def test_the_command_line(each_server: RunningServer, client: Client, space: str
     run("recall", ref, code=2)
     assert "refuse" in run("recall", ref, "--reason", "bad")
     run("pull", ref, "--to", "there", code=1)
+    run("promote", ref, "staging", "--dry-run", code=1)
     assert "recalled (refuse): bad" in run("lineage", first, "--down")
     assert "in use again" in run("recall", ref, "--lift")
 

@@ -182,9 +182,14 @@ def find_model(
 def find_open_model(tx: Transaction, actor: Actor, name: ModelName, permission: Permission) -> Model:
     """As find_model, for a change. Raises ModelArchived."""
     found = find_model(tx, actor, name, permission)
-    if found.archived_at is not None:
-        raise ModelArchived(model=str(found.name))
+    refuse_archived(found)
     return found
+
+
+def refuse_archived(model: Model) -> None:
+    """Raises ModelArchived."""
+    if model.archived_at is not None:
+        raise ModelArchived(model=str(model.name))
 
 
 def create_model(
@@ -256,8 +261,7 @@ def ensure_model(tx: Transaction, actor: Actor, settings: CatalogSettings, name:
     found = queries.find_model(tx, actor, name)
     if found is not None and found.deleted_at is None:
         access.check(actor, Permission.VERSION_REGISTER, found.place, lambda: ModelNotFound(model=str(name)))
-        if found.archived_at is not None:
-            raise ModelArchived(model=str(found.name))
+        refuse_archived(found)
         return found
     if queries.find_namespace(tx, actor, name.namespace) is None:
         ensure_namespace(tx, actor, settings, name.namespace, Permission.VERSION_REGISTER)

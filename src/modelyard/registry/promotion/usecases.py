@@ -42,7 +42,6 @@ from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilte
 from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import find_version
 
@@ -84,10 +83,14 @@ class Attempt:
 
 
 def explain(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
-    """The verdict that `promote` would give now; nothing is written and no right but reading is needed."""
+    """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
+
+    What can enter no stage at all is refused as there: archived, deleted, recalled, held or not scanned yet.
+    """
     model, version = find_version(tx, actor, wish.ref)
-    refuse_held(model, version)
+    catalog.refuse_archived(model)
     case = find_case(tx, model, version, wish.stage)
+    check_ready(model, version)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
     verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name, evaluator))
     return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
