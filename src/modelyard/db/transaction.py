@@ -33,10 +33,26 @@ def to_moment(when: datetime) -> int:
     return round(when.timestamp() * MICROSECONDS)
 
 
+_MINUTE = 60 * MICROSECONDS
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+
+
 @lru_cache(1024)
 def time_text(moment: int) -> str:
-    """RFC 3339 in UTC."""
-    return to_datetime(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """RFC 3339 in UTC.
+
+    Put together by hand: a page of a list shows hundreds of times, and datetime takes three times as long.
+    """
+    day, rest = divmod(moment, 24 * 60 * _MINUTE)
+    minute, rest = divmod(rest, _MINUTE)
+    digits = f"{rest:08}"
+    return f"{_date_text(day)}{_MINUTES[minute]}{digits[:2]}.{digits[2:]}Z"
+
+
+@lru_cache(4096)
+def _date_text(day: int) -> str:
+    """day: since 1970."""
+    return to_datetime(day * 24 * 60 * _MINUTE).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
@@ -16,8 +17,7 @@ from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import alias_queries
 
 
-@dataclass(frozen=True, slots=True)
-class FoundModel:
+class FoundModel(msgspec.Struct, frozen=True):
     """A model with what a list shows of it."""
 
     model: Model

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, alias_moves, aliases, versions
 from modelyard.db.transaction import Transaction
@@ -62,16 +63,18 @@ def list_aliases(tx: Transaction, model_id: int) -> list[AliasRow]:
     return [AliasRow(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
 
 
+_LIST_ALIASES_OF = Statement(
+    sa.select(aliases.c.model_id, aliases.c.alias, versions.c.number)
+    .join(versions, versions.c.id == aliases.c.version_id)
+    .where(is_among(aliases.c.model_id, "model_ids"))
+    .order_by(aliases.c.model_id, aliases.c.alias)
+)
+
+
 def list_aliases_of(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
     """model id → (alias, version number)."""
-    query = (
-        sa.select(aliases.c.model_id, aliases.c.alias, versions.c.number)
-        .join(versions, versions.c.id == aliases.c.version_id)
-        .where(aliases.c.model_id.in_(list(model_ids)))
-        .order_by(aliases.c.model_id, aliases.c.alias)
-    )
     found: dict[int, list[tuple[str, int]]] = {}
-    for model_id, alias, number in tx.rows(query):
+    for model_id, alias, number in tx.all(_LIST_ALIASES_OF, model_ids=ids_text(model_ids)):
         found.setdefault(model_id, []).append((alias, number))
     return found
 

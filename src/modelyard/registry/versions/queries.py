@@ -556,9 +556,9 @@ def list_versions(
 
 
 def metric_is(
-    version_id: sa.ColumnElement[int], name: str, comparison: str, bound: float
+    version_id: sa.ColumnElement[int], name: Any, comparison: str, bound: Any
 ) -> sa.ColumnElement[bool]:
-    """comparison: one of < <= > >= =."""
+    """comparison: one of < <= > >= =. name, bound: values or parameters."""
     value = version_metrics.c.value
     test = {
         "<": value < bound,

@@ -1,0 +1,210 @@
+"""Each form of search is written once: what one search asks with must never answer another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from modelyard.db.lists import ids_text, is_among
+from modelyard.db.statement import Statement
+from modelyard.db.tables import models
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import ANONYMOUS, Actor, Role, Scope, Visibility
+from modelyard.domain.names import ModelName
+from modelyard.registry.access import usecases as access
+from modelyard.registry.catalog import queries as catalog_queries
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.usecases import ModelEdit
+from modelyard.registry.search import usecases as search
+from modelyard.registry.search.rules import ModelSearch, parse_words
+from modelyard.registry.versions import alias_queries
+from tests.support.registry import Registry, unique
+
+
+def fill(registry: Registry, *names: str) -> str:
+    """A namespace of models; the n-th has owner n, tag and task n, metric f1 of n / 10 and alias a-n."""
+    namespace = unique("find")
+    for n, name in enumerate(names):
+        registry.register(
+            registry.root,
+            f"{namespace}/{name}",
+            facts={"metrics": {"f1": n / 10, "loss": n}},
+            aliases=(f"a-{n}",),
+        )
+        edit = ModelEdit(
+            description=f"Words of {name}",
+            tags={"kind": f"k{n}", "odd": str(n % 2)},
+            owners=[f"owner{n}"],
+            task=f"task{n}",
+        )
+        registry.db.write(
+            lambda tx, m=name, e=edit: catalog.edit_model(tx, registry.root, ModelName(namespace, m), e)
+        )
+    return namespace
+
+
+def names_of(
+    registry: Registry,
+    actor: Actor,
+    wanted: ModelSearch,
+    before: tuple[int, int] | None = None,
+    limit: int = 50,
+) -> list[str]:
+    found = registry.db.read(lambda tx: search.search_models(tx, actor, wanted, before, limit))
+    if before is None and limit == 50:
+        assert registry.db.read(lambda tx: search.count_models(tx, actor, wanted)) == len(found)
+    return [each.model.name.name for each in found]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda n: {"owner": f"owner{n}"},
+        lambda n: {"task": f"task{n}"},
+        lambda n: {"alias": f"a-{n}"},
+        lambda n: {"words": parse_words(f"words m{n}")},
+        lambda n: {"tags": (("kind", f"k{n}"),)},
+        lambda n: {"tags": (("kind", f"k{n}"), ("odd", None))},
+        lambda n: {"tags": (("odd", None), ("kind", f"k{n}"))},
+        lambda n: {"metrics": (("f1", "=", n / 10),)},
+        lambda n: {"metrics": (("f1", ">=", n / 10), ("loss", "<=", float(n)))},
+        lambda n: {"metrics": (("loss", "<", n + 0.5), ("f1", ">", n / 10 - 0.05))},
+        lambda n: {"owner": f"owner{n}", "task": f"task{n}", "words": parse_words(f"m{n}")},
+    ],
+)
+def test_the_same_form_with_other_values_finds_other_models(registry: Registry, asked: Any) -> None:
+    namespace, other = fill(registry, "m0", "m1", "m2"), fill(registry, "m0", "m1")
+    for n in range(3):
+        assert names_of(registry, registry.root, ModelSearch(namespace=namespace, **asked(n))) == [f"m{n}"]
+    assert names_of(registry, registry.root, ModelSearch(namespace=other, **asked(2))) == []
+    assert names_of(registry, registry.root, ModelSearch(namespace=other, **asked(1))) == ["m1"]
+
+
+def test_conditions_that_no_model_meets_together(registry: Registry) -> None:
+    namespace = fill(registry, "m0", "m1", "m2")
+    for asked in (
+        {"owner": "owner0", "task": "task1"},
+        {"tags": (("kind", "k0"), ("odd", "1"))},
+        {"tags": (("kind", None), ("colour", None))},
+        {"metrics": (("f1", ">", 0.05), ("loss", "<", 0.5))},
+        {"framework": "onnx"},
+        {"licence": "mit"},
+    ):
+        assert names_of(registry, registry.root, ModelSearch(namespace=namespace, **asked)) == []
+
+
+def test_pages_of_one_form_go_on_where_each_was_cut(registry: Registry) -> None:
+    namespace = fill(registry, "m0", "m1", "m2", "m3")
+    wanted = ModelSearch(namespace=namespace, tags=(("kind", None),))
+    found = registry.db.read(lambda tx: search.search_models(tx, registry.root, wanted, None, 50))
+    assert [each.model.name.name for each in found] == ["m3", "m2", "m1", "m0"]
+    for n, each in enumerate(found):
+        last = (each.model.updated_at, each.model.id)
+        assert names_of(registry, registry.root, wanted, last, 2) == ["m3", "m2", "m1", "m0"][n + 1 : n + 3]
+
+
+def test_nobody_finds_by_the_rights_of_who_asked_before(registry: Registry) -> None:
+    namespace = fill(registry, "open", "ours", "mine")
+    member, guest, stranger = registry.user(), registry.user(), registry.user()
+
+    def work(tx: Transaction) -> None:
+        for name, visibility in (("open", Visibility.PUBLIC), ("ours", Visibility.SIGNED_IN)):
+            edit = ModelEdit(visibility=visibility)
+            catalog.edit_model(tx, registry.root, ModelName(namespace, name), edit)
+        whole = catalog.namespace_holding(tx, registry.root, namespace)
+        access.grant_role(tx, registry.root, whole, member.name, Role.READER)
+        one = catalog.model_holding(tx, registry.root, ModelName(namespace, "mine"))
+        access.grant_role(tx, registry.root, one, guest.name, Role.CONTRIBUTOR)
+
+    registry.db.write(work)
+    wanted = ModelSearch(namespace=namespace)
+    everything, known = {"open", "ours", "mine"}, {"open", "ours"}
+    # Twice and in both orders: the second time the form is known.
+    turns = [(registry.root, everything), (member, everything), (guest, everything), (stranger, known)]
+    turns += [(ANONYMOUS, {"open"})]
+    for actor, seen in (*turns, *reversed(turns)):
+        assert set(names_of(registry, actor, wanted)) == seen
+    roles = {
+        actor.name: {
+            each.model.name.name: each.model.role
+            for each in registry.db.read(lambda tx, a=actor: search.search_models(tx, a, wanted, None, 50))
+        }
+        for actor in (member, guest, stranger)
+    }
+    assert roles[member.name] == dict.fromkeys(everything, Role.READER)
+    assert roles[guest.name] == {"open": Role.NONE, "ours": Role.NONE, "mine": Role.CONTRIBUTOR}
+    assert roles[stranger.name] == dict.fromkeys(known, Role.NONE)
+
+
+def test_each_token_stays_in_its_own_scope(registry: Registry) -> None:
+    first, second = fill(registry, "m0", "m1"), fill(registry, "m0", "m1")
+    for namespace in (first, second, first):
+        inside = replace(registry.root, scope=Scope(namespace=namespace))
+        found = registry.db.read(lambda tx, a=inside: search.search_models(tx, a, ModelSearch(), None, 50))
+        assert {str(each.model.name) for each in found} == {f"{namespace}/m0", f"{namespace}/m1"}
+        for name in ("m0", "m1"):
+            one = replace(registry.root, scope=Scope(namespace=namespace, model=name))
+            assert names_of(registry, one, ModelSearch()) == [name]
+
+
+def test_details_belong_to_their_models(registry: Registry) -> None:
+    namespace = fill(registry, "m0", "m1", "m2")
+    found = registry.db.read(
+        lambda tx: search.search_models(tx, registry.root, ModelSearch(namespace=namespace), None, 50)
+    )
+    shown = {each.model.name.name: (each.tags, each.owners, each.aliases) for each in found}
+    assert shown == {
+        f"m{n}": ({"kind": f"k{n}", "odd": str(n % 2)}, [f"owner{n}"], [(f"a-{n}", 1)]) for n in range(3)
+    }
+
+
+# --- lists of ids ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_list_of_ids_chooses_these_rows(registry: Registry, count: int) -> None:
+    fill(registry, "m0", "m1", "m2", "m3")
+    statement = Statement(sa.select(models.c.id).where(is_among(models.c.id, "ids")).order_by(models.c.id))
+    every = registry.db.read(lambda tx: [row[0] for row in tx.rows(sa.select(models.c.id))])
+    asked = sorted(every, reverse=True)[:count]
+    found = registry.db.read(lambda tx: [row[0] for row in tx.all(statement, ids=ids_text([*asked, 10**15]))])
+    assert found == sorted(asked)
+    assert registry.db.read(lambda tx: tx.all(statement, ids=ids_text([]))) == []
+
+
+def test_details_are_looked_up_and_not_searched_for(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(registry, "m0", "m1")
+    run: list[tuple[str, Any]] = []
+    plain = Transaction.run
+
+    def noted(tx: Transaction, statement: Statement, **parameters: Any) -> Any:
+        run.append(statement.prepare(tx.connection.dialect, parameters))
+        return plain(tx, statement, **parameters)
+
+    def work(tx: Transaction) -> list[str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(Transaction, "run", noted)
+            for read in (catalog_queries.list_tags, catalog_queries.list_owners, alias_queries.list_aliases_of):
+                read(tx, [1, 2])
+        driver: Any = tx.connection.connection.driver_connection
+        cursor = driver.cursor()
+        if tx.is_sqlite:
+            return [
+                " ".join(str(r[3]) for r in cursor.execute(f"EXPLAIN QUERY PLAN {sql}", v)) for sql, v in run
+            ]
+        # A small table is read whole unless that is forbidden; the question is whether an index could serve.
+        cursor.execute("SET enable_seqscan = off")
+        try:
+            return [" ".join(r[0] for r in cursor.execute(f"EXPLAIN {sql}", v).fetchall()) for sql, v in run]
+        finally:
+            cursor.execute("RESET enable_seqscan")
+
+    plans = registry.db.read(work)
+    assert len(plans) == 3
+    for plan in plans:
+        assert "(model_id=?)" in plan or "Index Cond: (model_id = ANY" in plan, plan
