@@ -26,7 +26,7 @@ from modelyard.domain.errors import (
     Unauthenticated,
 )
 from modelyard.domain.events import NamespaceCreated
-from modelyard.domain.merkle import Frontier, leaf_hash
+from modelyard.domain.merkle import Frontier, leaf_hash, node_place
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit import proofs
@@ -165,7 +165,7 @@ def test_an_edited_stored_hash_is_found_by_the_server_and_harms_no_export(
     own: Registry, tmp_path: Path
 ) -> None:
     zeros = "zeroblob(32)" if own.db.is_sqlite else "decode(repeat('00', 32), 'hex')"
-    tamper(own.db, f"UPDATE event_nodes SET hash = {zeros} WHERE level = 0 AND position = 12")
+    tamper(own.db, f"UPDATE event_nodes SET hash = {zeros} WHERE place = {node_place(0, 12)}")
     assert verify_log(export(own, tmp_path / "log")).ok
     assert check(own).damage[0].seq == 12
 
@@ -228,8 +228,8 @@ def rewrite_everything(db: Database) -> None:
         for (body,) in connection.execute(sa.text("SELECT body FROM events ORDER BY seq")).all():
             for node in tree.append(leaf_hash(body.encode())):
                 connection.execute(
-                    sa.text("INSERT INTO event_nodes VALUES (:l, :p, :h)"),
-                    {"l": node.level, "p": node.position, "h": node.hash},
+                    sa.text("INSERT INTO event_nodes VALUES (:p, :h)"),
+                    {"p": node_place(node.level, node.position), "h": node.hash},
                 )
         connection.execute(sa.text("UPDATE event_head SET peaks = :p"), {"p": tree.to_text()})
 
@@ -252,7 +252,7 @@ def test_the_guards_refuse_mistakes(own: Registry) -> None:
     for statement in (
         "UPDATE events SET actor = 'eve' WHERE seq = 1",
         "DELETE FROM events WHERE seq = 1",
-        "UPDATE event_nodes SET level = 9",
+        "UPDATE event_nodes SET place = 9",
         "DELETE FROM event_nodes",
     ):
         with (

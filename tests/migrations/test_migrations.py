@@ -12,6 +12,7 @@ from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.tables import metadata
 from modelyard.domain.errors import Conflict
+from modelyard.domain.merkle import Frontier, leaf_hash
 
 
 def describe(db: Database) -> dict[str, Any]:
@@ -65,6 +66,62 @@ def test_the_newest_migration_is_the_head_that_a_fresh_database_gets() -> None:
 def test_every_table_is_migrated(fresh_url: str) -> None:
     db = migrated(fresh_url)
     assert set(metadata.tables) <= set(describe(db))
+    db.close()
+
+
+def old_log(db: Database, bodies: list[str], lost: tuple[int, int] | None = None) -> None:
+    """A database at revision 0009 whose log holds these events. lost: the node (level, position) to leave out."""
+    tree = Frontier()
+    with db.connect_for_migration() as connection:
+        schema.create_at(connection, "0009")
+        for seq, body in enumerate(bodies):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO events (seq, at, kind, actor_id, actor, body)"
+                    " VALUES (:seq, :seq, 'x', 1, 'ada', :body)"
+                ),
+                {"seq": seq, "body": body},
+            )
+            nodes = [n for n in tree.append(leaf_hash(body.encode())) if (n.level, n.position) != lost]
+            for node in nodes:
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO event_nodes (level, position, hash) VALUES (:level, :position, :hash)"
+                    ),
+                    node._asdict(),
+                )
+        connection.execute(
+            sa.text("UPDATE event_head SET size = :size, peaks = :peaks"),
+            {"size": tree.size, "peaks": tree.to_text()},
+        )
+
+
+def test_the_log_is_kept_when_its_rows_are_put_in_order(fresh_url: str) -> None:
+    bodies = [f"event {n}" for n in range(2_100)]
+    db = Database(fresh_url)
+    old_log(db, bodies)
+    schema.ensure_schema(db)
+    growing = Frontier()
+    nodes = [node.hash for body in bodies for node in growing.append(leaf_hash(body.encode()))]
+    with db.connect_for_migration() as connection:
+        stored = connection.execute(sa.text("SELECT place, hash FROM event_nodes ORDER BY place")).all()
+        assert [(place, bytes(value)) for place, value in stored] == list(enumerate(nodes))
+        events = connection.execute(sa.text("SELECT seq, actor, body FROM events ORDER BY seq")).all()
+        assert [tuple(row) for row in events] == [(n, "ada", body) for n, body in enumerate(bodies)]
+    for verb in ("UPDATE events SET actor = 'eve'", "DELETE FROM event_nodes"):
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), db.connect_for_migration() as connection:
+            connection.execute(sa.text(verb))
+    db.close()
+
+
+def test_a_log_that_lacks_a_node_is_not_migrated_and_left_as_it_is(fresh_url: str) -> None:
+    db = Database(fresh_url)
+    old_log(db, ["a", "b", "c"], lost=(0, 1))
+    with pytest.raises(RuntimeError, match="lacks node 1"):
+        schema.ensure_schema(db)
+    with db.connect_for_migration() as connection:
+        assert schema.stored_revision(connection) == "0009"
+        assert connection.execute(sa.text("SELECT count(*) FROM event_nodes WHERE level = 0")).scalar_one() == 2
     db.close()
 
 

@@ -16,7 +16,7 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import event_head, event_nodes, events
 from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.errors import LogDamaged
-from modelyard.domain.merkle import Frontier, Node, leaf_hash
+from modelyard.domain.merkle import Frontier, leaf_hash, node_count
 
 _p = sa.bindparam
 
@@ -46,7 +46,8 @@ def lock_head(connection: sa.Connection) -> Frontier:
 def store_events(connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent]) -> None:
     """Append `pending` to the tree that `lock_head` gave, which grows with it."""
     rows: list[dict[str, Any]] = []
-    nodes: list[Node] = []
+    first_place = node_count(head.size)
+    hashes: list[bytes] = []
     for item in pending:
         seq = head.size
         body = item.body(seq)
@@ -63,12 +64,10 @@ def store_events(connection: sa.Connection, head: Frontier, pending: Sequence[Pe
                 "body": body,
             }
         )
-        nodes.extend(head.append(leaf_hash(body.encode())))
+        hashes.extend(node.hash for node in head.append(leaf_hash(body.encode())))
     tx = Transaction(connection, 0)
     tx.run_many(_INSERT_EVENT, rows)
-    tx.run_many(_INSERT_NODE, node_rows(nodes))
+    tx.run_many(
+        _INSERT_NODE, [{"place": place, "hash": found} for place, found in enumerate(hashes, first_place)]
+    )
     tx.run(_MOVE_HEAD, new_size=head.size, new_peaks=head.to_text())
-
-
-def node_rows(nodes: Sequence[Node]) -> list[dict[str, Any]]:
-    return [{"level": level, "position": index, "hash": found} for level, index, found in nodes]

@@ -23,6 +23,21 @@ class Node(NamedTuple):
     hash: bytes
 
 
+def node_count(size: int) -> int:
+    """How many nodes a tree of `size` leaves has."""
+    return 2 * size - size.bit_count()
+
+
+def node_place(level: int, position: int) -> int:
+    """The number, from 0, of a node in the order in which nodes become complete: a leaf, then those above it.
+
+    The nodes that leaves `start` to before `end` complete have the places node_count(start) to before
+    node_count(end).
+    """
+    last_leaf = (position + 1 << level) - 1
+    return node_count(last_leaf) + level
+
+
 def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 

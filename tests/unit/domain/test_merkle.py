@@ -17,7 +17,9 @@ from modelyard.domain.merkle import (
     is_consistent,
     leaf_hash,
     make_proof,
+    node_count,
     node_hash,
+    node_place,
     perfect_nodes,
 )
 
@@ -173,3 +175,10 @@ def test_perfect_nodes_cover_their_range() -> None:
     for size in range(1, MOST + 1):
         covered = [leaf for level, i in perfect_nodes((0, size)) for leaf in range(i << level, i + 1 << level)]
         assert covered == list(range(size))
+
+
+def test_places_number_the_nodes_as_they_become_complete() -> None:
+    growing = Frontier()
+    made = [node for leaf in LEAVES for node in growing.append(leaf)]
+    assert [node_place(level, position) for level, position, _ in made] == list(range(len(made)))
+    assert [node_count(size) for size in (0, 1, 2, 3, 4, MOST)] == [0, 1, 3, 4, 7, len(made)]

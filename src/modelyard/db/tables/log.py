@@ -11,7 +11,7 @@ events = sa.Table(
     "events",
     metadata,
     # 0, 1, 2, … without a gap, in the order of commit.
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("seq", BigId, primary_key=True, autoincrement=False),
     moment("at"),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("actor_id", BigId, nullable=False),
@@ -27,14 +27,13 @@ events = sa.Table(
     sa.Index("ix_events_kind_seq", "kind", "seq"),
 )
 
-# The Merkle tree over the bodies of the events: its perfect subtrees (domain/merkle.py). Level 0 are leaves.
+# The Merkle tree over the bodies of the events: its perfect subtrees, in the order in which they became complete
+# (`node_place` in domain/merkle.py), so that a commit writes at the end of the table and nowhere else.
 event_nodes = sa.Table(
     "event_nodes",
     metadata,
-    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("place", BigId, primary_key=True, autoincrement=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 # One row. Whoever writes locks it first: commits are in one order, and events have no gaps.

@@ -149,18 +149,20 @@ def _whole(db: Database, size: int) -> Iterator[bytes]:
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
         bodies = dict(db.read(lambda tx, s=start, e=end: queries.list_bodies(tx, s, e)))  # type: ignore[misc]
-        hashes = db.read(lambda tx, s=start, e=end: queries.list_hashes(tx, 0, s, e))  # type: ignore[misc]
+        nodes = db.read(lambda tx, s=start, e=end: queries.list_nodes(tx, s, e))  # type: ignore[misc]
         for first in range(start, end, TILE_LEAVES):
             block = range(first, min(first + TILE_LEAVES, end))
             lines = [bodies[seq].encode() + b"\n" for seq in block if seq in bodies]
-            lines.append(tile_line(0, first // TILE_LEAVES, b"".join(hashes.get(seq, b"") for seq in block)))
+            lines.append(
+                tile_line(0, first // TILE_LEAVES, b"".join(nodes.get((0, seq), b"") for seq in block))
+            )
             yield b"".join(lines)
     level, entries = 1, size // TILE_LEAVES
     while entries:
         for first in range(0, entries, TILE_LEAVES):
-            end = min(first + TILE_LEAVES, entries)
-            found = db.read(lambda tx, v=8 * level, s=first, e=end: queries.list_hashes(tx, v, s, e))  # type: ignore[misc]
-            yield tile_line(level, first // TILE_LEAVES, b"".join(found.get(i, b"") for i in range(first, end)))
+            wanted = [(8 * level, i) for i in range(first, min(first + TILE_LEAVES, entries))]
+            found = db.read(lambda tx, w=wanted: queries.find_nodes(tx, w))  # type: ignore[misc]
+            yield tile_line(level, first // TILE_LEAVES, b"".join(found.get(node, b"") for node in wanted))
         level, entries = level + 1, entries // TILE_LEAVES
 
 
@@ -254,14 +256,7 @@ def _check(db: Database, size: int, peaks: str) -> Iterator[CheckProgress]:
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
         rows = {row[0]: row for row in db.read(lambda tx, s=start, e=end: queries.list_rows(tx, s, e))}  # type: ignore[misc]
-        stored: dict[tuple[int, int], bytes] = {}
-        level = 0
-        while end >> level:
-            found = db.read(
-                lambda tx, v=level, s=start >> level, e=end >> level: queries.list_hashes(tx, v, s, e)  # type: ignore[misc]
-            )
-            stored.update({(level, position): value for position, value in found.items()})
-            level += 1
+        stored = db.read(lambda tx, s=start, e=end: queries.list_nodes(tx, s, e))  # type: ignore[misc]
         for seq in range(start, end):
             leaf = stored.get((0, seq), bytes(32))
             problem = _problem(rows.get(seq), leaf)

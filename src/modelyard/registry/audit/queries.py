@@ -21,6 +21,7 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
+from modelyard.domain.merkle import node_count, node_place
 from modelyard.domain.names import ModelName
 
 
@@ -103,13 +104,9 @@ _ROWS = Statement(
     .order_by(events.c.seq)
 )
 _NODES = Statement(
-    sa.select(event_nodes.c.position, event_nodes.c.hash)
-    .where(
-        event_nodes.c.level == sa.bindparam("level"),
-        event_nodes.c.position >= sa.bindparam("start"),
-        event_nodes.c.position < sa.bindparam("end"),
-    )
-    .order_by(event_nodes.c.position)
+    sa.select(event_nodes.c.place, event_nodes.c.hash)
+    .where(event_nodes.c.place >= sa.bindparam("start"), event_nodes.c.place < sa.bindparam("end"))
+    .order_by(event_nodes.c.place)
 )
 
 
@@ -129,23 +126,22 @@ def list_rows(tx: Transaction, start: int, end: int) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in tx.run(_ROWS, start=start, end=end)]
 
 
-def list_hashes(tx: Transaction, level: int, start: int, end: int) -> dict[int, bytes]:
-    """Stored nodes of one level by position."""
-    return {row[0]: bytes(row[1]) for row in tx.run(_NODES, level=level, start=start, end=end)}
+def list_nodes(tx: Transaction, start: int, end: int) -> dict[tuple[int, int], bytes]:
+    """Stored nodes that the leaves from `start` to before `end` completed, by (level, position)."""
+    places = {
+        node_place(level, leaf >> level): (level, leaf >> level)
+        for leaf in range(start, end)
+        for level in range((leaf ^ leaf + 1).bit_length())
+    }
+    found = tx.run(_NODES, start=node_count(start), end=node_count(end))
+    return {places[place]: bytes(value) for place, value in found}
 
 
 def find_nodes(tx: Transaction, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     """Stored nodes by (level, position)."""
-    found: dict[tuple[int, int], bytes] = {}
-    by_level: dict[int, list[int]] = {}
-    for level, position in wanted:
-        by_level.setdefault(level, []).append(position)
-    for level, positions in by_level.items():
-        query = sa.select(event_nodes.c.position, event_nodes.c.hash).where(
-            event_nodes.c.level == level, event_nodes.c.position.in_(positions)
-        )
-        found.update({(level, row[0]): bytes(row[1]) for row in tx.rows(query)})
-    return found
+    places = {node_place(level, position): (level, position) for level, position in wanted}
+    query = sa.select(event_nodes.c.place, event_nodes.c.hash).where(event_nodes.c.place.in_(list(places)))
+    return {places[place]: bytes(value) for place, value in tx.rows(query)}
 
 
 def find_first_beyond(tx: Transaction, size: int) -> int | None:
