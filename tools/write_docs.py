@@ -78,9 +78,10 @@ def api_page() -> str:
         "# HTTP API",
         "",
         "The whole description is at `/api/v1/openapi.json` (OpenAPI 3.1) of every server; this page lists it. Send the",
-        "token as `Authorization: Bearer …`. Lists take `limit` and `cursor`. Reads carry an ETag; `If-Match` guards a",
-        "change, `If-None-Match: *` a first one. A write with an `Idempotency-Key` may be sent again. `/metrics` speaks",
-        "Prometheus. Errors: [errors](errors.md).",
+        "token as `Authorization: Bearer …`. Lists take `limit` and `cursor`. Reads that say 304 below carry an ETag and",
+        "answer 304 without a body when `If-None-Match` names it. `If-Match` guards a change by the revision in the ETag",
+        '(`"3"` will do for `"3-1f0c9a2b77e1d4c8"`), `If-None-Match: *` a first one. A write with an `Idempotency-Key`',
+        "may be sent again. `/metrics` speaks Prometheus. Errors: [errors](errors.md).",
     ]
     tags: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
     for path, operations in document["paths"].items():
@@ -98,6 +99,8 @@ def api_page() -> str:
             query = ", ".join(f"`{p['name']}`" for p in operation["parameters"] if p["in"] == "query")
             body = _schema_of(operation.get("requestBody", {}).get("content", {}))
             status, answer = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
+            if "304" in operation["responses"]:
+                status += ", 304"
             answered = _schema_of(answer.get("content", {}))
             lines.append(
                 f"| `{method} {path}` | {operation['summary']} | {query} | {body} | {status} {answered} |".replace(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from modelyard.api import shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.names import Alias, Ref
@@ -30,11 +30,11 @@ async def list_aliases(call: Call) -> wire.AliasList:
     return wire.AliasList(items=[shapes.alias(model.name, row) for row in found])
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}", returns=wire.Alias)
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}", returns=wire.Alias, has_etag=True)
 async def show_alias(call: Call) -> Response:
-    """Where one alias stands; the ETag is its revision."""
+    """Where one alias stands; the ETag names its revision."""
     model, row = await call.point(lambda tx: versions.find_alias(tx, call.actor, call.model, _alias(call)))
-    return json_response(shapes.alias(model.name, row), headers={"etag": f'"{row.revision}"'})
+    return tagged(shapes.alias(model.name, row), row.revision)
 
 
 @table.route("PUT", "/api/v1/models/{namespace}/{name}/aliases/{alias}", body=wire.SetAlias, returns=wire.Alias)

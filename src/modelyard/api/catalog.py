@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from modelyard.api import shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response, revision_tag
+from modelyard.api.routing import Call, RouteTable, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Visibility
 from modelyard.domain.errors import Invalid
@@ -70,11 +70,11 @@ async def create_namespace(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("GET", "/api/v1/namespaces/{namespace}", returns=wire.Namespace)
+@table.route("GET", "/api/v1/namespaces/{namespace}", returns=wire.Namespace, has_etag=True)
 async def show_namespace(call: Call) -> Response:
     """One namespace."""
     found = await call.point(lambda tx: catalog.find_namespace(tx, call.actor, call.path["namespace"]))
-    return json_response(shapes.namespace(found, call.actor), headers={"etag": f'"{found.revision}"'})
+    return tagged(shapes.namespace(found, call.actor), found.revision)
 
 
 @table.route("PATCH", "/api/v1/namespaces/{namespace}", body=wire.EditNamespace, returns=wire.Namespace)
@@ -155,11 +155,11 @@ async def create_model(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}", returns=wire.Model)
+@table.route("GET", "/api/v1/models/{namespace}/{name}", returns=wire.Model, has_etag=True)
 async def show_model(call: Call) -> Response:
     """One model, by its name or an earlier one."""
     found = await call.point(lambda tx: search.show_model(tx, call.actor, call.model))
-    return json_response(shapes.model(found, call.actor), headers={"etag": f'"{found.model.revision}"'})
+    return tagged(shapes.model(found, call.actor), found.model.revision)
 
 
 @table.route("PATCH", "/api/v1/models/{namespace}/{name}", body=wire.EditModel, returns=wire.Model)

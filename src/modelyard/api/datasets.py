@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from modelyard.api import dataset_shapes as shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable
+from modelyard.api.routing import Call, RouteTable, is_seen
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import Invalid
 from modelyard.domain.profile import MEDIA_TYPE
@@ -96,19 +96,20 @@ async def show_dataset(call: Call) -> wire.ShownDataset:
     return shapes.shown(content, profile, uses)
 
 
-@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", returns=MEDIA_TYPE)
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", returns=MEDIA_TYPE, has_etag=True)
 async def get_profile(call: Call) -> Response:
     """The profile's bytes; the ETag is their digest."""
     services = call.services
     content = await call.point(lambda tx: _selected(call, tx))
     if content.profile is None:
         raise Invalid(reason=f"{content.reference} has no profile here", fix="Push the dataset with its rows")
-    if call.matches(f'"{content.profile}"'):
-        return Response(status_code=304, headers={"etag": f'"{content.profile}"'})
+    etag = f'"{content.profile}"'
+    if is_seen(call.request, etag):
+        return Response(status_code=304, headers={"etag": etag})
     data = await asyncio.get_running_loop().run_in_executor(
         services.transfers, datasets.read_profile_bytes, services.blobs, content.profile
     )
-    return Response(data, 200, {"etag": f'"{content.profile}"'}, MEDIA_TYPE)
+    return Response(data, 200, {"etag": etag}, MEDIA_TYPE)
 
 
 @table.route("GET", "/api/v1/dataset-drift", query=wire.DatasetPair, returns=wire.Drift)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from modelyard.api.routing import Call, RouteTable
+from modelyard.api.routing import Call, RouteTable, is_seen
 from modelyard.api.streams import from_thread
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import RangeNotSatisfiable
@@ -59,6 +59,7 @@ class _LocalFile(Response):
     "GET",
     "/api/v1/models/{namespace}/{name}/versions/{version}/files/{path:path}",
     returns="application/octet-stream",
+    has_etag=True,
 )
 async def get_file(call: Call) -> Response:
     """A file of a version; Range and If-None-Match are honoured, the ETag is the file's digest."""
@@ -66,22 +67,21 @@ async def get_file(call: Call) -> Response:
         lambda tx: versions.find_file(tx, call.actor, call.ref, call.request.path_params["path"])
     )
     headers = {"x-modelyard-version": str(version.number), "x-modelyard-digest": version.digest}
-    if call.matches(f'"{file.digest}"'):
-        return Response(status_code=304, headers={**headers, "etag": f'"{file.digest}"'})
     return await bytes_response(call.request, call.services, file, headers)
 
 
 async def bytes_response(request: Request, services: Services, file: File, headers: dict[str, str]) -> Response:
     """The bytes of a file that the caller was allowed to have, or what of them the request asks for.
 
-    Raises BlobNotFound, RangeNotSatisfiable.
+    304 when the caller has them. Raises BlobNotFound, RangeNotSatisfiable.
     """
+    etag = f'"{file.digest}"'
+    headers = {**headers, "etag": etag, "cache-control": "private, max-age=31536000, immutable"}
+    if is_seen(request, etag):
+        return Response(status_code=304, headers=headers)
     name = file.path.rsplit("/", 1)[-1]
-    headers = {
-        **headers,
-        "etag": f'"{file.digest}"',
+    headers |= {
         "accept-ranges": "bytes",
-        "cache-control": "private, max-age=31536000, immutable",
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}",
     }
     wanted = _wanted_range(request, file)

@@ -14,6 +14,7 @@ from modelyard.wire.base import Problem
 
 _PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 _REF = "#/components/schemas/{name}"
+_ETAG = {"ETag": {"schema": {"type": "string"}}}
 
 
 def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
@@ -100,6 +101,8 @@ def _parameters(
             {"name": name, "in": "query", "required": name in required, "schema": shape}
             for name, shape in schema["properties"].items()
         )
+    if spec.has_etag:
+        found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
     if spec.operation == "append_to_upload":
         found.append({"name": "Upload-Offset", "in": "header", "required": True, "schema": {"type": "integer"}})
     return found
@@ -117,6 +120,9 @@ def _responses(spec: RouteSpec, refs: dict[Any, dict[str, Any]]) -> dict[str, An
         schema = refs[spec.returns]
         success["content"] = {"application/json": {"schema": schema}}
     responses = {str(spec.status): success}
+    if spec.has_etag:
+        success["headers"] = _ETAG
+        responses["304"] = {"description": "The caller's copy is still the present one", "headers": _ETAG}
     if spec.operation == "register_version":
         responses["200"] = {**success, "description": "The same version exists already"}
     if spec.operation == "ready":

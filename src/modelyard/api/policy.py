@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from modelyard.api import promotion_shapes as shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.domain.names import parse_namespace
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
@@ -44,7 +44,7 @@ async def show_policy_example(call: Call) -> Response:
 async def _show(call: Call) -> Response:
     view = await call.read(lambda tx: policies.show_policy(tx, call.actor, *_of(call)))
     shown = shapes.policy(view)
-    return json_response(shown, headers={"etag": revision_tag(shown)})
+    return tagged(shown, shown.revision)
 
 
 async def _set(call: Call) -> Any:
@@ -121,9 +121,9 @@ async def _test(call: Call) -> wire.PolicyTest:
     )
 
 
-@table.route("GET", _NAMESPACE, returns=wire.Policy)
+@table.route("GET", _NAMESPACE, returns=wire.Policy, has_etag=True)
 async def show_namespace_policy(call: Call) -> Any:
-    """The policy of a namespace; the ETag is its number."""
+    """The policy of a namespace; the ETag names its number."""
     return await _show(call)
 
 
@@ -151,7 +151,7 @@ async def test_namespace_policy(call: Call) -> Any:
     return await _test(call)
 
 
-@table.route("GET", _MODEL, returns=wire.Policy)
+@table.route("GET", _MODEL, returns=wire.Policy, has_etag=True)
 async def show_model_policy(call: Call) -> Any:
     """What holds for a model: its own policy, its namespace's, and what both amount to."""
     return await _show(call)

@@ -7,6 +7,7 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,6 +57,8 @@ class RouteSpec:
     status: int = 200
     public: bool = False
     """Answers without a token."""
+    has_etag: bool = False
+    """Answers with an ETag, and with 304 to an If-None-Match that names it."""
 
     @property
     def summary(self) -> str:
@@ -127,19 +130,10 @@ class Call:
         match = headers.get("if-match")
         if match is None or match == "*":
             return None
-        try:
-            return int(match.removeprefix("W/").strip('"'))
-        except ValueError:
-            raise InvalidRequest(
-                reason=f"If-Match is {match[:60]!r}", fix='Send the ETag as it came, like "3"'
-            ) from None
-
-    def matches(self, etag: str) -> bool:
-        """Whether the caller's copy (If-None-Match) is still the present one."""
-        given = header(self.request, b"if-none-match")
-        if given is None:
-            return False
-        return etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
+        found = _REVISION_TAG.fullmatch(match)
+        if found is None:
+            raise InvalidRequest(reason=f"If-Match is {match[:60]!r}", fix='Send the ETag as it came, like "3"')
+        return int(found[1])
 
     # --- the database --------------------------------------------------------------------------
 
@@ -192,9 +186,25 @@ class Call:
         return hashlib.sha256(start + self.raw_body).hexdigest()
 
 
+# What a write answers with, or what a read does: the revision and a hash of all that was shown with it.
+_REVISION_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
+
+
 def revision_tag(value: Any) -> str:
-    """The ETag of what has a revision."""
+    """The ETag with which a write answers; If-Match takes it."""
     return f'"{value.revision}"'
+
+
+def is_seen(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the ETag: the caller's copy is still the present one.
+
+    Asked for every read that has an ETag, after its handler; a handler asks when the answer is costly to begin.
+    Source: RFC 9110, section 13.1.2, with the weak comparison.
+    """
+    given = header(request, b"if-none-match")
+    if given is None:
+        return False
+    return given.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
 
 
 _JSON_HEADERS = {"content-type": "application/json"}
@@ -219,6 +229,33 @@ class JsonBytes(Response):
 
 def json_response(value: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return JsonBytes(encode(value), status, headers)
+
+
+def tagged(value: msgspec.Struct, revision: int | None = None) -> JsonBytes:
+    """A read with an ETag that stands for every byte of it.
+
+    revision: what If-Match compares; alone it would not do, since a version also shows what is said about it
+    elsewhere (aliases, scan, recall), and a model what the caller may do.
+    """
+    body = encode(value)
+    tag = hashlib.blake2b(body, digest_size=8).hexdigest()
+    return JsonBytes(body, 200, {"etag": f'"{tag}"' if revision is None else f'"{revision}-{tag}"'})
+
+
+_KEPT_WITH_304 = (b"cache-control", b"etag")
+
+
+def _unless_seen(request: Request, response: Response) -> Response:
+    """The answer, or 304 in its place when the caller has the same already."""
+    if response.status_code != 200 or header(request, b"if-none-match") is None:
+        return response
+    kept = [(name, value) for name, value in response.raw_headers if name in _KEPT_WITH_304]
+    etag = dict(kept).get(b"etag")
+    if etag is None or not is_seen(request, etag.decode("latin-1")):
+        return response
+    seen = Response(status_code=304)
+    seen.raw_headers = kept
+    return seen
 
 
 def to_response(value: Any, status: int) -> Response:
@@ -391,7 +428,8 @@ class Endpoint:
             if spec.body is not None:
                 call.raw_body = await read_body(request, services.settings.max_request_bytes)
                 call.body = parse_body(call.raw_body, spec.body)
-            return to_response(await spec.handler(call), spec.status)
+            response = to_response(await spec.handler(call), spec.status)
+            return _unless_seen(request, response) if spec.has_etag else response
         except ModelyardError as error:
             return problem_response(error, request.scope["modelyard.request_id"])
 

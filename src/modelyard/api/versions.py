@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from modelyard.api import shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response, parse_time, revision_tag
+from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest
@@ -36,21 +36,17 @@ table = RouteTable("versions")
 NEWEST_WARNING = "this reference names no version, alias or digest, so what it means will change"
 
 
-@table.route("GET", "/api/v1/resolve", query=wire.ResolveQuery, returns=wire.Resolved)
+@table.route("GET", "/api/v1/resolve", query=wire.ResolveQuery, returns=wire.Resolved, has_etag=True)
 async def resolve(call: Call) -> Response:
     """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
     query, actor, services = call.query, call.actor, call.services
     asked = (actor.id, actor.token_id, query.ref, query.serving)
     remembered = services.resolved.find(asked)
-    if remembered is not None and not call.matches(remembered[0]):
-        return cast(Response, remembered[1])
+    if remembered is not None:
+        return cast(Response, remembered)
     generation = services.db.figures.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
-    marks = f"{'.d' if found.deprecation else ''}{'.q' if found.is_held else ''}{'.r' if found.recall else ''}"
-    etag = f'"{found.number}.{found.alias_revision or 0}{marks}"'
-    if call.matches(etag):
-        return Response(status_code=304, headers={"etag": etag})
     warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []
     reference = f"{found.model}:{found.number}"
     more = (
@@ -59,8 +55,8 @@ async def resolve(call: Call) -> Response:
         deprecation_warning(reference, found.deprecation),
     )
     warning = "; ".join([*warnings, *(words for words in more if words)]) or None
-    answer = json_response(shapes.resolved(found, warning), headers={"etag": etag})
-    services.resolved.keep(generation, asked, (etag, answer))
+    answer = tagged(shapes.resolved(found, warning))
+    services.resolved.keep(generation, asked, answer)
     return answer
 
 
@@ -136,11 +132,11 @@ async def list_versions(call: Call) -> wire.VersionPage:
     return wire.VersionPage(items=[shapes.version(view) for view in page], next_cursor=cursor)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}", returns=wire.Version)
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}", returns=wire.Version, has_etag=True)
 async def show_version(call: Call) -> Response:
     """One version, a deleted one too."""
     view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
-    return json_response(shapes.version(view), headers={"etag": f'"{view.version.revision}"'})
+    return tagged(shapes.version(view), view.version.revision)
 
 
 @table.route(
@@ -208,7 +204,10 @@ def _frozen(body: bytes, digest: str, media_type: str) -> Response:
 
 
 @table.route(
-    "GET", "/api/v1/models/{namespace}/{name}/versions/{version}/manifest", returns=MANIFEST_MEDIA_TYPE
+    "GET",
+    "/api/v1/models/{namespace}/{name}/versions/{version}/manifest",
+    returns=MANIFEST_MEDIA_TYPE,
+    has_etag=True,
 )
 async def show_manifest(call: Call) -> Response:
     """The manifest's canonical bytes; their sha256 is the version digest."""
@@ -216,7 +215,12 @@ async def show_manifest(call: Call) -> Response:
     return _frozen(body, version.digest, MANIFEST_MEDIA_TYPE)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/record", returns="application/json")
+@table.route(
+    "GET",
+    "/api/v1/models/{namespace}/{name}/versions/{version}/record",
+    returns="application/json",
+    has_etag=True,
+)
 async def show_record(call: Call) -> Response:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
     view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
