@@ -13,7 +13,7 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import models
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ANONYMOUS, Actor, Role, Scope, Visibility
-from modelyard.domain.names import ModelName
+from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import queries as catalog_queries
 from modelyard.registry.catalog import usecases as catalog
@@ -21,6 +21,8 @@ from modelyard.registry.catalog.usecases import ModelEdit
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_words
 from modelyard.registry.versions import alias_queries
+from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.usecases import VersionFilter
 from tests.support.registry import Registry, unique
 
 
@@ -159,6 +161,43 @@ def test_details_belong_to_their_models(registry: Registry) -> None:
     assert shown == {
         f"m{n}": ({"kind": f"k{n}", "odd": str(n % 2)}, [f"owner{n}"], [(f"a-{n}", 1)]) for n in range(3)
     }
+
+
+# --- pages of versions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda n: {"tags": {"kind": f"k{n}"}},
+        lambda n: {"tags": {"odd": str(n % 2), "kind": f"k{n}"}},
+        lambda n: {"metrics": (("f1", "=", n / 10),)},
+        lambda n: {"metrics": (("f1", "<=", n / 10), ("loss", ">", n - 0.5))},
+    ],
+)
+def test_pages_of_versions_by_one_form(registry: Registry, asked: Any) -> None:
+    first, second = f"{unique('find')}/scorer", f"{unique('find')}/scorer"
+    for model, count in ((first, 3), (second, 2)):
+        for n in range(count):
+            facts = {"metrics": {"f1": n / 10, "loss": n}}
+            registry.register(registry.root, model, facts=facts, tags={"kind": f"k{n}", "odd": str(n % 2)})
+
+    def numbers(model: str, chosen: VersionFilter, before: int | None = None) -> list[int]:
+        name = ModelName.parse(model)
+        found = registry.db.read(lambda tx: versions.list_versions(tx, registry.root, name, chosen, before, 50))
+        return [view.version.number for view in found]
+
+    for n in range(3):
+        chosen = VersionFilter(**asked(n))
+        assert numbers(first, chosen) == numbers(first, chosen, n + 2) == [n + 1]
+        assert numbers(first, chosen, n + 1) == []
+        assert numbers(second, chosen) == ([n + 1] if n < 2 else [])
+        assert numbers(first, VersionFilter(states=("archived",), **asked(n))) == []
+        assert numbers(first, VersionFilter(states=(), **asked(n))) == []
+    one = registry.root, ModelName.parse(first)
+    registry.db.write(lambda tx: versions.archive_version(tx, one[0], Ref(one[1], 2), archived=True))
+    for states, seen in ((("archived",), [2]), (("ready",), []), (("ready", "ready", "archived"), [2])):
+        assert numbers(first, VersionFilter(states=states, **asked(1))) == seen
 
 
 # --- lists of ids ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role
 from modelyard.registry.catalog.queries import MODEL_COLUMNS, Model, to_model
 from modelyard.registry.search.rules import ModelSearch
-from modelyard.registry.versions.queries import metric_is
+from modelyard.registry.versions.page_queries import metric_is
 
 _p = sa.bindparam
 _SEARCH = sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))

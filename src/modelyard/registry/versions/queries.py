@@ -1,4 +1,4 @@
-"""SQL of manifests and versions; that of aliases is in alias_queries.py."""
+"""SQL of manifests and versions; that of pages of versions is in page_queries.py, of aliases in alias_queries.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
+from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -34,10 +36,10 @@ from modelyard.registry.scan.rules import PENDING
 _p = sa.bindparam
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """A version without its files and its record's text."""
 
+    # No dataclass: a page makes a hundred of them, and a frozen dataclass takes fifteen times as long.
     id: int
     model_id: int
     number: int
@@ -70,7 +72,7 @@ class Version:
         return bool(self.quarantined) or self.scan == PENDING
 
 
-_VERSION = (
+VERSION_COLUMNS = (
     versions.c.id,
     versions.c.model_id,
     versions.c.number,
@@ -93,48 +95,49 @@ _VERSION = (
     versions.c.released,
     versions.c.recall,
 )
-_VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
+VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
 )
 
 
-def _version(row: Sequence[Any]) -> Version:
+def to_version(row: Sequence[Any]) -> Version:
+    """A row of VERSION_COLUMNS."""
     return Version(row[0], row[1], row[2], Digest(row[3]), Digest(row[4]), *row[5:])
 
 
 _BY_NUMBER = Statement(
-    sa.select(*_VERSION)
-    .select_from(_VERSIONS)
+    sa.select(*VERSION_COLUMNS)
+    .select_from(VERSIONS)
     .where(versions.c.model_id == _p("model_id"), versions.c.number == _p("number"))
 )
 _BY_DIGEST = Statement(
-    sa.select(*_VERSION)
-    .select_from(_VERSIONS)
+    sa.select(*VERSION_COLUMNS)
+    .select_from(VERSIONS)
     .where(versions.c.model_id == _p("model_id"), versions.c.digest == _p("digest"))
     .order_by(versions.c.number.desc())
     .limit(1)
 )
 _BY_ALIAS = Statement(
-    sa.select(*_VERSION)
-    .select_from(_VERSIONS.join(aliases, aliases.c.version_id == versions.c.id))
+    sa.select(*VERSION_COLUMNS)
+    .select_from(VERSIONS.join(aliases, aliases.c.version_id == versions.c.id))
     .where(aliases.c.model_id == _p("model_id"), aliases.c.alias == _p("alias"))
 )
 
 
 def find_by_number(tx: Transaction, model_id: int, number: int) -> Version | None:
     row = tx.one(_BY_NUMBER, model_id=model_id, number=number)
-    return _version(row) if row else None
+    return to_version(row) if row else None
 
 
 def find_by_digest(tx: Transaction, model_id: int, digest: Digest) -> Version | None:
     """The newest with these files."""
     row = tx.one(_BY_DIGEST, model_id=model_id, digest=digest)
-    return _version(row) if row else None
+    return to_version(row) if row else None
 
 
 def find_by_alias(tx: Transaction, model_id: int, alias: Alias) -> Version | None:
     row = tx.one(_BY_ALIAS, model_id=model_id, alias=alias)
-    return _version(row) if row else None
+    return to_version(row) if row else None
 
 
 # --- resolve: the hottest read ---------------------------------------------------------------------
@@ -520,56 +523,6 @@ def list_metrics(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[
 # --- reading ---------------------------------------------------------------------------------------
 
 
-def list_versions(
-    tx: Transaction,
-    model_id: int,
-    *,
-    before: int | None,
-    limit: int,
-    states: Sequence[str],
-    tags: Mapping[str, str],
-    metrics: Sequence[tuple[str, str, float]],
-) -> list[Version]:
-    """Newest first, numbers below `before`. metrics: (name, one of < <= > >= =, value)."""
-    chosen = sa.select(versions.c.id).where(versions.c.model_id == model_id, versions.c.state.in_(states))
-    if before is not None:
-        chosen = chosen.where(versions.c.number < before)
-    for key, value in tags.items():
-        chosen = chosen.where(
-            sa.exists().where(
-                version_tags.c.version_id == versions.c.id,
-                version_tags.c.key == key,
-                version_tags.c.value == value,
-            )
-        )
-    for name, comparison, bound in metrics:
-        chosen = chosen.where(metric_is(versions.c.id, name, comparison, bound))
-    # First the page of ids, then the joins: the planner would otherwise join everything and sort.
-    page = chosen.order_by(versions.c.number.desc()).limit(limit).subquery()
-    query = (
-        sa.select(*_VERSION)
-        .select_from(_VERSIONS)
-        .where(versions.c.id.in_(sa.select(page.c.id)))
-        .order_by(versions.c.number.desc())
-    )
-    return [_version(row) for row in tx.rows(query)]
-
-
-def metric_is(
-    version_id: sa.ColumnElement[int], name: Any, comparison: str, bound: Any
-) -> sa.ColumnElement[bool]:
-    """comparison: one of < <= > >= =. name, bound: values or parameters."""
-    value = version_metrics.c.value
-    test = {
-        "<": value < bound,
-        "<=": value <= bound,
-        ">": value > bound,
-        ">=": value >= bound,
-        "=": value == bound,
-    }[comparison]
-    return sa.exists().where(version_metrics.c.version_id == version_id, version_metrics.c.name == name, test)
-
-
 _MANIFEST_BODY = Statement(sa.select(manifests.c.body).where(manifests.c.id == _p("manifest_id")))
 
 
@@ -592,14 +545,16 @@ def find_file(tx: Transaction, manifest_id: int, path: str) -> tuple[Digest, int
     return (Digest(row[0]), row[1]) if row else None
 
 
+_LIST_TAGS = Statement(
+    sa.select(version_tags.c.version_id, version_tags.c.key, version_tags.c.value)
+    .where(is_among(version_tags.c.version_id, "version_ids"))
+    .order_by(version_tags.c.version_id, version_tags.c.key)
+)
+
+
 def list_tags(tx: Transaction, version_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-    query = (
-        sa.select(version_tags.c.version_id, version_tags.c.key, version_tags.c.value)
-        .where(version_tags.c.version_id.in_(list(version_ids)))
-        .order_by(version_tags.c.version_id, version_tags.c.key)
-    )
     found: dict[int, dict[str, str]] = {}
-    for version_id, key, value in tx.rows(query):
+    for version_id, key, value in tx.all(_LIST_TAGS, version_ids=ids_text(version_ids)):
         found.setdefault(version_id, {})[key] = value
     return found
 

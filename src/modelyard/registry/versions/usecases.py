@@ -37,7 +37,7 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.scan.rules import HELD_STATES
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.versions import alias_queries, queries
+from modelyard.registry.versions import alias_queries, page_queries, queries
 from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.held import append_quarantined, refuse_held
 from modelyard.registry.versions.holds import refuse_while_needed, release_parents
@@ -338,7 +338,7 @@ def list_versions(
 ) -> list[VersionView]:
     """Newest first, numbers below `before`."""
     model = catalog.find_model(tx, actor, name)
-    found = queries.list_versions(
+    found = page_queries.list_versions(
         tx,
         model.id,
         before=before,
@@ -516,7 +516,7 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
             dependents="the alias(es) " + ", ".join(f"@{a.alias} (version {a.number})" for a in pointing),
             remedy=f"Remove them first, for example: modelyard {_removal(model, pointing[0].alias)}",
         )
-    for version in queries.list_versions(
+    for version in page_queries.list_versions(
         tx, model.id, before=None, limit=1_000_000, states=[READY, ARCHIVED], tags={}, metrics=()
     ):
         _bury(tx, actor, model, version, reason)
