@@ -9,7 +9,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
 from modelyard.registry.access.queries import ActorRow, TokenRow
-from modelyard.registry.access.rules import role_at
+from modelyard.registry.access.rules import role_with
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.catalog.queries import Namespace
 from modelyard.registry.search.usecases import FoundModel
@@ -67,7 +67,7 @@ def namespace(found: Namespace, actor: Actor) -> catalog_wire.Namespace:
         reserved_names=list(found.reserved_names),
         created_at=time_text(found.created_at),
         revision=found.revision,
-        role=role_at(actor, found.place).word,
+        role=role_with(actor, found.role).word,
     )
 
 
@@ -90,7 +90,7 @@ def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
         created_at=time_text(row.created_at),
         updated_at=time_text(row.updated_at),
         revision=row.revision,
-        role=role_at(actor, row.place).word,
+        role=role_with(actor, row.role).word,
     )
 
 

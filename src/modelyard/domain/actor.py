@@ -26,7 +26,7 @@ class Role(enum.IntEnum):
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return self._name_.lower()
 
     @classmethod
     def from_word(cls, word: str) -> Role:

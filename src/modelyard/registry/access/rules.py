@@ -41,7 +41,7 @@ class Place:
     """None: the whole server."""
     model: str | None
     role: Role
-    """Held by grants, the actor's own or of a group; admin is added by `role_at`."""
+    """Held by grants, the actor's own or of a group; admin is added by `role_with`."""
     visibility: Visibility
 
     def __str__(self) -> str:
@@ -53,13 +53,14 @@ class Place:
 SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)
 
 
-def role_at(actor: Actor, place: Place) -> Role:
-    return Role.ADMIN if actor.is_admin else place.role
+def role_with(actor: Actor, held: Role) -> Role:
+    """held: by grants, at the place in question."""
+    return Role.ADMIN if actor.is_admin else held
 
 
 def holds(actor: Actor, permission: Permission, place: Place) -> bool:
     """Whether the actor's own rights include the permission, before its token narrows them."""
-    if role_at(actor, place) >= NEEDED_ROLE[permission]:
+    if role_with(actor, place.role) >= NEEDED_ROLE[permission]:
         return True
     if permission not in READ_PERMISSIONS:
         return False
