@@ -4,6 +4,8 @@ Its nodes were spread over the levels of the tree, so that every commit touched 
 the events' number was an index beside the table and is now the place in the table itself.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -128,5 +130,5 @@ def _big_id() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _rows(statement: str, **parameters: int) -> list[tuple[object, ...]]:
+def _rows(statement: str, **parameters: int) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in op.get_bind().execute(sa.text(statement), parameters)]
