@@ -96,6 +96,21 @@ def test_two_processes_worth_of_writers_keep_one_order(postgres_url: str) -> Non
     two.close()
 
 
+def test_connections_that_died_while_idle_are_nobody_s_trouble(postgres_url: str) -> None:
+    """As after a restart of the server, or a firewall that forgets idle connections."""
+    db, other = Database(postgres_url), Database(postgres_url)
+    ensure_schema(db)
+    db.write(lambda tx: note(tx, "before"))
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = current_database()"
+    ended = other.read(lambda tx: tx.rows(sa.text(end_all)))  # type: ignore[arg-type]
+    assert ended
+    assert db.write(lambda tx: note(tx, "after")) == "after"
+    assert {"before", "after"} <= keys(db)
+    assert [seq for seq, _ in logged(db)] == list(range(len(logged(db))))
+    db.close()
+    other.close()
+
+
 def test_reads_see_what_was_acknowledged(fresh: Database) -> None:
     seen: list[bool] = []
 

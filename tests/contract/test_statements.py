@@ -16,7 +16,7 @@ from tests.support.door import Door, digest_of
 from tests.support.registry import unique
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "architecture.md"
-_OF_THE_WRITER = ("BEGIN", "SAVEPOINT", "RELEASE")
+_OF_THE_WRITER = ("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT")
 
 
 class Counted:

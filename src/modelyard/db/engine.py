@@ -89,7 +89,7 @@ class Database:
         self.url = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.clock = clock
-        options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": 10}
+        options: dict[str, Any] = {}
         if self.is_sqlite:
             options["module"] = _sqlite_module()
             # The driver keeps the most used statements and lets new ones drive each other out once it is
@@ -99,25 +99,29 @@ class Database:
             options["connect_args"] = {"connect_timeout": 5}
             if not prepare_statements:
                 options["connect_args"]["prepare_threshold"] = None
-        self._reader = sa.create_engine(
+        # Whoever needs a transaction begins it with a statement: see `snapshot` and Batch.
+        self._engine = sa.create_engine(
             parsed,
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
             poolclass=sa.QueuePool,
-            pool_size=threads + 2,
+            pool_size=threads + 3,
+            max_overflow=0,
+            pool_timeout=10,
             **options,
         )
-        self._writer = sa.create_engine(parsed, poolclass=sa.QueuePool, pool_size=2, **options)
+        self._migrator = sa.create_engine(parsed, poolclass=sa.NullPool, **options)
         if self.is_sqlite:
-            sa.event.listen(self._reader, "connect", _set_up_sqlite)
-            sa.event.listen(self._writer, "connect", _set_up_sqlite)
-            sa.event.listen(self._writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+            sa.event.listen(self._engine, "connect", _set_up_sqlite)
+            sa.event.listen(self._migrator, "connect", _set_up_sqlite)
+            sa.event.listen(self._migrator, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
         self._pool = ThreadPoolExecutor(threads, "db-read")
         # Apart from the readers, so that no long read holds a commit up.
         self._commits = ThreadPoolExecutor(1, "db-commit")
         self._queue_limit = queue_limit
         self._write_lock = threading.Lock()
+        self._write_connection: sa.Connection | None = None
         self._thread_writer: ThreadWriter | None = None
         self._loop_writer: LoopWriter | None = None
         self._closed = False
@@ -138,7 +142,7 @@ class Database:
             return self._read_once(fn)
 
     def _read_once(self, fn: Callable[[Transaction], T]) -> T:
-        with driver_errors(), self._reader.connect() as connection:
+        with driver_errors(), self._engine.connect() as connection:
             try:
                 return fn(Transaction(connection, self.clock()))
             except sa.exc.DBAPIError as exc:
@@ -148,7 +152,7 @@ class Database:
 
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` so that all it reads is of one moment, whatever is written meanwhile."""
-        with driver_errors(), self._reader.connect() as connection:
+        with driver_errors(), self._engine.connect() as connection:
             begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
             connection.exec_driver_sql(begin)
             try:
@@ -165,7 +169,7 @@ class Database:
             return await self.aread(fn)
         connection = self._point_connection
         if connection is None:
-            connection = self._point_connection = self._reader.connect()
+            connection = self._point_connection = self._engine.connect()
         with driver_errors():
             return fn(Transaction(connection, self.clock()))
 
@@ -204,7 +208,32 @@ class Database:
         return self._thread_writer.submit(fn)
 
     def _open_batch(self) -> Batch:
-        return Batch(self._writer, self.clock, self.figures)
+        """The caller holds the lock of writing until the batch is committed or abandoned."""
+        was_open = self._write_connection is not None
+        try:
+            return self._begin_batch()
+        except sa.exc.DBAPIError as exc:
+            # The connection died since the last batch: nothing is lost, so nobody need hear of it.
+            if not (was_open and exc.connection_invalidated):
+                raise
+            return self._begin_batch()
+
+    def _begin_batch(self) -> Batch:
+        connection = self._write_connection
+        if connection is None:
+            connection = self._write_connection = self._engine.connect()
+        return Batch(connection, self.clock, self.figures, self._close_write_connection)
+
+    def _close_write_connection(self) -> None:
+        """The next batch opens another one: who failed with this one cannot know its state."""
+        connection, self._write_connection = self._write_connection, None
+        if connection is None:
+            return
+        try:
+            connection.invalidate()
+            connection.close()
+        except sa.exc.SQLAlchemyError as exc:
+            logger.warning("the connection of the writer did not close: %s", exc)
 
     # --- the whole -------------------------------------------------------------------------------
 
@@ -215,9 +244,8 @@ class Database:
     @contextmanager
     def connect_for_migration(self) -> Iterator[sa.Connection]:
         """A connection in a transaction that commits at the end; for schema changes only."""
-        with driver_errors(), self._writer.begin() as connection:
+        with driver_errors(), self._migrator.begin() as connection:
             yield connection
-        self._writer.dispose()
 
     def close(self) -> None:
         """Finish what is queued, then let go. Idempotent."""
@@ -228,8 +256,8 @@ class Database:
         self._commits.shutdown(wait=True)
         if self._point_connection is not None:
             self._point_connection.close()
-        self._reader.dispose()
-        self._writer.dispose()
+        self._close_write_connection()
+        self._engine.dispose()
 
 
 def seconds(amount: float) -> int:

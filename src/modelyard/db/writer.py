@@ -41,6 +41,11 @@ _LONGEST_TURN_SECONDS = 0.008
 _QUICK_COMMIT_SECONDS = 0.001
 """Commits that take less on average are not worth a thread."""
 _STOP = None
+_BEGIN = {
+    "sqlite": Statement(sa.text("BEGIN IMMEDIATE")),
+    "postgresql": Statement(sa.text("BEGIN")),
+}
+_COMMIT = Statement(sa.text("COMMIT"))
 _SAVEPOINT = Statement(sa.text("SAVEPOINT unit"))
 _RELEASE = Statement(sa.text("RELEASE SAVEPOINT unit"))
 _ROLL_BACK = Statement(sa.text("ROLLBACK TO SAVEPOINT unit"))
@@ -59,15 +64,27 @@ class WriterFigures:
 
 
 class Batch:
-    """One transaction of many changes."""
+    """One transaction of many changes.
 
-    def __init__(self, engine: sa.Engine, clock: Callable[[], int], figures: WriterFigures) -> None:
+    The connection is in autocommit mode and serves batch after batch: taking one from the pool, and a
+    transaction of SQLAlchemy's own, cost as much as a change does. abandoned: called when the batch came to
+    nothing; it closes the connection, which undoes everything.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        clock: Callable[[], int],
+        figures: WriterFigures,
+        abandoned: Callable[[], None],
+    ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
-        self._connection = engine.connect()
+        self._connection = connection
+        self._abandoned = abandoned
         try:
-            self._transaction = self._connection.begin()
-            self._size = event_log.lock_head(self._connection)
+            Transaction(connection, 0).run(_BEGIN[connection.dialect.name])
+            self._size = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
             self.abandon()
@@ -88,7 +105,6 @@ class Batch:
         except Exception as exc:
             self._figures.failed_units += 1
             if _is_lost(exc):
-                self._connection.invalidate()
                 raise
             tx.run(_ROLL_BACK)
             return None, as_ours(exc)
@@ -101,17 +117,13 @@ class Batch:
             event_log.store_events(self._connection, self._size, self._pending)
 
     def commit(self) -> None:
-        self._transaction.commit()
-        self._connection.close()
+        Transaction(self._connection, 0).run(_COMMIT)
         self._figures.batches += 1
         self._figures.generation += 1
 
     def abandon(self) -> None:
         """Undo everything; nothing is raised, because the reason is on its way already."""
-        try:
-            self._connection.close()
-        except sa.exc.SQLAlchemyError as exc:
-            logger.warning("the connection of a failed batch did not close: %s", exc)
+        self._abandoned()
         self._figures.generation += 1
 
 
