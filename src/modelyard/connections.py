@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from modelyard.api.edge import BODY_HAS_COME
 from modelyard.api.files import SEND_FILE
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ class CarefulProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_headers_complete()
         cycle = self.cycle
-        if cycle is not None and self.transport.get_extra_info("ssl_object") is None:
+        if cycle is not None:
             extensions: dict[str, object] = cycle.scope.setdefault("extensions", {})  # type: ignore[assignment]
-            extensions[SEND_FILE] = FileSender(cycle)
+            extensions[BODY_HAS_COME] = cycle.message_event.is_set
+            if self.transport.get_extra_info("ssl_object") is None:
+                extensions[SEND_FILE] = FileSender(cycle)
 
 
 class Gathering:

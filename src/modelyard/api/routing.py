@@ -381,7 +381,7 @@ def digits(text: str | None) -> int | None:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, when it is small enough. Raises TooLarge, InvalidRequest for another content type."""
-    announced = digits(request.headers.get("content-length")) or 0
+    announced = digits(header(request, b"content-length")) or 0
     if announced > limit:
         raise TooLarge(what="the body", actual=announced, limit=limit, setting="max_request_bytes")
     body = bytearray()
@@ -394,7 +394,8 @@ async def read_body(request: Request, limit: int) -> bytes:
                 )
     except ClientDisconnect:
         raise ClientGone(received=len(body)) from None
-    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    kind = header(request, b"content-type") or ""
+    if body and kind.partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
     return bytes(body)
 

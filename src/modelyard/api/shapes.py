@@ -95,12 +95,12 @@ def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
 
 
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
-    row = view.version
+    row, reference = view.version, str(view.ref)
     facts: dict[str, Any] = load_json(row.record)
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
-        reference=str(view.ref),
+        reference=reference,
         digest=row.digest,
         commit=row.digest.commit,
         record_digest=row.record_digest,
@@ -121,14 +121,14 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         missing=missing_facts(facts),
         scan=row.scan,
         quarantined=bool(row.quarantined),
-        warning=_warning(view),
+        warning=_warning(view, reference),
         recalled=load_json(row.recall),
         created=created,
     )
 
 
-def _warning(view: VersionView) -> str | None:
-    row, reference = view.version, str(view.ref)
+def _warning(view: VersionView, reference: str) -> str | None:
+    row = view.version
     words = [
         held_warning(reference, row.scan, bool(row.quarantined)),
         recall_warning(reference, row.recall),
