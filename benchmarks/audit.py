@@ -38,8 +38,8 @@ from modelyard.domain.record import Record
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import Registration
+from modelyard.registry.versions import registering
+from modelyard.registry.versions.registering import Registration
 
 
 def plain_store(connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent]) -> None:
@@ -120,7 +120,7 @@ class Subject:
             manifest=Manifest.of([self.file]),
             record=Record.of({"metrics": {"f1": 0.9}, "params": {"n": str(self.count)}}),
         )
-        versions.register_version(self.db, self.store, self.actor, CatalogSettings(), wanted)
+        registering.register_version(self.db, self.store, self.actor, CatalogSettings(), wanted)
 
 
 def per_call(subject: Subject, task: Callable[[], None], calls: int) -> float:

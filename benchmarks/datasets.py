@@ -37,8 +37,9 @@ from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.comparison.usecases import compare_all
 from modelyard.registry.lineage import usecases as lineage
 from modelyard.registry.uploads import usecases as uploads
+from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import Registration
+from modelyard.registry.versions.registering import Registration
 from modelyard.sdk.datasets import Described, describe
 
 MODEL = ModelName("bench", "model")
@@ -101,7 +102,7 @@ class Bench:
             "environment": {"packages": {f"package-{i}": f"{number}.{i}" for i in range(200)}},
         }
         wanted = Registration(MODEL, Manifest.of([self.send(f"weights {number}".encode())]), Record.of(facts))
-        view, _ = versions.register_version(self.db, self.blobs, self.root, CatalogSettings(), wanted)
+        view, _ = registering.register_version(self.db, self.blobs, self.root, CatalogSettings(), wanted)
         return str(view.ref)
 
     def grow(self, top: str, nodes: int) -> None:

@@ -39,8 +39,8 @@ from modelyard.registry.promotion.rules import (
 )
 from modelyard.registry.promotion.usecases import Wish
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import Registration
+from modelyard.registry.versions import aliases, registering
+from modelyard.registry.versions.registering import Registration
 
 MODEL = ModelName("bench", "model")
 TWENTY = [
@@ -110,7 +110,7 @@ def measure_moves(database: Database, rounds: int, policy: str) -> dict[str, flo
             Manifest.of([File("w", Digest.of(data), len(data))]),
             Record.of({"metrics": {"f1": 0.9}, "params": {"n": number}}),
         )
-        versions.register_version(database, blobs, root, CatalogSettings(), wanted)
+        registering.register_version(database, blobs, root, CatalogSettings(), wanted)
     database.write(lambda tx: policies.set_policy(tx, root, "bench", None, policy, evaluator=evaluator))
     times: dict[str, list[float]] = {"alias": [], "promotion": [], "rollback": []}
 
@@ -125,7 +125,7 @@ def measure_moves(database: Database, rounds: int, policy: str) -> dict[str, flo
     database.write(promote(1))
     for turn in range(rounds):
         number = turn % 2 + 1
-        timed("alias", lambda tx, n=number: versions.set_alias(tx, root, Ref(MODEL, n), Alias("champion")))
+        timed("alias", lambda tx, n=number: aliases.set_alias(tx, root, Ref(MODEL, n), Alias("champion")))
         timed("promotion", promote(2))
         timed("rollback", lambda tx: stages.rollback(tx, root, MODEL, "production", reason="bench"))
     return {kind: median_ms(found) for kind, found in times.items()}

@@ -27,6 +27,7 @@ from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.rules import Artifact, Said
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
+from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
 from tests.support.registry import Registry
 
@@ -51,7 +52,9 @@ def fill(registry: Registry, count: int = 5) -> None:
         )
     note_run(registry)
     registry.db.write(
-        lambda tx: versions.remove_alias(tx, registry.root, Ref.parse("team/model0").model, Alias("champion"))
+        lambda tx: version_aliases.remove_alias(
+            tx, registry.root, Ref.parse("team/model0").model, Alias("champion")
+        )
     )
     registry.db.write(lambda tx: versions.delete_version(tx, registry.root, Ref.parse("team/model0:1"), "bad"))
 

@@ -20,6 +20,7 @@ from modelyard.registry.comparison.usecases import Comparison, compare_all
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.lineage import recalls
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.versions import aliases, registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.sdk.datasets import describe
 from tests.support.door import Door
@@ -74,7 +75,7 @@ def test_all_of_two_versions(crew: Team) -> None:
         )
     one, two = (push(crew, **f) for f in facts)
     db = crew.registry.db
-    db.write(lambda tx: versions.set_alias(tx, crew.contributor, Ref.parse(one), Alias("champion")))
+    db.write(lambda tx: aliases.set_alias(tx, crew.contributor, Ref.parse(one), Alias("champion")))
     found = compare(crew, one, two)
     assert [side.ref for side in found.sides] == [one, two]
     assert found.champion == one
@@ -99,12 +100,12 @@ def test_tensors_and_format_of_files(crew: Team) -> None:
     refs = []
     for shape in ([2, 3], [4, 3]):
         file = crew.registry.send(crew.contributor, safetensors_of({"w": shape, "b": [3]}))
-        wanted = versions.Registration(
+        wanted = registering.Registration(
             ModelName.parse(crew.model),
             Manifest.of([File("model.safetensors", file.digest, file.size_bytes)]),
             Record.of({}),
         )
-        view, _ = versions.register_version(
+        view, _ = registering.register_version(
             crew.registry.db, crew.registry.blobs, crew.contributor, crew.registry.settings, wanted
         )
         refs.append(str(view.ref))

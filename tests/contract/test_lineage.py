@@ -31,6 +31,7 @@ from modelyard.registry.lineage import usecases as lineage
 from modelyard.registry.lineage.usecases import Graph
 from modelyard.registry.promotion import stages
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
 from tests.support.door import Door
 from tests.support.promotion import Team, policy, team
@@ -144,7 +145,7 @@ def test_the_same_content_counts_under_any_name(crew: Team, family: dict[str, st
 def test_aliases_owners_and_states_are_told(crew: Team, family: dict[str, str]) -> None:
     db = crew.registry.db
     ref = Ref.parse(family["tuned"])
-    db.write(lambda tx: versions.set_alias(tx, crew.contributor, ref, Alias("champion")))
+    db.write(lambda tx: version_aliases.set_alias(tx, crew.contributor, ref, Alias("champion")))
     node = next(n for n in trace(crew, family["data"], direction="down").nodes if n.name == family["tuned"])
     assert node.aliases == ["champion"]
     assert node.state == "ready"
@@ -315,13 +316,13 @@ def told(crew: Team, kind: str) -> list[dict[str, Any]]:
 
 def test_a_recalled_version_is_not_pulled_pointed_at_or_promoted(crew: Team, family: dict[str, str]) -> None:
     db, ref = crew.registry.db, Ref.parse(family["base"])
-    db.write(lambda tx: versions.set_alias(tx, crew.contributor, ref, Alias("champion")))
+    db.write(lambda tx: version_aliases.set_alias(tx, crew.contributor, ref, Alias("champion")))
     assert file_of(crew, family["base"])
     recall(crew, family["base"])
     for attempt in (
         lambda: file_of(crew, family["base"]),
         lambda: file_of(crew, f"{crew.model}@champion"),
-        lambda: db.write(lambda tx: versions.set_alias(tx, crew.contributor, ref, Alias("canary"))),
+        lambda: db.write(lambda tx: version_aliases.set_alias(tx, crew.contributor, ref, Alias("canary"))),
         lambda: crew.promote(ref.selector),
         lambda: crew.explain(ref.selector),
     ):
@@ -360,7 +361,9 @@ def test_those_who_depend_on_it_are_told(crew: Team, family: dict[str, str]) -> 
     db = crew.registry.db
     for word in ("base", "tuned"):
         db.write(
-            lambda tx, w=word: versions.set_alias(tx, crew.contributor, Ref.parse(family[w]), Alias(f"at-{w}"))
+            lambda tx, w=word: version_aliases.set_alias(
+                tx, crew.contributor, Ref.parse(family[w]), Alias(f"at-{w}")
+            )
         )
     other = team(crew.registry)
     crew.grant(other.contributor, crew_role("reader"))

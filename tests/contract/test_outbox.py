@@ -33,7 +33,7 @@ from modelyard.registry.outbox.queries import Delivery
 from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outbox.usecases import NewSubscription
 from modelyard.registry.outgoing import Allowed, Outgoing
-from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions import aliases as version_aliases
 from modelyard.worker.courier import Courier
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.registry import Registry
@@ -88,7 +88,7 @@ class Own:
         for _ in range(times):
             for number in (1, 2):
                 ref = Ref.parse(f"{model}:{number}")
-                self.db.write(lambda tx, r=ref: versions.set_alias(tx, self.root, r, Alias(alias)))  # type: ignore[misc]
+                self.db.write(lambda tx, r=ref: version_aliases.set_alias(tx, self.root, r, Alias(alias)))  # type: ignore[misc]
 
     def deliver(self, sender: Sender | None = None) -> int:
         """Everything that is due now, in this thread. Returns how many arrived."""

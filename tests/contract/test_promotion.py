@@ -31,6 +31,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.promotion import policies, reading, stages, usecases
 from modelyard.registry.promotion.replay import replay
+from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import deprecation
 from modelyard.registry.versions import usecases as versions
 from tests.support.promotion import Team, outcomes, policy, team
@@ -73,7 +74,7 @@ def test_no_role_moves_a_stage_by_hand(crew: Team, registry: Registry) -> None:
             assert (
                 error(
                     lambda a=actor, s=alias: registry.db.write(
-                        lambda tx: versions.set_alias(tx, a, crew.ref(number), s)
+                        lambda tx: version_aliases.set_alias(tx, a, crew.ref(number), s)
                     )
                 )
                 is ProtectedAlias
@@ -81,7 +82,7 @@ def test_no_role_moves_a_stage_by_hand(crew: Team, registry: Registry) -> None:
             assert (
                 error(
                     lambda a=actor, s=alias: registry.db.write(
-                        lambda tx: versions.remove_alias(tx, a, crew.ref(number).model, s)
+                        lambda tx: version_aliases.remove_alias(tx, a, crew.ref(number).model, s)
                     )
                 )
                 is ProtectedAlias
@@ -103,7 +104,7 @@ def test_other_stages_come_from_the_policy_of_the_namespace_even_for_new_models(
         view = registry.register(crew.contributor, model)
         for alias, expected in (("live", ProtectedAlias), ("production", None)):
             moved = lambda v=view, a=alias: registry.db.write(  # noqa: E731
-                lambda tx: versions.set_alias(tx, crew.owner, v.ref, Alias.parse(a))
+                lambda tx: version_aliases.set_alias(tx, crew.owner, v.ref, Alias.parse(a))
             )
             assert error(moved) is expected
     assert error(lambda: crew.promote(1)) is StageNotFound

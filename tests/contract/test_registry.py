@@ -48,8 +48,11 @@ from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_words
 from modelyard.registry.uploads import usecases as uploads
+from modelyard.registry.versions import aliases as version_aliases
+from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import Registration, VersionEdit, VersionFilter
+from modelyard.registry.versions.registering import Registration
+from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from tests.support.registry import Registry, unique
 
 CHAMPION = Alias("champion")
@@ -128,7 +131,7 @@ def test_numbers_have_no_gaps_under_concurrency(registry: Registry, model: str) 
                 )
                 assert (
                     outcome(
-                        lambda m=missing: versions.register_version(
+                        lambda m=missing: registering.register_version(
                             registry.db, registry.blobs, registry.root, registry.settings, m
                         )
                     )
@@ -150,7 +153,7 @@ def test_a_manifest_may_only_name_bytes_that_are_here_and_readable(registry: Reg
     stolen = Registration(name_of(f"{unique('eve')}/x"), Manifest.of([file]), Record.of({}))
 
     def steal() -> object:
-        return versions.register_version(registry.db, registry.blobs, eve, registry.settings, stolen)
+        return registering.register_version(registry.db, registry.blobs, eve, registry.settings, stolen)
 
     assert outcome(steal) is MissingBlobs
     missing = registry.db.write(lambda tx: uploads.find_missing(tx, eve, {file.digest: file.size_bytes}))
@@ -164,7 +167,7 @@ def test_a_wrong_size_is_refused(registry: Registry, model: str) -> None:
     wrong = Registration(name_of(model), Manifest.of([replace(file, size_bytes=4)]), Record.of({}))
     assert (
         outcome(
-            lambda: versions.register_version(
+            lambda: registering.register_version(
                 registry.db, registry.blobs, registry.root, registry.settings, wrong
             )
         )
@@ -205,7 +208,7 @@ def test_archive_takes_a_version_out_of_use_and_back(registry: Registry, model: 
     assert newest.number == 1
 
     def point() -> None:
-        registry.db.write(lambda tx: versions.set_alias(tx, registry.root, ref(f"{model}:2"), CHAMPION))
+        registry.db.write(lambda tx: version_aliases.set_alias(tx, registry.root, ref(f"{model}:2"), CHAMPION))
 
     assert outcome(point) is VersionArchived
     archive(f"{model}:2", archived=False)
@@ -221,7 +224,7 @@ def test_deletion_leaves_a_tombstone_and_the_number_is_never_used_again(registry
 
     with pytest.raises(HasDependents, match="@champion"):
         delete()
-    registry.db.write(lambda tx: versions.remove_alias(tx, registry.root, name_of(model), CHAMPION))
+    registry.db.write(lambda tx: version_aliases.remove_alias(tx, registry.root, name_of(model), CHAMPION))
     delete()
     delete()
     shown = registry.db.read(lambda tx: versions.show_version(tx, registry.root, ref(f"{model}:1")))
@@ -283,7 +286,9 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry: Registry, model: s
 
     def move(number: int, seen: int | None) -> int:
         target = ref(f"{model}:{number}")
-        row = registry.db.write(lambda tx: versions.set_alias(tx, registry.root, target, CHAMPION, seen=seen))
+        row = registry.db.write(
+            lambda tx: version_aliases.set_alias(tx, registry.root, target, CHAMPION, seen=seen)
+        )
         return row.revision
 
     assert move(1, 0) == 1
@@ -292,7 +297,9 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry: Registry, model: s
     assert outcome(lambda: move(3, 1)) is AliasMoved
     assert move(2, None) == 2
     assert move(3, None) == 3
-    registry.db.write(lambda tx: versions.remove_alias(tx, registry.root, name_of(model), CHAMPION, seen=3))
+    registry.db.write(
+        lambda tx: version_aliases.remove_alias(tx, registry.root, name_of(model), CHAMPION, seen=3)
+    )
     assert (
         outcome(
             lambda: registry.db.read(lambda tx: versions.resolve(tx, registry.root, ref(f"{model}@champion")))
@@ -300,7 +307,7 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry: Registry, model: s
         is AliasNotFound
     )
     assert move(1, 0) == 5
-    moves = registry.db.read(lambda tx: versions.list_moves(tx, registry.root, name_of(model), CHAMPION))
+    moves = registry.db.read(lambda tx: version_aliases.list_moves(tx, registry.root, name_of(model), CHAMPION))
     assert [(m.revision, m.from_number, m.to_number) for m in moves] == [
         (5, None, 1),
         (4, 3, None),
@@ -314,19 +321,19 @@ def test_alias_moves_under_contention_are_linearizable(registry: Registry, model
     """Every success moved from exactly what it saw, so the history is one chain without forks."""
     for n in range(4):
         registry.register(registry.root, model, facts={"params": {"n": n}})
-    registry.db.write(lambda tx: versions.set_alias(tx, registry.root, ref(f"{model}:1"), CHAMPION))
+    registry.db.write(lambda tx: version_aliases.set_alias(tx, registry.root, ref(f"{model}:1"), CHAMPION))
     done: list[tuple[int, int, int]] = []
 
     def work(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(15):
             _, seen = registry.db.read(
-                lambda tx: versions.find_alias(tx, registry.root, name_of(model), CHAMPION)
+                lambda tx: version_aliases.find_alias(tx, registry.root, name_of(model), CHAMPION)
             )
             target = chance.choice([n for n in (1, 2, 3, 4) if n != seen.number])
             try:
                 row = registry.db.write(
-                    lambda tx, t=target, s=seen: versions.set_alias(
+                    lambda tx, t=target, s=seen: version_aliases.set_alias(
                         tx, registry.root, ref(f"{model}:{t}"), CHAMPION, seen=s.revision
                     )
                 )
@@ -340,7 +347,7 @@ def test_alias_moves_under_contention_are_linearizable(registry: Registry, model
     assert [before for before, _, _ in done] == list(range(1, len(done) + 1))
     assert all(after == before + 1 for before, after, _ in done)
     moves = registry.db.read(
-        lambda tx: versions.list_moves(tx, registry.root, name_of(model), CHAMPION, limit=1000)
+        lambda tx: version_aliases.list_moves(tx, registry.root, name_of(model), CHAMPION, limit=1000)
     )
     chain = [(m.from_number, m.to_number) for m in reversed(moves)]
     assert [to for _, to in chain][1:] == [target for _, _, target in done]
@@ -553,7 +560,7 @@ def test_visibility_opens_reading_only(registry: Registry, model: str) -> None:
 
     def change(actor: Actor) -> type[ModelyardError] | None:
         return outcome(
-            lambda: registry.db.write(lambda tx: versions.set_alias(tx, actor, ref(model), CHAMPION))
+            lambda: registry.db.write(lambda tx: version_aliases.set_alias(tx, actor, ref(model), CHAMPION))
         )
 
     assert (read(eve), read(ANONYMOUS), change(eve)) == (ModelNotFound, Unauthenticated, ModelNotFound)

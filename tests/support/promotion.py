@@ -18,7 +18,7 @@ from modelyard.registry.promotion.policies import PolicyView
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.reading import PromotionView
 from modelyard.registry.promotion.usecases import Attempt, Wish
-from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions import aliases
 from tests.support.registry import Registry, unique
 
 
@@ -134,7 +134,7 @@ class Team:
     def standing(self, stage: str = "production") -> int | None:
         """Where the stage's alias points."""
         name = ModelName.parse(self.model)
-        found = self.registry.db.read(lambda tx: versions.list_aliases(tx, self.owner, name))[1]
+        found = self.registry.db.read(lambda tx: aliases.list_aliases(tx, self.owner, name))[1]
         return next((row.number for row in found if row.alias == stage), None)
 
     def view(self, promotion: int) -> PromotionView:

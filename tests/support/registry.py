@@ -18,8 +18,9 @@ from modelyard.domain.record import Record
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import Registration, VersionView
+from modelyard.registry.versions import registering
+from modelyard.registry.versions.registering import Registration
+from modelyard.registry.versions.usecases import VersionView
 
 _names = itertools.count(1)
 
@@ -91,4 +92,4 @@ class Registry:
             aliases=[Alias.parse(alias) for alias in aliases],
             **options,
         )
-        return versions.register_version(self.db, self.blobs, actor, self.settings, wanted)
+        return registering.register_version(self.db, self.blobs, actor, self.settings, wanted)

@@ -12,7 +12,7 @@ from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, ta
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.names import Alias, Ref
-from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions import aliases as version_aliases
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
@@ -26,14 +26,16 @@ def _alias(call: Call) -> Alias:
 @table.route("GET", "/api/v1/models/{namespace}/{name}/aliases", returns=wire.AliasList)
 async def list_aliases(call: Call) -> wire.AliasList:
     """Where the aliases of a model stand."""
-    model, found = await call.point(lambda tx: versions.list_aliases(tx, call.actor, call.model))
+    model, found = await call.point(lambda tx: version_aliases.list_aliases(tx, call.actor, call.model))
     return wire.AliasList(items=[shapes.alias(model.name, row) for row in found])
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}", returns=wire.Alias, has_etag=True)
 async def show_alias(call: Call) -> Response:
     """Where one alias stands; the ETag names its revision."""
-    model, row = await call.point(lambda tx: versions.find_alias(tx, call.actor, call.model, _alias(call)))
+    model, row = await call.point(
+        lambda tx: version_aliases.find_alias(tx, call.actor, call.model, _alias(call))
+    )
     return tagged(shapes.alias(model.name, row), row.revision)
 
 
@@ -50,7 +52,7 @@ async def set_alias(call: Call) -> Any:
     target = Ref.parse(f"{call.model}{selector}")
 
     def work(tx: Transaction) -> wire.Alias:
-        row = versions.set_alias(
+        row = version_aliases.set_alias(
             tx, call.actor, target, _alias(call), seen=call.seen_revision, reason=body.reason
         )
         return shapes.alias(call.model, row)
@@ -62,7 +64,7 @@ async def set_alias(call: Call) -> Any:
 async def remove_alias(call: Call) -> Any:
     """Remove an alias; its history stays. If-Match guards against a move in between."""
     return await call.commit(
-        lambda tx: versions.remove_alias(
+        lambda tx: version_aliases.remove_alias(
             tx, call.actor, call.model, _alias(call), seen=call.seen_revision, reason=call.query.reason
         )
     )
@@ -81,7 +83,7 @@ async def list_alias_moves(call: Call) -> wire.AliasMovePage:
     before = decode_cursor(query.cursor, int)
     at = parse_time(query.at) if query.at else None
     found = await call.read(
-        lambda tx: versions.list_moves(
+        lambda tx: version_aliases.list_moves(
             tx,
             call.actor,
             call.model,

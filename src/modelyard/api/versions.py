@@ -21,12 +21,14 @@ from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
+from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.recalled import recall_warning
-from modelyard.registry.versions.usecases import NotInspected, Registration, VersionEdit, VersionFilter
+from modelyard.registry.versions.registering import NotInspected, Registration
+from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
@@ -86,7 +88,7 @@ async def register_version(call: Call) -> Any:
     services = call.services
 
     def work(tx: Transaction, inspected: bool = False) -> Any:
-        view, created = versions.register_in(tx, call.actor, services.catalog, wanted, inspected=inspected)
+        view, created = registering.register_in(tx, call.actor, services.catalog, wanted, inspected=inspected)
         return shapes.version(view, created=created)
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +25,7 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.digest import Digest
-from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Alias, ModelName, Ref
-from modelyard.domain.record import Metric
 from modelyard.registry.access.queries import model_role
 from modelyard.registry.access.rules import Place
 from modelyard.registry.scan.rules import PENDING
@@ -290,219 +287,6 @@ def find_readable_by_digest(tx: Transaction, actor: Actor, digest: Digest) -> in
     return None if found is None else int(found)
 
 
-# --- registering -----------------------------------------------------------------------------------
-
-_FIND_MANIFEST = Statement(
-    sa.select(manifests.c.id, manifests.c.format_facts, manifests.c.scan).where(
-        manifests.c.digest == _p("digest")
-    )
-)
-_INSERT_MANIFEST = Statement(
-    manifests.insert()
-    .values(
-        digest=_p("digest"),
-        body=_p("body"),
-        size_bytes=_p("size_bytes"),
-        file_count=_p("file_count"),
-        format_facts=_p("format_facts"),
-        scan=_p("scan"),
-        created_at=_p("now"),
-    )
-    .returning(manifests.c.id)
-)
-
-
-def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str, str] | None:
-    """(id, JSON of the format facts, state of the scan)."""
-    row = tx.one(_FIND_MANIFEST, digest=digest)
-    return (row[0], row[1], row[2]) if row else None
-
-
-def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan: str) -> int:
-    row = tx.one(
-        _INSERT_MANIFEST,
-        digest=manifest.digest,
-        body=manifest.canonical_bytes.decode(),
-        size_bytes=manifest.size_bytes,
-        file_count=len(manifest.files),
-        format_facts=format_facts,
-        scan=scan,
-        now=tx.now,
-    )
-    assert row is not None
-    manifest_id = int(row[0])
-    tx.execute(
-        manifest_files.insert(),
-        [
-            {
-                "manifest_id": manifest_id,
-                "position": position,
-                "path": file.path,
-                "digest": file.digest,
-                "size_bytes": file.size_bytes,
-            }
-            for position, file in enumerate(manifest.files)
-        ],
-    )
-    return manifest_id
-
-
-@dataclass(frozen=True, slots=True)
-class Same:
-    """An earlier version of the model with the same files."""
-
-    number: int
-    record_digest: str
-    state: str
-    manifest_id: int
-    format_facts: str
-    scan: str
-
-
-_WITH_THESE_FILES = (
-    versions.c.model_id == _p("model_id"),
-    versions.c.digest == _p("digest"),
-    versions.c.state != "deleted",
-)
-# Two subqueries that each end at the first entry of an index; SQLite needs six times as long for their union.
-_FIND_SAME = Statement(
-    sa.select(
-        versions.c.number,
-        versions.c.record_digest,
-        versions.c.state,
-        versions.c.manifest_id,
-        manifests.c.format_facts,
-        manifests.c.scan,
-    )
-    .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
-    .where(
-        versions.c.id
-        == sa.func.coalesce(
-            sa.select(versions.c.id)
-            .where(*_WITH_THESE_FILES, versions.c.record_digest == _p("record_digest"))
-            .order_by(versions.c.number)
-            .limit(1)
-            .scalar_subquery(),
-            sa.select(versions.c.id).where(*_WITH_THESE_FILES).limit(1).scalar_subquery(),
-        )
-    )
-)
-
-
-def find_same(
-    tx: Transaction, model_id: int, digest: Digest, record_digest: Digest
-) -> tuple[Same | None, Same | None]:
-    """(the first version with these files and this record, any version with these files), none deleted.
-
-    What a version of the model has is here and readable for whoever may register in it.
-    """
-    row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    found = Same(*row) if row else None
-    return (found if found and found.record_digest == record_digest else None), found
-
-
-_TAKE_NUMBER = Statement(
-    models.update()
-    .where(models.c.id == _p("the_model"))
-    .values(
-        next_version=models.c.next_version + 1,
-        newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
-        version_count=models.c.version_count + 1,
-        framework=_p("framework"),
-        licence=_p("licence"),
-        updated_at=_p("now"),
-    )
-    .returning(models.c.next_version - 1)
-)
-_INSERT_VERSION = Statement(
-    versions.insert()
-    .values(
-        model_id=_p("model_id"),
-        number=_p("number"),
-        manifest_id=_p("manifest_id"),
-        digest=_p("digest"),
-        record_digest=_p("record_digest"),
-        record=_p("record"),
-        state=_p("state"),
-        description=_p("description"),
-        created_at=_p("now"),
-        created_by=_p("actor_id"),
-        updated_at=_p("now"),
-        quarantined=_p("quarantined"),
-    )
-    .returning(versions.c.id)
-)
-
-
-def take_number(
-    tx: Transaction, model_id: int, framework: str | None, licence: str | None, *, is_served: bool
-) -> int:
-    """The model's next version number; is_served: it also becomes its newest."""
-    row = tx.one(
-        _TAKE_NUMBER,
-        the_model=model_id,
-        framework=framework,
-        licence=licence,
-        is_served=int(is_served),
-        now=tx.now,
-    )
-    assert row is not None
-    return int(row[0])
-
-
-def insert_version(
-    tx: Transaction,
-    actor: Actor,
-    *,
-    model_id: int,
-    number: int,
-    manifest_id: int,
-    digest: Digest,
-    record_digest: Digest,
-    record: str,
-    state: str,
-    description: str,
-    quarantined: bool,
-) -> int:
-    row = tx.one(
-        _INSERT_VERSION,
-        model_id=model_id,
-        number=number,
-        manifest_id=manifest_id,
-        digest=digest,
-        record_digest=record_digest,
-        record=record,
-        state=state,
-        description=description,
-        quarantined=int(quarantined),
-        now=tx.now,
-        actor_id=actor.id,
-    )
-    assert row is not None
-    return int(row[0])
-
-
-_INSERT_METRIC = Statement(
-    version_metrics.insert().values(
-        version_id=_p("version_id"), name=_p("name"), split=_p("split"), value=_p("value")
-    )
-)
-_INSERT_TAG = Statement(
-    version_tags.insert().values(version_id=_p("version_id"), key=_p("key"), value=_p("value"))
-)
-
-
-def insert_metrics(tx: Transaction, version_id: int, metrics: Iterable[Metric]) -> None:
-    """Finite values only can be compared; of several datasets per split the first counts."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for m in metrics:
-        value = m.value if math.isfinite(m.value) else None
-        rows.setdefault(
-            (m.name, m.split), {"version_id": version_id, "name": m.name, "split": m.split, "value": value}
-        )
-    tx.run_many(_INSERT_METRIC, list(rows.values()))
-
-
 def list_metrics(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[tuple[str, str, float | None]]]:
     query = (
         sa.select(
@@ -562,6 +346,11 @@ def list_tags(tx: Transaction, version_ids: Iterable[int]) -> dict[int, dict[str
 def set_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:
     tx.execute(version_tags.delete().where(version_tags.c.version_id == version_id))
     insert_tags(tx, version_id, tags)
+
+
+_INSERT_TAG = Statement(
+    version_tags.insert().values(version_id=_p("version_id"), key=_p("key"), value=_p("value"))
+)
 
 
 def insert_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> None:

@@ -1,66 +1,38 @@
-"""Registering, reading, archiving and deleting versions; moving aliases."""
+"""Reading, annotating, archiving and deleting versions."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.blobs.store import BlobStore
-from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
-    AliasMoved,
     AliasNotFound,
     EditConflict,
     FileNotFound,
     HasDependents,
-    MissingBlobs,
     ModelNotFound,
-    ProtectedAlias,
-    SizeMismatch,
-    VersionArchived,
     VersionDeleted,
     VersionNotFound,
 )
-from modelyard.domain.manifest import File, Manifest
+from modelyard.domain.manifest import File
 from modelyard.domain.names import Alias, ModelName, Ref
-from modelyard.domain.record import Record
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.catalog.usecases import CatalogSettings
-from modelyard.registry.scan.rules import HELD_STATES
-from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import alias_queries, page_queries, queries
-from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
-from modelyard.registry.versions.held import append_quarantined, refuse_held
+from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import refuse_while_needed, release_parents
-from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
-from modelyard.registry.versions.origins import check_parents, note_origins
+from modelyard.registry.versions.inspect import CARD_PATH
 from modelyard.registry.versions.queries import Resolved, Version
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
 STATES = (READY, ARCHIVED, DELETED)
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a client asks to have registered."""
-
-    model: ModelName
-    manifest: Manifest
-    record: Record
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: Sequence[Alias] = ()
-    force_new: bool = False
-    """Make another version though one with the same files and the same record exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,185 +49,6 @@ class VersionView:
     @property
     def ref(self) -> Ref:
         return Ref(self.model.name, self.version.number)
-
-
-# --- registering -----------------------------------------------------------------------------------
-
-
-def register_version(
-    db: Database, blobs: BlobStore, actor: Actor, settings: CatalogSettings, wanted: Registration
-) -> tuple[VersionView, bool]:
-    """Freeze files and facts under the model's next number. Returns the version and whether it is new.
-
-    The model, and its namespace, are made when they are missing and the actor may. The same files with the
-    same record answer with the version that exists; its aliases are moved all the same.
-    Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
-    """
-    try:
-        return db.write(lambda tx: register_in(tx, actor, settings, wanted))
-    except NotInspected:
-        inspect_files(db, blobs, wanted.manifest)
-    return db.write(lambda tx: register_in(tx, actor, settings, wanted, inspected=True))
-
-
-class NotInspected(Exception):
-    """The files' bytes have to be looked at first, outside of the transaction: see `inspect_files`."""
-
-
-def register_in(
-    tx: Transaction, actor: Actor, settings: CatalogSettings, wanted: Registration, *, inspected: bool = False
-) -> tuple[VersionView, bool]:
-    """register_version on an open transaction.
-
-    Raises NotInspected, unless `inspected`, for files whose bytes say something that nobody read yet.
-    """
-    # Checked before anything is written, so that a refusal costs no rollback.
-    tags = catalog_rules.check_tags(wanted.tags)
-    description = catalog_rules.check_text(wanted.description, "the description")
-    check_parents(wanted.record.facts)
-    model = catalog.ensure_model(tx, actor, settings, wanted.model)
-    if wanted.aliases:
-        access.check(actor, Permission.ALIAS_MOVE, model.place)
-        for alias in wanted.aliases:
-            _refuse_protected(model, alias, "NUMBER")
-    manifest, record = wanted.manifest, wanted.record
-    same, same_files = queries.find_same(tx, model.id, manifest.digest, record.digest)
-    if same is not None and not wanted.force_new:
-        version = queries.find_by_number(tx, model.id, same.number)
-        assert version is not None
-        if version.is_held and wanted.aliases:
-            view = _view(tx, model, version)
-            return replace(view, not_moved=[str(a) for a in wanted.aliases]), False
-        _point(tx, actor, model, version, wanted.aliases)
-        return _view(tx, model, version), False
-    if same_files is not None:
-        stored = _StoredManifest(
-            same_files.manifest_id,
-            same_files.format_facts,
-            model.framework,
-            model.licence,
-            same_files.scan,
-            None,
-        )
-    else:
-        stored = _ensure_manifest(tx, actor, manifest, inspected)
-    version = _insert(tx, actor, model, wanted, stored, description)
-    queries.insert_metrics(tx, version.id, record.metrics)
-    queries.insert_tags(tx, version.id, tags)
-    note_origins(tx, actor, model, version.id, version.number, record.facts)
-    tx.append(
-        events.VersionRegistered(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
-            digest=manifest.digest,
-            record_digest=record.digest,
-            size_bytes=manifest.size_bytes,
-        ),
-        actor,
-        model.id,
-    )
-    if version.is_held:
-        # Kept, so that it is seen and explained; its aliases do not move to what is not served.
-        append_quarantined(tx, model, version, actor)
-        return VersionView(model, version, tags, [], [str(a) for a in wanted.aliases]), True
-    _point(tx, actor, model, version, wanted.aliases)
-    return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
-
-
-def _insert(
-    tx: Transaction,
-    actor: Actor,
-    model: Model,
-    wanted: Registration,
-    stored: _StoredManifest,
-    description: str,
-) -> Version:
-    manifest, record = wanted.manifest, wanted.record
-    quarantined = stored.scan in HELD_STATES
-    number = queries.take_number(tx, model.id, stored.framework, stored.licence, is_served=not quarantined)
-    text = record.canonical_bytes.decode()
-    version_id = queries.insert_version(
-        tx,
-        actor,
-        model_id=model.id,
-        number=number,
-        manifest_id=stored.id,
-        digest=manifest.digest,
-        record_digest=record.digest,
-        record=text,
-        state=READY,
-        description=description,
-        quarantined=quarantined,
-    )
-    if stored.card is not None and stored.card != catalog.card_text(tx, model.id):
-        queries.set_card_text(tx, model.id, stored.card)
-        catalog.refresh_words(tx, model)
-    # What was just written, without reading it back.
-    return Version(
-        id=version_id,
-        model_id=model.id,
-        number=number,
-        digest=manifest.digest,
-        record_digest=record.digest,
-        state=READY,
-        description=description,
-        revision=1,
-        created_at=tx.now,
-        updated_at=tx.now,
-        created_by=actor.name,
-        manifest_id=stored.id,
-        size_bytes=manifest.size_bytes,
-        file_count=len(manifest.files),
-        format_facts=stored.format_facts,
-        record=text,
-        scan=stored.scan,
-        quarantined=int(quarantined),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredManifest:
-    id: int
-    format_facts: str
-    """JSON"""
-    framework: str | None
-    licence: str | None
-    scan: str
-    card: str | None
-    """What of the card is searched; None: as it was."""
-
-
-def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspected: bool) -> _StoredManifest:
-    """The manifest's row, made when it is new. Raises NotInspected, MissingBlobs, SizeMismatch.
-
-    The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files.
-    """
-    sizes = {file.digest: file.size_bytes for file in manifest.files}
-    known = uploads.find_known_sizes(tx, actor, sizes)
-    missing = [digest for digest in sizes if digest not in known]
-    if missing:
-        raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
-    for digest, size in sizes.items():
-        if known[digest] != size:
-            raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
-    read = uploads.find_read(tx, sizes)
-    if not inspected and unread_files(manifest, read):
-        raise NotInspected
-    uploads.touch_blobs(tx, sizes)
-    summary, card, scan = summarise_files(manifest, read)
-    found = queries.find_manifest(tx, manifest.digest)
-    if found is None:
-        text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
-        found = queries.insert_manifest(tx, manifest, text, scan), text, scan
-    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
-
-
-def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:
-    for alias in aliases:
-        present = alias_queries.find_alias(tx, model.id, alias)
-        if present is None or present.number != version.number:
-            _move(tx, actor, model, alias, present, version, None)
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -317,10 +110,10 @@ def find_version(
 
 def show_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
     model, version = find_version(tx, actor, ref)
-    return _view(tx, model, version)
+    return view_of(tx, model, version)
 
 
-def _view(tx: Transaction, model: Model, version: Version) -> VersionView:
+def view_of(tx: Transaction, model: Model, version: Version) -> VersionView:
     tags = queries.list_tags(tx, [version.id]).get(version.id, {})
     return VersionView(model, version, tags, alias_queries.aliases_at(tx, version.id))
 
@@ -459,7 +252,7 @@ def archive_version(
         raise EditConflict(what=reference, revision=version.revision)
     wanted = ARCHIVED if archived else READY
     if version.state == wanted:
-        return _view(tx, model, version)
+        return view_of(tx, model, version)
     if archived:
         refuse_while_needed(tx, model, version, "archive")
     queries.update_version(tx, version.id, {"state": wanted})
@@ -526,174 +319,3 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
 
 def _removal(model: Model, alias: str) -> str:
     return f"{'demote' if alias in model.protected_aliases else 'alias remove'} {model.name} {alias}"
-
-
-# --- aliases -----------------------------------------------------------------------------------------------
-
-
-def set_alias(
-    tx: Transaction,
-    actor: Actor,
-    target: Ref,
-    alias: Alias,
-    *,
-    seen: int | None = None,
-    reason: str | None = None,
-) -> AliasRow:
-    """Point an alias at a ready version.
-
-    seen: the revision the caller saw, 0 for "not set yet"; another one raises AliasMoved. None: wherever it
-    stands. Pointing at the version where it stands changes nothing.
-    """
-    model = catalog.find_open_model(tx, actor, target.model, Permission.ALIAS_MOVE)
-    _, version = find_version(tx, actor, Ref(model.name, target.selector))
-    reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    if version.state == ARCHIVED:
-        raise VersionArchived(reference=reference)
-    refuse_held(model, version)
-    _refuse_protected(model, alias, version.number)
-    present = alias_queries.find_alias(tx, model.id, alias)
-    _check_seen(model, alias, present, seen)
-    if present is not None and present.number == version.number:
-        return present
-    return _move(tx, actor, model, alias, present, version, reason)
-
-
-def remove_alias(
-    tx: Transaction,
-    actor: Actor,
-    name: ModelName,
-    alias: Alias,
-    *,
-    seen: int | None = None,
-    reason: str | None = None,
-) -> None:
-    """Raises AliasNotFound, AliasMoved."""
-    model = catalog.find_open_model(tx, actor, name, Permission.ALIAS_MOVE)
-    if alias in model.protected_aliases:
-        raise ProtectedAlias(
-            model=str(model.name),
-            alias=str(alias),
-            version="",
-            fix=f"Use: modelyard demote {model.name} {alias}",
-        )
-    present = alias_queries.find_alias(tx, model.id, alias)
-    if present is None or present.number is None:
-        raise AliasNotFound(model=str(model.name), alias=str(alias))
-    _check_seen(model, alias, present, seen)
-    revision = alias_queries.move_alias(
-        tx,
-        actor,
-        model_id=model.id,
-        alias=alias,
-        seen=present.revision,
-        version_id=None,
-        from_number=present.number,
-        to_number=None,
-        reason=reason,
-    )
-    assert revision is not None
-    tx.append(
-        events.AliasRemoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=present.number,
-            alias=alias,
-            revision=revision,
-            reason=reason,
-        ),
-        actor,
-        model.id,
-    )
-
-
-def _refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
-    """A stage is moved by promotion alone, whoever asks through whichever door."""
-    if alias in model.protected_aliases:
-        raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
-
-
-def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:
-    standing = present.revision if present is not None else 0
-    # An alias that was removed counts as not set, so that "create it" works again.
-    if seen == 0 and present is not None and present.number is None:
-        return
-    if seen is not None and seen != standing:
-        raise AliasMoved(
-            model=str(model.name),
-            alias=str(alias),
-            version=present.number if present is not None else None,
-            revision=standing,
-        )
-
-
-def _move(
-    tx: Transaction,
-    actor: Actor,
-    model: Model,
-    alias: Alias,
-    present: AliasRow | None,
-    version: Version,
-    reason: str | None,
-) -> AliasRow:
-    from_number = present.number if present is not None else None
-    revision = alias_queries.move_alias(
-        tx,
-        actor,
-        model_id=model.id,
-        alias=alias,
-        seen=present.revision if present is not None else 0,
-        version_id=version.id,
-        from_number=from_number,
-        to_number=version.number,
-        reason=reason,
-    )
-    if revision is None:
-        raise AliasMoved(model=str(model.name), alias=str(alias), version=from_number, revision="unknown")
-    tx.append(
-        events.AliasMoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
-            alias=alias,
-            revision=revision,
-            digest=version.digest,
-            record_digest=version.record_digest,
-            from_version=from_number,
-            reason=reason,
-        ),
-        actor,
-        model.id,
-    )
-    return AliasRow(alias, version.number, version.digest, revision, tx.now, actor.name)
-
-
-def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasRow]:
-    """Raises AliasNotFound, also for a removed one."""
-    model = catalog.find_model(tx, actor, name)
-    found = alias_queries.find_alias(tx, model.id, alias)
-    if found is None or found.number is None:
-        raise AliasNotFound(model=str(model.name), alias=str(alias))
-    return model, found
-
-
-def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasRow]]:
-    model = catalog.find_model(tx, actor, name)
-    return model, alias_queries.list_aliases(tx, model.id)
-
-
-def list_moves(
-    tx: Transaction,
-    actor: Actor,
-    name: ModelName,
-    alias: Alias,
-    *,
-    before: int | None = None,
-    limit: int = 100,
-    at: int | None = None,
-) -> list[AliasMove]:
-    """Where an alias stood, newest first; at: as it was at that moment and before."""
-    model = catalog.find_model(tx, actor, name)
-    return alias_queries.list_moves(tx, model.id, alias, before, limit, at)

@@ -1,0 +1,190 @@
+"""Aliases: names that are moved from version to version, each move kept."""
+
+from __future__ import annotations
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.errors import (
+    AliasMoved,
+    AliasNotFound,
+    ProtectedAlias,
+    VersionArchived,
+    VersionDeleted,
+)
+from modelyard.domain.names import Alias, ModelName, Ref
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.versions import alias_queries
+from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
+from modelyard.registry.versions.held import refuse_held
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
+
+
+def set_alias(
+    tx: Transaction,
+    actor: Actor,
+    target: Ref,
+    alias: Alias,
+    *,
+    seen: int | None = None,
+    reason: str | None = None,
+) -> AliasRow:
+    """Point an alias at a ready version.
+
+    seen: the revision the caller saw, 0 for "not set yet"; another one raises AliasMoved. None: wherever it
+    stands. Pointing at the version where it stands changes nothing.
+    """
+    model = catalog.find_open_model(tx, actor, target.model, Permission.ALIAS_MOVE)
+    _, version = find_version(tx, actor, Ref(model.name, target.selector))
+    reference = f"{model.name}:{version.number}"
+    if version.state == DELETED:
+        raise VersionDeleted(reference=reference, model=str(model.name))
+    if version.state == ARCHIVED:
+        raise VersionArchived(reference=reference)
+    refuse_held(model, version)
+    refuse_protected(model, alias, version.number)
+    present = alias_queries.find_alias(tx, model.id, alias)
+    _check_seen(model, alias, present, seen)
+    if present is not None and present.number == version.number:
+        return present
+    return move_to(tx, actor, model, alias, present, version, reason)
+
+
+def remove_alias(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    alias: Alias,
+    *,
+    seen: int | None = None,
+    reason: str | None = None,
+) -> None:
+    """Raises AliasNotFound, AliasMoved."""
+    model = catalog.find_open_model(tx, actor, name, Permission.ALIAS_MOVE)
+    if alias in model.protected_aliases:
+        raise ProtectedAlias(
+            model=str(model.name),
+            alias=str(alias),
+            version="",
+            fix=f"Use: modelyard demote {model.name} {alias}",
+        )
+    present = alias_queries.find_alias(tx, model.id, alias)
+    if present is None or present.number is None:
+        raise AliasNotFound(model=str(model.name), alias=str(alias))
+    _check_seen(model, alias, present, seen)
+    revision = alias_queries.move_alias(
+        tx,
+        actor,
+        model_id=model.id,
+        alias=alias,
+        seen=present.revision,
+        version_id=None,
+        from_number=present.number,
+        to_number=None,
+        reason=reason,
+    )
+    assert revision is not None
+    tx.append(
+        events.AliasRemoved(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=present.number,
+            alias=alias,
+            revision=revision,
+            reason=reason,
+        ),
+        actor,
+        model.id,
+    )
+
+
+def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
+    """A stage is moved by promotion alone, whoever asks through whichever door."""
+    if alias in model.protected_aliases:
+        raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
+
+
+def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:
+    standing = present.revision if present is not None else 0
+    # An alias that was removed counts as not set, so that "create it" works again.
+    if seen == 0 and present is not None and present.number is None:
+        return
+    if seen is not None and seen != standing:
+        raise AliasMoved(
+            model=str(model.name),
+            alias=str(alias),
+            version=present.number if present is not None else None,
+            revision=standing,
+        )
+
+
+def move_to(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    alias: Alias,
+    present: AliasRow | None,
+    version: Version,
+    reason: str | None,
+) -> AliasRow:
+    from_number = present.number if present is not None else None
+    revision = alias_queries.move_alias(
+        tx,
+        actor,
+        model_id=model.id,
+        alias=alias,
+        seen=present.revision if present is not None else 0,
+        version_id=version.id,
+        from_number=from_number,
+        to_number=version.number,
+        reason=reason,
+    )
+    if revision is None:
+        raise AliasMoved(model=str(model.name), alias=str(alias), version=from_number, revision="unknown")
+    tx.append(
+        events.AliasMoved(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version.number,
+            alias=alias,
+            revision=revision,
+            digest=version.digest,
+            record_digest=version.record_digest,
+            from_version=from_number,
+            reason=reason,
+        ),
+        actor,
+        model.id,
+    )
+    return AliasRow(alias, version.number, version.digest, revision, tx.now, actor.name)
+
+
+def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasRow]:
+    """Raises AliasNotFound, also for a removed one."""
+    model = catalog.find_model(tx, actor, name)
+    found = alias_queries.find_alias(tx, model.id, alias)
+    if found is None or found.number is None:
+        raise AliasNotFound(model=str(model.name), alias=str(alias))
+    return model, found
+
+
+def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasRow]]:
+    model = catalog.find_model(tx, actor, name)
+    return model, alias_queries.list_aliases(tx, model.id)
+
+
+def list_moves(
+    tx: Transaction,
+    actor: Actor,
+    name: ModelName,
+    alias: Alias,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+    at: int | None = None,
+) -> list[AliasMove]:
+    """Where an alias stood, newest first; at: as it was at that moment and before."""
+    model = catalog.find_model(tx, actor, name)
+    return alias_queries.list_moves(tx, model.id, alias, before, limit, at)

@@ -1,0 +1,226 @@
+"""Registering: files and facts become a model's next version, or are the same as one that exists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from modelyard.blobs.store import BlobStore
+from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.errors import (
+    MissingBlobs,
+    SizeMismatch,
+)
+from modelyard.domain.manifest import Manifest
+from modelyard.domain.names import Alias, ModelName
+from modelyard.domain.record import Record
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.scan.rules import HELD_STATES
+from modelyard.registry.uploads import queries as uploads
+from modelyard.registry.versions import alias_queries, queries, registering_queries
+from modelyard.registry.versions.aliases import move_to, refuse_protected
+from modelyard.registry.versions.held import append_quarantined
+from modelyard.registry.versions.inspect import inspect_files, summarise_files, unread_files
+from modelyard.registry.versions.origins import check_parents, note_origins
+from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.usecases import READY, VersionView, view_of
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a client asks to have registered."""
+
+    model: ModelName
+    manifest: Manifest
+    record: Record
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Sequence[Alias] = ()
+    force_new: bool = False
+    """Make another version though one with the same files and the same record exists."""
+
+
+def register_version(
+    db: Database, blobs: BlobStore, actor: Actor, settings: CatalogSettings, wanted: Registration
+) -> tuple[VersionView, bool]:
+    """Freeze files and facts under the model's next number. Returns the version and whether it is new.
+
+    The model, and its namespace, are made when they are missing and the actor may. The same files with the
+    same record answer with the version that exists; its aliases are moved all the same.
+    Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
+    """
+    try:
+        return db.write(lambda tx: register_in(tx, actor, settings, wanted))
+    except NotInspected:
+        inspect_files(db, blobs, wanted.manifest)
+    return db.write(lambda tx: register_in(tx, actor, settings, wanted, inspected=True))
+
+
+class NotInspected(Exception):
+    """The files' bytes have to be looked at first, outside of the transaction: see `inspect_files`."""
+
+
+def register_in(
+    tx: Transaction, actor: Actor, settings: CatalogSettings, wanted: Registration, *, inspected: bool = False
+) -> tuple[VersionView, bool]:
+    """register_version on an open transaction.
+
+    Raises NotInspected, unless `inspected`, for files whose bytes say something that nobody read yet.
+    """
+    # Checked before anything is written, so that a refusal costs no rollback.
+    tags = catalog_rules.check_tags(wanted.tags)
+    description = catalog_rules.check_text(wanted.description, "the description")
+    check_parents(wanted.record.facts)
+    model = catalog.ensure_model(tx, actor, settings, wanted.model)
+    if wanted.aliases:
+        access.check(actor, Permission.ALIAS_MOVE, model.place)
+        for alias in wanted.aliases:
+            refuse_protected(model, alias, "NUMBER")
+    manifest, record = wanted.manifest, wanted.record
+    same, same_files = registering_queries.find_same(tx, model.id, manifest.digest, record.digest)
+    if same is not None and not wanted.force_new:
+        version = queries.find_by_number(tx, model.id, same.number)
+        assert version is not None
+        if version.is_held and wanted.aliases:
+            view = view_of(tx, model, version)
+            return replace(view, not_moved=[str(a) for a in wanted.aliases]), False
+        _point(tx, actor, model, version, wanted.aliases)
+        return view_of(tx, model, version), False
+    if same_files is not None:
+        stored = _StoredManifest(
+            same_files.manifest_id,
+            same_files.format_facts,
+            model.framework,
+            model.licence,
+            same_files.scan,
+            None,
+        )
+    else:
+        stored = _ensure_manifest(tx, actor, manifest, inspected)
+    version = _insert(tx, actor, model, wanted, stored, description)
+    registering_queries.insert_metrics(tx, version.id, record.metrics)
+    queries.insert_tags(tx, version.id, tags)
+    note_origins(tx, actor, model, version.id, version.number, record.facts)
+    tx.append(
+        events.VersionRegistered(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version.number,
+            digest=manifest.digest,
+            record_digest=record.digest,
+            size_bytes=manifest.size_bytes,
+        ),
+        actor,
+        model.id,
+    )
+    if version.is_held:
+        # Kept, so that it is seen and explained; its aliases do not move to what is not served.
+        append_quarantined(tx, model, version, actor)
+        return VersionView(model, version, tags, [], [str(a) for a in wanted.aliases]), True
+    _point(tx, actor, model, version, wanted.aliases)
+    return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
+
+
+def _insert(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    wanted: Registration,
+    stored: _StoredManifest,
+    description: str,
+) -> Version:
+    manifest, record = wanted.manifest, wanted.record
+    quarantined = stored.scan in HELD_STATES
+    number = registering_queries.take_number(
+        tx, model.id, stored.framework, stored.licence, is_served=not quarantined
+    )
+    text = record.canonical_bytes.decode()
+    version_id = registering_queries.insert_version(
+        tx,
+        actor,
+        model_id=model.id,
+        number=number,
+        manifest_id=stored.id,
+        digest=manifest.digest,
+        record_digest=record.digest,
+        record=text,
+        state=READY,
+        description=description,
+        quarantined=quarantined,
+    )
+    if stored.card is not None and stored.card != catalog.card_text(tx, model.id):
+        queries.set_card_text(tx, model.id, stored.card)
+        catalog.refresh_words(tx, model)
+    # What was just written, without reading it back.
+    return Version(
+        id=version_id,
+        model_id=model.id,
+        number=number,
+        digest=manifest.digest,
+        record_digest=record.digest,
+        state=READY,
+        description=description,
+        revision=1,
+        created_at=tx.now,
+        updated_at=tx.now,
+        created_by=actor.name,
+        manifest_id=stored.id,
+        size_bytes=manifest.size_bytes,
+        file_count=len(manifest.files),
+        format_facts=stored.format_facts,
+        record=text,
+        scan=stored.scan,
+        quarantined=int(quarantined),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredManifest:
+    id: int
+    format_facts: str
+    """JSON"""
+    framework: str | None
+    licence: str | None
+    scan: str
+    card: str | None
+    """What of the card is searched; None: as it was."""
+
+
+def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspected: bool) -> _StoredManifest:
+    """The manifest's row, made when it is new. Raises NotInspected, MissingBlobs, SizeMismatch.
+
+    The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files.
+    """
+    sizes = {file.digest: file.size_bytes for file in manifest.files}
+    known = uploads.find_known_sizes(tx, actor, sizes)
+    missing = [digest for digest in sizes if digest not in known]
+    if missing:
+        raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
+    for digest, size in sizes.items():
+        if known[digest] != size:
+            raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
+    read = uploads.find_read(tx, sizes)
+    if not inspected and unread_files(manifest, read):
+        raise NotInspected
+    uploads.touch_blobs(tx, sizes)
+    summary, card, scan = summarise_files(manifest, read)
+    found = registering_queries.find_manifest(tx, manifest.digest)
+    if found is None:
+        text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
+        found = registering_queries.insert_manifest(tx, manifest, text, scan), text, scan
+    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
+
+
+def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:
+    for alias in aliases:
+        present = alias_queries.find_alias(tx, model.id, alias)
+        if present is None or present.number != version.number:
+            move_to(tx, actor, model, alias, present, version, None)
