@@ -34,11 +34,11 @@ def run(
     """Run a program and note what it trains: log, exit code, resources, code, environment, params, metrics.
 
     The program needs no change. The exit code is the program's own; with --register it is not 0 either when
-    nothing could be registered.
+    nothing could be registered. When that is for the server, what to register is kept until modelyard sync.
     """
     import sys
 
-    from modelyard.sdk.registering import words_for
+    from modelyard.sdk.registering import words_for, words_for_kept
     from modelyard.sdk.running import run_command
 
     outcome = run_command(
@@ -61,13 +61,19 @@ def run(
                 "seconds": round(outcome.seconds, 3),
                 "version": outcome.version,
                 "error": str(outcome.error) if outcome.error else None,
+                "kept": outcome.kept,
             }
         )
     else:
         session.out.note(f"run {outcome.run[:12]} {outcome.status} after {outcome.seconds:.1f} s")
         if outcome.version is not None:
             session.out.text(words_for(outcome.version))
-    if outcome.error is not None:
+    if outcome.kept and register is not None:
+        session.out.note(words_for_kept(register, outcome.error))
+    elif outcome.error is not None:
         session.out.note(f"No version was registered: {outcome.error}")
+    for words in outcome.notes:
+        session.out.note(words)
+    if outcome.error is not None:
         return outcome.exit_code or exit_code(outcome.error)
     return outcome.exit_code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard.cli.base import LazyGroup, Session, command, confirm
+from modelyard.cli.output import is_terminal
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
@@ -236,9 +237,9 @@ def experiments(session: Session, namespace: str | None, name: str | None, words
 
 @command("sync", example="modelyard sync")
 def sync(session: Session) -> int:
-    """Send what runs said while the server could not be reached, or offline. Nothing is sent twice.
+    """Send what runs said, and register what they made, while the server could not be reached, or offline.
 
-    What the server does not take stays where it is. Runs that are going on send by themselves.
+    Nothing is sent twice. What the server does not take stays where it is. Runs that are going on send by themselves.
     """
     from modelyard.sdk.client import Client
     from modelyard.sdk.run_files import sync as send
@@ -249,8 +250,13 @@ def sync(session: Session) -> int:
     done = send(connect)
     session.out.page(
         done,
-        ("run", "outcome", "records", "reason"),
-        lambda s: (s.run, s.outcome, s.records, s.reason),
+        ("run", "outcome", "records", "version or reason"),
+        lambda s: (s.run, s.outcome, s.records, s.version or s.reason),
         empty="There is nothing to send.",
     )
+    if not session.as_json and is_terminal():
+        # A table cuts what is too long for its line.
+        for each in done:
+            if each.reason:
+                session.out.note(f"{each.run}: {each.reason}")
     return 6 if any(each.outcome == "kept" for each in done) else 0

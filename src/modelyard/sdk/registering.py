@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain.errors import FileNotFound, Invalid
+from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
 from modelyard.domain.record import SIX_FACTS
 from modelyard.sdk.client import Client
+from modelyard.sdk.run_handle import metric_facts
 
 if TYPE_CHECKING:
     from modelyard.sdk.run_handle import Run
     from modelyard.sdk.views import Version
+    from modelyard.wire.runs import RunDetails
 
 
 def prepare(run: Run, model: str) -> None:
     """Have what is fitted last registered when the run finishes."""
-    run.when_finished(lambda: print(words_for(register_last(run, model))))
+    run.when_finished(lambda: print(_register_last(run, model)))
 
 
-def register_last(run: Run, model: str) -> Version:
-    """Register what autologging saw fitted last during the run. Raises Invalid when it saw nothing."""
+def _register_last(run: Run, model: str) -> str:
+    """Register what autologging saw fitted last during the run, or keep it for later; what came of it, in words.
+
+    Raises Invalid when it saw nothing.
+    """
+    from modelyard.sdk import pending
     from modelyard.sdk.autolog import last_model, paused
+    from modelyard.sdk.push import save_object
 
-    if run.offline:
-        raise Invalid(
-            reason="an offline run registers no version", fix="Push the model once the run was synchronised"
-        )
     noticed = last_model(run.began_at)
     if noticed is None:
         raise Invalid(
             reason="no model was fitted that autologging knows",
             fix="Call my.autolog() before the training, or push the model yourself: my.push(model, NAME)",
         )
-    with paused():
-        return register(run.client(), noticed.model, model, facts={}, example=noticed.example, capture=True)
+    why: ModelyardError | None = None
+    with paused(), tempfile.TemporaryDirectory(prefix="modelyard-run-") as place:
+        if not run.offline:
+            try:
+                client = run.client()
+                return words_for(
+                    register(client, noticed.model, model, facts={}, example=noticed.example, capture=True)
+                )
+            except ModelyardError as error:
+                if not may_pass(error):
+                    raise
+                why = error
+        folder = Path(place) / "model"
+        learned = save_object(noticed.model, folder, noticed.example, allow_pickle=False)
+        pending.keep(run, model, folder, learned)
+    return words_for_kept(model, why)
+
+
+def may_pass(error: ModelyardError) -> bool:
+    """Whether the same registration may succeed later, so that the model is worth keeping."""
+    return error.kind is not Kind.INVALID
+
+
+def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
+    """What a version carries that came out of the run. learned: of the model itself."""
+    facts: dict[str, Any] = {
+        **{name: run.facts.get(name) for name in ("code", "environment", "image")},
+        "run": {"id": run.id, "name": run.name},
+        "params": run.params,
+        "metrics": metric_facts(run.metrics),
+        "data": run.inputs,
+        **learned,
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def register(client: Client, what: Any, model: str, **options: Any) -> Version:
@@ -53,3 +90,9 @@ def words_for(version: Version) -> str:
     known = len(SIX_FACTS) - len(version.missing)
     words = f"{version.reference}  {version.digest}\n{known} of {len(SIX_FACTS)} facts are known"
     return f"{words}; not known: {', '.join(version.missing)}" if version.missing else words
+
+
+def words_for_kept(model: str, why: ModelyardError | None) -> str:
+    """That a model waits for `modelyard sync`. why None: its run was offline."""
+    reason = f": {why}" if why is not None else ", since the run is offline"
+    return f"No version of {model} was registered yet{reason}\nIts files are kept; register them with: modelyard sync"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.domain.errors import DownloadCorrupt, FileNotFound, ModelyardError
 from modelyard.domain.manifest import check_path
-from modelyard.sdk import spool
+from modelyard.sdk import pending, spool
 from modelyard.sdk.http import BLOCK_BYTES, at
 from modelyard.sdk.locations import spool_folder
 from modelyard.sdk.locks import try_lock
@@ -65,13 +65,15 @@ class Synced:
     run: str
     records: int = 0
     outcome: str = "sent"
-    """sent, busy (its process still runs) or kept (with the reason)."""
+    """sent, busy (its process still runs), kept (with the reason) or registered (its model, kept until now)."""
     reason: str = ""
+    version: str = ""
+    """Reference of what was registered."""
     notes: list[str] = field(default_factory=list)
 
 
 def sync(connect: Callable[[str | None], Client], run: str | None = None) -> list[Synced]:
-    """Send what runs left in the spool; what the server does not take stays there.
+    """Send what runs left in the spool, then register the models that wait; what the server does not take stays.
 
     connect: makes the client for the server that a run was made for (None: it knew of none). run: only of this.
     """
@@ -92,7 +94,27 @@ def sync(connect: Callable[[str | None], Client], run: str | None = None) -> lis
             found.outcome, found.reason = "kept", str(error)
         finally:
             os.close(lock)
-    return done
+    waiting = [folder for folder in pending.list_pending(spool_folder()) if run in (None, folder.name)]
+    return [*done, *(_register_pending(connect, folder) for folder in waiting)]
+
+
+def _register_pending(connect: Callable[[str | None], Client], folder: Path) -> Synced:
+    found = Synced(folder.name)
+    try:
+        told = pending.read(folder)
+        if any(folder.glob("*.json")):
+            found.outcome, found.reason = "kept", f"{told.model} is registered when the run has been sent"
+            return found
+        version = pending.complete(connect(told.server), folder, told)
+    except ModelyardError as error:
+        found.outcome = "kept"
+        found.reason = f"{error}. The files to register are in {pending.files_of(folder)}"
+        return found
+    if version is None:
+        found.outcome = "busy"
+    else:
+        found.outcome, found.version = "registered", version.reference
+    return found
 
 
 def _sync_writer(client: Client, folder: Path, header: spool.Header, found: Synced) -> None:

@@ -92,6 +92,8 @@ class Run:
                 url, credentials.choose(url, None)[1] or token, patience_seconds=0, timeout_seconds=30
             )
 
+        self.server = url
+        """Where the run goes; None: that is not known yet."""
         self.client = connect
         """Makes a client for the run's server."""
         self._recorder = Recorder(header, None if self.offline else connect)
@@ -306,9 +308,14 @@ class Run:
     def is_active(self) -> bool:
         return self.status == "running"
 
-    def flush(self, seconds: float = _WAIT_SECONDS) -> bool:
-        """Wait until the server has all that was said; whether it has."""
-        return self._recorder.flush(seconds)
+    @property
+    def folder(self) -> Path:
+        """Of what the run says until the server has it."""
+        return self._recorder.folder
+
+    def flush(self, seconds: float | None = None) -> bool:
+        """Wait until the server has all that was said; whether it has. None: as long as at the end of a run."""
+        return self._recorder.flush(_wait_seconds() if seconds is None else seconds)
 
     def before_end(self, work: Callable[[], object]) -> None:
         """Have something said right before the run ends; what it raises is noted."""

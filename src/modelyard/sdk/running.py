@@ -21,9 +21,10 @@ from types import FrameType
 from typing import IO, Any
 
 from modelyard.domain.errors import Invalid, ModelyardError
-from modelyard.sdk import capture, environment, registering, run_files
+from modelyard.domain.names import ModelName
+from modelyard.sdk import capture, environment, pending, registering, run_files
 from modelyard.sdk.client import Client
-from modelyard.sdk.run_handle import Run, metric_facts
+from modelyard.sdk.run_handle import Run
 from modelyard.sdk.runs import WRAPPED, experiment_of, run
 from modelyard.sdk.views import Version
 
@@ -51,6 +52,8 @@ class Outcome:
     version: Version | None = None
     error: ModelyardError | None = None
     """Why no version was registered."""
+    kept: bool = False
+    """What was to be registered waits for `modelyard sync`."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -67,10 +70,13 @@ def run_command(
 ) -> Outcome:
     """Run a program and note what there is to note of it; it never fails because of that.
 
-    register: the model whose next version the program's result becomes. files: what to register; None: the model
-    that was fitted last, else the model files that the program wrote. output: where the program's standard output
-    goes; None: to ours.
+    register: the model whose next version the program's result becomes; where the server cannot be asked, it is
+    kept for `modelyard sync`. files: what to register; None: the model that was fitted last, else the model files
+    that the program wrote. output: where the program's standard output goes; None: to ours.
+    Raises InvalidName before the program is begun.
     """
+    if register is not None:
+        ModelName.parse(register, "default" if "/" not in register else None)
     place = _place_of(command)
     # A program of a wrapped program is a run of its own, nested in the other one.
     os.environ.pop(WRAPPED, None)
@@ -415,24 +421,36 @@ def _together(written: Sequence[Path], folder: Path, since: float) -> Path:
 
 
 def _register(noted: Run, model: str, files: Path | None, folder: Path, since: float, outcome: Outcome) -> None:
-    """Register with all that the run knows; what goes wrong is told, and the run ends as it would."""
+    """Register with all that the run knows, now or later; what goes wrong is told, and the run ends as it would."""
     try:
         made = _made_files(folder, since) if files is None else _Made(files, {})
+        if noted.offline:
+            _keep(noted, model, made, outcome)
+        else:
+            _register_now(noted, model, made, outcome)
+    except ModelyardError as error:
+        outcome.error = error
+    if outcome.error is not None and not outcome.kept:
+        noted.note(f"No version was registered: {outcome.error}")
+
+
+def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
+    try:
         client = noted.client()
         noted.flush()
         # What the program could not send itself.
         run_files.sync(lambda _: client, run=noted.id)
-        known = client.runs.get(noted.id)
-        facts: dict[str, Any] = {
-            **{name: known.facts[name] for name in ("code", "environment", "image") if known.facts.get(name)},
-            "run": {"id": noted.id, "name": noted.name},
-            "params": known.params,
-            "metrics": metric_facts(known.metrics),
-            "data": known.inputs,
-            **made.learned,
-        }
-        facts = {name: value for name, value in facts.items() if value}
+        facts = registering.facts_of(client.runs.get(noted.id), made.learned)
         outcome.version = registering.register(client, made.path, model, facts=facts, capture=False)
     except ModelyardError as error:
         outcome.error = error
-        noted.note(f"No version was registered: {error}")
+        if registering.may_pass(error):
+            _keep(noted, model, made, outcome)
+
+
+def _keep(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
+    try:
+        pending.keep(noted, model, made.path, made.learned)
+        outcome.kept = True
+    except OSError as error:
+        outcome.notes.append(f"What was to be registered could not be kept: {error}")
