@@ -2,8 +2,9 @@
 
 SQLAlchemy Core writes the SQL, so one statement serves both databases; running it costs no more than the
 driver does, which halves the cost of a hot request (decision record 0002). Columns hold only numbers, text
-and bytes, so there is nothing to convert. Statements whose text depends on the request (lists of values,
-optional filters) go through `Transaction.execute` instead.
+and bytes, so there is nothing to convert. A list of ids is one parameter (lists.py); a hot search with optional
+filters keeps a statement for each form that was asked. Other statements whose text depends on the request go
+through `Transaction.execute`.
 """
 
 from __future__ import annotations

@@ -202,6 +202,10 @@ def list_moves(
     return [AliasMove(*row) for row in tx.rows(query)]
 
 
+_ALIASES_AT = Statement(
+    sa.select(aliases.c.alias).where(aliases.c.version_id == _p("version_id")).order_by(aliases.c.alias)
+)
+
+
 def aliases_at(tx: Transaction, version_id: int) -> list[str]:
-    query = sa.select(aliases.c.alias).where(aliases.c.version_id == version_id).order_by(aliases.c.alias)
-    return [row[0] for row in tx.rows(query)]
+    return [row[0] for row in tx.all(_ALIASES_AT, version_id=version_id)]
