@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.memory import MemoryStore
 from modelyard.blobs.store import BlobStore
 from modelyard.domain.digest import Digest
+from modelyard.domain.errors import ModelyardError
 from tests.support.s3 import S3Server
 
 
@@ -30,6 +33,57 @@ class BlobStoreUnderTest:
     """Make everything in the store look older than what is written next; a moment between the two."""
     leftovers: Callable[[], list[str]]
     """Temporary and staged things, which a finished test must not leave."""
+
+
+EMPTY = Digest.of(b"")
+SIZES = (0, 1, 4095, (1 << 20) + 3, (4 << 20), (12 << 20) + 17)
+
+
+def some_bytes(size: int, seed: int = 1) -> bytes:
+    return random.Random(f"{seed}/{size}").randbytes(size)
+
+
+def cut(data: bytes, chunk_bytes: int = 65536) -> Iterator[bytes]:
+    for start in range(0, len(data), chunk_bytes):
+        yield data[start : start + chunk_bytes]
+
+
+def an_id() -> str:
+    return str(uuid.uuid4())
+
+
+def content(under_test: BlobStoreUnderTest, digest: Digest) -> bytes:
+    with under_test.store.open(digest) as reader:
+        return b"".join(reader.chunks())
+
+
+class ConnectionLost(OSError):
+    """What a source of chunks raises; an OSError, since sockets raise those."""
+
+
+def broken_after(*chunks: bytes) -> Iterator[bytes]:
+    yield from chunks
+    raise ConnectionLost("gone")
+
+
+def in_threads(*tasks: Callable[[], object]) -> list[object]:
+    """Each task's result, or the exception it raised."""
+    results: list[object] = [None] * len(tasks)
+    barrier = threading.Barrier(len(tasks))
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = tasks[index]()
+        except (ModelyardError, OSError) as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(tasks))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
 
 
 _A_DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.digest import Digest
+from modelyard.domain.errors import ModelyardError
 from modelyard.domain.manifest import File, Manifest
-from modelyard.domain.names import Alias, ModelName
+from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog.usecases import CatalogSettings
@@ -28,6 +29,23 @@ _names = itertools.count(1)
 def unique(prefix: str = "n") -> str:
     """A name that no other test of this run uses."""
     return f"{prefix}{next(_names)}"
+
+
+def ref(text: str) -> Ref:
+    return Ref.parse(text)
+
+
+def name_of(model: str) -> ModelName:
+    return ModelName.parse(model)
+
+
+def outcome(fn: Callable[[], object]) -> type[ModelyardError] | None:
+    """The error that it ends with; None: it does not."""
+    try:
+        fn()
+    except ModelyardError as error:
+        return type(error)
+    return None
 
 
 @dataclass
