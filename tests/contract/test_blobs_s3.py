@@ -100,7 +100,11 @@ def test_a_put_of_many_parts(s3_bucket: str, s3_server: S3Server, announced: boo
     assert s3_server.unfinished_uploads(bucket_of(s3_bucket)) == []
 
 
-def test_one_large_append_is_copied_inside_of_the_server(s3_bucket: str, monkeypatch: pytest.MonkeyPatch):
+def test_one_large_append_is_copied_inside_of_the_server(
+    s3_bucket: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+):
+    if not s3_server.tags_multiparts:
+        pytest.skip("without an e-tag nothing proves which bytes are staged, so they are read once more")
     digest = Digest.of(b"".join(megabytes(20)))
     store = s3.from_url(s3_bucket)
     staged = store.stage("one")

@@ -26,6 +26,7 @@ from pathlib import Path
 from tests.support.services import ServiceMissing, child, free_ports, wait_for_port
 
 OVERRIDE = "MODELYARD_TEST_S3_ENDPOINT"
+SERVER = "MODELYARD_TEST_S3"
 _ACCOUNT, _USER, _KEY, _REGION = "test", "tester", "testing", "us-east-1"
 _BACKENDS = ("account", "container", "object")
 
@@ -61,6 +62,8 @@ class S3Server:
     secret_access_key: str
     region: str = _REGION
     is_swift: bool = False
+    tags_multiparts: bool = True
+    """Whether the answer to a completed multipart upload carries the e-tag, as S3's does."""
     _swift_token: str = field(default="", repr=False)
 
     @property
@@ -129,13 +132,20 @@ class S3Server:
 def running_s3() -> Iterator[S3Server]:
     """A server without buckets; gone with all its bytes when the block ends.
 
-    MODELYARD_TEST_S3_ENDPOINT names a server to use instead, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
-    and AWS_REGION beside it; the buckets made there stay. Raises ServiceMissing.
+    MODELYARD_TEST_S3=ceph takes Ceph instead of Swift. MODELYARD_TEST_S3_ENDPOINT names a server that runs
+    already, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION beside it; the buckets made there
+    stay. Raises ServiceMissing.
     """
     given = os.environ.get(OVERRIDE)
     if given:
         key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
         yield S3Server(given.rstrip("/"), key, secret, os.environ.get("AWS_REGION", _REGION))
+        return
+    if os.environ.get(SERVER) == "ceph":
+        from tests.support.ceph import running_ceph
+
+        with running_ceph() as server:
+            yield server
         return
     for package in ("swift", "obstore"):
         if importlib.util.find_spec(package) is None:
