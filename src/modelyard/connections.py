@@ -1,4 +1,5 @@
-"""The server's side of a connection: limits on a request's head, and files straight from disk to socket."""
+"""The server's side of a connection: limits on a request's head, large bodies past the parser, and files
+straight from disk to socket."""
 
 from __future__ import annotations
 
@@ -6,13 +7,16 @@ import asyncio
 import os
 import select
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.api.edge import BODY_HAS_COME
 from modelyard.api.files import SEND_FILE
+from modelyard.large_bodies import LargeBody, hand_over
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 _HEADER_SECONDS = 10.0
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_HEADERS = 200
+_LARGE_BODY_BYTES = 1 << 20
+"""Bodies of which less is to come go through the parser as all others."""
 _PIECE_BYTES = 8 << 20
 _PATIENCE_MILLISECONDS = 50
 """How long a thread waits for a receiver before it does other work."""
@@ -34,6 +40,7 @@ class CarefulProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._head_bytes = 0
+        self._body_rest = 0
         self._await_head()
 
     def _await_head(self) -> None:
@@ -64,12 +71,36 @@ class CarefulProtocol(HttpToolsProtocol):
         self._head_timer.cancel()
         self._head_bytes = 0
         super().on_headers_complete()
+        self._body_rest = self._announced_bytes()
         cycle = self.cycle
         if cycle is not None:
             extensions: dict[str, object] = cycle.scope.setdefault("extensions", {})  # type: ignore[assignment]
             extensions[BODY_HAS_COME] = cycle.message_event.is_set
             if self.transport.get_extra_info("ssl_object") is None:
                 extensions[SEND_FILE] = FileSender(cycle)
+
+    def _announced_bytes(self) -> int:
+        """Of the body that follows; 0 where there is none, or its length is not known before its end."""
+        if self.scope["method"] == "GET" or self.parser.should_upgrade():
+            return 0
+        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_rest -= len(body)
+        super().on_body(body)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The loop of Windows reads first and asks for room afterwards, so it would read beyond the body.
+        if self._body_rest >= _LARGE_BODY_BYTES and sys.platform != "win32" and not self.transport.is_closing():
+            LargeBody(self, self._body_rest).take_connection()
+            self._body_rest = 0
+
+    def go_on_after_body(self) -> None:
+        """Take the connection back. The old parser still waits for a body that it will never see."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        hand_over(self.transport, self, self.flow.read_paused)
 
 
 class Gathering:

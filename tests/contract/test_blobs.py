@@ -63,6 +63,20 @@ def test_put_may_be_given_a_buffer_that_is_used_again(store, blob_store):
     assert content(blob_store, Digest.of(data)) == data
 
 
+def test_bytes_may_come_as_views_that_cannot_be_written_through(store, blob_store):
+    data = some_bytes(19 << 20)
+    view = memoryview(bytearray(data)).toreadonly()
+    pieces = [view[start : start + (1 << 20)] for start in range(0, len(view), 1 << 20)]
+    store.put(iter(pieces), Digest.of(data), len(data))
+    assert content(blob_store, Digest.of(data)) == data
+    staged = store.stage("views")
+    assert staged.append(iter(pieces[:1])) == 1 << 20
+    assert staged.append(iter(pieces[1:])) == len(data)
+    staged.commit(Digest.of(data), len(data))
+    staged.discard()
+    assert content(blob_store, Digest.of(data)) == data
+
+
 def test_ranges(store):
     data = some_bytes(3_000_000)
     digest = Digest.of(data)

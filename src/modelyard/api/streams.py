@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from modelyard.domain.errors import ClientGone
 
 T = TypeVar("T")
+Piece = bytes | memoryview
 _GROUP_BYTES = 1 << 20
-_QUEUED = 4
+_QUEUED = 2
 _END = None
 
 
@@ -26,17 +27,17 @@ class _Pipe:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: queue.SimpleQueue[list[bytes] | BaseException | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Piece] | BaseException | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_QUEUED)
 
-    async def put(self, group: list[bytes]) -> None:
+    async def put(self, group: list[Piece]) -> None:
         await self._room.acquire()
         self._queue.put(group)
 
     def end(self, error: BaseException | None = None) -> None:
         self._queue.put(_END if error is None else error)
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[Piece]:
         """In the thread. Raises what ended the body early."""
         while True:
             item = self._queue.get()
@@ -50,7 +51,7 @@ class _Pipe:
 
 async def _feed(request: Request, pipe: _Pipe) -> None:
     received = waiting = 0
-    group: list[bytes] = []
+    group: list[Piece] = []
     try:
         async for chunk in request.stream():
             received += len(chunk)
@@ -73,7 +74,7 @@ async def _feed(request: Request, pipe: _Pipe) -> None:
         pipe.end()
 
 
-async def with_body(request: Request, executor: Executor, work: Callable[[Iterable[bytes]], T]) -> T:
+async def with_body(request: Request, executor: Executor, work: Callable[[Iterable[Piece]], T]) -> T:
     """Run `work` in a thread with the request's body as an iterator of pieces.
 
     The body is never held whole. A client that hangs up makes the iterator raise ClientGone after the

@@ -21,7 +21,7 @@ from threading import Lock
 
 from modelyard.blobs import layout
 from modelyard.blobs.hashing import HashBeside, Sha256, digest_of, digest_of_chunks, groups, new_sha256
-from modelyard.blobs.store import BlobReader, StagedUpload, StoredBlob
+from modelyard.blobs.store import BlobReader, Chunk, StagedUpload, StoredBlob
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     BlobCorrupt,
@@ -102,7 +102,7 @@ class FilesystemStore:
 
     # --- whole blobs ------------------------------------------------------------------------------
 
-    def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
+    def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
         temporary = self._at(layout.temporary_key(uuid.uuid4().hex))
         sha = new_sha256()
         written = 0
@@ -275,7 +275,7 @@ class _StagedFile:
             except FileNotFoundError:
                 return 0
 
-    def append(self, chunks: Iterable[bytes]) -> int:
+    def append(self, chunks: Iterable[Chunk]) -> int:
         with _our_errors("an upload"):
             fd = _open_locked(self._path, _APPEND, self._id)
         try:
@@ -374,7 +374,7 @@ class _StagedFile:
 
 
 class _NoHash:
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: Chunk, /) -> None:
         pass
 
     def hexdigest(self) -> str:
@@ -453,7 +453,7 @@ class _Writer:
         self._syncing: Future[None] | None = None
         self.failed = False
 
-    def write(self, group: Sequence[bytes]) -> None:
+    def write(self, group: Sequence[Chunk]) -> None:
         try:
             self._unsynced_bytes += _write_group(self._fd, group)
             if self._unsynced_bytes >= _SYNC_EVERY_BYTES and (self._syncing is None or self._syncing.done()):
@@ -489,7 +489,7 @@ class _Writer:
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
-def _write_group(fd: int, group: Sequence[bytes]) -> int:
+def _write_group(fd: int, group: Sequence[Chunk]) -> int:
     """How many bytes were written, which is all of them."""
     size = sum(map(len, group))
     written = os.writev(fd, group) if hasattr(os, "writev") else 0
@@ -501,7 +501,7 @@ def _write_group(fd: int, group: Sequence[bytes]) -> int:
     return size
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: Chunk) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from modelyard.blobs.store import Chunk
 from modelyard.domain.digest import Digest
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 2 << 20
 
 
 class Sha256(Protocol):
     """What hashlib.sha256() gives."""
 
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Chunk, /) -> None: ...
 
     def hexdigest(self) -> str: ...
 
@@ -36,20 +37,20 @@ def digest_of_chunks(chunks: Iterable[bytes]) -> Digest:
 
 
 def groups(
-    chunks: Iterable[bytes], group_bytes: int = BATCH_BYTES, most_chunks: int | None = None
-) -> Iterator[list[bytes]]:
+    chunks: Iterable[Chunk], group_bytes: int = BATCH_BYTES, most_chunks: int | None = None
+) -> Iterator[list[Chunk]]:
     """The same chunks, gathered until they have `group_bytes` or are `most_chunks`; none is empty.
 
+    What can be written through is copied: the hash may still read it when the source uses its buffer again.
     When the source fails, what it gave before comes out first and its error after that.
     """
-    waiting: list[bytes] = []
+    waiting: list[Chunk] = []
     waiting_bytes = 0
     try:
         for chunk in chunks:
             if not chunk:
                 continue
-            # A copy of anything but bytes: the hash may still read it when the source reuses its buffer.
-            waiting.append(bytes(chunk))
+            waiting.append(chunk if memoryview(chunk).readonly else bytes(chunk))
             waiting_bytes += len(chunk)
             if waiting_bytes >= group_bytes or len(waiting) == most_chunks:
                 group, waiting, waiting_bytes = waiting, [], 0
@@ -62,10 +63,10 @@ def groups(
         yield waiting
 
 
-def batches(chunks: Iterable[bytes], batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
+def batches(chunks: Iterable[Chunk], batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
     """The same bytes, in pieces of at least `batch_bytes` but for the last; errors as in `groups`."""
     for group in groups(chunks, batch_bytes):
-        yield group[0] if len(group) == 1 else b"".join(group)
+        yield b"".join(group)
 
 
 class HashBeside:
@@ -80,7 +81,7 @@ class HashBeside:
         self._thread: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
 
-    def update(self, group: Sequence[bytes]) -> None:
+    def update(self, group: Sequence[Chunk]) -> None:
         self.wait()
         if sum(map(len, group)) < BATCH_BYTES:
             self._update(group)
@@ -94,7 +95,7 @@ class HashBeside:
             self._running.result()
             self._running = None
 
-    def _update(self, group: Sequence[bytes]) -> None:
+    def _update(self, group: Sequence[Chunk]) -> None:
         for chunk in group:
             self._sha.update(chunk)
 

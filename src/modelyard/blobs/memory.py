@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import RLock
 
 from modelyard.blobs import layout
-from modelyard.blobs.store import BlobReader, StagedUpload, StoredBlob
+from modelyard.blobs.store import BlobReader, Chunk, StagedUpload, StoredBlob
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Busy, DigestMismatch, SizeMismatch
 
@@ -39,7 +39,7 @@ class MemoryStore:
     def stage(self, upload_id: str) -> StagedUpload:
         return _StagedBytes(self.state, layout.check_upload_id(upload_id))
 
-    def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
+    def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
         content = bytearray()
         for chunk in chunks:
             content += chunk
@@ -105,7 +105,7 @@ class _StagedBytes:
             staged = self._state.staged.get(self._id)
             return len(staged.content) if staged else 0
 
-    def append(self, chunks: Iterable[bytes]) -> int:
+    def append(self, chunks: Iterable[Chunk]) -> int:
         with self._alone(create=True) as staged:
             staged.done = None
             for chunk in chunks:

@@ -31,7 +31,7 @@ from modelyard.blobs import layout
 from modelyard.blobs.hashing import Sha256, digest_of, digest_of_chunks, new_sha256
 from modelyard.blobs.s3_io import NOT_THERE, READ_BYTES, ObjectReader, Source, our_errors, windows
 from modelyard.blobs.s3_url import BucketAddress, make_bucket, parse_url, presign_with_filename
-from modelyard.blobs.store import BlobReader, StagedUpload, StoredBlob
+from modelyard.blobs.store import BlobReader, Chunk, StagedUpload, StoredBlob
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     BlobCorrupt,
@@ -130,7 +130,7 @@ class S3Store:
 
     # --- whole blobs ------------------------------------------------------------------------------
 
-    def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
+    def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
         # No If-None-Match: replacing a blob by its own verified bytes heals it and renews its time.
         part = part_bytes(size_bytes)
         source = Source(chunks, part, limit_bytes=size_bytes)
@@ -334,7 +334,7 @@ class _StagedObjects:
     def size(self) -> int:
         return self._look().size_bytes
 
-    def append(self, chunks: Iterable[bytes]) -> int:
+    def append(self, chunks: Iterable[Chunk]) -> int:
         staged = self._look()
         offset = staged.size_bytes
         self._store._forget(self._id)

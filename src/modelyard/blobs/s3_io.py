@@ -12,7 +12,7 @@ from obstore.store import S3Store as Bucket
 
 from modelyard.blobs import layout
 from modelyard.blobs.hashing import batches, digest_of, new_sha256
-from modelyard.blobs.store import BlobReader
+from modelyard.blobs.store import BlobReader, Chunk
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobStoreUnavailable, DigestMismatch, DiskFull, SizeMismatch
 
@@ -45,7 +45,7 @@ class Source:
 
     def __init__(
         self,
-        chunks: Iterable[bytes],
+        chunks: Iterable[Chunk],
         batch_bytes: int,
         *,
         limit_bytes: int | None = None,

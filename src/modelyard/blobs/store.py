@@ -15,6 +15,10 @@ from typing import Protocol
 
 from modelyard.domain.digest import Digest
 
+Chunk = bytes | memoryview
+"""Some of a file's bytes. A view that cannot be written through is of memory that stays as it is for as long
+as anybody has a view of it; what can be written through is copied when it is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
@@ -55,7 +59,7 @@ class StagedUpload(Protocol):
         """How many bytes have arrived and would survive a kill of this process."""
         ...
 
-    def append(self, chunks: Iterable[bytes]) -> int:
+    def append(self, chunks: Iterable[Chunk]) -> int:
         """Add to the end and return the new size. Hashes while it writes.
 
         On an error, what had arrived in whole before it stays; the next append goes on from size().
@@ -90,7 +94,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    def put(self, chunks: Iterable[bytes], expected: Digest, size_bytes: int | None = None) -> int:
+    def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
         """One pass: hash while writing, verify, make durable, then visible. Returns the size in bytes.
 
         Bytes that are here already are replaced by themselves, which also heals damaged ones.

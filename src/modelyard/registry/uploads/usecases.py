@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
-from modelyard.blobs.store import BlobStore
+from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain.actor import Actor, Permission
@@ -84,7 +84,7 @@ def find_upload(tx: Transaction, actor: Actor, upload_id: str) -> Upload:
     return found
 
 
-def append_bytes(blobs: BlobStore, upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
+def append_bytes(blobs: BlobStore, upload: Upload, offset: int, chunks: Iterable[Chunk]) -> int:
     """Add bytes at `offset`; returns the new offset. Raises OffsetMismatch, SizeMismatch."""
     staged = blobs.stage(upload.id)
     present = staged.size()
@@ -93,7 +93,7 @@ def append_bytes(blobs: BlobStore, upload: Upload, offset: int, chunks: Iterable
     return staged.append(_no_more_than(chunks, upload.size_bytes - present, upload.size_bytes))
 
 
-def _no_more_than(chunks: Iterable[bytes], room: int, announced: int) -> Iterable[bytes]:
+def _no_more_than(chunks: Iterable[Chunk], room: int, announced: int) -> Iterable[Chunk]:
     for chunk in chunks:
         room -= len(chunk)
         if room < 0:
@@ -120,7 +120,7 @@ def receive_blob(
     blobs: BlobStore,
     actor: Actor,
     digest: Digest,
-    chunks: Iterable[bytes],
+    chunks: Iterable[Chunk],
     size_bytes: int | None,
     max_file_bytes: int,
 ) -> int:
@@ -155,11 +155,11 @@ class _Seen:
     """Chunks on their way, of which the first one is kept: most files are known by it to hold no code, and
     need not be opened when they are registered."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = chunks
         self._head = b""
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
             if len(self._head) < HEAD_BYTES:
                 self._head += bytes(chunk[: HEAD_BYTES - len(self._head)])
@@ -175,7 +175,7 @@ class _Seen:
         return scan_text(None, find_secrets(self._head.decode("utf-8", "replace"))) if is_whole else None
 
 
-def _limited(chunks: Iterable[bytes], limit: int) -> Iterable[bytes]:
+def _limited(chunks: Iterable[Chunk], limit: int) -> Iterable[Chunk]:
     total = 0
     for chunk in chunks:
         total += len(chunk)
