@@ -50,3 +50,12 @@ def test_a_refusal_is_never_a_server_fault() -> None:
     for kind in Kind:
         expected = kind in (Kind.BUSY, Kind.UNAVAILABLE, Kind.INTERNAL)
         assert (STATUS[kind] >= 500) is expected
+
+
+def test_every_class_is_found_where_all_are_imported_from() -> None:
+    """The package is split by area; nobody who imports an error has to know how."""
+    from modelyard.domain import errors
+
+    for cls in all_errors().values():
+        assert getattr(errors, cls.__name__) is cls
+        assert cls.__name__ in (errors.__doc__ or "")

@@ -1,0 +1,41 @@
+"""A policy or a limit said no, or it is for later."""
+
+from __future__ import annotations
+
+from modelyard.domain.errors.base import Kind, ModelyardError
+
+
+class Refused(ModelyardError):
+    code, kind = "refused", Kind.REFUSED
+    text, advice = "{reason}", "Each rule says what is needed and who can fix it"
+
+
+class TooLarge(ModelyardError):
+    code, kind = "too_large", Kind.TOO_LARGE
+    text = "{what} is {actual}, at most {limit} is accepted"
+    advice = "Send less, or ask the server's admin to raise the setting {setting}"
+
+
+class Busy(ModelyardError):
+    code, kind = "busy", Kind.BUSY
+    text, advice = "{reason}", "Try again in a moment"
+
+
+class RateLimited(Busy):
+    code = "rate_limited"
+    text, advice = "more than {limit} requests a second", "Slow down; the setting is {setting}"
+
+
+class BlobBeingCollected(Busy):
+    code = "blob_being_collected"
+    text, advice = "the old bytes {digest} are just being removed", "Try again in a second"
+
+
+class QueueFull(Busy):
+    code = "queue_full"
+    text, advice = "too many writes are waiting", "Try again in a second"
+
+
+class ScanPending(Busy):
+    code = "scan_pending"
+    text, advice = "the files of {reference} are still being scanned", "Try again in a moment"
