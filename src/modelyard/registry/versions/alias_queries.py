@@ -63,10 +63,11 @@ def list_aliases(tx: Transaction, model_id: int) -> list[AliasRow]:
     return [AliasRow(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
 
 
+# No join: before it has statistics, PostgreSQL would read all versions to join a few of them.
+_NUMBER = sa.select(versions.c.number).where(versions.c.id == aliases.c.version_id).scalar_subquery()
 _LIST_ALIASES_OF = Statement(
-    sa.select(aliases.c.model_id, aliases.c.alias, versions.c.number)
-    .join(versions, versions.c.id == aliases.c.version_id)
-    .where(is_among(aliases.c.model_id, "model_ids"))
+    sa.select(aliases.c.model_id, aliases.c.alias, _NUMBER)
+    .where(is_among(aliases.c.model_id, "model_ids"), aliases.c.version_id.is_not(None))
     .order_by(aliases.c.model_id, aliases.c.alias)
 )
 
