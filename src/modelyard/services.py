@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -51,8 +52,8 @@ class Services:
     """Set when the process is asked to end, so that answers without an end come to one."""
 
     def __post_init__(self) -> None:
-        self.known_tokens = Remembered(self.db, 10_000)
-        self.resolved = Remembered(self.db, 4_096)
+        self.known_tokens = Remembered(self.db, 10_000, attrgetter("rights_generation"))
+        self.resolved = Remembered(self.db, 4_096, attrgetter("generation"))
 
     @property
     def catalog(self) -> CatalogSettings:

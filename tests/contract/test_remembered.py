@@ -39,3 +39,26 @@ def test_what_one_may_see_is_not_shown_to_another(door: Door) -> None:
     stranger = door.as_(door.token_of(door.registry.user()))
     assert_problem(stranger.get(asked), 404, "model_not_found")
     assert door.get(asked).status_code == 200
+
+
+def test_a_token_is_refused_from_its_end_on_however_much_is_registered(door: Door) -> None:
+    model = f"{unique('remembered')}/scorer"
+    person = door.registry.user()
+    token = door.token_of(person)
+    theirs = door.as_(token)
+    for n in range(3):
+        door.register(model, facts={"params": {"n": n}})
+        assert theirs.get("whoami").json()["name"] == person.name
+    mine = next(t for t in theirs.get("tokens").json()["items"])
+    assert theirs.call("DELETE", f"tokens/{mine['id']}").status_code == 204
+    door.register(model, facts={"params": {"n": 9}})
+    assert_problem(theirs.get("whoami"), 401, "token_invalid")
+
+
+def test_an_account_that_is_disabled_is_refused_at_once(door: Door) -> None:
+    person = door.registry.user()
+    theirs = door.as_(door.token_of(person))
+    door.register(f"{unique('remembered')}/scorer")
+    assert theirs.get("whoami").status_code == 200
+    assert door.call("PATCH", f"accounts/{person.name}", json={"disabled": True}).status_code == 200
+    assert theirs.get("whoami").status_code == 401

@@ -61,7 +61,7 @@ async def token_actor(services: Services, token: str) -> Actor:
     A token that is remembered still has its expiry asked every time.
     """
     db = services.db
-    key, generation = hash_secret(token), db.figures.generation
+    key, generation = hash_secret(token), services.known_tokens.generation
     known = services.known_tokens.find(key)
     if known is not None and (known.expires_at is None or known.expires_at > db.clock()):
         return known.actor

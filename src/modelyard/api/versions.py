@@ -46,7 +46,7 @@ async def resolve(call: Call) -> Response:
     remembered = services.resolved.find(asked)
     if remembered is not None:
         return cast(Response, remembered)
-    generation = services.db.figures.generation
+    generation = services.resolved.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
     warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []

@@ -61,6 +61,8 @@ class WriterFigures:
     generation: int = 0
     """Grows with every commit of this process. On SQLite, where no other process writes, what was read at
     one generation is true as long as it lasts."""
+    rights_generation: int = 0
+    """The same, for accounts, tokens, groups and roles: commits that certainly leave them alone do not count."""
 
 
 class Batch:
@@ -80,6 +82,7 @@ class Batch:
     ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
+        self._may_change_rights = False
         self._connection = connection
         self._abandoned = abandoned
         try:
@@ -109,6 +112,9 @@ class Batch:
             tx.run(_ROLL_BACK)
             return None, as_ours(exc)
         self._pending.extend(tx.pending)
+        # What is written without an event may be anything.
+        if not tx.pending or any(item.event.may_change_rights for item in tx.pending):
+            self._may_change_rights = True
         return result, None
 
     def seal(self) -> None:
@@ -120,11 +126,13 @@ class Batch:
         Transaction(self._connection, 0).run(_COMMIT)
         self._figures.batches += 1
         self._figures.generation += 1
+        self._figures.rights_generation += self._may_change_rights
 
     def abandon(self) -> None:
         """Undo everything; nothing is raised, because the reason is on its way already."""
         self._abandoned()
         self._figures.generation += 1
+        self._figures.rights_generation += 1
 
 
 @dataclass(slots=True)

@@ -42,6 +42,8 @@ class Event(_Fact):
     """What happened, to what. Who and when are added by the transaction that appends it."""
 
     kind: ClassVar[str]
+    may_change_rights: ClassVar[bool] = True
+    """False only where it is certain that no account, token, group or role is another one afterwards."""
     namespace: str | None = None
     model: str | None = None
     """`namespace/name` as it was then."""
@@ -143,6 +145,7 @@ class ModelDeleted(Event):
 
 class VersionRegistered(Event):
     kind: ClassVar[str] = "version.registered"
+    may_change_rights: ClassVar[bool] = False
     digest: str
     record_digest: str
     size_bytes: int
@@ -178,6 +181,7 @@ class AliasMoved(Event):
     """`version` is where the alias stands now."""
 
     kind: ClassVar[str] = "alias.moved"
+    may_change_rights: ClassVar[bool] = False
     alias: str
     revision: int
     digest: str
