@@ -405,6 +405,11 @@ def test_guessing_tokens_is_limited(registry: Registry, monkeypatch: pytest.Monk
         assert set(guessed[9:]) == {429}
         # Who has proven their token is not held up by guesses from the same address.
         assert own.get("whoami").status_code == 200
+        # Nor does a failed sign-in, which says 401 too, begin a new count for it.
+        wrong = {"name": "nobody", "password": "not the password"}
+        attempts = [own.call("POST", "session", json=wrong).status_code for _ in range(8)]
+        assert attempts == [401] * 8
+        assert own.get("whoami").status_code == 429
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

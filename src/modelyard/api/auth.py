@@ -18,7 +18,7 @@ from modelyard.services import Services
 SESSION_COOKIE = "modelyard_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROVEN = "modelyard.proven"
-"""In the scope of a request whose token was found true."""
+"""In the scope of a request: whether the token that it presents was found true."""
 
 _NOTE_AFTER = 60_000_000
 """A token's last use is noted to the minute."""
@@ -44,7 +44,11 @@ async def authenticate(request: Request, services: Services) -> Actor:
     """
     proof: bytes | None = request.scope["modelyard.headers"].get(b"authorization")
     if proof is not None:
-        actor = await token_actor(services, bearer_token(proof.decode("latin-1")))
+        try:
+            actor = await token_actor(services, bearer_token(proof.decode("latin-1")))
+        except Unauthenticated:
+            request.scope[PROVEN] = False
+            raise
         request.scope[PROVEN] = True
         return actor
     session = request.cookies.get(SESSION_COOKIE)

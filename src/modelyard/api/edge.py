@@ -143,7 +143,7 @@ class Edge:
         finally:
             self.metrics.in_flight -= 1
             if self._limits is not None:
-                self._limits.learn(scope, watch.status, time.monotonic())
+                self._limits.learn(scope, time.monotonic())
             elapsed = time.perf_counter() - started
             self._note(scope, watch.status, elapsed, request_id)
 

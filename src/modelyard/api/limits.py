@@ -82,18 +82,18 @@ class Limits:
         bucket = self._addresses.find(address) or self._addresses.add(address, now)
         return bucket.take(self.rate, now)
 
-    def learn(self, scope: Scope, status: int, now: float) -> None:
-        """What came of a request that was let in: its token is one, or is none (any more)."""
+    def learn(self, scope: Scope, now: float) -> None:
+        """What came of a request that was let in: its token is one, is none (any more), or was not asked for."""
         token: str | None = scope.get(_PRESENTED)
-        if token is None:
+        proven: bool | None = scope.get(PROVEN)
+        if token is None or proven is None:
             return
         known = self._tokens.by_client
-        if scope.get(PROVEN):
-            if token not in known:
-                # The request that proved it is the first of its count.
-                self._tokens.add(token, now).take(self.rate, now)
-        elif status == 401:
+        if not proven:
             known.pop(token, None)
+        elif token not in known:
+            # The request that proved it is the first of its count.
+            self._tokens.add(token, now).take(self.rate, now)
 
     def clients(self) -> list[str]:
         """Who is remembered: hashes of tokens, then addresses."""

@@ -24,15 +24,15 @@ class Client:
         self.limits, self.address = limits, address
         self.now = 0.0
 
-    def ask(self, header: str | None = None, *, true: bool = False) -> bool:
-        """Whether one request is let in. true: its token turns out to be one."""
+    def ask(self, header: str | None = None, *, true: bool | None = False) -> bool:
+        """Whether one request is let in. true: its token turns out to be one; None: nobody asked for it."""
         headers = {} if header is None else {b"authorization": header.encode()}
         scope: dict[str, Any] = {"client": (self.address, 4711)}
         if not self.limits.admit(scope, headers, self.now):
             return False
-        if true:
-            scope["modelyard.proven"] = True
-        self.limits.learn(scope, 200 if true or header is None else 401, self.now)
+        if header is not None and true is not None:
+            scope["modelyard.proven"] = true
+        self.limits.learn(scope, self.now)
         return True
 
 
@@ -68,6 +68,14 @@ def test_a_token_that_no_longer_counts_is_anybody() -> None:
     assert client.ask("Bearer one", true=True)
     assert client.ask("Bearer one")
     assert [client.ask("Bearer one") for _ in range(10)] == [True] * 9 + [False]
+
+
+def test_what_fails_for_another_reason_gives_no_new_count() -> None:
+    """As a sign-in with a wrong link does, which looks at no token."""
+    client = Client(Limits(1.0))
+    assert client.ask("Bearer one", true=True)
+    assert [client.ask("Bearer one", true=None) for _ in range(10)] == [True] * 9 + [False]
+    assert not client.ask("Bearer one", true=True)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic !", "Digest x", "Basic " + "A" * 500])
