@@ -36,6 +36,8 @@ logger = logging.getLogger("modelyard.requests")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _SLOW_BODY_GRACE_SECONDS = 10.0
+_LIVENESS = "/health"
+"""Never limited: it costs nothing, and a process whose probe is refused is restarted."""
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 BODY_HAS_COME = "modelyard.body_has_come"
@@ -161,7 +163,9 @@ class Edge:
             if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
                 return Misdirected(host=host[:100])
         limits = self._limits
-        if limits is not None and not limits.admit(scope, headers, time.monotonic()):
+        if limits is None or scope["path"] == _LIVENESS:
+            return None
+        if not limits.admit(scope, headers, time.monotonic()):
             return RateLimited(limit=limits.rate, setting="rate_limit")
         return None
 
