@@ -143,8 +143,9 @@ def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str
             file.flush()
             os.fsync(file.fileno())
         described[table.name] = {"rows": rows, "columns": columns, "sha256": digest.hexdigest()}
-    live = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == "live")
-    wanted = {Digest(digest): size for digest, size in tx.rows(live)}
+    # What was found damaged too: an earlier backup in this folder may hold it whole.
+    kept = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state != "deleting")
+    wanted = {Digest(digest): size for digest, size in tx.rows(kept)}
     return {"revision": schema.stored_revision(tx.connection), "tables": described, "blobs": wanted}
 
 
@@ -174,7 +175,7 @@ def _copy_blobs(
             with store.open(digest) as reader:
                 copy.put(reader.chunks(), digest, size)
         except BlobNotFound:
-            if _is_live(db, digest):
+            if _is_kept(db, digest):
                 raise BlobCorrupt(
                     digest=digest, fix="The bytes are missing from the store; modelyard scrub lists all damage"
                 ) from None
@@ -184,9 +185,9 @@ def _copy_blobs(
     return gone, copied
 
 
-def _is_live(db: Database, digest: Digest) -> bool:
+def _is_kept(db: Database, digest: Digest) -> bool:
     query = sa.select(blobs.c.state).where(blobs.c.digest == digest)
-    return db.read(lambda tx: tx.execute(query).scalar_one_or_none()) == "live"
+    return db.read(lambda tx: tx.execute(query).scalar_one_or_none()) not in (None, "deleting")
 
 
 def _write_durably(path: Path, data: bytes) -> None:
@@ -267,7 +268,7 @@ def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], pr
     position_of = {name: columns.index(name) for name in ("digest", "size_bytes", "state")}
     copied = 0
     for row in _rows(folder, "blobs"):
-        if row[position_of["state"]] != "live":
+        if row[position_of["state"]] == "deleting":
             continue
         digest, size = Digest.parse(row[position_of["digest"]]), row[position_of["size_bytes"]]
         progress("blobs", copied, described["blobs"])

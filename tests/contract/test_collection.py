@@ -43,6 +43,47 @@ def test_collection_takes_what_nothing_needs_and_no_more(registry: Registry, mod
     assert keep.version.number == 1
 
 
+def test_damaged_bytes_are_asked_for_again_and_healed(registry: Registry, model: str) -> None:
+    data = unique("lost").encode()
+    view = registry.register(registry.root, model, data=data)
+    digest, place = Digest.of(data), ref(f"{model}:{view.version.number}")
+
+    def missing() -> list[Digest]:
+        return registry.db.write(lambda tx: uploads.find_missing(tx, registry.root, {digest: len(data)}))
+
+    def scrub() -> list[Digest]:
+        *_, last = retention.scrub(registry.db, registry.blobs, registry.root)
+        return [damage.digest for damage in last.damage if damage.digest == digest]
+
+    assert (scrub(), missing()) == ([], [])
+    registry.blobs.delete(digest)
+    assert missing() == []
+    assert scrub() == [digest]
+    assert missing() == [digest]
+    again, is_new = registry.try_register(registry.root, model, data=data)
+    assert (again.version.number, is_new) == (view.version.number, False)
+    assert (scrub(), missing()) == ([], [])
+
+    # Found by looking at one version, and put back by hand.
+    registry.blobs.delete(digest)
+    checked = retention.verify_version(registry.db, registry.blobs, registry.root, place)
+    assert [problem for _, problem in checked] == ["missing"]
+    assert missing() == [digest]
+    registry.blobs.put([data], digest)
+    assert (scrub(), missing()) == ([], [])
+
+
+def test_damaged_bytes_that_nothing_needs_are_collected(registry: Registry) -> None:
+    data = unique("lost").encode()
+    digest = registry.send(registry.root, data).digest
+    registry.blobs.delete(digest)
+    *_, last = retention.scrub(registry.db, registry.blobs, registry.root)
+    assert digest in [damage.digest for damage in last.damage]
+    retention.collect(registry.db, registry.blobs, registry.root, grace=-1, dry_run=False)
+    *_, last = retention.scrub(registry.db, registry.blobs, registry.root)
+    assert digest not in [damage.digest for damage in last.damage]
+
+
 def test_an_upload_on_its_way_protects_its_bytes(registry: Registry) -> None:
     data = b"on the way"
     digest = Digest.of(data)

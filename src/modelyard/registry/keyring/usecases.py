@@ -32,6 +32,11 @@ def open_keyring(
     Without either the database itself keeps the secret. host: begins the name of a new log.
     Raises Conflict when the log was signed by another key, unless replace_lost, which is logged.
     """
+    stored = db.read(lambda tx: find_fact(tx, _PUBLIC))
+    if stored is not None and not given and folder is not None and not replace_lost:
+        # A new key would only be refused below, and then lie where the right one belongs.
+        if not (folder / SECRET_FILE).exists():
+            raise _other_key()
     secret = _secret(db, given, folder)
 
     def work(tx: Transaction) -> Keyring:
@@ -45,21 +50,24 @@ def open_keyring(
         if keyring.log_key == known:
             return keyring
         if not replace_lost:
-            raise Conflict(
-                reason="this registry's event log was signed with another secret key than the one at hand",
-                fix=f"Put {SECRET_FILE} back into the data folder, or set MODELYARD_SECRET_KEY as before; "
-                "when it is lost for good, start once with --replace-lost-key",
-            )
+            raise _other_key()
         set_fact(tx, _PUBLIC, keyring.log_key.text())
         tx.append(LogKeyReplaced(before=known.text(), after=keyring.log_key.text()), SYSTEM)
         return keyring
 
-    stored = db.read(lambda tx: find_fact(tx, _PUBLIC))
     if stored is not None:
         keyring = Keyring(secret, LogKey.parse(stored).name)
         if keyring.log_key.text() == stored:
             return keyring
     return db.write(work)
+
+
+def _other_key() -> Conflict:
+    return Conflict(
+        reason="this registry's event log was signed with another secret key than the one at hand",
+        fix=f"Put {SECRET_FILE} back into the data folder, or set MODELYARD_SECRET_KEY as before; "
+        "when it is lost for good, start once with --replace-lost-key",
+    )
 
 
 def new_origin(host: str) -> str:

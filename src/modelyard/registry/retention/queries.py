@@ -20,6 +20,10 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
 
+_KEPT = blobs.c.state.in_(("live", "damaged"))
+"""What versions may still need, whole or not."""
+
+
 def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
     named = (
         sa.select(sa.literal(1))
@@ -43,7 +47,7 @@ def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[t
     """(digest, size in bytes) of bytes that may go, by digest after `after`."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes)
-        .where(blobs.c.state == "live", blobs.c.digest > after, _unneeded(tx, grace))
+        .where(_KEPT, blobs.c.digest > after, _unneeded(tx, grace))
         .order_by(blobs.c.digest)
         .limit(limit)
     )
@@ -52,7 +56,7 @@ def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[t
 
 def mark_unneeded(tx: Transaction, grace: int, limit: int) -> int:
     """Mark bytes that may go; returns how many were marked now."""
-    some = sa.select(blobs.c.digest).where(blobs.c.state == "live", _unneeded(tx, grace)).limit(limit)
+    some = sa.select(blobs.c.digest).where(_KEPT, _unneeded(tx, grace)).limit(limit)
     done = tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(state="deleting"))
     return done.rowcount
 
@@ -83,15 +87,22 @@ def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
     tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == "deleting"))
 
 
-def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int]]:
-    """(digest, size in bytes) of all known bytes, by digest after `after`."""
+def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int, bool]]:
+    """(digest, size in bytes, whether it was found damaged) of all known bytes, by digest after `after`."""
     query = (
-        sa.select(blobs.c.digest, blobs.c.size_bytes)
-        .where(blobs.c.state == "live", blobs.c.digest > after)
+        sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state)
+        .where(_KEPT, blobs.c.digest > after)
         .order_by(blobs.c.digest)
         .limit(limit)
     )
-    return [(Digest(digest), size) for digest, size in tx.rows(query)]
+    return [(Digest(digest), size, state == "damaged") for digest, size, state in tx.rows(query)]
+
+
+def set_damaged(tx: Transaction, digests: Iterable[Digest], is_damaged: bool) -> None:
+    """Note what a check of the bytes found; what is being collected stays as it is."""
+    before, after = ("live", "damaged") if is_damaged else ("damaged", "live")
+    some = list(digests)
+    tx.execute(blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == before).values(state=after))
 
 
 def find_known(tx: Transaction, digests: Iterable[Digest]) -> set[Digest]:

@@ -131,7 +131,10 @@ class ScrubProgress:
 
 
 def scrub(db: Database, blobs: BlobStore, actor: Actor) -> Iterator[ScrubProgress]:
-    """Read all known bytes again; yields now and then how far it is, and at the end."""
+    """Read all known bytes again; yields now and then how far it is, and at the end.
+
+    What is damaged is noted, so that the next push of these bytes is asked for them and heals them.
+    """
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     return _scrub(db, blobs)
 
@@ -140,13 +143,19 @@ def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
     progress = ScrubProgress(0, 0, [], False)
     after = ""
     while page := db.read(partial(queries.list_blobs, after=after, limit=50)):
-        for digest, size in page:
+        healed = []
+        before = len(progress.damage)
+        for digest, size, was_damaged in page:
             damage = _verify(blobs, digest)
             if damage is not None:
                 logger.error("blob %s is %s", damage.digest, damage.problem)
                 progress.damage.append(damage)
+            elif was_damaged:
+                healed.append(digest)
             progress.checked += 1
             progress.size_bytes += size
+        _note(db, [damage.digest for damage in progress.damage[before:]], is_damaged=True)
+        _note(db, healed, is_damaged=False)
         after = page[-1][0]
         yield progress
     progress.finished = True
@@ -154,14 +163,26 @@ def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
 
 
 def verify_version(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> list[tuple[str, str]]:
-    """Read a version's stored bytes again: (path, 'missing' or 'corrupt') of each damaged file."""
+    """Read a version's stored bytes again: (path, 'missing' or 'corrupt') of each damaged file.
+
+    What is damaged is noted, as by `scrub`.
+    """
     _, _, body = db.read(lambda tx: versions.read_manifest(tx, actor, ref))
     damaged = []
+    digests = []
     for file in Manifest.from_bytes(body).files:
         damage = _verify(blobs, file.digest)
         if damage is not None:
             damaged.append((file.path, damage.problem))
+            digests.append(file.digest)
+    _note(db, digests, is_damaged=True)
     return damaged
+
+
+def _note(db: Database, digests: list[Digest], *, is_damaged: bool) -> None:
+    for start in range(0, len(digests), _PAGE):
+        some = digests[start : start + _PAGE]
+        db.write(partial(queries.set_damaged, digests=some, is_damaged=is_damaged))
 
 
 def _verify(blobs: BlobStore, digest: Digest) -> Damage | None:
