@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -145,17 +146,48 @@ def test_the_database_is_gone_for_a_while(own_postgres: PostgresServer, tmp_path
 # --- the disk is full ----------------------------------------------------------------------------------
 
 
+@dataclass
+class SmallDisk:
+    folder: Path
+    """Where this process sees it."""
+    mounted_at: Path
+    """Where a server sees it that is started by `enter`."""
+    enter: list[str]
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A file system of 24 MiB. Fails where CI=true and mounting is not allowed; skips elsewhere."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "modelyard-test", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        skip_or_fail(ServiceMissing(f"no right to mount a small disk: {mounted.stderr.strip()}"))
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    # Anybody may mount in a name space of their own, where the kernel has such.
+    apart, again = ["unshare", "--mount"], ["nsenter", "--mount"]
+    if os.geteuid() != 0:
+        apart += ["--user", "--map-root-user"]
+        again += ["--user", "--preserve-credentials"]
+    script = f"mount -t tmpfs -o size=24m modelyard-test '{folder}' && echo mounted && exec cat"
+    holder = subprocess.Popen(
+        [*apart, "sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stderr is not None
+    try:
+        if holder.stdout.readline() != "mounted\n":
+            skip_or_fail(ServiceMissing(f"no right to mount a small disk: {holder.stderr.read().strip()}"))
+        enter = [
+            "nsenter",
+            f"--target={holder.pid}",
+            "--mount",
+            *user,
+            *(["--preserve-credentials"] if user else []),
+        ]
+        yield SmallDisk(Path(f"/proc/{holder.pid}/root{folder}"), folder, enter)
+    finally:
+        holder.communicate("")
 
 
 def fill(disk: Path, leave: int) -> Path:
@@ -167,18 +199,19 @@ def fill(disk: Path, leave: int) -> Path:
     return filler
 
 
-def test_the_disk_is_full(small_disk: Path, tmp_path: Path) -> None:
-    with running_server(data=small_disk / "data", upload_chunk_bytes=2 * MIB) as server:
+def test_the_disk_is_full(small_disk: SmallDisk, tmp_path: Path) -> None:
+    data = small_disk.mounted_at / "data"
+    with running_server(data=data, enter=small_disk.enter, upload_chunk_bytes=2 * MIB) as server:
         client = server.client(patience_seconds=0)
         first = client.push(model_folder(tmp_path, "first", MIB), "team/model", capture=False)
         large, small = model_folder(tmp_path, "large", 5 * MIB), model_folder(tmp_path, "small", 3000)
-        filler = fill(small_disk, leave=MIB)
+        filler = fill(small_disk.folder, leave=MIB)
         for _ in range(2):
             with pytest.raises(DiskFull) as full:
                 client.push(large, "team/model", capture=False)
             assert "gc" in full.value.fix
         filler.unlink()
-        filler = fill(small_disk, leave=0)
+        filler = fill(small_disk.folder, leave=0)
         with pytest.raises(DiskFull):
             client.push(small, "team/model", capture=False)
         answer = ask(server, "POST", "/api/v1/namespaces", {"name": "no-room", "description": "x" * 15_000})

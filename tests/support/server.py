@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,13 @@ class ServerDidNotStart(RuntimeError):
 class RunningServer:
     """`modelyard serve` with a MODELYARD_HOME and a data folder of its own."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        environment: dict[str, str],
+        enter: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.data = folder / "data"
@@ -39,6 +45,7 @@ class RunningServer:
         self.started_in_seconds = 0.0
         self._settings = settings
         self._extra = environment
+        self._enter = enter
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,7 +100,7 @@ class RunningServer:
                 flags += [option, str(value)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "modelyard", "serve", "--json", *flags],
+                [*self._enter, sys.executable, "-m", "modelyard", "serve", "--json", *flags],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -160,18 +167,20 @@ def running_server(
     *,
     folder: Path | None = None,
     environment: dict[str, str] | None = None,
+    enter: Sequence[str] = (),
     **settings: Any,
 ) -> Iterator[RunningServer]:
     """A server on a free port of 127.0.0.1, stopped at the end of the block.
 
     settings: as the flags of `modelyard serve`, `upload_chunk_bytes=65536`. folder: for home, data and log;
-    None: a temporary one. environment: further variables, such as a bucket's credentials.
+    None: a temporary one. environment: further variables, such as a bucket's credentials. enter: a command that
+    runs another one, such as nsenter.
     """
     with tempfile.TemporaryDirectory(prefix="modelyard-server-", ignore_cleanup_errors=True) as place:
         wanted = {"database_url": database_url, "blobs_url": blobs_url, **settings}
         chosen = folder or Path(place)
         chosen.mkdir(parents=True, exist_ok=True)
-        server = RunningServer(chosen, wanted, environment or {})
+        server = RunningServer(chosen, wanted, environment or {}, enter)
         server.start()
         try:
             yield server
