@@ -178,13 +178,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     try:
         if holder.stdout.readline() != "mounted\n":
             skip_or_fail(ServiceMissing(f"no right to mount a small disk: {holder.stderr.read().strip()}"))
-        enter = [
-            "nsenter",
-            f"--target={holder.pid}",
-            "--mount",
-            *user,
-            *(["--preserve-credentials"] if user else []),
-        ]
+        enter = [*again, f"--target={holder.pid}"]
         yield SmallDisk(Path(f"/proc/{holder.pid}/root{folder}"), folder, enter)
     finally:
         holder.communicate("")
