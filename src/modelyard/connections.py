@@ -41,6 +41,7 @@ class CarefulProtocol(HttpToolsProtocol):
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._head_bytes = 0
         self._body_rest = 0
+        self._receiving: LargeBody | None = None
         self._await_head()
 
     def _await_head(self) -> None:
@@ -93,11 +94,18 @@ class CarefulProtocol(HttpToolsProtocol):
         super().data_received(data)
         # The loop of Windows reads first and asks for room afterwards, so it would read beyond the body.
         if self._body_rest >= _LARGE_BODY_BYTES and sys.platform != "win32" and not self.transport.is_closing():
-            LargeBody(self, self._body_rest).take_connection()
+            self._receiving = LargeBody(self, self._body_rest)
+            self._receiving.take_connection()
             self._body_rest = 0
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._receiving is not None:
+            self._receiving.forget()
 
     def go_on_after_body(self) -> None:
         """Take the connection back. The old parser still waits for a body that it will never see."""
+        self._receiving = None
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         hand_over(self.transport, self, self.flow.read_paused)

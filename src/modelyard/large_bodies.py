@@ -16,6 +16,7 @@ _MOST_WAITING_BYTES = 2 << 20
 """Of one body; beyond it the sender has to wait."""
 _BLOCK_SECONDS = 0.05
 """How long a receiver waits for a block to be full before it takes what is there."""
+_UNWANTED_BYTES = 64 << 10
 
 
 class LargeBody(asyncio.BufferedProtocol):
@@ -23,7 +24,7 @@ class LargeBody(asyncio.BufferedProtocol):
 
     The web server's own way copies every byte four times, and stops the connection after every 64 KiB. This has
     the connection until the body's last byte and never reads beyond it. What comes in after the answer is
-    complete is dropped, as the web server does.
+    complete is dropped, as the web server does; no memory is held for it.
     """
 
     def __init__(self, connection: CarefulProtocol, rest: int) -> None:
@@ -56,6 +57,8 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
+        if self._cycle.response_complete:
+            return memoryview(bytearray(min(_UNWANTED_BYTES, self._rest)))
         if self._block is None:
             self._block = memoryview(self._free_memory())
             self._taken = self._filled = 0
@@ -69,11 +72,9 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._rest -= nbytes
-        if self._cycle.response_complete:
-            self._pieces.clear()
-        else:
+        if self._block is not None:
             self._filled += nbytes
-            if self._block is not None and (self._filled == len(self._block) or not self._rest):
+            if self._filled == len(self._block) or not self._rest:
                 self._cut()
                 self._block = None
             if self._waiting_bytes >= _MOST_WAITING_BYTES:
@@ -91,6 +92,13 @@ class LargeBody(asyncio.BufferedProtocol):
         self._pieces.append(piece)
         self._waiting_bytes += len(piece)
         self._arrived.set()
+
+    def forget(self) -> None:
+        """Let go of what came in, when nobody will ask for it any more."""
+        if self._cycle.response_complete:
+            self._block = None
+            self._pieces.clear()
+            self._used.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)

@@ -15,7 +15,9 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from modelyard import large_bodies
 from modelyard.connections import CarefulProtocol
 
 MIB = 1 << 20
@@ -206,6 +209,20 @@ def test_a_body_nobody_wants_is_read_to_its_end(running: Running, path: str) -> 
         assert answer_of(received)["size"] < len(body)
         connection.sendall(body[2 * MIB :] + head("/", len(small)) + small)
         assert without_pieces(answer_of(received)) == sent_back(small)
+
+
+def test_bodies_nobody_wants_hold_no_memory(running: Running) -> None:
+    """Otherwise connections would, of which anybody can open many without an account."""
+    with ExitStack() as stack:
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        for _ in range(20):
+            connection = stack.enter_context(running.connect())
+            connection.sendall(head("/refuse", 6 * MIB) + bytes(2 * MIB))
+            assert answer_of(stack.enter_context(connection.makefile("rb")))["size"] == 0
+            connection.sendall(bytes(MIB))
+        held = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, large_bodies.__file__)])
+    assert sum(trace.size for trace in held.traces) < 3 * MIB
 
 
 def test_what_arrived_before_the_client_hung_up_is_not_lost(running: Running) -> None:
