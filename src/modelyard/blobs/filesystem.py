@@ -49,7 +49,8 @@ _READ_BYTES = 4 << 20
 _REMEMBERED_UPLOADS = 4096
 _MOST_CHUNKS = 512
 """What one call can write; systems allow 1024 or more."""
-_SYNC_EVERY_BYTES = 64 << 20
+_SYNC_EVERY_BYTES = 24 << 20
+"""Of a piece as clients send it, 64 MiB, the last sync is then over when the piece is."""
 
 
 @contextmanager
