@@ -119,13 +119,22 @@ def download_seconds(url: str, headers: dict[str, str]) -> float:
 
 
 def interleaved(rounds: int, measures: Mapping[K, Callable[[], float]]) -> dict[K, float]:
-    """The median of each measure, taken in turns so that a busy minute hurts all alike."""
+    """The median of each measure, taken in turns so that a busy minute hurts all alike.
+
+    Every other round goes backwards, so that none always comes after the same other one.
+    """
     found: dict[K, list[float]] = {name: [] for name in measures}
-    for _ in range(rounds):
-        for name, measure in measures.items():
+    for number in range(rounds):
+        for name, measure in list(measures.items())[:: -1 if number % 2 else 1]:
             found[name].append(measure())
             print(f"   {name}: {found[name][-1]:,.2f}", file=sys.stderr, flush=True)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def settle() -> None:
+    """Let the disk finish what earlier turns wrote or removed, and a server that was stopped its timers."""
+    os.sync()
+    time.sleep(0.5)
 
 
 def random_file(path: Path, size_bytes: int) -> Path:
