@@ -27,7 +27,9 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, repeat
+from operator import truediv
 from typing import Any
 
 from modelyard.domain.errors import InvalidFact
@@ -60,9 +62,25 @@ class Points:
     """Before the first value, after it, after the second, …: the share of rows up to there, 0 to 1."""
 
     def __post_init__(self) -> None:
-        sums = list(accumulate(self.weights, initial=0))
-        object.__setattr__(self, "total", sums[-1])
-        object.__setattr__(self, "shares", [each / sums[-1] for each in sums] if sums[-1] else sums)
+        count = len(self.weights)
+        shares: Sequence[float]
+        if 0 < count <= _MOST_EVEN and self.weights.count(self.weights[0]) == count:
+            total, shares = self.weights[0] * count, _even_shares(count)
+        else:
+            sums = list(accumulate(self.weights, initial=0))
+            total = sums[-1]
+            shares = list(map(truediv, sums, repeat(total))) if total else sums
+        object.__setattr__(self, "total", total)
+        object.__setattr__(self, "shares", shares)
+
+
+_MOST_EVEN = 4096
+
+
+@lru_cache(16)
+def _even_shares(count: int) -> list[float]:
+    """Of points that all stand for as many rows: the same for each column of a sketch, so made once."""
+    return [number / count for number in range(count + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +197,7 @@ def _column(entry: dict[str, Any], body: bytes, rows: int) -> Column:
         points=points,
         top=tuple((str(value), int(count)) for value, count in entry.get("top", ())),
         complete=bool(entry.get("complete", False)),
-        buckets=tuple(int(count) for count in entry.get("buckets", ())),
+        buckets=tuple(map(int, entry.get("buckets", ()))),
     )
 
 
@@ -215,12 +233,16 @@ def read_points(data: bytes) -> Points:
         if len(counts) != len(values):
             raise ValueError("its points end early")
         return Points(values, counts, shift, True)
-    pairs: list[tuple[int, int]] = []
+    found: list[tuple[int, list[int]]] = []
     for level in range(lists):
         values, at = _list(data, at)
-        weight = 1 << (level + weight_bits)
-        pairs += [(value, weight) for value in values]
-    pairs.sort()
+        if values:
+            found.append((1 << (level + weight_bits), values))
+    if len(found) == 1:
+        # The rule for most sketches; and one list is sorted as it is.
+        weight, values = found[0]
+        return Points(values, [weight] * len(values), shift, False)
+    pairs = sorted((value, weight) for weight, values in found for value in values)
     return Points([value for value, _ in pairs], [weight for _, weight in pairs], shift, False)
 
 
@@ -229,12 +251,14 @@ def _list(data: bytes, at: int) -> tuple[list[int], int]:
     at += 16
     if count == 0:
         return [], at
-    steps: Sequence[int] = _array("H", data[at : at + 2 * (count - 1)])
+    steps: list[int] = _array("H", data[at : at + 2 * (count - 1)]).tolist()
     at += 2 * (count - 1)
     if large:
-        apart = iter(_array("Q", data[at : at + 8 * large]))
+        place = -1
+        for step in _array("Q", data[at : at + 8 * large]):
+            place = steps.index(LARGE_STEP, place + 1)
+            steps[place] = step
         at += 8 * large
-        steps = [next(apart, LARGE_STEP) if step == LARGE_STEP else step for step in steps]
     values = list(accumulate(steps, initial=first))
     if len(values) != count:
         raise ValueError("its points end early")
@@ -249,9 +273,12 @@ def _array(kind: str, data: bytes) -> array[int]:
     return found
 
 
+_BITS, _DOUBLE = struct.Struct("<Q"), struct.Struct("<d")
+
+
 def to_number(ordered: int, shift: int = 0) -> float:
     """The double that an ordered integer stands for."""
     full = ordered << shift
     bits = full if full >= 0 else -full | 1 << 63
-    number: float = struct.unpack("<d", struct.pack("<Q", bits & (1 << 64) - 1))[0]
+    number: float = _DOUBLE.unpack(_BITS.pack(bits & (1 << 64) - 1))[0]
     return number

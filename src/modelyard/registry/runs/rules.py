@@ -128,10 +128,12 @@ class Said:
                 f"{len(values)} values",
                 fix="Send as many of each",
             )
-        points = self.points.setdefault(self.name(name, "a metric"), Points())
-        points.steps.extend(_whole(steps))
-        points.times.extend(_whole(times))
-        points.values.extend(_numbers(values))
+        name = self.name(name, "a metric")
+        told = Points(_whole(steps), _whole(times), _numbers(values))
+        if name in self.points:
+            self.points[name].extend(told)
+        else:
+            self.points[name] = told
 
     def add_param(self, name: str, value: Any) -> None:
         text = canonical_json(_finite(value)).decode()

@@ -17,7 +17,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BLOCK_POINTS = 512
 """Of a whole block; parts become whole ones (series_queries.py)."""
@@ -67,23 +67,31 @@ def _little(column: array[int] | array[float]) -> bytes:
 
 
 def pack(points: Points) -> bytes:
-    return b"".join(_little(column) for column in (points.steps, points.times, points.values))
+    return _little(points.steps) + _little(points.times) + _little(points.values)
 
 
 def unpack(block: bytes | memoryview) -> Points:
     """Raises ValueError for what is no block."""
+    found = Points()
+    unpack_to(found, block)
+    return found
+
+
+def unpack_to(found: Points, block: bytes | memoryview) -> None:
+    """Put the points of a block behind those that were found. Raises ValueError for what is no block."""
     size, rest = divmod(len(block), 3 * _NUMBER_BYTES)
     if rest:
         raise ValueError(f"{len(block)} bytes are no block of points")
-    found = Points()
     width = size * _NUMBER_BYTES
-    found.steps.frombytes(block[:width])
-    found.times.frombytes(block[width : 2 * width])
-    found.values.frombytes(block[2 * width :])
-    if sys.byteorder == "big":
-        for column in (found.steps, found.times, found.values):
-            column.byteswap()
-    return found
+    columns: tuple[array[Any], ...] = (found.steps, found.times, found.values)
+    for number, column in enumerate(columns):
+        part = block[number * width : (number + 1) * width]
+        if sys.byteorder == "big":
+            swapped = array(column.typecode, bytes(part))
+            swapped.byteswap()
+            column.extend(swapped)
+        else:
+            column.frombytes(part)
 
 
 class Extreme(NamedTuple):
@@ -172,13 +180,18 @@ def sample(points: Points, most_points: int) -> Points:
     buckets = max(1, (most_points - 2) // 2)
     kept = {0, len(points) - 1}
     values = points.values.tolist()
+    all_finite = math.isfinite(sum(values))
     for number in range(buckets):
         start = len(points) * number // buckets
         end = len(points) * (number + 1) // buckets
         if start == end:
             continue
-        _, least, most = _extremes(values[start:end])
-        kept |= {start + (least or 0), start + (most or 0)}
+        bucket = values[start:end]
+        if all_finite:
+            kept |= {start + bucket.index(min(bucket)), start + bucket.index(max(bucket))}
+        else:
+            _, least, most = _extremes(bucket)
+            kept |= {start + (least or 0), start + (most or 0)}
     return points.chosen(sorted(kept))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from modelyard.registry.runs.series import (
     pack,
     summarise,
     unpack,
+    unpack_to,
     within,
 )
 
@@ -30,7 +32,7 @@ _MOST_PARTS = 16
 """So many parts are read beside whole blocks before they become one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Metric:
     """The newest value of a metric, and what the whole series says."""
 
@@ -172,7 +174,7 @@ def read_points_from(tx: Transaction, metric_id: int, number: int) -> Points:
     """The points of this block and those after it."""
     found = Points()
     for row in tx.all(_BLOCKS_FROM, metric_id=metric_id, number=number):
-        found.extend(unpack(bytes(row[0])))
+        unpack_to(found, row[0])
     return found
 
 
@@ -188,23 +190,16 @@ def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], said: 
     for name, points in said.items():
         metric, told = known.get(name), summarise(points)
         blocks = _placed(tx, metric, points, told)
-        count, last = (0 if metric is None else metric.count) + told.count, max(blocks)
-        full = count // BLOCK_POINTS * _STRIDE
-        values = {
-            **_last(metric, points),
-            **_totals(metric, told),
-            "next_chunk": full if full > last else last + 1,
-        }
+        values = _metric_values(metric, points, told, max(blocks))
         if metric is None:
             row = tx.one(_INSERT_METRIC, run_id=run_id, name=name, **values)
             assert row is not None
             metric_id = int(row[0])
         else:
-            metric_id = metric.id
-            changed.append({"metric_id": metric_id, **values})
+            metric_id = values["metric_id"] = metric.id
+            changed.append(values)
         new_blocks += [
-            {"metric_id": metric_id, "number": number, **_summary_values(summary), "block": pack(block)}
-            for number, (block, summary) in blocks.items()
+            _block_values(metric_id, number, block, summary) for number, (block, summary) in blocks.items()
         ]
     tx.run_many(_UPDATE_METRIC, changed)
     tx.run_many(_INSERT_BLOCK, new_blocks)
@@ -235,45 +230,65 @@ def _numbered(points: Points, base: int) -> dict[int, tuple[Points, Summary]]:
     return {base + k * _STRIDE: (block, summarise(block)) for k, block in enumerate(points.blocks())}
 
 
-def _last(metric: Metric | None, points: Points) -> dict[str, Any]:
-    """The value at the highest step, of equal ones the one that arrived last."""
-    steps = points.steps
-    step = max(steps)
+def _metric_values(metric: Metric | None, points: Points, told: Summary, last_block: int) -> dict[str, Any]:
+    """What is known of the series with these points: its last value is the one at the highest step, of equal
+    ones that which arrived last."""
+    count, special_count, step = told.count, told.special_count, told.last_step
+    least = None if told.least is None else told.least.value
+    most = None if told.most is None else told.most.value
+    if metric is not None:
+        count += metric.count
+        special_count += metric.special_count
+        # An older one comes first, because min and max keep the first of equal ones: 0.0 and -0.0.
+        if metric.least is not None:
+            least = metric.least if least is None else min(metric.least, least)
+        if metric.most is not None:
+            most = metric.most if most is None else max(metric.most, most)
     if metric is not None and metric.step > step:
         value, at, step = metric.value, metric.at, metric.step
     else:
-        position = len(steps) - 1 - steps[::-1].index(step)
+        position = len(points) - 1
+        if points.steps[position] != step:
+            position -= points.steps[::-1].index(step)
         value, at = points.values[position], points.times[position]
-    told = number_to_json(value)
-    text = told if isinstance(told, str) else None
-    return {"last_value": None if text else value, "last_text": text, "last_step": step, "last_at": at}
-
-
-def _totals(metric: Metric | None, told: Summary) -> dict[str, Any]:
-    least = [metric.least if metric else None, told.least.value if told.least else None]
-    most = [metric.most if metric else None, told.most.value if told.most else None]
+    text = None if math.isfinite(value) else number_to_json(value)
+    full = count // BLOCK_POINTS * _STRIDE
     return {
-        "least": min((value for value in least if value is not None), default=None),
-        "most": max((value for value in most if value is not None), default=None),
-        "count": told.count + (metric.count if metric else 0),
-        "special_count": told.special_count + (metric.special_count if metric else 0),
+        "last_value": value if text is None else None,
+        "last_text": text,
+        "last_step": step,
+        "last_at": at,
+        "least": least,
+        "most": most,
+        "count": count,
+        "special_count": special_count,
+        "next_chunk": full if full > last_block else last_block + 1,
     }
 
 
-def _summary_values(summary: Summary) -> dict[str, Any]:
-    found: dict[str, Any] = {
+_NO_EXTREME = (None, None, None)
+
+
+def _block_values(metric_id: int, number: int, block: Points, summary: Summary) -> dict[str, Any]:
+    least, least_step, least_at = summary.least or _NO_EXTREME
+    most, most_step, most_at = summary.most or _NO_EXTREME
+    return {
+        "metric_id": metric_id,
+        "number": number,
         "count": summary.count,
         "special_count": summary.special_count,
         "first_step": summary.first_step,
         "last_step": summary.last_step,
         "first_at": summary.first_at,
         "last_at": summary.last_at,
+        "least": least,
+        "least_step": least_step,
+        "least_at": least_at,
+        "most": most,
+        "most_step": most_step,
+        "most_at": most_at,
+        "block": pack(block),
     }
-    for name, extreme in (("least", summary.least), ("most", summary.most)):
-        found[name] = None if extreme is None else extreme.value
-        found[f"{name}_step"] = None if extreme is None else extreme.step
-        found[f"{name}_at"] = None if extreme is None else extreme.at
-    return found
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -301,7 +316,11 @@ _LIST_SUMMARIES = Statement(
     .where(*_WITHIN)
     .order_by(run_points.c.number)
 )
-_LIST_BLOCKS = Statement(sa.select(run_points.c.block).where(*_WITHIN).order_by(run_points.c.number))
+_LIST_BLOCKS = Statement(
+    sa.select(run_points.c.first_step, run_points.c.last_step, run_points.c.block)
+    .where(*_WITHIN)
+    .order_by(run_points.c.number)
+)
 
 
 def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> list[Summary]:
@@ -325,7 +344,11 @@ def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int
 def read_points(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> Points:
     """The points of these steps, both included, in order of arrival."""
     found = Points()
-    for row in tx.all(_LIST_BLOCKS, metric_id=metric_id, from_step=from_step, to_step=to_step):
+    rows = tx.all(_LIST_BLOCKS, metric_id=metric_id, from_step=from_step, to_step=to_step)
+    for first_step, last_step, block in rows:
         # Most blocks lie inside as a whole.
-        found.extend(within(unpack(bytes(row[0])), from_step, to_step))
+        if from_step <= first_step and last_step <= to_step:
+            unpack_to(found, block)
+        else:
+            found.extend(within(unpack(block), from_step, to_step))
     return found
