@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from modelyard.db.tables import uploads as upload_rows
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     MissingBlobs,
@@ -94,6 +95,22 @@ def test_an_upload_on_its_way_protects_its_bytes(registry: Registry) -> None:
     uploads.discard_upload(registry.db, registry.blobs, upload)
     retention.collect(registry.db, registry.blobs, registry.root, grace=-1, dry_run=False)
     assert registry.blobs.stat(digest) is None
+
+
+def test_a_dry_run_counts_the_uploads_that_are_over(registry: Registry) -> None:
+    data = unique("abandoned").encode()
+    upload = uploads.start_upload(registry.db, registry.root, Digest.of(data), len(data), 1 << 30)
+
+    def collect(dry_run: bool) -> int:
+        done = retention.collect(registry.db, registry.blobs, registry.root, grace=-1, dry_run=dry_run)
+        return done.uploads
+
+    before = collect(True)
+    over = upload_rows.update().where(upload_rows.c.id == upload.id).values(expires_at=0)
+    registry.db.write(lambda tx: tx.execute(over))
+    assert collect(True) == before + 1
+    assert collect(False) == before + 1
+    assert collect(True) == 0
 
 
 def test_push_and_collection_at_once_lose_nothing(registry: Registry) -> None:

@@ -33,10 +33,10 @@ def open_keyring(
     Raises Conflict when the log was signed by another key, unless replace_lost, which is logged.
     """
     stored = db.read(lambda tx: find_fact(tx, _PUBLIC))
-    if stored is not None and not given and folder is not None and not replace_lost:
+    is_lost = not given and folder is not None and not (folder / SECRET_FILE).exists()
+    if stored is not None and is_lost and not replace_lost:
         # A new key would only be refused below, and then lie where the right one belongs.
-        if not (folder / SECRET_FILE).exists():
-            raise _other_key()
+        raise _other_key()
     secret = _secret(db, given, folder)
 
     def work(tx: Transaction) -> Keyring:

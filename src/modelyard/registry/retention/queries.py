@@ -19,7 +19,6 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
-
 _KEPT = blobs.c.state.in_(("live", "damaged"))
 """What versions may still need, whole or not."""
 

@@ -51,7 +51,7 @@ def collect(
 
 
 def _plan(db: Database, blobs: BlobStore, grace: int) -> Collection:
-    plan = Collection()
+    plan = Collection(uploads=db.read(uploads.count_expired))
     after = ""
     while page := db.read(partial(queries.list_unneeded, grace=grace, after=after, limit=_PAGE)):
         plan.blobs += len(page)

@@ -189,6 +189,11 @@ def discard_upload(db: Database, blobs: BlobStore, upload: Upload) -> None:
     db.write(lambda tx: queries.delete_upload(tx, upload.id))
 
 
+def count_expired(tx: Transaction) -> int:
+    """How many uploads the next sweep forgets."""
+    return len(queries.list_expired_uploads(tx))
+
+
 def sweep_uploads(db: Database, blobs: BlobStore) -> int:
     """Forget uploads that nobody touched for their lifetime; returns how many."""
     expired = db.read(queries.list_expired_uploads)

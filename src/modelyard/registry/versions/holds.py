@@ -57,7 +57,7 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
     if kind == "stage":
         return f"modelyard demote {model.name} {name} --version {version.number}"
     if kind == CHILD:
-        return f"modelyard rm {name}"
+        return f"modelyard delete {name}"
     if kind == "rollback":
         return f"promote other versions to {name}, so that nobody would roll back to this one"
     return f"end the {kind} {name}"
