@@ -80,6 +80,8 @@ class LargeBody(asyncio.BufferedProtocol):
             if self._waiting_bytes >= _MOST_WAITING_BYTES:
                 self._flow.pause_reading()
         if not self._rest:
+            # This object may wait for the collector of cycles; its memory need not.
+            self._used.clear()
             self._connection.go_on_after_body()
 
     def _cut(self) -> None:
@@ -103,6 +105,8 @@ class LargeBody(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
         self._cut()
+        self._block = None
+        self._used.clear()
         self._arrived.set()
 
     def pause_writing(self) -> None:
