@@ -62,6 +62,27 @@ def test_a_failing_change_undoes_only_itself(fresh: Database) -> None:
     assert fresh.read(lambda tx: tx.execute(sa.select(event_head.c.size)).scalar_one()) == len(expected)
 
 
+def test_only_a_change_that_says_so_or_events_that_say_so_leave_rights_alone(fresh: Database) -> None:
+    def change(key: str, *, leaves_rights: bool, event: bool) -> bool:
+        """Whether what is remembered of rights would be asked again."""
+
+        def work(tx: Transaction) -> None:
+            tx.leaves_rights = leaves_rights
+            tx.execute(server_facts.insert().values(key=key, value="x"))
+            if event:
+                tx.append(NamespaceCreated(namespace=key), ANONYMOUS)
+
+        before = fresh.figures.rights_generation
+        fresh.write(work)
+        return fresh.figures.rights_generation > before
+
+    assert NamespaceCreated.may_change_rights
+    assert change("a", leaves_rights=False, event=False)
+    assert not change("b", leaves_rights=True, event=False)
+    assert change("c", leaves_rights=True, event=True)
+    assert {"a", "b", "c"} <= keys(fresh)
+
+
 def test_callers_that_go_away_leave_the_writer_alive(fresh: Database) -> None:
     async def main() -> None:
         tasks = [asyncio.ensure_future(fresh.awrite(lambda tx, n=n: note(tx, f"c{n}"))) for n in range(300)]

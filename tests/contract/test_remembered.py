@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from tests.support.door import Door, assert_problem
 from tests.support.registry import unique
 
@@ -62,3 +64,17 @@ def test_an_account_that_is_disabled_is_refused_at_once(door: Door) -> None:
     assert theirs.get("whoami").status_code == 200
     assert door.call("PATCH", f"accounts/{person.name}", json={"disabled": True}).status_code == 200
     assert theirs.get("whoami").status_code == 401
+
+
+def test_an_account_that_is_disabled_logs_nothing_more(door: Door) -> None:
+    person = door.registry.user()
+    theirs = door.as_(door.token_of(person))
+    run = uuid4().hex
+    assert theirs.call("PUT", f"runs/{run}", json={"experiment": f"{person.name}/tries"}).status_code == 200
+    for number in (1, 2):
+        sent = {"writer": "w", "first": number, "frames": [{"params": {"n": number}}]}
+        assert theirs.call("POST", f"runs/{run}/records", json=sent).status_code == 200
+    assert door.call("PATCH", f"accounts/{person.name}", json={"disabled": True}).status_code == 200
+    late = {"writer": "w", "first": 3, "frames": [{"params": {"n": 3}}]}
+    assert theirs.call("POST", f"runs/{run}/records", json=late).status_code == 401
+    assert door.get(f"runs/{run}").json()["params"] == {"n": 2}

@@ -471,18 +471,31 @@ class NativeRoute(Route):
         await problem_response(error, scope["modelyard.request_id"])(scope, receive, send)
 
 
-class Dispatch:
-    """Finds the endpoint: by a dictionary where the path is fixed, else by the router."""
+_NATIVE = "/api/v1/"
 
-    def __init__(self, endpoints: Sequence[Endpoint], router: ASGIApp) -> None:
+
+def first_word(path: str) -> str | None:
+    """What follows /api/v1/; None for the path of another door."""
+    return path[len(_NATIVE) :].partition("/")[0] if path.startswith(_NATIVE) else None
+
+
+class Dispatch:
+    """Finds the endpoint: by a dictionary where the path is fixed, else by the router of the path's first word.
+
+    A router tries one pattern after the other, and there are a hundred. other: for all other paths.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], by_word: Mapping[str, ASGIApp], other: ASGIApp) -> None:
         fixed = [endpoint for endpoint in endpoints if "{" not in endpoint.path]
         self._fixed = {(endpoint.spec.method, endpoint.path): endpoint for endpoint in fixed}
-        self._router = router
+        self._by_word = by_word
+        self._other = other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._fixed.get((scope["method"], scope["path"]))
+        path = scope["path"]
+        endpoint = self._fixed.get((scope["method"], path))
         if endpoint is None:
-            await self._router(scope, receive, send)
+            await self._by_word.get(first_word(path) or "", self._other)(scope, receive, send)
             return
         scope["route"] = endpoint
         await endpoint(scope, receive, send)

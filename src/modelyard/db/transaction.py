@@ -89,6 +89,8 @@ class Transaction:
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
+        self.leaves_rights = False
+        """Said by a change without events that certainly leaves accounts, tokens, groups and roles alone."""
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
 

@@ -112,9 +112,12 @@ class Batch:
             tx.run(_ROLL_BACK)
             return None, as_ours(exc)
         self._pending.extend(tx.pending)
-        # What is written without an event may be anything.
-        if not tx.pending or any(item.event.may_change_rights for item in tx.pending):
-            self._may_change_rights = True
+        if tx.pending:
+            may_change_rights = any(item.event.may_change_rights for item in tx.pending)
+        else:
+            # What is written without an event may be anything.
+            may_change_rights = not tx.leaves_rights
+        self._may_change_rights = self._may_change_rights or may_change_rights
         return result, None
 
     def seal(self) -> None:

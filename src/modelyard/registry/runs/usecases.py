@@ -128,6 +128,7 @@ def store_records(
     Raises RecordsMissing when frames before this batch never came, MissingBlobs for an artifact whose bytes
     are not here; then nothing of the batch is stored.
     """
+    tx.leaves_rights = True
     run = find_run(tx, actor, uid, Permission.RUN_LOG)
     known = queries.find_last_number(tx, run.id, batch.writer)
     if batch.first > known + 1:
