@@ -302,6 +302,25 @@ def test_a_failed_sync_in_the_middle_is_not_forgotten(tmp_path: Path, monkeypatc
         store.stage("one").append(megabytes(9))
 
 
+def test_an_upload_begins_anew_when_the_disk_failed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The next sync of the same file would say that all is well."""
+    store = FilesystemStore(tmp_path / "store")
+    data = bytes(30 * MIB)
+
+    def broken_disk(fd: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(filesystem, "_SYNC_EVERY_BYTES", 5 * MIB)
+    with monkeypatch.context() as patched:
+        patched.setattr(filesystem, "_fdatasync", broken_disk)
+        with pytest.raises(BlobStoreUnavailable):
+            store.stage("one").append([data])
+    assert store.stage("one").size() == 0
+    assert store.stage("one").append([data]) == len(data)
+    store.stage("one").commit(Digest.of(data), len(data))
+    store.verify(Digest.of(data))
+
+
 def test_the_sweep_leaves_a_put_under_way(tmp_path: Path):
     store = FilesystemStore(tmp_path)
 

@@ -294,6 +294,9 @@ class _StagedFile:
             finally:
                 if writer.failed:
                     sha = None  # what was hashed and what is in the file may differ
+                if writer.sync_failed:
+                    # The system does not tell of it again, so a commit later on would take the file for whole.
+                    os.ftruncate(fd, 0)
                 state = os.fstat(fd)
                 if sha is not None:
                     self._store._remember(self._id, _Running.of(sha, state))
@@ -453,6 +456,8 @@ class _Writer:
         self._thread: ThreadPoolExecutor | None = None
         self._syncing: Future[None] | None = None
         self.failed = False
+        self.sync_failed = False
+        """Some page of the file never reached the disk, and which one is not known."""
 
     def write(self, group: Sequence[Chunk]) -> None:
         try:
@@ -470,7 +475,11 @@ class _Writer:
         # Never forgotten: a system reports a failed write to one sync only, so the last would not see it.
         if self._syncing is not None:
             syncing, self._syncing = self._syncing, None
-            syncing.result()
+            try:
+                syncing.result()
+            except OSError:
+                self.sync_failed = True
+                raise
 
     def __enter__(self) -> _Writer:
         return self
