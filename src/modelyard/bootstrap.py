@@ -257,6 +257,27 @@ def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAcc
     return None if again is None else _local_access(services, again.secret, is_new=False)
 
 
+def make_rescue_token(settings: Settings, name: str) -> access.NewToken:
+    """For `modelyard rescue`. Raises NotFound, Conflict while a server holds the data folder."""
+    with open_stores(settings, must_exist=True) as (db, _):
+        with db.connect_for_migration() as connection:
+            present = stored_revision(connection)
+        if present != HEAD:
+            raise Conflict(
+                reason=f"the database is at revision {present}, this release needs {HEAD}",
+                fix="Use the release that wrote it, or start this release's server once",
+            )
+        folder = DataFolder(Path(settings.data)) if uses_data_folder(settings) else None
+        if folder is not None:
+            # One process at a time writes what is in a data folder.
+            folder.open()
+        try:
+            return db.write(lambda tx: access.issue_rescue_token(tx, name))
+        finally:
+            if folder is not None:
+                folder.close()
+
+
 def _local_access(services: Services, token: str, *, is_new: bool) -> LocalAccess:
     """Raises TokenInvalid or TokenExpired."""
     actor = services.db.read(lambda tx: access.authenticate(tx, token)).actor

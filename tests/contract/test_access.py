@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from modelyard.bootstrap import make_rescue_token
+from modelyard.db.engine import Database
+from modelyard.db.schema import ensure_schema
 from modelyard.domain.actor import ANONYMOUS, Actor, Permission, Role, Scope, Visibility
 from modelyard.domain.errors import (
     Conflict,
     Denied,
     ModelNotFound,
     ModelyardError,
+    NotFound,
     TokenExpired,
     TokenInvalid,
     Unauthenticated,
@@ -22,6 +29,7 @@ from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
+from modelyard.settings import Settings
 from tests.support.registry import Registry, name_of, outcome, ref, unique
 
 
@@ -143,3 +151,21 @@ def test_sign_in_links_work_once(registry: Registry) -> None:
     assert registry.db.read(lambda tx: access.authenticate_session(tx, session)).is_anonymous
     eve = registry.user()
     assert outcome(lambda: registry.db.write(lambda tx: access.make_sign_in_link(tx, eve, ada.name))) is Denied
+
+
+def test_an_admin_is_rescued_by_who_holds_the_data(fresh_url: str, tmp_path: Path) -> None:
+    db = Database(fresh_url)
+    settings = Settings(data=str(tmp_path / "data"), database_url=fresh_url, blobs_url=str(tmp_path / "blobs"))
+    with pytest.raises(Conflict if not db.is_sqlite else NotFound):
+        make_rescue_token(settings, "root")
+    ensure_schema(db)
+    registry = Registry(db)
+    ada = registry.user()
+    with pytest.raises(Conflict, match="is no admin") as refused:
+        make_rescue_token(settings, ada.name)
+    assert refused.value.fix == "Name one of: root"
+    made = make_rescue_token(settings, "root")
+    found = db.read(lambda tx: access.authenticate(tx, made.secret))
+    assert (found.actor.is_admin, found.expires_at) == (True, made.expires_at)
+    assert made.expires_at is not None
+    db.close()

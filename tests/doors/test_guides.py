@@ -80,8 +80,8 @@ def test_the_restore_that_the_operator_practises(server: RunningServer, tmp_path
     }
     lines = [line for block in blocks(OPERATE, "sh") for line in block.splitlines()]
     written = [shlex.split(line, comments=True) for line in lines if line.startswith("modelyard ")]
-    said = [words[1] for words in written if words[1] != "serve" and "LOGNAME" not in words[0]]
-    assert said == ["backup", "doctor", "restore", "doctor"]
+    written = [words for words in written if words[1] not in ("rescue", "login")]
+    assert [words[1] for words in written] == ["backup", "doctor", "restore", "doctor"]
     for words in written:
         run(server, *[here.get(word, word) for word in words[1:]])
     assert (tmp_path / "drill" / "secret.key").read_bytes() == (server.data / "secret.key").read_bytes()
@@ -164,6 +164,23 @@ def test_the_owner_who_lost_their_token_gets_another_at_the_start(server: Runnin
     server.restart()
     assert server.login_url is not None
     assert server_owner(server) == before
+
+
+def test_an_admin_whose_token_is_lost_is_rescued_where_the_data_is(server: RunningServer) -> None:
+    run(server, "user", "create", "ann")
+    run(server, "user", "create", "rita", "--admin")
+    held = server.run("rescue", "rita", "--data", str(server.data))
+    assert (held.returncode, "another process serves" in held.stderr) == (1, True)
+    server.stop()
+    refused = server.run("rescue", "ann", "--data", str(server.data))
+    assert (refused.returncode, "rita" in refused.stderr) == (1, True)
+    assert server.run("rescue", "nobody", "--data", str(server.data)).returncode == 4
+    token = run(server, "rescue", "rita", "--data", str(server.data)).strip()
+    server.start()
+    with server.client(token) as client:
+        assert client.whoami().is_admin
+        (mine,) = client.tokens.list()
+        assert (mine.name, mine.owner, mine.expires_at is not None) == ("rescue", "rita", True)
 
 
 # --- accounts ------------------------------------------------------------------------------------------

@@ -179,6 +179,32 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
     return 0
 
 
+@_places
+@command(
+    "rescue",
+    server=False,
+    example="modelyard rescue ann --data /srv/models\n"
+    "modelyard rescue ann --database-url postgresql://db/modelyard --blobs-url s3://models",
+)
+@click.argument("name")
+def rescue(session: Session, name: str, **flags: Any) -> int:
+    """Make a token for the admin NAME when no admin has one any more. It ends after a day.
+
+    Run it where the data is: whoever can change the database needs no other right. A server that holds the
+    data folder is stopped first; one on PostgreSQL and S3 goes on. The token is in the event log.
+    """
+    need_server_extra()
+    from modelyard.bootstrap import make_rescue_token
+
+    made = make_rescue_token(load_settings(flags), name)
+    if session.as_json:
+        session.out.json({"id": made.id, "token": made.secret})
+    else:
+        session.out.text(made.secret)
+        session.out.note(f"Token {made.id} of {name} ends after a day. Sign in with: modelyard login URL")
+    return 0
+
+
 def _step(session: Session) -> Callable[[str, int, int], None]:
     """Shows on a terminal how far it is."""
 

@@ -79,6 +79,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("modelyard.cli.doctor:doctor", "Check the client, the server, or a data folder."),
     "backup": ("modelyard.cli.admin:backup", "Copy a whole registry into a folder."),
     "restore": ("modelyard.cli.admin:restore", "Make a registry from a backup."),
+    "rescue": ("modelyard.cli.admin:rescue", "Make a token for an admin where the data is."),
     "demo": ("modelyard.cli.demo:demo", "Fill a running registry with small trained models."),
     "completion": ("modelyard.cli.completion:completion", "Print the script that completes commands."),
 }

@@ -116,6 +116,17 @@ def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limi
     return [_actor_row(tuple(row)) for row in tx.rows(query)]
 
 
+def list_admins(tx: Transaction) -> list[str]:
+    """Names of those who are not disabled, at most twenty."""
+    query = (
+        sa.select(actors.c.name)
+        .where(actors.c.is_admin == 1, actors.c.disabled_at.is_(None))
+        .order_by(actors.c.name)
+        .limit(20)
+    )
+    return [row[0] for row in tx.rows(query)]
+
+
 def insert_actor(
     tx: Transaction,
     *,
