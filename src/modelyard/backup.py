@@ -1,7 +1,8 @@
 """A whole registry as a folder, and a registry made from such a folder.
 
     backup.json                 written last: without it the folder is no backup
-    tables/<name>.jsonl         one JSON array a row, columns in the order that backup.json names
+    tables/<name>.jsonl         one JSON array a row, columns in the order that backup.json names; a later backup
+                                into the same folder takes tables.other/, and so in turn
     blobs/sha256/ab/<64 hex>    the bytes, as they are
     secret.key                  the server's secret, when it is a file of the data folder
     checkpoint.txt              the event log's signed checkpoint
@@ -9,7 +10,8 @@
 The tables are of one moment; the bytes are copied after it, and bytes never change. Should a version be
 deleted and its bytes collected in between, the moment is taken anew. The form is the same for SQLite and
 PostgreSQL, a folder and a bucket, so a backup also moves a registry from one to the other. A later backup
-into the same folder copies only the bytes that are new. Decision record 0008.
+into the same folder copies only the bytes that are new, and until it is whole the earlier one stands.
+Decision record 0008.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, Invalid
 
 FORMAT = 1
 BESIDE = ("secret.key", "checkpoint.txt")
+_TABLE_FOLDERS = ("tables", "tables.other")
 _MOST_ATTEMPTS = 5
 _ROWS = 1000
 
@@ -79,14 +82,12 @@ def back_up(
     """
     _check_target(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A half-written backup must not be taken for the earlier one.
-    (folder / "backup.json").unlink(missing_ok=True)
-    for name, content in (beside or {}).items():
-        _write_durably(folder / name, content)
+    earlier = _tables_of_earlier(folder)
+    chosen = next(name for name in _TABLE_FOLDERS if name != earlier)
     copy = FilesystemStore(folder)
     copied = 0
     for _ in range(_MOST_ATTEMPTS):
-        described = db.snapshot(lambda tx: _write_tables(tx, folder / "tables", progress))
+        described = db.snapshot(lambda tx: _write_tables(tx, folder / chosen, progress))
         wanted = described.pop("blobs")
         gone, now = _copy_blobs(db, store, copy, wanted, progress)
         copied += now
@@ -100,15 +101,36 @@ def back_up(
     size = sum(wanted.values())
     described |= {
         "format": FORMAT,
+        "tables_in": chosen,
         "release": __version__,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "blobs": len(wanted),
         "size_bytes": size,
     }
+    for name, content in (beside or {}).items():
+        _write_durably(folder / name, content)
     _write_durably(folder / "backup.json", json.dumps(described, indent=1).encode())
+    if earlier is not None:
+        shutil.rmtree(folder / earlier, ignore_errors=True)
     tables: dict[str, Any] = described["tables"]
     rows = sum(table["rows"] for table in tables.values())
     return Summary(described["revision"], len(tables), rows, len(wanted), size, copied)
+
+
+def _tables_of_earlier(folder: Path) -> str | None:
+    """Where the finished backup that is in the folder has its tables; None: there is none."""
+    try:
+        return _folder_of_tables(json.loads((folder / "backup.json").read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _folder_of_tables(described: dict[str, Any]) -> str:
+    """Raises ValueError for another name than ours: it came from a file."""
+    name = str(described.get("tables_in", _TABLE_FOLDERS[0]))
+    if name not in _TABLE_FOLDERS:
+        raise ValueError(f"{name[:40]!r} is no folder of tables")
+    return name
 
 
 def _check_target(folder: Path) -> None:
@@ -116,7 +138,7 @@ def _check_target(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise Conflict(reason=f"{folder} is not a folder", fix="Name a folder that is new or empty")
-    known = {"backup.json", "tables", "blobs", *BESIDE}
+    known = {"backup.json", "blobs", *_TABLE_FOLDERS, *BESIDE}
     strange = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if strange:
         raise Conflict(
@@ -249,9 +271,13 @@ def _read_description(folder: Path) -> dict[str, Any]:
             reason=f"the backup has format {described.get('format')}, this release reads {FORMAT}",
             fix="Restore with the release that made it",
         )
+    try:
+        tables = _folder_of_tables(described)
+    except ValueError as exc:
+        raise Invalid(reason=f"{folder / 'backup.json'} is damaged: {exc}", fix="Use another backup") from None
     for name, table in described["tables"].items():
-        if _hash_file(folder / "tables" / f"{name}.jsonl") != table["sha256"]:
-            raise Invalid(reason=f"tables/{name}.jsonl is damaged or missing", fix="Use another backup")
+        if _hash_file(folder / tables / f"{name}.jsonl") != table["sha256"]:
+            raise Invalid(reason=f"{tables}/{name}.jsonl is damaged or missing", fix="Use another backup")
     return described
 
 
@@ -267,7 +293,7 @@ def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], pr
     columns = described["tables"]["blobs"]["columns"]
     position_of = {name: columns.index(name) for name in ("digest", "size_bytes", "state")}
     copied = 0
-    for row in _rows(folder, "blobs"):
+    for row in _rows(folder, described, "blobs"):
         if row[position_of["state"]] == "deleting":
             continue
         digest, size = Digest.parse(row[position_of["digest"]]), row[position_of["size_bytes"]]
@@ -283,8 +309,8 @@ def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], pr
     return copied
 
 
-def _rows(folder: Path, name: str) -> Iterator[list[Any]]:
-    with (folder / "tables" / f"{name}.jsonl").open("rb") as file:
+def _rows(folder: Path, described: dict[str, Any], name: str) -> Iterator[list[Any]]:
+    with (folder / _folder_of_tables(described) / f"{name}.jsonl").open("rb") as file:
         for line in file:
             yield [_from_json(value) for value in json.loads(line)]
 
@@ -302,7 +328,7 @@ def _restore_tables(
         # A new database has the one row of the event head already.
         connection.execute(sa.delete(table))
         batch: list[dict[str, Any]] = []
-        for row in _rows(folder, name):
+        for row in _rows(folder, described, name):
             batch.append(dict(zip(columns, row, strict=True)))
             if len(batch) == _ROWS:
                 connection.execute(sa.insert(table), batch)

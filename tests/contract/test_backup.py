@@ -172,7 +172,6 @@ def test_a_second_backup_copies_only_what_is_new(source: Registry, tmp_path: Pat
 
 def test_an_interrupted_backup_is_no_backup(source: Registry, tmp_path: Path) -> None:
     fill(source)
-    back_up(source.db, source.blobs, tmp_path / "backup")
 
     def stop(what: str, done: int, _all: int) -> None:
         if what == "blobs" and done == 1:
@@ -182,6 +181,30 @@ def test_an_interrupted_backup_is_no_backup(source: Registry, tmp_path: Path) ->
         back_up(source.db, source.blobs, tmp_path / "backup", stop)
     with pytest.raises(Invalid, match="not a finished backup"):
         restored(tmp_path / "backup", f"sqlite:///{tmp_path / 'copy.db'}", MemoryStore())
+
+
+def test_the_earlier_backup_stands_until_the_later_one_is_whole(source: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    fill(source)
+    back_up(source.db, source.blobs, folder)
+    source.register(source.root, "team/later", data=b"later")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(what: str, done: int, count: int) -> None:
+        if what == "blobs":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        back_up(source.db, source.blobs, folder, stop)
+    for number, has_later in enumerate([False, True, True]):
+        db = restored(folder, f"sqlite:///{tmp_path / f'copy{number}.db'}", MemoryStore())
+        names = {row[0] for row in db.read(lambda tx: tx.rows(sa.select(metadata.tables["models"].c.name)))}
+        db.close()
+        assert ("later" in names) is has_later
+        back_up(source.db, source.blobs, folder)
+    assert len([path for path in folder.iterdir() if path.name.startswith("tables")]) == 1
 
 
 def test_an_interrupted_restore_is_run_again(source: Registry, tmp_path: Path) -> None:
