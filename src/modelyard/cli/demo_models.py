@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from modelyard.domain.errors import ExtraMissing, Invalid
@@ -55,12 +56,17 @@ class _Plan:
     limits: str = field(default="Trained on a few hundred rows of a teaching data set.")
 
 
+NEEDED = {"sklearn": "scikit-learn", "pandas": "pandas"}
+"""Module → package; the data sets come as tables, so that models know their columns by name."""
+
+
 def train_all(only: Sequence[str]) -> Iterator[Line]:
-    """Train one model after the other. Raises ExtraMissing without scikit-learn, Invalid for unknown names."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as exc:
-        raise ExtraMissing(what="the demo", package="scikit-learn", extra="demo") from exc
+    """Train one model after the other. Raises ExtraMissing without its packages, Invalid for unknown names."""
+    for module, package in NEEDED.items():
+        try:
+            import_module(module)
+        except ImportError as exc:
+            raise ExtraMissing(what="the demo", package=package, extra="demo") from exc
     plans = _plans()
     names = [plan.name for plan in plans]
     if unknown := sorted(set(only) - set(names)):

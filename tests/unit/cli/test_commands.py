@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
-from modelyard.cli import main
+from modelyard.cli import demo_models, main
 from modelyard.cli.base import Command, LazyGroup
 from modelyard.cli.errors import EXIT_CODES, exit_code
 from modelyard.cli.output import clean, width
@@ -155,6 +157,7 @@ def test_the_walk_finds_the_commands_of_groups() -> None:
         ("uvicorn", ["serve", "--port", "0"], "modelyard[server]"),
         ("sqlalchemy", ["doctor", "--data", "."], "modelyard[server]"),
         ("sklearn", ["demo"], "modelyard[demo]"),
+        ("pandas", ["demo"], "modelyard[demo]"),
     ],
 )
 def test_a_missing_extra_is_named(alone: Path, missing: str, arguments: list[str], extra: str) -> None:
@@ -164,3 +167,9 @@ def test_a_missing_extra_is_named(alone: Path, missing: str, arguments: list[str
     assert done.returncode == 2
     assert f'pip install "{extra}"' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_extra_of_the_demo_brings_what_it_needs() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    brought = {re.split(r"[<>=\[]", wanted)[0] for wanted in project["optional-dependencies"]["demo"]}
+    assert set(demo_models.NEEDED.values()) <= brought
