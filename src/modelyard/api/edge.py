@@ -184,17 +184,15 @@ class Edge:
                 return await receive()
             if has_come():
                 message = await receive()
-                received += len(message.get("body", b""))
-                done = not message.get("more_body", False)
-                return message
-            allowed = _SLOW_BODY_GRACE_SECONDS + received / rate - waited
-            started = time.monotonic()
-            try:
-                async with asyncio.timeout(max(0.1, allowed)):
-                    message = await receive()
-            except TimeoutError:
-                raise SlowBody() from None
-            waited += time.monotonic() - started
+            else:
+                allowed = _SLOW_BODY_GRACE_SECONDS + received / rate - waited
+                started = time.monotonic()
+                try:
+                    async with asyncio.timeout(max(0.1, allowed)):
+                        message = await receive()
+                except TimeoutError:
+                    raise SlowBody() from None
+                waited += time.monotonic() - started
             received += len(message.get("body", b""))
             done = not message.get("more_body", False)
             return message
