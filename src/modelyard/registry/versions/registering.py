@@ -85,8 +85,8 @@ def register_in(
         for alias in wanted.aliases:
             refuse_protected(model, alias, "NUMBER")
     manifest, record = wanted.manifest, wanted.record
-    same, same_files = registering_queries.find_same(tx, model.id, manifest.digest, record.digest)
-    if same is not None and not wanted.force_new:
+    same = registering_queries.find_same(tx, model.id, manifest.digest, record.digest)
+    if same is not None and same.record_digest == record.digest and not wanted.force_new:
         version = queries.find_by_number(tx, model.id, same.number)
         assert version is not None
         if version.is_held and wanted.aliases:
@@ -94,13 +94,13 @@ def register_in(
             return replace(view, not_moved=[str(a) for a in wanted.aliases]), False
         _point(tx, actor, model, version, wanted.aliases)
         return view_of(tx, model, version), False
-    if same_files is not None:
+    if same is not None:
         stored = _StoredManifest(
-            same_files.manifest_id,
-            same_files.format_facts,
+            same.manifest_id,
+            same.format_facts,
             model.framework,
             model.licence,
-            same_files.scan,
+            same.scan,
             None,
         )
     else:

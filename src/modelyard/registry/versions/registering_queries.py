@@ -123,16 +123,13 @@ _FIND_SAME = Statement(
 )
 
 
-def find_same(
-    tx: Transaction, model_id: int, digest: Digest, record_digest: Digest
-) -> tuple[Same | None, Same | None]:
-    """(the first version with these files and this record, any version with these files), none deleted.
+def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> Same | None:
+    """The first version with these files and this record, else any with these files; none that is deleted.
 
     What a version of the model has is here and readable for whoever may register in it.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    found = Same(*row) if row else None
-    return (found if found and found.record_digest == record_digest else None), found
+    return Same(*row) if row else None
 
 
 _TAKE_NUMBER = Statement(
