@@ -59,12 +59,20 @@ def keep(run: Run, model: str, files: Path, learned: dict[str, Any]) -> None:
             place = target / file.path
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.copyfile(file.source, place)
+            _sync(place)
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
     pending = Pending(run=run.id, server=run.server, model=model, facts=learned)
     # Last, so that half of the files are never taken for all.
     write_durably(run.folder / _TOLD, encode(pending))
+
+
+def _sync(path: Path) -> None:
+    """Before the note that all files are there: a power cut would otherwise leave it beside empty ones."""
+    # Some systems sync only what is open for writing.
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def list_pending(root: Path) -> Sequence[Path]:
