@@ -35,6 +35,7 @@ from modelyard.blobs.store import BlobStore
 from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.tables import SEARCH_TABLE, blobs, metadata
+from modelyard.db.tables.uploads import KEPT
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, Invalid
@@ -166,7 +167,7 @@ def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str
             os.fsync(file.fileno())
         described[table.name] = {"rows": rows, "columns": columns, "sha256": digest.hexdigest()}
     # What was found damaged too: an earlier backup in this folder may hold it whole.
-    kept = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state != "deleting")
+    kept = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state.in_(KEPT))
     wanted = {Digest(digest): size for digest, size in tx.rows(kept)}
     return {"revision": schema.stored_revision(tx.connection), "tables": described, "blobs": wanted}
 
@@ -209,7 +210,7 @@ def _copy_blobs(
 
 def _is_kept(db: Database, digest: Digest) -> bool:
     query = sa.select(blobs.c.state).where(blobs.c.digest == digest)
-    return db.read(lambda tx: tx.execute(query).scalar_one_or_none()) not in (None, "deleting")
+    return db.read(lambda tx: tx.execute(query).scalar_one_or_none()) in KEPT
 
 
 def _write_durably(path: Path, data: bytes) -> None:
@@ -294,7 +295,7 @@ def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], pr
     position_of = {name: columns.index(name) for name in ("digest", "size_bytes", "state")}
     copied = 0
     for row in _rows(folder, described, "blobs"):
-        if row[position_of["state"]] == "deleting":
+        if row[position_of["state"]] not in KEPT:
             continue
         digest, size = Digest.parse(row[position_of["digest"]]), row[position_of["size_bytes"]]
         progress("blobs", copied, described["blobs"])

@@ -6,13 +6,18 @@ import sqlalchemy as sa
 
 from modelyard.db.tables.base import BigId, metadata, moment
 
+LIVE, DAMAGED, DELETING = "live", "damaged", "deleting"
+"""States of stored bytes. What is being deleted takes no new references."""
+KEPT = (LIVE, DAMAGED)
+"""Those of bytes that versions may still need, whole or not."""
+
 blobs = sa.Table(
     "blobs",
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    # live → deleting → (row gone): what is being deleted takes no new references. damaged: a check found the bytes
-    # missing or wrong, so whoever pushes them is asked for them again, which makes the row live.
+    # live → deleting → (row gone). damaged: a check found the bytes missing or wrong, so whoever pushes them is
+    # asked for them again, which makes the row live.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("layout", sa.Integer, nullable=False, server_default="1"),
     # What was read from the file by its format, JSON; None: not read yet; "" : nothing to read.

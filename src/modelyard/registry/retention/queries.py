@@ -16,11 +16,11 @@ from modelyard.db.tables import (
     uploads,
     versions,
 )
+from modelyard.db.tables.uploads import DAMAGED, DELETING, KEPT, LIVE
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
-_KEPT = blobs.c.state.in_(("live", "damaged"))
-"""What versions may still need, whole or not."""
+_IS_KEPT = blobs.c.state.in_(KEPT)
 
 
 def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
@@ -46,7 +46,7 @@ def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[t
     """(digest, size in bytes) of bytes that may go, by digest after `after`."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes)
-        .where(_KEPT, blobs.c.digest > after, _unneeded(tx, grace))
+        .where(_IS_KEPT, blobs.c.digest > after, _unneeded(tx, grace))
         .order_by(blobs.c.digest)
         .limit(limit)
     )
@@ -55,8 +55,8 @@ def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[t
 
 def mark_unneeded(tx: Transaction, grace: int, limit: int) -> int:
     """Mark bytes that may go; returns how many were marked now."""
-    some = sa.select(blobs.c.digest).where(_KEPT, _unneeded(tx, grace)).limit(limit)
-    done = tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(state="deleting"))
+    some = sa.select(blobs.c.digest).where(_IS_KEPT, _unneeded(tx, grace)).limit(limit)
+    done = tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(state=DELETING))
     return done.rowcount
 
 
@@ -67,7 +67,7 @@ def mark_orphan(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
         return False
     insert = (
         postgresql.insert(blobs)
-        .values(digest=digest, size_bytes=size_bytes, state="deleting", created_at=tx.now, touched_at=tx.now)
+        .values(digest=digest, size_bytes=size_bytes, state=DELETING, created_at=tx.now, touched_at=tx.now)
         .on_conflict_do_nothing(index_elements=["digest"])
         .returning(blobs.c.digest)
     )
@@ -75,7 +75,7 @@ def mark_orphan(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
 
 
 def list_marked(tx: Transaction, limit: int) -> list[tuple[Digest, int]]:
-    query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == "deleting").limit(limit)
+    query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == DELETING).limit(limit)
     return [(Digest(digest), size) for digest, size in tx.rows(query)]
 
 
@@ -83,23 +83,23 @@ def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Delete the rows of bytes that are gone."""
     gone = list(digests)
     tx.execute(blob_senders.delete().where(blob_senders.c.digest.in_(gone)))
-    tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == "deleting"))
+    tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == DELETING))
 
 
 def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int, bool]]:
     """(digest, size in bytes, whether it was found damaged) of all known bytes, by digest after `after`."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state)
-        .where(_KEPT, blobs.c.digest > after)
+        .where(_IS_KEPT, blobs.c.digest > after)
         .order_by(blobs.c.digest)
         .limit(limit)
     )
-    return [(Digest(digest), size, state == "damaged") for digest, size, state in tx.rows(query)]
+    return [(Digest(digest), size, state == DAMAGED) for digest, size, state in tx.rows(query)]
 
 
 def set_damaged(tx: Transaction, digests: Iterable[Digest], is_damaged: bool) -> None:
     """Note what a check of the bytes found; what is being collected stays as it is."""
-    before, after = ("live", "damaged") if is_damaged else ("damaged", "live")
+    before, after = (LIVE, DAMAGED) if is_damaged else (DAMAGED, LIVE)
     some = list(digests)
     tx.execute(blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == before).values(state=after))
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_senders, blobs, manifest_files, models, uploads, versions
+from modelyard.db.tables.uploads import DELETING, LIVE
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.digest import Digest
@@ -55,7 +56,7 @@ def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -
     known: dict[Digest, int] = {}
     for some in chunked(list(digests)):
         query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
-            blobs.c.digest.in_(some), blobs.c.state == "live", may_read_bytes(actor)
+            blobs.c.digest.in_(some), blobs.c.state == LIVE, may_read_bytes(actor)
         )
         known.update({Digest(digest): size for digest, size in tx.rows(query)})
     return known
@@ -65,7 +66,7 @@ def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Somebody relies on these bytes now: the collector's grace begins again."""
     for some in chunked(list(digests)):
         tx.execute(
-            blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == "live").values(touched_at=tx.now)
+            blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == LIVE).values(touched_at=tx.now)
         )
 
 
@@ -74,15 +75,15 @@ _UPSERT_BLOB = Statement(
     .values(
         digest=_p("digest"),
         size_bytes=_p("size_bytes"),
-        state="live",
+        state=LIVE,
         created_at=_p("now"),
         touched_at=_p("now"),
         scan=_p("scan"),
     )
     .on_conflict_do_update(
         index_elements=["digest"],
-        set_={"state": "live", "touched_at": _p("now")},
-        where=blobs.c.state != "deleting",
+        set_={"state": LIVE, "touched_at": _p("now")},
+        where=blobs.c.state != DELETING,
     )
     .returning(blobs.c.digest)
 )

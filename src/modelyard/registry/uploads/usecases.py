@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
+from modelyard.db.tables.uploads import DELETING
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
@@ -211,7 +212,7 @@ def sweep_uploads(db: Database, blobs: BlobStore) -> int:
 
 def _refuse_collected(tx: Transaction, digest: Digest) -> None:
     state = queries.find_state(tx, digest)
-    if state is not None and state[0] == "deleting":
+    if state is not None and state[0] == DELETING:
         raise BlobBeingCollected(digest=digest)
 
 
