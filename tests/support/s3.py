@@ -1,7 +1,7 @@
 """A real S3-compatible server for tests and benchmarks: OpenStack Swift with its s3api, from pip alone.
 
 One proxy and one server each for accounts, containers and objects, over one folder; all on loopback.
-memcached is used when it is installed: without it every request is some tens of ms slower.
+The proxy keeps its cache in its own memory (`tests.support.swift_cache`), so that no memcached is needed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.support.services import ServiceMissing, child, free_ports, wait_for_port
+from tests.support.swift_cache import MemoryCache
 
 OVERRIDE = "MODELYARD_TEST_S3_ENDPOINT"
 SERVER = "MODELYARD_TEST_S3"
@@ -40,7 +41,7 @@ _FILTER_SETTINGS = {
     "s3api": {"s3_acl": "no", "check_bucket_owner": "no", "location": _REGION},
     "versioned_writes": {"allow_object_versioning": "true"},
 }
-_FILTER_EGGS = {"cache": "memcache", "etag-quoter": "etag_quoter"}
+_ROOT = Path(__file__).resolve().parents[2]
 _RING_MAKER = """
 import sys
 from swift.common.ring import RingBuilder
@@ -161,24 +162,21 @@ def running_s3() -> Iterator[S3Server]:
 
 
 def _start(folder: Path, children: ExitStack) -> S3Server:
-    proxy_port, memcached_port, *backend_ports = free_ports(2 + len(_BACKENDS))
+    proxy_port, *backend_ports = free_ports(1 + len(_BACKENDS))
     ports = dict(zip(_BACKENDS, backend_ports, strict=True))
-    _write_configuration(folder, proxy_port, memcached_port, ports)
-    memcached = shutil.which("memcached")
-    if memcached:
-        command = [memcached, "-u", getpass.getuser(), "-l", "127.0.0.1", "-p", str(memcached_port), "-m", "32"]
-        children.enter_context(child(command, folder / "memcached.log"))
+    _write_configuration(folder, proxy_port, ports)
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     waiting = []
     for name, port in {**ports, "proxy": proxy_port}.items():
         log = folder / f"{name}.log"
         command = [_program(f"swift-{name}-server"), str(folder / f"{name}.conf")]
-        waiting.append((port, children.enter_context(child(command, log)), log))
+        waiting.append((port, children.enter_context(child(command, log, env=environment)), log))
     for port, process, log in waiting:
         wait_for_port(port, process, log)
     return S3Server(f"http://127.0.0.1:{proxy_port}", f"{_ACCOUNT}:{_USER}", _KEY, is_swift=True)
 
 
-def _write_configuration(folder: Path, proxy_port: int, memcached_port: int, ports: dict[str, int]) -> None:
+def _write_configuration(folder: Path, proxy_port: int, ports: dict[str, int]) -> None:
     (folder / "devices" / "d1").mkdir(parents=True)
     _write(
         folder / "swift.conf",
@@ -220,9 +218,9 @@ def _write_configuration(folder: Path, proxy_port: int, memcached_port: int, por
         },
     }
     for name in _PIPELINE.split()[:-1]:
-        egg = f"egg:swift#{_FILTER_EGGS.get(name, name)}"
+        egg = f"egg:swift#{name.replace('-', '_')}"
         proxy[f"filter:{name}"] = {"use": egg, **_FILTER_SETTINGS.get(name, {})}
-    proxy["filter:cache"]["memcache_servers"] = f"127.0.0.1:{memcached_port}"
+    proxy["filter:cache"] = {"paste.filter_factory": f"{MemoryCache.__module__}:filter_factory"}
     _write(folder / "proxy.conf", proxy)
 
 
