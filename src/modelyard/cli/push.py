@@ -31,6 +31,9 @@ from modelyard.cli.output import key_values
 )
 @click.option("--description", default="", help="What is new in this version.")
 @click.option("--force-new", is_flag=True, help="Make another version though an equal one exists.")
+@click.option(
+    "--allow-secrets", is_flag=True, help="Also push files that are known to hold credentials, such as .env."
+)
 @click.option("--no-capture", is_flag=True, help="Do not note code, environment and image.")
 def push(
     session: Session,
@@ -43,6 +46,7 @@ def push(
     data: tuple[str, ...],
     description: str,
     force_new: bool,
+    allow_secrets: bool,
     no_capture: bool,
 ) -> None:
     """Register a folder or a file as a model's next version.
@@ -63,6 +67,7 @@ def push(
         data=[_dataset(text) for text in data] or None,
         description=description,
         force_new=force_new,
+        allow_secrets=allow_secrets,
         capture=not no_capture,
         by_command=True,
         progress=session.progress,

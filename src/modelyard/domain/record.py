@@ -16,6 +16,7 @@ from typing import Any
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidFact
+from modelyard.domain.secrets import mask_json
 
 SIX_FACTS = ("code", "data", "environment", "image", "metrics", "params")
 FREE_FACTS = ("code", "environment", "image", "signature", "run", "loader")
@@ -78,7 +79,7 @@ class Record:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Record:
-        """Check and order what a client reports. Empty facts are dropped. Raises InvalidFact."""
+        """Check, mask and order what a client reports. Empty facts are dropped. Raises InvalidFact."""
         known = {*SIX_FACTS, *FREE_FACTS, "parents"}
         if unknown := sorted(set(facts) - known):
             raise InvalidFact(
@@ -101,7 +102,7 @@ class Record:
                     raise InvalidFact(what=f"fact {name!r}", reason="it is not a list of objects")
                 ordered[name] = [dict(e) for e in entries]
         _check_depth(ordered)
-        record = cls(ordered, metrics)
+        record = cls(mask_json(ordered), metrics)
         if len(record.canonical_bytes) > MAX_RECORD_BYTES:
             raise InvalidFact(
                 what="the record",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,15 +16,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
+from modelyard.domain.secrets import find_secrets, mask, mask_arguments, without_credentials
 from modelyard.sdk.environment import environment_facts, image_facts, image_recipe
-from modelyard.sdk.http import mask
 
 _GIT_SECONDS = 10.0
-_SECRET_OPTION = re.compile(r"(?i)(token|password|passwd|secret|credential|api[-_]?key|access[-_]?key|auth)")
-_MAX_ARGUMENT = 500
-_MAX_ARGUMENTS = 200
 MAX_DIFF_BYTES = 64 * 1024
 """So much of a dirty difference is kept; its digest is of all of it."""
 _MAX_READ_BYTES = 16 * 1024 * 1024
@@ -113,7 +108,7 @@ def code_facts(place: Place) -> dict[str, Any]:
     if place.program is not None:
         facts["entry_point"] = _relative(place.program, place.folder, top)
         if place.arguments:
-            facts["arguments"] = masked_arguments(list(place.arguments))
+            facts["arguments"] = mask_arguments(list(place.arguments))
         source = place.source
         if source is not None:
             facts["entry_point_digest"] = f"sha256:{hashlib.sha256(source).hexdigest()}"
@@ -174,7 +169,10 @@ def git_facts(folder: Path) -> dict[str, Any]:
 
 
 def diff_facts(git: str, folder: Path) -> dict[str, Any]:
-    """The digest and size of what differs from the commit, and its beginning without secrets."""
+    """The digest and size of what differs from the commit, and its beginning without credentials.
+
+    Where a credential cannot be masked, the text is left out and `left_out` says why.
+    """
     command = [git, "-C", str(folder), "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"]
     digest, size, kept = hashlib.sha256(), 0, b""
     try:
@@ -187,37 +185,14 @@ def diff_facts(git: str, folder: Path) -> dict[str, Any]:
             process.stdout.close()
     except OSError:
         return {}
-    facts: dict[str, Any] = {
-        "digest": f"sha256:{digest.hexdigest()}",
-        "size_bytes": size,
-        "text": mask(kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")),
-    }
+    facts: dict[str, Any] = {"digest": f"sha256:{digest.hexdigest()}", "size_bytes": size}
     if size > MAX_DIFF_BYTES:
         facts["cut"] = True
+        # Half a line may end in half a credential, which has no form any more.
+        kept = kept[: kept.rfind(b"\n") + 1]
+    text = mask(kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}"))
+    if find_secrets(text):
+        facts["left_out"] = "it may hold a credential"
+    else:
+        facts["text"] = text
     return facts
-
-
-def without_credentials(address: str) -> str:
-    """The address without user, password, query and fragment; `git@host:path` stays as it is."""
-    if "://" not in address:
-        return mask(address)
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    return mask(urlunsplit((parts.scheme, host, parts.path, "", "")))
-
-
-def masked_arguments(arguments: list[str]) -> list[str]:
-    """The arguments without what looks like a secret: by the option's name, or by its own form."""
-    found: list[str] = []
-    hide_next = False
-    for argument in arguments[:_MAX_ARGUMENTS]:
-        name, equals, value = argument.partition("=")
-        if hide_next and not argument.startswith("-"):
-            found.append("***")
-        elif equals and _SECRET_OPTION.search(name):
-            found.append(f"{name}=***")
-        else:
-            text = f"{name}{equals}{without_credentials(value)}" if "://" in value else argument
-            found.append((without_credentials(text) if "://" in name else mask(text))[:_MAX_ARGUMENT])
-        hide_next = not equals and argument.startswith("-") and bool(_SECRET_OPTION.search(name))
-    return found

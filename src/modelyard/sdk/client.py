@@ -224,6 +224,7 @@ class Client:
         card: str | None = None,
         force_new: bool = False,
         allow_pickle: bool = False,
+        allow_secrets: bool = False,
         capture: bool = True,
         progress: Progress | None = None,
     ) -> Version:
@@ -233,7 +234,7 @@ class Client:
         `[{"name", "value", "split", "dataset"}]`. facts: further frozen facts, stronger than what is
         captured. data: what it was trained on, as tables, paths, {name: table}, or what `describe` returned; needs
         the packages of modelyard[data] unless it was described before. example: input rows that an object's signature is taken from. card: text of a README.md
-        beside an object. capture False: no facts of the code, environment and image are gathered.
+        beside an object. allow_secrets: push files that are known to hold credentials, which are refused else. capture False: no facts of the code, environment and image are gathered.
         The same bytes with the same facts answer with the version that exists, unless force_new.
         """
         from modelyard.sdk.push import push
@@ -253,6 +254,7 @@ class Client:
             card=card,
             force_new=force_new,
             allow_pickle=allow_pickle,
+            allow_secrets=allow_secrets,
             capture=capture,
             progress=progress,
         )

@@ -13,9 +13,8 @@ import sys
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from modelyard.sdk.http import mask
+from modelyard.domain.secrets import without_credentials
 
 _IMAGE_VARIABLES = (
     "MODELYARD_IMAGE",
@@ -95,7 +94,7 @@ def _direct_origin(text: str) -> dict[str, Any]:
     if str(address).startswith("file:"):
         editable = bool(told.get("dir_info", {}).get("editable"))
         return {"editable": True} if editable else {"local": True}
-    origin: dict[str, Any] = {"url": _without_credentials(str(address))}
+    origin: dict[str, Any] = {"url": without_credentials(str(address))}
     if commit := told.get("vcs_info", {}).get("commit_id"):
         origin |= {"commit": str(commit), "vcs": str(told["vcs_info"].get("vcs", "git"))}
     archive = told.get("archive_info", {})
@@ -103,11 +102,6 @@ def _direct_origin(text: str) -> dict[str, Any]:
     if digest:
         origin["digest"] = f"sha256:{digest}"
     return origin
-
-
-def _without_credentials(address: str) -> str:
-    parts = urlsplit(address)
-    return mask(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")))
 
 
 def requirements_text(environment: dict[str, Any]) -> str:
@@ -230,7 +224,7 @@ def image_facts() -> dict[str, Any]:
 
 
 def _image(value: str, named_by: str) -> dict[str, Any]:
-    text = _without_credentials(value) if "://" in value else mask(value)
+    text = without_credentials(value)
     facts = {"reference": text, "named_by": named_by}
     if "@sha256:" in text:
         facts["digest"] = text.rpartition("@")[2]

@@ -28,6 +28,7 @@ from urllib3.exceptions import (
 
 from modelyard import __version__
 from modelyard.domain.errors import Invalid, Kind, ModelyardError, ServerUnreachable, UnexpectedAnswer
+from modelyard.domain.secrets import mask
 from modelyard.sdk.errors import error_from_answer
 from modelyard.wire.base import encode
 
@@ -36,7 +37,6 @@ BLOCK_BYTES = 1 << 20
 _MAX_WAIT_SECONDS = 5.0
 _MAX_RETRY_AFTER_SECONDS = 30.0
 _UNMET_PATIENCE_SECONDS = 2.0
-_SECRET = re.compile(r"(mdy_[a-z]+_|hf_)[A-Za-z0-9_-]{8,}")
 
 Body = bytes | Iterable[bytes | memoryview]
 
@@ -272,11 +272,6 @@ class Transport:
 
 BROKEN = (HTTPError, OSError)
 """What a broken connection raises, also in the middle of a body."""
-
-
-def mask(text: str) -> str:
-    """The text without tokens."""
-    return _SECRET.sub(r"\1***", text)
 
 
 def _reason(exc: BaseException) -> str:

@@ -19,6 +19,7 @@ from modelyard.sdk.datasets.client import describe_all, send_profiles
 from modelyard.sdk.files import LocalFile, find_files, hash_file, manifest_of
 from modelyard.sdk.parallel import Stop, each
 from modelyard.sdk.progress import Progress, Silent
+from modelyard.sdk.secret_files import refuse_secret_files
 from modelyard.sdk.transfer import send_missing
 from modelyard.sdk.views import Version
 from modelyard.wire import versions as wire
@@ -46,6 +47,7 @@ def push(
     card: str | None = None,
     force_new: bool = False,
     allow_pickle: bool = False,
+    allow_secrets: bool = False,
     capture: bool = True,
     by_command: bool = False,
     progress: Progress | None = None,
@@ -74,7 +76,7 @@ def push(
         aliases=checked_aliases,
         force_new=force_new,
     )
-    Record.of(wanted.facts)
+    wanted.facts = dict(Record.of(wanted.facts).facts)
     send_profiles(client.transport, described, client.parallel)
     if isinstance(what, str | os.PathLike):
         if example is not None or card is not None:
@@ -82,14 +84,17 @@ def push(
                 reason="an example or a card belongs to an object, not to files",
                 fix="Put README.md into the folder",
             )
-        return _noted(active, _push_files(client, name, Path(what), wanted, progress or Silent()))
+        files = find_files(Path(what))
+        if not allow_secrets:
+            refuse_secret_files(files)
+        return _noted(active, _push_files(client, name, files, wanted, progress or Silent()))
     with tempfile.TemporaryDirectory(prefix="modelyard-push-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
         learned = save_object(what, folder, example, allow_pickle)
         wanted.facts.update({key: value for key, value in learned.items() if key not in wanted.facts})
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")
-        return _noted(active, _push_files(client, name, folder, wanted, progress or Silent()))
+        return _noted(active, _push_files(client, name, find_files(folder), wanted, progress or Silent()))
 
 
 def _noted(active: Run | None, version: Version) -> Version:
@@ -125,9 +130,8 @@ def save_object(what: Any, folder: Path, example: Any, allow_pickle: bool) -> di
 
 
 def _push_files(
-    client: Client, model: str, what: Path, wanted: wire.RegisterVersion, progress: Progress
+    client: Client, model: str, files: list[LocalFile], wanted: wire.RegisterVersion, progress: Progress
 ) -> Version:
-    files = find_files(what)
     progress.begin("hash", sum(file.size_bytes for file in files))
 
     def digest(file: LocalFile, stop: Stop) -> Digest:

@@ -22,12 +22,13 @@ from typing import Any
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import DatasetMismatch, Invalid, InvalidPath, ModelyardError
 from modelyard.domain.manifest import check_path
+from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk import credentials
 from modelyard.sdk.client import Client
 from modelyard.sdk.files import find_files
-from modelyard.sdk.http import mask
 from modelyard.sdk.push import plain
 from modelyard.sdk.recording import Recorder, clean_value, now
+from modelyard.sdk.secret_files import refuse_secret_files
 from modelyard.sdk.spool import Header
 from modelyard.wire import runs as wire
 
@@ -117,7 +118,7 @@ class Run:
 
     def log_param(self, name: str, value: Any) -> None:
         """What the training was set to; the last value of a name counts."""
-        told = clean_value(plain(value))
+        told = mask_json(clean_value(plain(value)), str(name))
         if isinstance(told, str) and len(told) > MAX_PARAM:
             self.note(
                 f"The value of param {str(name)[:60]!r} has {len(told)} characters and was cut to {MAX_PARAM}."
@@ -132,7 +133,7 @@ class Run:
 
     def set_tag(self, key: str, value: Any) -> None:
         """value None takes the tag away."""
-        self._add(("tag", self._name(key, "a tag"), None if value is None else str(value)))
+        self._add(("tag", self._name(key, "a tag"), None if value is None else mask_json(str(value), key)))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         for key, value in tags.items():
@@ -140,12 +141,14 @@ class Run:
 
     def note(self, words: str) -> None:
         """Something a reader of the run should know: shown with it, once."""
+        words = mask(words)
         if words not in self._warned:
             self._warned.add(words)
             self._add(("note", words))
 
     def add_facts(self, facts: Mapping[str, Any]) -> None:
         """code, environment, image, resources and what else is known of the run; objects grow by their keys."""
+        facts = mask_json(facts)
         for name, value in facts.items():
             before = self.known_facts.get(name)
             if isinstance(before, Mapping) and isinstance(value, Mapping):
@@ -155,13 +158,14 @@ class Run:
 
     def log_text(self, text: str) -> None:
         """A piece of the run's log."""
-        self._add(("log", text))
+        self._add(("log", mask(text)))
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Keep a file, or all files of a folder, as they are now. name: path in the run; None: the file's own."""
         source = Path(path)
         try:
             found = find_files(source)
+            refuse_secret_files(found)
         except (ModelyardError, OSError) as error:
             self._warn(f"{source} is not kept: {error}")
             return
@@ -262,7 +266,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - a frame's library can raise anything, and training goes on
             self._warn(f"The input {str(name)[:60]!r} could not be described: {error}")
             return None
-        entry = dict(described.entry)
+        entry: dict[str, Any] = mask_json(described.entry)
         if described.profile:
             self._keep(f"inputs/{entry['digest'].removeprefix('sha256:')[:16]}.profile", described.profile)
         if entry not in self.inputs:
@@ -300,7 +304,7 @@ class Run:
     def _warn(self, words: str) -> None:
         if words not in self._warned:
             logger.warning("run %s: %s", self.name, mask(words))
-            self.note(mask(words))
+            self.note(words)
 
     # --- the end ---------------------------------------------------------------------------------
 

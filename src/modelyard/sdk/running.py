@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
+from modelyard.domain.secrets import LineMasker, mask_arguments
 from modelyard.sdk import capture, environment, pending, registering, run_files
 from modelyard.sdk.client import Client
 from modelyard.sdk.run_handle import Run
@@ -133,7 +134,7 @@ def _place_of(command: Sequence[str]) -> capture.Place:
 def _own_facts(place: capture.Place, command: Sequence[str]) -> dict[str, Any]:
     """What is known from outside. A Python that is not ours tells of its environment itself."""
     code = capture.code_facts(place)
-    code["command"] = capture.masked_arguments([*command])
+    code["command"] = mask_arguments([*command])
     facts: dict[str, Any] = {"code": code}
     found = shutil.which(command[0])
     if (
@@ -289,32 +290,35 @@ class _GpuWatch:
 
 
 class BoundedLog:
-    """Passes text on, lines and the whole cut to what fits; of a long log the beginning and the end."""
+    """Passes text on without credentials, lines and the whole cut to what fits; of a long log the beginning and
+    the end. A line is passed on when it ends, since a credential may come in pieces."""
 
     def __init__(self, say: Callable[[str], object], note: Callable[[str], object]) -> None:
         self._say, self._note = say, note
         self._lock = threading.Lock()
-        self._in_line = self._cut = self._passed = self._left_out = 0
+        self._line, self._masker = "", LineMasker()
+        self._cut = self._passed = self._left_out = 0
         self._tail: deque[str] = deque()
         self._tail_size = 0
 
     def feed(self, text: str) -> None:
         with self._lock:
-            for line in text.splitlines(keepends=True):
-                self._feed_line(line)
+            for piece in text.splitlines(keepends=True):
+                ends = piece.endswith(("\n", "\r"))
+                body, end = (piece[:-1], piece[-1]) if ends else (piece, "")
+                room = MAX_LINE - len(self._line)
+                self._line += body[:room]
+                self._cut += len(body[room:])
+                if ends:
+                    self._end_line(end)
 
-    def _feed_line(self, line: str) -> None:
-        ends = line.endswith(("\n", "\r"))
-        room = max(0, MAX_LINE - self._in_line)
-        body, end = (line[:-1], line[-1]) if ends else (line, "")
-        self._in_line += len(body)
-        self._cut += len(body[room:])
-        if ends and self._cut:
+    def _end_line(self, end: str) -> None:
+        text = self._masker.mask(self._line)
+        if self._cut:
             end = f"… ({self._cut} characters cut)\n"
             self._note(f"Lines of the log longer than {MAX_LINE} characters were cut.")
-        if ends:
-            self._in_line = self._cut = 0
-        self._pass(body[:room] + end)
+        self._line, self._cut = "", 0
+        self._pass(text + end)
 
     def _pass(self, text: str) -> None:
         if not text:
@@ -332,8 +336,7 @@ class BoundedLog:
 
     def finish(self) -> None:
         with self._lock:
-            if self._cut:
-                self._pass(f"… ({self._cut} characters cut)\n")
+            self._end_line("")
             if self._left_out:
                 self._say(f"\n… ({self._left_out} characters of the log are left out here)\n")
                 self._note(

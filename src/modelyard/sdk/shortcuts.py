@@ -34,6 +34,7 @@ def push(
     card: str | None = None,
     force_new: bool = False,
     allow_pickle: bool = False,
+    allow_secrets: bool = False,
     capture: bool = True,
     progress: Progress | None = None,
 ) -> Version:
@@ -52,6 +53,7 @@ def push(
         card=card,
         force_new=force_new,
         allow_pickle=allow_pickle,
+        allow_secrets=allow_secrets,
         capture=capture,
         progress=progress,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelyard.domain.errors import Unavailable
-from modelyard.sdk.http import Patience, Transport, mask
+from modelyard.sdk.http import Patience, Transport
 
 
 def test_files_get_four_times_the_patience_that_was_asked_for() -> None:
@@ -18,7 +18,3 @@ def test_without_patience_the_first_failure_is_raised() -> None:
     with pytest.raises(Unavailable) as caught:
         Patience(0).wait(error)
     assert caught.value is error
-
-
-def test_tokens_are_masked() -> None:
-    assert mask("Bearer mdy_user_abcdefghijkl and hf_abcdefghijkl") == "Bearer mdy_user_*** and hf_***"

@@ -12,8 +12,9 @@ import pytest
 
 from modelyard.domain import errors
 from modelyard.domain.errors import Kind, ModelyardError, all_errors
+from modelyard.domain.secrets import mask
 from modelyard.sdk.errors import PROBLEM_TYPE, error_from_answer, error_from_problem
-from modelyard.sdk.http import mask, query_text
+from modelyard.sdk.http import query_text
 from modelyard.sdk.pull import checked_manifest
 from modelyard.sdk.push import metrics_to_json, plain
 from modelyard.sdk.views import Version, size_text
@@ -124,7 +125,8 @@ def test_a_query_repeats_lists_and_leaves_defaults_out() -> None:
 
 
 def test_no_text_keeps_a_token() -> None:
-    assert mask("bearer mdy_user_abcdefghijk and hf_abcdefghij") == "bearer mdy_user_*** and hf_***"
+    told = mask(f"sent mdy_user_abcdefghijk and hf_{'a1B2' * 10}")
+    assert told == "sent mdy_user_*** and hf_***"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ ModelyardError
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── DatasetMismatch      data is not what a run or a push expected (raised by the client only)
 │   ├── NoSaver              UntrustedModel  UnlawfulModel  SignatureMismatch  ExtraMissing  UnlawfulFile
-│   │                        (by the client only)
+│   │                        SecretFiles (by the client only)
 │   ├── MissingBlobs         a manifest names bytes that are not here
 │   └── ClientGone           Misdirected  MethodNotAllowed  SlowBody: faults of the connection
 ├── Unauthenticated          no proof, or a proof that no longer counts

@@ -136,6 +136,12 @@ class UnlawfulFile(Invalid):
     advice = "Put a regular file in its place, or name it in .modelyardignore"
 
 
+class SecretFiles(Invalid):
+    code = "secret_files"
+    text = "{count} of the files hold credentials and are not pushed: {files}"
+    advice = "Name them in .modelyardignore, or move them; push them all the same with --allow-secrets (allow_secrets=True)"
+
+
 class ClientGone(Invalid):
     """The client hung up in the middle of its body; nobody is left to read the answer."""
 

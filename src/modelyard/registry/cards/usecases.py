@@ -44,7 +44,7 @@ def set_card(tx: Transaction, actor: Actor, ref: Ref, text: str) -> Card:
     model, version = find_version(tx, actor, ref, Permission.VERSION_EDIT)
     if version.state == DELETED:
         raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
-    catalog_rules.check_text(text, "the card", rules.MAX_CARD_BYTES)
+    text = catalog_rules.check_text(text, "the card", rules.MAX_CARD_BYTES)
     raw = text.encode()
     if len(raw) > rules.MAX_CARD_BYTES:
         raise TooLarge(what="the card", actual=len(raw), limit=rules.MAX_CARD_BYTES, setting="")

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from modelyard.domain import texts
 from modelyard.domain.errors import Invalid, InvalidFact, InvalidName
+from modelyard.domain.secrets import mask_json
 
 MAX_DESCRIPTION_LENGTH = 20_000
+MAX_REASON_LENGTH = 2_000
 MAX_TAGS = 200
 MAX_TAG_KEY_LENGTH = 250
 MAX_TAG_VALUE_LENGTH = 5_000
@@ -65,15 +67,21 @@ def check_text(value: str, what: str, limit: int = MAX_DESCRIPTION_LENGTH) -> st
     return texts.check_text(value, what, limit)
 
 
+def check_reason(reason: str | None) -> str | None:
+    """The reason of a change with its credentials masked; None for an empty one. Raises InvalidFact."""
+    return check_text(reason, "the reason", MAX_REASON_LENGTH) if reason else None
+
+
 def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
     if len(tags) > MAX_TAGS:
         raise InvalidFact(what="the tags", reason=f"there are {len(tags)}, at most {MAX_TAGS} are allowed")
+    checked: dict[str, str] = {}
     for key, value in tags.items():
         if not key.strip():
             raise InvalidFact(what="a tag", reason="its key is empty")
-        check_text(key, f"tag key {key[:40]!r}", MAX_TAG_KEY_LENGTH)
-        check_text(value, f"tag {key!r}", MAX_TAG_VALUE_LENGTH)
-    return dict(tags)
+        name = check_text(key, f"tag key {key[:40]!r}", MAX_TAG_KEY_LENGTH)
+        checked[name] = mask_json(check_text(value, f"tag {key!r}", MAX_TAG_VALUE_LENGTH), name)
+    return checked
 
 
 def check_owners(owners: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, VersionDeleted
 from modelyard.domain.names import Ref
+from modelyard.domain.secrets import mask_json
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.checks import queries
@@ -52,18 +53,19 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tup
         raise Invalid(
             reason="the url of a check begins with http:// or https://", fix="Correct it or leave it out"
         )
-    details = dump_json(dict(report.details)) if report.details else None
+    details = dump_json(mask_json(report.details)) if report.details else None
     if details is not None and len(details) > MAX_DETAILS_BYTES:
         raise Invalid(
             reason=f"the details of a check are larger than {MAX_DETAILS_BYTES} bytes", fix="Link to them"
         )
+    url = catalog_rules.check_text(report.url, "the url", 2000)
     queries.insert_check(
         tx,
         actor,
         version.id,
         name=report.name,
         state=report.state,
-        url=catalog_rules.check_text(report.url, "the url", 2000),
+        url=url,
         summary=catalog_rules.check_text(report.summary, "the summary", 2000),
         details=details,
     )
@@ -75,7 +77,7 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tup
             digest=version.digest,
             check=report.name,
             state=report.state,
-            url=report.url or None,
+            url=url or None,
         ),
         actor,
         model.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from modelyard.domain.errors import Invalid
+from modelyard.domain.secrets import mask
 
 LONGEST_BODY = 20_000
 MOST_MENTIONS = 20
@@ -14,7 +15,10 @@ _MENTION = re.compile(r"(?<![\w@./+-])@([a-z0-9]+(?:[._-][a-z0-9]+)*)(?![\w@])",
 
 
 def check_body(body: str) -> str:
-    """Raises Invalid for nothing but white space, too much, or characters that no text has."""
+    """Return the text with its credentials masked.
+
+    Raises Invalid for nothing but white space, too much, or characters that no text has.
+    """
     text = body.strip()
     if not text:
         raise Invalid(reason="the comment says nothing", fix="Write something, or delete it")
@@ -24,7 +28,7 @@ def check_body(body: str) -> str:
         )
     if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
         raise Invalid(reason="the comment holds control characters", fix="Remove them")
-    return text
+    return mask(text)
 
 
 def mentions(body: str) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
-from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.evidence import gather
@@ -20,8 +19,6 @@ from modelyard.registry.promotion.rules import Evidence
 from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED
-
-MAX_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,3 @@ def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str 
         stands = f"version {standing.number}" if standing.number is not None else "nobody"
         return f"the stage moved since it was asked for: {stood} stood there, now {stands}"
     return None
-
-
-def checked_reason(reason: str | None) -> str | None:
-    return catalog_rules.check_text(reason, "the reason", MAX_REASON) if reason else None

@@ -12,11 +12,11 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Conflict, EditConflict, InvalidPolicy, PolicyNotFound
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model, Namespace
 from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
 from modelyard.registry.promotion import policy_queries, queries
-from modelyard.registry.promotion.case import checked_reason
 from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.gates.assertion import AssertRule
 from modelyard.registry.promotion.permits import check_named
@@ -122,7 +122,7 @@ def set_policy(
     wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
     if present is not None and present.digest == wanted.digest and present.text == text:
         return _view(tx, owner)
-    _put(tx, actor, owner, wanted, above, checked_reason(reason))
+    _put(tx, actor, owner, wanted, above, catalog_rules.check_reason(reason))
     return _view(tx, owner)
 
 
@@ -286,7 +286,7 @@ def remove_policy(
         raise PolicyNotFound(what=owner.name)
     _check_editors(tx, actor, owner, above, own)
     _check_seen(owner, present, seen)
-    _put(tx, actor, owner, None, above, checked_reason(reason))
+    _put(tx, actor, owner, None, above, catalog_rules.check_reason(reason))
     return _view(tx, owner)
 
 

@@ -20,10 +20,10 @@ from modelyard.domain.errors import (
     VersionNotFound,
 )
 from modelyard.domain.names import ModelName, Ref
+from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves, queries
-from modelyard.registry.promotion.case import checked_reason
 from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
@@ -190,7 +190,7 @@ def _for_change(
 
 
 def _reason(reason: str | None, what: str) -> str:
-    checked = checked_reason(reason.strip() if reason else None)
+    checked = catalog_rules.check_reason(reason.strip() if reason else None)
     if not checked:
         raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
     return checked
@@ -277,7 +277,7 @@ def demote(
     """
     model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_DEMOTE, seen)
     check_named(tx, actor, policy.gates[found.name].who.demote, f"demote from {found.name}", str(model.name))
-    reason = checked_reason(reason)
+    reason = catalog_rules.check_reason(reason)
     number = version if version is not None else standing.number
     if number is None or number not in standing.all:
         who = f"version {number}" if number is not None else "nobody"

@@ -24,13 +24,13 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Ref
 from modelyard.registry.access import queries as accounts
 from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves, permits, queries
 from modelyard.registry.promotion.case import (
     Case,
     check_ready,
-    checked_reason,
     find_case,
     gather_for,
     staleness,
@@ -44,8 +44,6 @@ from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, durat
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import find_version
-
-MAX_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
     model = catalog.find_open_model(tx, actor, wish.ref.model, permission)
     _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
     case = find_case(tx, model, version, wish.stage)
-    reason = checked_reason(wish.reason)
+    reason = catalog_rules.check_reason(wish.reason)
     check_ready(model, version)
     if not wish.primary and case.stage.slots == 1:
         raise Invalid(
@@ -351,7 +349,7 @@ def vote(
             role=f"membership in {groups}" if groups else "maintainer",
         )
     _check_policy(row, policy)
-    comment = checked_reason(comment)
+    comment = catalog_rules.check_reason(comment)
     given = [
         v for v in queries.list_votes(tx, row.id, tx.now) if v.by_id == actor.id and v.approves == approves
     ]
@@ -406,7 +404,7 @@ def waive(
             fix=f"{why[0].upper()}{why[1:]}; "
             + ("meet the rule" if not named.waivable else "ask another owner"),
         )
-    checked = checked_reason(reason)
+    checked = catalog_rules.check_reason(reason)
     assert checked is not None
     queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
     tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
@@ -424,7 +422,7 @@ def withdraw(
     else:
         access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
     _check_open(tx, row)
-    reason = checked_reason(reason)
+    reason = catalog_rules.check_reason(reason)
     _close(tx, actor, row, queries.WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
     return show_promotion(tx, actor, row.id, evaluator)

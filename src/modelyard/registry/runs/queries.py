@@ -344,6 +344,30 @@ def set_input(tx: Transaction, actor: Actor, run_id: int, name: str, digest: str
     tx.run(_SET_INPUT, run_id=run_id, name=name, digest=digest, entry=entry, now=tx.now, actor_id=actor.id)
 
 
+_LAST_LOG = Statement(
+    sa.select(run_log.c.position, run_log.c.text)
+    .where(run_log.c.run_id == _p("run_id"))
+    .order_by(run_log.c.position.desc())
+    .limit(1)
+)
+_SET_LOG = Statement(
+    run_log.update()
+    .where(run_log.c.run_id == _p("of_run"), run_log.c.position == _p("at"))
+    .values(text=_p("new_text"))
+)
+
+
+def find_last_log(tx: Transaction, run_id: int) -> tuple[int, str] | None:
+    """(position, text) of the last piece of the log; None: there is none."""
+    row = next(iter(tx.run(_LAST_LOG, run_id=run_id)), None)
+    return (row[0], row[1]) if row else None
+
+
+def set_log(tx: Transaction, run_id: int, position: int, text: str) -> None:
+    """Replace the piece at a position by one of the same length in bytes."""
+    tx.run(_SET_LOG, of_run=run_id, at=position, new_text=text)
+
+
 def add_log(tx: Transaction, run_id: int, position: int, text: str) -> None:
     tx.run(_ADD_LOG, run_id=run_id, position=position, text=text)
 

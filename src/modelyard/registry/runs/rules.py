@@ -14,6 +14,7 @@ from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import Invalid, InvalidRequest
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import NON_FINITE
+from modelyard.domain.secrets import mask, mask_json
 from modelyard.registry.runs.series import Points
 
 RUNNING = "running"
@@ -108,6 +109,7 @@ class Said:
     resumed: bool = False
 
     def note(self, words: str) -> None:
+        words = mask(words)
         if words not in self.notes:
             self.notes.append(words)
 
@@ -136,6 +138,7 @@ class Said:
             self.points[name] = told
 
     def add_param(self, name: str, value: Any) -> None:
+        value = mask_json(value, name)
         text = canonical_json(_finite(value)).decode()
         length = len(value) if isinstance(value, str) else len(text)
         if length > MAX_PARAM:
@@ -148,7 +151,7 @@ class Said:
         if value is not None and len(value) > MAX_TAG:
             self.note(f"The value of tag {key[:60]!r} was cut to {MAX_TAG} characters.")
             value = value[:MAX_TAG]
-        self.tags[self.name(key, "a tag")] = value
+        self.tags[self.name(key, "a tag")] = mask_json(value, key)
 
 
 def _whole(values: Sequence[int]) -> array[int]:

@@ -27,6 +27,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.manifest import File, check_path
 from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.secrets import mask, mask_json
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
@@ -78,7 +79,7 @@ def start_run(
         uid=uid,
         namespace_id=namespace.id,
         experiment_id=experiment_id,
-        name=(start.name.strip() or uid[:8])[: rules.MAX_RUN_NAME],
+        name=(mask(start.name.strip()) or uid[:8])[: rules.MAX_RUN_NAME],
         parent=parent,
         status=rules.RUNNING,
         started_at=start.started_at,
@@ -170,11 +171,11 @@ def _store(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
     if said.artifacts:
         _store_artifacts(tx, actor, run, said)
     for entry in said.inputs:
-        _store_input(tx, actor, run, said, entry)
+        _store_input(tx, actor, run, said, mask_json(entry))
     for reference in said.versions:
         _store_version(tx, actor, run, said, reference)
     if said.facts:
-        merged = rules.merge_facts(load_json(run.facts), said.facts)
+        merged = rules.merge_facts(load_json(run.facts), mask_json(said.facts))
         if len(dump_json(merged) or "") > rules.MAX_FACTS_BYTES:
             said.note(f"Facts that would take more than {rules.MAX_FACTS_BYTES} bytes were left out.")
         else:
@@ -252,8 +253,16 @@ def _store_log(tx: Transaction, run: Run, said: Said) -> int:
     if not said.log:
         return run.log_bytes
     room = rules.MAX_LOG_BYTES - run.log_bytes
-    text = rules.cut_utf8(said.log, room)
-    if len(text) < len(said.log):
+    # A credential may have begun in the last line of what is stored. What is stored keeps its length, so that
+    # positions in the log stay true.
+    piece = queries.find_last_log(tx, run.id) if run.log_bytes else None
+    begun = piece[1][piece[1].rfind("\n") + 1 :] if piece else ""
+    masked = mask(begun + said.log, same_length=True) if begun else mask(said.log)
+    if piece and masked[: len(begun)] != begun:
+        queries.set_log(tx, run.id, piece[0], piece[1].removesuffix(begun) + masked[: len(begun)])
+    whole = masked[len(begun) :]
+    text = rules.cut_utf8(whole, room)
+    if len(text) < len(whole):
         said.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; its end is not here.")
     if text:
         queries.add_log(tx, run.id, run.log_bytes, text)

@@ -8,20 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelyard.domain.scanning.verdicts import HELD, FileScan, Finding, Verdict, worst
+from modelyard.domain.secrets import Secret
 
 PENDING = "pending"
 """Beside the verdicts, of a version: not all of its files were looked into yet."""
 
 HELD_STATES = frozenset(verdict.value for verdict in HELD)
 CLEAN_STATES = frozenset({Verdict.NO_CODE.value, Verdict.ALLOWLISTED.value})
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A text that has the form of a credential. The text itself is not kept."""
-
-    line: int
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from modelyard.blobs.store import BlobReader
 from modelyard.domain.scanning import HEAD_BYTES, FileScan, needs_scan
 from modelyard.domain.scanning.verdicts import not_scanned
+from modelyard.domain.secrets import Secret, find_secrets, is_text
 from modelyard.registry.scan.process import OutOfPatience, shared_scanner
-from modelyard.registry.scan.rules import Secret, scan_text
-from modelyard.registry.scan.secrets import MAX_TEXT_BYTES, find_secrets, is_text
+from modelyard.registry.scan.rules import scan_text
 
+MAX_TEXT_BYTES = 512 * 1024
+"""Texts up to this size are searched for credentials."""
 REGISTRATION_SECONDS = 8.0
 """How long a registration waits for scans; the worker takes its time for what is left."""
 WORKER_SECONDS = 600.0

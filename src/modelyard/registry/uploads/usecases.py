@@ -13,9 +13,9 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobBeingCollected, OffsetMismatch, SizeMismatch, TooLarge, UploadNotFound
 from modelyard.domain.scanning import HEAD_BYTES, needs_scan
+from modelyard.domain.secrets import find_secrets, is_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
-from modelyard.registry.scan.secrets import find_secrets, is_text
 from modelyard.registry.uploads import queries
 from modelyard.registry.uploads.queries import Upload
 

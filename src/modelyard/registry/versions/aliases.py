@@ -13,6 +13,7 @@ from modelyard.domain.errors import (
     VersionDeleted,
 )
 from modelyard.domain.names import Alias, ModelName, Ref
+from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.versions import alias_queries
@@ -49,7 +50,7 @@ def set_alias(
     _check_seen(model, alias, present, seen)
     if present is not None and present.number == version.number:
         return present
-    return move_to(tx, actor, model, alias, present, version, reason)
+    return move_to(tx, actor, model, alias, present, version, catalog_rules.check_reason(reason))
 
 
 def remove_alias(
@@ -63,6 +64,7 @@ def remove_alias(
 ) -> None:
     """Raises AliasNotFound, AliasMoved."""
     model = catalog.find_open_model(tx, actor, name, Permission.ALIAS_MOVE)
+    reason = catalog_rules.check_reason(reason)
     if alias in model.protected_aliases:
         raise ProtectedAlias(
             model=str(model.name),

@@ -207,9 +207,11 @@ def edit_version(
         raise EditConflict(what=reference, revision=version.revision)
     changes: dict[str, Any] = {}
     values: dict[str, Any] = {}
-    if edit.description is not None and edit.description != version.description:
-        values["description"] = catalog_rules.check_text(edit.description, "the description")
-        changes["description"] = [version.description, edit.description]
+    if edit.description is not None:
+        description = catalog_rules.check_text(edit.description, "the description")
+        if description != version.description:
+            values["description"] = description
+            changes["description"] = [version.description, description]
     if edit.tags is not None:
         before = queries.list_tags(tx, [version.id]).get(version.id, {})
         after = catalog_rules.check_tags(edit.tags)
@@ -264,7 +266,8 @@ def archive_version(
         "digest": version.digest,
         "record_digest": version.record_digest,
     }
-    event = events.VersionArchived(**common, reason=reason) if archived else events.VersionRestored(**common)
+    why = catalog_rules.check_reason(reason)
+    event = events.VersionArchived(**common, reason=why) if archived else events.VersionRestored(**common)
     tx.append(event, actor, model.id)
     return show_version(tx, actor, Ref(model.name, version.number))
 
@@ -278,7 +281,7 @@ def delete_version(tx: Transaction, actor: Actor, ref: Ref, reason: str | None =
     if version.state == DELETED:
         return
     refuse_while_needed(tx, model, version, "delete")
-    _bury(tx, actor, model, version, reason)
+    _bury(tx, actor, model, version, catalog_rules.check_reason(reason))
     queries.refresh_newest(tx, model.id)
 
 
@@ -302,6 +305,7 @@ def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason:
 def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | None = None) -> None:
     """Bury all versions and the model. Raises HasDependents while an alias is set."""
     model = catalog.find_model(tx, actor, name, Permission.MODEL_DELETE)
+    reason = catalog_rules.check_reason(reason)
     pointing = alias_queries.list_aliases(tx, model.id)
     if pointing:
         raise HasDependents(

@@ -10,8 +10,7 @@ from typing import Any
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import DatasetMismatch, ExtraMissing, Invalid, InvalidDigest
-from modelyard.sdk.capture import without_credentials
-from modelyard.sdk.http import mask
+from modelyard.domain.secrets import mask, without_credentials
 
 MAX_NAME_LENGTH = 200
 _FETCHED_ROWS = 100_000
