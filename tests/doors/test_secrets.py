@@ -131,12 +131,15 @@ def test_a_run_leaves_them_out_of_its_files(server: RunningServer, tmp_path: Pat
     write(tmp_path / "out", {".env": "A=1\n", "a.txt": "a"})
     experiment = f"{unique('team')}/x"
     (tmp_path / "train.py").write_text(
-        "import modelyard as my\nwith my.run('one') as run:\n    run.log_artifact('out')\n"
+        f"import modelyard as my\npassword = 'hunter2hunter2'\nkey = '{_KEY}'\nwith my.run('one') as run:\n    run.log_artifact('out')\n"
     )
     environment = {**server.environment, "MODELYARD_EXPERIMENT": experiment}
     subprocess.run([sys.executable, "train.py"], cwd=tmp_path, env=environment, check=True, capture_output=True)
     with server.client() as client:
         (listed,) = client.runs.list(experiment=experiment)
         told = client.runs.get(listed.id)
-    assert list(told.artifacts) == []
+        client.runs.pull(listed.id, tmp_path / "pulled")
+    assert [artifact.path for artifact in told.artifacts] == ["code/train.py"]
     assert any(".env" in note for note in told.notes)
+    source = (tmp_path / "pulled" / "code" / "train.py").read_text()
+    assert "password = '***'\nkey = 'sk-proj-***'" in source

@@ -34,5 +34,5 @@ def keep_cells(run: Run) -> None:
         return
     text = "\n\n".join(f"# %% [{number}]\n{source}" for number, source in enumerate(found, 1)) + "\n"
     data = text.encode("utf-8", "replace")[:MAX_BYTES]
-    digest = run.log_bytes(data, "code/notebook.py")
+    digest = run.keep_source(data, "notebook.py")
     run.add_facts({"code": {"notebook": True, "cells": len(found), "entry_point_digest": digest}})

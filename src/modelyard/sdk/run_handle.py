@@ -178,6 +178,14 @@ class Run:
         """Keep bytes as a file of the run; their digest, None when they could not be kept."""
         return self._keep(name, data)
 
+    def keep_source(self, source: bytes, name: str) -> str | None:
+        """Keep the text of a program without its credentials; a program that is no text is kept as it is."""
+        try:
+            text = source.decode("utf-8")
+        except UnicodeDecodeError:
+            return self._keep(f"code/{name}", source)
+        return self._keep(f"code/{name}", mask(text).encode())
+
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a figure of Matplotlib, Plotly or Altair, or a picture of Pillow, as a file of this name."""
         from modelyard.sdk.figures import figure_bytes

@@ -222,7 +222,7 @@ def _capture_later(run: Run) -> None:
             run.add_facts(capture.capture_at(place))
         source = place.source
         if source is not None and place.program is not None:
-            run.log_bytes(source, f"code/{place.program.name}")
+            run.keep_source(source, place.program.name)
 
     _in_background(run, work)
     run.before_end(lambda: notebook.keep_cells(run))
