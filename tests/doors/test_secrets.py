@@ -142,4 +142,4 @@ def test_a_run_leaves_them_out_of_its_files(server: RunningServer, tmp_path: Pat
     assert [artifact.path for artifact in told.artifacts] == ["code/train.py"]
     assert any(".env" in note for note in told.notes)
     source = (tmp_path / "pulled" / "code" / "train.py").read_text()
-    assert "password = '***'\nkey = 'sk-proj-***'" in source
+    assert "password = '***'\nkey = '***'\n" in source
