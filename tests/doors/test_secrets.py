@@ -143,3 +143,25 @@ def test_a_run_leaves_them_out_of_its_files(server: RunningServer, tmp_path: Pat
     assert any(".env" in note for note in told.notes)
     source = (tmp_path / "pulled" / "code" / "train.py").read_text()
     assert "password = '***'\nkey = '***'\n" in source
+
+
+def test_a_leaked_text_is_redacted_from_the_command_line(server: RunningServer, tmp_path: Path) -> None:
+    write(tmp_path / "model", {"weights.bin": "first\n"})
+    space = unique("team")
+    leak = "the word for the vault is xylophone-marmalade"
+    pushed = server.run(
+        "push", str(tmp_path / "model"), f"{space}/x", "--description", leak, "--param", f"note={leak}"
+    )
+    assert pushed.returncode == 0, pushed.stderr
+    assert server.run("redact", space, input=leak, stdin=None).returncode == 2
+    done = server.run("redact", space, "--reason", "pasted by mistake", input=f"{leak}\n", stdin=None)
+    assert done.returncode == 0, done.stderr
+    assert "versions.record" in done.stdout
+    shown = server.run("show", f"{space}/x:1", "--json").stdout
+    assert "xylophone" not in shown
+    assert "[redacted " in shown
+    assert "pasted by mistake" in server.run("redact", space, "--list").stdout
+    assert server.run("audit", "check").returncode == 0
+    assert server.run("audit", "export", "--out", str(tmp_path / "log.jsonl")).returncode == 0
+    assert "xylophone" not in (tmp_path / "log.jsonl").read_text()
+    assert server.run("audit", "verify", str(tmp_path / "log.jsonl")).returncode == 0

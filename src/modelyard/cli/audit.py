@@ -177,6 +177,7 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
                 "checked": report.checked,
                 "signed": report.signed,
                 "since": report.since,
+                "redacted": report.redacted,
                 "problems": [{"kind": p.kind, "event": p.seq, "text": p.text} for p in report.problems],
             }
         )
@@ -188,6 +189,8 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
         return FAILED
     what = "the whole log" if report.whole else "chosen events"
     session.out.text(f"ok\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
+    if report.redacted:
+        session.out.text(f"ok\t{report.redacted} events show less than was logged; later events redacted them")
     if report.since is not None:
         session.out.text(f"ok\tcontinues the older checkpoint of {report.since} events")
     if report.signed is None:

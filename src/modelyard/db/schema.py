@@ -11,10 +11,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
-from modelyard.db.tables import SEARCH_TABLE, event_head, metadata
+from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0010"
+HEAD = "0015"
 """The newest revision in migrations/versions/; a test holds it to be so."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,22 +85,35 @@ def create_search_table(connection: sa.Connection) -> None:
     )
 
 
+REDACTING = "log.redacting"
+"""The fact of the server that a redaction writes before it changes events, and removes in the same transaction."""
+
+
 def create_log_guards(connection: sa.Connection) -> None:
     """Triggers that refuse to change or delete what is in the event log.
 
-    They stop mistakes, not whoever owns the database: against those stand the tree and its checkpoints.
+    They stop mistakes, not whoever owns the database: against those stand the tree and its checkpoints. The body
+    of an event may change while the transaction holds the fact REDACTING, which only a redaction writes.
     """
-    if connection.dialect.name == "sqlite":
+    is_sqlite = connection.dialect.name == "sqlite"
+    equals = "IS" if is_sqlite else "IS NOT DISTINCT FROM"
+    same = (
+        f"NEW.{column.name} {equals} OLD.{column.name}" for column in events.columns if column.name != "body"
+    )
+    is_redaction = " AND ".join(("EXISTS (SELECT 1 FROM server_facts WHERE key = 'log.redacting')", *same))
+    if is_sqlite:
         for table in ("events", "event_nodes"):
             for verb in ("UPDATE", "DELETE"):
+                is_allowed = is_redaction if (table, verb) == ("events", "UPDATE") else "0"
                 connection.exec_driver_sql(
-                    f"CREATE TRIGGER {table}_keep_{verb.lower()} BEFORE {verb} ON {table} "
+                    f"CREATE TRIGGER {table}_keep_{verb.lower()} BEFORE {verb} ON {table} WHEN NOT ({is_allowed}) "
                     "BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END"
                 )
         return
     connection.exec_driver_sql(
         "CREATE FUNCTION refuse_log_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the event log is append-only'; END $$"
+        f"$$ BEGIN IF TG_TABLE_NAME = 'events' AND TG_OP = 'UPDATE' THEN IF {is_redaction} THEN "
+        "RETURN NEW; END IF; END IF; RAISE EXCEPTION 'the event log is append-only'; END $$"
     )
     for table in ("events", "event_nodes"):
         connection.exec_driver_sql(

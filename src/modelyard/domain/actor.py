@@ -67,6 +67,7 @@ class Permission(enum.StrEnum):
     VERSION_DELETE = "version.delete"
     MODEL_DELETE = "model.delete"
     MODEL_SHARE = "model.share"
+    CONTENT_REDACT = "content.redact"
     COMMENT_WRITE = "comment.write"
     COMMENT_MODERATE = "comment.moderate"
     SUBSCRIPTIONS_MANAGE = "subscriptions.manage"
@@ -115,6 +116,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_DELETE: Role.OWNER,
     Permission.MODEL_DELETE: Role.OWNER,
     Permission.MODEL_SHARE: Role.OWNER,
+    Permission.CONTENT_REDACT: Role.OWNER,
     Permission.NAMESPACE_DELETE: Role.OWNER,
     Permission.MEMBERS_MANAGE: Role.OWNER,
     Permission.NAMESPACE_CREATE: Role.ADMIN,

@@ -9,6 +9,9 @@ A bundle is JSON lines. The first is the header: the signed checkpoint, the log'
   checkpoint's. When it is not, the tiles tell which event is at fault.
 - A *filtered* bundle holds some events, each followed by a line with its inclusion proof.
 
+An event from which a text was redacted no longer hashes to its leaf. The header then names the leaf, and a later
+event of the bundle, `content.redacted`, must name the same leaf and the digest of what is left.
+
 Either may carry a consistency proof from an older checkpoint's size.
 """
 
@@ -16,8 +19,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -61,6 +65,8 @@ class Report:
     """Events of the file whose place in the log is proved."""
     since: int | None = None
     """Size of the older checkpoint that the log continues, when one was given and it does."""
+    redacted: int = 0
+    """Events from which a text was redacted; each is explained by a later event."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -78,8 +84,10 @@ def bundle_header(
     *,
     whole: bool,
     consistency: tuple[int, list[bytes]] | None = None,
+    redacted: Mapping[int, str] | None = None,
 ) -> bytes:
-    """chosen: the filter, as words for people. consistency: (older size, proof)."""
+    """chosen: the filter, as words for people. consistency: (older size, proof). redacted: number of an event →
+    its leaf in hexadecimal."""
     value: dict[str, Any] = {
         "modelyard_log": FORMAT,
         "checkpoint": note,
@@ -89,6 +97,8 @@ def bundle_header(
     }
     if consistency is not None:
         value["consistency"] = {"size": consistency[0], "proof": [_b64(step) for step in consistency[1]]}
+    if redacted:
+        value["redacted"] = {str(seq): leaf for seq, leaf in redacted.items()}
     return canonical_json(value) + b"\n"
 
 
@@ -117,6 +127,8 @@ class Header:
     whole: bool
     chosen: dict[str, Any]
     consistency: tuple[int, list[bytes]] | None
+    redacted: Mapping[int, bytes] = field(default_factory=dict)
+    """Number of an event that was redacted → its leaf."""
 
 
 def read_header(line: bytes) -> Header:
@@ -135,6 +147,7 @@ def read_header(line: bytes) -> Header:
             bool(value["whole"]),
             dict(value["filter"]),
             consistency,
+            {int(seq): bytes.fromhex(leaf) for seq, leaf in value.get("redacted", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError):
         raise Invalid(
@@ -163,6 +176,7 @@ def verify_bundle(
     header = read_header(next(source, b""))
     checkpoint = header.checkpoint.checkpoint
     report = Report(checkpoint.origin, checkpoint.size, header.key.text(), None, header.whole)
+    report.redacted = len(header.redacted)
     if key is not None and key != header.key:
         report.problems.append(
             Problem("signature", f"the bundle is of the log {header.key.text()}, not of {key.text()}")
@@ -186,14 +200,15 @@ def _verify_whole(
     report: Report, header: Header, lines: Lines, source: Iterator[bytes], against: SignedCheckpoint | None
 ) -> None:
     """One pass hashes everything; only a bundle at fault is read again to find where."""
-    tree = Frontier()
+    tree, redactions = Frontier(), _Redactions(header.redacted)
     old = against.checkpoint if against is not None else None
     old_root = tree.root() if old is not None and old.size == 0 else None
     push = tree.push
     for line in source:
         if line.startswith(_TILE):
             continue
-        push(leaf_hash(line.rstrip(b"\r\n")))
+        line = line.rstrip(b"\r\n")
+        push(redactions.leaf_of(tree.size, line))
         if old is not None and tree.size == old.size:
             old_root = tree.root()
     checkpoint = header.checkpoint.checkpoint
@@ -201,6 +216,7 @@ def _verify_whole(
         report.checked = tree.size
     else:
         report.problems.extend(_locate(lines, header))
+    report.problems.extend(redactions.problems())
     if old is None:
         return
     _compare_with_older(report, header, against, old_root)
@@ -239,6 +255,7 @@ def _verify_filtered(
     report: Report, header: Header, source: Iterator[bytes], against: SignedCheckpoint | None
 ) -> None:
     checkpoint = header.checkpoint.checkpoint
+    redactions = _Redactions(header.redacted)
     body: bytes | None = None
     last = -1
 
@@ -257,7 +274,7 @@ def _verify_filtered(
             continue
         seq = _seq_of(body)
         if seq is None or not includes(
-            checkpoint.root, checkpoint.size, seq, leaf_hash(body), _steps(line, "proof")
+            checkpoint.root, checkpoint.size, seq, redactions.leaf_of(seq, body), _steps(line, "proof")
         ):
             report.problems.append(Problem("edited", f"event {seq} is not the one in the log", seq))
         elif seq <= last:
@@ -268,6 +285,7 @@ def _verify_filtered(
         body = None
     if body is not None:
         unproved(body)
+    report.problems.extend(redactions.problems())
     del report.problems[_MOST_NAMED:]
     if against is None:
         return
@@ -284,6 +302,51 @@ def _verify_filtered(
         if is_consistent(old.root, old.size, checkpoint.root, checkpoint.size, proof):
             old_root = old.root
     _compare_with_older(report, header, against, old_root)
+
+
+_REDACTION = b'"kind":"content.redacted"'
+
+
+@dataclass(slots=True)
+class _Redactions:
+    """Holds redacted events against the later events that redacted them."""
+
+    leaves: Mapping[int, bytes]
+    _left: dict[int, str] = field(default_factory=dict)
+    """Number of a redacted event → the digest of what the bundle shows of it."""
+    _explained: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Number → (leaf, digest of what is left), by the newest redaction."""
+
+    def leaf_of(self, seq: int, body: bytes) -> bytes:
+        """The leaf of an event, which its bytes give, or the header where it was redacted."""
+        if _REDACTION in body:
+            self._note(seq, body)
+        leaf = self.leaves.get(seq)
+        if leaf is None:
+            return leaf_hash(body)
+        self._left[seq] = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        return leaf
+
+    def _note(self, seq: int, body: bytes) -> None:
+        try:
+            event = json.loads(body)
+            if event["kind"] != "content.redacted":
+                return
+            told = [
+                (int(number), each["leaf"], each["left"]) for number, each in event["data"]["events"].items()
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return
+        for number, leaf, left in told:
+            if number < seq:
+                self._explained[number] = leaf, left
+
+    def problems(self) -> list[Problem]:
+        return [
+            Problem("edited", f"event {seq} was changed, and no redaction in this export accounts for it", seq)
+            for seq, left in sorted(self._left.items())
+            if self._explained.get(seq) != (self.leaves[seq].hex(), left)
+        ]
 
 
 def _steps(line: bytes, name: str) -> list[bytes]:
@@ -327,7 +390,7 @@ class _Contents:
     """Level → the entries of its tiles, one after another."""
 
 
-def _read_contents(lines: Lines) -> _Contents:
+def _read_contents(lines: Lines, redacted: Mapping[int, bytes]) -> _Contents:
     found = _Contents([], [], {})
     source = lines()
     next(source, None)
@@ -335,9 +398,10 @@ def _read_contents(lines: Lines) -> _Contents:
         line = line.rstrip(b"\r\n")
         if not line.startswith(_TILE):
             seq = _seq_of(line)
-            found.leaves.append(leaf_hash(line))
             # What no longer says its number is taken for the one it stands in the place of.
-            found.seqs.append((found.seqs[-1] + 1 if found.seqs else 0) if seq is None else seq)
+            number = (found.seqs[-1] + 1 if found.seqs else 0) if seq is None else seq
+            found.leaves.append(redacted.get(number) or leaf_hash(line))
+            found.seqs.append(number)
             continue
         try:
             value = json.loads(line)
@@ -353,7 +417,7 @@ def _read_contents(lines: Lines) -> _Contents:
 
 def _locate(lines: Lines, header: Header) -> list[Problem]:
     """What differs between the events of the bundle and its checkpoint, the first of each kind named."""
-    found = _read_contents(lines)
+    found = _read_contents(lines, header.redacted)
     size = header.checkpoint.checkpoint.size
     problems = _gaps(found.seqs, size)
     known = _trusted_leaves(found.tiles, size, header.checkpoint.checkpoint.root)

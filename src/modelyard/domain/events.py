@@ -516,6 +516,21 @@ class CommentDeleted(Event):
     author: str
 
 
+class ContentRedacted(Event):
+    """A text was taken out for good; the event holds neither it nor a hash of what it stood in.
+
+    rows: table, column, primary key, and the digest of what is left there. events: number of a redacted event →
+    its leaf in the tree, which stays, and the digest of what is left of it.
+    """
+
+    kind: ClassVar[str] = "content.redacted"
+    may_change_rights: ClassVar[bool] = False
+    redaction: str
+    reason: str
+    rows: list[dict[str, Any]]
+    events: dict[str, dict[str, str]]
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     found: dict[str, type[Event]] = {}

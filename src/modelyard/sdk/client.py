@@ -27,6 +27,7 @@ from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
 from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.quarantine import Quarantine, Scans
+from modelyard.sdk.redaction import Redactions
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.run_reading import Runs
 from modelyard.sdk.signatures import Signatures
@@ -95,6 +96,7 @@ class Client:
         self.tokens = Tokens(self.transport)
         self.admin = Admin(self.transport)
         self.audit = Audit(self.transport)
+        self.redactions = Redactions(self.transport)
         self.comments = Comments(self)
         self.inbox = Inbox(self)
         self.publishers = Publishers(self.transport)

@@ -14,6 +14,7 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction, to_datetime
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line
+from modelyard.domain.digest import Digest
 from modelyard.domain.errors import EventNotFound, Invalid, LogDamaged, ModelNotFound
 from modelyard.domain.merkle import (
     Frontier,
@@ -26,7 +27,7 @@ from modelyard.domain.merkle import (
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.queries import EventFilter, Redacted
 from modelyard.registry.audit.state import Problem, StateCheck
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.keyring import Keyring
@@ -106,23 +107,34 @@ def export_log(
     Every row is exported as it is stored, damaged or not: finding that out is the point.
     """
 
-    def begin(tx: Transaction) -> tuple[LogState, EventFilter, tuple[int, list[bytes]] | None]:
+    def begin(tx: Transaction) -> tuple[LogState, EventFilter, Redacted, tuple[int, list[bytes]] | None]:
         narrowed = chosen
         if model is None:
             access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
         else:
             narrowed = replace(chosen, model_id=find_model(tx, actor, model).id)
         state = latest_checkpoint(tx, keyring)
+        redacted = queries.find_redacted(tx)
+        if redacted.events and narrowed != EventFilter():
+            shown = set(queries.list_matching(tx, narrowed, redacted.events))
+            # What was redacted is shown together with what accounts for it.
+            also = [seq for seq, changed in redacted.seqs.items() if shown.intersection(changed)]
+            narrowed = replace(narrowed, also=also)
         if since_size is None or since_size > state.size:
-            return state, narrowed, None
+            return state, narrowed, redacted, None
         if since_size < 0:
             raise Invalid(reason="a log has no negative size", fix="Give the size of the older checkpoint")
-        return state, narrowed, (since_size, _consistency(tx, since_size, state.size))
+        return state, narrowed, redacted, (since_size, _consistency(tx, since_size, state.size))
 
-    state, narrowed, consistency = db.read(begin)
+    state, narrowed, redacted, consistency = db.read(begin)
     whole = narrowed == EventFilter()
     header = bundle_header(
-        state.note, keyring.log_key, _words(chosen, model), whole=whole, consistency=consistency
+        state.note,
+        keyring.log_key,
+        _words(chosen, model),
+        whole=whole,
+        consistency=consistency,
+        redacted={seq: leaf for seq, (leaf, _) in redacted.events.items()},
     )
     lines = _whole(db, state.size) if whole else _filtered(db, narrowed, state.size)
     return _with_header(header, lines)
@@ -207,7 +219,12 @@ def prove_event(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> by
     bodies = queries.list_bodies(tx, seq, seq + 1) if 0 <= seq < state.size else []
     if not bodies:
         raise EventNotFound(seq=seq)
-    header = bundle_header(state.note, keyring.log_key, {"event": seq}, whole=False)
+    redacted = queries.find_redacted(tx)
+    for later, changed in sorted(redacted.seqs.items()):
+        if seq in changed:
+            bodies += queries.list_bodies(tx, later, later + 1)
+    leaves = {number: leaf for number, (leaf, _) in redacted.events.items() if number == seq}
+    header = bundle_header(state.note, keyring.log_key, {"event": seq}, whole=False, redacted=leaves)
     return header + b"".join(_proved(tx, bodies, state.size))
 
 
@@ -241,17 +258,17 @@ def check_log(db: Database, actor: Actor) -> Iterator[CheckProgress]:
     checkpoint from before only, which is what checkpoints are for.
     """
 
-    def begin(tx: Transaction) -> tuple[int, str]:
+    def begin(tx: Transaction) -> tuple[int, str, Redacted]:
         access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
-        return queries.find_head(tx)
+        return *queries.find_head(tx), queries.find_redacted(tx)
 
-    size, peaks = db.read(begin)
-    return _check(db, size, peaks)
+    size, peaks, redacted = db.snapshot(begin)
+    return _check(db, size, peaks, redacted)
 
 
-def _check(db: Database, size: int, peaks: str) -> Iterator[CheckProgress]:
+def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[CheckProgress]:
     progress = CheckProgress(0, size)
-    tree, state = Frontier(), StateCheck()
+    tree, state = Frontier(), StateCheck(redacted)
     wrong: list[Problem] = []
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
@@ -259,7 +276,7 @@ def _check(db: Database, size: int, peaks: str) -> Iterator[CheckProgress]:
         stored = db.read(lambda tx, s=start, e=end: queries.list_nodes(tx, s, e))  # type: ignore[misc]
         for seq in range(start, end):
             leaf = stored.get((0, seq), bytes(32))
-            problem = _problem(rows.get(seq), leaf)
+            problem = _problem(rows.get(seq), leaf, redacted.events.get(seq))
             if problem is not None:
                 progress.damage.append(Damage(seq, problem))
             for node in tree.append(leaf):
@@ -286,11 +303,13 @@ def _check(db: Database, size: int, peaks: str) -> Iterator[CheckProgress]:
     yield CheckProgress(progress.checked, size, progress.damage[:_MOST_DAMAGE], finished=True)
 
 
-def _problem(row: tuple[Any, ...] | None, leaf: bytes) -> str | None:
+def _problem(row: tuple[Any, ...] | None, leaf: bytes, redacted: tuple[str, str] | None) -> str | None:
     if row is None:
         return "the event is missing"
     body = row[8]
-    if leaf_hash(body.encode()) != leaf:
+    is_as_logged = leaf_hash(body.encode()) == leaf
+    is_redacted = redacted == (leaf.hex(), Digest.of(body.encode()))
+    if not is_as_logged and not is_redacted:
         return "the event was changed after it was logged"
     value = json.loads(body)
     actor = value["actor"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
+from modelyard.domain.events import ContentRedacted
 from modelyard.domain.merkle import node_count, node_place
 from modelyard.domain.names import ModelName
 
@@ -29,6 +30,18 @@ from modelyard.domain.names import ModelName
 class LoggedEvent:
     seq: int
     body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """What of the log and the tables was changed by a redaction, as the newest one of each place tells."""
+
+    events: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Number → (leaf in hexadecimal, digest of what is left)."""
+    rows: dict[tuple[str, str, tuple[Any, ...]], str] = field(default_factory=dict)
+    """(table, column, primary key) → digest of what is left."""
+    seqs: dict[int, list[int]] = field(default_factory=dict)
+    """Number of a redaction → the events that it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,8 @@ class EventFilter:
     since: int | None = None
     until: int | None = None
     """Exclusive."""
+    also: Sequence[int] = ()
+    """Numbers of events that are taken whatever the conditions say."""
 
 
 def list_events(
@@ -67,17 +82,46 @@ def list_chosen_bodies(
 
 
 def _chosen(query: Any, chosen: EventFilter) -> Any:
+    conditions = []
     if chosen.model_id is not None:
-        query = query.where(events.c.model_id == chosen.model_id)
+        conditions.append(events.c.model_id == chosen.model_id)
     if chosen.actor is not None:
-        query = query.where(events.c.actor == chosen.actor)
+        conditions.append(events.c.actor == chosen.actor)
     if chosen.kinds:
-        query = query.where(events.c.kind.in_(chosen.kinds))
+        conditions.append(events.c.kind.in_(chosen.kinds))
     if chosen.since is not None:
-        query = query.where(events.c.at >= chosen.since)
+        conditions.append(events.c.at >= chosen.since)
     if chosen.until is not None:
-        query = query.where(events.c.at < chosen.until)
-    return query
+        conditions.append(events.c.at < chosen.until)
+    if not conditions:
+        return query
+    if chosen.also:
+        return query.where(sa.or_(sa.and_(*conditions), events.c.seq.in_(list(chosen.also))))
+    return query.where(*conditions)
+
+
+def find_redacted(tx: Transaction) -> Redacted:
+    """All redactions of the log, the newest of each place counting."""
+    found = Redacted()
+    query = (
+        sa.select(events.c.seq, events.c.body)
+        .where(events.c.kind == ContentRedacted.kind)
+        .order_by(events.c.seq)
+    )
+    for seq, body in tx.rows(query):
+        data = json.loads(body)["data"]
+        for number, told in data["events"].items():
+            found.events[int(number)] = told["leaf"], told["left"]
+            found.seqs.setdefault(seq, []).append(int(number))
+        for row in data["rows"]:
+            found.rows[row["table"], row["column"], tuple(row["key"])] = row["left"]
+    return found
+
+
+def list_matching(tx: Transaction, chosen: EventFilter, seqs: Iterable[int]) -> list[int]:
+    """Which of these events the filter takes."""
+    query = _chosen(sa.select(events.c.seq).where(events.c.seq.in_(list(seqs))), chosen)
+    return [row[0] for row in tx.rows(query)]
 
 
 # --- the tree ------------------------------------------------------------------------------------
@@ -184,12 +228,13 @@ class Frozen:
     digest: str
     record_digest: str
     record: str
+    id: int
 
 
 def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Frozen]:
     """places: (model id, number)."""
     v = versions.c
-    query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record).where(
+    query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record, v.id).where(
         sa.tuple_(v.model_id, v.number).in_(places)
     )
     return {(row[0], row[1]): Frozen(*row[2:]) for row in tx.rows(query)}

@@ -1,0 +1,42 @@
+"""Routes of redactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.api.routing import Call, RouteTable
+from modelyard.registry.redaction import usecases as redaction
+from modelyard.wire import redaction as wire
+
+table = RouteTable("redaction")
+
+_REDACTIONS = "/api/v1/namespaces/{namespace}/redactions"
+
+
+def _redaction(found: redaction.Redaction) -> wire.Redaction:
+    return wire.Redaction(
+        id=found.id,
+        reason=found.reason,
+        places=found.places,
+        events=list(found.events),
+        event=found.seq,
+        by=found.by,
+        at=found.at,
+    )
+
+
+@table.route("POST", _REDACTIONS, body=wire.RedactText, returns=wire.Redaction)
+async def redact_text(call: Call) -> Any:
+    """Take a text out of all records, logs, cards, comments and events of a namespace, for good."""
+    body: wire.RedactText = call.body
+    namespace = call.path["namespace"]
+    return await call.commit(
+        lambda tx: _redaction(redaction.redact_text(tx, call.actor, namespace, body.text, body.reason))
+    )
+
+
+@table.route("GET", _REDACTIONS, returns=wire.RedactionList)
+async def list_redactions(call: Call) -> wire.RedactionList:
+    """What was redacted in a namespace, by whom and why."""
+    found = await call.read(lambda tx: redaction.list_redactions(tx, call.actor, call.path["namespace"]))
+    return wire.RedactionList(items=[_redaction(each) for each in found])

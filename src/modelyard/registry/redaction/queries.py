@@ -1,0 +1,248 @@
+"""SQL of redactions: where the texts of a namespace stand."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard.db.schema import REDACTING
+from modelyard.db.tables import (
+    alias_moves,
+    cards,
+    checks,
+    comment_revisions,
+    comments,
+    dataset_versions,
+    datasets,
+    event_nodes,
+    events,
+    experiments,
+    idempotency_keys,
+    model_owners,
+    model_tags,
+    models,
+    namespaces,
+    promotions,
+    run_inputs,
+    run_log,
+    run_params,
+    run_tags,
+    runs,
+    scan_trusts,
+    server_facts,
+    version_tags,
+    versions,
+    votes,
+    waivers,
+)
+from modelyard.db.transaction import Transaction
+from modelyard.domain.events import ContentRedacted
+from modelyard.domain.merkle import node_place
+
+
+class Form(enum.Enum):
+    PLAIN = "plain"
+    JSON = "json"
+    """All strings in it may be what people wrote."""
+    TOLD = "told"
+    """JSON that says what happened, with some free texts in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """A column with texts of people and programs, and how its rows belong to a namespace."""
+
+    table: sa.Table
+    column: str
+    form: Form
+    joins: tuple[tuple[sa.Table, Any], ...]
+    """(table, condition) from the table up to the one that names the namespace."""
+    namespace_id: Any
+
+    @property
+    def key(self) -> list[sa.Column[Any]]:
+        return list(self.table.primary_key.columns)
+
+
+def _of_model(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
+    return ((models, models.c.id == table.c.model_id),)
+
+
+def _of_version(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
+    return ((versions, versions.c.id == table.c.version_id), *_of_model(versions))
+
+
+def _of_promotion(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
+    return ((promotions, promotions.c.id == table.c.promotion_id), *_of_model(promotions))
+
+
+def _of_run(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
+    return ((runs, runs.c.id == table.c.run_id),)
+
+
+_IN_MODEL, _IN_RUN = models.c.namespace_id, runs.c.namespace_id
+_REVISED = ((comments, comments.c.id == comment_revisions.c.comment_id), *_of_model(comments))
+
+TEXT_COLUMNS: tuple[TextColumn, ...] = (
+    *(
+        TextColumn(namespaces, name, Form.PLAIN, (), namespaces.c.id)
+        for name in ("display_name", "description")
+    ),
+    *(
+        TextColumn(models, name, Form.PLAIN, (), _IN_MODEL)
+        for name in ("display_name", "description", "card_text", "task")
+    ),
+    TextColumn(model_tags, "value", Form.PLAIN, _of_model(model_tags), _IN_MODEL),
+    TextColumn(model_owners, "owner", Form.PLAIN, _of_model(model_owners), _IN_MODEL),
+    TextColumn(versions, "description", Form.PLAIN, _of_model(versions), _IN_MODEL),
+    TextColumn(versions, "record", Form.JSON, _of_model(versions), _IN_MODEL),
+    *(
+        TextColumn(versions, name, Form.TOLD, _of_model(versions), _IN_MODEL)
+        for name in ("deprecation", "released", "recall")
+    ),
+    TextColumn(version_tags, "value", Form.PLAIN, _of_version(version_tags), _IN_MODEL),
+    TextColumn(cards, "text", Form.PLAIN, _of_version(cards), _IN_MODEL),
+    TextColumn(cards, "sections", Form.JSON, _of_version(cards), _IN_MODEL),
+    *(TextColumn(checks, name, Form.PLAIN, _of_version(checks), _IN_MODEL) for name in ("summary", "url")),
+    TextColumn(checks, "details", Form.JSON, _of_version(checks), _IN_MODEL),
+    TextColumn(comments, "body", Form.PLAIN, _of_model(comments), _IN_MODEL),
+    TextColumn(comment_revisions, "body", Form.PLAIN, _REVISED, _IN_MODEL),
+    TextColumn(alias_moves, "reason", Form.PLAIN, _of_model(alias_moves), _IN_MODEL),
+    *(
+        TextColumn(promotions, name, Form.PLAIN, _of_model(promotions), _IN_MODEL)
+        for name in ("reason", "closed_reason")
+    ),
+    *(
+        TextColumn(promotions, name, Form.TOLD, _of_model(promotions), _IN_MODEL)
+        for name in ("verdict", "evidence")
+    ),
+    TextColumn(votes, "comment", Form.PLAIN, _of_promotion(votes), _IN_MODEL),
+    TextColumn(waivers, "reason", Form.PLAIN, _of_promotion(waivers), _IN_MODEL),
+    TextColumn(scan_trusts, "reason", Form.PLAIN, (), scan_trusts.c.namespace_id),
+    TextColumn(experiments, "description", Form.PLAIN, (), experiments.c.namespace_id),
+    TextColumn(runs, "name", Form.PLAIN, (), _IN_RUN),
+    *(TextColumn(runs, name, Form.JSON, (), _IN_RUN) for name in ("facts", "notes")),
+    TextColumn(run_params, "value", Form.JSON, _of_run(run_params), _IN_RUN),
+    TextColumn(run_tags, "value", Form.PLAIN, _of_run(run_tags), _IN_RUN),
+    TextColumn(run_inputs, "entry", Form.JSON, _of_run(run_inputs), _IN_RUN),
+    TextColumn(
+        dataset_versions,
+        "entry",
+        Form.JSON,
+        ((datasets, datasets.c.id == dataset_versions.c.dataset_id),),
+        datasets.c.namespace_id,
+    ),
+)
+"""Everything that people and programs write, but the log of runs, events, and policies, whose text is their rule."""
+
+
+def list_rows(
+    tx: Transaction, place: TextColumn, namespace_id: int, probe: str
+) -> list[tuple[tuple[Any, ...], str]]:
+    """(primary key, text) of the rows that may hold the probe."""
+    column = place.table.c[place.column]
+    source: Any = place.table
+    for table, condition in place.joins:
+        source = source.join(table, condition)
+    query = (
+        sa.select(column, *place.key)
+        .select_from(source)
+        .where(place.namespace_id == namespace_id, column.contains(probe, autoescape=True))
+    )
+    return [(tuple(row[1:]), row[0]) for row in tx.rows(query)]
+
+
+def set_text(tx: Transaction, place: TextColumn, key: tuple[Any, ...], text: str) -> None:
+    where = [column == value for column, value in zip(place.key, key, strict=True)]
+    tx.execute(place.table.update().where(*where).values({place.column: text}))
+
+
+def list_models_of(tx: Transaction, namespace_id: int) -> dict[int, str]:
+    """Id → present name."""
+    query = sa.select(models.c.id, models.c.name).where(models.c.namespace_id == namespace_id)
+    return {row[0]: row[1] for row in tx.rows(query)}
+
+
+# --- logs of runs ------------------------------------------------------------------------------------
+
+
+def list_logging_runs(tx: Transaction, namespace_id: int, probe: str) -> list[int]:
+    """Runs of the namespace whose log may hold the probe, or part of it at the border of two pieces."""
+    ends = sa.or_(
+        run_log.c.text.contains(probe, autoescape=True),
+        *(run_log.c.text.endswith(probe[:size], autoescape=True) for size in range(1, min(len(probe), 64))),
+    )
+    query = (
+        sa.select(run_log.c.run_id)
+        .join(runs, runs.c.id == run_log.c.run_id)
+        .where(runs.c.namespace_id == namespace_id, ends)
+        .distinct()
+    )
+    return [row[0] for row in tx.rows(query)]
+
+
+def list_log(tx: Transaction, run_id: int) -> list[tuple[int, str]]:
+    query = (
+        sa.select(run_log.c.position, run_log.c.text)
+        .where(run_log.c.run_id == run_id)
+        .order_by(run_log.c.position)
+    )
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def set_log(tx: Transaction, run_id: int, position: int, text: str) -> None:
+    where = (run_log.c.run_id == run_id, run_log.c.position == position)
+    tx.execute(run_log.update().where(*where).values(text=text))
+
+
+# --- events and kept answers ---------------------------------------------------------------------------
+
+
+def list_events(tx: Transaction, namespace: str, model_ids: Iterable[int], probe: str) -> list[tuple[int, str]]:
+    """(number, body) of the events of a namespace and of its models, under whatever name, that hold the probe."""
+    query = (
+        sa.select(events.c.seq, events.c.body)
+        .where(
+            sa.or_(events.c.namespace == namespace, events.c.model_id.in_(list(model_ids))),
+            events.c.body.contains(probe, autoescape=True),
+        )
+        .order_by(events.c.seq)
+    )
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def set_events(tx: Transaction, bodies: Mapping[int, str]) -> None:
+    """Replace the bodies of events, which the guards of the log refuse to everybody else."""
+    if not bodies:
+        return
+    tx.execute(server_facts.insert().values(key=REDACTING, value=""))
+    for seq, body in bodies.items():
+        tx.execute(events.update().where(events.c.seq == seq).values(body=body))
+    tx.execute(server_facts.delete().where(server_facts.c.key == REDACTING))
+
+
+def find_leaf(tx: Transaction, seq: int) -> bytes | None:
+    """The hash of the event as it was logged."""
+    query = sa.select(event_nodes.c.hash).where(event_nodes.c.place == node_place(0, seq))
+    row = tx.execute(query).first()
+    return bytes(row[0]) if row else None
+
+
+def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, str]]:
+    """(number, body) of the redaction events of a namespace, newest first."""
+    query = (
+        sa.select(events.c.seq, events.c.body)
+        .where(events.c.kind == ContentRedacted.kind, events.c.namespace == namespace)
+        .order_by(events.c.seq.desc())
+        .limit(1000)
+    )
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def forget_answers(tx: Transaction, probe: str) -> None:
+    """Answers that are kept for repeated requests and hold the probe."""
+    tx.execute(idempotency_keys.delete().where(idempotency_keys.c.body.contains(probe, autoescape=True)))
