@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Descriptor, Digest
 from modelyard.domain.errors import InvalidManifest, InvalidPath
+from modelyard.domain.paths import check_path
 
 MANIFEST_MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE = "application/vnd.cncf.model.manifest.v1+json"
@@ -24,9 +25,6 @@ _LAYER = "application/vnd.cncf.model.{}.v1.raw"
 
 TITLE = "org.opencontainers.image.title"
 FILEPATH = "org.cncf.model.filepath"
-
-MAX_PATH_BYTES = 1024
-MAX_PART_BYTES = 255
 
 # Part of the identity of every version: never change what an existing suffix maps to.
 _CONFIG_NAMES = frozenset(
@@ -53,37 +51,6 @@ def media_type_of(path: str) -> str:
     return _LAYER.format("weight")
 
 
-def check_path(path: str) -> str:
-    """The path itself when it is lawful on every system that may pull it. Raises InvalidPath."""
-    if not path:
-        raise InvalidPath(path=path, reason="it is empty")
-    try:
-        size = len(path.encode())
-    except UnicodeEncodeError:
-        raise InvalidPath(path=ascii(path)[:200], reason="it is not valid Unicode") from None
-    if size > MAX_PATH_BYTES:
-        raise InvalidPath(path=path[:200], reason=f"it has {size} bytes, at most {MAX_PATH_BYTES} are allowed")
-    if "\\" in path:
-        raise InvalidPath(path=path, reason="it has a backslash")
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in path):
-        raise InvalidPath(path=ascii(path), reason="it has a control character")
-    if path.startswith("/") or (len(path) > 1 and path[1] == ":" and path[0].isalpha()):
-        raise InvalidPath(path=path, reason="it is absolute")
-    if unicodedata.normalize("NFC", path) != path:
-        raise InvalidPath(path=path, reason="it is not in Unicode form NFC")
-    parts = path.split("/")
-    for part in parts:
-        if part in ("", ".", ".."):
-            raise InvalidPath(path=path, reason=f"it has the part {part!r}")
-        if len(part.encode()) > MAX_PART_BYTES:
-            raise InvalidPath(path=path, reason=f"a part is longer than {MAX_PART_BYTES} bytes")
-        if part[-1] in ". ":
-            raise InvalidPath(path=path, reason="a part ends in a dot or a space")
-    if parts[0] == ".cache":
-        raise InvalidPath(path=path, reason="'.cache/' belongs to the clients that pull")
-    return path
-
-
 @dataclass(frozen=True, slots=True)
 class File:
     """One file of a version: where it lies, and which bytes it is."""
@@ -104,8 +71,13 @@ class Manifest:
     files: tuple[File, ...]
 
     @classmethod
-    def of(cls, files: Iterable[File], max_files: int | None = None) -> Manifest:
-        """Raises InvalidManifest or InvalidPath."""
+    def of(
+        cls,
+        files: Iterable[File],
+        max_files: int | None = None,
+        check: Callable[[str], str] = check_path,
+    ) -> Manifest:
+        """check: raises InvalidPath for a path that is not taken. Raises InvalidManifest or InvalidPath."""
         ordered = tuple(sorted(files, key=lambda f: f.path))
         if not ordered:
             raise InvalidManifest(reason="it has no files")
@@ -113,7 +85,7 @@ class Manifest:
             raise InvalidManifest(reason=f"it has {len(ordered)} files, at most {max_files} are allowed")
         sizes: dict[Digest, int] = {}
         for file in ordered:
-            check_path(file.path)
+            check(file.path)
             if file.size_bytes < 0:
                 raise InvalidManifest(reason=f"{file.path!r} has a negative size")
             if sizes.setdefault(file.digest, file.size_bytes) != file.size_bytes:

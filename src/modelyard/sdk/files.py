@@ -13,7 +13,8 @@ from pathlib import Path
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import FileChanged, Invalid, InvalidManifest, UnlawfulFile
-from modelyard.domain.manifest import File, Manifest, check_path
+from modelyard.domain.manifest import File, Manifest
+from modelyard.domain.paths import check_path
 from modelyard.sdk.parallel import Stop, check
 
 IGNORE_FILE = ".modelyardignore"

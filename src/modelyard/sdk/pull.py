@@ -31,6 +31,7 @@ from modelyard.sdk.cache import hash_path
 from modelyard.sdk.files import PULLED_FOLDER
 from modelyard.sdk.http import at
 from modelyard.sdk.parallel import Stop, each
+from modelyard.sdk.placing import check_pulled, make_folders, place_file, refuse_links
 from modelyard.sdk.progress import Progress, Silent
 from modelyard.sdk.pulling import Fetcher
 from modelyard.wire import versions as wire
@@ -81,7 +82,7 @@ def pull(
     notes = _read_notes(folder)
     todo = [file for file in manifest.files if not _is_there(folder, file, notes, force)]
     scratch = _notes_folder(folder) / "partial"
-    _make_own_folders(folder, scratch)
+    make_folders(folder, scratch)
     progress.begin("download", sum(file.size_bytes for file in todo))
     name = ModelName.parse(version.model)
     fetcher = Fetcher(
@@ -133,7 +134,7 @@ def checked_manifest(data: bytes) -> Manifest:
         raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin") from exc
     if not all(type(f.path) is str and type(f.size_bytes) is int for f in found.files):
         raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin")
-    return Manifest.of(found.files)
+    return Manifest.of(found.files, check=check_pulled)
 
 
 def _bring_all(fetcher: Fetcher, folder: Path, todo: list[File], notes: Notes, parallel: int) -> None:
@@ -142,9 +143,7 @@ def _bring_all(fetcher: Fetcher, folder: Path, todo: list[File], notes: Notes, p
         by_digest.setdefault(file.digest, []).append(file)
 
     def bring(files: list[File], stop: Stop) -> None:
-        targets = [folder / file.path for file in files]
-        for file in files:
-            _make_own_folders(folder, (folder / file.path).parent)
+        targets = [place_file(folder, file.path) for file in files]
         fetcher.bring(files[0], targets, stop)
         for file in files:
             # Noted one by one, so that a pull which breaks off knows its own files later.
@@ -159,7 +158,7 @@ def _bring_all(fetcher: Fetcher, folder: Path, todo: list[File], notes: Notes, p
 def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
     """Whether the file need not be brought. Raises WouldOverwrite, InvalidPath for links on the way."""
     target = folder / file.path
-    _refuse_links(folder, target.parent)
+    refuse_links(folder, target.parent)
     try:
         info = target.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -181,30 +180,6 @@ def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
     return False
 
 
-def _refuse_links(folder: Path, parent: Path) -> None:
-    """Raises InvalidPath when a part between the folder and the file is no real folder."""
-    current = folder
-    for part in parent.relative_to(folder).parts:
-        current = current / part
-        try:
-            mode = current.lstat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        if stat.S_ISLNK(mode):
-            raise InvalidPath(
-                path=str(current.relative_to(folder)),
-                reason="it is a link",
-                fix=f"Remove the link {current}, or pull into another folder",
-            )
-        if not stat.S_ISDIR(mode):
-            raise WouldOverwrite(path=str(current), fix="A folder is needed there; move the file away")
-
-
-def _make_own_folders(folder: Path, wanted: Path) -> None:
-    _refuse_links(folder, wanted)
-    wanted.mkdir(parents=True, exist_ok=True)
-
-
 def _remove_stale(folder: Path, manifest: Manifest, notes: Notes) -> None:
     """Take away what an earlier pull brought and this version lacks, unless somebody changed it."""
     wanted = {file.path for file in manifest.files}
@@ -212,7 +187,7 @@ def _remove_stale(folder: Path, manifest: Manifest, notes: Notes) -> None:
         noted = notes.files.pop(path)
         target = folder / path
         with suppress(OSError, InvalidPath, WouldOverwrite):
-            _refuse_links(folder, target.parent)
+            refuse_links(folder, target.parent)
             if _noted(target, Digest.parse(noted.digest)) == noted:
                 target.unlink()
                 for parent in target.parents:

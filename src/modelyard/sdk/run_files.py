@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import DownloadCorrupt, FileNotFound, ModelyardError
-from modelyard.domain.manifest import check_path
+from modelyard.domain.errors import DownloadCorrupt, FileNotFound, ModelyardError, WouldOverwrite
 from modelyard.sdk import pending, spool
 from modelyard.sdk.http import BLOCK_BYTES, at
 from modelyard.sdk.locations import spool_folder
 from modelyard.sdk.locks import try_lock
+from modelyard.sdk.placing import place_file
 from modelyard.sdk.sender import Delivery
 from modelyard.wire import runs as wire
 
@@ -33,15 +34,15 @@ def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequen
 
 
 def _pull(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
-    # A server is not trusted with where files go.
-    target = folder / check_path(artifact.path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    target = place_file(folder, artifact.path)
+    if target.is_dir():
+        raise WouldOverwrite(path=str(target), fix="Remove the folder, or pull into another one (--to DIR)")
+    partial = target.with_name(f".{uuid.uuid4().hex}.part")
     digest = hashlib.sha256()
     try:
         with (
             client.transport.open(at("runs", run, "artifacts", artifact.path), {}) as answer,
-            partial.open("wb") as file,
+            partial.open("xb") as file,
         ):
             while block := answer.read(BLOCK_BYTES):
                 digest.update(block)

@@ -21,7 +21,7 @@ from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import DatasetMismatch, Invalid, InvalidPath, ModelyardError
-from modelyard.domain.manifest import check_path
+from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk import credentials
 from modelyard.sdk.client import Client

@@ -3,12 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidManifest, InvalidPath
-from modelyard.domain.manifest import File, Manifest, check_path, media_type_of
+from modelyard.domain.manifest import File, Manifest
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
@@ -38,45 +36,6 @@ def test_a_manifest_comes_back_from_its_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "/etc/passwd",
-        "../x",
-        "a/../b",
-        "a//b",
-        "a/./b",
-        "./a",
-        "a/",
-        "a\\b",
-        "a\0b",
-        "a\nb",
-        "a\x7fb",
-        "C:/x",
-        "c:x",
-        ".cache/x",
-        "a/b.",
-        "a /b",
-        "x" * 256,
-        "/".join(["x" * 200] * 6),
-        "e\u0301",
-        "\ud800",
-        "a\u2028b",
-    ],
-)
-def test_path_tricks_are_refused(path: str) -> None:
-    with pytest.raises(InvalidPath):
-        check_path(path)
-
-
-@pytest.mark.parametrize(
-    "path", ["a", "a/b/c.txt", "weights 1.bin", "é.txt", "..a", "a..b", ".hidden", "日本/模型.onnx"]
-)
-def test_lawful_paths(path: str) -> None:
-    assert check_path(path) == path
-
-
-@pytest.mark.parametrize(
     ("first", "second"),
     [("a", "a"), ("a", "A"), ("Dir/x", "dir/y"), ("a", "a/b"), ("A", "a/b"), ("straße", "STRASSE")],
 )
@@ -94,14 +53,3 @@ def test_other_faults_of_a_manifest() -> None:
         Manifest.of([File("a", A, 1), File("b", A, 2)])
     with pytest.raises(InvalidManifest):
         Manifest.of([File(str(n), A, 1) for n in range(4)], max_files=3)
-
-
-@given(st.text(max_size=40))
-def test_a_path_is_refused_or_stays_inside(path: str) -> None:
-    try:
-        check_path(path)
-    except InvalidPath:
-        return
-    assert not path.startswith("/")
-    assert ".." not in path.split("/")
-    assert media_type_of(path).endswith(".v1.raw")

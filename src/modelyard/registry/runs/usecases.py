@@ -25,8 +25,9 @@ from modelyard.domain.errors import (
     RunNotFound,
     SeriesNotFound,
 )
-from modelyard.domain.manifest import File, check_path
+from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from modelyard.domain.errors import Invalid, InvalidPath, NoSaver
-from modelyard.domain.manifest import check_path
+from modelyard.domain.paths import check_placement
 
 LOADER_FILE = "modelyard.json"
 FORMAT_VERSION = 1
@@ -148,7 +148,7 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
 
 def checked_file(folder: Path, relative: str) -> Path:
     """A regular file inside of the folder, reached without links below it. Raises InvalidPath."""
-    check_path(relative)
+    check_placement(relative)
     path = folder
     for part in relative.split("/"):
         path = path / part

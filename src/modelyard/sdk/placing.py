@@ -1,0 +1,48 @@
+"""Where a pulled file goes. A server is not trusted with that, and neither is what lies in the folder already."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from modelyard.domain.errors import InvalidPath, WouldOverwrite
+from modelyard.domain.paths import check_path, check_placement
+
+check_pulled = check_path if os.name == "nt" else check_placement
+"""Windows reads more into a name than other systems do, so there versions of long ago are held to today's rules."""
+
+
+def place_file(folder: Path, path: str) -> Path:
+    """Where the file goes; the folders on the way are made.
+
+    Raises InvalidPath for a path that leaves the folder, also by a link; WouldOverwrite where a file is in the way.
+    """
+    target = folder / check_pulled(path)
+    make_folders(folder, target.parent)
+    return target
+
+
+def make_folders(folder: Path, wanted: Path) -> None:
+    """Make `wanted` and what is missing between it and `folder`. Raises InvalidPath, WouldOverwrite."""
+    refuse_links(folder, wanted)
+    wanted.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_links(folder: Path, wanted: Path) -> None:
+    """Raises InvalidPath when a part between the two is a link, WouldOverwrite when it is a file."""
+    current = folder
+    for part in wanted.relative_to(folder).parts:
+        current = current / part
+        try:
+            mode = current.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if stat.S_ISLNK(mode):
+            raise InvalidPath(
+                path=str(current.relative_to(folder)),
+                reason="it is a link",
+                fix=f"Remove the link {current}, or pull into another folder",
+            )
+        if not stat.S_ISDIR(mode):
+            raise WouldOverwrite(path=str(current), fix="A folder is needed there; move the file away")
