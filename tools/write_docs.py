@@ -38,6 +38,8 @@ def settings_page() -> str:
     lines += [
         "",
         "The client reads `MODELYARD_URL` and `MODELYARD_TOKEN`, and `MODELYARD_HOME` for its credentials and cache.",
+        "It sends a token over `http://` to its own machine only, unless `modelyard login URL --insecure` or",
+        "`MODELYARD_INSECURE=1` allows more; an address without a scheme means `https://` elsewhere.",
         "",
     ]
     return "\n".join(lines)

@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,17 +34,18 @@ from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.store import BlobStore
 from modelyard.db import schema
 from modelyard.db.engine import Database
-from modelyard.db.tables import SEARCH_TABLE, blobs, metadata
-from modelyard.db.tables.uploads import KEPT
+from modelyard.db.tables import SEARCH_TABLE, blobs, manifest_files, metadata, models, namespaces, versions
+from modelyard.db.tables.uploads import DAMAGED, KEPT
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, Invalid
+from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, DigestMismatch, Invalid, SizeMismatch
 
 FORMAT = 1
 BESIDE = ("secret.key", "checkpoint.txt")
 _TABLE_FOLDERS = ("tables", "tables.other")
 _MOST_ATTEMPTS = 5
 _ROWS = 1000
+_MOST_NAMED = 100
 
 Progress = Callable[[str, int, int], None]
 """(what is being copied, how many are done, how many there are)."""
@@ -65,6 +66,8 @@ class Summary:
     size_bytes: int
     copied_blobs: int
     """Of `blobs`, those that were not there from an earlier backup."""
+    damaged: tuple[str, ...] = ()
+    """Digests of files whose bytes are damaged or gone; all else is whole."""
 
 
 def back_up(
@@ -78,8 +81,8 @@ def back_up(
 
     beside: further files to put into it, of the names in BESIDE.
 
-    Safe while the registry is being written. Raises BlobCorrupt for damaged bytes, Conflict when the folder
-    holds something else.
+    Safe while the registry is being written. Bytes that are damaged or gone are named, and all else is backed up.
+    Raises Conflict when the folder holds something else.
     """
     _check_target(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -90,7 +93,7 @@ def back_up(
     for _ in range(_MOST_ATTEMPTS):
         described = db.snapshot(lambda tx: _write_tables(tx, folder / chosen, progress))
         wanted = described.pop("blobs")
-        gone, now = _copy_blobs(db, store, copy, wanted, progress)
+        gone, now, damaged = _copy_blobs(db, store, copy, wanted, progress)
         copied += now
         if not gone:
             break
@@ -107,6 +110,7 @@ def back_up(
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "blobs": len(wanted),
         "size_bytes": size,
+        "damaged": damaged,
     }
     for name, content in (beside or {}).items():
         _write_durably(folder / name, content)
@@ -115,7 +119,7 @@ def back_up(
         shutil.rmtree(folder / earlier, ignore_errors=True)
     tables: dict[str, Any] = described["tables"]
     rows = sum(table["rows"] for table in tables.values())
-    return Summary(described["revision"], len(tables), rows, len(wanted), size, copied)
+    return Summary(described["revision"], len(tables), rows, len(wanted), size, copied, tuple(damaged))
 
 
 def _tables_of_earlier(folder: Path) -> str | None:
@@ -186,9 +190,10 @@ def _from_json(value: Any) -> Any:
 
 def _copy_blobs(
     db: Database, store: BlobStore, copy: BlobStore, wanted: dict[Digest, int], progress: Progress
-) -> tuple[int, int]:
-    """(how many were deleted meanwhile, how many were copied). Raises BlobCorrupt."""
+) -> tuple[int, int, list[str]]:
+    """(how many were deleted meanwhile, how many were copied, which ones are damaged or gone)."""
     gone = copied = 0
+    damaged: list[str] = []
     for position, (digest, size) in enumerate(wanted.items()):
         progress("blobs", position, len(wanted))
         present = copy.stat(digest)
@@ -197,15 +202,32 @@ def _copy_blobs(
         try:
             with store.open(digest) as reader:
                 copy.put(reader.chunks(), digest, size)
+        except (BlobCorrupt, DigestMismatch, SizeMismatch):
+            damaged.append(digest)
         except BlobNotFound:
             if _is_kept(db, digest):
-                raise BlobCorrupt(
-                    digest=digest, fix="The bytes are missing from the store; modelyard scrub lists all damage"
-                ) from None
-            gone += 1
+                damaged.append(digest)
+            else:
+                gone += 1
         else:
             copied += 1
-    return gone, copied
+    return gone, copied, damaged
+
+
+def files_named(db: Database, digests: Sequence[str]) -> list[str]:
+    """The files of versions that have these bytes, as `namespace/name:version path`."""
+    query = (
+        sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
+        .select_from(manifest_files)
+        .join(versions, versions.c.manifest_id == manifest_files.c.manifest_id)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .where(manifest_files.c.digest.in_(digests))
+        .order_by(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
+        .limit(_MOST_NAMED)
+    )
+    rows = db.read(lambda tx: tx.rows(query))
+    return [f"{namespace}/{name}:{number} {path}" for namespace, name, number, path in rows]
 
 
 def _is_kept(db: Database, digest: Digest) -> bool:
@@ -251,6 +273,9 @@ def restore(folder: Path, db: Database, store: BlobStore, progress: Progress = _
         schema.create_at(connection, described["revision"])
         _restore_tables(connection, folder, described, progress)
         schema.migrate(connection)
+        # A push of the same file heals them.
+        for digest in described.get("damaged", ()):
+            connection.execute(blobs.update().where(blobs.c.digest == digest).values(state=DAMAGED))
     tables: dict[str, Any] = described["tables"]
     rows = sum(table["rows"] for table in tables.values())
     return Summary(
@@ -305,6 +330,8 @@ def _restore_blobs(folder: Path, store: BlobStore, described: dict[str, Any], pr
                 with source.open(digest) as reader:
                     store.put(reader.chunks(), digest, size)
             except BlobNotFound:
+                if digest in described.get("damaged", ()):
+                    continue
                 raise Invalid(reason=f"the backup lacks the bytes {digest}", fix="Use another backup") from None
         copied += 1
     return copied

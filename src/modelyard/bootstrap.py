@@ -7,6 +7,7 @@ import getpass
 import logging
 import os
 import re
+import stat
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,28 @@ _ACCESS_LOGS = ("none", "changes", "all")
 LOCK_FILE = "modelyard.lock"
 
 
+PRIVATE = (
+    "modelyard.db",
+    "modelyard.db-wal",
+    "modelyard.db-shm",
+    "modelyard.db-journal",
+    SECRET_FILE,
+    "blobs",
+    LOCK_FILE,
+)
+"""What lies in a data folder and is nobody else's business."""
+
+
+def close_to_others(folder: Path) -> None:
+    """Take the rights of other users away from what is in a data folder. The folder itself may be somebody's own
+    choice, and is left as it is."""
+    for path in (folder / name for name in PRIVATE):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                path.chmod(mode & 0o700)
+
+
 class DataFolder:
     """The folder of an embedded registry, held by one process at a time."""
 
@@ -52,6 +75,7 @@ class DataFolder:
     def open(self) -> None:
         """Make the folder, mode 0700, and lock it. Raises Conflict when another process holds it."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        close_to_others(self.path)
         # Kept open as long as the lock is held.
         self._lock = (self.path / LOCK_FILE).open("a+")
         try:

@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 
 from modelyard.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
+from modelyard.certificates import check_certificate
 from modelyard.connections import CarefulProtocol
 from modelyard.domain.errors import Invalid
 from modelyard.logs import set_up_logs
@@ -98,6 +99,10 @@ def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
     """
     check_settings(settings)
     set_up_logs(settings.log_level)
+    # Whatever this process makes is its own user's alone.
+    os.umask(0o077)
+    if settings.tls_cert and settings.tls_key:
+        check_certificate(settings.tls_cert, settings.tls_key)
     folder = DataFolder(Path(settings.data)) if uses_data_folder(settings) else None
     if folder is not None:
         folder.open()

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from modelyard.backup import back_up, restore
+from modelyard.backup import back_up, files_named, restore
 from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.memory import MemoryStore
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
-from modelyard.db.tables import SEARCH_TABLE, metadata
+from modelyard.db.tables import SEARCH_TABLE, blobs, metadata
+from modelyard.db.tables.uploads import DAMAGED
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobCorrupt, Conflict, Invalid
+from modelyard.domain.errors import BlobNotFound, Conflict, Invalid
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.runs import usecases as runs
@@ -253,12 +254,29 @@ def test_a_damaged_backup_is_refused(source: Registry, tmp_path: Path, damage: s
     db.close()
 
 
-def test_lost_bytes_are_said_and_not_left_out(source: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_damaged_bytes_are_named_and_all_else_is_backed_up(source: Registry, tmp_path: Path, how: str) -> None:
     fill(source)
-    source.blobs.delete(next(source.blobs.list()).digest)
-    with pytest.raises(BlobCorrupt):
-        back_up(source.db, source.blobs, tmp_path / "backup")
-    assert not (tmp_path / "backup" / "backup.json").exists()
+    one = next(source.blobs.list()).digest
+    if how == "gone":
+        source.blobs.delete(one)
+    else:
+        path = source.blobs.local_path(one)
+        assert path is not None
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    folder = tmp_path / "backup"
+    done = back_up(source.db, source.blobs, folder)
+    assert done.damaged == (one,)
+    assert files_named(source.db, done.damaged)
+    assert done.copied_blobs == done.blobs - 1
+    db, store = Database(f"sqlite:///{tmp_path / 'copy.db'}"), MemoryStore()
+    restore(folder, db, store)
+    with pytest.raises(BlobNotFound):
+        store.open(one)
+    state = sa.select(blobs.c.state).where(blobs.c.digest == one)
+    assert db.read(lambda tx: tx.execute(state).scalar_one()) == DAMAGED
+    db.close()
 
 
 def test_a_backup_overwrites_nothing_else(source: Registry, tmp_path: Path) -> None:

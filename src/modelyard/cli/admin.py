@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard.cli.base import Command, Session, command
+from modelyard.cli.errors import DAMAGED, OK
 from modelyard.domain.errors import ExtraMissing
 from modelyard.settings import Settings, load_settings
 
@@ -143,16 +144,24 @@ def backup(session: Session, folder: Path, **flags: Any) -> int:
 
     Run it where the data is. A second backup into the same folder copies only what is new. The copy holds
     everything but the server's private settings; keep it as safe as the registry itself.
+    Files whose stored bytes are damaged are named, all else is backed up, and the exit code is 7.
     """
     need_server_extra()
-    from modelyard.backup import back_up
+    from modelyard.backup import back_up, files_named
     from modelyard.bootstrap import keys_for_backup, open_stores
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=True) as (db, store):
         done = back_up(db, store, folder, _step(session), keys_for_backup(settings, db))
+        named = files_named(db, done.damaged) if done.damaged else []
     _say_done(session, f"Backed up to {folder}", done)
-    return 0
+    if not done.damaged:
+        return OK
+    session.out.note(f"{len(done.damaged)} stored files are damaged or gone, and are not in the backup:")
+    for words in [*done.damaged[:20], *named]:
+        session.out.note(f"  {words}")
+    session.out.note("Push the same files again, which heals them; modelyard scrub lists all damage.")
+    return DAMAGED
 
 
 @_places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelyard.domain.errors import Kind, ModelyardError
 
-OK, FAILED, USAGE, REFUSED, NOT_FOUND, DENIED, UNAVAILABLE = range(7)
+OK, FAILED, USAGE, REFUSED, NOT_FOUND, DENIED, UNAVAILABLE, DAMAGED = range(8)
 INTERRUPTED = 130
 
 EXIT_CODES: dict[int, str] = {
@@ -15,6 +15,7 @@ EXIT_CODES: dict[int, str] = {
     NOT_FOUND: "not found",
     DENIED: "denied or not signed in",
     UNAVAILABLE: "unavailable",
+    DAMAGED: "finished, but stored bytes are damaged",
 }
 
 _CODE_OF: dict[Kind, int] = {

@@ -13,7 +13,8 @@ from modelyard.domain.errors import NotSignedIn
 @command("login", example="modelyard login https://registry.example.org\nmodelyard login URL < token.txt")
 @click.argument("url", required=False)
 @click.option("--no-default", is_flag=True, help="Keep the present default server.")
-def login(session: Session, url: str | None, no_default: bool) -> None:
+@click.option("--insecure", is_flag=True, help="Allow http:// to another machine; others may read the token.")
+def login(session: Session, url: str | None, no_default: bool, insecure: bool) -> None:
     """Store a token for a server.
 
     The token is asked for on a terminal, else read from standard input or MODELYARD_TOKEN; it is no
@@ -22,16 +23,20 @@ def login(session: Session, url: str | None, no_default: bool) -> None:
     import os
 
     from modelyard.sdk import credentials
+    from modelyard.sdk.http import refuse_clear_text
     from modelyard.sdk.shortcuts import login as sign_in
 
     address = credentials.choose(url or session.server, None)[0]
+    if not (insecure or credentials.is_insecure(address)):
+        # Before it is asked for.
+        refuse_clear_text(address)
     token = os.environ.get("MODELYARD_TOKEN", "")
     if not token:
         if sys.stdin.isatty():
             token = click.prompt(f"Token for {address}", hide_input=True, err=True)
         else:
             token = sys.stdin.readline()
-    who = sign_in(address, token.strip(), make_default=not no_default)
+    who = sign_in(address, token.strip(), make_default=not no_default, insecure=insecure)
     if session.as_json:
         session.out.json({"url": address, "account": who.name})
     else:

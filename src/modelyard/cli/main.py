@@ -137,7 +137,7 @@ def _tell(error: ModelyardError, as_json: bool) -> None:
     if as_json:
         from modelyard.sdk.errors import problem_of
 
-        click.echo(json.dumps(problem_of(error), ensure_ascii=False))
+        click.echo(json.dumps(problem_of(error)))
     from modelyard.cli.output import clean
 
     click.echo(f"modelyard: {clean(error.message)}", err=True)

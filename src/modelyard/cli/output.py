@@ -15,7 +15,14 @@ from typing import Any
 import click
 import msgspec
 
-_CONTROL = dict.fromkeys(range(32)) | {127: None} | dict.fromkeys(range(128, 160))
+# What moves a cursor, or changes the order in which a line is shown.
+_STEERING = (
+    *(code for code in range(32) if chr(code) not in "\n\t"),
+    *range(127, 160),
+    0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2028, 0x2029, *range(0x2066, 0x206A),
+)  # fmt: skip
+_SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _STEERING}
+_IN_JSON = {code: f"\\u{code:04x}" for code in _STEERING if code >= 127}
 
 
 def is_terminal() -> bool:
@@ -26,11 +33,14 @@ def colour_wanted() -> bool:
     return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def shown(text: str) -> str:
+    """Text of many lines in which what would steer a terminal is visible, whoever wrote it."""
+    return text.replace("\r\n", "\n").translate(_SHOWN)
+
+
 def clean(value: Any) -> str:
-    """One line of text that cannot move a terminal's cursor, whoever wrote it."""
-    text = "" if value is None else str(value)
-    text = text.replace("\n", " ").replace("\t", " ")
-    return text.translate(_CONTROL)
+    """The same in one line."""
+    return "" if value is None else shown(str(value)).replace("\n", " ").replace("\t", " ")
 
 
 def width(text: str) -> int:
@@ -47,7 +57,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One document on standard output."""
-        click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+        click.echo(msgspec.json.encode(value, enc_hook=str).decode().translate(_IN_JSON))
 
     def lines(self, values: Iterable[Any]) -> None:
         """One document a line, for lists without an end that is known."""
@@ -56,11 +66,11 @@ class Output:
 
     def text(self, text: str) -> None:
         """A result in words."""
-        click.echo(text)
+        click.echo(shown(text))
 
     def note(self, text: str) -> None:
         """Something beside the result."""
-        click.echo(text, err=True)
+        click.echo(shown(text), err=True)
 
     def heading(self, text: str) -> None:
         click.echo(click.style(clean(text), bold=True) if colour_wanted() else clean(text))

@@ -186,12 +186,12 @@ def _time(moment: int) -> str:
 @click.argument("run")
 def log(session: Session, run: str) -> None:
     """Print what a run printed, as far as it is there."""
-    pieces = session.client.runs.log(find_id(session.client, run))
+    text = "".join(session.client.runs.log(find_id(session.client, run)))
     if session.as_json:
-        session.out.json({"text": "".join(pieces)})
-        return
-    for piece in pieces:
-        session.out.text(piece.rstrip("\n"))
+        session.out.json({"text": text})
+    else:
+        # A progress bar goes back to the beginning of its line; here each of its states has a line.
+        session.out.text(text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n"))
 
 
 @command("pull", example="modelyard runs pull 1f0a9c3e7d52 ./plots plots/roc.png")

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from modelyard.domain.digest import Digest
@@ -61,11 +63,20 @@ class Cache:
         # The size in the name: what is promised counts, and not what has arrived of it.
         return self.folder / "partial" / f"{digest.hex}.{size_bytes}"
 
+    @cached_property
+    def _private(self) -> Path:
+        """The cache's folder, which nobody else may look into: it holds files of private models."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(PermissionError):
+            if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
+                self.folder.chmod(0o700)
+        return self.folder
+
     @contextmanager
     def downloading(self, digest: Digest) -> Iterator[None]:
         """Only one thread of one process downloads a file; the others wait and find it."""
         # A few thousand lock files are enough, and they are never removed.
-        with locked(self.folder / "locks" / digest.hex[:3]):
+        with locked(self._private / "locks" / digest.hex[:3]):
             yield
 
     def note_use(self, digest: Digest) -> None:
@@ -101,7 +112,7 @@ class Cache:
         target = self.blob(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         # Read-only, so that a program which edits a linked file fails instead of damaging the cache.
-        partial.chmod(0o444)
+        partial.chmod(0o400)
         partial.replace(target)
         return target
 
@@ -122,7 +133,7 @@ class Cache:
 
     def _count(self, change: int) -> bool:
         """Add to the shared total, evicting when it would pass the cap; whether there was room."""
-        with self._lock, locked(self.folder / "size.lock"):
+        with self._lock, locked(self._private / "size.lock"):
             total = self._read_total() + change
             if total > self.cap_bytes and change > 0:
                 total = self._evict(change)

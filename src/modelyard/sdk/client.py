@@ -52,7 +52,7 @@ class Client:
     url, token: else MODELYARD_URL and MODELYARD_TOKEN, else what `modelyard login` or `serve` stored.
     timeout_seconds: the longest silence of the server. patience_seconds: how long to repeat what may
     succeed later (a restart, a busy database); four times as long for each file's bytes. parallel: files
-    moved at once.
+    moved at once. insecure: send the token over http:// to another machine too.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Client:
         patience_seconds: float = 30.0,
         parallel: int = DEFAULT_PARALLEL,
         cache: Cache | None = None,
+        insecure: bool = False,
     ) -> None:
         url, token = credentials.choose(url, token)
         self.parallel = max(1, parallel)
@@ -73,6 +74,7 @@ class Client:
             timeout_seconds=timeout_seconds,
             patience_seconds=patience_seconds,
             max_connections=max(16, 2 * self.parallel),
+            insecure=insecure or credentials.is_insecure(url),
         )
         self.cache = cache or Cache.default()
         self.namespaces = Namespaces(self.transport)

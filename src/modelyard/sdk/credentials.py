@@ -24,6 +24,8 @@ DEFAULT_URL = "http://127.0.0.1:8470"
 class Entry(msgspec.Struct, kw_only=True):
     token: str
     account: str = ""
+    insecure: bool = False
+    """Whether the token may go there over http://."""
 
     def __repr__(self) -> str:
         return f"<Entry of {self.account or 'somebody'}>"
@@ -62,12 +64,12 @@ def _damaged() -> Invalid:
     )
 
 
-def save(url: str, token: str, account: str, *, make_default: bool) -> None:
-    """Keep a token. The first server becomes the default one anyway."""
+def save(url: str, token: str, account: str, *, make_default: bool, insecure: bool = False) -> None:
+    """Keep a token. The first server becomes the default one anyway. insecure: it may go there over http://."""
     url = checked_url(url)
     with locked(config_folder() / "credentials.lock"):
         found = load()
-        found.servers[url] = Entry(token=token, account=account)
+        found.servers[url] = Entry(token=token, account=account, insecure=insecure)
         if make_default or found.default is None:
             found.default = url
         _write(found)
@@ -100,6 +102,14 @@ def _write(found: Credentials) -> None:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
+
+
+def is_insecure(url: str) -> bool:
+    """Whether a token may go to this server over http://: MODELYARD_INSECURE, or what `login` was told."""
+    if os.environ.get("MODELYARD_INSECURE", "").lower() in ("1", "true", "yes", "on"):
+        return True
+    entry = load().servers.get(url) if url.startswith("http://") else None
+    return entry is not None and entry.insecure
 
 
 def choose(url: str | None, token: str | None) -> tuple[str, str | None]:

@@ -5,6 +5,7 @@ Every write carries an idempotency key, so that a request whose answer was lost 
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import re
 import time
@@ -100,9 +101,16 @@ class Transport:
         timeout_seconds: float = 60.0,
         patience_seconds: float = 30.0,
         max_connections: int = 16,
+        insecure: bool = False,
     ) -> None:
-        """timeout_seconds: the longest silence. patience_seconds: how long to repeat what failed."""
+        """timeout_seconds: the longest silence. patience_seconds: how long to repeat what failed. insecure: send
+        the token over http:// beyond this machine too.
+
+        Raises Invalid for an address that is none, or to which a token would go in the clear.
+        """
         self.url = checked_url(url)
+        if token is not None and not insecure:
+            refuse_clear_text(self.url)
         self.patience_seconds = patience_seconds
         self._token = token
         self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=timeout_seconds)
@@ -292,9 +300,12 @@ def _origin(url: str) -> str:
 
 
 def checked_url(url: str) -> str:
-    """The server's address without a closing slash. Raises Invalid."""
+    """The server's address without a closing slash; without a scheme it is https://, and on this machine http://.
+
+    Raises Invalid.
+    """
     if "://" not in url:
-        url = f"http://{url}"
+        url = f"{'http' if _is_local(f'http://{url}') else 'https'}://{url}"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise Invalid(
@@ -302,6 +313,25 @@ def checked_url(url: str) -> str:
             fix="Write for example https://registry.example.org or http://127.0.0.1:8470",
         )
     return url.rstrip("/")
+
+
+def refuse_clear_text(url: str) -> None:
+    """Raises Invalid for an address at which others on the way could read a token."""
+    if url.startswith("http://") and not _is_local(url):
+        raise Invalid(
+            reason=f"{url} is not encrypted, so a token sent there could be read on the way",
+            fix=f"Use {url.replace('http://', 'https://', 1)}; or allow it with modelyard login URL --insecure, or with"
+            " MODELYARD_INSECURE=1",
+        )
+
+
+def _is_local(url: str) -> bool:
+    """Whether the address is of this machine, by its form: nothing is looked up."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _pool_for(url: str, max_connections: int) -> Any:

@@ -88,9 +88,12 @@ def log_dataset(data: Any, name: str | None = None, **how: Any) -> datasets_wire
     return shared_client().datasets.push(data, name, **how)
 
 
-def login(url: str, token: str, *, make_default: bool = True) -> access_wire.WhoAmI:
-    """Check a token with its server and store both for this user. Raises TokenInvalid, ServerUnreachable."""
-    with Client(url, token) as client:
+def login(url: str, token: str, *, make_default: bool = True, insecure: bool = False) -> access_wire.WhoAmI:
+    """Check a token with its server and store both for this user. insecure: allow http:// beyond this machine.
+
+    Raises TokenInvalid, ServerUnreachable, Invalid.
+    """
+    with Client(url, token, insecure=insecure) as client:
         found = client.whoami()
-        credentials.save(client.url, token, found.name, make_default=make_default)
+        credentials.save(client.url, token, found.name, make_default=make_default, insecure=insecure)
     return found

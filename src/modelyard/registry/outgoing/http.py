@@ -25,7 +25,25 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 Dial = Callable[[str, int, float], socket.socket]
 
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+# Of the IANA special-purpose address registries, what Python's `is_global` lets through, or did in some release.
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.175.48.0/24 2001::/23 2001:db8::/32 2002::/16 "
+        "2620:4f:8000::/48 3fff::/20"
+    ).split()
+)
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# Below 1024 only these two; above it all but what databases, queues, remote desktops and control planes listen on.
+_WEB_PORTS = frozenset({80, 443})
+_OTHER_SERVICES = frozenset(
+    (1080, 1433, 1434, 1521, 1723, 1883, 2049, 2082, 2083, 2181, 2375, 2376, 2379, 2380, 3128, 3268, 3269, 3306, 3389, 4369,
+     4444, 5060, 5061, 5432, 5433, 5439, 5601, 5671, 5672, 5900, 5901, 5902, 5984, 5985, 5986, 6379, 6380, 6432, 6443, 6566,
+     6697, 7000, 7001, 7199, 7474, 7687, 8086, 8123, 8300, 8301, 8302, 8500, 8529, 8883, 9042, 9092, 9160, 9200, 9300, 9418,
+     10250, 10255, 11211, 11434, 15672, 16010, 26257, 27017, 27018, 27019, 28015, 28017, 33060, 50000, 50070, 61613, 61616,
+     *range(6000, 6064), *range(6665, 6670))
+)  # fmt: skip
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _MAX_ANSWER_BYTES = 64 * 1024
 _MOST_ADDRESSES = 3
 
@@ -60,29 +78,28 @@ class Allowed:
                     ) from None
                 self._names.add(part)
 
-    def allows(self, host: str, address: Address) -> bool:
-        if host.lower().rstrip(".") in self._names or is_public(address):
-            return True
-        return any(address in network for network in self._networks)
+    def names(self, host: str, address: Address) -> bool:
+        """Whether the operator named the host or its network."""
+        return host.lower().rstrip(".") in self._names or any(address in network for network in self._networks)
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address lies in the public internet, also when it is wrapped into another."""
+    """Whether the address lies in the public internet, also as an IPv4 address inside of an IPv6 one."""
     if isinstance(address, ipaddress.IPv6Address):
-        wrapped: list[Address] = []
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address.sixtofour is not None:
-            wrapped.append(address.sixtofour)
-        if address.teredo is not None:
-            wrapped += address.teredo
-        if any(address in network for network in _NAT64):
-            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if wrapped:
-            return all(is_public(each) for each in wrapped)
-        if int(address) >> 32 == 0:
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _GLOBAL_UNICAST:
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def is_web_port(port: int) -> bool:
+    """Whether receivers of web requests may listen there, and no service that could take one for its own."""
+    return port in _WEB_PORTS or (port >= 1024 and port not in _OTHER_SERVICES)
 
 
 def check_url(url: str) -> SplitResult:
@@ -138,9 +155,15 @@ class Outgoing:
             raise OutgoingFailed(f"the name {host} cannot be resolved") from exc
         if not addresses:
             raise OutgoingFailed(f"the name {host} has no address")
-        if not all(self._allowed.allows(host, each) for each in addresses):
+        strange = [each for each in addresses if not self._allowed.names(host, each)]
+        if not all(map(is_public, strange)):
             raise OutgoingFailed(
                 f"{host} is not a public address, and the setting webhook_allowed_hosts does not allow it"
+            )
+        if strange and not is_web_port(port):
+            raise OutgoingFailed(
+                f"port {port} is one of other services than the web, and the setting webhook_allowed_hosts does not "
+                f"allow {host}"
             )
         return found
 

@@ -70,6 +70,24 @@ FORBIDDEN = [
     "[fc00::1]",
     "[ff02::1]",
     "[2001:db8::1]",
+    "[fec0::1]",
+    "[3fff::1]",
+    "[5f00::1]",
+    "[100::1]",
+    "[2001:2::1]",
+    "[2001:20::1]",
+    "[2620:4f:8000::1]",
+    "[4000::1]",
+    "[e000::1]",
+    "[2002:5db8:d822::1]",
+    "[::ffff:192.0.2.1]",
+    "[64:ff9b::10.0.0.1]",
+    "192.0.2.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "192.88.99.1",
+    "192.0.0.9",
+    "192.31.196.1",
 ]
 
 
@@ -80,6 +98,28 @@ def test_what_is_not_public_is_never_dialled(host: str, scheme: str) -> None:
     with pytest.raises(OutgoingFailed, match="not a public address"):
         recorder.outgoing().request("POST", f"{scheme}://{host}/hook", body=b"{}")
     assert recorder.dialled == []
+
+
+@pytest.mark.parametrize(
+    "port", [22, 25, 110, 465, 587, 3306, 5432, 6379, 9200, 11211, 27017, 2375, 6443, 6666, 1023]
+)
+def test_ports_of_other_services_are_never_dialled(port: int) -> None:
+    recorder = Recorder(hook=["93.184.216.34"], inside=["10.0.0.1"])
+    with pytest.raises(OutgoingFailed, match=f"port {port} "):
+        recorder.outgoing("other.test").request("POST", f"http://hook:{port}/x")
+    assert recorder.dialled == []
+    for host in ("hook", "inside"):
+        with pytest.raises(OutgoingFailed, match="refused"):
+            recorder.outgoing("hook,10.0.0.0/8").request("POST", f"http://{host}:{port}/x")
+    assert [port for _, port in recorder.dialled] == [port, port]
+
+
+@pytest.mark.parametrize("port", [80, 443, 3000, 5000, 8000, 8080, 8443, 9443, 49152])
+def test_ports_of_the_web_are_dialled(port: int) -> None:
+    recorder = Recorder(hook=["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"])
+    with pytest.raises(OutgoingFailed, match="refused"):
+        recorder.outgoing().request("POST", f"http://hook:{port}/x")
+    assert {each for _, each in recorder.dialled} == {port}
 
 
 @pytest.mark.parametrize(
