@@ -132,7 +132,7 @@ def test_near_misses_are_proposed(alone: Path, capfd: pytest.CaptureFixture[str]
 
 
 def test_output_cannot_move_the_cursor() -> None:
-    assert clean("a\x1b[2Jb\r\nc\td\x9b") == "a[2Jb c d"
+    assert clean("a\x1b[2Jb\r\nc\td\x9b") == "a\\x1b[2Jb c d\\x9b"
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("模型", 4), ("e\u0301", 1)])
