@@ -58,13 +58,19 @@ class Registry:
         made = self.db.write(lambda tx: access.create_first_owner(tx, "root", "test"))
         found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
         assert found is not None
-        self.root: Actor = found.to_actor()
+        self.root: Actor = found.to_actor(is_full_sign_in=True)
         self.root_token = made.secret if made else ""
 
     def user(self, name: str | None = None, **options: Any) -> Actor:
         wanted = name or unique("user")
         row = self.db.write(lambda tx: access.create_actor(tx, self.root, name=wanted, **options))
-        return row.to_actor()
+        return row.to_actor(is_full_sign_in=True)
+
+    def find(self, name: str) -> Actor:
+        """The account, as after a full sign-in."""
+        row = self.db.read(lambda tx: access.queries.find_actor(tx, name))
+        assert row is not None
+        return row.to_actor(is_full_sign_in=True)
 
     def group(self, *members: Actor) -> str:
         name = unique("group")

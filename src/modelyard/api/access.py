@@ -11,7 +11,7 @@ from starlette.responses import Response
 from modelyard.api import shapes
 from modelyard.api.auth import SESSION_COOKIE
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable
+from modelyard.api.routing import Call, RouteTable, json_response
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
 from modelyard.domain.errors import Invalid, Unauthenticated
@@ -42,11 +42,19 @@ async def whoami(call: Call) -> wire.WhoAmI:
         token_permissions=None if held is None else sorted(p.value for p in held),
         token_namespace=actor.scope.namespace,
         token_model=actor.scope.model,
+        token_id=actor.token_id,
+        is_auditor=actor.is_auditor,
+        is_full_sign_in=actor.is_full_sign_in,
         server=call.services.release,
     )
 
 
 # --- accounts --------------------------------------------------------------------------------------
+
+
+def _never_stored(answer: wire.SignInLink | wire.CreatedToken) -> Response:
+    """An answer that holds a secret."""
+    return json_response(answer, 201, {"cache-control": "no-store"})
 
 
 class AccountQuery(PageQuery, kw_only=True):
@@ -86,6 +94,7 @@ async def _password_hash(call: Call, password: str | None) -> str | None:
 async def create_account(call: Call) -> Any:
     """Make a user, a service account or a group."""
     body: wire.CreateAccount = call.body
+    access.check_create_actor(call.actor)
     password_hash = await _password_hash(call, body.password)
     return await call.commit(
         lambda tx: shapes.account(
@@ -99,6 +108,7 @@ async def create_account(call: Call) -> Any:
                 password_hash=password_hash,
                 is_admin=body.is_admin,
                 default_namespace=body.default_namespace,
+                is_auditor=body.is_auditor,
             )
         )
     )
@@ -114,8 +124,9 @@ async def show_account(call: Call) -> wire.Account:
 
 @table.route("PATCH", "/api/v1/accounts/{account}", body=wire.EditAccount, returns=wire.Account)
 async def edit_account(call: Call) -> Any:
-    """Change an account; one's own, or any by an admin."""
+    """Change an account; one's own in a full sign-in, or any by an admin."""
     body: wire.EditAccount = call.body
+    await call.point(lambda tx: access.check_edit_actor(tx, call.actor, call.path["account"]))
     edit = ActorEdit(
         display_name=body.display_name,
         email=body.email,
@@ -123,6 +134,7 @@ async def edit_account(call: Call) -> Any:
         is_admin=body.is_admin,
         default_namespace=body.default_namespace,
         disabled=body.disabled,
+        is_auditor=body.is_auditor,
     )
     return await call.commit(
         lambda tx: shapes.account(access.edit_actor(tx, call.actor, call.path["account"], edit))
@@ -130,13 +142,13 @@ async def edit_account(call: Call) -> Any:
 
 
 @table.route("POST", "/api/v1/accounts/{account}/sign-in-link", returns=wire.SignInLink, status=201)
-async def create_sign_in_link(call: Call) -> wire.SignInLink:
+async def create_sign_in_link(call: Call) -> Response:
     """A link that signs the account in on a browser, once, within ten minutes."""
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
     secret = await call.services.db.awrite(
         lambda tx: access.make_sign_in_link(tx, call.actor, call.path["account"])
     )
-    return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
+    return _never_stored(wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}"))
 
 
 @table.route("POST", "/api/v1/session", body=wire.SignIn, status=204, public=True)
@@ -214,7 +226,7 @@ async def list_tokens(call: Call) -> wire.TokenList:
 
 @table.route("POST", "/api/v1/tokens", body=wire.CreateToken, returns=wire.CreatedToken, status=201)
 async def create_token(call: Call) -> Any:
-    """Make a token; it is shown this once."""
+    """Make a token, in a full sign-in; it is shown this once, and ends no later than the one it was made with."""
     body: wire.CreateToken = call.body
     if body.form not in ("modelyard", "hf"):
         raise Invalid(reason=f"{body.form[:40]!r} is no form of a token", fix="Use modelyard or hf")
@@ -234,12 +246,14 @@ async def create_token(call: Call) -> Any:
 
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
     made = await call.services.db.awrite(work)
-    return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
+    return _never_stored(
+        wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
+    )
 
 
 @table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)
 async def revoke_token(call: Call) -> Any:
-    """Revoke a token at once."""
+    """Revoke a token at once, and what was made with it."""
     token_id = int(call.request.path_params["token"])
     return await call.commit(lambda tx: access.revoke_token(tx, call.actor, token_id))
 
@@ -251,7 +265,7 @@ def _role(word: str) -> Role:
     try:
         return Role.from_word(word)
     except KeyError:
-        words = "none, reader, contributor, maintainer or owner"
+        words = "none, auditor, reader, contributor, maintainer or owner"
         raise Invalid(reason=f"{word[:40]!r} is no role", fix=f"Use {words}") from None
 
 

@@ -16,6 +16,7 @@ from modelyard.domain.errors import (
     OffsetMismatch,
     RangeNotSatisfiable,
     RateLimited,
+    TooManyAttempts,
 )
 from modelyard.wire.base import Problem, encode
 
@@ -40,6 +41,7 @@ STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     OffsetMismatch: 409,
     RangeNotSatisfiable: 416,
     RateLimited: 429,
+    TooManyAttempts: 429,
 }
 
 PROBLEM_TYPE = "application/problem+json"
@@ -75,7 +77,7 @@ def problem_response(error: ModelyardError, request_id: str) -> Response:
     body = problem(error, request_id)
     headers: dict[str, str] = {}
     if error.kind in (Kind.BUSY, Kind.UNAVAILABLE):
-        headers["retry-after"] = "1"
+        headers["retry-after"] = str(error.fields.get("seconds", 1))
     if error.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="modelyard"'
     if isinstance(error, MethodNotAllowed):

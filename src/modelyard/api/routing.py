@@ -7,6 +7,8 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,7 +185,9 @@ class Call:
     def _request_hash(self) -> str:
         scope = self.request.scope
         start = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n"
-        return hashlib.sha256(start + self.raw_body).hexdigest()
+        # Keyed: a body may hold a password, which a hash that anybody can compute would give away to guessing.
+        key = self.services.keyring.idempotency_key
+        return hmac.new(key, start + self.raw_body, "sha256").hexdigest()
 
 
 # What a write answers with, or what a read does: the revision and a hash of all that was shown with it.
@@ -323,11 +327,25 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
 def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
     """Raises InvalidRequest for what is no JSON, too deep, not of the shape, or has a NUL in a text."""
     found = _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+    _refuse_duplicate_keys(raw)
     if b"\\u0000" in raw:
         # The escape may itself be escaped, so the values are asked; raw NUL bytes are no JSON.
         for text in _texts(msgspec.to_builtins(found)):
             _refuse_nul(text, "a text")
     return found
+
+
+def _refuse_duplicate_keys(raw: bytes) -> None:
+    """Which of two values counts differs from parser to parser, so neither does. Source: RFC 8259, section 4."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidRequest(reason=f"the JSON names {twice[:60]!r} twice in one object")
+
+    if raw:
+        _decoded(lambda: json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ ModelyardError
 ├── Unauthenticated          no proof, or a proof that no longer counts
 │   └── TokenInvalid         TokenExpired  SignInFailed  IdTokenRefused  NotSignedIn
 ├── Denied                   known, but without the right
-│   └── TokenScopeTooNarrow
+│   └── TokenScopeTooNarrow  FullSignInNeeded
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
@@ -33,7 +33,7 @@ ModelyardError
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
 ├── Busy                     try again soon
-│   └── RateLimited          BlobBeingCollected  QueueFull  ScanPending
+│   └── RateLimited          TooManyAttempts  BlobBeingCollected  QueueFull  ScanPending
 ├── Unavailable              something below does not answer
 │   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)

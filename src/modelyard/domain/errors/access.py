@@ -44,6 +44,12 @@ class TokenScopeTooNarrow(Denied):
     advice = "Use a token whose scope includes it: modelyard token create"
 
 
+class FullSignInNeeded(Denied):
+    code = "full_sign_in_needed"
+    text = "{actor} may not {permission} with this token: it takes a full sign-in"
+    advice = "Sign in with password or link: modelyard login URL --user NAME, or modelyard login LINK"
+
+
 class IdTokenRefused(Unauthenticated):
     code = "id_token_refused"
     text = "the identity token is refused: {reason}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.domain.actor import (
+    IDENTITY_PERMISSIONS,
     MAX_DISPLAY_NAME_LENGTH,
     MAX_EMAIL_LENGTH,
     NEEDED_ROLE,
@@ -15,7 +16,7 @@ from modelyard.domain.actor import (
     Role,
     Visibility,
 )
-from modelyard.domain.errors import Denied, NotFound, TokenScopeTooNarrow, Unauthenticated
+from modelyard.domain.errors import Denied, FullSignInNeeded, NotFound, TokenScopeTooNarrow, Unauthenticated
 from modelyard.domain.texts import check_text
 
 MAX_TOKEN_NAME_LENGTH = 200
@@ -41,7 +42,7 @@ class Place:
     """None: the whole server."""
     model: str | None
     role: Role
-    """Held by grants, the actor's own or of a group; admin is added by `role_with`."""
+    """Held by grants, the actor's own or of a group; what is held on the server is added by `role_with`."""
     visibility: Visibility
 
     def __str__(self) -> str:
@@ -55,11 +56,15 @@ SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)
 
 def role_with(actor: Actor, held: Role) -> Role:
     """held: by grants, at the place in question."""
-    return Role.ADMIN if actor.is_admin else held
+    if actor.is_admin:
+        return Role.ADMIN
+    return max(held, Role.AUDITOR) if actor.is_auditor else held
 
 
 def holds(actor: Actor, permission: Permission, place: Place) -> bool:
     """Whether the actor's own rights include the permission, before its token narrows them."""
+    if actor.is_anonymous and permission in IDENTITY_PERMISSIONS:
+        return False
     if role_with(actor, place.role) >= NEEDED_ROLE[permission]:
         return True
     if permission not in READ_PERMISSIONS:
@@ -70,6 +75,8 @@ def holds(actor: Actor, permission: Permission, place: Place) -> bool:
 
 
 def may(actor: Actor, permission: Permission, place: Place) -> bool:
+    if permission in IDENTITY_PERMISSIONS and not actor.is_full_sign_in:
+        return False
     return holds(actor, permission, place) and actor.scope.allows(permission, place.namespace, place.model)
 
 
@@ -82,7 +89,8 @@ def check(
     """Return when the actor may.
 
     missing: makes the error that the place's absence would give; raised for whoever may not even read.
-    Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow.
+    Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow;
+    FullSignInNeeded where no token but one that stands for a full sign-in will do.
     """
     if may(actor, permission, place):
         return
@@ -93,6 +101,8 @@ def check(
     if actor.is_anonymous:
         raise Unauthenticated()
     if holds(actor, permission, place):
+        if permission in IDENTITY_PERMISSIONS:
+            raise FullSignInNeeded(actor=actor.name, permission=permission.value)
         raise TokenScopeTooNarrow(actor=actor.name, permission=permission.value, where=str(place))
     needed = NEEDED_ROLE[permission]
     raise Denied(
