@@ -9,12 +9,13 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.auth import SESSION_COOKIE
 from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response
+from modelyard.api.routing import Call, RouteTable
+from modelyard.browser import SESSION_COOKIE, set_session_cookie
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
-from modelyard.domain.errors import Invalid, Unauthenticated
+from modelyard.domain.errors import Invalid, SignInFailed, Unauthenticated
+from modelyard.guarding import begin_password, hold_back, password_was_right
 from modelyard.registry.access import queries, secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.usecases import ActorEdit, Holding
@@ -50,11 +51,6 @@ async def whoami(call: Call) -> wire.WhoAmI:
 
 
 # --- accounts --------------------------------------------------------------------------------------
-
-
-def _never_stored(answer: wire.SignInLink | wire.CreatedToken) -> Response:
-    """An answer that holds a secret."""
-    return json_response(answer, 201, {"cache-control": "no-store"})
 
 
 class AccountQuery(PageQuery, kw_only=True):
@@ -141,35 +137,49 @@ async def edit_account(call: Call) -> Any:
     )
 
 
-@table.route("POST", "/api/v1/accounts/{account}/sign-in-link", returns=wire.SignInLink, status=201)
-async def create_sign_in_link(call: Call) -> Response:
+@table.route(
+    "POST",
+    "/api/v1/accounts/{account}/sign-in-link",
+    returns=wire.SignInLink,
+    status=201,
+    tells_secret=True,
+)
+async def create_sign_in_link(call: Call) -> wire.SignInLink:
     """A link that signs the account in on a browser, once, within ten minutes."""
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
     secret = await call.services.db.awrite(
         lambda tx: access.make_sign_in_link(tx, call.actor, call.path["account"])
     )
-    return _never_stored(wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}"))
+    return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
 
 
 @table.route("POST", "/api/v1/session", body=wire.SignIn, status=204, public=True)
 async def sign_in(call: Call) -> Response:
-    """Open a browser session with name and password."""
+    """Open a browser session with name and password, or with the secret of a sign-in link."""
+    session = await (_session_by_link(call) if call.body.link else _session_by_password(call))
+    response = Response(status_code=204, headers={"cache-control": "no-store"})
+    set_session_cookie(response, session, secure=call.services.public_url.startswith("https:"))
+    return response
+
+
+async def _session_by_link(call: Call) -> str:
+    try:
+        return await call.services.db.awrite(lambda tx: access.sign_in_by_link(tx, call.body.link))
+    except SignInFailed:
+        await hold_back(call.request, call.services, "link")
+        raise
+
+
+async def _session_by_password(call: Call) -> str:
+    await begin_password(call.request, call.services, call.body.name)
     actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, call.body.name))
     loop = asyncio.get_running_loop()
     matches = await loop.run_in_executor(
         call.services.transfers, secrets.password_matches, stored, call.body.password
     )
     session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
-    response = Response(status_code=204)
-    response.set_cookie(
-        SESSION_COOKIE,
-        session,
-        max_age=access.SESSION_LIFETIME // 1_000_000,
-        httponly=True,
-        samesite="lax",
-        secure=call.services.public_url.startswith("https:"),
-    )
-    return response
+    password_was_right(call.request, call.services, call.body.name)
+    return session
 
 
 @table.route("DELETE", "/api/v1/session", status=204)
@@ -224,7 +234,14 @@ async def list_tokens(call: Call) -> wire.TokenList:
     return wire.TokenList(items=[shapes.token(row) for row in found])
 
 
-@table.route("POST", "/api/v1/tokens", body=wire.CreateToken, returns=wire.CreatedToken, status=201)
+@table.route(
+    "POST",
+    "/api/v1/tokens",
+    body=wire.CreateToken,
+    returns=wire.CreatedToken,
+    status=201,
+    tells_secret=True,
+)
 async def create_token(call: Call) -> Any:
     """Make a token, in a full sign-in; it is shown this once, and ends no later than the one it was made with."""
     body: wire.CreateToken = call.body
@@ -246,9 +263,7 @@ async def create_token(call: Call) -> Any:
 
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
     made = await call.services.db.awrite(work)
-    return _never_stored(
-        wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
-    )
+    return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
 
 
 @table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)

@@ -7,7 +7,7 @@ import click
 from modelyard.cli.base import LazyGroup, Session, command
 
 _HERE = "modelyard.cli.namespaces"
-_ROLES = ["reader", "contributor", "maintainer", "owner"]
+_ROLES = ["auditor", "reader", "contributor", "maintainer", "owner"]
 _VISIBILITIES = ["private", "signed-in", "public"]
 
 

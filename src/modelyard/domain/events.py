@@ -193,10 +193,13 @@ class VersionRestored(Event):
 
 
 class VersionDeleted(Event):
+    """orphans: versions that came from it and stay, as far as who deleted it could see them."""
+
     kind: ClassVar[str] = "version.deleted"
     digest: str
     record_digest: str
     reason: str | None = None
+    orphans: list[str] | None = None
 
 
 class AliasMoved(Event):

@@ -75,8 +75,11 @@ class SignInLink(Answer, kw_only=True):
 
 
 class SignIn(Request, kw_only=True):
-    name: str
-    password: str
+    """name and password, or the secret of a sign-in link."""
+
+    name: str = ""
+    password: str = ""
+    link: str = ""
 
 
 class CreateToken(Request, kw_only=True):

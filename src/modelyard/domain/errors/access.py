@@ -47,7 +47,9 @@ class TokenScopeTooNarrow(Denied):
 class FullSignInNeeded(Denied):
     code = "full_sign_in_needed"
     text = "{actor} may not {permission} with this token: it takes a full sign-in"
-    advice = "Sign in with password or link: modelyard login URL --user NAME, or modelyard login LINK"
+    advice = (
+        "Sign in with your password (modelyard login URL --user NAME), or give modelyard login a sign-in link"
+    )
 
 
 class IdTokenRefused(Unauthenticated):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -315,6 +315,29 @@ def update_actor(tx: Transaction, actor_id: int, values: dict[str, Any]) -> None
 def count_admins(tx: Transaction) -> int:
     query = sa.select(sa.func.count()).where(actors.c.is_admin == 1, actors.c.disabled_at.is_(None))
     return int(tx.execute(query).scalar_one())
+
+
+def list_makers(tx: Transaction, names: Iterable[str]) -> dict[str, tuple[ActorKind, list[str]]]:
+    """Account → (its kind, who made it, who made them, and so on)."""
+    found: dict[str, tuple[ActorKind, list[str]]] = {}
+    rows: dict[str, tuple[ActorKind, str | None]] = {}
+    waiting = set(names)
+    while waiting:
+        query = (
+            sa.select(actors.c.name, actors.c.kind, _makers.c.name)
+            .select_from(actors.outerjoin(_makers, _makers.c.id == actors.c.made_by))
+            .where(actors.c.name.in_(sorted(waiting)))
+        )
+        rows.update({name: (ActorKind(kind), maker) for name, kind, maker in tx.rows(query)})
+        waiting = {maker for _, maker in rows.values() if maker is not None} - rows.keys()
+    for name in set(names) & rows.keys():
+        makers: list[str] = []
+        maker = rows[name][1]
+        while maker is not None and maker not in makers:
+            makers.append(maker)
+            maker = rows[maker][1]
+        found[name] = (rows[name][0], makers)
+    return found
 
 
 # --- groups --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelyard.domain.actor import (
@@ -12,6 +12,7 @@ from modelyard.domain.actor import (
     NEEDED_ROLE,
     READ_PERMISSIONS,
     Actor,
+    ActorKind,
     Permission,
     Role,
     Visibility,
@@ -49,6 +50,29 @@ class Place:
         if self.namespace is None:
             return "this server"
         return f"{self.namespace}/{self.model}" if self.model else f"namespace {self.namespace}"
+
+
+def same_people(makers: Mapping[str, tuple[ActorKind, Sequence[str]]]) -> dict[str, list[str]]:
+    """Account → the others of these that count as the same person.
+
+    makers: account → (its kind, who made it, who made them, …). Whoever makes an account can act as it, so it
+    counts as its maker. A service account has no person of its own, so two of one maker are the same; two people
+    whose accounts one admin made are two people.
+    """
+    stands_for = {
+        name: (made_by[0] if kind is ActorKind.SERVICE and made_by else name)
+        for name, (kind, made_by) in makers.items()
+    }
+
+    def same(one: str, other: str) -> bool:
+        return (
+            stands_for[one] == stands_for[other]
+            or stands_for[one] in (other, *makers[other][1])
+            or stands_for[other] in (one, *makers[one][1])
+        )
+
+    found = {one: sorted(other for other in makers if other != one and same(one, other)) for one in makers}
+    return {name: others for name, others in found.items() if others}
 
 
 SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)

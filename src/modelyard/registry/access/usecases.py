@@ -108,6 +108,23 @@ def open_session(tx: Transaction, actor_id: int) -> str:
     return session
 
 
+def check_sees_metrics(actor: Actor) -> None:
+    """Figures of the server are for those who operate it, and for its auditors."""
+    if not rules.may(actor, Permission.SERVER_OPERATE, SERVER):
+        rules.check(actor, Permission.LOG_READ, SERVER)
+
+
+def note_failed_sign_ins(tx: Transaction, what: str, address: str, attempts: int, account: str | None) -> None:
+    """Log that attempts are slowed down. account: as it was typed; kept only where there is one of that name."""
+    known = queries.find_actor(tx, fold(account)) if account else None
+    tx.append(
+        events.SignInFailed(
+            what=what, address=address[:100], attempts=attempts, account=known.name if known else None
+        ),
+        ANONYMOUS,
+    )
+
+
 def sign_out(tx: Transaction, session: str) -> None:
     queries.delete_session(tx, secrets.hash_secret(session))
 
@@ -256,6 +273,11 @@ def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> ActorRow:
     if target.id != actor.id:
         rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
     return target
+
+
+def find_same_people(tx: Transaction, names: Iterable[str]) -> dict[str, list[str]]:
+    """Account → the others of these accounts that count as the same person, because one made the other."""
+    return rules.same_people(queries.list_makers(tx, set(names)))
 
 
 # --- groups --------------------------------------------------------------------------------------

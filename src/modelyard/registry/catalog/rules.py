@@ -24,6 +24,9 @@ _SAFE_PATTERN = re.compile(
     r"(?:[a-z0-9._\-]|\[[a-z0-9._\-]+\]|\(\?:[a-z0-9._\-|]+\)|[?*+|]|\{\d{1,2}(?:,\d{1,2})?\})+\Z"
 )
 
+ANY_REVISION = -1
+"""What a caller saw who asks only that something is there."""
+
 
 def check_naming_pattern(pattern: str) -> None:
     """Raises Invalid for a pattern that is no regular expression, or could take for ever."""

@@ -9,7 +9,13 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import CommentNotFound, Denied, EditConflict, PromotionNotFound
+from modelyard.domain.errors import (
+    CommentNotFound,
+    Denied,
+    EditConflict,
+    PromotionNotFound,
+    Unauthenticated,
+)
 from modelyard.domain.names import ModelName, Ref, VersionNumber
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
@@ -169,13 +175,16 @@ def watch(tx: Transaction, actor: Actor, name: ModelName) -> ModelName:
     """Be notified of what others do to the model."""
     model = find_model(tx, actor, name)
     if actor.is_anonymous:
-        access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+        raise Unauthenticated()
     queries.insert_watch(tx, actor.id, model.id)
     return model.name
 
 
 def unwatch(tx: Transaction, actor: Actor, name: ModelName) -> None:
-    queries.delete_watch(tx, actor.id, find_model(tx, actor, name).id)
+    model = find_model(tx, actor, name)
+    if actor.is_anonymous:
+        raise Unauthenticated()
+    queries.delete_watch(tx, actor.id, model.id)
 
 
 def list_watched(tx: Transaction, actor: Actor) -> list[ModelName]:
@@ -194,7 +203,9 @@ def list_notifications(
 
 
 def mark_read(tx: Transaction, actor: Actor, up_to: int | None) -> int:
-    """Notifications up to this one, or all. Returns how many were unread."""
+    """Notifications up to this one, or all. Returns how many were unread. They are of every place, so a token of
+    one place does not reach them."""
+    access.check(actor, Permission.MODEL_READ, access.SERVER)
     return queries.mark_read(tx, actor.id, up_to)
 
 
