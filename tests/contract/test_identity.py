@@ -310,13 +310,13 @@ def test_nobody_approves_through_a_second_identity(door: Door) -> None:
     robot = door.token_of(registry.find(trusted.account))
     at = f"promotions/{asked['promotion']['id']}"
     voted = door.call("POST", f"{at}/votes", token=robot, json={"approves": True}).json()
-    assert voted["state"] == "open"
+    assert voted["verdict"]["passed"] is False
     assert f"the same person as {owner.name}" in json.dumps(voted)
     other = registry.user()
     granted = own.call("PUT", f"namespaces/{space}/members/{other.name}", json={"role": "maintainer"})
     assert granted.status_code == 204
     done = door.call("POST", f"{at}/votes", token=door.token_of(other), json={"approves": True}).json()
-    assert done["state"] == "done"
+    assert done["verdict"]["passed"] is True, done
 
 
 # --- children of strangers -------------------------------------------------------------------------
@@ -482,3 +482,85 @@ def test_what_is_said_twice_is_refused(door: Door) -> None:
     present = door.call("PUT", f"models/{model}/aliases/fresh", json={"version": 1}, headers=anything)
     assert present.status_code == 200
     assert door.get(f"models/{model}").headers["cache-control"] == "private, no-cache"
+
+
+# --- what is public --------------------------------------------------------------------------------
+
+
+def test_public_models_show_what_they_are_and_not_who_works_on_them(door: Door) -> None:
+    model = f"{unique('space')}/scorer"
+    door.register(model)
+    assert door.call("POST", f"models/{model}/comments", json={"body": "between us"}).status_code == 201
+    edited = door.call("PATCH", f"models/{model}", json={"visibility": "public"}).json()
+    assert "everybody" in edited["warning"]
+    again = door.call("PATCH", f"models/{model}", json={"visibility": "private"}).json()
+    assert again["warning"] is None
+    assert door.call("PATCH", f"models/{model}", json={"visibility": "public"}).status_code == 200
+    for path in ("comments", "promotions", "members", "versions/1/record", "versions/1/bom"):
+        assert door.get(f"models/{model}/{path}", token=None).status_code == 401, path
+        assert door.get(f"models/{model}/{path}").status_code == 200, path
+    assert door.get(f"compare?ref={model}:1&ref={model}:2", token=None).status_code == 401
+    for path in ("", "/versions/1", "/versions/1/manifest", "/versions/1/files"):
+        assert door.get(f"models/{model}{path}", token=None).status_code == 200, path
+
+
+# --- streams ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["revoked", "disabled", "signed out"])
+def test_an_open_stream_ends_with_the_proof_it_was_opened_with(
+    door: Door, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Followed as the server does it, without a network: the answer's own body, piece by piece."""
+    import asyncio
+
+    from starlette.requests import Request
+
+    from modelyard.api import auth as api_auth
+    from modelyard.api import events as stream
+    from modelyard.api.routing import Call
+    from modelyard.wire.subscriptions import StreamQuery
+
+    monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "LONGEST_SECONDS", 30.0)
+    ann = door.registry.user()
+    token = door.token_of(ann)
+    proof = {b"authorization": f"Bearer {token}".encode()}
+    if ending == "signed out":
+        proof = {b"cookie": session_of(door, ann.name)["cookie"].encode()}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/events",
+        "headers": list(proof.items()),
+        "client": ("192.0.2.1", 1),
+        "modelyard.headers": proof,
+        "modelyard.request_id": "x",
+    }
+
+    async def follow() -> int:
+        request = Request(scope)
+        actor = await api_auth.authenticate(request, door.services)
+        assert actor.name == ann.name
+        spec = next(s for s in stream.table.specs if s.operation == "follow_events")
+        call = Call(request, door.services, spec, actor)
+        call.query = StreamQuery()
+        response: Any = await stream.follow_events(call)
+        pieces = aiter(response.body_iterator)
+        await anext(pieces)
+        if ending == "revoked":
+            door.registry.db.write(lambda tx: access.revoke_token(tx, ann, actor.token_id or 0))
+        elif ending == "disabled":
+            edit = access.ActorEdit(disabled=True)
+            door.registry.db.write(lambda tx: access.edit_actor(tx, door.registry.root, ann.name, edit))
+        else:
+            cookie = proof[b"cookie"].decode().partition("=")[2]
+            door.registry.db.write(lambda tx: access.sign_out(tx, cookie))
+        left = 0
+        async with asyncio.timeout(20):
+            async for _ in pieces:
+                left += 1
+        return left
+
+    assert asyncio.run(follow()) == 0

@@ -231,8 +231,8 @@ async def show_manifest(call: Call) -> Response:
 )
 async def show_record(call: Call) -> Response:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
-    view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
-    return _frozen(view.version.record.encode(), view.version.record_digest, "application/json")
+    version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
+    return _frozen(version.record.encode(), version.record_digest, "application/json")
 
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify", returns=wire.Verification)

@@ -138,6 +138,13 @@ def check(
     )
 
 
+def refuse_strangers(actor: Actor) -> None:
+    """Raises Unauthenticated: of a public model everybody sees what it is, and who works on it and how is for
+    those who are signed in."""
+    if actor.is_anonymous:
+        raise Unauthenticated()
+
+
 def _may_read(actor: Actor, place: Place) -> bool:
     if place.namespace is None:
         return not actor.is_anonymous

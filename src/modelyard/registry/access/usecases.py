@@ -30,7 +30,6 @@ from modelyard.domain.errors import (
     TokenExpired,
     TokenInvalid,
     TokenNotFound,
-    Unauthenticated,
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.registry.access import queries, rules, secrets
@@ -512,9 +511,7 @@ def _keep_an_owner(tx: Transaction, at: Holding, had_owner: bool) -> None:
 def list_members(tx: Transaction, actor: Actor, at: Holding) -> Sequence[tuple[str, ActorKind, Role]]:
     permission = Permission.MODEL_READ if at.place.model else Permission.NAMESPACE_READ
     rules.check(actor, permission, at.place)
-    if actor.is_anonymous:
-        # Public models are read by everybody; whose they are is for those who are signed in.
-        raise Unauthenticated()
+    rules.refuse_strangers(actor)
     return queries.list_grants(tx, at.namespace_id, at.model_id)
 
 

@@ -14,7 +14,6 @@ from modelyard.domain.errors import (
     Denied,
     EditConflict,
     PromotionNotFound,
-    Unauthenticated,
 )
 from modelyard.domain.names import ModelName, Ref, VersionNumber
 from modelyard.registry.access import queries as access_queries
@@ -93,6 +92,7 @@ def list_comments(
 ) -> list[Comment]:
     """Oldest first. Deleted ones are listed without their words."""
     model = find_model(tx, actor, name)
+    access.refuse_strangers(actor)
     return queries.list_comments(
         tx, model.id, version=version, promotion_id=promotion, after=after, limit=limit
     )
@@ -165,6 +165,7 @@ def list_revisions(
 ) -> tuple[Comment, list[tuple[int, str, int]]]:
     """(the comment, its earlier texts as (revision, body, at))."""
     model = find_model(tx, actor, name)
+    access.refuse_strangers(actor)
     return _find(tx, model, comment_id), queries.list_revisions(tx, comment_id)
 
 
@@ -174,16 +175,14 @@ def list_revisions(
 def watch(tx: Transaction, actor: Actor, name: ModelName) -> ModelName:
     """Be notified of what others do to the model."""
     model = find_model(tx, actor, name)
-    if actor.is_anonymous:
-        raise Unauthenticated()
+    access.refuse_strangers(actor)
     queries.insert_watch(tx, actor.id, model.id)
     return model.name
 
 
 def unwatch(tx: Transaction, actor: Actor, name: ModelName) -> None:
     model = find_model(tx, actor, name)
-    if actor.is_anonymous:
-        raise Unauthenticated()
+    access.refuse_strangers(actor)
     queries.delete_watch(tx, actor.id, model.id)
 
 

@@ -17,7 +17,6 @@ from modelyard.domain.errors import (
     ModelNotFound,
     PublisherNotFound,
     SignInFailed,
-    Unauthenticated,
 )
 from modelyard.domain.names import RESERVED_ACCOUNTS, ModelName
 from modelyard.registry.access import queries as access_queries
@@ -140,9 +139,7 @@ def _find(tx: Transaction, publisher_id: int) -> Publisher:
 
 def list_publishers(tx: Transaction, actor: Actor, namespace: str) -> list[Publisher]:
     found = find_namespace(tx, actor, namespace, Permission.NAMESPACE_READ)
-    if actor.is_anonymous:
-        # Whose jobs are trusted is for those who are signed in, also where the models are public.
-        raise Unauthenticated()
+    access_rules.refuse_strangers(actor)
     return queries.list_publishers(tx, namespace_id=found.id)
 
 

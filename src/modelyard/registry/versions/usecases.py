@@ -270,6 +270,13 @@ def archive_version(
     return show_version(tx, actor, Ref(model.name, version.number))
 
 
+def show_record(tx: Transaction, actor: Actor, ref: Ref) -> Version:
+    """The version for its record, which tells how and where it was made, and by what code."""
+    _, version = find_version(tx, actor, ref)
+    access.refuse_strangers(actor)
+    return version
+
+
 def delete_version(
     tx: Transaction,
     actor: Actor,
