@@ -24,6 +24,7 @@ from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import HEAD, ensure_schema, stored_revision
 from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, TokenInvalid
+from modelyard.domain.names import RESERVED_ACCOUNTS
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
@@ -236,7 +237,7 @@ def local_owner_name() -> str:
     """The name of the first owner: the system's user, as far as it is a lawful name."""
     with contextlib.suppress(OSError, KeyError):
         name = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
-        if name:
+        if name and name not in RESERVED_ACCOUNTS:
             return name
     return "owner"
 
@@ -256,7 +257,8 @@ class LocalAccess:
     token: str
     is_new: bool
     """The registry was made just now."""
-    sign_in_url: str
+    sign_in_url: str | None
+    """None: the stored token is a narrow one, which makes no link."""
 
 
 def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAccess | None:
@@ -272,9 +274,14 @@ def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAcc
     ordered = sorted(stored.items(), key=lambda item: item[0] != services.public_url)
     for _, token in ordered:
         try:
-            return _local_access(services, token, is_new=False)
+            actor = services.db.read(lambda tx, token=token: access.authenticate(tx, token)).actor  # type: ignore[misc]
         except (TokenInvalid, TokenExpired):
             continue
+        if actor.is_full_sign_in:
+            return _local_access(services, token, is_new=False)
+        if not actor.scope.is_everything or not _owns_data_folder(services.settings):
+            return LocalAccess(actor.name, token, is_new=False, sign_in_url=None)
+        break
     if not _owns_data_folder(services.settings):
         return None
     again = services.db.write(lambda tx: access.issue_local_token(tx, local_owner_name()))

@@ -13,6 +13,7 @@ from typing import Any
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.remembered import Remembered
+from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.keyring import Keyring
@@ -41,6 +42,9 @@ class Services:
     transfers: ThreadPoolExecutor = field(default_factory=_transfer_pool)
     used_tokens: set[int] = field(default_factory=set)
     """Tokens used since the worker last noted it."""
+
+    attempts: Attempts = field(default_factory=Attempts)
+    """Failed sign-ins of late."""
 
     known_tokens: Remembered[str, Credential] = field(init=False)
     """Hash of a token → whose it is."""

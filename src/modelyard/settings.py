@@ -91,6 +91,7 @@ class Settings:
         False, "Send clients to the bucket by a signed URL instead of proxying bytes"
     )
     collect_grace_hours: float = _setting(24.0, "Unneeded bytes are kept at least this long", "hours")
+    metrics_public: bool = _setting(False, "Show /metrics without a token to whoever reaches the server")
     access_log: str = _setting("changes", "Requests to log: none, changes (and errors) or all")
     log_level: str = _setting("info", "Least severity to log: debug, info, warning or error")
     database_threads: int = _setting(4, "Threads (and connections) that read the database", "threads")

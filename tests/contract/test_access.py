@@ -14,6 +14,7 @@ from modelyard.domain.actor import ANONYMOUS, Actor, Permission, Role, Scope, Vi
 from modelyard.domain.errors import (
     Conflict,
     Denied,
+    FullSignInNeeded,
     ModelNotFound,
     ModelyardError,
     NotFound,
@@ -114,7 +115,7 @@ def test_tokens_expire_are_revoked_and_never_widen(registry: Registry) -> None:
     narrow = use(token.secret)
     assert narrow.scope.permissions == frozenset({Permission.MODEL_READ})
     wide = outcome(lambda: registry.db.write(lambda tx: access.create_token(tx, narrow, name="wider")))
-    assert wide is Denied
+    assert wide is FullSignInNeeded
     hugging = make(form="hf").secret
     assert hugging.startswith("hf_")
     assert use(hugging).name == ada.name

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from modelyard.api import access, aliases, catalog, files, operations, uploads, versions
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE
-from tests.support.door import Door, digest_of
+from tests.support.door import Door, digest_of, open_door
 from tests.support.registry import Registry, unique
 
 TABLES = [versions, files, uploads, aliases, catalog, access, operations]
@@ -232,7 +232,13 @@ def test_pages_follow_each_other_without_gaps(door: Door, model: str) -> None:
 
 def test_metrics_can_be_read(door: Door) -> None:
     door.get("whoami")
-    answer = door.get("/metrics", token=None)
+    assert door.get("/metrics", token=None).status_code == 401
+    assert door.get("/metrics", token=door.token_of(door.registry.user())).status_code == 403
+    auditor = door.token_of(door.registry.user(is_auditor=True), permissions=["log.read"])
+    assert door.get("/metrics", token=auditor).status_code == 200
+    with open_door(door.registry, metrics_public=True) as opened:
+        assert opened.get("/metrics", token=None).status_code == 200
+    answer = door.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     requests = {
         (s.labels["method"], s.labels["route"], s.labels["status"]): s.value

@@ -13,7 +13,7 @@ from tests.support.door import Door
 from tests.support.registry import unique
 
 NOBODY, STRANGER = "anonymous", "stranger"
-ROLES = [NOBODY, STRANGER, "reader", "contributor", "maintainer", "owner", "admin"]
+ROLES = [NOBODY, STRANGER, "auditor", "reader", "contributor", "maintainer", "owner", "admin"]
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,38 @@ OPEN_POLICY = (
 )
 
 VERBS = [
-    Verb("resolve", "reader", "GET", "resolve?ref={model}@champion"),
-    Verb("show model", "reader", "GET", "models/{model}"),
-    Verb("list versions", "reader", "GET", "models/{model}/versions"),
-    Verb("show version", "reader", "GET", "models/{model}/versions/1"),
-    Verb("show manifest", "reader", "GET", "models/{model}/versions/1/manifest"),
-    Verb("show record", "reader", "GET", "models/{model}/versions/1/record"),
-    Verb("list files", "reader", "GET", "models/{model}/versions/1/files"),
+    Verb("resolve", "auditor", "GET", "resolve?ref={model}@champion"),
+    Verb("show model", "auditor", "GET", "models/{model}"),
+    Verb("list versions", "auditor", "GET", "models/{model}/versions"),
+    Verb("show version", "auditor", "GET", "models/{model}/versions/1"),
+    Verb("show manifest", "auditor", "GET", "models/{model}/versions/1/manifest"),
+    Verb("show record", "auditor", "GET", "models/{model}/versions/1/record"),
+    Verb("list files", "auditor", "GET", "models/{model}/versions/1/files"),
     Verb("pull", "reader", "GET", "models/{model}/versions/1/files/{path}"),
-    Verb("verify", "reader", "POST", "models/{model}/versions/1/verify"),
-    Verb("history", "reader", "GET", "models/{model}/history"),
-    Verb("aliases", "reader", "GET", "models/{model}/aliases"),
-    Verb("alias moves", "reader", "GET", "models/{model}/aliases/champion/history"),
-    Verb("members of model", "reader", "GET", "models/{model}/members"),
-    Verb("show namespace", "reader", "GET", "namespaces/{space}"),
-    Verb("members", "reader", "GET", "namespaces/{space}/members"),
+    Verb("verify", "auditor", "POST", "models/{model}/versions/1/verify"),
+    Verb("history", "auditor", "GET", "models/{model}/history"),
+    Verb("aliases", "auditor", "GET", "models/{model}/aliases"),
+    Verb("alias moves", "auditor", "GET", "models/{model}/aliases/champion/history"),
+    Verb("members of model", "auditor", "GET", "models/{model}/members"),
+    Verb("show namespace", "auditor", "GET", "namespaces/{space}"),
+    Verb("members", "auditor", "GET", "namespaces/{space}/members"),
     Verb("register", "contributor", "POST", "models/{model}/versions", registration),
     Verb("create model", "contributor", "POST", "models", lambda here: {"name": here["model"] + "-new"}),
     Verb("edit model", "contributor", "PATCH", "models/{model}", constant(description="x")),
     Verb("edit version", "contributor", "PATCH", "models/{model}/versions/1", constant(description="x")),
     Verb("move alias", "contributor", "PUT", "models/{model}/aliases/champion", constant(version=2)),
     Verb("remove alias", "contributor", "DELETE", "models/{model}/aliases/champion"),
-    Verb("stages", "reader", "GET", "models/{model}/stages"),
-    Verb("stage history", "reader", "GET", "models/{model}/stages/staging/history"),
-    Verb("promotions", "reader", "GET", "models/{model}/promotions"),
-    Verb("policy", "reader", "GET", "models/{model}/policy"),
-    Verb("checks", "reader", "GET", "models/{model}/versions/1/checks"),
-    Verb("lineage", "reader", "GET", "lineage?ref={model}:1"),
-    Verb("datasets", "reader", "GET", "namespaces/{space}/datasets"),
+    Verb("stages", "auditor", "GET", "models/{model}/stages"),
+    Verb("stage history", "auditor", "GET", "models/{model}/stages/staging/history"),
+    Verb("promotions", "auditor", "GET", "models/{model}/promotions"),
+    Verb("policy", "auditor", "GET", "models/{model}/policy"),
+    Verb("checks", "auditor", "GET", "models/{model}/versions/1/checks"),
+    Verb("lineage", "auditor", "GET", "lineage?ref={model}:1"),
+    Verb("datasets", "auditor", "GET", "namespaces/{space}/datasets"),
     Verb("push dataset", "contributor", "POST", "namespaces/{space}/datasets", constant(entry=ENTRY)),
     Verb("recall", "maintainer", "PUT", "models/{model}/versions/1/recall", constant(reason="x")),
     Verb("lift recall", "maintainer", "DELETE", "models/{model}/versions/1/recall"),
-    Verb("dry run", "reader", "POST", "models/{model}/promotions", constant(**TO_STAGING, dry_run=True)),
+    Verb("dry run", "auditor", "POST", "models/{model}/promotions", constant(**TO_STAGING, dry_run=True)),
     Verb("ask", "contributor", "POST", "models/{model}/promotions", constant(**TO_STAGING, request=True)),
     Verb("report check", "contributor", "POST", "models/{model}/versions/1/checks", constant(**CHECK)),
     Verb(

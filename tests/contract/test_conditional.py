@@ -146,7 +146,9 @@ def test_the_etag_of_a_read_guards_a_write(door: Door, world: dict[str, Any]) ->
     path = f"models/{world['model']}"
     seen = door.get(path)
     assert seen.headers["etag"].startswith(f'"{seen.json()["revision"]}-')
-    for form in ("{etag}", "W/{etag}", '"{revision}"'):
+    weak = door.call("PATCH", path, json={"task": "x"}, headers={"if-match": f"W/{seen.headers['etag']}"})
+    assert_problem(weak, 412, "precondition_failed")
+    for form in ("{etag}", '"{revision}"'):
         given = form.format(etag=seen.headers["etag"], revision=seen.json()["revision"])
         body = {"description": unique("text")}
         assert door.call("PATCH", path, json=body, headers={"if-match": given}).status_code == 200, form

@@ -108,7 +108,8 @@ def test_damage_is_found_and_healed_as_the_page_says(server: RunningServer, tmp_
 
 def test_the_metrics_that_the_page_names_are_those_of_the_server(server: RunningServer) -> None:
     page = (ROOT / OPERATE).read_text()
-    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+    proof = {"authorization": f"Bearer {server.token}"}
+    with urllib.request.urlopen(urllib.request.Request(f"{server.url}/metrics", headers=proof)) as answer:
         measured = set(re.findall(r"^# HELP (\w+) ", answer.read().decode(), flags=re.M))
     assert set(re.findall(r"^\| `(modelyard_\w+)` \|", page, flags=re.M)) == measured
     (alerts,) = blocks(OPERATE, "yaml")
@@ -211,7 +212,7 @@ def test_the_roles_of_the_page_are_those_of_the_rules() -> None:
     page = (ROOT / ACCOUNTS).read_text()
     said: dict[str, str] = {}
     for role, may in re.findall(
-        r"^\| `?(reader|contributor|maintainer|owner|admin)`? \| (.*) \|$", page, flags=re.M
+        r"^\| `?(none|auditor|reader|contributor|maintainer|owner|admin)`? \| (.*) \|$", page, flags=re.M
     ):
         said |= dict.fromkeys(re.findall(r"`([a-z]+\.[a-z]+)`", may), role)
     # Open to all by a setting, which the page says apart.

@@ -10,6 +10,7 @@ from typing import Any
 from modelyard.blobs.memory import MemoryStore
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import ModelyardError
@@ -58,13 +59,38 @@ class Registry:
         made = self.db.write(lambda tx: access.create_first_owner(tx, "root", "test"))
         found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
         assert found is not None
-        self.root: Actor = found.to_actor()
+        self.root: Actor = found.to_actor(is_full_sign_in=True)
         self.root_token = made.secret if made else ""
+        # Who makes an account counts as the same person, so root makes none of those that act beside it.
+        if self.db.read(lambda tx: access.queries.find_actor(tx, "office")) is None:
+            self.db.write(self._make_office)
+        self.office = self.find("office")
+
+    @staticmethod
+    def _make_office(tx: Transaction) -> None:
+        """As for somebody whom a sign-in provider names: no account made theirs."""
+        access.queries.insert_actor(
+            tx,
+            name="office",
+            kind=ActorKind.USER,
+            display_name="",
+            email=None,
+            password_hash=None,
+            is_admin=True,
+            default_namespace=None,
+            made_by=None,
+        )
 
     def user(self, name: str | None = None, **options: Any) -> Actor:
         wanted = name or unique("user")
-        row = self.db.write(lambda tx: access.create_actor(tx, self.root, name=wanted, **options))
-        return row.to_actor()
+        row = self.db.write(lambda tx: access.create_actor(tx, self.office, name=wanted, **options))
+        return row.to_actor(is_full_sign_in=True)
+
+    def find(self, name: str) -> Actor:
+        """The account, as after a full sign-in."""
+        row = self.db.read(lambda tx: access.queries.find_actor(tx, name))
+        assert row is not None
+        return row.to_actor(is_full_sign_in=True)
 
     def group(self, *members: Actor) -> str:
         name = unique("group")

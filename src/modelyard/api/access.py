@@ -9,12 +9,13 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.auth import SESSION_COOKIE
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable
+from modelyard.browser import SESSION_COOKIE, set_session_cookie
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
-from modelyard.domain.errors import Invalid, Unauthenticated
+from modelyard.domain.errors import Invalid, SignInFailed, Unauthenticated
+from modelyard.guarding import begin_password, hold_back, password_was_right
 from modelyard.registry.access import queries, secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.usecases import ActorEdit, Holding
@@ -42,6 +43,9 @@ async def whoami(call: Call) -> wire.WhoAmI:
         token_permissions=None if held is None else sorted(p.value for p in held),
         token_namespace=actor.scope.namespace,
         token_model=actor.scope.model,
+        token_id=actor.token_id,
+        is_auditor=actor.is_auditor,
+        is_full_sign_in=actor.is_full_sign_in,
         server=call.services.release,
     )
 
@@ -86,6 +90,7 @@ async def _password_hash(call: Call, password: str | None) -> str | None:
 async def create_account(call: Call) -> Any:
     """Make a user, a service account or a group."""
     body: wire.CreateAccount = call.body
+    access.check_create_actor(call.actor)
     password_hash = await _password_hash(call, body.password)
     return await call.commit(
         lambda tx: shapes.account(
@@ -99,6 +104,7 @@ async def create_account(call: Call) -> Any:
                 password_hash=password_hash,
                 is_admin=body.is_admin,
                 default_namespace=body.default_namespace,
+                is_auditor=body.is_auditor,
             )
         )
     )
@@ -114,8 +120,9 @@ async def show_account(call: Call) -> wire.Account:
 
 @table.route("PATCH", "/api/v1/accounts/{account}", body=wire.EditAccount, returns=wire.Account)
 async def edit_account(call: Call) -> Any:
-    """Change an account; one's own, or any by an admin."""
+    """Change an account; one's own in a full sign-in, or any by an admin."""
     body: wire.EditAccount = call.body
+    await call.point(lambda tx: access.check_edit_actor(tx, call.actor, call.path["account"]))
     edit = ActorEdit(
         display_name=body.display_name,
         email=body.email,
@@ -123,13 +130,20 @@ async def edit_account(call: Call) -> Any:
         is_admin=body.is_admin,
         default_namespace=body.default_namespace,
         disabled=body.disabled,
+        is_auditor=body.is_auditor,
     )
     return await call.commit(
         lambda tx: shapes.account(access.edit_actor(tx, call.actor, call.path["account"], edit))
     )
 
 
-@table.route("POST", "/api/v1/accounts/{account}/sign-in-link", returns=wire.SignInLink, status=201)
+@table.route(
+    "POST",
+    "/api/v1/accounts/{account}/sign-in-link",
+    returns=wire.SignInLink,
+    status=201,
+    tells_secret=True,
+)
 async def create_sign_in_link(call: Call) -> wire.SignInLink:
     """A link that signs the account in on a browser, once, within ten minutes."""
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
@@ -141,23 +155,31 @@ async def create_sign_in_link(call: Call) -> wire.SignInLink:
 
 @table.route("POST", "/api/v1/session", body=wire.SignIn, status=204, public=True)
 async def sign_in(call: Call) -> Response:
-    """Open a browser session with name and password."""
+    """Open a browser session with name and password, or with the secret of a sign-in link."""
+    session = await (_session_by_link(call) if call.body.link else _session_by_password(call))
+    response = Response(status_code=204, headers={"cache-control": "no-store"})
+    set_session_cookie(response, session, secure=call.services.public_url.startswith("https:"))
+    return response
+
+
+async def _session_by_link(call: Call) -> str:
+    try:
+        return await call.services.db.awrite(lambda tx: access.sign_in_by_link(tx, call.body.link))
+    except SignInFailed:
+        await hold_back(call.request, call.services, "link")
+        raise
+
+
+async def _session_by_password(call: Call) -> str:
+    await begin_password(call.request, call.services, call.body.name)
     actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, call.body.name))
     loop = asyncio.get_running_loop()
     matches = await loop.run_in_executor(
         call.services.transfers, secrets.password_matches, stored, call.body.password
     )
     session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
-    response = Response(status_code=204)
-    response.set_cookie(
-        SESSION_COOKIE,
-        session,
-        max_age=access.SESSION_LIFETIME // 1_000_000,
-        httponly=True,
-        samesite="lax",
-        secure=call.services.public_url.startswith("https:"),
-    )
-    return response
+    password_was_right(call.request, call.services, call.body.name)
+    return session
 
 
 @table.route("DELETE", "/api/v1/session", status=204)
@@ -212,9 +234,16 @@ async def list_tokens(call: Call) -> wire.TokenList:
     return wire.TokenList(items=[shapes.token(row) for row in found])
 
 
-@table.route("POST", "/api/v1/tokens", body=wire.CreateToken, returns=wire.CreatedToken, status=201)
+@table.route(
+    "POST",
+    "/api/v1/tokens",
+    body=wire.CreateToken,
+    returns=wire.CreatedToken,
+    status=201,
+    tells_secret=True,
+)
 async def create_token(call: Call) -> Any:
-    """Make a token; it is shown this once."""
+    """Make a token, in a full sign-in; it is shown this once, and ends no later than the one it was made with."""
     body: wire.CreateToken = call.body
     if body.form not in ("modelyard", "hf"):
         raise Invalid(reason=f"{body.form[:40]!r} is no form of a token", fix="Use modelyard or hf")
@@ -239,7 +268,7 @@ async def create_token(call: Call) -> Any:
 
 @table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)
 async def revoke_token(call: Call) -> Any:
-    """Revoke a token at once."""
+    """Revoke a token at once, and what was made with it."""
     token_id = int(call.request.path_params["token"])
     return await call.commit(lambda tx: access.revoke_token(tx, call.actor, token_id))
 
@@ -251,7 +280,7 @@ def _role(word: str) -> Role:
     try:
         return Role.from_word(word)
     except KeyError:
-        words = "none, reader, contributor, maintainer or owner"
+        words = "none, auditor, reader, contributor, maintainer or owner"
         raise Invalid(reason=f"{word[:40]!r} is no role", fix=f"Use {words}") from None
 
 

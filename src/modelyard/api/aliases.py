@@ -53,7 +53,7 @@ async def set_alias(call: Call) -> Any:
 
     def work(tx: Transaction) -> wire.Alias:
         row = version_aliases.set_alias(
-            tx, call.actor, target, _alias(call), seen=call.seen_revision, reason=body.reason
+            tx, call.actor, target, _alias(call), seen=call.seen_state, reason=body.reason
         )
         return shapes.alias(call.model, row)
 

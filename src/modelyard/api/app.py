@@ -39,8 +39,11 @@ from modelyard.api import (
     versions,
 )
 from modelyard.api.edge import Edge, not_found
+from modelyard.api.errors import problem_response
 from modelyard.api.openapi import build_openapi
 from modelyard.api.routing import Dispatch, Endpoint, NativeRoute, RouteTable, first_word
+from modelyard.domain.errors import ModelyardError
+from modelyard.registry.access.usecases import check_sees_metrics
 from modelyard.services import Services
 
 # The hottest first: routes with the same first word are tried in this order.
@@ -90,7 +93,12 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
     async def openapi(_: Request) -> Response:
         return Response(openapi_document(services.release), media_type="application/json")
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        if not services.settings.metrics_public:
+            try:
+                check_sees_metrics(await auth.authenticate(request, services))
+            except ModelyardError as error:
+                return problem_response(error, request.scope["modelyard.request_id"])
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     endpoints = native_endpoints(services)

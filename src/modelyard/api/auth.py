@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from modelyard.browser import SESSION_COOKIE, refuse_foreign_origin
 from modelyard.domain.actor import ANONYMOUS, Actor
-from modelyard.domain.errors import Denied, Unauthenticated
+from modelyard.domain.errors import TokenInvalid, Unauthenticated
+from modelyard.guarding import hold_back
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.access.secrets import hash_secret
 from modelyard.services import Services
 
-SESSION_COOKIE = "modelyard_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROVEN = "modelyard.proven"
 """In the scope of a request: whether the token that it presents was found true."""
@@ -46,8 +46,10 @@ async def authenticate(request: Request, services: Services) -> Actor:
     if proof is not None:
         try:
             actor = await token_actor(services, bearer_token(proof.decode("latin-1")))
-        except Unauthenticated:
+        except Unauthenticated as error:
             request.scope[PROVEN] = False
+            if isinstance(error, TokenInvalid):
+                await hold_back(request, services, "token")
             raise
         request.scope[PROVEN] = True
         return actor
@@ -81,28 +83,3 @@ def note_use(services: Services, found: Credential) -> None:
         token_id = found.actor.token_id
         if token_id is not None:
             services.used_tokens.add(token_id)
-
-
-def refuse_foreign_origin(request: Request) -> None:
-    """A cookie alone proves nothing: the browser must say that our own page sent the request."""
-    site = request.headers.get("sec-fetch-site")
-    if site in ("same-origin", "none"):
-        return
-    origin = request.headers.get("origin")
-    if site is None and origin is not None and _netloc(origin) == request.headers.get("host"):
-        return
-    raise Denied(
-        actor="a page of another site",
-        permission="act for the signed-in user",
-        where="this server",
-        who="nobody",
-        role="",
-        fix="Use a token for programs, and the registry's own pages for people",
-    )
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
-        return None

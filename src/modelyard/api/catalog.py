@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from modelyard.api import shapes
@@ -14,6 +15,7 @@ from modelyard.domain.actor import Visibility
 from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Alias, ModelName
 from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.rules import exposure_warning
 from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_metric, parse_tag, parse_words
@@ -91,9 +93,11 @@ async def edit_namespace(call: Call) -> Any:
 
     def work(tx: Transaction) -> wire.Namespace:
         name = call.path["namespace"]
-        return shapes.namespace(
+        was = catalog.find_namespace(tx, call.actor, name).visibility
+        edited = shapes.namespace(
             catalog.edit_namespace(tx, call.actor, name, edit, call.seen_revision), call.actor
         )
+        return msgspec.structs.replace(edited, warning=exposure_warning(edited.visibility, was.value))
 
     return await call.commit(work, etag=revision_tag)
 
@@ -177,8 +181,10 @@ async def edit_model(call: Call) -> Any:
     )
 
     def work(tx: Transaction) -> wire.Model:
+        was = catalog.find_model(tx, call.actor, call.model).visibility
         edited = catalog.edit_model(tx, call.actor, call.model, edit, call.seen_revision)
-        return shapes.model(search.show_model(tx, call.actor, edited.name), call.actor)
+        found = shapes.model(search.show_model(tx, call.actor, edited.name), call.actor)
+        return msgspec.structs.replace(found, warning=exposure_warning(found.visibility, was.value))
 
     return await call.commit(work, etag=revision_tag)
 

@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -24,11 +24,13 @@ from modelyard.api.errors import problem_response
 from modelyard.api.limits import Limits
 from modelyard.domain.errors import (
     Internal,
+    InvalidRequest,
     Misdirected,
     ModelyardError,
     RateLimited,
     RouteNotFound,
     SlowBody,
+    UnsupportedEncoding,
 )
 from modelyard.services import Services
 
@@ -44,6 +46,33 @@ BODY_HAS_COME = "modelyard.body_has_come"
 """A web server's extension of the scope: asked, it says whether `receive` would return at once."""
 
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+_GIVEN_ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"if-match",
+        b"if-none-match",
+        b"last-event-id",
+        b"origin",
+        b"range",
+    }
+)
+"""Headers of which two would leave open which one counts."""
+
+
+def _given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    seen: set[bytes] = set()
+    for name, _ in headers:
+        if name in _GIVEN_ONCE and name in seen:
+            return name.decode()
+        seen.add(name)
+    return None
 
 
 def _never() -> bool:
@@ -158,6 +187,15 @@ class Edge:
         raise error
 
     def _refusal(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> ModelyardError | None:
+        if len(headers) != len(scope["headers"]):
+            twice = _given_twice(scope["headers"])
+            if twice is not None:
+                return InvalidRequest(reason=f"the header {twice} is given twice", fix="Send it once")
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return InvalidRequest(reason="the request is not of HTTP/1.0 or 1.1", fix="Speak HTTP/1.1")
+        encoding = headers.get(b"content-encoding", b"identity")
+        if encoding.lower() != b"identity":
+            return UnsupportedEncoding(encoding=encoding.decode("latin-1")[:60])
         if self._hosts is not None:
             host = headers.get(b"host", b"").decode("latin-1").lower()
             if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:

@@ -14,8 +14,11 @@ from modelyard.domain.errors import (
     MethodNotAllowed,
     ModelyardError,
     OffsetMismatch,
+    PreconditionFailed,
     RangeNotSatisfiable,
     RateLimited,
+    TooManyAttempts,
+    UnsupportedEncoding,
 )
 from modelyard.wire.base import Problem, encode
 
@@ -38,8 +41,11 @@ STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     EditConflict: 412,
     MethodNotAllowed: 405,
     OffsetMismatch: 409,
+    PreconditionFailed: 412,
     RangeNotSatisfiable: 416,
+    UnsupportedEncoding: 415,
     RateLimited: 429,
+    TooManyAttempts: 429,
 }
 
 PROBLEM_TYPE = "application/problem+json"
@@ -73,9 +79,9 @@ def _plain(value: Any) -> Any:
 
 def problem_response(error: ModelyardError, request_id: str) -> Response:
     body = problem(error, request_id)
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {"cache-control": "no-store"}
     if error.kind in (Kind.BUSY, Kind.UNAVAILABLE):
-        headers["retry-after"] = "1"
+        headers["retry-after"] = str(error.fields.get("seconds", 1))
     if error.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="modelyard"'
     if isinstance(error, MethodNotAllowed):

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
+from modelyard.api.auth import authenticate
 from modelyard.api.routing import Call, RouteTable
-from modelyard.domain.errors import InvalidRequest
+from modelyard.domain.errors import InvalidRequest, Unauthenticated
 from modelyard.domain.names import ModelName
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.queries import body_of
@@ -21,6 +22,8 @@ POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
 """Then the stream ends, and the client comes back with its proof of who it is and the last event's number."""
+RECHECK_SECONDS = 2.0
+"""So often is asked again who follows: a revoked token or a disabled account ends the stream."""
 _PAGE = 200
 
 
@@ -44,12 +47,22 @@ async def follow_events(call: Call) -> Response:
     async def stream() -> AsyncIterator[bytes]:
         place = start
         ends_at = time.monotonic() + LONGEST_SECONDS
-        silent_since = time.monotonic()
+        silent_since = checked_at = time.monotonic()
+        actor = call.actor
         # Tells the client how soon to come back, and proxies that the answer has begun.
         yield b"retry: 1000\n\n"
         while True:
+            if time.monotonic() - checked_at > RECHECK_SECONDS:
+                checked_at = time.monotonic()
+                try:
+                    again = await authenticate(call.request, call.services)
+                except Unauthenticated:
+                    return
+                if again.id != actor.id:
+                    return
+                actor = again
             found, place = await call.read(
-                lambda tx, place=place: outbox.follow(tx, call.actor, chosen, place, _PAGE)  # type: ignore[misc]
+                lambda tx, place=place, actor=actor: outbox.follow(tx, actor, chosen, place, _PAGE)  # type: ignore[misc]
             )
             if found:
                 silent_since = time.monotonic()

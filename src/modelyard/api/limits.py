@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address
 
 from starlette.types import Scope
 
 from modelyard.api.auth import PROVEN, bearer_token
 from modelyard.domain.errors import Unauthenticated
+from modelyard.guarding import client_network
 from modelyard.registry.access.secrets import hash_secret
 
 _PRESENTED = "modelyard.limited_token"
@@ -78,7 +77,7 @@ class Limits:
                 bucket = self._tokens.find(token)
                 if bucket is not None:
                     return bucket.take(self.rate, now)
-        address = _network((scope.get("client") or ("?",))[0])
+        address = client_network(scope)
         bucket = self._addresses.find(address) or self._addresses.add(address, now)
         return bucket.take(self.rate, now)
 
@@ -98,15 +97,3 @@ class Limits:
     def clients(self) -> list[str]:
         """Who is remembered: hashes of tokens, then addresses."""
         return [*self._tokens.by_client, *self._addresses.by_client]
-
-
-@lru_cache(4096)
-def _network(address: str) -> str:
-    """The address; of IPv6 the network of 64 bits, all of which one client commonly has."""
-    if ":" not in address:
-        return address
-    try:
-        found = IPv6Address(address)
-    except AddressValueError:
-        return address
-    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))

@@ -72,7 +72,7 @@ async def _set(call: Call) -> Any:
                 model,
                 body.text,
                 reason=body.reason,
-                seen=call.seen_revision,
+                seen=call.seen_state,
                 evaluator=evaluator,
             )
         ),

@@ -85,7 +85,14 @@ async def show_audience(call: Call) -> wire.Audience:
     return wire.Audience(audience=call.services.public_url)
 
 
-@table.route("POST", "/api/v1/oidc/exchange", body=wire.ExchangeToken, returns=wire.ExchangedToken, public=True)
+@table.route(
+    "POST",
+    "/api/v1/oidc/exchange",
+    body=wire.ExchangeToken,
+    returns=wire.ExchangedToken,
+    public=True,
+    tells_secret=True,
+)
 async def exchange_token(call: Call) -> wire.ExchangedToken:
     """A CI job's ID token for a token of fifteen minutes."""
     services = call.services

@@ -7,6 +7,8 @@ A handler gets a `Call` with its parameters already parsed into wire types and r
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,10 +33,12 @@ from modelyard.domain.errors import (
     InvalidRequest,
     MethodNotAllowed,
     ModelyardError,
+    PreconditionFailed,
     TooLarge,
 )
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry import idempotency
+from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.idempotency import Answer
 from modelyard.services import Services
 from modelyard.wire.base import encode
@@ -57,6 +61,8 @@ class RouteSpec:
     status: int = 200
     public: bool = False
     """Answers without a token."""
+    tells_secret: bool = False
+    """The answer holds a secret that is shown this once, so no cache keeps it."""
     has_etag: bool = False
     """Answers with an ETag, and with 304 to an If-None-Match that names it."""
 
@@ -130,10 +136,18 @@ class Call:
         match = headers.get("if-match")
         if match is None or match == "*":
             return None
+        if match.startswith("W/"):
+            # Source: RFC 9110, section 13.1.1: the comparison is strong, so a weak tag never matches.
+            raise PreconditionFailed(reason="a weak ETag in If-Match never matches")
         found = _REVISION_TAG.fullmatch(match)
         if found is None:
             raise InvalidRequest(reason=f"If-Match is {match[:60]!r}", fix='Send the ETag as it came, like "3"')
         return int(found[1])
+
+    @property
+    def seen_state(self) -> int | None:
+        """As `seen_revision`, for a PUT that may also create: If-Match: * says that something is there."""
+        return ANY_REVISION if self.request.headers.get("if-match") == "*" else self.seen_revision
 
     # --- the database --------------------------------------------------------------------------
 
@@ -183,11 +197,13 @@ class Call:
     def _request_hash(self) -> str:
         scope = self.request.scope
         start = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n"
-        return hashlib.sha256(start + self.raw_body).hexdigest()
+        # Keyed: a body may hold a password, which a hash that anybody can compute would give away to guessing.
+        key = self.services.keyring.idempotency_key
+        return hmac.new(key, start + self.raw_body, "sha256").hexdigest()
 
 
 # What a write answers with, or what a read does: the revision and a hash of all that was shown with it.
-_REVISION_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
+_REVISION_TAG = re.compile(r'"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
 
 
 def revision_tag(value: Any) -> str:
@@ -207,7 +223,8 @@ def is_seen(request: Request, etag: str) -> bool:
     return given.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
 
 
-_JSON_HEADERS = {"content-type": "application/json"}
+_JSON_HEADERS = {"content-type": "application/json", "cache-control": "private, no-cache"}
+"""What one account may see is for no shared cache, and is asked for again before it is shown."""
 
 
 class JsonBytes(Response):
@@ -220,7 +237,7 @@ class JsonBytes(Response):
         self.status_code = status
         self.body = body
         self.background = None
-        sent = {"content-type": "application/json", **headers} if headers else _JSON_HEADERS
+        sent = {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS
         self.raw_headers = [
             (b"content-length", str(len(body)).encode()),
             *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in sent.items()),
@@ -323,11 +340,25 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
 def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
     """Raises InvalidRequest for what is no JSON, too deep, not of the shape, or has a NUL in a text."""
     found = _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+    _refuse_duplicate_keys(raw)
     if b"\\u0000" in raw:
         # The escape may itself be escaped, so the values are asked; raw NUL bytes are no JSON.
         for text in _texts(msgspec.to_builtins(found)):
             _refuse_nul(text, "a text")
     return found
+
+
+def _refuse_duplicate_keys(raw: bytes) -> None:
+    """Which of two values counts differs from parser to parser, so neither does. Source: RFC 8259, section 4."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidRequest(reason=f"the JSON names {twice[:60]!r} twice in one object")
+
+    if raw:
+        _decoded(lambda: json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -430,6 +461,8 @@ class Endpoint:
                 call.raw_body = await read_body(request, services.settings.max_request_bytes)
                 call.body = parse_body(call.raw_body, spec.body)
             response = to_response(await spec.handler(call), spec.status)
+            if spec.tells_secret:
+                response.headers["cache-control"] = "no-store"
             return _unless_seen(request, response) if spec.has_etag else response
         except ModelyardError as error:
             return problem_response(error, request.scope["modelyard.request_id"])

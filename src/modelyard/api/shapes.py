@@ -38,6 +38,8 @@ def account(row: ActorRow) -> access_wire.Account:
         default_namespace=row.default_namespace,
         created_at=time_text(row.created_at),
         disabled=row.disabled_at is not None,
+        is_auditor=row.is_auditor,
+        made_by=row.made_by,
     )
 
 

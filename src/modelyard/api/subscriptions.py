@@ -74,7 +74,12 @@ async def list_subscriptions(call: Call) -> wire.SubscriptionList:
 
 
 @table.route(
-    "POST", "/api/v1/subscriptions", body=wire.CreateSubscription, returns=wire.Subscription, status=201
+    "POST",
+    "/api/v1/subscriptions",
+    body=wire.CreateSubscription,
+    returns=wire.Subscription,
+    status=201,
+    tells_secret=True,
 )
 async def create_subscription(call: Call) -> wire.Subscription:
     """Tell an address of events; a webhook's secret is shown this once."""
@@ -139,7 +144,9 @@ async def delete_subscription(call: Call) -> Any:
     return await call.commit(lambda tx: outbox.unsubscribe(tx, call.actor, _id(call)))
 
 
-@table.route("POST", "/api/v1/subscriptions/{subscription:number}/rotate", returns=wire.Subscription)
+@table.route(
+    "POST", "/api/v1/subscriptions/{subscription:number}/rotate", returns=wire.Subscription, tells_secret=True
+)
 async def rotate_secret(call: Call) -> wire.Subscription:
     """Make a new webhook secret; for a day messages are signed with both."""
 

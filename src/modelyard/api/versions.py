@@ -31,7 +31,6 @@ from modelyard.registry.versions.registering import NotInspected, Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
-from modelyard.wire.base import Reason
 
 table = RouteTable("versions")
 
@@ -172,10 +171,17 @@ async def edit_version(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", query=Reason, status=204)
+@table.route(
+    "DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", query=wire.DeleteVersion, status=204
+)
 async def delete_version(call: Call) -> Any:
     """Delete a version; its number and digest stay, its bytes go at the next collection."""
-    return await call.commit(lambda tx: versions.delete_version(tx, call.actor, call.ref, call.query.reason))
+    query: wire.DeleteVersion = call.query
+    return await call.commit(
+        lambda tx: versions.delete_version(
+            tx, call.actor, call.ref, query.reason, orphan_children=query.orphan_children
+        )
+    )
 
 
 # --- what a version holds --------------------------------------------------------------------------
@@ -225,8 +231,8 @@ async def show_manifest(call: Call) -> Response:
 )
 async def show_record(call: Call) -> Response:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
-    view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
-    return _frozen(view.version.record.encode(), view.version.record_digest, "application/json")
+    version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
+    return _frozen(version.record.encode(), version.record_digest, "application/json")
 
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify", returns=wire.Verification)

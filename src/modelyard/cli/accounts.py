@@ -33,6 +33,7 @@ def user() -> None:
 @click.option("--display-name", default="", help="Free-text name.")
 @click.option("--email", help="Mail address.")
 @click.option("--admin", is_flag=True, help="May do everything.")
+@click.option("--auditor", is_flag=True, help="Sees everything and the whole log, and changes nothing.")
 @click.option("--namespace", "default_namespace", help="Where names without a namespace live.")
 @click.option("--password", "with_password", is_flag=True, help="Ask for a password, or read it from a pipe.")
 def create_user(
@@ -42,6 +43,7 @@ def create_user(
     display_name: str,
     email: str | None,
     admin: bool,
+    auditor: bool,
     default_namespace: str | None,
     with_password: bool,
 ) -> None:
@@ -53,6 +55,7 @@ def create_user(
         email=email,
         password=_ask_password(name) if with_password else None,
         is_admin=admin,
+        is_auditor=auditor,
         default_namespace=default_namespace,
     )
     if session.as_json:
@@ -69,11 +72,11 @@ def list_users(session: Session, kind: str | None) -> None:
     """List users, service accounts and groups."""
     session.out.page(
         session.client.accounts.list(kind),
-        ("name", "kind", "admin", "state", "e-mail", "display name"),
+        ("name", "kind", "on the server", "state", "e-mail", "display name"),
         lambda a: (
             a.name,
             a.kind,
-            "admin" if a.is_admin else "",
+            "admin" if a.is_admin else "auditor" if a.is_auditor else "",
             "disabled" if a.disabled else "",
             a.email or "",
             a.display_name,
@@ -87,6 +90,12 @@ def list_users(session: Session, kind: str | None) -> None:
 @click.option("--display-name", help="Free-text name.")
 @click.option("--email", help="Mail address.")
 @click.option("--admin/--no-admin", "is_admin", default=None, help="Give or take the right to do everything.")
+@click.option(
+    "--auditor/--no-auditor",
+    "is_auditor",
+    default=None,
+    help="Give or take the sight of everything and of the log.",
+)
 @click.option("--disable/--enable", "disabled", default=None, help="Shut the account out, or let it in again.")
 @click.option("--namespace", "default_namespace", help="Where names without a namespace live.")
 @click.option(
@@ -98,12 +107,13 @@ def edit_user(
     display_name: str | None,
     email: str | None,
     is_admin: bool | None,
+    is_auditor: bool | None,
     disabled: bool | None,
     default_namespace: str | None,
     with_password: bool,
 ) -> None:
     """Change an account: one's own, or any by an admin."""
-    given = (display_name, email, is_admin, disabled, default_namespace)
+    given = (display_name, email, is_admin, is_auditor, disabled, default_namespace)
     if not with_password and all(value is None for value in given):
         raise click.UsageError("Say what to change, for example --email ADDRESS.")
     found = session.client.accounts.edit(
@@ -112,6 +122,7 @@ def edit_user(
         email=email,
         password=_ask_password(name) if with_password else None,
         is_admin=is_admin,
+        is_auditor=is_auditor,
         default_namespace=default_namespace,
         disabled=disabled,
     )

@@ -180,7 +180,12 @@ def edit(
         tags=new_tags,
         revision=seen,
     )
-    session.out.json(model) if session.as_json else session.out.text(f"Changed {model.name}")
+    if session.as_json:
+        session.out.json(model)
+        return
+    session.out.text(f"Changed {model.name}")
+    if model.warning:
+        session.out.note(model.warning)
 
 
 @command("rename", example="modelyard rename fraud/scorer fraud/card-scorer")

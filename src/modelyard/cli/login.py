@@ -10,37 +10,55 @@ from modelyard.cli.base import Session, command
 from modelyard.domain.errors import NotSignedIn
 
 
-@command("login", example="modelyard login https://registry.example.org\nmodelyard login URL < token.txt")
+@command(
+    "login",
+    example="modelyard login https://registry.example.org\n"
+    "modelyard login https://registry.example.org --user ann\nmodelyard login URL < token.txt",
+)
 @click.argument("url", required=False)
+@click.option("--user", help="Sign in with the password of this account, and store a token of its own.")
 @click.option("--no-default", is_flag=True, help="Keep the present default server.")
 @click.option("--insecure", is_flag=True, help="Allow http:// to another machine; others may read the token.")
-def login(session: Session, url: str | None, no_default: bool, insecure: bool) -> None:
+def login(session: Session, url: str | None, user: str | None, no_default: bool, insecure: bool) -> None:
     """Store a token for a server.
 
-    The token is asked for on a terminal, else read from standard input or MODELYARD_TOKEN; it is no
-    option, because other users of this machine can see those.
+    A token, or a sign-in link, is asked for on a terminal, else read from standard input or MODELYARD_TOKEN; it
+    is no option, because other users of this machine can see those. A link, or a password with --user, makes a
+    token that stands for a full sign-in: it lasts 90 days and may also manage the account itself.
     """
     import os
 
     from modelyard.sdk import credentials
     from modelyard.sdk.http import refuse_clear_text
     from modelyard.sdk.shortcuts import login as sign_in
+    from modelyard.sdk.signing_in import make_own_token, split_link
+    from modelyard.wire.access import SignIn
 
     address = credentials.choose(url or session.server, None)[0]
-    if not (insecure or credentials.is_insecure(address)):
-        # Before it is asked for.
+    insecure = insecure or credentials.is_insecure(address)
+    if not insecure:
+        # Before anything is asked for.
         refuse_clear_text(address)
-    token = os.environ.get("MODELYARD_TOKEN", "")
-    if not token:
-        if sys.stdin.isatty():
-            token = click.prompt(f"Token for {address}", hide_input=True, err=True)
-        else:
-            token = sys.stdin.readline()
+    if user is not None:
+        proof = SignIn(name=user, password=_ask(f"Password of {user} at {address}"))
+        token = make_own_token(address, proof, insecure=insecure)
+    else:
+        token = os.environ.get("MODELYARD_TOKEN", "") or _ask(f"Token or sign-in link for {address}")
+        if (link := split_link(token)) is not None:
+            address = link[0]
+            token = make_own_token(address, SignIn(link=link[1]), insecure=insecure)
     who = sign_in(address, token.strip(), make_default=not no_default, insecure=insecure)
     if session.as_json:
         session.out.json({"url": address, "account": who.name})
     else:
         session.out.text(f"Signed in at {address} as {who.name}")
+
+
+def _ask(words: str) -> str:
+    if sys.stdin.isatty():
+        asked: str = click.prompt(words, hide_input=True, err=True)
+        return asked
+    return sys.stdin.readline().rstrip("\n")
 
 
 @command("logout", example="modelyard logout https://registry.example.org")
@@ -58,11 +76,10 @@ def logout(session: Session, url: str | None, revoke: bool) -> None:
     revoked = False
     if revoke:
         with Client(address, entry.token) as client:
-            hint = entry.token[-4:]
-            for held in client.tokens.list():
-                if held.hint.endswith(hint):
-                    client.tokens.revoke(held.id)
-                    revoked = True
+            token_id = client.whoami().token_id
+            if token_id is not None:
+                client.tokens.revoke(token_id)
+                revoked = True
     credentials.forget(address)
     if session.as_json:
         session.out.json({"url": address, "revoked": revoked})
@@ -80,7 +97,7 @@ def whoami(session: Session) -> None:
     scope = "/".join(part for part in (who.token_namespace, who.token_model) if part)
     rows = [
         ("account", who.name),
-        ("kind", who.kind + (", admin" if who.is_admin else "")),
+        ("kind", who.kind + (", admin" if who.is_admin else ", auditor" if who.is_auditor else "")),
         ("server", session.client.url),
         ("release", who.server),
         ("namespace", who.default_namespace or ""),
@@ -90,5 +107,6 @@ def whoami(session: Session) -> None:
             "token may",
             "all that the account may" if who.token_permissions is None else ", ".join(who.token_permissions),
         ),
+        ("full sign-in", "yes" if who.is_full_sign_in else "no: it manages no account, link or token"),
     ]
     session.out.pairs([(name, value) for name, value in rows if value])

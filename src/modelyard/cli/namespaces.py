@@ -7,7 +7,7 @@ import click
 from modelyard.cli.base import LazyGroup, Session, command
 
 _HERE = "modelyard.cli.namespaces"
-_ROLES = ["reader", "contributor", "maintainer", "owner"]
+_ROLES = ["auditor", "reader", "contributor", "maintainer", "owner"]
 _VISIBILITIES = ["private", "signed-in", "public"]
 
 
@@ -126,7 +126,12 @@ def edit_namespace(
         reserved_names=reserved or None,
         revision=seen,
     )
-    session.out.json(found) if session.as_json else session.out.text(f"Changed {found.name}")
+    if session.as_json:
+        session.out.json(found)
+        return
+    session.out.text(f"Changed {found.name}")
+    if found.warning:
+        session.out.note(found.warning)
 
 
 @command("delete", example="modelyard namespace delete typo")

@@ -82,8 +82,11 @@ def archive(session: Session, ref: str, undo: bool, reason: str | None) -> None:
 @command("delete", example="modelyard delete fraud/scorer:3 --reason 'contains personal data' --yes")
 @click.argument("ref")
 @click.option("--reason", help="Why; kept in the history.")
+@click.option(
+    "--orphan-children", is_flag=True, help="Delete a version although others came from it; needs a reason."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(session: Session, ref: str, reason: str | None, yes: bool) -> None:
+def delete(session: Session, ref: str, reason: str | None, orphan_children: bool, yes: bool) -> None:
     """Delete a model or a version. Number and digest stay, bytes go at the next collection.
 
     Refused, naming them, while aliases or other versions need it.
@@ -92,7 +95,7 @@ def delete(session: Session, ref: str, reason: str | None, yes: bool) -> None:
     if is_version(session, ref):
         target = client.resolve(ref).reference
         confirm(session, f"Delete version {target}?", yes)
-        client.versions.delete(target, reason)
+        client.versions.delete(target, reason, orphan_children=orphan_children)
     else:
         target = client.models.get(ref).name
         confirm(session, f"Delete model {target} with all its versions?", yes)

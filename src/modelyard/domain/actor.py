@@ -18,6 +18,7 @@ class Role(enum.IntEnum):
     """In order: each role may do what the ones before it may."""
 
     NONE = 0
+    AUDITOR = 5
     READER = 10
     CONTRIBUTOR = 20
     MAINTAINER = 30
@@ -78,12 +79,15 @@ class Permission(enum.StrEnum):
     NAMESPACE_CREATE = "namespace.create"
     ACTORS_MANAGE = "actors.manage"
     SERVER_OPERATE = "server.operate"
+    LOG_READ = "log.read"
+    ACCOUNT_MANAGE = "account.manage"
 
 
 NEEDED_ROLE: dict[Permission, Role] = {
-    Permission.MODEL_READ: Role.READER,
+    Permission.MODEL_READ: Role.AUDITOR,
     Permission.MODEL_PULL: Role.READER,
-    Permission.NAMESPACE_READ: Role.READER,
+    Permission.NAMESPACE_READ: Role.AUDITOR,
+    Permission.LOG_READ: Role.AUDITOR,
     Permission.MODEL_CREATE: Role.CONTRIBUTOR,
     Permission.MODEL_EDIT: Role.CONTRIBUTOR,
     Permission.VERSION_REGISTER: Role.CONTRIBUTOR,
@@ -122,9 +126,14 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.NAMESPACE_CREATE: Role.ADMIN,
     Permission.ACTORS_MANAGE: Role.ADMIN,
     Permission.SERVER_OPERATE: Role.ADMIN,
+    Permission.ACCOUNT_MANAGE: Role.NONE,
 }
 """The least role that holds each permission. NAMESPACE_CREATE may be opened to all by a setting; PROMOTION_VOTE
 is also held by the members of the approver groups that a policy names, wherever they have no role."""
+
+IDENTITY_PERMISSIONS = frozenset({Permission.ACCOUNT_MANAGE, Permission.ACTORS_MANAGE})
+"""What proves or changes who somebody is: only a full sign-in reaches it, and no token's scope includes it.
+Decision record: docs/decisions/0019-identity.md."""
 
 READ_PERMISSIONS = frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ})
 """What the visibility 'signed-in' gives to everybody known, and 'public' to everybody."""
@@ -136,6 +145,25 @@ class Visibility(enum.StrEnum):
     PRIVATE = "private"
     SIGNED_IN = "signed-in"
     PUBLIC = "public"
+
+
+class TokenOrigin(enum.StrEnum):
+    """How a token came to be."""
+
+    LOCAL = "local"
+    """Made by who holds the server's data: at the first start, for the local client, by a rescue."""
+    SIGN_IN = "sign-in"
+    """Made by its owner in a full sign-in that no token stood behind: a password, a link, a provider."""
+    TOKEN = "token"  # noqa: S105 - a word, no secret
+    """Made with another token, or for somebody else."""
+    EXCHANGE = "exchange"
+    """Made for a CI job in exchange for its identity token."""
+    UNKNOWN = "unknown"
+    """Made before this was noted."""
+
+
+FULL_ORIGINS = frozenset({TokenOrigin.LOCAL, TokenOrigin.SIGN_IN})
+"""A token of these without a scope stands for its owner's full sign-in."""
 
 
 class ActorKind(enum.StrEnum):
@@ -153,13 +181,30 @@ class Scope:
     model: str | None = None
     """Name of the one model inside `namespace`."""
 
+    @property
+    def is_everything(self) -> bool:
+        return self.permissions is None and self.namespace is None and self.model is None
+
+    @property
+    def key(self) -> str:
+        """The same text for the same scope; '' for everything."""
+        if self.is_everything:
+            return ""
+        held = "*" if self.permissions is None else " ".join(sorted(self.permissions))
+        return f"{self.namespace or '*'}/{self.model or '*'} {held}"
+
     def allows(self, permission: Permission, namespace: str | None, model: str | None) -> bool:
         """namespace None: the verb concerns the whole server."""
         if self.permissions is not None and permission not in self.permissions:
             return False
+        if permission in IDENTITY_PERMISSIONS:
+            return self.is_everything
         if self.namespace is not None and self.namespace != namespace:
             return False
         return self.model is None or self.model == model
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +218,17 @@ class Actor:
     default_namespace: str | None = None
     token_id: int | None = None
     scope: Scope = field(default_factory=Scope)
+    is_auditor: bool = False
+    """Of the whole server."""
+    is_full_sign_in: bool = False
+    """Proven by a browser session, or by a token that stands for a full sign-in."""
+    proof_expires_at: int | None = None
+    """When the token ends that proved it."""
+
+    @property
+    def sees_everything(self) -> bool:
+        """Of what there is on the server, before the token narrows it."""
+        return self.is_admin or self.is_auditor
 
     @property
     def is_anonymous(self) -> bool:

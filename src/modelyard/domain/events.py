@@ -90,6 +90,7 @@ class ActorCreated(Event):
     name: str
     actor_kind: str
     is_admin: bool
+    is_auditor: bool | None = None
 
 
 class ActorEdited(Event):
@@ -108,6 +109,27 @@ class GroupMemberRemoved(Event):
     kind: ClassVar[str] = "group.member_removed"
     group: str
     name: str
+
+
+class SignInLinkMade(Event):
+    """For somebody else than its maker."""
+
+    kind: ClassVar[str] = "sign_in.link_made"
+    name: str
+
+
+class SignInFailed(Event):
+    """So many attempts failed that they are slowed down; told now and then, not for each.
+
+    what: password, link or token. account: the one that was tried, where there is one of that name.
+    """
+
+    kind: ClassVar[str] = "sign_in.failed"
+    may_change_rights: ClassVar[bool] = False
+    what: str
+    address: str
+    attempts: int
+    account: str | None = None
 
 
 class TokenCreated(Event):
@@ -171,10 +193,13 @@ class VersionRestored(Event):
 
 
 class VersionDeleted(Event):
+    """orphans: versions that came from it and stay, as far as who deleted it could see them."""
+
     kind: ClassVar[str] = "version.deleted"
     digest: str
     record_digest: str
     reason: str | None = None
+    orphans: list[str] | None = None
 
 
 class AliasMoved(Event):

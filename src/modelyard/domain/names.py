@@ -34,6 +34,10 @@ RESERVED_NAMESPACES = frozenset(
         "health",
     ]
 )
+RESERVED_ACCOUNTS = frozenset(
+    ["anonymous", "everybody", "modelyard", "nobody", "public", "server", "signed-in", "system"]
+)
+"""Names that the server itself uses for no account or for many."""
 STANDARD_STAGES = ("development", "staging", "production")
 """The stages of a model for which no policy says others, in order."""
 NEWEST_WORDS = frozenset({"main", "latest", "head"})
@@ -48,6 +52,11 @@ _LOOKS_LIKE_COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
 VersionNumber = NewType("VersionNumber", int)
 
 
+def fold(value: str) -> str:
+    """Lower case, for a look-up. Only ASCII is folded: the Kelvin sign is not a k."""
+    return value.lower() if value.isascii() else value
+
+
 def _slug(value: str) -> str:
     """The nearest lawful name, or 'model' when nothing of the value is left."""
     plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode().lower()
@@ -59,7 +68,7 @@ def _slug(value: str) -> str:
 
 def _parse_name(value: str, what: str) -> str:
     """A lawful lower-case part of a name. Look-ups fold case, so upper case is not an error."""
-    folded = value.lower()
+    folded = fold(value)
     reason = None
     if not folded:
         reason = "it is empty"
@@ -76,14 +85,18 @@ def _parse_name(value: str, what: str) -> str:
 
 def parse_namespace(value: str) -> str:
     """Raises InvalidName, also for reserved words."""
-    if value.startswith("_") or value.lower() in RESERVED_NAMESPACES:
+    if value.startswith("_") or fold(value) in RESERVED_NAMESPACES:
         proposal = f"{_slug(value)}-team"
         raise InvalidName(value=value[:200], what="namespace", reason="it is reserved", proposal=proposal)
     return _parse_name(value, "namespace")
 
 
 def parse_actor_name(value: str) -> str:
-    """Users, service accounts and groups follow the pattern of all names."""
+    """Users, service accounts and groups follow the pattern of all names. Raises InvalidName."""
+    if fold(value) in RESERVED_ACCOUNTS:
+        raise InvalidName(
+            value=value[:200], what="account name", reason="it is reserved", proposal=f"{_slug(value)}-account"
+        )
     return _parse_name(value, "account name")
 
 
@@ -128,7 +141,7 @@ class Alias(str):
     @classmethod
     def parse(cls, value: str) -> Alias:
         """Raises InvalidAlias."""
-        folded = value.lower()
+        folded = fold(value)
         reason = None
         if not _ALIAS.match(folded):
             reason = "it needs 1 to 64 of a-z, 0-9, '_' and '-', and must not begin with '-'"
@@ -204,7 +217,7 @@ def _parse_at(whole: str, selector: str) -> Alias | Digest | None:
             raise InvalidReference(
                 value=whole[:300], reason="after '@sha256:' come 64 lowercase hex digits"
             ) from None
-    if selector.lower() in NEWEST_WORDS:
+    if fold(selector) in NEWEST_WORDS:
         return None
     return Alias.parse(selector)
 
@@ -213,7 +226,7 @@ def _parse_number(whole: str, model: str, number: str) -> int | None:
     digits = number.removeprefix("v")
     if len(digits) < 17 and digits.isascii() and digits.isdigit() and 0 < int(digits) <= MAX_VERSION_NUMBER:
         return int(digits)
-    if number.lower() in NEWEST_WORDS:
+    if fold(number) in NEWEST_WORDS:
         return None
     raise InvalidReference(
         value=whole[:300],

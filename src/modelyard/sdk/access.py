@@ -42,6 +42,7 @@ class Accounts:
         password: str | None = None,
         is_admin: bool = False,
         default_namespace: str | None = None,
+        is_auditor: bool = False,
     ) -> wire.Account:
         body = wire.CreateAccount(
             name=name,
@@ -51,6 +52,7 @@ class Accounts:
             password=password,
             is_admin=is_admin,
             default_namespace=default_namespace,
+            is_auditor=is_auditor,
         )
         # The request is remembered by its hash only, so the password stays here.
         found: wire.Account = self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
@@ -66,6 +68,7 @@ class Accounts:
         is_admin: bool | None = None,
         default_namespace: str | None = None,
         disabled: bool | None = None,
+        is_auditor: bool | None = None,
     ) -> wire.Account:
         """What is None stays."""
         body = wire.EditAccount(
@@ -75,6 +78,7 @@ class Accounts:
             is_admin=is_admin,
             default_namespace=default_namespace,
             disabled=disabled,
+            is_auditor=is_auditor,
         )
         found: wire.Account = self._transport.call(
             "PATCH", at("accounts", name), body=body, returns=wire.Account
@@ -132,7 +136,9 @@ class Tokens:
         expires_in_days: float | None = 90,
         form: str = "modelyard",
     ) -> wire.CreatedToken:
-        """permissions None: all that the owner may. The secret is in the answer, this once."""
+        """permissions None: all that the owner may. The secret is in the answer, this once.
+
+        Takes a full sign-in, and the new token ends no later than the one that this client uses."""
         body = wire.CreateToken(
             name=name,
             owner=owner,
@@ -148,4 +154,5 @@ class Tokens:
         return found
 
     def revoke(self, token_id: int) -> None:
+        """At once, with all that was made with it."""
         self._transport.call("DELETE", at("tokens", token_id))

@@ -13,7 +13,6 @@ from modelyard.sdk.paging import items
 from modelyard.sdk.views import Version, VersionPage
 from modelyard.wire import facts as facts_wire
 from modelyard.wire import versions as wire
-from modelyard.wire.base import Reason
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
@@ -84,9 +83,13 @@ class Versions:
         found: Version = self._transport.call("PATCH", self._at(ref), body=body, returns=Version)
         return found
 
-    def delete(self, ref: str, reason: str | None = None) -> None:
-        """Number and digest stay; HasDependents while something needs the version."""
-        self._transport.call("DELETE", self._at(ref), query=Reason(reason=reason))
+    def delete(self, ref: str, reason: str | None = None, *, orphan_children: bool = False) -> None:
+        """Number and digest stay; HasDependents while something needs the version.
+
+        orphan_children: also when versions came from it; needs a reason, which the log keeps with their names.
+        """
+        query = wire.DeleteVersion(reason=reason, orphan_children=orphan_children)
+        self._transport.call("DELETE", self._at(ref), query=query)
 
     def files(self, ref: str) -> Sequence[wire.FileEntry]:
         found: wire.FileList = self._transport.call("GET", self._at(ref, "files"), returns=wire.FileList)

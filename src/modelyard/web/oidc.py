@@ -22,13 +22,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from modelyard.browser import set_session_cookie
 from modelyard.domain.errors import Conflict, IdTokenRefused, ModelyardError, SignInFailed
-from modelyard.registry.access import usecases as access
 from modelyard.registry.oidc import rules
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.providers import SIGN_IN_ALGORITHMS, Provider
 from modelyard.services import Services
-from modelyard.web.welcome import SESSION_COOKIE, page
+from modelyard.web.welcome import page
 
 logger = logging.getLogger(__name__)
 
@@ -186,14 +186,7 @@ def oidc_routes(services: Services) -> list[Route]:
         except ModelyardError as error:
             return _failed(error)
         response = RedirectResponse(place, 303, _NO_STORE)
-        response.set_cookie(
-            SESSION_COOKIE,
-            session,
-            max_age=access.SESSION_LIFETIME // 1_000_000,
-            httponly=True,
-            samesite="lax",
-            secure=secure,
-        )
+        set_session_cookie(response, session, secure=secure)
         response.delete_cookie(ATTEMPT_COOKIE, path="/login/oidc")
         return response
 

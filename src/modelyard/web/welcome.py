@@ -6,6 +6,8 @@ before people do cannot burn it.
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from html import escape
 from urllib.parse import parse_qs
 
@@ -13,11 +15,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from modelyard.domain.errors import ModelyardError, SignInFailed
+from modelyard.browser import refuse_foreign_origin, set_session_cookie
+from modelyard.domain.errors import Denied, ModelyardError, SignInFailed
+from modelyard.guarding import hold_back
 from modelyard.registry.access import usecases as access
 from modelyard.services import Services
 
-SESSION_COOKIE = "modelyard_session"
+FORM_COOKIE = "modelyard_sign_in_form"
+"""What binds the form to the browser that it was shown in; a page of another site can neither read nor set it."""
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -40,6 +45,8 @@ def page(title: str, error: ModelyardError, status: int) -> Response:
 
 
 def welcome_routes(services: Services) -> list[Route]:
+    secure = services.public_url.startswith("https:")
+
     async def show(request: Request) -> Response:
         link = escape(request.query_params.get("link", ""), quote=True)
         if not link:
@@ -47,27 +54,35 @@ def welcome_routes(services: Services) -> list[Route]:
             return _page(
                 "Sign in", f"{provider}<p>Ask for a link with <code>modelyard user link NAME</code>.</p>"
             )
-        return _page(
+        form = secrets.token_urlsafe(32)
+        response = _page(
             "Sign in",
             f'<form method="post" action="/login"><input type="hidden" name="link" value="{link}">'
+            f'<input type="hidden" name="form" value="{form}">'
             '<button type="submit">Sign in to Modelyard</button></form>',
         )
+        response.set_cookie(
+            FORM_COOKIE, form, max_age=600, path="/login", httponly=True, samesite="strict", secure=secure
+        )
+        return response
 
     async def sign_in(request: Request) -> Response:
-        body = await _small_form(request)
         try:
-            session = await services.db.awrite(lambda tx: access.sign_in_by_link(tx, body))
+            refuse_foreign_origin(request)
+            form = await _small_form(request)
+            shown = request.cookies.get(FORM_COOKIE, "")
+            if not shown or not hmac.compare_digest(shown.encode(), form.get("form", [""])[0].encode()):
+                raise SignInFailed(fix="Open the link again in this browser, and send the form that it shows")
+            link = form.get("link", [""])[0]
+            session = await services.db.awrite(lambda tx: access.sign_in_by_link(tx, link))
+        except Denied as error:
+            return page("Sign-in refused", error, 403)
         except SignInFailed as error:
-            return _page("Sign-in failed", f"<p>{escape(str(error))}</p>", 401)
+            await hold_back(request, services, "link")
+            return page("Sign-in failed", error, 401)
         response = RedirectResponse("/", 303, _HEADERS)
-        response.set_cookie(
-            SESSION_COOKIE,
-            session,
-            max_age=access.SESSION_LIFETIME // 1_000_000,
-            httponly=True,
-            samesite="lax",
-            secure=services.public_url.startswith("https:"),
-        )
+        set_session_cookie(response, session, secure=secure)
+        response.delete_cookie(FORM_COOKIE, path="/login")
         return response
 
     async def home(_: Request) -> Response:
@@ -84,11 +99,11 @@ def welcome_routes(services: Services) -> list[Route]:
     ]
 
 
-async def _small_form(request: Request) -> str:
-    """The field `link` of a form of at most 4 KiB."""
+async def _small_form(request: Request) -> dict[str, list[str]]:
+    """The fields of a form of at most 4 KiB. Raises SignInFailed."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > 4096:
             raise SignInFailed()
-    return parse_qs(body.decode("ascii", "replace")).get("link", [""])[0]
+    return parse_qs(body.decode("ascii", "replace"), max_num_fields=10)

@@ -15,6 +15,11 @@ class WhoAmI(Answer, kw_only=True):
     """None: all that the account may."""
     token_namespace: str | None = None
     token_model: str | None = None
+    token_id: int | None = None
+    """None: a browser session."""
+    is_auditor: bool = False
+    is_full_sign_in: bool = False
+    """Whether it may change what proves the account's identity: password, links, tokens."""
     server: str = ""
     """Release of the server."""
 
@@ -24,10 +29,14 @@ class Account(Answer, kw_only=True):
     kind: str
     display_name: str
     email: str | None
+    """Shown to oneself and to admins."""
     is_admin: bool
     default_namespace: str | None
     created_at: str
     disabled: bool
+    is_auditor: bool = False
+    made_by: str | None = None
+    """The account that made it, and counts as the same person where a second person is asked for."""
 
 
 class AccountPage(Page, kw_only=True):
@@ -44,6 +53,7 @@ class CreateAccount(Request, kw_only=True):
     password: str | None = None
     is_admin: bool = False
     default_namespace: str | None = None
+    is_auditor: bool = False
 
 
 class EditAccount(Request, kw_only=True):
@@ -55,6 +65,7 @@ class EditAccount(Request, kw_only=True):
     is_admin: bool | None = None
     default_namespace: str | None = None
     disabled: bool | None = None
+    is_auditor: bool | None = None
 
 
 class SignInLink(Answer, kw_only=True):
@@ -64,8 +75,11 @@ class SignInLink(Answer, kw_only=True):
 
 
 class SignIn(Request, kw_only=True):
-    name: str
-    password: str
+    """name and password, or the secret of a sign-in link."""
+
+    name: str = ""
+    password: str = ""
+    link: str = ""
 
 
 class CreateToken(Request, kw_only=True):
@@ -116,7 +130,7 @@ class MemberList(Answer, kw_only=True):
 
 
 class GrantRole(Request, kw_only=True):
-    """role: none, reader, contributor, maintainer or owner."""
+    """role: none, auditor, reader, contributor, maintainer or owner."""
 
     role: str
 

@@ -16,6 +16,8 @@ class Namespace(Answer, kw_only=True):
     revision: int
     role: str
     """The caller's own."""
+    warning: str | None = None
+    """What an edit of the visibility shows to whom."""
 
 
 class NamespacePage(Page, kw_only=True):
@@ -64,6 +66,8 @@ class Model(Answer, kw_only=True):
     revision: int
     role: str
     """The caller's own."""
+    warning: str | None = None
+    """What an edit of the visibility shows to whom."""
 
 
 class ModelPage(Page, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Page, PageQuery, Reason, Request
 
 
 class FileEntry(Request, kw_only=True):
@@ -69,6 +69,12 @@ class Version(Answer, kw_only=True):
 
 class VersionPage(Page, kw_only=True):
     items: list[Version]
+
+
+class DeleteVersion(Reason, kw_only=True):
+    """orphan_children: also when versions came from it that the caller may see; needs a reason."""
+
+    orphan_children: bool = False
 
 
 class VersionQuery(PageQuery, kw_only=True):

@@ -19,6 +19,10 @@ actors = sa.Table(
     sa.Column("default_namespace", sa.Text),
     moment("created_at"),
     moment("disabled_at", nullable=True),
+    # Sees everything and the whole log, and changes nothing.
+    sa.Column("is_auditor", sa.Integer, nullable=False, server_default="0"),
+    # The account that made it; NULL: itself, or a sign-in provider. No foreign key: SQLite adds none to a table.
+    sa.Column("made_by", BigId),
 )
 
 group_members = sa.Table(
@@ -57,6 +61,10 @@ tokens = sa.Table(
     moment("expires_at", nullable=True),
     moment("last_used_at", nullable=True),
     moment("revoked_at", nullable=True),
+    # How it came to be: TokenOrigin in domain/actor.py.
+    sa.Column("origin", sa.Text, nullable=False, server_default="unknown"),
+    # The token that it was made with, and with which it ends.
+    sa.Column("made_with", BigId, index=True),
 )
 
 sessions = sa.Table(

@@ -50,7 +50,10 @@ idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
     sa.Column("actor_id", BigId, primary_key=True, autoincrement=False),
+    # 0: a browser session. What one token was answered is not for another one of the same account.
+    sa.Column("token_id", BigId, primary_key=True, autoincrement=False),
     sa.Column("key", sa.Text, primary_key=True),
+    # A keyed hash, so that nobody who reads the table can try out what a body held.
     sa.Column("request_hash", sa.Text, nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("headers", sa.Text, nullable=False),

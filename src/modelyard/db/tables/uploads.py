@@ -36,6 +36,8 @@ blob_senders = sa.Table(
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), primary_key=True),
+    # Of the token that sent them (`Scope.key`); a narrow token relies on what was sent with the same scope only.
+    sa.Column("scope", sa.Text, primary_key=True),
     moment("sent_at"),
 )
 
@@ -48,4 +50,6 @@ uploads = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     moment("created_at"),
     moment("expires_at"),
+    # Of the token that began it.
+    sa.Column("scope", sa.Text, nullable=False, server_default=""),
 )

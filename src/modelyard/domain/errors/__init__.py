@@ -11,11 +11,11 @@ ModelyardError
 │   ├── NoSaver              UntrustedModel  UnlawfulModel  SignatureMismatch  ExtraMissing  UnlawfulFile
 │   │                        SecretFiles (by the client only)
 │   ├── MissingBlobs         a manifest names bytes that are not here
-│   └── ClientGone           Misdirected  MethodNotAllowed  SlowBody: faults of the connection
+│   └── ClientGone           Misdirected  MethodNotAllowed  SlowBody  UnsupportedEncoding: faults of the connection
 ├── Unauthenticated          no proof, or a proof that no longer counts
 │   └── TokenInvalid         TokenExpired  SignInFailed  IdTokenRefused  NotSignedIn
 ├── Denied                   known, but without the right
-│   └── TokenScopeTooNarrow
+│   └── TokenScopeTooNarrow  FullSignInNeeded
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
@@ -29,11 +29,12 @@ ModelyardError
 │   ├── VersionRecalled      said not to be used, by somebody who may
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number
+│   ├── PreconditionFailed   what If-Match asks for is not so
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
 ├── Busy                     try again soon
-│   └── RateLimited          BlobBeingCollected  QueueFull  ScanPending
+│   └── RateLimited          TooManyAttempts  BlobBeingCollected  QueueFull  ScanPending
 ├── Unavailable              something below does not answer
 │   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)

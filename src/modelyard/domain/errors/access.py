@@ -44,6 +44,14 @@ class TokenScopeTooNarrow(Denied):
     advice = "Use a token whose scope includes it: modelyard token create"
 
 
+class FullSignInNeeded(Denied):
+    code = "full_sign_in_needed"
+    text = "{actor} may not {permission} with this token: it takes a full sign-in"
+    advice = (
+        "Sign in with your password (modelyard login URL --user NAME), or give modelyard login a sign-in link"
+    )
+
+
 class IdTokenRefused(Unauthenticated):
     code = "id_token_refused"
     text = "the identity token is refused: {reason}"

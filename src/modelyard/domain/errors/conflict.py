@@ -27,6 +27,12 @@ class EditConflict(Conflict):
     advice = "Read it again and repeat the edit with the new ETag"
 
 
+class PreconditionFailed(Conflict):
+    code = "precondition_failed"
+    text = "the request's condition does not hold: {reason}"
+    advice = "Read the present state and decide again"
+
+
 class HasDependents(Conflict):
     code = "has_dependents"
     text = "{what} is still needed by {dependents}"

@@ -167,3 +167,9 @@ class MethodNotAllowed(Invalid):
 class SlowBody(Invalid):
     code = "slow_body"
     text, advice = "the body arrives too slowly", "Send it again over a faster connection"
+
+
+class UnsupportedEncoding(Invalid):
+    code = "unsupported_encoding"
+    text = "the body is encoded as {encoding!r}, which is not decoded here"
+    advice = "Send the body as it is, without Content-Encoding"

@@ -26,6 +26,12 @@ class RateLimited(Busy):
     text, advice = "more than {limit} requests a second", "Slow down; the setting is {setting}"
 
 
+class TooManyAttempts(Busy):
+    code = "too_many_attempts"
+    text = "too many sign-ins failed from here or for this account; the next try is in {seconds} seconds"
+    advice = "Wait that long, or sign in with a link, which an admin makes with: modelyard user link NAME"
+
+
 class BlobBeingCollected(Busy):
     code = "blob_being_collected"
     text, advice = "the old bytes {digest} are just being removed", "Try again in a second"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,16 @@ from modelyard.db.tables import (
     tokens,
 )
 from modelyard.db.transaction import Transaction, load_json
-from modelyard.domain.actor import Actor, ActorKind, Permission, Role, Scope
+from modelyard.domain.actor import (
+    FULL_ORIGINS,
+    Actor,
+    ActorKind,
+    Permission,
+    Role,
+    Scope,
+    TokenOrigin,
+    Visibility,
+)
 
 _p = sa.bindparam
 
@@ -56,6 +67,116 @@ def model_role(actor_id: Any) -> sa.ColumnElement[int]:
     return sa.func.coalesce(own, namespace_role(actor_id, models.c.namespace_id))
 
 
+# --- what an actor may see -----------------------------------------------------------------------
+#
+# The one place where a role, a visibility and a token's scope become a condition on rows; `rules.may` says the
+# same of one place. Decision record: docs/decisions/0019-identity.md.
+
+_LEAST = {
+    Permission.MODEL_READ: Role.AUDITOR,
+    Permission.MODEL_PULL: Role.READER,
+    Permission.NAMESPACE_READ: Role.AUDITOR,
+}
+
+
+def visible_models(actor: Actor, permission: Permission = Permission.MODEL_READ) -> sa.ColumnElement[bool]:
+    """Which rows of `models` the actor may read, inside the token's scope and permissions."""
+    return visible_models_of(
+        reader_kind(actor, permission), actor.id, actor.scope.namespace, actor.scope.model, permission
+    )
+
+
+class ReaderKind(enum.Enum):
+    """What of an actor decides the text of a condition, apart from its values."""
+
+    NOBODY = enum.auto()
+    """The token's permissions leave it out."""
+    ANONYMOUS = enum.auto()
+    SIGNED_IN = enum.auto()
+    ALL = enum.auto()
+
+
+def reader_kind(actor: Actor, permission: Permission = Permission.MODEL_READ) -> ReaderKind:
+    held = actor.scope.permissions
+    if held is not None and permission not in held:
+        return ReaderKind.NOBODY
+    if actor.is_admin or (actor.is_auditor and _LEAST[permission] <= Role.AUDITOR):
+        return ReaderKind.ALL
+    return ReaderKind.ANONYMOUS if actor.is_anonymous else ReaderKind.SIGNED_IN
+
+
+def visible_models_of(
+    kind: ReaderKind,
+    actor_id: Any,
+    namespace: Any,
+    model: Any,
+    permission: Permission = Permission.MODEL_READ,
+) -> sa.ColumnElement[bool]:
+    """namespace, model: of the token's scope, None for a token without; values or parameters."""
+    conditions: list[sa.ColumnElement[bool]] = [models.c.deleted_at.is_(None)]
+    if kind is ReaderKind.NOBODY:
+        return sa.false()
+    if kind is not ReaderKind.ALL:
+        conditions.append(
+            _open_or_held(kind, models.c.visibility, lambda: model_role(actor_id) >= _LEAST[permission].value)
+        )
+    if namespace is not None:
+        conditions.append(in_namespace(namespace))
+    if model is not None:
+        conditions.append(models.c.name == model)
+    return sa.and_(*conditions)
+
+
+def in_namespace(name: Any) -> sa.ColumnElement[bool]:
+    """Rows of `models` in the namespace of that name."""
+    found = sa.select(namespaces.c.id).where(namespaces.c.name == name).scalar_subquery()
+    return models.c.namespace_id == found
+
+
+def readable_namespaces(
+    actor: Actor, permission: Permission = Permission.NAMESPACE_READ
+) -> sa.ColumnElement[bool]:
+    """Which rows of `namespaces` the actor may read as such: a role on one model of it is no role on it."""
+    kind = reader_kind(actor, permission)
+    if kind is ReaderKind.NOBODY or actor.scope.model is not None:
+        return sa.false()
+    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+    if kind is not ReaderKind.ALL:
+        conditions.append(
+            _open_or_held(
+                kind,
+                namespaces.c.visibility,
+                lambda: namespace_role(actor.id, namespaces.c.id) >= _LEAST[permission].value,
+            )
+        )
+    if actor.scope.namespace is not None:
+        conditions.append(namespaces.c.name == actor.scope.namespace)
+    return sa.and_(*conditions)
+
+
+def known_namespaces(actor: Actor) -> sa.ColumnElement[bool]:
+    """Which rows of `namespaces` the actor may know of: also those where it holds a role on one model only."""
+    kind = reader_kind(actor, Permission.NAMESPACE_READ)
+    if kind is ReaderKind.NOBODY:
+        return sa.false()
+    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+    if kind is not ReaderKind.ALL:
+        held = sa.select(grants.c.namespace_id).where(subject_is(actor.id), grants.c.role >= Role.AUDITOR.value)
+        conditions.append(_open_or_held(kind, namespaces.c.visibility, lambda: namespaces.c.id.in_(held)))
+    if actor.scope.namespace is not None:
+        conditions.append(namespaces.c.name == actor.scope.namespace)
+    return sa.and_(*conditions)
+
+
+def _open_or_held(
+    kind: ReaderKind, visibility: sa.ColumnElement[str], held: Callable[[], sa.ColumnElement[bool]]
+) -> sa.ColumnElement[bool]:
+    if kind is ReaderKind.ANONYMOUS:
+        return visibility.in_([sa.literal(Visibility.PUBLIC.value)])
+    open_to = [sa.literal(word.value) for word in (Visibility.PUBLIC, Visibility.SIGNED_IN)]
+    return sa.or_(visibility.in_(open_to), held())
+
+
 @dataclass(frozen=True, slots=True)
 class ActorRow:
     id: int
@@ -67,11 +188,23 @@ class ActorRow:
     default_namespace: str | None
     created_at: int
     disabled_at: int | None
+    is_auditor: bool = False
+    made_by: str | None = None
 
-    def to_actor(self) -> Actor:
-        return Actor(self.id, self.name, self.kind, self.is_admin, self.default_namespace)
+    def to_actor(self, *, is_full_sign_in: bool = False) -> Actor:
+        """is_full_sign_in: only for callers that hold proof of who it is."""
+        return Actor(
+            self.id,
+            self.name,
+            self.kind,
+            self.is_admin,
+            self.default_namespace,
+            is_auditor=self.is_auditor,
+            is_full_sign_in=is_full_sign_in,
+        )
 
 
+_makers = actors.alias("makers")
 _ACTOR = (
     actors.c.id,
     actors.c.name,
@@ -82,11 +215,25 @@ _ACTOR = (
     actors.c.default_namespace,
     actors.c.created_at,
     actors.c.disabled_at,
+    actors.c.is_auditor,
+    sa.select(_makers.c.name).where(_makers.c.id == actors.c.made_by).scalar_subquery(),
 )
 
 
 def _actor_row(row: tuple[Any, ...]) -> ActorRow:
-    return ActorRow(row[0], row[1], ActorKind(row[2]), row[3], row[4], bool(row[5]), row[6], row[7], row[8])
+    return ActorRow(
+        row[0],
+        row[1],
+        ActorKind(row[2]),
+        row[3],
+        row[4],
+        bool(row[5]),
+        row[6],
+        row[7],
+        row[8],
+        bool(row[9]),
+        row[10],
+    )
 
 
 _FIND_ACTOR = Statement(sa.select(*_ACTOR).where(actors.c.name == _p("name")))
@@ -137,8 +284,10 @@ def insert_actor(
     password_hash: str | None,
     is_admin: bool,
     default_namespace: str | None,
+    made_by: int | None,
+    is_auditor: bool = False,
 ) -> int | None:
-    """The new id; None when the name is taken."""
+    """The new id; None when the name is taken. made_by: the account that made it; None: nobody here did."""
     insert = (
         postgresql.insert(actors)
         .values(
@@ -150,6 +299,8 @@ def insert_actor(
             is_admin=int(is_admin),
             default_namespace=default_namespace,
             created_at=tx.now,
+            made_by=made_by,
+            is_auditor=int(is_auditor),
         )
         .on_conflict_do_nothing(index_elements=["name"])
         .returning(actors.c.id)
@@ -164,6 +315,29 @@ def update_actor(tx: Transaction, actor_id: int, values: dict[str, Any]) -> None
 def count_admins(tx: Transaction) -> int:
     query = sa.select(sa.func.count()).where(actors.c.is_admin == 1, actors.c.disabled_at.is_(None))
     return int(tx.execute(query).scalar_one())
+
+
+def list_makers(tx: Transaction, names: Iterable[str]) -> dict[str, tuple[ActorKind, list[str]]]:
+    """Account → (its kind, who made it, who made them, and so on)."""
+    found: dict[str, tuple[ActorKind, list[str]]] = {}
+    rows: dict[str, tuple[ActorKind, str | None]] = {}
+    waiting = set(names)
+    while waiting:
+        query = (
+            sa.select(actors.c.name, actors.c.kind, _makers.c.name)
+            .select_from(actors.outerjoin(_makers, _makers.c.id == actors.c.made_by))
+            .where(actors.c.name.in_(sorted(waiting)))
+        )
+        rows.update({name: (ActorKind(kind), maker) for name, kind, maker in tx.rows(query)})
+        waiting = {maker for _, maker in rows.values() if maker is not None} - rows.keys()
+    for name in set(names) & rows.keys():
+        makers: list[str] = []
+        maker = rows[name][1]
+        while maker is not None and maker not in makers:
+            makers.append(maker)
+            maker = rows[maker][1]
+        found[name] = (rows[name][0], makers)
+    return found
 
 
 # --- groups --------------------------------------------------------------------------------------
@@ -283,6 +457,8 @@ _FIND_BY_TOKEN = Statement(
         tokens.c.model,
         tokens.c.expires_at,
         tokens.c.last_used_at,
+        tokens.c.origin,
+        actors.c.is_auditor,
     )
     .join(actors, actors.c.id == tokens.c.actor_id)
     .where(tokens.c.hash == _p("hash"), tokens.c.revoked_at.is_(None), actors.c.disabled_at.is_(None))
@@ -302,8 +478,18 @@ def find_by_token(tx: Transaction, token_hash: str) -> Credential | None:
     row = tx.one(_FIND_BY_TOKEN, hash=token_hash)
     if row is None:
         return None
+    scope = _scope(row[6], row[7], row[8])
     actor = Actor(
-        row[0], row[1], ActorKind(row[2]), bool(row[3]), row[4], row[5], _scope(row[6], row[7], row[8])
+        row[0],
+        row[1],
+        ActorKind(row[2]),
+        bool(row[3]),
+        row[4],
+        row[5],
+        scope,
+        is_auditor=bool(row[12]),
+        is_full_sign_in=scope.is_everything and row[11] in FULL_ORIGINS,
+        proof_expires_at=row[9],
     )
     return Credential(actor, row[9], row[10])
 
@@ -319,7 +505,10 @@ def insert_token(
     namespace: str | None,
     model: str | None,
     expires_at: int | None,
+    origin: TokenOrigin,
+    made_with: int | None,
 ) -> int:
+    """made_with: the token that it was made with, and with which it ends."""
     insert = tokens.insert().values(
         hash=token_hash,
         actor_id=actor_id,
@@ -330,6 +519,8 @@ def insert_token(
         model=model,
         created_at=tx.now,
         expires_at=expires_at,
+        origin=origin.value,
+        made_with=made_with,
     )
     return int(tx.execute(insert.returning(tokens.c.id)).scalar_one())
 
@@ -377,6 +568,17 @@ def revoke_token(tx: Transaction, token_id: int) -> None:
     tx.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=tx.now))
 
 
+def list_made_with(tx: Transaction, token_id: int) -> list[tuple[int, str]]:
+    """(token, owner's name) of those that were made with the token and are not revoked."""
+    query = (
+        sa.select(tokens.c.id, actors.c.name)
+        .join(actors, actors.c.id == tokens.c.actor_id)
+        .where(tokens.c.made_with == token_id, tokens.c.revoked_at.is_(None))
+        .order_by(tokens.c.id)
+    )
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
 def touch_tokens(tx: Transaction, token_ids: set[int]) -> None:
     """Note that the tokens were used."""
     tx.execute(tokens.update().where(tokens.c.id.in_(token_ids)).values(last_used_at=tx.now))
@@ -392,6 +594,7 @@ _FIND_SESSION = Statement(
         actors.c.is_admin,
         actors.c.default_namespace,
         sessions.c.expires_at,
+        actors.c.is_auditor,
     )
     .join(actors, actors.c.id == sessions.c.actor_id)
     .where(sessions.c.hash == _p("hash"), actors.c.disabled_at.is_(None))
@@ -402,7 +605,16 @@ def find_by_session(tx: Transaction, session_hash: str) -> Credential | None:
     row = tx.one(_FIND_SESSION, hash=session_hash)
     if row is None:
         return None
-    return Credential(Actor(row[0], row[1], ActorKind(row[2]), bool(row[3]), row[4]), row[5], None)
+    actor = Actor(
+        row[0],
+        row[1],
+        ActorKind(row[2]),
+        bool(row[3]),
+        row[4],
+        is_auditor=bool(row[6]),
+        is_full_sign_in=True,
+    )
+    return Credential(actor, row[5], None)
 
 
 def insert_session(tx: Transaction, session_hash: str, actor_id: int, expires_at: int) -> None:

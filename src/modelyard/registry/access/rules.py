@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelyard.domain.actor import (
+    IDENTITY_PERMISSIONS,
     MAX_DISPLAY_NAME_LENGTH,
     MAX_EMAIL_LENGTH,
     NEEDED_ROLE,
     READ_PERMISSIONS,
     Actor,
+    ActorKind,
     Permission,
     Role,
     Visibility,
 )
-from modelyard.domain.errors import Denied, NotFound, TokenScopeTooNarrow, Unauthenticated
+from modelyard.domain.errors import Denied, FullSignInNeeded, NotFound, TokenScopeTooNarrow, Unauthenticated
 from modelyard.domain.texts import check_text
 
 MAX_TOKEN_NAME_LENGTH = 200
@@ -41,7 +43,7 @@ class Place:
     """None: the whole server."""
     model: str | None
     role: Role
-    """Held by grants, the actor's own or of a group; admin is added by `role_with`."""
+    """Held by grants, the actor's own or of a group; what is held on the server is added by `role_with`."""
     visibility: Visibility
 
     def __str__(self) -> str:
@@ -50,16 +52,43 @@ class Place:
         return f"{self.namespace}/{self.model}" if self.model else f"namespace {self.namespace}"
 
 
+def same_people(makers: Mapping[str, tuple[ActorKind, Sequence[str]]]) -> dict[str, list[str]]:
+    """Account → the others of these that count as the same person.
+
+    makers: account → (its kind, who made it, who made them, …). Whoever makes an account can act as it, so it
+    counts as its maker. A service account has no person of its own, so two of one maker are the same; two people
+    whose accounts one admin made are two people.
+    """
+    stands_for = {
+        name: (made_by[0] if kind is ActorKind.SERVICE and made_by else name)
+        for name, (kind, made_by) in makers.items()
+    }
+
+    def same(one: str, other: str) -> bool:
+        return (
+            stands_for[one] == stands_for[other]
+            or stands_for[one] in (other, *makers[other][1])
+            or stands_for[other] in (one, *makers[one][1])
+        )
+
+    found = {one: sorted(other for other in makers if other != one and same(one, other)) for one in makers}
+    return {name: others for name, others in found.items() if others}
+
+
 SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)
 
 
 def role_with(actor: Actor, held: Role) -> Role:
     """held: by grants, at the place in question."""
-    return Role.ADMIN if actor.is_admin else held
+    if actor.is_admin:
+        return Role.ADMIN
+    return max(held, Role.AUDITOR) if actor.is_auditor else held
 
 
 def holds(actor: Actor, permission: Permission, place: Place) -> bool:
     """Whether the actor's own rights include the permission, before its token narrows them."""
+    if actor.is_anonymous and permission in IDENTITY_PERMISSIONS:
+        return False
     if role_with(actor, place.role) >= NEEDED_ROLE[permission]:
         return True
     if permission not in READ_PERMISSIONS:
@@ -70,6 +99,8 @@ def holds(actor: Actor, permission: Permission, place: Place) -> bool:
 
 
 def may(actor: Actor, permission: Permission, place: Place) -> bool:
+    if permission in IDENTITY_PERMISSIONS and not actor.is_full_sign_in:
+        return False
     return holds(actor, permission, place) and actor.scope.allows(permission, place.namespace, place.model)
 
 
@@ -82,7 +113,8 @@ def check(
     """Return when the actor may.
 
     missing: makes the error that the place's absence would give; raised for whoever may not even read.
-    Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow.
+    Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow;
+    FullSignInNeeded where no token but one that stands for a full sign-in will do.
     """
     if may(actor, permission, place):
         return
@@ -93,6 +125,8 @@ def check(
     if actor.is_anonymous:
         raise Unauthenticated()
     if holds(actor, permission, place):
+        if permission in IDENTITY_PERMISSIONS:
+            raise FullSignInNeeded(actor=actor.name, permission=permission.value)
         raise TokenScopeTooNarrow(actor=actor.name, permission=permission.value, where=str(place))
     needed = NEEDED_ROLE[permission]
     raise Denied(
@@ -102,6 +136,13 @@ def check(
         role=needed.word,
         who="an admin" if place.namespace is None or needed is Role.ADMIN else f"an owner of {place.namespace}",
     )
+
+
+def refuse_strangers(actor: Actor) -> None:
+    """Raises Unauthenticated: of a public model everybody sees what it is, and who works on it and how is for
+    those who are signed in."""
+    if actor.is_anonymous:
+        raise Unauthenticated()
 
 
 def _may_read(actor: Actor, place: Place) -> bool:

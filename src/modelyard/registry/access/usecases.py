@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import secrets as stdlib_secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, to_datetime
 from modelyard.domain import events
-from modelyard.domain.actor import ANONYMOUS, Actor, ActorKind, Permission, Role
+from modelyard.domain.actor import (
+    ANONYMOUS,
+    EVERYTHING,
+    IDENTITY_PERMISSIONS,
+    Actor,
+    ActorKind,
+    Permission,
+    Role,
+    Scope,
+    TokenOrigin,
+)
 from modelyard.domain.errors import (
     ActorNotFound,
     AlreadyExists,
@@ -21,7 +31,7 @@ from modelyard.domain.errors import (
     TokenInvalid,
     TokenNotFound,
 )
-from modelyard.domain.names import parse_actor_name, parse_namespace
+from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.registry.access import queries, rules, secrets
 from modelyard.registry.access.queries import ActorRow, Credential, TokenRow
 from modelyard.registry.access.rules import SERVER
@@ -57,9 +67,11 @@ def authenticate_session(tx: Transaction, session: str) -> Actor:
 
 def make_sign_in_link(tx: Transaction, actor: Actor, name: str) -> str:
     """A secret that signs `name` in once, within ten minutes. For oneself, or by an admin."""
-    target = _find_actor(tx, name)
+    target = _find_to_manage(tx, actor, name)
+    if target.kind is ActorKind.GROUP:
+        raise Invalid(reason="a group cannot sign in", fix="Make a link for one of its members")
     if target.id != actor.id:
-        rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
+        tx.append(events.SignInLinkMade(name=target.name), actor)
     secret = stdlib_secrets.token_urlsafe(32)
     queries.insert_link(tx, secrets.hash_secret(secret), target.id, tx.now + LINK_LIFETIME)
     return secret
@@ -75,7 +87,7 @@ def sign_in_by_link(tx: Transaction, secret: str) -> str:
 
 def find_for_password(tx: Transaction, name: str) -> tuple[int, str | None]:
     """(actor id, stored hash) to check a password against; (0, None) for nobody."""
-    found = queries.find_actor(tx, name.lower())
+    found = queries.find_actor(tx, fold(name))
     if found is None or found.disabled_at is not None:
         return 0, None
     return found.id, queries.find_password_hash(tx, found.id)
@@ -93,6 +105,23 @@ def open_session(tx: Transaction, actor_id: int) -> str:
     session = stdlib_secrets.token_urlsafe(32)
     queries.insert_session(tx, secrets.hash_secret(session), actor_id, tx.now + SESSION_LIFETIME)
     return session
+
+
+def check_sees_metrics(actor: Actor) -> None:
+    """Figures of the server are for those who operate it, and for its auditors."""
+    if not rules.may(actor, Permission.SERVER_OPERATE, SERVER):
+        rules.check(actor, Permission.LOG_READ, SERVER)
+
+
+def note_failed_sign_ins(tx: Transaction, what: str, address: str, attempts: int, account: str | None) -> None:
+    """Log that attempts are slowed down. account: as it was typed; kept only where there is one of that name."""
+    known = queries.find_actor(tx, fold(account)) if account else None
+    tx.append(
+        events.SignInFailed(
+            what=what, address=address[:100], attempts=attempts, account=known.name if known else None
+        ),
+        ANONYMOUS,
+    )
 
 
 def sign_out(tx: Transaction, session: str) -> None:
@@ -113,9 +142,10 @@ def create_actor(
     password_hash: str | None = None,
     is_admin: bool = False,
     default_namespace: str | None = None,
+    is_auditor: bool = False,
 ) -> ActorRow:
     """A new user, service account or group. Raises AlreadyExists, InvalidFact."""
-    rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
+    check_create_actor(actor)
     name = parse_actor_name(name)
     if default_namespace is not None:
         default_namespace = parse_namespace(default_namespace)
@@ -128,24 +158,40 @@ def create_actor(
         password_hash=password_hash,
         is_admin=is_admin,
         default_namespace=default_namespace,
+        made_by=actor.id,
+        is_auditor=is_auditor,
     )
     if new_id is None:
         raise AlreadyExists(what=f"an account {name!r}")
-    tx.append(events.ActorCreated(name=name, actor_kind=kind.value, is_admin=is_admin), actor)
+    tx.append(
+        events.ActorCreated(name=name, actor_kind=kind.value, is_admin=is_admin, is_auditor=is_auditor or None),
+        actor,
+    )
     return _find_actor(tx, name)
+
+
+def check_create_actor(actor: Actor) -> None:
+    """Return when the actor may make accounts. Also asked before a password is hashed, which is slow."""
+    rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
 
 
 def find_actor(tx: Transaction, actor: Actor, name: str) -> ActorRow:
-    """Anybody signed in may look an account up. Raises ActorNotFound."""
+    """Anybody signed in may look an account up; addresses are for oneself and admins. Raises ActorNotFound."""
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
-    return _find_actor(tx, name)
+    return _without_address(actor, _find_actor(tx, name))
+
+
+def _without_address(actor: Actor, row: ActorRow) -> ActorRow:
+    """The row as the actor may see it."""
+    may_see = row.id == actor.id or rules.holds(actor, Permission.ACTORS_MANAGE, SERVER)
+    return row if may_see else replace(row, email=None)
 
 
 def list_actors(
     tx: Transaction, actor: Actor, kind: ActorKind | None, after: str | None, limit: int
 ) -> list[ActorRow]:
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
-    return queries.list_actors(tx, kind, after, limit)
+    return [_without_address(actor, row) for row in queries.list_actors(tx, kind, after, limit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +204,16 @@ class ActorEdit:
     is_admin: bool | None = None
     default_namespace: str | None = None
     disabled: bool | None = None
+    is_auditor: bool | None = None
+
+    @property
+    def is_for_admins(self) -> bool:
+        return any(value is not None for value in (self.is_admin, self.is_auditor, self.disabled))
+
+
+def check_edit_actor(tx: Transaction, actor: Actor, name: str) -> None:
+    """Return when the actor may change the account. Also asked before a password is hashed, which is slow."""
+    _find_to_manage(tx, actor, name)
 
 
 def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> ActorRow:
@@ -165,8 +221,8 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Act
 
     Raises InvalidFact; Conflict when it would leave the server without an admin.
     """
-    target = _find_actor(tx, name)
-    if target.id != actor.id or edit.is_admin is not None or edit.disabled is not None:
+    target = _find_to_manage(tx, actor, name)
+    if edit.is_for_admins:
         rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
     values: dict[str, object] = {}
     if edit.display_name is not None:
@@ -177,6 +233,8 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Act
         values["default_namespace"] = parse_namespace(edit.default_namespace)
     if edit.is_admin is not None:
         values["is_admin"] = int(edit.is_admin)
+    if edit.is_auditor is not None:
+        values["is_auditor"] = int(edit.is_auditor)
     if edit.disabled is not None:
         values["disabled_at"] = tx.now if edit.disabled else None
     changes = dict(values)
@@ -198,10 +256,27 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Act
 
 
 def _find_actor(tx: Transaction, name: str) -> ActorRow:
-    found = queries.find_actor(tx, name.lower())
+    found = queries.find_actor(tx, fold(name))
     if found is None:
         raise ActorNotFound(name=name[:100])
     return found
+
+
+def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> ActorRow:
+    """The account whose proof of identity the actor may change: its own, or any by an admin.
+
+    Raises ActorNotFound, Denied, FullSignInNeeded for a token that does not stand for a full sign-in.
+    """
+    rules.check(actor, Permission.ACCOUNT_MANAGE, SERVER)
+    target = _find_actor(tx, name)
+    if target.id != actor.id:
+        rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
+    return target
+
+
+def find_same_people(tx: Transaction, names: Iterable[str]) -> dict[str, list[str]]:
+    """Account → the others of these accounts that count as the same person, because one made the other."""
+    return rules.same_people(queries.list_makers(tx, set(names)))
 
 
 # --- groups --------------------------------------------------------------------------------------
@@ -258,16 +333,13 @@ def create_token(
     expires_in_days: float | None = DEFAULT_TOKEN_DAYS,
     form: str = "modelyard",
 ) -> NewToken:
-    """For oneself, or by an admin for another account. A token never makes a wider one than itself.
+    """For oneself, or by an admin for another account, in a full sign-in.
 
-    expires_in_days: None means never, which only an admin may ask for.
+    expires_in_days: None means never, which only an admin may ask for. What is made with a token ends with it,
+    and no token but one made by its owner in a sign-in of their own stands for a full sign-in.
     """
-    target = _find_actor(tx, owner) if owner else None
-    if target is not None and target.id != actor.id:
-        rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
-    elif actor.is_anonymous:
-        rules.check(actor, Permission.NAMESPACE_READ, SERVER)
-    if target is not None and target.kind is ActorKind.GROUP:
+    target = _find_to_manage(tx, actor, owner or actor.name)
+    if target.kind is ActorKind.GROUP:
         raise Invalid(reason="a group cannot hold a token", fix="Make a service account for it")
     if expires_in_days is None:
         if not actor.is_admin:
@@ -280,27 +352,57 @@ def create_token(
             )
     elif not 0 < expires_in_days <= 3650:
         raise Invalid(reason="a token lasts more than 0 and at most 3650 days", fix="Choose fewer days")
-    wanted = _permissions(permissions)
-    _refuse_widening(actor, wanted, namespace, model)
     if model is not None and namespace is None:
         raise Invalid(reason="a token for a model needs its namespace too", fix="Give the namespace")
-    kind = "service" if target is not None and target.kind is ActorKind.SERVICE else "user"
-    secret = secrets.new_token(kind, form)
-    expires_at = None if expires_in_days is None else tx.now + round(expires_in_days * DAY)
+    is_own_sign_in = actor.token_id is None and target.id == actor.id
+    scope = Scope(
+        _permissions(permissions),
+        parse_namespace(namespace) if namespace else None,
+        None if model is None else ModelName.parse(f"{namespace}/{model}").name,
+    )
+    return _issue_token(
+        tx,
+        actor,
+        target,
+        name=name,
+        scope=scope,
+        expires_in_days=expires_in_days,
+        origin=TokenOrigin.SIGN_IN if is_own_sign_in else TokenOrigin.TOKEN,
+        form=form,
+    )
+
+
+def _issue_token(
+    tx: Transaction,
+    actor: Actor,
+    owner: ActorRow,
+    *,
+    name: str,
+    scope: Scope = EVERYTHING,
+    expires_in_days: float | None,
+    origin: TokenOrigin,
+    form: str = "modelyard",
+) -> NewToken:
+    """For callers that hold proof of who acts. It ends no later than the token that the actor used."""
+    secret = secrets.new_token("service" if owner.kind is ActorKind.SERVICE else "user", form)
+    ends = [] if expires_in_days is None else [tx.now + round(expires_in_days * DAY)]
+    if actor.proof_expires_at is not None:
+        ends.append(actor.proof_expires_at)
+    expires_at = min(ends, default=None)
     token_id = queries.insert_token(
         tx,
         token_hash=secrets.hash_secret(secret),
-        actor_id=target.id if target else actor.id,
+        actor_id=owner.id,
         name=rules.check_token_name(name),
         hint=secrets.hint(secret),
-        permissions=None if wanted is None else dump_json(sorted(wanted)),
-        namespace=parse_namespace(namespace) if namespace else None,
-        model=model,
+        permissions=None if scope.permissions is None else dump_json(sorted(scope.permissions)),
+        namespace=scope.namespace,
+        model=scope.model,
         expires_at=expires_at,
+        origin=origin,
+        made_with=actor.token_id,
     )
-    tx.append(
-        events.TokenCreated(token=token_id, owner=target.name if target else actor.name, name=name), actor
-    )
+    tx.append(events.TokenCreated(token=token_id, owner=owner.name, name=name), actor)
     return NewToken(token_id, secret, expires_at)
 
 
@@ -308,44 +410,42 @@ def _permissions(words: Iterable[str] | None) -> frozenset[Permission] | None:
     if words is None:
         return None
     try:
-        return frozenset(Permission(word) for word in words)
+        wanted = frozenset(Permission(word) for word in words)
     except ValueError as exc:
-        known = ", ".join(p.value for p in Permission)
-        raise InvalidRequest(reason=f"{exc}", fix=f"The permissions are: {known}") from None
-
-
-def _refuse_widening(
-    actor: Actor, wanted: frozenset[Permission] | None, namespace: str | None, model: str | None
-) -> None:
-    scope = actor.scope
-    inside = (
-        (scope.permissions is None or (wanted is not None and wanted <= scope.permissions))
-        and (scope.namespace is None or scope.namespace == namespace)
-        and (scope.model is None or scope.model == model)
-    )
-    if not inside:
-        raise Denied(
-            actor=actor.name,
-            permission="make a token with a wider scope than the one in use",
-            where="this server",
-            who="the owner of the account",
-            role="owner of the account",
+        raise InvalidRequest(reason=f"{exc}", fix=f"The permissions are: {_GRANTABLE}") from None
+    if wanted & IDENTITY_PERMISSIONS:
+        named = ", ".join(sorted(permission.value for permission in wanted & IDENTITY_PERMISSIONS))
+        raise InvalidRequest(
+            reason=f"no token is made for {named}: that takes a full sign-in",
+            fix=f"The permissions are: {_GRANTABLE}",
         )
+    return wanted
+
+
+_GRANTABLE = ", ".join(p.value for p in Permission if p not in IDENTITY_PERMISSIONS)
 
 
 def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[TokenRow]:
-    if everybody or actor.is_anonymous:
-        rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
+    rules.check(actor, Permission.ACTORS_MANAGE if everybody else Permission.ACCOUNT_MANAGE, SERVER)
     return queries.list_tokens(tx, None if everybody else actor.id)
 
 
 def revoke_token(tx: Transaction, actor: Actor, token_id: int) -> None:
-    """One's own, or any by an admin. Raises TokenNotFound."""
+    """The very token in use; in a full sign-in one's own, or any by an admin. What was made with it ends too.
+
+    Raises TokenNotFound.
+    """
+    if actor.token_id is None or token_id != actor.token_id:
+        rules.check(actor, Permission.ACCOUNT_MANAGE, SERVER)
     owner = queries.find_token_owner(tx, token_id)
     if owner is None or (owner[0] != actor.id and not rules.may(actor, Permission.ACTORS_MANAGE, SERVER)):
         raise TokenNotFound(token=token_id)
-    queries.revoke_token(tx, token_id)
-    tx.append(events.TokenRevoked(token=token_id, owner=owner[1]), actor)
+    waiting = [(token_id, owner[1])]
+    while waiting:
+        each, name = waiting.pop()
+        queries.revoke_token(tx, each)
+        tx.append(events.TokenRevoked(token=each, owner=name), actor)
+        waiting += queries.list_made_with(tx, each)
 
 
 def note_token_use(tx: Transaction, token_ids: set[int]) -> None:
@@ -411,6 +511,7 @@ def _keep_an_owner(tx: Transaction, at: Holding, had_owner: bool) -> None:
 def list_members(tx: Transaction, actor: Actor, at: Holding) -> Sequence[tuple[str, ActorKind, Role]]:
     permission = Permission.MODEL_READ if at.place.model else Permission.NAMESPACE_READ
     rules.check(actor, permission, at.place)
+    rules.refuse_strangers(actor)
     return queries.list_grants(tx, at.namespace_id, at.model_id)
 
 
@@ -431,22 +532,29 @@ def create_first_owner(tx: Transaction, name: str, release: str) -> NewToken | N
         password_hash=None,
         is_admin=True,
         default_namespace=None,
+        made_by=None,
     )
     if actor_id is None:
         raise AlreadyExists(what=f"an account {name!r}")
     owner = Actor(actor_id, name, is_admin=True)
     tx.append(events.ServerInitialised(owner=name, release=release), owner)
     tx.append(events.ActorCreated(name=name, actor_kind="user", is_admin=True), owner)
-    return create_token(tx, owner, name="local client", expires_in_days=None)
+    return _issue_local(tx, _find_actor(tx, name), "local client", None)
+
+
+def _issue_local(tx: Transaction, owner: ActorRow, name: str, expires_in_days: float | None) -> NewToken:
+    return _issue_token(
+        tx, owner.to_actor(), owner, name=name, expires_in_days=expires_in_days, origin=TokenOrigin.LOCAL
+    )
 
 
 def issue_local_token(tx: Transaction, name: str) -> NewToken | None:
     """Another token for the local client of the first owner, when theirs was lost; None without such an
     account. For the process that holds the data folder, which is all the proof there is."""
     found = queries.find_actor(tx, name)
-    if found is None or not found.is_admin:
+    if found is None or not found.is_admin or found.disabled_at is not None:
         return None
-    return create_token(tx, found.to_actor(), name="local client", expires_in_days=None)
+    return _issue_local(tx, found, "local client", None)
 
 
 def issue_rescue_token(tx: Transaction, name: str) -> NewToken:
@@ -456,4 +564,4 @@ def issue_rescue_token(tx: Transaction, name: str) -> NewToken:
     if not found.is_admin or found.disabled_at is not None:
         admins = ", ".join(queries.list_admins(tx))
         raise Conflict(reason=f"{found.name} is no admin who may sign in", fix=f"Name one of: {admins}")
-    return create_token(tx, found.to_actor(), name="rescue", expires_in_days=1)
+    return _issue_local(tx, found, "rescue", 1)

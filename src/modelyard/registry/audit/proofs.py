@@ -102,7 +102,7 @@ def export_log(
 ) -> Iterator[bytes]:
     """The lines of a bundle: whole without any filter, else the chosen events with their proofs.
 
-    A model's events are for its readers, all others for those who operate the server; that is asked before
+    A model's events are for its readers, all others for the server's admins and auditors; that is asked before
     the first line. since_size: size of an older checkpoint, whose continuation the header then proves.
     Every row is exported as it is stored, damaged or not: finding that out is the point.
     """
@@ -110,7 +110,7 @@ def export_log(
     def begin(tx: Transaction) -> tuple[LogState, EventFilter, Redacted, tuple[int, list[bytes]] | None]:
         narrowed = chosen
         if model is None:
-            access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+            access.check(actor, Permission.LOG_READ, access.SERVER)
         else:
             narrowed = replace(chosen, model_id=find_model(tx, actor, model).id)
         state = latest_checkpoint(tx, keyring)
@@ -202,13 +202,13 @@ def _proved(tx: Transaction, found: list[tuple[int, str]], size: int) -> list[by
 
 
 def prove_event(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> bytes:
-    """A bundle of one event, for those who may read its model or operate the server.
+    """A bundle of one event, for those who may read its model, and for admins and auditors.
 
     Raises EventNotFound.
     """
     state = latest_checkpoint(tx, keyring)
     found = queries.find_model_of(tx, seq)
-    if not access.may(actor, Permission.SERVER_OPERATE, access.SERVER):
+    if not access.may(actor, Permission.LOG_READ, access.SERVER):
         # An event of what one may not see is answered as one that does not exist.
         if found is None or found[1] is None:
             raise EventNotFound(seq=seq)
@@ -259,7 +259,7 @@ def check_log(db: Database, actor: Actor) -> Iterator[CheckProgress]:
     """
 
     def begin(tx: Transaction) -> tuple[int, str, Redacted]:
-        access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+        access.check(actor, Permission.LOG_READ, access.SERVER)
         return *queries.find_head(tx), queries.find_redacted(tx)
 
     size, peaks, redacted = db.snapshot(begin)

@@ -30,6 +30,6 @@ def list_log(
     after: int | None = None,
     limit: int,
 ) -> list[LoggedEvent]:
-    """The events of the whole registry, for those who operate it."""
-    access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    """The events of the whole registry, for its admins and auditors."""
+    access.check(actor, Permission.LOG_READ, access.SERVER)
     return queries.list_events(tx, chosen, before=before, after=after, limit=limit)

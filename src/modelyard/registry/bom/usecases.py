@@ -14,6 +14,7 @@ from modelyard.domain.card_sections import section_texts
 from modelyard.domain.errors import NotFound
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Ref
+from modelyard.registry.access import rules as access
 from modelyard.registry.bom import queries
 from modelyard.registry.bom.rules import Material, build_bom
 from modelyard.registry.cards import usecases as cards
@@ -33,6 +34,7 @@ def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: st
 
 def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: dict[str, str]) -> Material:
     model, version = find_version(tx, actor, ref)
+    access.refuse_strangers(actor)
     facts = json.loads(version.record)
     digests = {str(entry["digest"]) for entry in facts.get("data", []) if entry.get("digest")}
     return Material(

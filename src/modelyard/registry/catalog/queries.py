@@ -32,7 +32,7 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.names import STANDARD_STAGES, ModelName
-from modelyard.registry.access.queries import model_role, namespace_role, subject_is
+from modelyard.registry.access.queries import known_namespaces, model_role, namespace_role
 from modelyard.registry.access.rules import Place
 
 _p = sa.bindparam
@@ -90,19 +90,10 @@ def find_namespace(tx: Transaction, actor: Actor, name: str) -> Namespace | None
     return _namespace(row) if row else None
 
 
-def visible_namespaces(actor: Actor) -> sa.ColumnElement[bool]:
-    """Which rows of `namespaces` the actor may know of: a role on it or on a model in it, or visibility."""
-    if actor.is_admin:
-        return sa.true()
-    open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
-    held = sa.select(grants.c.namespace_id).where(subject_is(actor.id), grants.c.role >= Role.READER.value)
-    return sa.or_(namespaces.c.visibility.in_(open_to), namespaces.c.id.in_(held))
-
-
 def list_namespaces(tx: Transaction, actor: Actor, after: str | None, limit: int) -> list[Namespace]:
     query = (
         sa.select(*_NAMESPACE, namespace_role(actor.id, namespaces.c.id))
-        .where(visible_namespaces(actor))
+        .where(known_namespaces(actor))
         .order_by(namespaces.c.name)
         .limit(limit)
     )

@@ -26,6 +26,9 @@ _SAFE_PATTERN = re.compile(
     r"(?:[a-z0-9._\-]|\[[a-z0-9._\-]+\]|\(\?:[a-z0-9._\-|]+\)|[?*+|]|\{\d{1,2}(?:,\d{1,2})?\})+\Z"
 )
 
+ANY_REVISION = -1
+"""What a caller saw who asks only that something is there."""
+
 
 def check_naming_pattern(pattern: str) -> None:
     """Raises Invalid for a pattern that is no regular expression, or could take for ever."""
@@ -111,3 +114,17 @@ def words_of(
         card_text,
     ]
     return " \n".join(p for p in parts if p)[:MAX_WORDS_LENGTH]
+
+
+def exposure_warning(visibility: str, was: str) -> str | None:
+    """What a wider visibility shows; None where it is not wider."""
+    order = ("private", "signed-in", "public")
+    if order.index(visibility) <= order.index(was):
+        return None
+    if visibility == "public":
+        return (
+            "everybody now reads its versions, old ones too: files, cards, parameters, metrics, tags, aliases and "
+            "the names of the accounts that made them; comments, votes, members, environment and code are "
+            "for those who are signed in"
+        )
+    return "every account now reads its versions, old ones too, with comments, votes, members, environment and code"

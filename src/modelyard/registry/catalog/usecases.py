@@ -18,7 +18,7 @@ from modelyard.domain.errors import (
     ModelNotFound,
     NamespaceNotFound,
 )
-from modelyard.domain.names import ModelName, parse_namespace
+from modelyard.domain.names import ModelName, fold, parse_namespace
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import Holding
@@ -78,7 +78,7 @@ def find_namespace(
     tx: Transaction, actor: Actor, name: str, permission: Permission = Permission.NAMESPACE_READ
 ) -> Namespace:
     """The namespace, when the actor holds the permission on it. Raises NamespaceNotFound, Denied."""
-    folded = name.lower()
+    folded = fold(name)
     found = queries.find_namespace(tx, actor, folded)
     if found is None:
         if actor.is_anonymous:

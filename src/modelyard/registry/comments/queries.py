@@ -26,7 +26,7 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.names import ModelName
-from modelyard.registry.search.queries import visible_models
+from modelyard.registry.access.queries import visible_models
 
 _c = comments.c
 

@@ -9,7 +9,12 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import CommentNotFound, Denied, EditConflict, PromotionNotFound
+from modelyard.domain.errors import (
+    CommentNotFound,
+    Denied,
+    EditConflict,
+    PromotionNotFound,
+)
 from modelyard.domain.names import ModelName, Ref, VersionNumber
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
@@ -87,6 +92,7 @@ def list_comments(
 ) -> list[Comment]:
     """Oldest first. Deleted ones are listed without their words."""
     model = find_model(tx, actor, name)
+    access.refuse_strangers(actor)
     return queries.list_comments(
         tx, model.id, version=version, promotion_id=promotion, after=after, limit=limit
     )
@@ -159,6 +165,7 @@ def list_revisions(
 ) -> tuple[Comment, list[tuple[int, str, int]]]:
     """(the comment, its earlier texts as (revision, body, at))."""
     model = find_model(tx, actor, name)
+    access.refuse_strangers(actor)
     return _find(tx, model, comment_id), queries.list_revisions(tx, comment_id)
 
 
@@ -168,14 +175,15 @@ def list_revisions(
 def watch(tx: Transaction, actor: Actor, name: ModelName) -> ModelName:
     """Be notified of what others do to the model."""
     model = find_model(tx, actor, name)
-    if actor.is_anonymous:
-        access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
+    access.refuse_strangers(actor)
     queries.insert_watch(tx, actor.id, model.id)
     return model.name
 
 
 def unwatch(tx: Transaction, actor: Actor, name: ModelName) -> None:
-    queries.delete_watch(tx, actor.id, find_model(tx, actor, name).id)
+    model = find_model(tx, actor, name)
+    access.refuse_strangers(actor)
+    queries.delete_watch(tx, actor.id, model.id)
 
 
 def list_watched(tx: Transaction, actor: Actor) -> list[ModelName]:
@@ -194,7 +202,9 @@ def list_notifications(
 
 
 def mark_read(tx: Transaction, actor: Actor, up_to: int | None) -> int:
-    """Notifications up to this one, or all. Returns how many were unread."""
+    """Notifications up to this one, or all. Returns how many were unread. They are of every place, so a token of
+    one place does not reach them."""
+    access.check(actor, Permission.MODEL_READ, access.SERVER)
     return queries.mark_read(tx, actor.id, up_to)
 
 

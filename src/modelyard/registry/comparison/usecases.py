@@ -18,6 +18,7 @@ from modelyard.domain.drift import Drift, compare
 from modelyard.domain.errors import BlobNotFound, InvalidFact, ModelyardError
 from modelyard.domain.names import Alias, Ref
 from modelyard.domain.record import number_to_json
+from modelyard.registry.access import rules as access
 from modelyard.registry.comparison import queries, rules
 from modelyard.registry.comparison.rules import MetricKey, MetricRow, Side
 from modelyard.registry.datasets import usecases as datasets
@@ -90,6 +91,7 @@ def compare_all(
     Raises Invalid for another number of them; what resolving one raises.
     """
     rules.check_count(refs)
+    access.refuse_strangers(actor)
     found = db.read(lambda tx: _gather(tx, actor, refs, with_curves))
     first, rest = found.sides[0], found.sides[1:]
     chosen = directions or {}

@@ -1,6 +1,6 @@
 """A request that is sent again with its idempotency key answers as the first one did.
 
-Key, request and answer are stored in the transaction of the change, per actor, and kept for a week.
+Key, request and answer are stored in the transaction of the change, per token, and kept for a week.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ _FIND = Statement(
         idempotency_keys.c.status,
         idempotency_keys.c.body,
         idempotency_keys.c.headers,
-    ).where(idempotency_keys.c.actor_id == _p("actor_id"), idempotency_keys.c.key == _p("key"))
+    ).where(
+        idempotency_keys.c.actor_id == _p("actor_id"),
+        idempotency_keys.c.token_id == _p("token_id"),
+        idempotency_keys.c.key == _p("key"),
+    )
 )
 _STORE = Statement(
     idempotency_keys.insert().values(
         actor_id=_p("actor_id"),
+        token_id=_p("token_id"),
         key=_p("key"),
         request_hash=_p("request_hash"),
         status=_p("status"),
@@ -51,7 +56,7 @@ _STORE = Statement(
 
 def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> Answer | None:
     """Raises IdempotencyConflict when the key belongs to another request."""
-    row = tx.one(_FIND, actor_id=actor.id, key=key)
+    row = tx.one(_FIND, actor_id=actor.id, token_id=actor.token_id or 0, key=key)
     if row is None:
         return None
     if row[0] != request_hash:
@@ -63,6 +68,7 @@ def store_answer(tx: Transaction, actor: Actor, key: str, request_hash: str, ans
     tx.run(
         _STORE,
         actor_id=actor.id,
+        token_id=actor.token_id or 0,
         key=key,
         request_hash=request_hash,
         status=answer.status,

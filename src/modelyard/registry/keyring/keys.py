@@ -55,6 +55,13 @@ class Keyring:
         text = Checkpoint(self.origin, size, root).text()
         return f"{text}\n{sign_line(self.log_key, self._signer.sign(text.encode()))}"
 
+    # --- hashing ---------------------------------------------------------------------------------
+
+    @cached_property
+    def idempotency_key(self) -> bytes:
+        """Of the hash that tells a repeated request from another one."""
+        return self.derive("request hashes 1")
+
     # --- sealing ---------------------------------------------------------------------------------
 
     @cached_property

@@ -10,13 +10,21 @@ from typing import Any
 from modelyard.db.engine import Database
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor, ActorKind, Permission, Role
-from modelyard.domain.errors import IdTokenRefused, Invalid, PublisherNotFound, SignInFailed
-from modelyard.domain.names import ModelName
+from modelyard.domain.actor import Actor, ActorKind, Permission, Role, TokenOrigin
+from modelyard.domain.errors import (
+    IdTokenRefused,
+    Invalid,
+    ModelNotFound,
+    PublisherNotFound,
+    SignInFailed,
+)
+from modelyard.domain.names import RESERVED_ACCOUNTS, ModelName
 from modelyard.registry.access import queries as access_queries
+from modelyard.registry.access import rules as access_rules
 from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
-from modelyard.registry.catalog.usecases import find_namespace
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.usecases import create_model, find_model, find_namespace
 from modelyard.registry.oidc import queries, rules
 from modelyard.registry.oidc.providers import CI_ALGORITHMS, Providers, unverified_issuer
 from modelyard.registry.oidc.queries import Publisher
@@ -41,16 +49,22 @@ def trust_publisher(
 ) -> Publisher:
     """Let CI jobs of this description act in the namespace, or on one model of it, with this role.
 
-    A service account is made for them, which holds the role and nothing else.
+    A service account is made for them, which holds the role there and nothing else, and counts as who made it.
+    It is a way to sign in, so no narrow token makes one.
     """
+    access_rules.check(actor, Permission.ACCOUNT_MANAGE, access_rules.SERVER)
     found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
     if role not in _ROLES:
         raise Invalid(reason=f"a CI job cannot be {role.word}", fix="Use reader, contributor or maintainer")
     issuer, claims = rules.required_claims(described)
+    model_id = 0
     if model is not None:
-        model = ModelName.parse(f"{found.name}/{model}").name
-    account_id = _new_account(tx, f"ci-{found.name}"[:80], ActorKind.SERVICE, f"CI of {found.name}", None)
-    access_queries.set_grant(tx, account_id, found.id, 0, role)
+        at = _model_to_trust_for(tx, actor, ModelName.parse(f"{found.name}/{model}"))
+        model, model_id = at.name.name, at.id
+    account_id = _new_account(
+        tx, f"ci-{found.name}"[:80], ActorKind.SERVICE, f"CI of {found.name}", None, made_by=actor.id
+    )
+    access_queries.set_grant(tx, account_id, found.id, model_id, role)
     made = queries.insert_publisher(
         tx,
         namespace_id=found.id,
@@ -73,22 +87,43 @@ def trust_publisher(
             account=publisher.account,
         ),
         actor,
+        model_id,
     )
     return publisher
 
 
-def _new_account(tx: Transaction, wanted: str, kind: ActorKind, display_name: str, email: str | None) -> int:
-    """An account of this name, or of the next free one."""
+def _model_to_trust_for(tx: Transaction, actor: Actor, name: ModelName) -> Model:
+    """The model that the role is held on; an empty one is made, so that a job may bring its first version."""
+    try:
+        return find_model(tx, actor, name, Permission.MEMBERS_MANAGE)
+    except ModelNotFound:
+        return create_model(tx, actor, name)
+
+
+def _new_account(
+    tx: Transaction,
+    wanted: str,
+    kind: ActorKind,
+    display_name: str,
+    email: str | None,
+    *,
+    made_by: int | None = None,
+) -> int:
+    """An account of this name, or of the next free one that is not reserved."""
     for number in range(1, 1000):
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        if name in RESERVED_ACCOUNTS:
+            continue
         made = access_queries.insert_actor(
             tx,
-            name=wanted if number == 1 else f"{wanted}-{number}",
+            name=name,
             kind=kind,
             display_name=display_name,
             email=email,
             password_hash=None,
             is_admin=False,
             default_namespace=None,
+            made_by=made_by,
         )
         if made is not None:
             return made
@@ -104,11 +139,13 @@ def _find(tx: Transaction, publisher_id: int) -> Publisher:
 
 def list_publishers(tx: Transaction, actor: Actor, namespace: str) -> list[Publisher]:
     found = find_namespace(tx, actor, namespace, Permission.NAMESPACE_READ)
+    access_rules.refuse_strangers(actor)
     return queries.list_publishers(tx, namespace_id=found.id)
 
 
 def distrust_publisher(tx: Transaction, actor: Actor, namespace: str, publisher_id: int) -> None:
     """Its tokens end at once, and its account with them."""
+    access_rules.check(actor, Permission.ACCOUNT_MANAGE, access_rules.SERVER)
     found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
     publisher = _find(tx, publisher_id)
     if publisher.namespace_id != found.id:
@@ -176,6 +213,8 @@ def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], namespace:
         namespace=publisher.namespace,
         model=publisher.model,
         expires_at=expires_at,
+        origin=TokenOrigin.EXCHANGE,
+        made_with=None,
     )
     tx.append(
         events.TokenExchanged(
@@ -261,6 +300,7 @@ def _set_groups(
                 password_hash=None,
                 is_admin=False,
                 default_namespace=None,
+                made_by=None,
             )
             if made is None:
                 # The name belongs to a user or service account; that is for an admin to settle.

@@ -15,17 +15,24 @@ from modelyard.db.tables import (
     deliveries,
     event_head,
     events,
-    grants,
     models,
     namespaces,
     subscriptions,
 )
 from modelyard.db.transaction import Transaction, dump_json, load_json
-from modelyard.domain.actor import Actor, Permission, Role, Visibility
+from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access import rules as access
-from modelyard.registry.access.queries import ActorRow, find_actor, model_role, namespace_role, subject_is
+from modelyard.registry.access.queries import (
+    ActorRow,
+    ReaderKind,
+    find_actor,
+    model_role,
+    namespace_role,
+    readable_namespaces,
+    reader_kind,
+    visible_models,
+)
 from modelyard.registry.outbox.rules import Choice
-from modelyard.registry.search.queries import visible_models
 
 # --- events that an actor may read ---------------------------------------------------------------
 
@@ -41,32 +48,17 @@ class Place:
 def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
     """Which rows of `events` the actor may read: those of models and namespaces that it may read.
 
-    Events that concern neither are for admins, and a narrow token never sees them.
+    Events that concern neither are for those who see everything, and a narrow token never sees them.
     """
-    scope = actor.scope
-    if scope.permissions is not None and Permission.MODEL_READ not in scope.permissions:
+    if reader_kind(actor) is ReaderKind.NOBODY:
         return sa.false()
-    if actor.is_admin and scope.namespace is None:
+    if actor.sees_everything and actor.scope.namespace is None:
         return sa.true()
     readable = sa.select(models.c.id).where(visible_models(actor))
-    conditions: list[sa.ColumnElement[bool]] = [events.c.model_id.in_(readable)]
-    if scope.model is None:
-        conditions.append(sa.and_(events.c.model_id == 0, events.c.namespace.in_(_readable_namespaces(actor))))
-    return sa.or_(*conditions)
-
-
-def _readable_namespaces(actor: Actor) -> sa.Select[Any]:
-    query = sa.select(namespaces.c.name)
-    if not actor.is_admin:
-        open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
-        # A role on one model of it is no role on the namespace.
-        held = sa.select(grants.c.namespace_id).where(
-            subject_is(actor.id), grants.c.model_id == 0, grants.c.role >= Role.READER.value
-        )
-        query = query.where(sa.or_(namespaces.c.visibility.in_(open_to), namespaces.c.id.in_(held)))
-    if actor.scope.namespace is not None:
-        query = query.where(namespaces.c.name == actor.scope.namespace)
-    return query
+    of_namespaces = sa.select(namespaces.c.name).where(readable_namespaces(actor))
+    return sa.or_(
+        events.c.model_id.in_(readable), sa.and_(events.c.model_id == 0, events.c.namespace.in_(of_namespaces))
+    )
 
 
 def list_visible_events(

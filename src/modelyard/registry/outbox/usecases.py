@@ -52,7 +52,8 @@ def subscribe(
 ) -> NewSubscription:
     """Tell `target` of the events of a model, a namespace, or (for admins) the whole server.
 
-    It is told what its maker may read, asked anew at each delivery. from_event: the first event to look at,
+    It is told what its maker may read, asked anew at each delivery: the account that made it, or the last one to
+    give it another target or secret. from_event: the first event to look at,
     also in the past; None: what happens from now on.
     """
     place = _check_place(tx, actor, namespace, model)
@@ -88,6 +89,7 @@ def subscribe(
 
 
 def _check_place(tx: Transaction, actor: Actor, namespace: str | None, model: ModelName | None) -> Place:
+    refuse_without_reading(actor)
     if model is not None:
         found = find_model(tx, actor, model, Permission.SUBSCRIPTIONS_MANAGE)
         return Place(found.name.namespace, found.id)
@@ -95,6 +97,13 @@ def _check_place(tx: Transaction, actor: Actor, namespace: str | None, model: Mo
         return Place(find_namespace(tx, actor, namespace, Permission.SUBSCRIPTIONS_MANAGE).name)
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     return Place()
+
+
+def refuse_without_reading(actor: Actor) -> None:
+    """Events tell what is read. Raises TokenScopeTooNarrow for a token that may not read."""
+    held = actor.scope.permissions
+    if held is not None and Permission.MODEL_READ not in held:
+        raise TokenScopeTooNarrow(actor=actor.name, permission=Permission.MODEL_READ.value, where="events")
 
 
 def _find(tx: Transaction, subscription_id: int) -> Subscription:
@@ -106,6 +115,7 @@ def _find(tx: Transaction, subscription_id: int) -> Subscription:
 
 def find_subscription(tx: Transaction, actor: Actor, subscription_id: int) -> Subscription:
     """For those who may manage it; anybody else is told that it is not there."""
+    refuse_without_reading(actor)
     found = _find(tx, subscription_id)
     if access.may(actor, Permission.SERVER_OPERATE, access.SERVER):
         return found
@@ -140,6 +150,8 @@ def edit_subscription(
     found = find_subscription(tx, actor, subscription_id)
     values: dict[str, object] = {}
     if target is not None:
+        # Who decides where it goes lends it their own rights, and nobody else's.
+        values["created_by"] = actor.id
         values["target"] = rules.check_email(target) if found.kind == "email" else check_url(target).geturl()
     choice = found.choice
     if event_kinds is not None:
@@ -162,7 +174,9 @@ def edit_subscription(
         queries.update_subscription(tx, subscription_id, **values)
         tx.append(
             events.SubscriptionEdited(
-                namespace=found.place.namespace, subscription=subscription_id, changed=sorted(values)
+                namespace=found.place.namespace,
+                subscription=subscription_id,
+                changed=sorted(values.keys() - {"created_by"}),
             ),
             actor,
             found.place.model_id,
@@ -195,6 +209,7 @@ def rotate_secret(tx: Transaction, actor: Actor, keyring: Keyring, subscription_
         secret=keyring.seal(secret, f"subscription {subscription_id}"),
         former_secret=found.secret,
         former_secret_until=tx.now + ROTATION_OVERLAP,
+        created_by=actor.id,
     )
     tx.append(
         events.SubscriptionEdited(
@@ -243,9 +258,7 @@ def open_stream(
 
     Raises NotFound for what the actor may not read.
     """
-    scope = actor.scope
-    if scope.permissions is not None and Permission.MODEL_READ not in scope.permissions:
-        raise TokenScopeTooNarrow(actor=actor.name, permission=Permission.MODEL_READ.value, where="events")
+    refuse_without_reading(actor)
     place = Place()
     if model is not None:
         found = find_model(tx, actor, model)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
+from modelyard.domain.names import fold
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.evidence import gather
@@ -35,7 +36,7 @@ class Case:
 
 def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Case:
     policy = effective_policy(tx, model)
-    found = policy.stage(stage.lower())
+    found = policy.stage(fold(stage))
     if found is None:
         fix = f"Use: modelyard archive {model.name}:{version.number}" if stage == ARCHIVED_STAGE else None
         raise StageNotFound(

@@ -9,6 +9,7 @@ import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.record import completeness, missing_facts, parse_metrics
+from modelyard.registry.access import usecases as access
 from modelyard.registry.attestations import queries as attestations
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.catalog import queries as catalog
@@ -112,6 +113,10 @@ def gather(
                 for v in queries.list_votes(tx, promotion.id, now)
                 if any_policy or v.policy_digest == policy.digest
             ]
+        if found.get("votes"):
+            excluded = [name for n in entry.gate.rules for name in getattr(n.rule, "also_exclude", ())]
+            people = [version.created_by, requester, *excluded, *(vote.by for vote in found["votes"])]
+            found["same_people"] = access.find_same_people(tx, people)
         found["waivers"] = [
             Waiver(rule=w.rule, by=w.by, reason=w.reason, at=w.at)
             for w in queries.list_waivers(tx, promotion.id, now)

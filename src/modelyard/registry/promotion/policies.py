@@ -16,6 +16,7 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model, Namespace
 from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
+from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.promotion import policy_queries, queries
 from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.gates.assertion import AssertRule
@@ -172,6 +173,8 @@ def _check_editors(
 
 def _check_seen(owner: Owner, present: PolicyVersion | None, seen: int | None) -> None:
     number = present.number if present else 0
+    if seen == ANY_REVISION and number:
+        return
     if seen is not None and seen != number:
         raise EditConflict(what=f"the policy of {owner.name}", revision=number)
 

@@ -385,6 +385,10 @@ def effective(
     return replace(policy, body=_body(policy))
 
 
+NOBODY = "(nobody)"
+"""In place of a name where no name is left; no account can be called so."""
+
+
 def _merge(stage: str, entries: Sequence[tuple[GateEntry, PolicyFile | None]]) -> StageGate:
     """All rules of all entries; the strictest mode; every narrowing of who may holds."""
     rules: list[NamedRule] = []
@@ -400,7 +404,7 @@ def _merge(stage: str, entries: Sequence[tuple[GateEntry, PolicyFile | None]]) -
         origins = narrowed or origins
         for verb, names in msgspec.to_builtins(entry.who or Who()).items():
             held = who.get(verb)
-            who[verb] = names if held is None else ([n for n in held if n in names] or ["nobody"])
+            who[verb] = names if held is None else ([n for n in held if n in names] or [NOBODY])
         written: list[Any] = entry.rules
         for named in written:
             rule = rule_of(named)

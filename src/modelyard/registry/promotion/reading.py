@@ -10,6 +10,7 @@ import msgspec
 from modelyard.db.transaction import Transaction, load_json
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
+from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.queries import find_model as find_model_row
@@ -41,6 +42,7 @@ class PromotionView:
 def show_promotion(tx: Transaction, actor: Actor, promotion_id: int, evaluator: Evaluator) -> PromotionView:
     """An open one with the verdict of now. Raises PromotionNotFound."""
     row, model, policy = find_visible(tx, actor, promotion_id)
+    access.refuse_strangers(actor)
     return _view(tx, row, model, policy, evaluator)
 
 
@@ -80,6 +82,7 @@ def list_promotions(
 ) -> list[Promotion]:
     """Those of a model, newest first; moves by rollback and demotion too."""
     model = catalog.find_model(tx, actor, name)
+    access.refuse_strangers(actor)
     wanted = PromotionFilter(model.id, None, chosen.stage, chosen.states, chosen.number, chosen.since)
     return queries.list_promotions(tx, wanted, before, limit)
 

@@ -141,6 +141,8 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Newest first."""
     members: Mapping[str, Sequence[str]] = {}
     """Approver group → names of its members."""
+    same_people: Mapping[str, Sequence[str]] = {}
+    """Account → others that count as the same person: who made it, or what it made."""
     assertions: Mapping[str, Assertion] = {}
     """Expression → what it gave."""
     promotion: int | None = None

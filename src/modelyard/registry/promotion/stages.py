@@ -19,7 +19,7 @@ from modelyard.domain.errors import (
     VersionDeleted,
     VersionNotFound,
 )
-from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.names import ModelName, Ref, fold
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
@@ -107,10 +107,10 @@ def list_history(
     A stage that a policy took away keeps its history.
     """
     model = catalog.find_model(tx, actor, name)
-    found = queries.list_moves(tx, model.id, stage.lower(), LATEST if at is None else at, limit)
+    found = queries.list_moves(tx, model.id, fold(stage), LATEST if at is None else at, limit)
     if not found:
         policy = effective_policy(tx, model)
-        if policy.stage(stage.lower()) is None:
+        if policy.stage(fold(stage)) is None:
             raise StageNotFound(model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names))
     return [
         StageMove(
@@ -178,7 +178,7 @@ def _for_change(
 ) -> tuple[Model, Policy, Stage, Standing]:
     model = catalog.find_open_model(tx, actor, name, permission)
     policy = effective_policy(tx, model)
-    found = policy.stage(stage.lower())
+    found = policy.stage(fold(stage))
     if found is None:
         raise StageNotFound(model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names))
     standing = moves.find_standing(tx, model, found)

@@ -24,6 +24,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Ref
 from modelyard.registry.access import queries as accounts
 from modelyard.registry.access import rules as access
+from modelyard.registry.access.usecases import find_same_people
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
@@ -389,7 +390,9 @@ def waive(
         )
     version = versions.find_by_number(tx, model.id, row.number)
     assert version is not None
-    if not named.waivable or actor.name in (version.created_by, row.opened_by):
+    own = {version.created_by, row.opened_by}
+    own.update(*(find_same_people(tx, [*own, actor.name]).get(name, ()) for name in tuple(own)))
+    if not named.waivable or actor.name in own:
         why = (
             "the policy lets nobody waive it"
             if not named.waivable

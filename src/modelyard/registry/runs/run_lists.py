@@ -19,8 +19,8 @@ from modelyard.db.tables import (
     runs,
 )
 from modelyard.db.transaction import Transaction, dump_json, load_json
-from modelyard.domain.actor import Actor, Permission, Role, Visibility
-from modelyard.registry.access.queries import namespace_role
+from modelyard.domain.actor import Actor
+from modelyard.registry.access.queries import namespace_role, readable_namespaces
 from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, Run, to_run
 from modelyard.registry.runs.rules import RUNNING, SILENT_MICROSECONDS, STALE, RunSearch
 
@@ -28,28 +28,9 @@ SHOWN = 20
 """So many params and metrics of each run are in a list."""
 
 
-def visible_runs(actor: Actor) -> sa.ColumnElement[bool]:
-    """Which rows of `namespaces` the actor may see the runs of; the token's scope included."""
-    scope = actor.scope
-    if scope.model is not None or (
-        scope.permissions is not None and Permission.NAMESPACE_READ not in scope.permissions
-    ):
-        return sa.false()
-    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
-    if scope.namespace is not None:
-        conditions.append(namespaces.c.name == scope.namespace)
-    if not actor.is_admin:
-        open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
-        visible: sa.ColumnElement[bool] = namespaces.c.visibility.in_(open_to)
-        if not actor.is_anonymous:
-            visible = sa.or_(visible, namespace_role(actor.id, namespaces.c.id) >= Role.READER.value)
-        conditions.append(visible)
-    return sa.and_(*conditions)
-
-
 def list_runs(tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int) -> list[Run]:
     """The newest first. before: id of the last run of the page before."""
-    allowed = sa.select(namespaces.c.id).where(visible_runs(actor))
+    allowed = sa.select(namespaces.c.id).where(readable_namespaces(actor))
     if search.namespace is not None:
         allowed = allowed.where(namespaces.c.name == search.namespace)
     chosen = sa.select(runs.c.id).where(runs.c.namespace_id.in_(allowed), *_conditions(tx, search))
@@ -180,7 +161,7 @@ def list_experiments(
     query = (
         sa.select(*_EXPERIMENT)
         .select_from(_EXPERIMENTS)
-        .where(visible_runs(actor))
+        .where(readable_namespaces(actor))
         .order_by(experiments.c.updated_at.desc(), experiments.c.id.desc())
         .limit(limit)
     )

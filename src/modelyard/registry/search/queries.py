@@ -14,43 +14,20 @@ import sqlalchemy as sa
 from modelyard.db.statement import Statement
 from modelyard.db.tables import SEARCH_TABLE, aliases, model_owners, model_tags, models, namespaces, versions
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor, Role, Visibility
-from modelyard.registry.access.queries import model_role
+from modelyard.domain.actor import Actor
+from modelyard.registry.access.queries import (
+    ReaderKind,
+    in_namespace,
+    model_role,
+    reader_kind,
+    visible_models_of,
+)
 from modelyard.registry.catalog.queries import MODEL_COLUMNS, Model, to_model
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions.page_queries import metric_is
 
 _p = sa.bindparam
 _SEARCH = sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))
-
-
-def visible_models(actor: Actor) -> sa.ColumnElement[bool]:
-    """Which rows of `models` the actor may read; the token's scope included."""
-    scope = actor.scope
-    return _visible(actor.is_admin, actor.is_anonymous, actor.id, scope.namespace, scope.model)
-
-
-def _visible(
-    is_admin: bool, is_anonymous: bool, actor_id: Any, namespace: Any, model: Any
-) -> sa.ColumnElement[bool]:
-    """namespace, model: of the token's scope, None for a token without."""
-    conditions: list[sa.ColumnElement[bool]] = [models.c.deleted_at.is_(None)]
-    if not is_admin:
-        open_to = [Visibility.PUBLIC] if is_anonymous else [Visibility.PUBLIC, Visibility.SIGNED_IN]
-        visible: sa.ColumnElement[bool] = models.c.visibility.in_([sa.literal(word.value) for word in open_to])
-        if not is_anonymous:
-            visible = sa.or_(visible, model_role(actor_id) >= Role.READER.value)
-        conditions.append(visible)
-    if namespace is not None:
-        conditions.append(_in_namespace(namespace))
-    if model is not None:
-        conditions.append(models.c.name == model)
-    return sa.and_(*conditions)
-
-
-def _in_namespace(name: Any) -> sa.ColumnElement[bool]:
-    found = sa.select(namespaces.c.id).where(namespaces.c.name == name).scalar_subquery()
-    return models.c.namespace_id == found
 
 
 def _matches(is_sqlite: bool) -> sa.ColumnElement[bool]:
@@ -73,7 +50,7 @@ def _words(words: tuple[str, ...], is_sqlite: bool) -> str | None:
 
 
 _CONDITIONS: dict[str, sa.ColumnElement[bool]] = {
-    "namespace": _in_namespace(_p("namespace")),
+    "namespace": in_namespace(_p("namespace")),
     "owner": sa.exists().where(model_owners.c.model_id == models.c.id, model_owners.c.owner == _p("owner")),
     "framework": models.c.framework == _p("framework"),
     "licence": models.c.licence == _p("licence"),
@@ -97,8 +74,7 @@ class _Form(NamedTuple):
     """All that the text of a search depends on."""
 
     is_sqlite: bool
-    is_admin: bool
-    is_anonymous: bool
+    reader: ReaderKind
     archived: bool
     tags: int
     comparisons: tuple[str, ...]
@@ -127,8 +103,7 @@ def _form(tx: Transaction, actor: Actor, search: ModelSearch, parameters: dict[s
     comparisons = tuple([comparison for _, comparison, _ in search.metrics])
     return _Form(
         tx.is_sqlite,
-        actor.is_admin,
-        actor.is_anonymous,
+        reader_kind(actor),
         search.archived,
         len(search.tags),
         comparisons,
@@ -182,9 +157,7 @@ def _chosen(form: _Form) -> sa.Select[tuple[int]]:
         return _p(name) if name in form.given else None
 
     chosen = sa.select(models.c.id).where(
-        _visible(
-            form.is_admin, form.is_anonymous, _p("actor_id"), scope("scope_namespace"), scope("scope_model")
-        )
+        visible_models_of(form.reader, _p("actor_id"), scope("scope_namespace"), scope("scope_model"))
     )
     if not form.archived:
         chosen = chosen.where(models.c.archived_at.is_(None))

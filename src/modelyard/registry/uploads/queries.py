@@ -12,9 +12,9 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_senders, blobs, manifest_files, models, uploads, versions
 from modelyard.db.tables.uploads import DELETING, LIVE
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.registry.access.queries import model_role
+from modelyard.registry.access.queries import visible_models
 
 _p = sa.bindparam
 _CHUNK = 500
@@ -29,11 +29,12 @@ def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
 
 
 def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
-    """Which rows of `blobs` the actor may read: sent by them, or in a version they may pull."""
-    sent = sa.exists().where(blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == actor.id)
-    if actor.is_admin and actor.scope.namespace is None:
+    """Which rows of `blobs` the actor may read: in a version they may pull, or sent by them.
+
+    What the account sent with another scope is out of reach for a narrow token, since it may belong elsewhere.
+    """
+    if actor.is_admin and actor.scope.is_everything:
         return sa.true()
-    open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
     readable = (
         sa.select(sa.literal(1))
         .select_from(
@@ -44,11 +45,14 @@ def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
         .where(
             manifest_files.c.digest == blobs.c.digest,
             versions.c.state != "deleted",
-            sa.or_(models.c.visibility.in_(open_to), model_role(actor.id) >= Role.READER.value),
+            visible_models(actor, Permission.MODEL_PULL),
         )
         .correlate(blobs)
     )
-    return sa.or_(sent, sa.exists(readable))
+    sent = [blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == actor.id]
+    if not actor.scope.is_everything:
+        sent.append(blob_senders.c.scope == actor.scope.key)
+    return sa.or_(sa.exists().where(*sent), sa.exists(readable))
 
 
 def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -> dict[Digest, int]:
@@ -89,8 +93,8 @@ _UPSERT_BLOB = Statement(
 )
 _NOTE_SENDER = Statement(
     postgresql.insert(blob_senders)
-    .values(digest=_p("digest"), actor_id=_p("actor_id"), sent_at=_p("now"))
-    .on_conflict_do_update(index_elements=["digest", "actor_id"], set_={"sent_at": _p("now")})
+    .values(digest=_p("digest"), actor_id=_p("actor_id"), scope=_p("scope"), sent_at=_p("now"))
+    .on_conflict_do_update(index_elements=["digest", "actor_id", "scope"], set_={"sent_at": _p("now")})
 )
 
 
@@ -103,8 +107,8 @@ def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | No
     return row is not None
 
 
-def note_sender(tx: Transaction, digest: Digest, actor_id: int) -> None:
-    tx.run(_NOTE_SENDER, digest=digest, actor_id=actor_id, now=tx.now)
+def note_sender(tx: Transaction, digest: Digest, actor: Actor) -> None:
+    tx.run(_NOTE_SENDER, digest=digest, actor_id=actor.id, scope=actor.scope.key, now=tx.now)
 
 
 _FIND_STATE = Statement(sa.select(blobs.c.state, blobs.c.size_bytes).where(blobs.c.digest == _p("digest")))
@@ -123,6 +127,8 @@ class Upload:
     digest: Digest
     size_bytes: int
     expires_at: int
+    scope: str
+    """Of the token that began it; Scope.key."""
 
 
 _INSERT_UPLOAD = Statement(
@@ -133,13 +139,18 @@ _INSERT_UPLOAD = Statement(
         size_bytes=_p("size_bytes"),
         created_at=_p("now"),
         expires_at=_p("expires_at"),
+        scope=_p("scope"),
     )
 )
-_FIND_UPLOAD = Statement(
-    sa.select(
-        uploads.c.id, uploads.c.actor_id, uploads.c.digest, uploads.c.size_bytes, uploads.c.expires_at
-    ).where(uploads.c.id == _p("id"))
+_UPLOAD = (
+    uploads.c.id,
+    uploads.c.actor_id,
+    uploads.c.digest,
+    uploads.c.size_bytes,
+    uploads.c.expires_at,
+    uploads.c.scope,
 )
+_FIND_UPLOAD = Statement(sa.select(*_UPLOAD).where(uploads.c.id == _p("id")))
 _DELETE_UPLOAD = Statement(uploads.delete().where(uploads.c.id == _p("id")))
 
 
@@ -152,22 +163,22 @@ def insert_upload(tx: Transaction, upload: Upload) -> None:
         size_bytes=upload.size_bytes,
         now=tx.now,
         expires_at=upload.expires_at,
+        scope=upload.scope,
     )
 
 
 def find_upload(tx: Transaction, upload_id: str) -> Upload | None:
     row = tx.one(_FIND_UPLOAD, id=upload_id)
-    return Upload(row[0], row[1], Digest(row[2]), row[3], row[4]) if row else None
+    return Upload(row[0], row[1], Digest(row[2]), *row[3:]) if row else None
 
 
-def find_upload_of(tx: Transaction, actor_id: int, digest: Digest, size_bytes: int) -> Upload | None:
-    """The actor's newest open upload of the same bytes."""
+def find_upload_of(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int) -> Upload | None:
+    """The newest open upload of the same bytes that was begun by the actor with the same scope."""
     query = (
-        sa.select(
-            uploads.c.id, uploads.c.actor_id, uploads.c.digest, uploads.c.size_bytes, uploads.c.expires_at
-        )
+        sa.select(*_UPLOAD)
         .where(
-            uploads.c.actor_id == actor_id,
+            uploads.c.actor_id == actor.id,
+            uploads.c.scope == actor.scope.key,
             uploads.c.digest == digest,
             uploads.c.size_bytes == size_bytes,
             uploads.c.expires_at > tx.now,
@@ -175,7 +186,7 @@ def find_upload_of(tx: Transaction, actor_id: int, digest: Digest, size_bytes: i
         .order_by(uploads.c.created_at.desc())
     )
     row = tx.execute(query).first()
-    return Upload(row[0], row[1], Digest(row[2]), row[3], row[4]) if row else None
+    return Upload(row[0], row[1], Digest(row[2]), *row[3:]) if row else None
 
 
 def extend_upload(tx: Transaction, upload_id: str, expires_at: int) -> None:

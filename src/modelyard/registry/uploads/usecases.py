@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
@@ -46,8 +47,6 @@ def require_sender(actor: Actor) -> None:
 
 
 def _scoped(actor: Actor) -> access.Place:
-    from dataclasses import replace
-
     return replace(access.SERVER, namespace=actor.scope.namespace, model=actor.scope.model)
 
 
@@ -61,11 +60,11 @@ def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, ma
 
     def work(tx: Transaction) -> Upload:
         expires_at = tx.now + UPLOAD_LIFETIME
-        found = queries.find_upload_of(tx, actor.id, digest, size_bytes)
+        found = queries.find_upload_of(tx, actor, digest, size_bytes)
         if found is not None:
             queries.extend_upload(tx, found.id, expires_at)
             return found
-        upload = Upload(uuid.uuid4().hex, actor.id, digest, size_bytes, expires_at)
+        upload = Upload(uuid.uuid4().hex, actor.id, digest, size_bytes, expires_at, actor.scope.key)
         queries.insert_upload(tx, upload)
         return upload
 
@@ -78,9 +77,10 @@ def _refuse_too_large(size_bytes: int, max_file_bytes: int) -> None:
 
 
 def find_upload(tx: Transaction, actor: Actor, upload_id: str) -> Upload:
-    """Raises UploadNotFound, also for another's upload."""
+    """Raises UploadNotFound, also for another's upload, or one begun with another scope."""
     found = queries.find_upload(tx, upload_id)
-    if found is None or found.actor_id != actor.id or found.expires_at <= tx.now:
+    mine = found is not None and (found.actor_id, found.scope) == (actor.id, actor.scope.key)
+    if found is None or not mine or found.expires_at <= tx.now:
         raise UploadNotFound(upload=upload_id[:64])
     return found
 
@@ -140,14 +140,15 @@ def receive_blob(
     except BaseException:
         db.write(lambda tx: queries.delete_upload(tx, upload.id))
         raise
-    done = Upload(upload.id, upload.actor_id, digest, counted, upload.expires_at)
+    done = replace(upload, size_bytes=counted)
     db.write(lambda tx: _record_blob(tx, actor, done, scan=seen.scan(counted)))
     return counted
 
 
 def _start_request(tx: Transaction, actor: Actor, digest: Digest) -> Upload:
     """The row that keeps the collector away during one request: its own, and found by no other."""
-    upload = Upload(uuid.uuid4().hex, actor.id, digest, queries.OF_ONE_REQUEST, tx.now + UPLOAD_LIFETIME)
+    expires_at = tx.now + UPLOAD_LIFETIME
+    upload = Upload(uuid.uuid4().hex, actor.id, digest, queries.OF_ONE_REQUEST, expires_at, actor.scope.key)
     queries.insert_upload(tx, upload)
     return upload
 
@@ -219,5 +220,5 @@ def _refuse_collected(tx: Transaction, digest: Digest) -> None:
 def _record_blob(tx: Transaction, actor: Actor, upload: Upload, scan: str | None = None) -> None:
     if not queries.upsert_blob(tx, upload.digest, upload.size_bytes, scan):
         raise BlobBeingCollected(digest=upload.digest)
-    queries.note_sender(tx, upload.digest, actor.id)
+    queries.note_sender(tx, upload.digest, actor)
     queries.delete_upload(tx, upload.id)

@@ -16,6 +16,7 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.held import refuse_held
@@ -111,7 +112,8 @@ def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
 def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:
     standing = present.revision if present is not None else 0
     # An alias that was removed counts as not set, so that "create it" works again.
-    if seen == 0 and present is not None and present.number is None:
+    is_set = present is not None and present.number is not None
+    if (seen == 0 and not is_set) or (seen == ANY_REVISION and is_set):
         return
     if seen is not None and seen != standing:
         raise AliasMoved(

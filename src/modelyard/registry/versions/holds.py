@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import version_holds, versions
+from modelyard.db.tables import lineage_edges, models, namespaces, version_holds, versions
 from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
 from modelyard.domain.errors import HasDependents
+from modelyard.registry import edges
+from modelyard.registry.access.queries import visible_models
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions.queries import Version
@@ -23,14 +26,38 @@ _p = sa.bindparam
 # Of what holds a version, these forbid even archiving it.
 _IN_USE = frozenset({"stage", "deployment"})
 CHILD = "child"
-"""A version that came from this one; its name is the child's reference."""
+"""A version that came from this one and that the actor may see; its name is the child's reference."""
+RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion")
+"""How a version may have come from its parent."""
+_SHOWN_CHILDREN = 20
 
 
-def refuse_while_needed(tx: Transaction, model: Model, version: Version, verb: str) -> None:
-    pointing = alias_queries.aliases_at(tx, version.id)
+def refuse_archive_while_needed(tx: Transaction, model: Model, version: Version) -> None:
+    """Raises HasDependents for what stands on the version right now."""
+    holds = [(kind, name) for kind, name in list_holds(tx, version.id) if kind in _IN_USE]
+    _refuse(tx, model, version, holds, "archive")
+
+
+def refuse_delete_while_needed(
+    tx: Transaction, actor: Actor, model: Model, version: Version, *, orphan_children: bool
+) -> list[str]:
+    """Raises HasDependents. Returns the children that lose their parent, as far as the actor may see them.
+
+    A child in a place that the actor may not read holds up nothing and has no name here: anybody can push a
+    version that names this one as its parent. orphan_children: let the others go without their parent too.
+    """
+    children = list_children(tx, actor, version.id)
     holds = list_holds(tx, version.id)
-    if verb == "archive":
-        holds = [(kind, name) for kind, name in holds if kind in _IN_USE]
+    if not orphan_children:
+        holds += [(CHILD, name) for name in children]
+    _refuse(tx, model, version, holds, "delete")
+    return children
+
+
+def _refuse(
+    tx: Transaction, model: Model, version: Version, holds: Sequence[tuple[str, str]], verb: str
+) -> None:
+    pointing = alias_queries.aliases_at(tx, version.id)
     if not pointing and not holds:
         return
     dependents = [f"the stage @{a}" if a in model.protected_aliases else f"the alias @{a}" for a in pointing]
@@ -57,10 +84,36 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
     if kind == "stage":
         return f"modelyard demote {model.name} {name} --version {version.number}"
     if kind == CHILD:
-        return f"modelyard delete {name}"
+        return (
+            f"modelyard delete {name}, or let its children go without it: "
+            f'modelyard delete {model.name}:{version.number} --orphan-children --reason "…"'
+        )
     if kind == "rollback":
         return f"promote other versions to {name}, so that nobody would roll back to this one"
     return f"end the {kind} {name}"
+
+
+def list_children(tx: Transaction, actor: Actor, version_id: int) -> list[str]:
+    """References of the versions that came from this one and that the actor may read; at most twenty."""
+    query = (
+        sa.select(namespaces.c.name, models.c.name, versions.c.number)
+        .select_from(lineage_edges)
+        .join(
+            versions,
+            lineage_edges.c.target == sa.literal(f"{edges.VERSION}:").concat(sa.cast(versions.c.id, sa.Text)),
+        )
+        .join(models, models.c.id == versions.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .where(
+            lineage_edges.c.source == edges.node(edges.VERSION, version_id),
+            lineage_edges.c.relation.in_(RELATIONS),
+            versions.c.state != "deleted",
+            visible_models(actor),
+        )
+        .order_by(namespaces.c.name, models.c.name, versions.c.number)
+        .limit(_SHOWN_CHILDREN)
+    )
+    return [f"{namespace}/{model}:{number}" for namespace, model, number in tx.rows(query)]
 
 
 def list_holds(tx: Transaction, version_id: int) -> list[tuple[str, str]]:
@@ -92,17 +145,3 @@ def set_holds(tx: Transaction, model_id: int, kind: str, name: str, version_ids:
     tx.run(_DELETE_HOLDS, model_id=model_id, the_kind=kind, the_name=name)
     for version_id in version_ids:
         tx.run(_INSERT_HOLD, version_id=version_id, kind=kind, name=name, now=tx.now)
-
-
-_RELEASE = Statement(
-    version_holds.delete().where(version_holds.c.kind == CHILD, version_holds.c.name == _p("the_name"))
-)
-
-
-def hold_parent(tx: Transaction, parent_id: int, child: str) -> None:
-    """The parent is not deleted while the child, a reference, is there."""
-    tx.run(_INSERT_HOLD, version_id=parent_id, kind=CHILD, name=child, now=tx.now)
-
-
-def release_parents(tx: Transaction, child: str) -> None:
-    tx.run(_RELEASE, the_name=child)

@@ -16,9 +16,8 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.versions import queries
-from modelyard.registry.versions.holds import hold_parent
+from modelyard.registry.versions.holds import RELATIONS
 
-RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion")
 TRAINED_ON, EVALUATED_ON, PRODUCED = "trained_on", "evaluated_on", "produced"
 _EVALUATION_SPLITS = ("test", "eval", "evaluation", "validation", "valid", "val", "dev", "holdout")
 
@@ -53,7 +52,6 @@ def note_origins(
         relation = parent.get("relation") or RELATIONS[0]
         if parent_id is not None:
             found.append(edges.Edge(edges.node(edges.VERSION, parent_id), here, relation))
-            hold_parent(tx, parent_id, f"{model.name}:{number}")
         elif said := parent.get("ref") or parent.get("digest"):
             found.append(edges.Edge(edges.node(edges.OUTSIDE, str(said)), here, relation))
     edges.add_edges(tx, found)

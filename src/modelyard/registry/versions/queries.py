@@ -26,7 +26,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import Alias, ModelName, Ref
-from modelyard.registry.access.queries import model_role
+from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.scan.rules import PENDING
 
@@ -276,13 +276,10 @@ def find_readable_by_digest(tx: Transaction, actor: Actor, digest: Digest) -> in
     query = (
         sa.select(versions.c.id)
         .join(models, models.c.id == versions.c.model_id)
-        .where(versions.c.digest == digest, versions.c.state != "deleted", models.c.deleted_at.is_(None))
+        .where(versions.c.digest == digest, versions.c.state != "deleted", visible_models(actor))
         .order_by(versions.c.id)
         .limit(1)
     )
-    if not actor.is_admin:
-        open_to = [Visibility.PUBLIC.value] + ([] if actor.is_anonymous else [Visibility.SIGNED_IN.value])
-        query = query.where(sa.or_(models.c.visibility.in_(open_to), model_role(actor.id) >= Role.READER.value))
     found = tx.execute(query).scalar_one_or_none()
     return None if found is None else int(found)
 

@@ -15,6 +15,7 @@ from modelyard.domain.errors import (
     EditConflict,
     FileNotFound,
     HasDependents,
+    Invalid,
     ModelNotFound,
     VersionDeleted,
     VersionNotFound,
@@ -27,7 +28,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.versions import alias_queries, page_queries, queries
 from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.holds import refuse_while_needed, release_parents
+from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
 from modelyard.registry.versions.inspect import CARD_PATH
 from modelyard.registry.versions.queries import Resolved, Version
 
@@ -256,7 +257,7 @@ def archive_version(
     if version.state == wanted:
         return view_of(tx, model, version)
     if archived:
-        refuse_while_needed(tx, model, version, "archive")
+        refuse_archive_while_needed(tx, model, version)
     queries.update_version(tx, version.id, {"state": wanted})
     queries.refresh_newest(tx, model.id)
     common: dict[str, Any] = {
@@ -272,22 +273,46 @@ def archive_version(
     return show_version(tx, actor, Ref(model.name, version.number))
 
 
-def delete_version(tx: Transaction, actor: Actor, ref: Ref, reason: str | None = None) -> None:
+def show_record(tx: Transaction, actor: Actor, ref: Ref) -> Version:
+    """The version for its record, which tells how and where it was made, and by what code."""
+    _, version = find_version(tx, actor, ref)
+    access.refuse_strangers(actor)
+    return version
+
+
+def delete_version(
+    tx: Transaction,
+    actor: Actor,
+    ref: Ref,
+    reason: str | None = None,
+    *,
+    orphan_children: bool = False,
+) -> None:
     """Leave a tombstone: number and digest stay, the bytes go at the next collection.
 
-    Raises HasDependents naming what still needs it.
+    orphan_children: also when versions that the actor may see came from it; needs a reason, and the event names
+    them. Raises HasDependents naming what still needs it.
     """
     model, version = find_version(tx, actor, ref, Permission.VERSION_DELETE)
     if version.state == DELETED:
         return
-    refuse_while_needed(tx, model, version, "delete")
-    _bury(tx, actor, model, version, catalog_rules.check_reason(reason))
+    reason = catalog_rules.check_reason(reason)
+    if orphan_children and not (reason or "").strip():
+        raise Invalid(reason="taking a parent from its children needs a reason", fix='Give one: --reason "…"')
+    orphans = refuse_delete_while_needed(tx, actor, model, version, orphan_children=orphan_children)
+    _bury(tx, actor, model, version, reason, orphans)
     queries.refresh_newest(tx, model.id)
 
 
-def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
+def _bury(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    version: Version,
+    reason: str | None,
+    orphans: Sequence[str] = (),
+) -> None:
     queries.update_version(tx, version.id, {"state": DELETED})
-    release_parents(tx, f"{model.name}:{version.number}")
     tx.append(
         events.VersionDeleted(
             namespace=model.name.namespace,
@@ -296,6 +321,7 @@ def _bury(tx: Transaction, actor: Actor, model: Model, version: Version, reason:
             digest=version.digest,
             record_digest=version.record_digest,
             reason=reason,
+            orphans=list(orphans) or None,
         ),
         actor,
         model.id,

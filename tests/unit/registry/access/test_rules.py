@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.domain.actor import ANONYMOUS, NEEDED_ROLE, Actor, Permission, Role, Scope, Visibility
-from modelyard.domain.errors import Denied, ModelNotFound, ModelyardError, TokenScopeTooNarrow, Unauthenticated
-from modelyard.registry.access.rules import Place, check, may
+from modelyard.domain.actor import (
+    ANONYMOUS,
+    IDENTITY_PERMISSIONS,
+    NEEDED_ROLE,
+    Actor,
+    Permission,
+    Role,
+    Scope,
+    Visibility,
+)
+from modelyard.domain.errors import (
+    Denied,
+    FullSignInNeeded,
+    ModelNotFound,
+    ModelyardError,
+    TokenScopeTooNarrow,
+    Unauthenticated,
+)
+from modelyard.registry.access.rules import SERVER, Place, check, may
 
-READ, CONTRIBUTE, MAINTAIN, OWN, ADMIN = "rcmoa", "cmoa", "moa", "oa", "a"
+SEE, READ, CONTRIBUTE, MAINTAIN, OWN, ADMIN = "urcmoa", "rcmoa", "cmoa", "moa", "oa", "a"
+SIGNED_IN = "-urcmoa"
 
-# Who may, by first letter: reader, contributor, maintainer, owner, admin.
+# Who may in a full sign-in, by a letter: auditor (u), reader, contributor, maintainer, owner, admin.
 TABLE = {
-    Permission.MODEL_READ: READ,
+    Permission.MODEL_READ: SEE,
     Permission.MODEL_PULL: READ,
-    Permission.NAMESPACE_READ: READ,
+    Permission.NAMESPACE_READ: SEE,
     Permission.MODEL_CREATE: CONTRIBUTE,
     Permission.MODEL_EDIT: CONTRIBUTE,
     Permission.VERSION_REGISTER: CONTRIBUTE,
@@ -52,10 +69,13 @@ TABLE = {
     Permission.NAMESPACE_CREATE: ADMIN,
     Permission.ACTORS_MANAGE: ADMIN,
     Permission.SERVER_OPERATE: ADMIN,
+    Permission.LOG_READ: SEE,
+    Permission.ACCOUNT_MANAGE: SIGNED_IN,
 }
 READS = {Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ}
 LETTER = {
     Role.NONE: "-",
+    Role.AUDITOR: "u",
     Role.READER: "r",
     Role.CONTRIBUTOR: "c",
     Role.MAINTAINER: "m",
@@ -72,7 +92,7 @@ def test_the_table_names_every_permission() -> None:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("permission", Permission)
 def test_verb_by_role_by_visibility(permission: Permission, role: Role, visibility: Visibility) -> None:
-    actor = Actor(1, "ada", is_admin=role is Role.ADMIN)
+    actor = Actor(1, "ada", is_admin=role is Role.ADMIN, is_full_sign_in=True)
     place = Place("fraud", "scorer", Role.NONE if role is Role.ADMIN else role, visibility)
     open_to_all = permission in READS and visibility is not Visibility.PRIVATE
     assert may(actor, permission, place) is (LETTER[role] in TABLE[permission] or open_to_all)
@@ -140,3 +160,24 @@ def test_a_narrow_token_is_told_so_when_its_owner_may() -> None:
 def test_a_scope_never_widens() -> None:
     actor = Actor(1, "ada", scope=Scope(frozenset({Permission.MODEL_DELETE})))
     assert not may(actor, Permission.MODEL_DELETE, READER)
+
+
+@pytest.mark.parametrize("permission", sorted(IDENTITY_PERMISSIONS))
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(), Scope(IDENTITY_PERMISSIONS), Scope(namespace="fraud"), Scope(namespace="fraud", model="scorer")],
+)
+def test_identity_is_out_of_reach_of_every_token_but_one_of_a_full_sign_in(
+    permission: Permission, scope: Scope
+) -> None:
+    actor = Actor(1, "ada", is_admin=True, token_id=7, scope=scope)
+    assert refusal(actor, permission, SERVER) is FullSignInNeeded
+    assert may(Actor(1, "ada", is_admin=True, is_full_sign_in=True), permission, SERVER)
+
+
+def test_an_auditor_of_the_server_sees_all_and_changes_nothing() -> None:
+    actor = Actor(1, "ada", is_auditor=True)
+    allowed = {permission for permission in Permission if may(actor, permission, PRIVATE)}
+    assert allowed == {Permission.MODEL_READ, Permission.NAMESPACE_READ, Permission.LOG_READ}
+    assert may(actor, Permission.LOG_READ, SERVER)
+    assert not may(actor, Permission.SERVER_OPERATE, SERVER)

@@ -15,7 +15,7 @@ class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
     """`approvals: {group: risk, count: 1}`: so many different members approve this promotion.
 
     group: left out, whoever may vote here counts. not: whose votes do not count. expire: older votes do not
-    count. A vote is bound to the version's digests and to the policy; when either changes it counts no more.
+    count. An account counts as the one that made it. A vote is bound to the version's digests and to the policy; when either changes it counts no more.
     """
 
     kind: ClassVar[str] = "approvals"
@@ -44,7 +44,10 @@ class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
         for vote in evidence.votes:
             if not vote.approves or vote.by in counted:
                 continue
-            if vote.by in barred:
+            same = evidence.same_people.get(vote.by, ())
+            if other := next((name for name in same if name in barred or name in counted), None):
+                passed_over.append(f"{vote.by} (the same person as {other}: one made the other's account)")
+            elif vote.by in barred:
                 passed_over.append(f"{vote.by} ({'/'.join(self.exclude) or 'excluded'})")
             elif evidence.now - vote.at > duration(self.expire):
                 passed_over.append(f"{vote.by} (expired)")
