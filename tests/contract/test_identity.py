@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,13 @@ from tests.support.door import Door, assert_problem, digest_of
 from tests.support.registry import unique
 
 PASSWORD = "a long enough password"
+
+
+@pytest.fixture(autouse=True)
+def _forget_cookies(door: Door) -> Iterator[None]:
+    """The client keeps a session's cookie as a browser does."""
+    yield
+    door.client.cookies.clear()
 
 
 def rows(door: Door, query: Any) -> list[Any]:
