@@ -64,6 +64,7 @@ TABLE = {
     Permission.VERSION_DELETE: OWN,
     Permission.MODEL_DELETE: OWN,
     Permission.MODEL_SHARE: OWN,
+    Permission.CONTENT_REDACT: OWN,
     Permission.NAMESPACE_DELETE: OWN,
     Permission.MEMBERS_MANAGE: OWN,
     Permission.NAMESPACE_CREATE: ADMIN,
