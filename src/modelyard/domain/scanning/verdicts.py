@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.domain.formats.facts import clean_text
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the rules change, so that a verdict says which ones it rests on."""
 
 MAX_FINDINGS = 100
