@@ -100,8 +100,8 @@ def _plain() -> list[Harmful]:
     for protocol in range(6):
         data = pickle.dumps(Runs(os.system, _COMMAND), protocol)
         nested = pickle.dumps({"weights": [1.5] * 50, "model": Runs(os.system, _COMMAND)}, protocol)
-        for loader in ("pickle", "pickle in Python", "joblib", "numpy"):
-            files.append(Harmful(f"protocol {protocol} by {loader}", loader, data))
+        loaders = ("pickle", "pickle in Python", "joblib", "numpy")
+        files += [Harmful(f"protocol {protocol} by {loader}", loader, data) for loader in loaders]
         files.append(Harmful(f"protocol {protocol}, among data", "pickle", nested))
     return files
 
@@ -174,8 +174,8 @@ def _faulty() -> list[Harmful]:
     }
     files = []
     for name, data in ends.items():
-        for loader in ("pickle", "pickle in Python", "joblib"):
-            files.append(Harmful(f"{name}, by {loader}", loader, data))
+        loaders = ("pickle", "pickle in Python", "joblib")
+        files += [Harmful(f"{name}, by {loader}", loader, data) for loader in loaders]
     for loader in ("pickle in Python", "joblib"):
         cut = b"(S'touch RAN'\niposix\nsystem?"
         files.append(Harmful(f"the last line has no newline, by {loader}", loader, cut))
@@ -428,8 +428,9 @@ def _torch() -> list[Harmful]:
     first = {"storages": storages, "tensors": tensors, "pickle": last}
     files.append(Harmful("torch tar, behind numbers", "torch file", _tar(first)))
     plain = {"storages": pickle.dumps(0, 2) + pickle.dumps([], 2), "tensors": tensors, "pickle": last}
-    for member in plain:
-        files.append(Harmful(f"torch tar, in its {member}", "torch file", _tar({**plain, member: EVIL})))
+    files += [
+        Harmful(f"torch tar, in its {member}", "torch file", _tar({**plain, member: EVIL})) for member in plain
+    ]
     return files
 
 

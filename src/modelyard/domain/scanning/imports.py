@@ -7,25 +7,24 @@ the few modules that act when they are imported. Decision record 0017.
 
 from __future__ import annotations
 
-import re
 import sys
 from _compat_pickle import IMPORT_MAPPING
 
 from modelyard.domain.scanning.globals import _COMMON, _RUNNERS
 
-_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 _STANDARD = frozenset(sys.stdlib_module_names) | {"__builtin__", "commands", "nt", "posix", "exceptions"}
 # They open a browser or a window, print, run tests, or read the command line.
 _ACTING = frozenset(
     "antigravity this idlelib test turtledemo lib2to3 __main__ __hello__ __phello__ xxlimited xxsubtype "
     "_testcapi _testinternalcapi _xxtestfuzz sitecustomize usercustomize".split()
 )
-_KNOWN_ROOTS = _STANDARD | _COMMON | _RUNNERS | {"modelyard"}
+_OUR_OWN = frozenset("modelyard click msgspec platformdirs tqdm urllib3".split())
+_KNOWN_ROOTS = _STANDARD | _COMMON | _RUNNERS | _OUR_OWN
 
 
 def can_be_imported(module: str) -> bool:
     """Whether its name is one that an installed module may have; of any other, every loader stops here."""
-    return len(module) <= 500 and _MODULE.match(module) is not None
+    return len(module) <= 500 and all(part.isidentifier() for part in module.split("."))
 
 
 def is_word(module: str) -> bool:

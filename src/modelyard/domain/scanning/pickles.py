@@ -136,15 +136,15 @@ class Inspector(Machine):
             self._note_wrapper()
 
     def note_change(self, target: Any, values: list[Any]) -> None:
-        if not all(self._is_word(target, value) for value in values):
+        is_plain = not any(isinstance(value, Call | Persistent) for value in values)
+        if not is_plain or not self._is_word(target, *(v for v in values if isinstance(v, Global))):
             self.acts += 1
         if self.opcode != "BUILD" and isinstance(target, Call) and target.target == ARRAY_WRAPPER:
             self._note_wrapper()
 
-    def _is_word(self, target: Any, given: Any) -> bool:
+    def _is_word(self, *parts: Any) -> bool:
         """Lines of a word list may read as two globals and an opcode that needs more than these."""
-        pair = (target, given)
-        return self.walk.protocol < 2 and all(isinstance(g, Global) and is_word(g.module) for g in pair)
+        return self.walk.protocol < 2 and all(isinstance(g, Global) and is_word(g.module) for g in parts)
 
     # --- the rest ------------------------------------------------------------------------------------
 

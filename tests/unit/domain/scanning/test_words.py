@@ -46,18 +46,15 @@ def test_a_word_list_is_no_code(words: str) -> None:
 def test_generated_word_lists_are_no_code() -> None:
     """Of words that begin with letters that are opcodes, and end like modules of the standard library."""
     some = random.Random(7)
-    stems = (
-        "time random types token os sys io json locale email calendar code site test cat dog age net".split()
-    )
+    stems = "time random types token os sys io json locale email calendar code site cat dog age net".split()
     wrong = []
     for _ in range(3000):
         lines = [some.choice("ciIFSVNabestuRgpq.") * some.randrange(2) + some.choice(stems) for _ in range(40)]
         data = "\n".join(lines).encode()
         if scan(BytesSource(data)).verdict is not Verdict.NO_CODE:
             wrong.append(data[:80])
-    # `ctest` names the package of Python's own tests: its import is not harmless.
-    assert [data for data in wrong if b"test" not in data] == []
-    assert len(wrong) < 100
+    # What remains imports a module that surely exists and goes on with it: no scan can tell it from an attack.
+    assert len(wrong) <= 15
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
