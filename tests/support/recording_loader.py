@@ -1,7 +1,7 @@
 """The program in which real loaders read changed files, with a `find_class` that records and imports nothing new.
 
 Reads lines of JSON (loader, bytes in hexadecimal digits); answers each with the globals that the loader asked for,
-and those that it called or changed.
+those that it called, and those that it changed by their own methods.
 What is asked for becomes a stand-in that can be called, so that the loader goes on as it would.
 """
 
@@ -27,6 +27,7 @@ _REAL = {
 
 asked: list[list[str]] = []
 ran: list[list[str]] = []
+changed: list[list[str]] = []
 
 
 class StandIn:
@@ -40,13 +41,14 @@ class StandIn:
 
     def __init__(self, *arguments: Any, **named: Any) -> None: ...
     def __call__(self, *arguments: Any, **named: Any) -> StandIn:
-        return self._run()
-
-    def _run(self, *arguments: Any) -> Any:
         ran.append(self.path)
         return self
 
-    __setstate__ = append = extend = add = __setitem__ = _run
+    @classmethod
+    def _change(cls, *arguments: Any) -> None:
+        changed.append(cls.path)
+
+    __setstate__ = append = extend = add = __setitem__ = _change
 
 
 def _find(module: str, name: str) -> Any:
@@ -127,9 +129,10 @@ def main() -> None:
         loader, data = json.loads(line)
         asked.clear()
         ran.clear()
+        changed.clear()
         with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
             load(loader, bytes.fromhex(data))
-        print(json.dumps([_unique(asked), _unique(ran)]), flush=True)
+        print(json.dumps([_unique(names) for names in (asked, ran, changed)]), flush=True)
 
 
 def _unique(names: list[list[str]]) -> list[list[str]]:

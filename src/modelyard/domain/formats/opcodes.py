@@ -204,7 +204,6 @@ class Machine:
         if name in ("GLOBAL", "INST"):
             return self._global_argument(line, "ascii" if name == "INST" else "utf-8")
         if line is None:
-            self.is_canonical = False
             return OPAQUE
         if name in ("INT", "LONG", "GET", "PUT"):
             return self._number(line, name)

@@ -12,7 +12,6 @@ from typing import Any
 from modelyard.domain.formats.ranged import MIB
 from modelyard.domain.scanning.context import File, Scan
 
-CODE_KINDS = ("chat_template", "savedmodel", "torchscript")
 _GGUF = b"GGUF"
 _GGUF_TEMPLATE = b"tokenizer.chat_template"
 _MAX_GGUF_METADATA_BYTES = 256 * MIB

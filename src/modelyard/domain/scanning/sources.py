@@ -249,3 +249,9 @@ class SourceFile(io.RawIOBase):
         found = self._source.read(self._position, length)
         self._position += len(found)
         return found
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        found = self.read(len(view))
+        view[: len(found)] = found
+        return len(found)

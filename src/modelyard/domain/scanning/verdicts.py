@@ -16,6 +16,10 @@ MAX_FINDINGS = 100
 MAX_UNKNOWN = 200
 
 
+CODE_KINDS = ("chat_template", "savedmodel", "torchscript")
+"""Kinds of code that the scan names and does not look for; the verdict does not depend on them."""
+
+
 class Verdict(enum.StrEnum):
     """In order, the worst last."""
 
