@@ -133,7 +133,9 @@ def look_into_tar(scan: Scan, file: File) -> None:
     for entry in _entries(file.source):
         scan.count_member()
         place = file.member(entry.name)
-        if entry.name in names or entry.issparse() or entry.size < 0 or not (entry.isreg() or entry.isdir()):
+        # A link leads to another member, which is looked into where it stands.
+        is_plain = (entry.isreg() and not entry.issparse()) or entry.isdir() or entry.issym() or entry.islnk()
+        if not is_plain or entry.name in names or entry.size < 0:
             scan.note(Verdict.NOT_SCANNED, "it is a member that readers of tars read differently", place)
         names.add(entry.name)
         end = entry.offset_data

@@ -38,7 +38,7 @@ def _values(h5py: Any, root: Any) -> Iterator[tuple[str, str, bytes]]:
     while waiting:
         path, node = waiting.pop()
         for name in node.attrs:
-            for data in _bytes_of(node.attrs.get_id(name).dtype, node.attrs[name]):
+            for data in _bytes_of(node.attrs[name]):
                 yield path, name, data
         if isinstance(node, h5py.Dataset):
             yield from ((path, "", data) for data in _dataset_bytes(node))
@@ -63,18 +63,18 @@ def _dataset_bytes(dataset: Any) -> Iterator[bytes]:
         return
     if dataset.size * max(dataset.dtype.itemsize, 1) > _MAX_VALUE_BYTES:
         raise OverBudget("a value in it is too large")
-    yield from _bytes_of(dataset.dtype, dataset[()])
+    yield from _bytes_of(dataset[()])
 
 
-def _bytes_of(dtype: Any, value: Any) -> Iterator[bytes]:
+def _bytes_of(value: Any) -> Iterator[bytes]:
     """Each text or run of bytes in a value; numbers are passed over."""
     if isinstance(value, str):
         yield value.encode("utf-8", "surrogateescape")
     elif isinstance(value, bytes):
         yield value
-    elif getattr(value, "dtype", None) is not None:
+    elif hasattr(value, "dtype") and hasattr(value, "tobytes"):
         if value.dtype.kind == "O" or (value.dtype.kind == "S" and value.ndim):
             for part in value.flat if value.ndim else [value.item()]:
-                yield from _bytes_of(None, part)
+                yield from _bytes_of(part)
         elif value.dtype.kind in "SVU" or value.dtype.itemsize == 1:
             yield value.tobytes()
