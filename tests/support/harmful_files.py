@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib.util
 import io
 import json
 import lzma
@@ -438,11 +439,9 @@ def _torch() -> list[Harmful]:
 
 
 def _keras() -> list[Harmful]:
-    try:
-        import h5py
-        import keras  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("keras") is None:
         return []
+    h5py = library("h5py")
     source = Path(__file__).with_name("keras_models.py")
     environment = {**os.environ, "KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": ""}
     output = subprocess.run([sys.executable, str(source)], env=environment, check=True, capture_output=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def test_none_is_missed(files: list[Harmful]) -> None:
         if verdict not in HELD or not needs_scan(Skim.of(BytesSource(file.data))):
             missed[file.name] = verdict
     assert missed == {}
-    # The count that docs/how-to/scan.md states; those of Keras need that library.
-    assert len(files) >= 200
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("the count includes files of Keras")
+    page = Path(__file__).parents[4] / "docs/how-to/scan.md"
+    assert f"{len(files)} harmful files" in page.read_text()
 
 
 def test_none_is_missed_when_it_comes_in_chunks(files: list[Harmful]) -> None:
