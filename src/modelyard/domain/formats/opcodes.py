@@ -182,15 +182,12 @@ class Machine:
             return OPAQUE if number is None else int.from_bytes(number, "little", signed=True)
         if op.name in _TEXTS:
             text = self.cursor.read_capped(length, _MAX_TEXT_BYTES)
-            return OPAQUE if text is None else self._text(op.name, text)
+            if text is not None and "UNICODE" in op.name:
+                self._decoded(text, "utf-8", "surrogatepass")
+            return OPAQUE if text is None else text.decode("utf-8", "replace")
         span = (self.cursor.position, length)
         self.cursor.skip(length)
         return Bytes(span)
-
-    def _text(self, name: str, data: bytes) -> str:
-        if "UNICODE" in name:
-            self._decoded(data, "utf-8", "surrogatepass")
-        return data.decode("utf-8", "replace")
 
     def _decoded(self, data: bytes, encoding: str, errors: str = "strict") -> str:
         try:
@@ -410,13 +407,10 @@ def dtype_bytes(dtype: Any) -> int | None:
     # (version, byte order, subarray, names, fields, item bytes, alignment, flags, …)
     if not isinstance(state, tuple) or len(state) < 8 or state[5] not in (-1, item_bytes):
         return None
+    holds_objects = type(state[7]) is not int or state[7] & 1
     if kind == "V":
-        return 0 if type(state[7]) is int and state[7] & 1 else _structure_bytes(state, item_bytes)
-    return item_bytes if state[2:5] == (None, None, None) and _holds_no_objects(state) else None
-
-
-def _holds_no_objects(state: tuple[Any, ...]) -> bool:
-    return type(state[7]) is int and not state[7] & 1
+        return 0 if holds_objects else _structure_bytes(state, item_bytes)
+    return item_bytes if state[2:5] == (None, None, None) and not holds_objects else None
 
 
 def _structure_bytes(state: tuple[Any, ...], item_bytes: int) -> int | None:
@@ -428,7 +422,7 @@ def _structure_bytes(state: tuple[Any, ...], item_bytes: int) -> int | None:
             return None
         parts += fields.values()
     plain = all(isinstance(part, tuple) and part and dtype_bytes(part[0]) for part in parts)
-    return item_bytes if plain and _holds_no_objects(state) else None
+    return item_bytes if plain else None
 
 
 def _set_item(m: Machine, _: Any) -> None:

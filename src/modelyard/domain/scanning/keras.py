@@ -56,15 +56,17 @@ def check_bytes(scan: Scan, data: bytes, inside: str) -> None:
     if data.count(b"{") + data.count(b"[") > _MAX_CONTAINERS:
         scan.note(Verdict.NOT_SCANNED, "its JSON has too many parts", inside)
         return
-    try:
-        value = json.loads(data.rstrip(b"\0"), object_pairs_hook=_Pairs)
-    except RecursionError:
-        scan.note(Verdict.NOT_SCANNED, "its JSON is nested too deeply", inside)
-        return
-    except ValueError:
-        return
-    for pairs in _objects(value):
-        _check_object(scan, pairs, inside)
+    # HDF5 may pad a text with zeros, which are a part of it in UTF-16.
+    for text in {data, data.rstrip(b"\0")}:
+        try:
+            value = json.loads(text, object_pairs_hook=_Pairs)
+        except RecursionError:
+            scan.note(Verdict.NOT_SCANNED, "its JSON is nested too deeply", inside)
+            return
+        except ValueError:
+            continue
+        for pairs in _objects(value):
+            _check_object(scan, pairs, inside)
 
 
 def _objects(value: Any) -> Iterator[_Pairs]:

@@ -17,7 +17,7 @@ from modelyard.domain.formats import BytesSource
 from modelyard.domain.scanning import FileScan, Skim, Verdict, needs_scan, scan
 from modelyard.registry.scan.hdf5 import read_hdf5
 from tests.support import model_files
-from tests.support.bad_files import trap, zipped
+from tests.support.bad_files import tarred, trap, zipped
 from tests.support.libraries import library
 
 
@@ -80,6 +80,7 @@ def test_a_plain_weights_file_is_no_code() -> None:
 def test_what_keras_imports_is_judged(layer: dict[str, Any], verdict: Verdict) -> None:
     config = model_config(**layer)
     escaped = "".join(f"\\u{ord(c):04x}" if c.isalpha() else c for c in "Lambda")
+    assert found_in(zipped(config.encode("utf-16"), "config.json")).verdict is verdict
     for text in (config, config.replace('"Lambda"', f'"{escaped}"')):
         assert found_in(zipped(text.encode(), "config.json")).verdict is verdict
         assert found_in(hdf5({"model_config": text})).verdict is verdict
@@ -225,6 +226,7 @@ def test_unusual_files_of_libraries_are_not_held() -> None:
         "savez_compressed": compressed.getvalue(),
         "pickles in a row": pickle.dumps([1]) + pickle.dumps({"a": numpy.float64(1)}) + pickle.dumps("x"),
         "empty attribute": hdf5({"a": h5py.Empty("S1"), "b": 3, "c": [1.5, 2.5], "d": "text"}),
+        "tar of a zip": tarred(zipped(b"words", method=zipfile.ZIP_STORED)),
         "empty zip": b"PK\5\6" + bytes(18),
         "gzip of words": gzip.compress(b"words") + gzip.compress(b"more"),
     }
