@@ -21,6 +21,7 @@ import time
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ EVIL = b"cposix\nsystem\n(S'touch RAN'\ntR."
 _SHORT = b"\x8c\x05posix\x94\x8c\x06system\x94\x93\x8c\x09touch RAN\x85R."
 
 
+@cache
 def harmful_files() -> list[Harmful]:
     groups = (
         _plain(),
