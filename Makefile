@@ -1,13 +1,16 @@
 # The commands of this project, the same on a laptop and in CI.
 PY := .venv/bin/python
 
-.PHONY: help test lint types docs bench serve demo quickstart clean
+.PHONY: help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 test:  ## everything that must hold before a change lands
 	python3 tools/test.py
+
+fuzz:  ## files changed at random against the scan and real loaders, for about an hour
+	FUZZ_CASES=200000 FUZZ_SEED=$${FUZZ_SEED:-2} $(PY) -m pytest tests/unit/domain/scanning/test_fuzz.py
 
 quickstart:  ## a real model, registered, pulled and predicting
 	python3 tools/quickstart.py

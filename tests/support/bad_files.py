@@ -111,7 +111,6 @@ def traps() -> dict[str, bytes]:
         "through a module": b"\x80\x04\x8c\x05numpy\x8c\x0btesting.sys\x93)R.",
         "changes a class": b"\x80\x04csklearn.base\nBaseEstimator\n}\x8c\x03abccbuiltins\nlist\nsb.",
         "calls what it made": b"\x80\x04cfunctools\npartial\ncbuiltins\nlist\n\x85R)R.",
-        "global without a name": b"\x80\x04K\x01K\x02\x93)R.",
         "Keras Lambda": zipped(b'{"layers": [{"class_name": "Lambda"}]}', "config.json"),
     }
 
@@ -145,6 +144,7 @@ def library_traps() -> dict[str, bytes]:
 
 HARMLESS: dict[str, bytes] = {
     "empty": b"",
+    "global named by numbers, where every unpickler stops": b"\x80\x04K\x01K\x02\x93)R.",
     "words": b"# hello\nworld",
     "JSON": b'{"a": 1}',
     "vocabulary": b"cat\ndog\nhouse\nthe\n",

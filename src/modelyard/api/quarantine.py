@@ -124,7 +124,7 @@ def _scan(view: ScanView) -> wire.Scan:
         files=[
             _file(file, view.trusted)
             for file in view.files.files
-            if file.state != Verdict.NO_CODE.value or file.secrets
+            if file.state != Verdict.NO_CODE.value or file.secrets or file.code_kinds
         ],
         released=_release(released) if released else None,
         licence=json.loads(view.version.format_facts).get("licence"),

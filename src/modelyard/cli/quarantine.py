@@ -6,6 +6,7 @@ import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import FAILED
+from modelyard.domain.scanning.verdicts import CODE_KINDS
 from modelyard.wire import quarantine as wire
 
 _HERE = "modelyard.cli.quarantine"
@@ -62,6 +63,10 @@ def _say(session: Session, found: wire.Scan) -> int:
     ]
     if found_rows:
         out.table(("file", "where", "opcode", "global", "verdict", "why"), found_rows)
+    kinds = [(file.path, kind) for file in found.files for kind in file.kinds if kind in CODE_KINDS]
+    if kinds:
+        out.note("Code of kinds that the scan does not look for; a gate may refuse them (refuse_kinds):")
+        out.table(("file", "kind"), kinds)
     secrets = [(file.path, s.line, s.kind) for file in found.files for s in file.secrets]
     if secrets:
         out.note("Texts that look like credentials; whoever may pull the version can read them:")

@@ -3,12 +3,16 @@
 Globals become `Global`, calls become `Call`, persistent ids become `Persistent`; long strings and
 bytes are skipped and become OPAQUE. The opcode table is the standard library's own (`pickletools`),
 and an opcode that does not matter here just pops and pushes what that table says.
+
+The machine faults where every unpickler faults (Python's own in C and in Python, joblib's, torch's) and goes
+on where one of them does: what it never reaches, none of them runs.
 """
 
 from __future__ import annotations
 
 import codecs
 import pickletools
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +38,8 @@ _SIZES = {
 _TEXTS = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
 _BINARIES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 _INTEGERS = {"INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "LONG4"}
-_ARRAY_WRAPPERS = {"NumpyArrayWrapper", "NDArrayWrapper"}
+# What strtol takes, which is more than int(text, 0): the C unpickler asks it first.
+_C_NUMBER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)?")
 
 
 class _Opaque:
@@ -46,6 +51,9 @@ class _Opaque:
 
 OPAQUE = _Opaque()
 _MARK = object()
+OTHER_KEYS = _Opaque()
+"""In a dictionary, in place of all keys that are neither texts nor numbers."""
+_NOT_TEXT = (int, list, dict, tuple, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,10 @@ class Global:
     @property
     def root(self) -> str:
         return self.module.partition(".")[0]
+
+
+ARRAY_WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
+"""joblib's placeholder for an array, whose raw bytes follow it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -128,6 +140,9 @@ class Machine:
         self.stopped = False
         self.opcode_at = cursor.position
         self.opcode = ""
+        self.frame_end = 0
+        self.is_canonical = True
+        """Whether all arguments are written as Python's own pickler writes them."""
 
     def step(self) -> None:
         cursor = self.cursor
@@ -160,35 +175,80 @@ class Machine:
             return int.from_bytes(data, "little", signed=op.name == "BININT")
         length = self.cursor.unpack(_SIZES[op.arg.n])
         if op.name == "FRAME":
+            self.frame_end = self.cursor.position + length
             return None
         if op.name in _INTEGERS:
             number = self.cursor.read_capped(length, _MAX_INTEGER_BYTES)
             return OPAQUE if number is None else int.from_bytes(number, "little", signed=True)
         if op.name in _TEXTS:
             text = self.cursor.read_capped(length, _MAX_TEXT_BYTES)
+            if text is not None and "UNICODE" in op.name:
+                self._decoded(text, "utf-8", "surrogatepass")
             return OPAQUE if text is None else text.decode("utf-8", "replace")
         span = (self.cursor.position, length)
         self.cursor.skip(length)
         return Bytes(span)
 
+    def _decoded(self, data: bytes, encoding: str, errors: str = "strict") -> str:
+        try:
+            return data.decode(encoding, errors)
+        except UnicodeDecodeError:
+            raise Malformed(f"byte {self.cursor.position} ends a text that is not {encoding}") from None
+
     def _line_argument(self, name: str) -> Any:
-        line = self._line()
+        cursor = self.cursor
+        line = cursor.read_line(_MAX_LINE_BYTES)
         if name in ("GLOBAL", "INST"):
-            return line, self._line()
-        if line is OPAQUE:
+            return self._global_argument(line, "ascii" if name == "INST" else "utf-8")
+        if line is None:
             return OPAQUE
         if name in ("INT", "LONG", "GET", "PUT"):
-            digits = line.removesuffix("L")
-            if len(digits) > 40 or not digits.lstrip("-").isdecimal():
-                raise Malformed(f"byte {self.cursor.position} ends a number that is none")
-            return {"00": False, "01": True}.get(line, int(digits)) if name == "INT" else int(digits)
+            return self._number(line, name)
+        if name == "FLOAT":
+            return self._float(line)
         if name == "STRING":
-            return _unescaped(line)
-        return _raw_unescaped(line) if name == "UNICODE" else line
+            return self._unescaped(line)
+        if name == "UNICODE":
+            return self._decoded(line, "raw-unicode-escape")
+        return self._decoded(line, "ascii")
 
-    def _line(self) -> Any:
-        line = self.cursor.read_line(_MAX_LINE_BYTES)
-        return OPAQUE if line is None else line.decode("utf-8", "replace")
+    def _global_argument(self, module: bytes | None, encoding: str) -> tuple[str, Any]:
+        if not module:
+            raise Malformed(f"byte {self.cursor.position} ends a module's name that is empty or too long")
+        # A missing name is read as an empty one, after the import of its module.
+        at_end = self.cursor.position >= self.cursor.end
+        name = b"" if at_end else self.cursor.read_line(_MAX_LINE_BYTES)
+        text = self._decoded(module, encoding)
+        return text, OPAQUE if name is None else self._decoded(name, encoding)
+
+    def _number(self, line: bytes, name: str) -> int | bool:
+        if name == "INT" and line in (b"00", b"01"):
+            return line == b"01"
+        text = line.removesuffix(b"L") if name == "LONG" else line
+        number = _number_of(text, 10 if name in ("GET", "PUT") else 0)
+        if number is None or (name in ("GET", "PUT") and number < 0):
+            raise Malformed(f"byte {self.cursor.position} ends a number that is not valid")
+        if text != b"%d" % number or (name == "LONG") != (line != text):
+            self.is_canonical = False
+        return number
+
+    def _float(self, line: bytes) -> Any:
+        for text in (line, line.partition(b"\0")[0]):
+            try:
+                float(text)
+            except ValueError:
+                continue
+            return OPAQUE
+        raise Malformed(f"byte {self.cursor.position} ends a number that is not valid")
+
+    def _unescaped(self, line: bytes) -> Any:
+        """The text of a STRING: quoted, with the escapes of Python's literals."""
+        if len(line) < 2 or line[:1] not in (b"'", b'"') or line[:1] != line[-1:]:
+            raise Malformed(f"byte {self.cursor.position} ends a text without quotes")
+        try:
+            return codecs.escape_decode(line[1:-1])[0].decode("utf-8", "replace")
+        except ValueError:
+            raise Malformed(f"byte {self.cursor.position} ends a text with a broken escape") from None
 
     def _by_table(self, op: Any) -> None:
         if op.name.startswith("EXT"):
@@ -227,6 +287,12 @@ class Machine:
     def note_build(self, made: Any) -> None:
         """A state is given to `made`, whatever that is."""
 
+    def note_change(self, target: Any, values: list[Any]) -> None:
+        """`target` is given a state or items, by methods of its own: `__setstate__`, `append`, `__setitem__` …"""
+
+    def note_again(self, value: Any) -> None:
+        """A global or what was made stands on the stack once more, from the memo or doubled."""
+
     def check_array(self, state: dict[str, Any]) -> None:
         """The raw bytes of a joblib array of this description follow. Raises Malformed to end the walk."""
 
@@ -253,21 +319,18 @@ class Machine:
         self.stack.append(made)
 
 
-def _unescaped(line: str) -> Any:
-    """The text of a STRING: quoted, with the escapes of Python's literals."""
-    quoted = line.strip()
-    try:
-        return codecs.escape_decode(quoted[1:-1].encode("latin-1"))[0].decode("utf-8", "replace")
-    except (ValueError, UnicodeEncodeError):
-        return OPAQUE
-
-
-def _raw_unescaped(line: str) -> Any:
-    """The text of a UNICODE, in which only \\u and \\U are escapes."""
-    try:
-        return line.encode("latin-1", "backslashreplace").decode("raw-unicode-escape")
-    except ValueError:
-        return OPAQUE
+def _number_of(text: bytes, base: int) -> int | None:
+    """As any unpickler reads it: those in C stop at a zero byte."""
+    start = text.partition(b"\0")[0]
+    for candidate in (text, start):
+        try:
+            return int(candidate, base)
+        except ValueError:
+            continue
+    if base == 0 and text and (match := _C_NUMBER.fullmatch(start)):
+        digits = match[1] or b"0"
+        return int(digits, 16 if digits[:2] in (b"0x", b"0X") else 10)
+    return None
 
 
 def _reduce(m: Machine, _: Any) -> None:
@@ -284,13 +347,10 @@ def _build(m: Machine, _: Any) -> None:
     state = m.pop()
     made = m.top()
     m.note_build(made)
+    m.note_change(made, [state])
     if isinstance(made, Call):
         made.state = state
-        if (
-            isinstance(made.target, Global)
-            and made.target.name in _ARRAY_WRAPPERS
-            and made.target.root == "joblib"
-        ):
+        if made.target == ARRAY_WRAPPER:
             _skip_joblib_array(m, state)
 
 
@@ -302,6 +362,8 @@ def _skip_joblib_array(m: Machine, state: Any) -> None:
     """
     if not isinstance(state, dict):
         raise Malformed("a joblib array has no description")
+    if m.cursor.position < m.frame_end:
+        raise Malformed("a joblib array begins within a frame")
     item_bytes = dtype_bytes(state.get("dtype"))
     shape = state.get("shape")
     if not isinstance(shape, tuple) or not all(type(x) is int and 0 <= x <= _MAX_ARRAY_BYTES for x in shape):
@@ -338,23 +400,29 @@ def dtype_bytes(dtype: Any) -> int | None:
         return 0
     if not size.isdecimal() or len(size) > 9 or kind not in "biufcmMSUV" or not kind or int(size) == 0:
         return None
-    if kind == "V" and _holds_objects(dtype.state):
-        return 0
-    if not _states_size(dtype.state, int(size) * (4 if kind == "U" else 1)):
+    item_bytes = int(size) * (4 if kind == "U" else 1)
+    state = dtype.state
+    if state is None:
+        return item_bytes
+    # (version, byte order, subarray, names, fields, item bytes, alignment, flags, …)
+    if not isinstance(state, tuple) or len(state) < 8 or state[5] not in (-1, item_bytes):
         return None
-    return int(size) * (4 if kind == "U" else 1)
+    holds_objects = type(state[7]) is not int or state[7] & 1
+    if kind == "V":
+        return 0 if holds_objects else _structure_bytes(state, item_bytes)
+    return item_bytes if state[2:5] == (None, None, None) and not holds_objects else None
 
 
-def _holds_objects(state: Any) -> bool:
-    """Whether a structured dtype has the flag "contains objects" (bit 1 of its last entry)."""
-    return isinstance(state, tuple) and len(state) >= 8 and type(state[7]) is int and bool(state[7] & 1)
-
-
-def _states_size(state: Any, item_bytes: int) -> bool:
-    """Whether a dtype's own state (its sixth entry; -1: none said) agrees with its text."""
-    if not isinstance(state, tuple) or len(state) < 6:
-        return True
-    return state[5] in (-1, item_bytes)
+def _structure_bytes(state: tuple[Any, ...], item_bytes: int) -> int | None:
+    """None when a part holds objects, though the whole says that it does not."""
+    subarray, fields = state[2], state[4]
+    parts = [subarray] if subarray is not None else []
+    if fields is not None:
+        if not isinstance(fields, dict):
+            return None
+        parts += fields.values()
+    plain = all(isinstance(part, tuple) and part and dtype_bytes(part[0]) for part in parts)
+    return item_bytes if plain else None
 
 
 def _set_item(m: Machine, _: Any) -> None:
@@ -365,12 +433,16 @@ def _set_item(m: Machine, _: Any) -> None:
 
 def _put(m: Machine, target: Any, items: list[Any]) -> None:
     """Keep text and number keys only: hashing a hostile nest of tuples can take for ever."""
+    if isinstance(target, Call | Global | Persistent):
+        m.note_change(target, items)
     if isinstance(target, Call):
         target = target.items
     if isinstance(target, dict) and (m.keeps_items or len(target) < _FEW_ITEMS):
         for key, value in zip(items[::2], items[1::2], strict=False):
             if type(key) in (str, int):
                 target[key] = value
+            else:
+                target[OTHER_KEYS] = OPAQUE
 
 
 def _set_items(m: Machine, _: Any) -> None:
@@ -391,8 +463,11 @@ def _append(m: Machine, _: Any) -> None:
 
 def _extend(m: Machine, items: list[Any]) -> None:
     target = m.top()
-    if isinstance(target, list) and m.keeps_items:
-        target.extend(items)
+    if isinstance(target, list):
+        if m.keeps_items:
+            target.extend(items)
+    elif isinstance(target, Call | Global | Persistent):
+        m.note_change(target, items)
 
 
 def _appends(m: Machine, _: Any) -> None:
@@ -409,12 +484,16 @@ def _tuple_of(count: int) -> Any:
 
 def _stack_global(m: Machine, _: Any) -> None:
     name = m.pop()
-    m.stack.append(m.note_global(m.pop(), name))
+    module = m.pop()
+    if isinstance(name, _NOT_TEXT) or isinstance(module, _NOT_TEXT):
+        raise Malformed(f"byte {m.opcode_at} names a global by something that is not a text")
+    m.stack.append(m.note_global(module, name))
 
 
 def _inst(m: Machine, argument: Any) -> None:
-    arguments = tuple(m.pop_to_mark())
-    m.call(m.note_global(*argument), arguments)
+    # The unpickler in Python imports before it looks for the mark.
+    target = m.note_global(*argument)
+    m.call(target, tuple(m.pop_to_mark()))
 
 
 def _obj(m: Machine, _: Any) -> None:
@@ -435,13 +514,22 @@ def _memo_put(m: Machine, argument: Any) -> None:
 def _memo_get(m: Machine, argument: Any) -> None:
     if argument not in m.memo:
         raise Malformed(f"the pickle uses the memo entry {argument} before it is set")
-    m.stack.append(m.memo[argument])
+    value = m.memo[argument]
+    if isinstance(value, Call | Global):
+        m.note_again(value)
+    m.stack.append(value)
+
+
+def _dup(m: Machine, _: Any) -> None:
+    value = m.top()
+    m.note_again(value)
+    m.stack.append(value)
 
 
 def _protocol(m: Machine, argument: Any) -> None:
-    m.walk.protocol = argument
     if argument > _HIGHEST_PROTOCOL:
         raise Malformed(f"pickle protocol {argument} is not known")
+    m.walk.protocol = argument
 
 
 def _stop(m: Machine, _: Any) -> None:
@@ -469,7 +557,7 @@ _HANDLERS: dict[str, Any] = {
     "NEWTRUE": lambda m, _: m.stack.append(True),
     "NEWFALSE": lambda m, _: m.stack.append(False),
     "MARK": lambda m, _: m.stack.append(_MARK),
-    "DUP": lambda m, _: m.stack.append(m.top()),
+    "DUP": _dup,
     "POP": lambda m, _: m.pop(),
     "POP_MARK": lambda m, _: m.pop_to_mark(),
     "LIST": lambda m, _: m.stack.append(m.pop_to_mark()),
@@ -482,6 +570,7 @@ _HANDLERS: dict[str, Any] = {
     "SETITEMS": _set_items,
     "APPEND": _append,
     "APPENDS": _appends,
+    "ADDITEMS": _appends,
     "MEMOIZE": _memoize,
     "PUT": _memo_put,
     "BINPUT": _memo_put,

@@ -142,12 +142,17 @@ class Cursor:
         return self.read(length)
 
     def read_line(self, cap: int) -> bytes | None:
-        """Up to and without the next newline, which is passed; None for a line longer than `cap`."""
+        """Up to and without the next newline, which is passed; None for a line longer than `cap`.
+
+        The file's last line may lack its newline: then its last byte is cut off, as pickle's own reader does.
+        """
         line = bytearray()
         length = 0
         while True:
             at = self.position - self._window_start
             if not 0 <= at < len(self._window):
+                if self.position >= self.end:
+                    raise Malformed(f"a line has no end before {self.end}")
                 self._fill(1)
                 at = 0
             found = self._window.find(b"\n", at)
@@ -159,7 +164,7 @@ class Cursor:
                 self.position += 1
                 return bytes(line) if length <= cap else None
             if self.position >= self.end:
-                raise Malformed(f"a line has no end before {self.end}")
+                return bytes(line[:-1]) if length <= cap else None
 
     def skip(self, length: int) -> None:
         if length < 0 or length > self.end - self.position:

@@ -20,6 +20,8 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s4B4H3L5H2L")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _STORED, _DEFLATED = 0, 8
+_HAS_DESCRIPTOR = 8
+_DESCRIPTORS = tuple(struct.Struct(form) for form in ("<4sL2Q", "<4s3L", "<L2Q", "<3L"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class Member:
     compressed_bytes: int
     size_bytes: int
     header_offset: int
+    checksum: int = 0
+    flags: int = 0
+    raw_name: bytes = b""
 
 
 def list_directories(source: Source) -> list[tuple[int, list[Member]]]:
@@ -84,6 +89,101 @@ def data_start(source: Source, member: Member, shift: int = 0) -> int:
     return int(member.header_offset + shift + _LOCAL.size + local[10] + local[11])
 
 
+def canonical_members(source: Source) -> list[Member]:
+    """The members of a zip on which all readers agree, since it is written as the common libraries write it.
+
+    Its members stand one behind the other from the first byte on, each described alike by its own header and by
+    the directory; the directory follows, then its end records, and nothing else.
+    Raises Malformed with the first thing that differs.
+    """
+    directory_at, directory_end, count = _one_end(source)
+    directory = read_exactly(source, directory_at, directory_end - directory_at)
+    members = _entries(directory, count)
+    if _entries_bytes(directory) != len(directory):
+        raise Malformed("the zip's directory holds more than it counts")
+    if len({member.name for member in members}) != len(members):
+        raise Malformed("two members of the zip have one name")
+    position = 0
+    for member in sorted(members, key=lambda m: m.header_offset):
+        if member.header_offset != position:
+            raise Malformed(f"bytes stand before {member.name[:100]!r} that belong to no member of the zip")
+        position = _end_of(source, member)
+    if position != directory_at:
+        raise Malformed("bytes stand before the zip's directory that belong to no member")
+    return members
+
+
+def _one_end(source: Source) -> tuple[int, int, int]:
+    """(start and end of the directory, number of members)."""
+    tail_bytes = min(source.size_bytes, 65_535 + _END.size)
+    tail = read_exactly(source, source.size_bytes - tail_bytes, tail_bytes)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + _END.size > len(tail):
+        raise Malformed("the zip has no directory at its end")
+    _, disk, directory_disk, here, count, size, offset, comment = _END.unpack_from(tail, at)
+    end_at = source.size_bytes - tail_bytes + at
+    if at + _END.size + comment != len(tail) or tail.count(b"PK\x05\x06", at) != 1:
+        raise Malformed("the zip does not end where its end record says")
+    if disk != directory_disk or disk or here != count:
+        raise Malformed("the zip claims to stand on several disks")
+    before = tail[max(at - _END64_LOCATOR.size, 0) : at]
+    if before[:4] == b"PK\x06\x07":
+        return _one_end64(source, end_at, (count, size, offset))
+    if offset + size != end_at:
+        raise Malformed("the zip's directory is not where its end record says")
+    return offset, end_at, count
+
+
+def _one_end64(source: Source, end_at: int, narrow: tuple[int, int, int]) -> tuple[int, int, int]:
+    wide = _end64(source, end_at)
+    record_at = end_at - _END64_LOCATOR.size - _END64.size
+    fields = _END64.unpack(read_exactly(source, record_at, _END64.size))
+    if fields[0] != b"PK\x06\x06" or fields[1] != _END64.size - 12 or (fields[7], fields[8], fields[9]) != wide:
+        raise Malformed("the zip's 64-bit end record is not where it belongs")
+    full = (0xFFFF, 0xFFFF_FFFF, 0xFFFF_FFFF)
+    if any(small not in (large, most) for small, large, most in zip(narrow, wide, full, strict=True)):
+        raise Malformed("the zip's two end records disagree")
+    if fields[6] != wide[0] or fields[4] or fields[5] or wide[1] + wide[2] != record_at:
+        raise Malformed("the zip's directory is not where its end record says")
+    return wide[2], record_at, wide[0]
+
+
+def _entries_bytes(directory: bytes) -> int:
+    """How many bytes entries fill, as a reader finds that goes on to the end of the directory."""
+    at = 0
+    while at + _ENTRY.size <= len(directory) and directory[at : at + 4] == b"PK\x01\x02":
+        entry = _ENTRY.unpack_from(directory, at)
+        at += _ENTRY.size + entry[12] + entry[13] + entry[14]
+    return at
+
+
+def _end_of(source: Source, member: Member) -> int:
+    """Where the member ends, its descriptor included. Raises Malformed when its own header says otherwise."""
+    words = f"the zip's directory and the header of {member.name[:100]!r} disagree"
+    local = _LOCAL.unpack(read_exactly(source, member.header_offset, _LOCAL.size))
+    start = data_start(source, member)
+    name = read_exactly(source, member.header_offset + _LOCAL.size, local[10])
+    if name != member.raw_name or b"\0" in name or local[3] != member.flags or local[4] != member.method:
+        raise Malformed(words)
+    extra = read_exactly(source, member.header_offset + _LOCAL.size + local[10], local[11])
+    size, compressed, _ = _widen(extra, local[9], local[8], 0)
+    end = start + member.compressed_bytes
+    stated = (local[7], compressed, size)
+    true = (member.checksum, member.compressed_bytes, member.size_bytes)
+    if not member.flags & _HAS_DESCRIPTOR:
+        if stated != true:
+            raise Malformed(words)
+        return end
+    if any(a not in (b, 0) for a, b in zip(stated, true, strict=True)):
+        raise Malformed(words)
+    following = source.read(end, 24)
+    for form in _DESCRIPTORS:
+        fields = form.unpack_from(following) if len(following) >= form.size else ()
+        if fields[-3:] == true and (len(fields) == 3 or fields[0] == b"PK\x07\x08"):
+            return end + form.size
+    raise Malformed(words)
+
+
 def list_members(source: Source) -> list[Member]:
     """The members that the directory at the end names. Raises Malformed."""
     tail_bytes = min(source.size_bytes, 65_535 + _END.size)
@@ -126,10 +226,14 @@ def _entries(directory: bytes, count: int) -> list[Member]:
         start = at + _ENTRY.size
         if start + name_bytes + extra_bytes + comment_bytes > len(directory):
             raise Malformed("the zip's directory ends early")
-        name = directory[start : start + name_bytes].decode("utf-8", "replace")
+        raw_name = directory[start : start + name_bytes]
+        name = raw_name.decode("utf-8", "replace")
         extra = directory[start + name_bytes : start + name_bytes + extra_bytes]
         size, compressed, header_offset = _widen(extra, size, compressed, header_offset)
-        found.append(Member(name, method, bool(flags & 1), compressed, size, header_offset))
+        encrypted = bool(flags & 1)
+        found.append(
+            Member(name, method, encrypted, compressed, size, header_offset, entry[9], flags, raw_name)
+        )
         at = start + name_bytes + extra_bytes + comment_bytes
     return found
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from modelyard.domain.formats.opcodes import Call, Global, Machine, Persistent, Walk
+from modelyard.domain.formats.opcodes import ARRAY_WRAPPER, OPAQUE, Call, Global, Machine, Persistent, Walk
 from modelyard.domain.formats.ranged import Cursor, Malformed
 from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.imports import can_be_imported, is_word
 from modelyard.domain.scanning.verdicts import FileScan, Finding, Verdict
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,200}\Z")
 MAX_GLOBALS_OF_A_FILE = 5000
 _FORKED_STEPS = 20_000
 _EMBEDDED = ("torch.storage._load_from_bytes",)
-
-
-def looks_like_name(found: Global) -> bool:
-    """Of bytes that may be anything: whether this would be a name that somebody wrote."""
-    return _PLAIN_NAME.match(found.module) is not None and _PLAIN_NAME.match(found.name) is not None
+_MEMO = rb"(\x94|q.|r....|p\d+\n)?"
+# What joblib writes after its wrapper's class, and after the empty wrapper itself.
+_AFTER_WRAPPER_CLASS = re.compile(_MEMO + rb"\)\x81", re.DOTALL)
+_AFTER_WRAPPER = re.compile(_MEMO + rb"\}", re.DOTALL)
+_WRAPPER_NAMES = ("NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper")
+_WRAPPER_KEYS = {"subclass", "shape", "order", "dtype", "allow_mmap"}
+_WRAPPER_KEYS_NOW = _WRAPPER_KEYS | {"numpy_array_alignment_bytes"}
+_ARRAY_CLASSES = {
+    Global("numpy", "ndarray"),
+    Global("numpy", "memmap"),
+    Global("numpy", "matrix"),
+    Global("numpy.matrixlib.defmatrix", "matrix"),
+}
 
 
 class Inspector(Machine):
@@ -36,7 +44,9 @@ class Inspector(Machine):
         self.seen: dict[Global, Verdict] = {}
         self.embedded: list[tuple[int, int]] = []
         """(offset, length) of bytes that a loader would read as a file of its own."""
-        self.calls = 0
+        self.acts = 0
+        """How often code would run: calls, states and items given to what is not a plain container."""
+        self.extensions = 0
 
     def run(self) -> None:
         """Up to STOP; the cursor stands after it. Raises Malformed."""
@@ -49,13 +59,19 @@ class Inspector(Machine):
     # --- what the machine tells --------------------------------------------------------------------
 
     def note_global(self, module: Any, name: Any) -> Any:
+        if isinstance(module, str) and name is OPAQUE:
+            # A line too long for a name: the module is imported all the same.
+            name = "?"
         if not isinstance(module, str) or not isinstance(name, str):
             self.note(Verdict.DANGEROUS, "it names a global by something that is no plain text")
+            self.seen[Global("?", "?")] = Verdict.DANGEROUS
             return Global("?", "?")
         found = Global(module, name)
         if found not in self.seen:
             if len(self.seen) >= MAX_GLOBALS_OF_A_FILE:
                 raise Malformed(f"it names more than {MAX_GLOBALS_OF_A_FILE} globals")
+            if self.walk.protocol < 2 and not self.acts and not can_be_imported(module):
+                raise Malformed("it names a module that cannot exist, where every unpickler stops")
             verdict, why = judge_global(module, name)
             if found.path in _EMBEDDED:
                 # Judged by what it is given.
@@ -65,18 +81,72 @@ class Inspector(Machine):
                 self.note(verdict, why, found.path)
             else:
                 self.found.allowed += 1
+        if found.name.rpartition(".")[2] in _WRAPPER_NAMES:
+            self._check_wrapper_class(found)
         return found
 
     def call(self, target: Any, arguments: Any) -> None:
-        self.calls += 1
+        if not self._is_word(target, arguments):
+            self.acts += 1
         if isinstance(target, Persistent):
-            # Old torch files name a class so; its global was judged when it was named.
-            target = target.identity
-        elif not isinstance(target, Global):
+            target = self._class_of(target)
+        if not isinstance(target, Global):
             self.note(Verdict.DANGEROUS, "it calls what it made itself")
         elif target.path in _EMBEDDED:
             self._note_embedded(target, arguments)
+        elif target == ARRAY_WRAPPER:
+            self._check_follows(_AFTER_WRAPPER)
         self.stack.append(Call(target, arguments))
+
+    def _class_of(self, persistent: Persistent) -> Any:
+        """Old torch files name a class together with its source: ("module", class, file, source), or without
+        the first. Its global was judged when it was named. None: it is something else."""
+        parts = persistent.identity if isinstance(persistent.identity, tuple) else ()
+        if parts[:1] == ("module",):
+            parts = parts[1:]
+        is_class = len(parts) == 3 and all(isinstance(p, str | type(None)) or p is OPAQUE for p in parts[1:])
+        return parts[0] if is_class and isinstance(parts[0], Global) else None
+
+    # --- joblib's arrays ---------------------------------------------------------------------------
+
+    def _check_wrapper_class(self, found: Global) -> None:
+        """Any other use than joblib's own would read another stretch of the file as an array than we do."""
+        if found != ARRAY_WRAPPER:
+            self.note(Verdict.DANGEROUS, "it names joblib's array wrapper by another name", found.path)
+        elif not self._follows(_AFTER_WRAPPER_CLASS):
+            self._note_wrapper()
+
+    def _note_wrapper(self) -> None:
+        why = "it uses joblib's array wrapper as joblib never does"
+        self.note(Verdict.DANGEROUS, why, ARRAY_WRAPPER.path)
+
+    def _check_follows(self, pattern: re.Pattern[bytes]) -> None:
+        if self.opcode != "NEWOBJ" or not self._follows(pattern):
+            self._note_wrapper()
+
+    def _follows(self, pattern: re.Pattern[bytes]) -> bool:
+        return pattern.match(self.cursor.peek(24)) is not None
+
+    def note_again(self, value: Any) -> None:
+        if self.opcode == "DUP":
+            self.is_canonical = False
+        if value == ARRAY_WRAPPER:
+            self._check_wrapper_class(value)
+        elif isinstance(value, Call) and value.target == ARRAY_WRAPPER:
+            self._note_wrapper()
+
+    def note_change(self, target: Any, values: list[Any]) -> None:
+        is_plain = not any(isinstance(value, Call | Persistent) for value in values)
+        if not is_plain or not self._is_word(target, *(v for v in values if isinstance(v, Global))):
+            self.acts += 1
+        if self.opcode != "BUILD" and isinstance(target, Call) and target.target == ARRAY_WRAPPER:
+            self._note_wrapper()
+
+    def _is_word(self, *parts: Any) -> bool:
+        """Lines of a word list may read as two globals and an opcode that needs more than these."""
+        return self.walk.protocol < 2 and all(isinstance(g, Global) and is_word(g.module) for g in parts)
+
+    # --- the rest ------------------------------------------------------------------------------------
 
     def _note_embedded(self, target: Global, arguments: Any) -> None:
         given = arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else None
@@ -91,17 +161,23 @@ class Inspector(Machine):
             self.note(Verdict.DANGEROUS, "it changes a class, a function or a module", made.path)
 
     def note_extension(self) -> None:
+        self.extensions += 1
         self.note(Verdict.DANGEROUS, "it names a global by a number of the extension registry")
 
     def enter(self, cursor: Cursor) -> None:
         """A pickle within the stream, as joblib writes for an array of objects."""
         inner = Inspector(cursor, self.found, self.inside, self.nesting + 1)
         inner.seen, inner.embedded = self.seen, self.embedded
-        inner.run()
-        self.calls += inner.calls
+        try:
+            inner.run()
+        finally:
+            self.acts += inner.acts
+            self.is_canonical &= inner.is_canonical
 
     def check_array(self, state: dict[str, Any]) -> None:
         """A loader that is not joblib's reads an array's bytes as opcodes: they must not go on as such."""
+        if set(state) not in (_WRAPPER_KEYS, _WRAPPER_KEYS_NOW) or state["subclass"] not in _ARRAY_CLASSES:
+            raise Malformed("a joblib array is described as joblib never does")
         if state.get("numpy_array_alignment_bytes") is not None:
             padding = self.cursor.peek(1)
             if not padding or padding[0] > 0x10:
@@ -115,6 +191,6 @@ class Inspector(Machine):
                 if fork.stopped:
                     break
         except Malformed:
-            if not any(looks_like_name(found) for found in fork.seen):
+            if not fork.seen and not fork.extensions:
                 return
         raise Malformed("the bytes of a joblib array can be read as a pickle that goes on")

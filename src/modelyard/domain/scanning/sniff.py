@@ -1,83 +1,76 @@
-"""Whether a file must be looked into, from its first bytes alone."""
+"""Whether a file must be looked into, from its skim alone."""
 
 from __future__ import annotations
 
-import pickletools
-
-from modelyard.domain.formats.ranged import Budget, BytesSource, Cursor, Malformed, compression_of
-from modelyard.domain.scanning.pickles import Inspector, looks_like_name
+from modelyard.domain.formats.ranged import Budget, BytesSource, Cursor, Malformed, OverBudget
+from modelyard.domain.scanning import documents
+from modelyard.domain.scanning.archives import ZIP_END, ZIP_STARTS, begins_tar
+from modelyard.domain.scanning.arrays import NPY
+from modelyard.domain.scanning.compressed import kind_of
+from modelyard.domain.scanning.hdf5 import begins_hdf5
+from modelyard.domain.scanning.pickles import Inspector
+from modelyard.domain.scanning.safetensors import begins_safetensors
+from modelyard.domain.scanning.skim import Skim
 from modelyard.domain.scanning.verdicts import FileScan
 
-HEAD_BYTES = 4096
 _FIRST_STEPS = 2000
 
-ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_OPCODES = frozenset(op.code.encode("latin-1") for op in pickletools.opcodes)
-NPY = b"\x93NUMPY"
-HDF5 = b"\x89HDF\r\n\x1a\n"
-# Compressed in ways that the standard library cannot undo.
-CLOSED = {
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!\x1a\x07": "rar",
-}
+
+def needs_scan(skim: Skim) -> bool:
+    """False only when the skim shows that no loader gets to a first name."""
+    head = skim.head
+    return (
+        head[:4] in ZIP_STARTS
+        or ZIP_END in skim.tail
+        or head[:6] == NPY
+        or begins_hdf5(skim)
+        or begins_tar(head)
+        or kind_of(head) is not None
+        or begins_safetensors(head, skim.size_bytes)
+        or documents.may_hold(head, skim.size_bytes)
+        or _may_be_pickle(skim)
+    )
 
 
-def kind_of(head: bytes) -> str | None:
-    """zip, tar, npy, hdf5, pickle, a compression, or one of CLOSED's words; None: none of these.
-
-    A pickle of protocol 0 or 1 has no magic bytes and is not known here.
-    """
-    if head[:4] in ZIP:
-        return "zip"
-    if head[:6] == NPY:
-        return "npy"
-    if head[:8] == HDF5:
-        return "hdf5"
-    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 8:
-        return "pickle"
-    for magic, word in CLOSED.items():
-        if head.startswith(magic):
-            return word
-    compression = compression_of(head)
-    if compression is not None:
-        return compression
-    return "tar" if _is_tar(head) else None
+class _Beyond(Exception):
+    """More is asked for than the head."""
 
 
-def needs_scan(head: bytes, size_bytes: int) -> bool:
-    """head: the first HEAD_BYTES, or the whole of a smaller file."""
-    if kind_of(head) is not None:
-        return True
-    return begins_like_pickle(head, size_bytes)
+class _Head(Cursor):
+    """Over the head; what lies behind it raises _Beyond, and what lies behind the file Malformed."""
+
+    def __init__(self, skim: Skim) -> None:
+        super().__init__(BytesSource(skim.head), Budget(max_steps=_FIRST_STEPS))
+        self._size_bytes = skim.size_bytes
+
+    def read(self, length: int) -> bytes:
+        self._refuse_beyond(length)
+        return super().read(length)
+
+    def skip(self, length: int) -> None:
+        self._refuse_beyond(length)
+        super().skip(length)
+
+    def read_line(self, cap: int) -> bytes | None:
+        line = super().read_line(cap)
+        if self.position >= self.end:
+            self._refuse_beyond(1)
+        return line
+
+    def _refuse_beyond(self, length: int) -> None:
+        if self.end - self.position < length <= self._size_bytes - self.position:
+            raise _Beyond
 
 
-def begins_like_pickle(head: bytes, size_bytes: int) -> bool:
-    """Whether the bytes, read as opcodes, name a global or go on to the end of the head without a fault."""
-    if head[:1] not in _OPCODES:
+def _may_be_pickle(skim: Skim) -> bool:
+    """Whether the head, read as opcodes, goes on without a fault or names a global."""
+    if not skim.head:
         return False
-    found = FileScan()
-    cursor = Cursor(BytesSource(head), Budget(max_bytes=1 << 20, max_steps=_FIRST_STEPS))
-    inspector = Inspector(cursor, found)
+    inspector = Inspector(_Head(skim), FileScan())
     try:
         inspector.run()
+    except (_Beyond, OverBudget):
+        return True
     except Malformed:
-        reached_end = size_bytes > len(head) and cursor.position >= len(head) - 1
-        return reached_end or any(looks_like_name(g) for g in inspector.seen)
-    return any(looks_like_name(g) for g in inspector.seen)
-
-
-def _is_tar(head: bytes) -> bool:
-    """By the checksum of the first header, which also tars without a magic have."""
-    if len(head) < 512 or not head[:1].strip(b"\0"):
-        return False
-    field = head[148:156].strip(b" \0")
-    if not field or not field.isdigit():
-        return False
-    try:
-        wanted = int(field, 8)
-    except ValueError:
-        return False
-    unsigned = sum(head[:148]) + 8 * 0x20 + sum(head[156:512])
-    return wanted == unsigned
+        return bool(inspector.seen or inspector.extensions)
+    return True

@@ -6,14 +6,16 @@ Unpacked bytes are never kept: a stream is unpacked again from its start when an
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import lzma
 import zlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from modelyard.domain.formats.ranged import MIB, Malformed, OverBudget, Source, compression_of
+from modelyard.domain.formats.ranged import MIB, Malformed, OverBudget, Source
 from modelyard.domain.formats.zips import Member
+from modelyard.domain.scanning.skim import Skim
 
 _PIECE_BYTES = 1 << 18
 _WINDOW_BYTES = 1 << 20
@@ -47,16 +49,21 @@ class _Stream(Protocol):
 class Unpacked:
     """What a stream gives, by ranges; reading forward is cheap, and backward begins anew.
 
-    is_broken: the packed bytes end early or are not lawful; what comes before that is here.
+    is_broken: the packed bytes end early, are not valid, or are followed by others; what comes before is here,
+    down to the last byte that any reader could have had. skim: of the unpacked bytes. checksum: their CRC-32.
     """
 
     def __init__(self, stream: _Stream, max_bytes: int) -> None:
         self._stream = stream
         self.is_broken = False
         self.size_bytes = 0
+        self.checksum = 0
+        self.skim = Skim()
         try:
             for piece in stream():
                 self.size_bytes += len(piece)
+                self.skim.feed(piece)
+                self.checksum = zlib.crc32(piece, self.checksum)
                 if self.size_bytes > max_bytes:
                     raise OverBudget(f"it unpacks to more than {max_bytes} bytes")
         except OverBudget:
@@ -92,10 +99,10 @@ def unpacked_stream(source: Source, kind: str, max_bytes: int) -> Unpacked:
     return Unpacked(lambda: _pieces(source, kind), max_bytes)
 
 
-def unpacked_member(source: Source, member: Member, start: int) -> Iterator[Source]:
+def unpacked_member(source: Source, member: Member, start: int, max_bytes: int) -> Iterator[Source]:
     """The content of a zip's member, in each way in which it may be read.
 
-    Raises OverBudget for a method that the standard library cannot undo.
+    Raises OverBudget for a method that the standard library cannot undo, and above `max_bytes`.
     """
     packed = Part(source, start, member.compressed_bytes)
     if member.method == 0:
@@ -107,22 +114,22 @@ def unpacked_member(source: Source, member: Member, start: int) -> Iterator[Sour
     word = _METHODS.get(member.method)
     if word is None:
         raise OverBudget(f"it is packed with method {member.method}, which is not undone here")
-    yield Unpacked(lambda: _pieces(packed, word), max(member.size_bytes, 1) + MIB)
+    yield Unpacked(lambda: _pieces(packed, word), min(max_bytes, member.size_bytes + MIB))
+
+
+_SIGNATURES = {"gzip": b"\x1f\x8b\x08", "bz2": b"BZh", "xz": b"\xfd7zXZ\0", "lzip": b"LZIP"}
 
 
 def _engine(kind: str, source: Source) -> tuple[Any, int]:
     """(decompressor, where its bytes begin)."""
-    if kind == "gzip":
-        return zlib.decompressobj(31), 0
-    if kind == "zlib":
-        return zlib.decompressobj(15), 0
-    if kind == "deflate":
-        return zlib.decompressobj(-15), 0
+    if kind in ("gzip", "zlib", "deflate"):
+        return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind]), 0
     if kind == "bz2":
         return bz2.BZ2Decompressor(), 0
     if kind == "zip-lzma":
         return _zip_lzma(source)
-    return lzma.LZMADecompressor(memlimit=_MEMORY_BYTES), 0
+    form = lzma.FORMAT_ALONE if kind == "lzma" else lzma.FORMAT_AUTO
+    return lzma.LZMADecompressor(form, memlimit=_MEMORY_BYTES), 0
 
 
 def _zip_lzma(source: Source) -> tuple[Any, int]:
@@ -142,35 +149,75 @@ def _zip_lzma(source: Source) -> tuple[Any, int]:
 
 
 def _pieces(source: Source, kind: str) -> Iterator[bytes]:
-    engine, position = _engine(kind, source)
-    try:
+    """All streams of `kind` in a row. Raises Malformed after the last byte that can be unpacked."""
+    start = 0
+    while True:
+        part = Part(source, start, source.size_bytes - start)
+        made = 0
+        engine, position = _engine(kind, part)
+        try:
+            for output, read_to in _steps(part, engine, position):
+                position = read_to
+                made += len(output)
+                yield output
+        except _FAULTS:
+            # A step that fails gives nothing, though a reader that takes smaller ones has had the bytes before.
+            yield from _after(part, kind, made)
+            raise Malformed(f"the {kind} stream is broken") from None
+        if not engine.eof:
+            raise Malformed(f"the {kind} stream ends early")
+        start = _next_stream(source, start + position - len(engine.unused_data))
+        if start >= source.size_bytes:
+            return
+        if not source.read(start, 8).startswith(_SIGNATURES.get(kind, b"none follows")):
+            raise Malformed(f"bytes follow the {kind} stream")
+
+
+_FAULTS = (zlib.error, lzma.LZMAError, OSError, EOFError)
+
+
+def _steps(
+    source: Source, engine: Any, position: int, passed: int | None = None
+) -> Iterator[tuple[bytes, int]]:
+    """(unpacked bytes, how far `source` was read), until the stream or the source ends.
+
+    passed: after so many bytes the others come one by one; None: never.
+    """
+    made = 0
+    while not engine.eof:
+        piece = source.read(position, min(_PIECE_BYTES, source.size_bytes - position))
+        if not piece and getattr(engine, "needs_input", True):
+            return
+        position += len(piece)
         while True:
-            piece = source.read(position, min(_PIECE_BYTES, source.size_bytes - position))
-            position += len(piece)
-            if not piece and (engine.eof or getattr(engine, "needs_input", True)):
+            wanted = _PIECE_BYTES if passed is None else min(max(passed - made, 1), _PIECE_BYTES)
+            output = engine.decompress(piece, wanted)
+            made += len(output)
+            yield output, position
+            piece = getattr(engine, "unconsumed_tail", b"")
+            is_full = len(output) >= wanted or getattr(engine, "needs_input", True) is False
+            if engine.eof or not (piece or is_full):
                 break
-            while True:
-                output = engine.decompress(piece, _PIECE_BYTES)
-                if output:
-                    yield output
-                piece = getattr(engine, "unconsumed_tail", b"")
-                is_full = len(output) >= _PIECE_BYTES or getattr(engine, "needs_input", True) is False
-                if engine.eof or not (piece or is_full):
-                    break
-            if engine.eof:
-                rest = len(engine.unused_data)
-                position -= rest
-                head = source.read(position, 16).lstrip(b"\0")
-                if kind in ("deflate", "zip-lzma") or compression_of(head) != kind:
-                    return
-                # Padding of zeros between two members is passed over by Python's readers.
-                while source.read(position, 1) == b"\0":
-                    position += 1
-                engine = _engine(kind, source)[0]
-    except (zlib.error, lzma.LZMAError, OSError, EOFError):
-        raise Malformed(f"the {kind} stream is broken") from None
-    if not engine.eof:
-        raise Malformed(f"the {kind} stream ends early")
+
+
+def _after(source: Source, kind: str, passed: int) -> Iterator[bytes]:
+    """The bytes after the first `passed` ones, up to the fault."""
+    made = 0
+    engine, position = _engine(kind, source)
+    with contextlib.suppress(*_FAULTS):
+        for output, _ in _steps(source, engine, position, passed):
+            made += len(output)
+            if made > passed:
+                yield output
+
+
+def _next_stream(source: Source, position: int) -> int:
+    """The place after the zeros that may stand between two streams."""
+    while (
+        block := source.read(position, min(_PIECE_BYTES, max(source.size_bytes - position, 0)))
+    ) and not block.strip(b"\0"):
+        position += len(block)
+    return position + len(block) - len(block.lstrip(b"\0"))
 
 
 class SourceFile(io.RawIOBase):
@@ -202,3 +249,9 @@ class SourceFile(io.RawIOBase):
         found = self._source.read(self._position, length)
         self._position += len(found)
         return found
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        found = self.read(len(view))
+        view[: len(found)] = found
+        return len(found)

@@ -9,11 +9,15 @@ from typing import Any
 
 from modelyard.domain.formats.facts import clean_text
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the rules change, so that a verdict says which ones it rests on."""
 
 MAX_FINDINGS = 100
 MAX_UNKNOWN = 200
+
+
+CODE_KINDS = ("chat_template", "savedmodel", "torchscript")
+"""Kinds of code that the scan names and does not look for; the verdict does not depend on them."""
 
 
 class Verdict(enum.StrEnum):

@@ -133,6 +133,7 @@ def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
         unknown=[name for name in view.files.unknown if name not in view.trusted],
         released_by=str(released["by"]) if released else None,
         secrets=sum(len(file.secrets) for file in view.files.files),
+        kinds=sorted({kind for file in view.files.files for kind in file.code_kinds}),
     )
 
 

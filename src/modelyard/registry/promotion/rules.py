@@ -105,6 +105,8 @@ class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     released_by: str | None = None
     secrets: int = 0
     """Texts that look like credentials."""
+    kinds: Sequence[str] = ()
+    """Kinds of code in them that the scan does not look for: chat_template, savedmodel, torchscript."""
 
 
 class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):

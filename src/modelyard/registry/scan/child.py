@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any, BinaryIO
 
 from modelyard.domain.scanning import scan
 from modelyard.domain.scanning.verdicts import not_scanned
+from modelyard.registry.scan.hdf5 import read_hdf5
 from modelyard.registry.scan.process import CPU_SECONDS, MEMORY_BYTES
 
 _GROWN_BYTES = 256 << 20
@@ -58,12 +60,14 @@ def _use() -> tuple[float, int]:
 
 def main() -> None:
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    # Each thread of NumPy's library reserves memory, which is limited here.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     while line := incoming.readline():
         _limit(_use()[0])
         source = _Remote(json.loads(line)["size"], incoming, outgoing)
         leaves = False
         try:
-            found = scan(source)
+            found = scan(source, read_hdf5)
         except MemoryError:
             found, leaves = not_scanned(f"it needs more than {MEMORY_BYTES >> 30} GiB of memory"), True
         _say(outgoing, {"found": found.to_json(), "leaves": leaves or _use()[1] > _GROWN_BYTES})

@@ -17,16 +17,16 @@ from modelyard.domain.digest import Digest
 _p = sa.bindparam
 
 _FILES = Statement(
-    sa.select(manifest_files.c.path, blobs.c.scan, blobs.c.facts)
+    sa.select(manifest_files.c.path, blobs.c.scan)
     .select_from(manifest_files.outerjoin(blobs, blobs.c.digest == manifest_files.c.digest))
     .where(manifest_files.c.manifest_id == _p("manifest_id"))
     .order_by(manifest_files.c.position)
 )
 
 
-def list_files(tx: Transaction, manifest_id: int) -> list[tuple[str, str | None, str | None]]:
-    """(path, scan, facts) of each file; bytes that are gone count as read and empty."""
-    return [(path, scan, facts) for path, scan, facts in tx.all(_FILES, manifest_id=manifest_id)]
+def list_files(tx: Transaction, manifest_id: int) -> list[tuple[str, str | None]]:
+    """(path, scan) of each file; bytes that are gone count as read and empty."""
+    return [(path, scan) for path, scan in tx.all(_FILES, manifest_id=manifest_id)]
 
 
 def list_digests(tx: Transaction, manifest_id: int, *, unread_only: bool = False) -> list[tuple[Digest, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.domain.scanning.verdicts import HELD, FileScan, Finding, Verdict, worst
+from modelyard.domain.scanning.verdicts import CODE_KINDS, HELD, FileScan, Verdict, worst
 from modelyard.domain.secrets import Secret
 
 PENDING = "pending"
@@ -28,6 +28,11 @@ class ScannedFile:
     @property
     def state(self) -> str:
         return PENDING if self.scan is None else self.scan.verdict.value
+
+    @property
+    def code_kinds(self) -> list[str]:
+        """Kinds of code in it that the scan does not look for."""
+        return [kind for kind in CODE_KINDS if self.scan is not None and kind in self.scan.kinds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +65,18 @@ class ScannedFiles:
         return Verdict.ALLOWLISTED.value if is_known else state
 
 
-def read_file(path: str, scan: str | None, facts: str | None) -> ScannedFile:
-    """From what the blob's row keeps. scan: JSON, '' for a file with nothing to look into, None: not read.
-
-    A safetensors file that contradicts its format is dangerous too: readers differ on what it holds.
-    """
+def read_file(path: str, scan: str | None) -> ScannedFile:
+    """From what the blob's row keeps. scan: JSON, '' for a file with nothing to look into, None: not read."""
     if scan is None:
         return ScannedFile(path, None)
     value: dict[str, Any] = json.loads(scan) if scan else {}
     found = FileScan.from_json(value["scan"]) if "scan" in value else FileScan()
     secrets = tuple(Secret(line, kind) for line, kind in value.get("secrets", ()))
-    said = json.loads(facts).get("facts", {}) if facts else {}
-    if said.get("format") == "safetensors":
-        for problem in said.get("problems", ()):
-            found.note(Finding(Verdict.DANGEROUS, f"malformed safetensors: {problem}"))
     return ScannedFile(path, found, secrets)
 
 
-def read_files(rows: Iterable[tuple[str, str | None, str | None]]) -> ScannedFiles:
-    """rows: (path, scan, facts)."""
+def read_files(rows: Iterable[tuple[str, str | None]]) -> ScannedFiles:
+    """rows: (path, scan)."""
     return ScannedFiles(tuple(read_file(*row) for row in rows))
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from modelyard.blobs.store import BlobReader
-from modelyard.domain.scanning import HEAD_BYTES, FileScan, needs_scan
+from modelyard.domain.scanning import FileScan, Skim, needs_scan
 from modelyard.domain.scanning.verdicts import not_scanned
 from modelyard.domain.secrets import Secret, find_secrets, is_text
 from modelyard.registry.scan.process import OutOfPatience, shared_scanner
@@ -45,13 +45,13 @@ class Patience:
 def scan_blob(reader: BlobReader, patience: Patience, *, is_last_try: bool = False) -> str | None:
     """What is kept of the scan, or None when there was not enough time.
 
-    A file without pickles, containers and text costs one small read. is_last_try: what takes too long even
+    A file without pickles, containers and text costs a few small reads. is_last_try: what takes too long even
     now is *not scanned*, which is a verdict.
     """
     source = BlobSource(reader)
-    head = reader.read(0, HEAD_BYTES)
+    skim = Skim.of(source)
     found: FileScan | None = None
-    if needs_scan(head, source.size_bytes):
+    if needs_scan(skim):
         if patience.left <= 0:
             return None
         try:
@@ -60,7 +60,7 @@ def scan_blob(reader: BlobReader, patience: Patience, *, is_last_try: bool = Fal
             if not is_last_try:
                 return None
             found = not_scanned(f"it was not finished within {WORKER_SECONDS:.0f} s")
-    return scan_text(found, _secrets(reader, head))
+    return scan_text(found, _secrets(reader, skim.head))
 
 
 def _secrets(reader: BlobReader, head: bytes) -> list[Secret]:

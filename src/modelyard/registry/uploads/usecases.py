@@ -13,7 +13,7 @@ from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobBeingCollected, OffsetMismatch, SizeMismatch, TooLarge, UploadNotFound
-from modelyard.domain.scanning import HEAD_BYTES, needs_scan
+from modelyard.domain.scanning import Skim, needs_scan
 from modelyard.domain.secrets import find_secrets, is_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
@@ -154,27 +154,27 @@ def _start_request(tx: Transaction, actor: Actor, digest: Digest) -> Upload:
 
 
 class _Seen:
-    """Chunks on their way, of which the first one is kept: most files are known by it to hold no code, and
-    need not be opened when they are registered."""
+    """Chunks on their way, of which a skim is kept: most files are known by it to hold no code, and need not be
+    opened when they are registered."""
 
     def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = chunks
-        self._head = b""
+        self._skim = Skim()
 
     def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
-            if len(self._head) < HEAD_BYTES:
-                self._head += bytes(chunk[: HEAD_BYTES - len(self._head)])
+            self._skim.feed(chunk)
             yield chunk
 
     def scan(self, size_bytes: int) -> str | None:
-        """What is kept of the scan when the first bytes tell all of it; None: the file has to be opened."""
-        if needs_scan(self._head, size_bytes):
+        """What is kept of the scan when the skim tells all of it; None: the file has to be opened."""
+        head = self._skim.head
+        if size_bytes != self._skim.size_bytes or needs_scan(self._skim):
             return None
-        if not is_text(self._head):
+        if not is_text(head):
             return ""
-        is_whole = size_bytes <= len(self._head)
-        return scan_text(None, find_secrets(self._head.decode("utf-8", "replace"))) if is_whole else None
+        is_whole = size_bytes <= len(head)
+        return scan_text(None, find_secrets(head.decode("utf-8", "replace"))) if is_whole else None
 
 
 def _limited(chunks: Iterable[Chunk], limit: int) -> Iterable[Chunk]:

@@ -109,7 +109,7 @@ def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tupl
     """(one summary of all files, the searched text of the card, the state of the scan)."""
     per_file: dict[str, FormatFacts] = {}
     card = ""
-    scanned = read_files((f.path, read[f.digest].scan, read[f.digest].facts) for f in manifest.files)
+    scanned = read_files((f.path, read[f.digest].scan) for f in manifest.files)
     for file in manifest.files:
         text = read[file.digest].facts
         if not text:

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from modelyard.domain.formats import BytesSource
-from modelyard.domain.scanning import HEAD_BYTES, FileScan, Verdict, needs_scan, scan
+from modelyard.domain.scanning import FileScan, Skim, Verdict, needs_scan, scan
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.domain.scanning.learned_names import LEARNED
 from tests.support import model_files
@@ -24,7 +24,7 @@ def found_in(data: bytes) -> FileScan:
 
 
 def sniffed(data: bytes) -> bool:
-    return needs_scan(data[:HEAD_BYTES], len(data))
+    return needs_scan(Skim.of(BytesSource(data)))
 
 
 @pytest.mark.parametrize("name", sorted(traps()))

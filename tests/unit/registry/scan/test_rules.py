@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from modelyard.domain.scanning import FileScan, Finding, Verdict
@@ -27,27 +25,25 @@ def text_of(*verdicts: Verdict, name: str = "my_corp.Helper") -> str:
     ],
 )
 def test_the_worst_counts(scans: list[str | None], state: str) -> None:
-    assert read_files((f"f{n}", scan, None) for n, scan in enumerate(scans)).state == state
+    assert read_files((f"f{n}", scan) for n, scan in enumerate(scans)).state == state
 
 
 def test_trust_is_by_name_and_never_helps_a_dangerous_file() -> None:
-    unknown = read_files(
-        [("a.pkl", text_of(Verdict.UNKNOWN), None), ("b.pkl", text_of(Verdict.UNKNOWN, name="x.Y"), None)]
-    )
+    unknown = read_files([("a.pkl", text_of(Verdict.UNKNOWN)), ("b.pkl", text_of(Verdict.UNKNOWN, name="x.Y"))])
     assert unknown.unknown == ["my_corp.Helper", "x.Y"]
     assert unknown.state_with({"my_corp.Helper"}) == "unknown"
     assert unknown.state_with({"my_corp.Helper", "x.Y"}) == "allowlisted"
-    dangerous = read_files([("a.pkl", text_of(Verdict.DANGEROUS), None)])
+    dangerous = read_files([("a.pkl", text_of(Verdict.DANGEROUS))])
     assert dangerous.state_with({"my_corp.Helper"}) == "dangerous"
 
 
-def test_a_malformed_safetensors_file_is_dangerous() -> None:
-    facts = json.dumps({"facts": {"format": "safetensors", "problems": ["the tensors overlap or leave a gap"]}})
-    assert read_file("m.safetensors", "", facts).state == "dangerous"
-    assert read_file("m.onnx", "", facts.replace("safetensors", "onnx", 1)).state == "no_code"
+def test_kinds_of_code_that_are_not_looked_for_are_named_and_change_no_verdict() -> None:
+    kept = scan_text(FileScan(kinds=["zip", "torchscript"]), ())
+    file = read_file("m.pt", kept)
+    assert (file.state, file.code_kinds) == ("no_code", ["torchscript"])
 
 
 def test_what_is_kept_of_secrets() -> None:
     kept = scan_text(None, [Secret(3, "GitHub token")])
-    assert read_file("config.py", kept, None).secrets == (Secret(3, "GitHub token"),)
+    assert read_file("config.py", kept).secrets == (Secret(3, "GitHub token"),)
     assert scan_text(None, ()) == ""

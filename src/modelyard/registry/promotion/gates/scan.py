@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from modelyard.registry.promotion.gates.check import find_check
 from modelyard.registry.promotion.rules import Evidence, Finding, Outcome, Scanned
 
 SCAN_CHECK = "scan"
+CodeKind = Literal["chat_template", "savedmodel", "torchscript"]
 _CLEAN = ("no_code", "allowlisted")
 _WHO = "a maintainer of the namespace"
 
@@ -28,6 +29,8 @@ class ScanRule(RuleBase, frozen=True, kw_only=True):
     """`scan: {}`: the intake scan found nothing but what is on the allow-list. Not scanned is not clean.
 
     unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may.
+    refuse_kinds: kinds of code that the scan does not look for and that may not be there: chat_template,
+    savedmodel, torchscript.
     max_age, by: beside it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
     these. Such a check counts without them too: when it fails, so does the rule.
     """
@@ -39,6 +42,7 @@ class ScanRule(RuleBase, frozen=True, kw_only=True):
     max_age: Duration | None = None
     unknown: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     secrets: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    refuse_kinds: list[CodeKind] = []
 
     def groups(self) -> Iterable[str]:
         return groups_in(self.by)
@@ -62,6 +66,8 @@ class ScanRule(RuleBase, frozen=True, kw_only=True):
         needed = "scanned and found clean"
         if self.secrets is not None:
             needed += f", at most {self.secrets} texts that look like credentials"
+        if self.refuse_kinds:
+            needed += f", without {' and '.join(self.refuse_kinds)}"
         shown = f"modelyard scan show {evidence.reference}"
         if scan.verdict == "pending":
             return unknown("the scan is not finished", needed, who="the server", fix=shown, may_change=True)
@@ -78,4 +84,9 @@ class ScanRule(RuleBase, frozen=True, kw_only=True):
         if self.secrets is not None and scan.secrets > self.secrets:
             said = f"{scan.secrets} texts that look like credentials"
             return failed(said, needed, who="whoever pushes the model", fix=shown)
+        if refused := [kind for kind in self.refuse_kinds if kind in scan.kinds]:
+            named = ", ".join(refused)
+            return failed(
+                f"code that is not looked for: {named}", needed, who="whoever pushes the model", fix=shown
+            )
         return passed(scan.verdict, needed)
