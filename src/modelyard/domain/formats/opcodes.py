@@ -224,8 +224,11 @@ class Machine:
     def note_extension(self) -> None:
         """A global by its number in the unpickler's extension registry."""
 
-    def note_build(self, made: Any) -> None:
+    def note_build(self, made: Any, state: Any) -> None:
         """A state is given to `made`, whatever that is."""
+
+    def note_items(self, target: Any, items: list[Any]) -> None:
+        """Keys and values in turn are put into `target`; of a list or a set, its new elements."""
 
     def check_array(self, state: dict[str, Any]) -> None:
         """The raw bytes of a joblib array of this description follow. Raises Malformed to end the walk."""
@@ -283,7 +286,7 @@ def _newobj_ex(m: Machine, _: Any) -> None:
 def _build(m: Machine, _: Any) -> None:
     state = m.pop()
     made = m.top()
-    m.note_build(made)
+    m.note_build(made, state)
     if isinstance(made, Call):
         made.state = state
         if (
@@ -365,6 +368,7 @@ def _set_item(m: Machine, _: Any) -> None:
 
 def _put(m: Machine, target: Any, items: list[Any]) -> None:
     """Keep text and number keys only: hashing a hostile nest of tuples can take for ever."""
+    m.note_items(target, items)
     if isinstance(target, Call):
         target = target.items
     if isinstance(target, dict) and (m.keeps_items or len(target) < _FEW_ITEMS):
@@ -391,6 +395,8 @@ def _append(m: Machine, _: Any) -> None:
 
 def _extend(m: Machine, items: list[Any]) -> None:
     target = m.top()
+    if isinstance(target, Call):
+        m.note_items(target, items)
     if isinstance(target, list) and m.keeps_items:
         target.extend(items)
 
@@ -482,6 +488,7 @@ _HANDLERS: dict[str, Any] = {
     "SETITEMS": _set_items,
     "APPEND": _append,
     "APPENDS": _appends,
+    "ADDITEMS": _appends,
     "MEMOIZE": _memoize,
     "PUT": _memo_put,
     "BINPUT": _memo_put,

@@ -7,13 +7,21 @@ from typing import Any
 
 from modelyard.domain.formats.opcodes import Call, Global, Machine, Persistent, Walk
 from modelyard.domain.formats.ranged import Cursor, Malformed
+from modelyard.domain.scanning.calls import (
+    Fault,
+    States,
+    class_of_persistent,
+    fault_of_call,
+    fault_of_items,
+    fault_of_state,
+)
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.domain.scanning.verdicts import FileScan, Finding, Verdict
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,200}\Z")
 MAX_GLOBALS_OF_A_FILE = 5000
 _FORKED_STEPS = 20_000
-_EMBEDDED = ("torch.storage._load_from_bytes",)
+_EMBEDDED = Global("torch.storage", "_load_from_bytes")
 
 
 def looks_like_name(found: Global) -> bool:
@@ -34,6 +42,7 @@ class Inspector(Machine):
         self.found = found
         self.inside = inside
         self.seen: dict[Global, Verdict] = {}
+        self.states = States()
         self.embedded: list[tuple[int, int]] = []
         """(offset, length) of bytes that a loader would read as a file of its own."""
         self.calls = 0
@@ -57,7 +66,7 @@ class Inspector(Machine):
             if len(self.seen) >= MAX_GLOBALS_OF_A_FILE:
                 raise Malformed(f"it names more than {MAX_GLOBALS_OF_A_FILE} globals")
             verdict, why = judge_global(module, name)
-            if found.path in _EMBEDDED:
+            if found == _EMBEDDED:
                 # Judged by what it is given.
                 verdict = Verdict.ALLOWLISTED
             self.seen[found] = verdict
@@ -70,13 +79,19 @@ class Inspector(Machine):
     def call(self, target: Any, arguments: Any) -> None:
         self.calls += 1
         if isinstance(target, Persistent):
-            # Old torch files name a class so; its global was judged when it was named.
-            target = target.identity
-        elif not isinstance(target, Global):
+            # Its global was judged when it was named.
+            target = class_of_persistent(target) or target
+        if not isinstance(target, Global):
             self.note(Verdict.DANGEROUS, "it calls what it made itself")
-        elif target.path in _EMBEDDED:
+        elif target == _EMBEDDED:
             self._note_embedded(target, arguments)
+        else:
+            self._note_fault(fault_of_call(self.opcode, target, arguments, self.states))
         self.stack.append(Call(target, arguments))
+
+    def _note_fault(self, fault: Fault | None) -> None:
+        if fault is not None:
+            self.note(*fault)
 
     def _note_embedded(self, target: Global, arguments: Any) -> None:
         given = arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else None
@@ -86,9 +101,14 @@ class Inspector(Machine):
         else:
             self.embedded.append(span)
 
-    def note_build(self, made: Any) -> None:
-        if isinstance(made, Global):
-            self.note(Verdict.DANGEROUS, "it changes a class, a function or a module", made.path)
+    def note_build(self, made: Any, state: Any) -> None:
+        self._note_fault(fault_of_state(made, state, self.states))
+
+    def note_items(self, target: Any, items: list[Any]) -> None:
+        if isinstance(target, Call):
+            self._note_fault(fault_of_items(target))
+        elif isinstance(target, dict):
+            self.states.note_items(target, items)
 
     def note_extension(self) -> None:
         self.note(Verdict.DANGEROUS, "it names a global by a number of the extension registry")
@@ -96,7 +116,7 @@ class Inspector(Machine):
     def enter(self, cursor: Cursor) -> None:
         """A pickle within the stream, as joblib writes for an array of objects."""
         inner = Inspector(cursor, self.found, self.inside, self.nesting + 1)
-        inner.seen, inner.embedded = self.seen, self.embedded
+        inner.seen, inner.embedded, inner.states = self.seen, self.embedded, self.states
         inner.run()
         self.calls += inner.calls
 
@@ -108,7 +128,7 @@ class Inspector(Machine):
                 raise Malformed("a joblib array is padded as joblib never does")
             return
         fork = Inspector(self.cursor.fork(), FileScan(), self.inside, self.nesting)
-        fork.stack, fork.memo = list(self.stack), dict(self.memo)
+        fork.stack, fork.memo, fork.states = list(self.stack), dict(self.memo), self.states
         try:
             for _ in range(_FORKED_STEPS):
                 fork.step()
