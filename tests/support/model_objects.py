@@ -16,7 +16,7 @@ from typing import Any
 from tests.support.libraries import library
 
 _Objects = Iterator[tuple[str, Any]]
-_FAULTS = (TypeError, ValueError, AttributeError, NotImplementedError, ImportError, RuntimeError, unittest.SkipTest)
+_FAULTS = (TypeError, NameError, ValueError, AttributeError, NotImplementedError, ImportError, RuntimeError, unittest.SkipTest)
 
 
 def _made(makers: dict[str, Callable[[], Any]]) -> _Objects:
@@ -205,7 +205,7 @@ def torch_modules() -> _Objects:
     """Every module class of torch.nn that can be made from a few numbers."""
     torch = library("torch")
     given: tuple[tuple[Any, ...], ...] = ((), (4,), (4, 4), (4, 4, 2), (2, 4), (1, 2, 3), ([4],), (2, 4, 4, 4))
-    for cls in sorted(own_classes("torch.nn", torch.nn.Module), key=lambda c: f"{c.__module__}.{c.__name__}"):
+    for cls in sorted(own_classes("torch.nn.modules", torch.nn.Module), key=lambda c: f"{c.__module__}.{c.__name__}"):
         for arguments in given:
             try:
                 yield f"{cls.__module__}.{cls.__name__}", cls(*arguments)

@@ -8,12 +8,11 @@ sets no special attribute. Decision record 0018.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.domain.formats.opcodes import Call, Global, Persistent
-from modelyard.domain.scanning.globals import Use, judge_global, use_of
+from modelyard.domain.formats.opcodes import OPAQUE, Call, Global, Persistent
+from modelyard.domain.scanning.globals import Use, canonical, judge_global, use_of
 from modelyard.domain.scanning.verdicts import Verdict
 
 Fault = tuple[Verdict, str]
@@ -38,23 +37,33 @@ _CONSTRUCTORS = frozenset({"__bit_generator_ctor", "__generator_ctor", "__random
 _TENSOR_WITH_STATE = Global("torch._tensor", "_rebuild_from_type_v2")
 _PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
 
+GETATTR = Global("builtins", "getattr")
+_METHODS = frozenset(
+    {("scipy.stats", "_entropy")}
+    | {
+        ("scipy.interpolate._rbf", f"_h_{kind}")
+        for kind in "multiquadric inverse_multiquadric gaussian linear cubic quintic thin_plate".split()
+    }
+)
+"""Methods that SciPy's objects hold of themselves: where the class is at home, and the method."""
+
+_NAMES_OF_TEXT = frozenset({"__doc__", "__name__", "__qualname__", "__module__"})
 _TEMPLATE_KEY = "_parse_arg_template"
-_SHAPES = r"((?:[A-Za-z_]\w*, )*)"
 _TEMPLATE = re.compile(
-    rf"""
-def _parse_args\(self, {_SHAPES} (?P<given>loc=0, scale=1|loc=0)\):
-    return \({_SHAPES}\), (?P<kept>loc, scale|loc, 1)
+    r"""
+def _parse_args\(self, (?P<shapes>(?:[A-Za-z_]\w*, )*) (?P<given>loc=0, scale=1|loc=0)\):
+    return \((?P=shapes)\), (?P<kept>loc, scale|loc, 1)
 
-def _parse_args_rvs\(self, {_SHAPES} (?P=given), size=None\):
-    return self\._argcheck_rvs\({_SHAPES} (?P=kept), size=size\)
+def _parse_args_rvs\(self, (?P=shapes) (?P=given), size=None\):
+    return self\._argcheck_rvs\((?P=shapes) (?P=kept), size=size\)
 
-def _parse_args_stats\(self, {_SHAPES} (?P=given), moments='mv'\):
-    return \({_SHAPES}\), (?P=kept), moments
+def _parse_args_stats\(self, (?P=shapes) (?P=given), moments='mv'\):
+    return \((?P=shapes)\), (?P=kept), moments
 """,
     re.ASCII,
 )
 """The text that SciPy's distributions run when they get their state (scipy.stats.rv_generic.__setstate__)."""
-_FORMULA_KEYS = frozenset({"restore_design_info"})
+_FORMULA_KEYS = frozenset({"restore_design_info", "restore_model_spec"})
 """With it, statsmodels evaluates a formula when it gets its state (ModelData.__setstate__)."""
 
 
@@ -77,7 +86,7 @@ class States:
 
 def _fault_of_item(key: Any, value: Any) -> str | None:
     if isinstance(key, str):
-        if key.startswith("__") and key.endswith("__"):
+        if key.startswith("__") and key.endswith("__") and key not in _NAMES_OF_TEXT:
             return f"it sets the special attribute {key[:60]}"
         if key == _TEMPLATE_KEY and not (isinstance(value, str) and _TEMPLATE.fullmatch(value)):
             return "it gives a distribution other code than SciPy writes, which runs on loading"
@@ -91,6 +100,7 @@ def _fault_of_item(key: Any, value: Any) -> str | None:
 
 def fault_of_call(opcode: str, target: Global, arguments: Any, states: States) -> Fault | None:
     """Of a call of an allowed global by this opcode."""
+    target = _canonical(target)
     use = use_of(target.module, target.name)
     if use is None:
         return None
@@ -187,11 +197,18 @@ def fault_of_state(made: Any, state: Any, states: States) -> Fault | None:
         return None if why is None else (Verdict.DANGEROUS, why)
     if Use.STATED not in use:
         return Verdict.DANGEROUS, f"it gives {made_of.path} a state of a form that it does not have"
-    for part in _dictionaries(state):
-        why = states.fault(part)
+    for part in state if isinstance(state, tuple) else (state,):
+        why = states.fault(part) if isinstance(part, dict) else _fault_of_mapping(part)
         if why is not None:
             return Verdict.DANGEROUS, why
     return None
+
+
+def _fault_of_mapping(part: Any) -> str | None:
+    """A mapping that is no plain dictionary could hide the names that it sets."""
+    made_of = _class_of(part)
+    use = use_of(made_of.module, made_of.name) if made_of is not None else None
+    return "it gives a state whose names cannot be followed" if use is not None and Use.FILLED in use else None
 
 
 def fault_of_items(target: Call) -> Fault | None:
@@ -207,12 +224,34 @@ def fault_of_items(target: Call) -> Fault | None:
 
 def _class_of(made: Any) -> Global | None:
     """The class of an object that a call gave, or the function that gave it."""
-    if not isinstance(made, Call):
+    if not isinstance(made, Call) or not isinstance(made.target, Global):
         return None
-    target = made.target
+    target: Any = _canonical(made.target)
     if target == _RECONSTRUCTOR or target in _NEW_OBJECT:
         target = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
-    return target if isinstance(target, Global) else None
+    return _canonical(target) if isinstance(target, Global) else None
+
+
+def _canonical(found: Global) -> Global:
+    return Global(*canonical(found.module, found.name))
+
+
+def is_getattr(found: Global) -> bool:
+    return _canonical(found) == GETATTR
+
+
+def attribute_of(arguments: Any) -> Any:
+    """What a call of getattr gives: a listed function of a class, or a listed method (OPAQUE); None for another."""
+    if not isinstance(arguments, tuple) or len(arguments) != 2 or not isinstance(arguments[1], str):
+        return None
+    owner, name = arguments
+    if isinstance(owner, Global):
+        found = Global(_canonical(owner).module, f"{_canonical(owner).name}.{name}")
+        return found if use_of(found.module, found.name) is not None else None
+    made_of = _class_of(owner)
+    if made_of is None or use_of(made_of.module, made_of.name) is None:
+        return None
+    return OPAQUE if any(made_of.module.startswith(place) and name == method for place, method in _METHODS) else None
 
 
 def class_of_persistent(target: Persistent) -> Global | None:
@@ -221,12 +260,6 @@ def class_of_persistent(target: Persistent) -> Global | None:
     if isinstance(identity, tuple) and identity[:1] == ("module",) and len(identity) == 4:
         return identity[1] if isinstance(identity[1], Global) else None
     return None
-
-
-def _dictionaries(state: Any) -> Iterator[dict[Any, Any]]:
-    for part in state if isinstance(state, tuple) else ():
-        if isinstance(part, dict):
-            yield part
 
 
 def _is_class(value: Any) -> bool:
@@ -241,10 +274,12 @@ def _is_made(value: Any) -> bool:
 
 
 def _is_plain_base(value: Any) -> bool:
-    return isinstance(value, Global) and value.module in ("builtins", "__builtin__") and _is_class(value)
+    return isinstance(value, Global) and _canonical(value).module == "builtins" and _is_class(value)
 
 
 def _is_of_numpy_random(value: Any) -> bool:
+    """A class or rebuilder of it, or what one of them gave."""
+    value = _class_of(value) or value
     return (
         isinstance(value, Global)
         and value.module.startswith("numpy.random.")

@@ -65,6 +65,11 @@ def use_of(module: str, name: str) -> Use | None:
     return _ALLOWED.get(_mapped(module, name))
 
 
+def canonical(module: str, name: str) -> tuple[str, str]:
+    """Today's place and name of a global, as the tables have it."""
+    return _mapped(module, name)
+
+
 @lru_cache(8192)
 def judge_global(module: str, name: str) -> tuple[Verdict, str]:
     """Old names are read as the unpickler of Python 3 reads them."""

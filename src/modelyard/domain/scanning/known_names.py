@@ -23,22 +23,32 @@ REVIEWED = (
     "re _compile/c",
     "ipaddress IPv4Address/tc IPv6Address/tc IPv4Network/tcm IPv6Network/tcm",
     "math ceil/h cos/h exp/h expm1/h fabs/h floor/h log/h log10/h log1p/h log2/h sin/h sqrt/h tan/h tanh/h",
-    "zoneinfo ZoneInfo._unpickle/c",
+    "zoneinfo ZoneInfo/t ZoneInfo._unpickle/c",
     # Judged by the arguments, see calls.py.
     "numpy._core _ufunc_reconstruct/c",
     "numpy.core _ufunc_reconstruct/c",
     # TorchScript writes these calls around lists and dictionaries, which they return as they are.
     "torch.jit._pickle build_intlist/c build_tensorlist/c build_doublelist/c build_boollist/c restore_type_tag/c",
     "torch Tensor/t",
+    # Functions in C, which pickles reach through the object that holds them.
+    "torch._C _VariableFunctionsClass/t " + " ".join(f"_VariableFunctionsClass.{name}/h" for name in
+        "relu tanh sigmoid softmax log_softmax exp log sin cos selu celu sqrt abs clamp square".split()),
     "torch.nn.parameter UninitializedParameter/tc UninitializedBuffer/tc",
     "torch.optim.lr_scheduler CyclicLR._triangular_scale_fn/h CyclicLR._triangular2_scale_fn/h CyclicLR._exp_range_scale_fn/h",
     "scipy.interpolate._interpolate interp1d._call_linear/h interp1d._call_linear_np/h interp1d._call_nearest/h "
     "interp1d._call_previousnext/h interp1d._call_spline/h interp1d._call_nan_spline/h",
     "dateutil.relativedelta relativedelta",
+    "pytz _p/c _UTC/c",
     # Of releases that no longer install next to the present ones.
+    "_loss " + " ".join(
+        f"Cy{loss}/tcs __pyx_unpickle_Cy{loss}/cs"
+        for loss in (
+            "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfPoissonLoss HalfSquaredError HuberLoss "
+            "HalfMultinomialLoss HalfTweedieLoss HalfTweedieLossIdentity PinballLoss"
+        ).split()
+    ),
     "joblib.numpy_pickle NumpyArrayWrapper",
     "numpy.core.numeric _frombuffer/c",
-    "pandas.core.internals.managers BlockManager/ts",
     "torch._utils _rebuild_tensor/c",
     "torch.storage _TypedStorage/t _UntypedStorage/t",
 )  # fmt: skip

@@ -5,11 +5,11 @@ LEARNED_FROM: dict[str, tuple[str, ...]] = {
     "category_encoders": ("2.11.2",),
     "imbalanced-learn": ("0.14.2",),
     "joblib": ("1.6.0",),
-    "lightgbm": ("4.7.0",),
-    "numpy": ("2.4.6",),
-    "pandas": ("3.1.1",),
-    "scikit-learn": ("1.9.1",),
-    "scipy": ("1.17.1",),
+    "lightgbm": ("4.5.0", "4.7.0",),
+    "numpy": ("1.26.4", "2.4.6",),
+    "pandas": ("2.2.3", "3.1.1",),
+    "scikit-learn": ("1.5.2", "1.9.1",),
+    "scipy": ("1.13.1", "1.17.1",),
     "statsmodels": ("0.15.0",),
     "torch": ("2.13.0",),
     "transformers": ("5.24.0",),
@@ -75,29 +75,41 @@ lightgbm.basic Booster
 lightgbm.sklearn LGBMClassifier LGBMRanker LGBMRegressor
 numpy absolute/h add/h angle/h arccos/h arccosh/h arcsin/h arcsinh/h arctan/h arctan2/h arctanh/h argmax/h
 numpy argmin/h argsort/h array/h asarray/h atleast_2d/h average/h bitwise_and/h bitwise_count/h bitwise_or/h
-numpy bitwise_xor/h bool/t bytes_/t cbrt/h ceil/h character/t clip/h clongdouble/t complex128/t complex64/t
-numpy complexfloating/t concatenate/h conjugate/h copysign/h cos/h cosh/h cumsum/h datetime64/t deg2rad/h
-numpy degrees/h diff/h divide/h divmod/h dtype/tcs equal/h exp/h exp2/h expm1/h fabs/h flexible/t float16/t
-numpy float32/t float64/t float_power/h floating/t floor/h floor_divide/h fmax/h fmin/h fmod/h frexp/h gcd/h
-numpy generic/t greater/h greater_equal/h heaviside/h hstack/h hypot/h imag/h inexact/t int16/t int32/t
-numpy int64/t int8/t integer/t invert/h isfinite/h isinf/h isnan/h isnat/h lcm/h ldexp/h left_shift/h less/h
-numpy less_equal/h log/h log10/h log1p/h log2/h logaddexp/h logaddexp2/h logical_and/h logical_not/h
+numpy bitwise_xor/h bool/t bool_/t bytes_/t cbrt/h ceil/h character/t clip/h clongdouble/t complex128/t
+numpy complex64/t complexfloating/t concatenate/h conjugate/h copysign/h cos/h cosh/h cumsum/h datetime64/t
+numpy deg2rad/h degrees/h diff/h divide/h divmod/h dtype/tcs equal/h exp/h exp2/h expm1/h fabs/h flexible/t
+numpy float16/t float32/t float64/t float_power/h floating/t floor/h floor_divide/h fmax/h fmin/h fmod/h
+numpy frexp/h gcd/h generic/t greater/h greater_equal/h heaviside/h hstack/h hypot/h imag/h inexact/t int16/t
+numpy int32/t int64/t int8/t integer/t invert/h isfinite/h isinf/h isnan/h isnat/h lcm/h ldexp/h left_shift/h
+numpy less/h less_equal/h log/h log10/h log1p/h log2/h logaddexp/h logaddexp2/h logical_and/h logical_not/h
 numpy logical_or/h logical_xor/h longdouble/t longlong/t matmul/h matrix/t matvec/h max/h maximum/h mean/h
 numpy median/h min/h minimum/h modf/h multiply/h nan_to_num/h nanmax/h nanmean/h nanmedian/h nanmin/h
 numpy nanstd/h nansum/h ndarray/t negative/h nextafter/h not_equal/h number/t object_/t ones_like/h
-numpy percentile/h poly1d positive/h power/h prod/h quantile/h rad2deg/h radians/h ravel/h real/h
+numpy percentile/h poly1d positive/h power/h prod/h quantile/h rad2deg/h radians/h ravel/h real/h recarray/t
 numpy reciprocal/h record/t remainder/h reshape/h right_shift/h rint/h round/h sign/h signbit/h
 numpy signedinteger/t sin/h sinh/h sort/h spacing/h sqrt/h square/h squeeze/h std/h str_/t subtract/h sum/h
 numpy tan/h tanh/h timedelta64/t transpose/h trunc/h uint16/t uint32/t uint64/t uint8/t ulonglong/t unique/h
 numpy unsignedinteger/t var/h vecdot/h vecmat/h vectorize void/t vstack/h where/h zeros_like/h
 numpy._core.multiarray _reconstruct/cs scalar/c
 numpy._core.numeric _frombuffer/c
+numpy.core._multiarray_umath absolute/h add/h arccos/h arccosh/h arcsin/h arcsinh/h arctan/h arctan2/h
+numpy.core._multiarray_umath arctanh/h bitwise_and/h bitwise_or/h bitwise_xor/h cbrt/h ceil/h conjugate/h
+numpy.core._multiarray_umath copysign/h cos/h cosh/h deg2rad/h degrees/h divide/h divmod/h equal/h exp/h
+numpy.core._multiarray_umath exp2/h expm1/h fabs/h float_power/h floor/h floor_divide/h fmax/h fmin/h fmod/h
+numpy.core._multiarray_umath frexp/h gcd/h greater/h greater_equal/h heaviside/h hypot/h invert/h isfinite/h
+numpy.core._multiarray_umath isinf/h isnan/h isnat/h lcm/h ldexp/h left_shift/h less/h less_equal/h log/h
+numpy.core._multiarray_umath log10/h log1p/h log2/h logaddexp/h logaddexp2/h logical_and/h logical_not/h
+numpy.core._multiarray_umath logical_or/h logical_xor/h matmul/h maximum/h minimum/h modf/h multiply/h
+numpy.core._multiarray_umath negative/h nextafter/h not_equal/h positive/h power/h rad2deg/h radians/h
+numpy.core._multiarray_umath reciprocal/h remainder/h right_shift/h rint/h sign/h signbit/h sin/h sinh/h
+numpy.core._multiarray_umath spacing/h sqrt/h square/h subtract/h tan/h tanh/h trunc/h
+numpy.core.multiarray _reconstruct/cs scalar/c
 numpy.dtypes BoolDType/t BytesDType/t CLongDoubleDType/t Complex128DType/t Complex64DType/t DateTime64DType/t
 numpy.dtypes Float16DType/t Float32DType/t Float64DType/t Int16DType/t Int32DType/t Int64DType/t Int8DType/t
 numpy.dtypes LongDoubleDType/t LongLongDType/t ObjectDType/t StrDType/t TimeDelta64DType/t UInt16DType/t
 numpy.dtypes UInt32DType/t UInt64DType/t UInt8DType/t ULongLongDType/t VoidDType/t
 numpy.ma MaskedArray/t
-numpy.ma.core MaskedConstant/tc _mareconstruct/cs
+numpy.ma.core MaskedArray/t MaskedConstant/tc _mareconstruct/cs
 numpy.polynomial.chebyshev Chebyshev
 numpy.polynomial.hermite Hermite
 numpy.polynomial.laguerre Laguerre
@@ -106,7 +118,7 @@ numpy.polynomial.polynomial Polynomial
 numpy.random._mt19937 MT19937/t
 numpy.random._pcg64 PCG64/t PCG64DXSM/t
 numpy.random._philox Philox/t
-numpy.random._pickle __bit_generator_ctor/cs __generator_ctor/c __randomstate_ctor/cs
+numpy.random._pickle __bit_generator_ctor/cs __generator_ctor/cs __randomstate_ctor/cs
 numpy.random._sfc64 SFC64/t
 numpy.random.bit_generator SeedSequence/t __pyx_unpickle_SeedSequence/cs
 numpy.rec recarray/t
@@ -117,25 +129,45 @@ pandas PeriodIndex/t RangeIndex/t Series SparseDtype StringDtype/tc TimedeltaInd
 pandas UInt64Dtype UInt8Dtype
 pandas._libs.arrays __pyx_unpickle_NDArrayBacked/cs
 pandas._libs.internals _unpickle_block/c
-pandas._libs.interval __pyx_unpickle_IntervalMixin/cs
+pandas._libs.interval Interval/tc __pyx_unpickle_IntervalMixin/cs
+pandas._libs.missing NA/h
 pandas._libs.sparse IntIndex/tc
-pandas._libs.tslibs.nattype _nat_unpickle/c
+pandas._libs.tslibs.nattype __nat_unpickle/c _nat_unpickle/c
 pandas._libs.tslibs.offsets BHalfYearBegin/tc BHalfYearEnd/tc BQuarterBegin/tc BQuarterEnd/tc BYearBegin/tc
 pandas._libs.tslibs.offsets BYearEnd/tc BusinessDay/tc BusinessHour/tc BusinessMonthBegin/tc
 pandas._libs.tslibs.offsets BusinessMonthEnd/tc CustomBusinessDay/tc CustomBusinessHour/tc
-pandas._libs.tslibs.offsets CustomBusinessMonthBegin/tc CustomBusinessMonthEnd/tc Day/tc Easter/tc
+pandas._libs.tslibs.offsets CustomBusinessMonthBegin/tc CustomBusinessMonthEnd/tc DateOffset Day/tc Easter/tc
 pandas._libs.tslibs.offsets HalfYearBegin/tc HalfYearEnd/tc Hour/tc Micro/tc Milli/tc Minute/tc MonthBegin/tc
 pandas._libs.tslibs.offsets MonthEnd/tc Nano/tc QuarterBegin/tc QuarterEnd/tc Second/tc SemiMonthBegin/tc
 pandas._libs.tslibs.offsets SemiMonthEnd/tc Week/tc YearBegin/tc YearEnd/tc
+pandas._libs.tslibs.period Period/tc
 pandas._libs.tslibs.timedeltas _timedelta_unpickle/c
 pandas._libs.tslibs.timestamps _unpickle_timestamp/c
 pandas.arrays ArrowExtensionArray ArrowStringArray BooleanArray DatetimeArray/t FloatingArray IntegerArray
 pandas.arrays IntervalArray/t PeriodArray/t SparseArray TimedeltaArray/t
-pandas.core.indexes.base _new_Index/c
-pandas.core.indexes.datetimes _new_DatetimeIndex/c
-pandas.core.indexes.interval _new_IntervalIndex/c
-pandas.core.indexes.timedeltas _new_TimedeltaIndex/c
-pandas.core.internals.managers SingleBlockManager/tms
+pandas.core.arrays.boolean BooleanArray BooleanDtype
+pandas.core.arrays.categorical Categorical/t
+pandas.core.arrays.datetimes DatetimeArray/t
+pandas.core.arrays.floating Float32Dtype Float64Dtype FloatingArray
+pandas.core.arrays.integer Int16Dtype Int32Dtype Int64Dtype Int8Dtype IntegerArray UInt16Dtype UInt32Dtype
+pandas.core.arrays.integer UInt64Dtype UInt8Dtype
+pandas.core.arrays.interval IntervalArray/t
+pandas.core.arrays.period PeriodArray/t
+pandas.core.arrays.sparse.array SparseArray
+pandas.core.arrays.string_ StringArray/t StringDtype
+pandas.core.arrays.timedeltas TimedeltaArray/t
+pandas.core.dtypes.dtypes CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype/tc SparseDtype
+pandas.core.frame DataFrame
+pandas.core.indexes.base Index/t _new_Index/c
+pandas.core.indexes.category CategoricalIndex/t
+pandas.core.indexes.datetimes DatetimeIndex/t _new_DatetimeIndex/c
+pandas.core.indexes.interval IntervalIndex/t _new_IntervalIndex/c
+pandas.core.indexes.multi MultiIndex/t
+pandas.core.indexes.period PeriodIndex/t
+pandas.core.indexes.range RangeIndex/t
+pandas.core.indexes.timedeltas TimedeltaIndex/t _new_TimedeltaIndex/c
+pandas.core.internals.managers BlockManager/tc SingleBlockManager/tms
+pandas.core.series Series
 pyarrow.lib _restore_array/c py_buffer/c type_for_alias/c
 scipy._lib.array_api_compat.numpy._aliases asarray/h
 scipy.interpolate._bary_rational AAA
@@ -151,6 +183,7 @@ scipy.interpolate._polyint BarycentricInterpolator/tms KroghInterpolator/tms
 scipy.interpolate._rbf Rbf
 scipy.interpolate._rbfinterp RBFInterpolator/tms
 scipy.interpolate._rgi RegularGridInterpolator
+scipy.interpolate.interpnd LinearNDInterpolator
 scipy.optimize._constraints Bounds LinearConstraint
 scipy.optimize._lbfgsb_py LbfgsInvHessProduct
 scipy.optimize._optimize OptimizeResult/tmf
@@ -165,8 +198,9 @@ scipy.sparse._lil lil_array lil_matrix
 scipy.spatial._ckdtree cKDTree/tms
 scipy.spatial._kdtree KDTree/tms
 scipy.spatial._qhull Delaunay
+scipy.spatial.transform._rotation Rotation/tms Slerp
 scipy.special._special_ufuncs erf/h expit/h gamma/h logit/h xlogy/h
-scipy.special._ufuncs boxcox/h inv_boxcox/h
+scipy.special._ufuncs boxcox/h erf/h expit/h gamma/h inv_boxcox/h logit/h xlogy/h
 scipy.stats._continuous_distns alpha_gen anglit_gen arcsine_gen argus_gen beta_gen betaprime_gen bradford_gen
 scipy.stats._continuous_distns burr12_gen burr_gen cauchy_gen chi2_gen chi_gen cosine_gen crystalball_gen
 scipy.stats._continuous_distns dgamma_gen dpareto_lognorm_gen dweibull_gen erlang_gen expon_gen exponnorm_gen
@@ -197,11 +231,18 @@ scipy.stats._kde gaussian_kde
 scipy.stats._levy_stable levy_stable_gen
 scipy.stats._multivariate _PSD dirichlet_frozen dirichlet_gen multivariate_normal_frozen
 scipy.stats._multivariate multivariate_normal_gen
+scipy.stats._stats_mstats_common LinregressResult/tc
+scipy.stats._stats_py PearsonRResult/tc PearsonRResultBase/t SignificanceResult/tc TtestResult/tc
+scipy.stats._stats_py TtestResultBase/t
 scipy.stats._survival ECDFResult EmpiricalDistributionFunction
-sklearn._loss._loss CyHalfBinomialLoss/tc CyHalfGammaLoss/tc CyHalfPoissonLoss/tc CyHalfSquaredError/tc
-sklearn._loss._loss CyHalfTweedieLossIdentity/tc
-sklearn._loss.link IdentityLink Interval LogLink LogitLink
-sklearn._loss.loss HalfBinomialLoss HalfGammaLoss HalfPoissonLoss HalfSquaredError HalfTweedieLossIdentity
+sklearn._loss._loss CyAbsoluteError/tc CyExponentialLoss/tc CyHalfBinomialLoss/tc CyHalfGammaLoss/tc
+sklearn._loss._loss CyHalfMultinomialLoss/tc CyHalfPoissonLoss/tc CyHalfSquaredError/tc CyHalfTweedieLoss/tc
+sklearn._loss._loss CyHalfTweedieLossIdentity/tc CyHuberLoss/tc CyLossFunction/tc CyPinballLoss/tc
+sklearn._loss.link BaseLink HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit
+sklearn._loss.loss AbsoluteError ArrayAPILossMixin BaseLoss ExponentialLoss HalfBinomialLoss
+sklearn._loss.loss HalfBinomialLossArrayAPI HalfGammaLoss HalfMultinomialLoss HalfMultinomialLossArrayAPI
+sklearn._loss.loss HalfPoissonLoss HalfPoissonLossArrayAPI HalfSquaredError HalfTweedieLoss
+sklearn._loss.loss HalfTweedieLossIdentity HuberLoss PinballLoss
 sklearn.base BaseEstimator
 sklearn.calibration CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration _TemperatureScaling
 sklearn.cluster._affinity_propagation AffinityPropagation
@@ -215,7 +256,7 @@ sklearn.cluster._kmeans KMeans MiniBatchKMeans _BaseKMeans _kmeans_single_lloyd/
 sklearn.cluster._mean_shift MeanShift
 sklearn.cluster._optics OPTICS
 sklearn.cluster._spectral SpectralClustering
-sklearn.compose._column_transformer ColumnTransformer
+sklearn.compose._column_transformer ColumnTransformer make_column_selector
 sklearn.compose._target TransformedTargetRegressor
 sklearn.covariance._elliptic_envelope EllipticEnvelope
 sklearn.covariance._empirical_covariance EmpiricalCovariance
@@ -289,7 +330,9 @@ sklearn.linear_model._quantile QuantileRegressor
 sklearn.linear_model._ransac RANSACRegressor
 sklearn.linear_model._ridge Ridge RidgeCV RidgeClassifier RidgeClassifierCV _BaseRidge _BaseRidgeCV
 sklearn.linear_model._ridge _IdentityClassifier _IdentityRegressor _RidgeGCV
-sklearn.linear_model._sgd_fast Hinge/tc
+sklearn.linear_model._sgd_fast Classification/tc EpsilonInsensitive/tc Hinge/tc Huber/tc Log/tc
+sklearn.linear_model._sgd_fast LossFunction/tc ModifiedHuber/tc Regression/tc SquaredEpsilonInsensitive/tc
+sklearn.linear_model._sgd_fast SquaredHinge/tc SquaredLoss/tc
 sklearn.linear_model._stochastic_gradient BaseSGD BaseSGDClassifier BaseSGDRegressor SGDClassifier
 sklearn.linear_model._stochastic_gradient SGDOneClassSVM SGDRegressor
 sklearn.linear_model._theil_sen TheilSenRegressor
@@ -303,7 +346,20 @@ sklearn.metrics._classification accuracy_score/h balanced_accuracy_score/h brier
 sklearn.metrics._classification cohen_kappa_score/h d2_brier_score/h d2_log_loss_score/h f1_score/h
 sklearn.metrics._classification fbeta_score/h hamming_loss/h hinge_loss/h jaccard_score/h log_loss/h
 sklearn.metrics._classification precision_score/h recall_score/h zero_one_loss/h
-sklearn.metrics._dist_metrics EuclideanDistance64/t newObj/cs
+sklearn.metrics._dist_metrics BrayCurtisDistance32/t BrayCurtisDistance64/t CanberraDistance32/t
+sklearn.metrics._dist_metrics CanberraDistance64/t ChebyshevDistance32/t ChebyshevDistance64/t
+sklearn.metrics._dist_metrics DiceDistance32/t DiceDistance64/t DistanceMetric/t DistanceMetric32/t
+sklearn.metrics._dist_metrics DistanceMetric64/t EuclideanDistance32/t EuclideanDistance64/t
+sklearn.metrics._dist_metrics HammingDistance32/t HammingDistance64/t HaversineDistance32/t
+sklearn.metrics._dist_metrics HaversineDistance64/t JaccardDistance32/t JaccardDistance64/t
+sklearn.metrics._dist_metrics KulsinskiDistance32/t KulsinskiDistance64/t MahalanobisDistance32/t
+sklearn.metrics._dist_metrics MahalanobisDistance64/t ManhattanDistance32/t ManhattanDistance64/t
+sklearn.metrics._dist_metrics MatchingDistance32/t MatchingDistance64/t MinkowskiDistance32/t
+sklearn.metrics._dist_metrics MinkowskiDistance64/t PyFuncDistance32/t PyFuncDistance64/t
+sklearn.metrics._dist_metrics RogersTanimotoDistance32/t RogersTanimotoDistance64/t RussellRaoDistance32/t
+sklearn.metrics._dist_metrics RussellRaoDistance64/t SEuclideanDistance32/t SEuclideanDistance64/t
+sklearn.metrics._dist_metrics SokalMichenerDistance32/t SokalMichenerDistance64/t SokalSneathDistance32/t
+sklearn.metrics._dist_metrics SokalSneathDistance64/t newObj/cs
 sklearn.metrics._ranking average_precision_score/h coverage_error/h dcg_score/h
 sklearn.metrics._ranking label_ranking_average_precision_score/h label_ranking_loss/h ndcg_score/h
 sklearn.metrics._ranking roc_auc_score/h top_k_accuracy_score/h
@@ -327,17 +383,19 @@ sklearn.mixture._base BaseMixture
 sklearn.mixture._bayesian_mixture BayesianGaussianMixture
 sklearn.mixture._gaussian_mixture GaussianMixture
 sklearn.model_selection._classification_threshold BaseThresholdClassifier FixedThresholdClassifier
-sklearn.model_selection._classification_threshold TunedThresholdClassifierCV
+sklearn.model_selection._classification_threshold TunedThresholdClassifierCV _CurveScorer
 sklearn.model_selection._search BaseSearchCV GridSearchCV RandomizedSearchCV
 sklearn.model_selection._search_successive_halving BaseSuccessiveHalving HalvingGridSearchCV
 sklearn.model_selection._search_successive_halving HalvingRandomSearchCV
 sklearn.model_selection._split BaseCrossValidator GroupKFold KFold LeaveOneGroupOut LeaveOneOut
-sklearn.model_selection._split LeavePGroupsOut LeavePOut PredefinedSplit StratifiedGroupKFold StratifiedKFold
-sklearn.model_selection._split TimeSeriesSplit _BaseKFold _CVIterableWrapper
+sklearn.model_selection._split LeavePGroupsOut LeavePOut PredefinedSplit RepeatedKFold ShuffleSplit
+sklearn.model_selection._split StratifiedGroupKFold StratifiedKFold TimeSeriesSplit _BaseKFold
+sklearn.model_selection._split _CVIterableWrapper
 sklearn.multiclass OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier _ConstantPredictor
 sklearn.multioutput ClassifierChain MultiOutputClassifier MultiOutputRegressor RegressorChain _BaseChain
 sklearn.multioutput _MultiOutputEstimator
 sklearn.naive_bayes BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB _BaseDiscreteNB _BaseNB
+sklearn.neighbors._ball_tree BallTree/t newObj/cs
 sklearn.neighbors._base NeighborsBase
 sklearn.neighbors._classification KNeighborsClassifier RadiusNeighborsClassifier
 sklearn.neighbors._graph KNeighborsTransformer RadiusNeighborsTransformer
@@ -540,7 +598,7 @@ torch.optim.sgd SGD
 torch.optim.sparse_adam SparseAdam
 torch.optim.swa_utils AveragedModel SWALR
 torch.serialization _get_layout/c
-torch.storage UntypedStorage/t _load_from_bytes/c
+torch.storage UntypedStorage/t
 torch.utils.hooks RemovableHandle/tms
 transformers.activations GELUActivation NewGELUActivation
 transformers.generation.configuration_utils GenerationConfig

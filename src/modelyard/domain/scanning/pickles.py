@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from modelyard.domain.formats.opcodes import Call, Global, Machine, Persistent, Walk
+from modelyard.domain.formats.opcodes import OPAQUE, Call, Global, Machine, Persistent, Walk
 from modelyard.domain.formats.ranged import Cursor, Malformed
 from modelyard.domain.scanning.calls import (
     Fault,
     States,
+    attribute_of,
     class_of_persistent,
     fault_of_call,
     fault_of_items,
     fault_of_state,
+    is_getattr,
 )
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.domain.scanning.verdicts import FileScan, Finding, Verdict
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,200}\Z")
 MAX_GLOBALS_OF_A_FILE = 5000
+_COPIES = frozenset({"GET", "BINGET", "LONG_BINGET", "DUP"})
 _FORKED_STEPS = 20_000
 _EMBEDDED = Global("torch.storage", "_load_from_bytes")
 
@@ -43,6 +46,8 @@ class Inspector(Machine):
         self.inside = inside
         self.seen: dict[Global, Verdict] = {}
         self.states = States()
+        self.loose_getattr = 0
+        """How often getattr was put on the stack, less how often it was called."""
         self.embedded: list[tuple[int, int]] = []
         """(offset, length) of bytes that a loader would read as a file of its own."""
         self.calls = 0
@@ -51,6 +56,16 @@ class Inspector(Machine):
         """Up to STOP; the cursor stands after it. Raises Malformed."""
         while not self.stopped:
             self.step()
+        self._check_getattr()
+
+    def _step_counting_getattr(self) -> None:
+        super().step()
+        if self.opcode in _COPIES and self.stack and isinstance(self.stack[-1], Global) and is_getattr(self.stack[-1]):
+            self.loose_getattr += 1
+
+    def _check_getattr(self) -> None:
+        if self.loose_getattr:
+            self.note(Verdict.DANGEROUS, "it holds a function that reaches any attribute", "builtins.getattr")
 
     def note(self, verdict: Verdict, why: str, name: str | None = None) -> None:
         self.found.note(Finding(verdict, why, self.inside, self.opcode_at, self.opcode, name))
@@ -62,12 +77,18 @@ class Inspector(Machine):
             self.note(Verdict.DANGEROUS, "it names a global by something that is no plain text")
             return Global("?", "?")
         found = Global(module, name)
+        if is_getattr(found):
+            self.loose_getattr += 1
+            self.step = self._step_counting_getattr  # type: ignore[method-assign]
         if found not in self.seen:
             if len(self.seen) >= MAX_GLOBALS_OF_A_FILE:
                 raise Malformed(f"it names more than {MAX_GLOBALS_OF_A_FILE} globals")
             verdict, why = judge_global(module, name)
             if found == _EMBEDDED:
                 # Judged by what it is given.
+                verdict = Verdict.ALLOWLISTED
+            if is_getattr(found):
+                # Judged by what it is given, as long as nothing holds it.
                 verdict = Verdict.ALLOWLISTED
             self.seen[found] = verdict
             if verdict is not Verdict.ALLOWLISTED:
@@ -83,11 +104,22 @@ class Inspector(Machine):
             target = class_of_persistent(target) or target
         if not isinstance(target, Global):
             self.note(Verdict.DANGEROUS, "it calls what it made itself")
+        elif is_getattr(target):
+            self._take_attribute(arguments)
+            return
         elif target == _EMBEDDED:
             self._note_embedded(target, arguments)
         else:
             self._note_fault(fault_of_call(self.opcode, target, arguments, self.states))
         self.stack.append(Call(target, arguments))
+
+    def _take_attribute(self, arguments: Any) -> None:
+        self.loose_getattr -= 1
+        found = attribute_of(arguments)
+        if found is None:
+            self.note(Verdict.DANGEROUS, "it reaches an attribute that no library's pickle does", "builtins.getattr")
+            found = OPAQUE
+        self.stack.append(found)
 
     def _note_fault(self, fault: Fault | None) -> None:
         if fault is not None:
