@@ -92,9 +92,7 @@ class Learner(Machine):
         self.stack.append(Call(target, arguments))
 
     def note_build(self, made: Any, state: Any) -> None:
-        if type(state) is not dict:
-            self._add(self._class_of(made), Use.STATED)
-        elif not self._is_class(self._class_of(made)):
+        if type(state) is not dict or not self._is_class(self._class_of(made)):
             self._add(self._class_of(made), Use.STATED)
 
     def note_items(self, target: Any, items: list[Any]) -> None:
@@ -132,7 +130,14 @@ def _files(made: Any) -> Iterator[bytes]:
     for protocol in range(6):
         try:
             yield pickle.dumps(made, protocol)
-        except (TypeError, ValueError, AttributeError, pickle.PicklingError, RecursionError, NotImplementedError):
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+            pickle.PicklingError,
+            RecursionError,
+            NotImplementedError,
+        ):
             continue
     joblib = sys.modules.get("joblib")
     if joblib is not None:
@@ -140,7 +145,14 @@ def _files(made: Any) -> Iterator[bytes]:
         try:
             joblib.dump(made, file)
             yield file.getvalue()
-        except (TypeError, ValueError, AttributeError, pickle.PicklingError, RecursionError, NotImplementedError):
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+            pickle.PicklingError,
+            RecursionError,
+            NotImplementedError,
+        ):
             pass
 
 
@@ -202,7 +214,8 @@ def listed_classes() -> Iterator[tuple[tuple[str, str], Use]]:
             for name in dir(module):
                 found = getattr(module, name)
                 if isinstance(found, types.FunctionType) and re.search(
-                    r"_(score|error|loss|distances|kernel|classif|regression)$|^(chi2|f_classif|make_pipeline)$", name
+                    r"_(score|error|loss|distances|kernel|classif|regression)$|^(chi2|f_classif|make_pipeline)$",
+                    name,
                 ):
                     yield (found.__module__, found.__qualname__), Use.HELD
         for place, use in (
@@ -277,7 +290,11 @@ def is_at_home(found: Any, module: str, name: str) -> bool:
     names = {getattr(found, "__qualname__", name), getattr(found, "__name__", name)}
     if home == module:
         return isinstance(found, type) or name in names or not callable(found)
-    return RENAMED_MODULES.get(module) == home or RENAMED_MODULES.get(home or "") == module or _is_built_in(found, module)
+    return (
+        RENAMED_MODULES.get(module) == home
+        or RENAMED_MODULES.get(home or "") == module
+        or _is_built_in(found, module)
+    )
 
 
 def _is_built_in(found: Any, module: str) -> bool:
@@ -335,7 +352,9 @@ def _written(names: dict[tuple[str, str], Use], releases: dict[str, list[str]]) 
         text += f'    "{package}": ({listed},),\n'
     text += '}\n\n# A module and its names, each with the letters of its uses (globals.py) behind a slash.\nLEARNED = """\\\n'
     for module, found in by_module.items():
-        for line in textwrap.wrap(" ".join(found), 108 - len(module), break_long_words=False, break_on_hyphens=False):
+        for line in textwrap.wrap(
+            " ".join(found), 108 - len(module), break_long_words=False, break_on_hyphens=False
+        ):
             text += f"{module} {line}\n"
     return text + '""".splitlines()\n'
 

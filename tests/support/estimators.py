@@ -68,7 +68,10 @@ def composed_estimators() -> Iterator[tuple[str, Any]]:
     for loss in ("squared_error", "absolute_error", "huber", "quantile"):
         yield f"gradient boosting {loss}", deep.GradientBoostingRegressor(loss=loss, n_estimators=2).fit(x, y)
     for criterion in ("squared_error", "friedman_mse", "absolute_error", "poisson"):
-        yield f"tree {criterion}", library("sklearn.tree").DecisionTreeRegressor(criterion=criterion).fit(x, y + 1)
+        yield (
+            f"tree {criterion}",
+            library("sklearn.tree").DecisionTreeRegressor(criterion=criterion).fit(x, y + 1),
+        )
     for name in ("PoissonRegressor", "GammaRegressor", "TweedieRegressor"):
         yield name, getattr(linear, name)().fit(x, abs(x[:, 0]) + 1)
     kernels = library("sklearn.gaussian_process.kernels")
@@ -82,7 +85,9 @@ def composed_estimators() -> Iterator[tuple[str, Any]]:
     for kernel in ("linear", "poly", "rbf", "sigmoid"):
         yield f"SVC {kernel}", library("sklearn.svm").SVC(kernel=kernel, probability=kernel == "rbf").fit(x, y)
     compose, preprocessing = library("sklearn.compose"), library("sklearn.preprocessing")
-    frame = pandas.DataFrame({"a": x[:, 0], "b": ["x", "y", "z"] * 20, "c": pandas.Categorical(["u", "v"] * 30)})
+    frame = pandas.DataFrame(
+        {"a": x[:, 0], "b": ["x", "y", "z"] * 20, "c": pandas.Categorical(["u", "v"] * 30)}
+    )
     selector = compose.make_column_selector
     columns = compose.make_column_transformer(
         (preprocessing.StandardScaler(), selector(dtype_include=numpy.number)),
@@ -90,19 +95,35 @@ def composed_estimators() -> Iterator[tuple[str, Any]]:
     )
     make_pipeline = library("sklearn.pipeline").make_pipeline
     yield "columns", make_pipeline(columns, linear.LogisticRegression()).fit(frame, y)
-    yield "target", compose.TransformedTargetRegressor(linear.Ridge(), func=numpy.log1p, inverse_func=numpy.expm1).fit(x, y)
+    yield (
+        "target",
+        compose.TransformedTargetRegressor(linear.Ridge(), func=numpy.log1p, inverse_func=numpy.expm1).fit(
+            x, y
+        ),
+    )
     yield "functions", preprocessing.FunctionTransformer(numpy.log1p, inverse_func=numpy.expm1).fit(abs(x))
     selection = library("sklearn.model_selection")
     yield (
         "random search",
         selection.RandomizedSearchCV(
             linear.LogisticRegression(),
-            {"C": stats.loguniform(1e-3, 1), "max_iter": stats.randint(50, 100), "tol": stats.uniform(1e-4, 1e-3)},
+            {
+                "C": stats.loguniform(1e-3, 1),
+                "max_iter": stats.randint(50, 100),
+                "tol": stats.uniform(1e-4, 1e-3),
+            },
             n_iter=2,
         ).fit(x, y),
     )
-    for cv in (selection.StratifiedKFold(3), selection.ShuffleSplit(2), selection.RepeatedKFold(n_splits=2, n_repeats=1)):
-        yield f"grid {cv}", selection.GridSearchCV(linear.Ridge(), {"alpha": [1]}, cv=cv, scoring="r2").fit(x, y)
+    for cv in (
+        selection.StratifiedKFold(3),
+        selection.ShuffleSplit(2),
+        selection.RepeatedKFold(n_splits=2, n_repeats=1),
+    ):
+        yield (
+            f"grid {cv}",
+            selection.GridSearchCV(linear.Ridge(), {"alpha": [1]}, cv=cv, scoring="r2").fit(x, y),
+        )
     metrics = library("sklearn.metrics")
     scorer = metrics.make_scorer(metrics.fbeta_score, beta=2)
     yield "scored", selection.GridSearchCV(linear.LogisticRegression(), {"C": [1]}, scoring=scorer).fit(x, y)
@@ -110,10 +131,16 @@ def composed_estimators() -> Iterator[tuple[str, Any]]:
     for function in (chosen.f_classif, chosen.mutual_info_classif, chosen.chi2):
         yield f"best {function.__name__}", chosen.SelectKBest(function, k=2).fit(abs(x), y)
     for method in ("sigmoid", "isotonic"):
-        yield f"calibrated {method}", library("sklearn.calibration").CalibratedClassifierCV(method=method).fit(x, y)
-    yield "texts", make_pipeline(
-        library("sklearn.feature_extraction.text").TfidfVectorizer(), linear.LogisticRegression()
-    ).fit(["one two", "two three"] * 5, [0, 1] * 5)
+        yield (
+            f"calibrated {method}",
+            library("sklearn.calibration").CalibratedClassifierCV(method=method).fit(x, y),
+        )
+    yield (
+        "texts",
+        make_pipeline(
+            library("sklearn.feature_extraction.text").TfidfVectorizer(), linear.LogisticRegression()
+        ).fit(["one two", "two three"] * 5, [0, 1] * 5),
+    )
     yield "hashed", library("sklearn.feature_extraction.text").HashingVectorizer().fit(["one"])
     yield "bunch", library("sklearn.datasets").load_iris()
     yield "sparse coefficients", linear.LogisticRegression().fit(x, y).sparsify()
@@ -121,13 +148,25 @@ def composed_estimators() -> Iterator[tuple[str, Any]]:
 
 def _neighbours(x: Any, y: Any) -> Iterator[tuple[str, Any]]:
     neighbours = library("sklearn.neighbors")
-    metrics = ("euclidean", "manhattan", "chebyshev", "minkowski", "hamming", "canberra", "braycurtis", "haversine", "jaccard")
+    metrics = (
+        "euclidean",
+        "manhattan",
+        "chebyshev",
+        "minkowski",
+        "hamming",
+        "canberra",
+        "braycurtis",
+        "haversine",
+        "jaccard",
+    )
     for algorithm in ("ball_tree", "kd_tree", "brute"):
         for metric in metrics:
             rows = x[:, :2] if metric == "haversine" else x
             given = {"p": 3} if metric == "minkowski" else {}
             try:
-                model = neighbours.KNeighborsClassifier(algorithm=algorithm, metric=metric, **given).fit(rows, y)
+                model = neighbours.KNeighborsClassifier(algorithm=algorithm, metric=metric, **given).fit(
+                    rows, y
+                )
             except ValueError:
                 # A metric that this kind of tree does not know.
                 continue
@@ -142,5 +181,7 @@ def _neighbours(x: Any, y: Any) -> Iterator[tuple[str, Any]]:
         given = {"V": variance.diagonal().copy()} if metric == "seuclidean" else {"V": variance}
         yield (
             f"neighbours {metric}",
-            neighbours.KNeighborsClassifier(algorithm="ball_tree", metric=metric, metric_params=given).fit(x, y),
+            neighbours.KNeighborsClassifier(algorithm="ball_tree", metric=metric, metric_params=given).fit(
+                x, y
+            ),
         )

@@ -16,7 +16,16 @@ from typing import Any
 from tests.support.libraries import library
 
 _Objects = Iterator[tuple[str, Any]]
-_FAULTS = (TypeError, NameError, ValueError, AttributeError, NotImplementedError, ImportError, RuntimeError, unittest.SkipTest)
+_FAULTS = (
+    TypeError,
+    NameError,
+    ValueError,
+    AttributeError,
+    NotImplementedError,
+    ImportError,
+    RuntimeError,
+    unittest.SkipTest,
+)
 
 
 def _made(makers: dict[str, Callable[[], Any]]) -> _Objects:
@@ -150,7 +159,7 @@ def pandas_objects() -> _Objects:
         "intervals": pd.interval_range(0, 3), "sparse": pd.arrays.SparseArray([0, 0, 1]),
         "objects": pd.Series([1, "a", None], dtype=object),
     }  # fmt: skip
-    for dtype in ("Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()):
+    for dtype in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split():
         columns[dtype] = pd.array([1, 2, None], dtype=dtype)
     columns["boolean"] = pd.array([True, None, False], dtype="boolean")
     columns["string"] = pd.array(["a", None, "b"], dtype="string")
@@ -205,29 +214,36 @@ def torch_modules() -> _Objects:
     """Every module class of torch.nn that can be made from a few numbers."""
     torch = library("torch")
     given: tuple[tuple[Any, ...], ...] = ((), (4,), (4, 4), (4, 4, 2), (2, 4), (1, 2, 3), ([4],), (2, 4, 4, 4))
-    for cls in sorted(own_classes("torch.nn.modules", torch.nn.Module), key=lambda c: f"{c.__module__}.{c.__name__}"):
+    for cls in sorted(
+        own_classes("torch.nn.modules", torch.nn.Module), key=lambda c: f"{c.__module__}.{c.__name__}"
+    ):
         for arguments in given:
             try:
                 yield f"{cls.__module__}.{cls.__name__}", cls(*arguments)
                 break
-            except Exception:  # noqa: BLE001, S112 - a constructor that wants other arguments
+            except Exception:  # noqa: BLE001 - a constructor that wants other arguments
                 continue
 
 
 def torch_objects() -> _Objects:
     torch = library("torch")
-    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2)
+    )
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16, activation=torch.nn.functional.gelu)
     yield "net", net
     yield "state", net.state_dict()
     yield "transformer", torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-    yield "functions", [
-        getattr(torch.nn.functional, name)
-        for name in (
-            "relu relu6 leaky_relu elu selu celu silu mish gelu softplus softsign tanh sigmoid hardtanh hardswish "
-            "hardsigmoid logsigmoid softmax log_softmax cross_entropy mse_loss l1_loss binary_cross_entropy nll_loss"
-        ).split()
-    ]
+    yield (
+        "functions",
+        [
+            getattr(torch.nn.functional, name)
+            for name in (
+                "relu relu6 leaky_relu elu selu celu silu mish gelu softplus softsign tanh sigmoid hardtanh hardswish "
+                "hardsigmoid logsigmoid softmax log_softmax cross_entropy mse_loss l1_loss binary_cross_entropy nll_loss"
+            ).split()
+        ],
+    )
     yield "torch functions", [torch.relu, torch.tanh, torch.sigmoid, torch.softmax, torch.exp, torch.sin]
     kinds = (
         "float64 float32 float16 bfloat16 int8 int16 int32 int64 uint8 bool complex64 complex128 uint16 uint32 uint64 "
@@ -261,7 +277,11 @@ def torch_objects() -> _Objects:
     loss.backward()
     for name in sorted(dir(torch.optim)):
         cls = getattr(torch.optim, name)
-        if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer:
+        if (
+            isinstance(cls, type)
+            and issubclass(cls, torch.optim.Optimizer)
+            and cls is not torch.optim.Optimizer
+        ):
             with suppress(*_FAULTS):
                 optimizer = cls(net.parameters(), lr=0.1)
                 if name != "LBFGS":
@@ -278,8 +298,13 @@ def torch_objects() -> _Objects:
         }.items()
     }  # fmt: skip
     yield from _made(schedulers)
-    yield "two in a row", torch.optim.lr_scheduler.SequentialLR(
-        scheduled, [torch.optim.lr_scheduler.ConstantLR(scheduled), torch.optim.lr_scheduler.LinearLR(scheduled)], [2]
+    yield (
+        "two in a row",
+        torch.optim.lr_scheduler.SequentialLR(
+            scheduled,
+            [torch.optim.lr_scheduler.ConstantLR(scheduled), torch.optim.lr_scheduler.LinearLR(scheduled)],
+            [2],
+        ),
     )
     yield "averaged", torch.optim.swa_utils.AveragedModel(net)
 
@@ -323,7 +348,7 @@ def standard_objects() -> _Objects:
         collections.OrderedDict(a=1), collections.deque([1], 3), collections.Counter("ab"),
         collections.defaultdict(list, a=[1]), collections.ChainMap({"a": 1}), {1, 2}, frozenset({1}), bytearray(b"a"),
         complex(1, 2), range(3), slice(1, 2), Ellipsis, NotImplemented, object(), int, float, str, bool, list, dict,
-        datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc), datetime.date(2026, 1, 1),
+        datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), datetime.date(2026, 1, 1),
         datetime.time(1), datetime.timedelta(1), decimal.Decimal("1.5"), fractions.Fraction(1, 2),
         ipaddress.ip_address("::1"), ipaddress.ip_network("10.0.0.0/8"), operator.itemgetter(1), operator.add,
         pathlib.PurePosixPath("a/b"), pathlib.Path("a"), random.Random(1), re.compile("a+"), uuid.UUID(int=3),
@@ -369,7 +394,9 @@ def _statsmodels(x: Any, y: Any) -> _Objects:
         "ARIMA": lambda: sm.tsa.ARIMA(positive, order=(1, 0, 0)).fit(),
         "AutoReg": lambda: importlib.import_module("statsmodels.tsa.ar_model").AutoReg(positive, 1).fit(),
         "VAR": lambda: sm.tsa.VAR(x[:, 1:3]).fit(1),
-        "Holt": lambda: importlib.import_module("statsmodels.tsa.holtwinters").ExponentialSmoothing(positive).fit(),
+        "Holt": lambda: (
+            importlib.import_module("statsmodels.tsa.holtwinters").ExponentialSmoothing(positive).fit()
+        ),
         "PCA": lambda: importlib.import_module("statsmodels.multivariate.pca").PCA(x[:, 1:]),
     }
     families = ("Gaussian", "Binomial", "Poisson", "Gamma", "InverseGaussian", "NegativeBinomial", "Tweedie")
@@ -398,7 +425,10 @@ def _imbalanced(x: Any, y: Any) -> _Objects:
                     yield name, estimator
     pipeline = importlib.import_module("imblearn.pipeline")
     sampler = importlib.import_module("imblearn.over_sampling").RandomOverSampler()
-    yield "pipeline", pipeline.make_pipeline(sampler, library("sklearn.linear_model").LogisticRegression()).fit(x, y)
+    yield (
+        "pipeline",
+        pipeline.make_pipeline(sampler, library("sklearn.linear_model").LogisticRegression()).fit(x, y),
+    )
 
 
 def own_classes(package: str, base: type) -> list[type]:

@@ -251,7 +251,11 @@ def attribute_of(arguments: Any) -> Any:
     made_of = _class_of(owner)
     if made_of is None or use_of(made_of.module, made_of.name) is None:
         return None
-    return OPAQUE if any(made_of.module.startswith(place) and name == method for place, method in _METHODS) else None
+    return (
+        OPAQUE
+        if any(made_of.module.startswith(place) and name == method for place, method in _METHODS)
+        else None
+    )
 
 
 def class_of_persistent(target: Persistent) -> Global | None:

@@ -186,7 +186,10 @@ RENAMED_MODULES = {
         f"numpy.core.{place}": f"numpy._core.{place}"
         for place in "multiarray _multiarray_umath numeric _internal records".split()
     },
-    **{f"numpy._core.{place}": f"numpy.core.{place}" for place in "multiarray _multiarray_umath numeric".split()},
+    **{
+        f"numpy._core.{place}": f"numpy.core.{place}"
+        for place in "multiarray _multiarray_umath numeric".split()
+    },
     "numpy.lib.polynomial": "numpy",
     "numpy.random._bit_generator": "numpy.random.bit_generator",
     "pandas.core.indexes.numeric": "pandas.core.indexes.base",

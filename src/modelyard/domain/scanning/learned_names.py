@@ -5,11 +5,26 @@ LEARNED_FROM: dict[str, tuple[str, ...]] = {
     "category_encoders": ("2.11.2",),
     "imbalanced-learn": ("0.14.2",),
     "joblib": ("1.6.0",),
-    "lightgbm": ("4.5.0", "4.7.0",),
-    "numpy": ("1.26.4", "2.4.6",),
-    "pandas": ("2.2.3", "3.1.1",),
-    "scikit-learn": ("1.5.2", "1.9.1",),
-    "scipy": ("1.13.1", "1.17.1",),
+    "lightgbm": (
+        "4.5.0",
+        "4.7.0",
+    ),
+    "numpy": (
+        "1.26.4",
+        "2.4.6",
+    ),
+    "pandas": (
+        "2.2.3",
+        "3.1.1",
+    ),
+    "scikit-learn": (
+        "1.5.2",
+        "1.9.1",
+    ),
+    "scipy": (
+        "1.13.1",
+        "1.17.1",
+    ),
     "statsmodels": ("0.15.0",),
     "torch": ("2.13.0",),
     "transformers": ("5.24.0",),

@@ -60,7 +60,12 @@ class Inspector(Machine):
 
     def _step_counting_getattr(self) -> None:
         super().step()
-        if self.opcode in _COPIES and self.stack and isinstance(self.stack[-1], Global) and is_getattr(self.stack[-1]):
+        if (
+            self.opcode in _COPIES
+            and self.stack
+            and isinstance(self.stack[-1], Global)
+            and is_getattr(self.stack[-1])
+        ):
             self.loose_getattr += 1
 
     def _check_getattr(self) -> None:
@@ -117,7 +122,9 @@ class Inspector(Machine):
         self.loose_getattr -= 1
         found = attribute_of(arguments)
         if found is None:
-            self.note(Verdict.DANGEROUS, "it reaches an attribute that no library's pickle does", "builtins.getattr")
+            self.note(
+                Verdict.DANGEROUS, "it reaches an attribute that no library's pickle does", "builtins.getattr"
+            )
             found = OPAQUE
         self.stack.append(found)
 

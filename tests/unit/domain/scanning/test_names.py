@@ -178,7 +178,9 @@ def test_the_same_opcodes_in_their_own_use_are_allowed() -> None:
         "score": table((value("score"), named(SCORE))),
         "namespace": built(made("argparse.Namespace"), value({"lr": 0.1})),
         "tree": called(named("sklearn.neighbors._kd_tree.newObj"), named("sklearn.neighbors._kd_tree.KDTree")),
-        "old object": called(named("copyreg._reconstructor"), named(ESTIMATOR), named("builtins.object"), value(None)),
+        "old object": called(
+            named("copyreg._reconstructor"), named(ESTIMATOR), named("builtins.object"), value(None)
+        ),
         "ufunc": called(named("numpy.core._ufunc_reconstruct"), value("numpy"), value("log")),
         "method": called(named(GETATTR), made(NORM), value("_entropy")),
         "factory": called(named("collections.defaultdict"), named("builtins.list")),
@@ -191,12 +193,14 @@ def test_the_same_opcodes_in_their_own_use_are_allowed() -> None:
 def test_a_gadget_of_allowed_names_alone_is_refused() -> None:
     """A signature whose annotations are evaluated, reached through clone of an object with a hook of its own."""
     function = called(
-        named("sklearn.gaussian_process.kernels.abstractmethod"), named("sklearn.metrics.pairwise._return_float_dtype")
+        named("sklearn.gaussian_process.kernels.abstractmethod"),
+        named("sklearn.metrics.pairwise._return_float_dtype"),
     )
     changed = built(function, pair(value(None), value({"__annotations__": {"X": "1 + 1"}})))
     signature = named("sklearn.gaussian_process.kernels.signature")
     bound = built(
-        called(named("functools.partial"), signature), pair(signature, pair(changed), value({"eval_str": True}), value({}))
+        called(named("functools.partial"), signature),
+        pair(signature, pair(changed), value({"eval_str": True}), value({})),
     )
     bag = built(made("types.SimpleNamespace"), table((value("__sklearn_clone__"), bound)))
     assert found(called(named("sklearn.gaussian_process.kernels.clone"), bag)).verdict is Verdict.DANGEROUS
