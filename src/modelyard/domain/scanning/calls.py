@@ -183,7 +183,7 @@ def fault_of_state(made: Any, state: Any, states: States) -> Fault | None:
     """Of a BUILD: `made` gets `state`."""
     if isinstance(made, Global):
         return Verdict.DANGEROUS, "it changes a class, a function or a module"
-    made_of = _class_of(made)
+    made_of = class_of(made)
     if made_of is None:
         return Verdict.DANGEROUS, "it changes what it did not make of a class"
     use = use_of(made_of.module, made_of.name)
@@ -206,14 +206,14 @@ def fault_of_state(made: Any, state: Any, states: States) -> Fault | None:
 
 def _fault_of_mapping(part: Any) -> str | None:
     """A mapping that is no plain dictionary could hide the names that it sets."""
-    made_of = _class_of(part)
+    made_of = class_of(part)
     use = use_of(made_of.module, made_of.name) if made_of is not None else None
     return "it gives a state whose names cannot be followed" if use is not None and Use.FILLED in use else None
 
 
 def fault_of_items(target: Call) -> Fault | None:
     """Of elements put into an object that the pickle made."""
-    made_of = _class_of(target)
+    made_of = class_of(target)
     if made_of is None:
         return Verdict.DANGEROUS, "it fills what it did not make of a class"
     use = use_of(made_of.module, made_of.name)
@@ -222,7 +222,7 @@ def fault_of_items(target: Call) -> Fault | None:
     return Verdict.UNKNOWN, f"it fills a {made_of.path}, which libraries do not"
 
 
-def _class_of(made: Any) -> Global | None:
+def class_of(made: Any) -> Global | None:
     """The class of an object that a call gave, or the function that gave it."""
     if not isinstance(made, Call) or not isinstance(made.target, Global):
         return None
@@ -248,7 +248,7 @@ def attribute_of(arguments: Any) -> Any:
     if isinstance(owner, Global):
         found = Global(_canonical(owner).module, f"{_canonical(owner).name}.{name}")
         return found if use_of(found.module, found.name) is not None else None
-    made_of = _class_of(owner)
+    made_of = class_of(owner)
     if made_of is None or use_of(made_of.module, made_of.name) is None:
         return None
     return (
@@ -283,7 +283,7 @@ def _is_plain_base(value: Any) -> bool:
 
 def _is_of_numpy_random(value: Any) -> bool:
     """A class or rebuilder of it, or what one of them gave."""
-    value = _class_of(value) or value
+    value = class_of(value) or value
     return (
         isinstance(value, Global)
         and value.module.startswith("numpy.random.")

@@ -11,6 +11,7 @@ from modelyard.domain.scanning.calls import (
     Fault,
     States,
     attribute_of,
+    class_of,
     class_of_persistent,
     fault_of_call,
     fault_of_items,
@@ -115,7 +116,7 @@ class Inspector(Machine):
         elif target == _EMBEDDED:
             self._note_embedded(target, arguments)
         else:
-            self._note_fault(fault_of_call(self.opcode, target, arguments, self.states))
+            self._note_fault(fault_of_call(self.opcode, target, arguments, self.states), target.path)
         self.stack.append(Call(target, arguments))
 
     def _take_attribute(self, arguments: Any) -> None:
@@ -128,9 +129,10 @@ class Inspector(Machine):
             found = OPAQUE
         self.stack.append(found)
 
-    def _note_fault(self, fault: Fault | None) -> None:
+    def _note_fault(self, fault: Fault | None, name: str | None) -> None:
+        """name: what a finding is about, so that none is unknown without one."""
         if fault is not None:
-            self.note(*fault)
+            self.note(*fault, name)
 
     def _note_embedded(self, target: Global, arguments: Any) -> None:
         given = arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else None
@@ -141,11 +143,11 @@ class Inspector(Machine):
             self.embedded.append(span)
 
     def note_build(self, made: Any, state: Any) -> None:
-        self._note_fault(fault_of_state(made, state, self.states))
+        self._note_fault(fault_of_state(made, state, self.states), _path_of(made))
 
     def note_items(self, target: Any, items: list[Any]) -> None:
         if isinstance(target, Call):
-            self._note_fault(fault_of_items(target))
+            self._note_fault(fault_of_items(target), _path_of(target))
         elif isinstance(target, dict):
             self.states.note_items(target, items)
 
@@ -177,3 +179,8 @@ class Inspector(Machine):
             if not any(looks_like_name(found) for found in fork.seen):
                 return
         raise Malformed("the bytes of a joblib array can be read as a pickle that goes on")
+
+
+def _path_of(made: Any) -> str | None:
+    found = made if isinstance(made, Global) else class_of(made)
+    return None if found is None else found.path

@@ -80,7 +80,9 @@ def _depth(left: Any, right: Any, limit: int) -> int:
 
 def _tree_estimator(owner: Any) -> bool:
     tree = vars(owner).get("tree_")
-    return tree is None or _is_of(tree, "sklearn.tree._tree") is False or int(tree.n_features) == _features(owner)
+    return (
+        tree is None or _is_of(tree, "sklearn.tree._tree") is False or int(tree.n_features) == _features(owner)
+    )
 
 
 def _is_of(part: Any, module: str) -> bool:
@@ -180,9 +182,11 @@ def _neighbours(owner: Any) -> bool:
     rows = vars(owner).get("_fit_X")
     shape = getattr(rows, "shape", None)
     tree = vars(owner).get("_tree")
-    if shape is not None and (shape != (owner.n_samples_fit_, _features(owner)) or not _labels(owner, shape[0])):
+    if shape is not None and (
+        shape != (owner.n_samples_fit_, _features(owner)) or not _labels(owner, shape[0])
+    ):
         return False
-    return tree is None or len(tree.get_arrays()[0]) == shape[0] and tree.get_arrays()[0].shape[1] == shape[1]
+    return tree is None or (len(tree.get_arrays()[0]) == shape[0] and tree.get_arrays()[0].shape[1] == shape[1])
 
 
 def _labels(owner: Any, rows: int) -> bool:

@@ -23,7 +23,17 @@ SEED = int(os.environ.get("MODELYARD_FORGE_SEED", "1"))
 def test_no_changed_number_of_any_estimator_ends_the_process(tmp_path: Path) -> None:
     library("sklearn")
     note = tmp_path / "note"
-    command = [sys.executable, "-W", "ignore", "-m", "tests.support.forged", str(SEED), "1000", str(SECONDS), str(note)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.support.forged",
+        str(SEED),
+        "1000",
+        str(SECONDS),
+        str(note),
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 300, check=False)
     word, *counts = note.read_text().split()
     assert ended.returncode == 0, f"{note.read_text()}: {ended.stderr[-2000:]}"

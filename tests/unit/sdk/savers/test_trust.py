@@ -121,5 +121,5 @@ def test_an_old_torch_is_not_asked_for_weights_alone(monkeypatch: pytest.MonkeyP
         if is_safe:
             assert require_weights_only("a conversion") is torch
         else:
-            with pytest.raises(NoSaver, match="2.6"):
+            with pytest.raises(NoSaver, match=r"2\.6"):
                 require_weights_only("a conversion")
