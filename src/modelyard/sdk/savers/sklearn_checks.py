@@ -180,13 +180,13 @@ def _metric(metric: Any, columns: int) -> bool:
 
 def _neighbours(owner: Any) -> bool:
     rows = vars(owner).get("_fit_X")
-    shape = getattr(rows, "shape", None)
+    shape: Any = getattr(rows, "shape", None)
     tree = vars(owner).get("_tree")
-    if shape is not None and (
-        shape != (owner.n_samples_fit_, _features(owner)) or not _labels(owner, shape[0])
-    ):
+    if shape is not None and shape != (owner.n_samples_fit_, _features(owner)):
         return False
-    return tree is None or (len(tree.get_arrays()[0]) == shape[0] and tree.get_arrays()[0].shape[1] == shape[1])
+    if shape is not None and not _labels(owner, shape[0]):
+        return False
+    return tree is None or tree.get_arrays()[0].shape == tuple(shape)
 
 
 def _labels(owner: Any, rows: int) -> bool:
