@@ -58,7 +58,8 @@ def check_indices(loaded: Any, where: str) -> None:
     for part in _parts(loaded):
         if not is_sound(part):
             raise UnlawfulModel(
-                where=where, reason=f"a {type(part).__name__} in it does not agree with its own sizes"
+                where=where,
+                reason=f"a {type(part).__name__} in it points outside of its own numbers or of its owner's columns",
             )
 
 
