@@ -1,7 +1,10 @@
 # The commands of this project, the same on a laptop and in CI.
 PY := .venv/bin/python
 
-.PHONY: help test lint types docs fuzz bench serve demo quickstart clean
+# What the corpus needs beside the test environment; kept out of it, because it is large.
+CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
+
+.PHONY: corpus forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -14,6 +17,13 @@ fuzz:  ## files changed at random against the scan and real loaders, for about a
 
 quickstart:  ## a real model, registered, pulled and predicting
 	python3 tools/quickstart.py
+
+corpus:  ## scan harmless models of all listed libraries, in every protocol
+	$(PY) -m pip install -q --no-deps --target build/corpus $(CORPUS)
+	MODELYARD_CORPUS=all PYTHONPATH=build/corpus $(PY) -m pytest -q -s tests/unit/domain/scanning/test_harmless.py
+
+forge:  ## change numbers in fitted estimators for ten minutes; none may end the process
+	MODELYARD_FORGE_SECONDS=600 MODELYARD_FORGE_SEED=$$(date +%s) $(PY) -m pytest -q tests/unit/sdk/savers/test_forged.py
 
 lint:  ## style and import arrows
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/lint-imports

@@ -290,8 +290,10 @@ class Client:
         progress: Progress | None = None,
         **options: Any,
     ) -> Any:
-        """The live object that was pushed. trust: what code it may run (see `modelyard.sdk.savers`).
+        """The live object that was pushed. Without trust, nothing in it runs code.
 
+        trust: True takes a pickle that only rebuilds data, by the rules of the registry's scan; a list of names takes
+        those too (["my_corp.utils.Helper"]); "unsafe" runs whatever the file holds.
         check: where the version has a signature, `predict` says which column does not fit (SignatureMismatch).
         """
         from modelyard.sdk.load import load

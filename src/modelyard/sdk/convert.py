@@ -1,6 +1,6 @@
 """From a version's torch files to safetensors, on this machine, as a child version with the same tensors.
 
-Files are read with torch's `weights_only`, which builds tensors and plain containers and runs nothing else. What
+Files are read with torch's `weights_only` (2.6 or newer), which builds tensors and plain containers and runs nothing else. What
 was written is read back and compared bit by bit before anything is pushed.
 """
 
@@ -15,7 +15,14 @@ from modelyard.domain.errors import Invalid
 from modelyard.sdk.files import PULLED_FOLDER
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.pull import pull
-from modelyard.sdk.savers.base import LOADER_FILE, SavedModel, require, versions_of, write_loader
+from modelyard.sdk.savers.base import (
+    LOADER_FILE,
+    SavedModel,
+    require,
+    require_weights_only,
+    versions_of,
+    write_loader,
+)
 from modelyard.sdk.savers.pytorch import read_state, write_state
 from modelyard.sdk.views import Version
 
@@ -39,7 +46,7 @@ def convert(
     if to not in FORMATS:
         raise Invalid(reason=f"nothing is converted to {to[:40]!r}", fix=f"Use {', '.join(FORMATS)}")
     what = "a conversion to safetensors"
-    torch = require("torch", what)
+    torch = require_weights_only(what)
     require("safetensors.torch", what)
     with tempfile.TemporaryDirectory(prefix="modelyard-convert-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"

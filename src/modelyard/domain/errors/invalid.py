@@ -109,7 +109,7 @@ class NoSaver(Invalid):
 class UntrustedModel(Invalid):
     code = "untrusted_model"
     text = "loading {where} needs types that are not known to be safe: {types}"
-    advice = "If you trust who made it, load it with trust=True or trust=[the types you trust]"
+    advice = "If you trust who made it, load it with trust=True, trust=[the names you trust] or trust='unsafe'"
 
 
 class ExtraMissing(Invalid):

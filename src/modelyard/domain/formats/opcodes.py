@@ -284,7 +284,7 @@ class Machine:
     def note_extension(self) -> None:
         """A global by its number in the unpickler's extension registry."""
 
-    def note_build(self, made: Any) -> None:
+    def note_build(self, made: Any, state: Any) -> None:
         """A state is given to `made`, whatever that is."""
 
     def note_change(self, target: Any, values: list[Any]) -> None:
@@ -292,6 +292,9 @@ class Machine:
 
     def note_again(self, value: Any) -> None:
         """A global or what was made stands on the stack once more, from the memo or doubled."""
+
+    def note_items(self, target: Any, items: list[Any]) -> None:
+        """Keys and values in turn are put into `target`; of a list or a set, its new elements."""
 
     def check_array(self, state: dict[str, Any]) -> None:
         """The raw bytes of a joblib array of this description follow. Raises Malformed to end the walk."""
@@ -346,7 +349,7 @@ def _newobj_ex(m: Machine, _: Any) -> None:
 def _build(m: Machine, _: Any) -> None:
     state = m.pop()
     made = m.top()
-    m.note_build(made)
+    m.note_build(made, state)
     m.note_change(made, [state])
     if isinstance(made, Call):
         made.state = state
@@ -435,6 +438,7 @@ def _put(m: Machine, target: Any, items: list[Any]) -> None:
     """Keep text and number keys only: hashing a hostile nest of tuples can take for ever."""
     if isinstance(target, Call | Global | Persistent):
         m.note_change(target, items)
+    m.note_items(target, items)
     if isinstance(target, Call):
         target = target.items
     if isinstance(target, dict) and (m.keeps_items or len(target) < _FEW_ITEMS):
@@ -468,6 +472,7 @@ def _extend(m: Machine, items: list[Any]) -> None:
             target.extend(items)
     elif isinstance(target, Call | Global | Persistent):
         m.note_change(target, items)
+        m.note_items(target, items)
 
 
 def _appends(m: Machine, _: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from _compat_pickle import IMPORT_MAPPING
 
-from modelyard.domain.scanning.globals import _COMMON, _RUNNERS
+from modelyard.domain.scanning.known_names import COMMON, RUNNERS
 
 _STANDARD = frozenset(sys.stdlib_module_names) | {"__builtin__", "commands", "nt", "posix", "exceptions"}
 # They open a browser or a window, print, run tests, or read the command line.
@@ -19,7 +19,7 @@ _ACTING = frozenset(
     "_testcapi _testinternalcapi _xxtestfuzz sitecustomize usercustomize".split()
 )
 _OUR_OWN = frozenset("modelyard click msgspec platformdirs tqdm urllib3".split())
-_KNOWN_ROOTS = _STANDARD | _COMMON | _RUNNERS | _OUR_OWN
+_KNOWN_ROOTS = _STANDARD | COMMON | RUNNERS | _OUR_OWN
 
 
 def can_be_imported(module: str) -> bool:

@@ -7,13 +7,25 @@ from typing import Any
 
 from modelyard.domain.formats.opcodes import ARRAY_WRAPPER, OPAQUE, Call, Global, Machine, Persistent, Walk
 from modelyard.domain.formats.ranged import Cursor, Malformed
+from modelyard.domain.scanning.calls import (
+    Fault,
+    States,
+    attribute_of,
+    class_of,
+    class_of_persistent,
+    fault_of_call,
+    fault_of_items,
+    fault_of_state,
+    is_getattr,
+)
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.domain.scanning.imports import can_be_imported, is_word
 from modelyard.domain.scanning.verdicts import FileScan, Finding, Verdict
 
 MAX_GLOBALS_OF_A_FILE = 5000
+_COPIES = frozenset({"GET", "BINGET", "LONG_BINGET", "DUP"})
 _FORKED_STEPS = 20_000
-_EMBEDDED = ("torch.storage._load_from_bytes",)
+_EMBEDDED = Global("torch.storage", "_load_from_bytes")
 _MEMO = rb"(\x94|q.|r....|p\d+\n)?"
 # What joblib writes after its wrapper's class, and after the empty wrapper itself.
 _AFTER_WRAPPER_CLASS = re.compile(_MEMO + rb"\)\x81", re.DOTALL)
@@ -42,6 +54,9 @@ class Inspector(Machine):
         self.found = found
         self.inside = inside
         self.seen: dict[Global, Verdict] = {}
+        self.states = States()
+        self.loose_getattr = 0
+        """How often getattr was put on the stack, less how often it was called."""
         self.embedded: list[tuple[int, int]] = []
         """(offset, length) of bytes that a loader would read as a file of its own."""
         self.acts = 0
@@ -52,6 +67,21 @@ class Inspector(Machine):
         """Up to STOP; the cursor stands after it. Raises Malformed."""
         while not self.stopped:
             self.step()
+        self._check_getattr()
+
+    def _step_counting_getattr(self) -> None:
+        super().step()
+        if (
+            self.opcode in _COPIES
+            and self.stack
+            and isinstance(self.stack[-1], Global)
+            and is_getattr(self.stack[-1])
+        ):
+            self.loose_getattr += 1
+
+    def _check_getattr(self) -> None:
+        if self.loose_getattr:
+            self.note(Verdict.DANGEROUS, "it holds a function that reaches any attribute", "builtins.getattr")
 
     def note(self, verdict: Verdict, why: str, name: str | None = None) -> None:
         self.found.note(Finding(verdict, why, self.inside, self.opcode_at, self.opcode, name))
@@ -67,14 +97,20 @@ class Inspector(Machine):
             self.seen[Global("?", "?")] = Verdict.DANGEROUS
             return Global("?", "?")
         found = Global(module, name)
+        if is_getattr(found):
+            self.loose_getattr += 1
+            self.step = self._step_counting_getattr  # type: ignore[method-assign]
         if found not in self.seen:
             if len(self.seen) >= MAX_GLOBALS_OF_A_FILE:
                 raise Malformed(f"it names more than {MAX_GLOBALS_OF_A_FILE} globals")
             if self.walk.protocol < 2 and not self.acts and not can_be_imported(module):
                 raise Malformed("it names a module that cannot exist, where every unpickler stops")
             verdict, why = judge_global(module, name)
-            if found.path in _EMBEDDED:
+            if found == _EMBEDDED:
                 # Judged by what it is given.
+                verdict = Verdict.ALLOWLISTED
+            if is_getattr(found):
+                # Judged by what it is given, as long as nothing holds it.
                 verdict = Verdict.ALLOWLISTED
             self.seen[found] = verdict
             if verdict is not Verdict.ALLOWLISTED:
@@ -89,23 +125,35 @@ class Inspector(Machine):
         if not self._is_word(target, arguments):
             self.acts += 1
         if isinstance(target, Persistent):
-            target = self._class_of(target)
+            # Its global was judged when it was named.
+            target = class_of_persistent(target) or target
         if not isinstance(target, Global):
             self.note(Verdict.DANGEROUS, "it calls what it made itself")
-        elif target.path in _EMBEDDED:
+        elif is_getattr(target):
+            self._take_attribute(arguments)
+            return
+        elif target == _EMBEDDED:
             self._note_embedded(target, arguments)
-        elif target == ARRAY_WRAPPER:
-            self._check_follows(_AFTER_WRAPPER)
+        else:
+            if target == ARRAY_WRAPPER:
+                self._check_follows(_AFTER_WRAPPER)
+            self._note_fault(fault_of_call(self.opcode, target, arguments, self.states), target.path)
         self.stack.append(Call(target, arguments))
 
-    def _class_of(self, persistent: Persistent) -> Any:
-        """Old torch files name a class together with its source: ("module", class, file, source), or without
-        the first. Its global was judged when it was named. None: it is something else."""
-        parts = persistent.identity if isinstance(persistent.identity, tuple) else ()
-        if parts[:1] == ("module",):
-            parts = parts[1:]
-        is_class = len(parts) == 3 and all(isinstance(p, str | type(None)) or p is OPAQUE for p in parts[1:])
-        return parts[0] if is_class and isinstance(parts[0], Global) else None
+    def _take_attribute(self, arguments: Any) -> None:
+        self.loose_getattr -= 1
+        found = attribute_of(arguments)
+        if found is None:
+            self.note(
+                Verdict.DANGEROUS, "it reaches an attribute that no library's pickle does", "builtins.getattr"
+            )
+            found = OPAQUE
+        self.stack.append(found)
+
+    def _note_fault(self, fault: Fault | None, name: str | None) -> None:
+        """name: what a finding is about, so that none is unknown without one."""
+        if fault is not None:
+            self.note(*fault, name)
 
     # --- joblib's arrays ---------------------------------------------------------------------------
 
@@ -156,9 +204,14 @@ class Inspector(Machine):
         else:
             self.embedded.append(span)
 
-    def note_build(self, made: Any) -> None:
-        if isinstance(made, Global):
-            self.note(Verdict.DANGEROUS, "it changes a class, a function or a module", made.path)
+    def note_build(self, made: Any, state: Any) -> None:
+        self._note_fault(fault_of_state(made, state, self.states), _path_of(made))
+
+    def note_items(self, target: Any, items: list[Any]) -> None:
+        if isinstance(target, Call):
+            self._note_fault(fault_of_items(target), _path_of(target))
+        elif isinstance(target, dict):
+            self.states.note_items(target, items)
 
     def note_extension(self) -> None:
         self.extensions += 1
@@ -167,7 +220,7 @@ class Inspector(Machine):
     def enter(self, cursor: Cursor) -> None:
         """A pickle within the stream, as joblib writes for an array of objects."""
         inner = Inspector(cursor, self.found, self.inside, self.nesting + 1)
-        inner.seen, inner.embedded = self.seen, self.embedded
+        inner.seen, inner.embedded, inner.states = self.seen, self.embedded, self.states
         try:
             inner.run()
         finally:
@@ -184,7 +237,7 @@ class Inspector(Machine):
                 raise Malformed("a joblib array is padded as joblib never does")
             return
         fork = Inspector(self.cursor.fork(), FileScan(), self.inside, self.nesting)
-        fork.stack, fork.memo = list(self.stack), dict(self.memo)
+        fork.stack, fork.memo, fork.states = list(self.stack), dict(self.memo), self.states
         try:
             for _ in range(_FORKED_STEPS):
                 fork.step()
@@ -194,3 +247,8 @@ class Inspector(Machine):
             if not fork.seen and not fork.extensions:
                 return
         raise Malformed("the bytes of a joblib array can be read as a pickle that goes on")
+
+
+def _path_of(made: Any) -> str | None:
+    found = made if isinstance(made, Global) else class_of(made)
+    return None if found is None else found.path

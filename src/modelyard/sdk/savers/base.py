@@ -19,7 +19,10 @@ MAX_LOADER_BYTES = 4 * 1024 * 1024
 MAX_FILES = 10_000
 
 Trust = bool | Sequence[str]
-"""False: only what cannot run code; True: everything; a list: these type names beside the safe ones."""
+"""False: only what cannot run code; True: code that rebuilds data too; a list: these names besides; "unsafe": anything."""
+UNSAFE = "unsafe"
+FIRST_SAFE_TORCH = (2, 6)
+"""Before this release, `weights_only` could be made to run code (CVE-2025-32434)."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,33 @@ def require(module: str, what: str) -> Any:
         raise NoSaver(
             what=what, reason=f"it needs the package {package}", fix=f"Install it with: pip install {package}"
         ) from error
+
+
+def require_weights_only(what: str) -> Any:
+    """torch, of a release whose `weights_only` runs nothing. Raises NoSaver."""
+    torch = require("torch", what)
+    release = tuple(
+        int(part) for part in str(torch.__version__).split("+")[0].split(".")[:2] if part.isdecimal()
+    )
+    if release < FIRST_SAFE_TORCH:
+        raise NoSaver(
+            what=what,
+            reason=f"torch {torch.__version__} can run code of a file that it reads as weights alone (CVE-2025-32434)",
+            fix='Install a newer one with: pip install "torch>=2.6"',
+        )
+    return torch
+
+
+def trusted_names(trust: Trust) -> frozenset[str]:
+    """The names that the caller lists. Raises Invalid for a text, which is not a list."""
+    if isinstance(trust, bool):
+        return frozenset()
+    if isinstance(trust, str):
+        raise Invalid(
+            reason=f"trust={trust[:80]!r} is neither {UNSAFE!r} nor a list",
+            fix="Pass the names as a list: trust=['my_corp.utils.Helper']",
+        )
+    return frozenset(trust)
 
 
 def versions_of(*packages: str) -> dict[str, str]:

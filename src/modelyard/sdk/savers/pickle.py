@@ -1,25 +1,38 @@
-"""pickle, for callers who ask for it by name. Loading a pickle runs whatever its maker wrote into it."""
+"""pickle, for callers who ask for it by name. Loading a pickle runs whatever its maker wrote into it.
+
+So it is walked and read by the rules of the registry's own scan: names, and what the pickle does with them.
+"""
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from modelyard.domain.errors import NoSaver, UntrustedModel
+from modelyard.domain.formats.ranged import Budget, BytesSource, Cursor, Malformed
+from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.pickles import Inspector
+from modelyard.domain.scanning.verdicts import FileScan, Verdict
 from modelyard.sdk.savers.base import (
+    UNSAFE,
     LoaderSpec,
     SavedModel,
     Trust,
     class_path_of,
+    require_weights_only,
     take_options,
+    trusted_names,
     versions_of,
 )
 from modelyard.sdk.savers.signature import infer_signature
 
 FILE = "model.pkl"
 _PACKAGES = {"sklearn": "scikit-learn"}
+_MAX_STEPS = 2_000_000_000
+_MAX_BYTES = 1 << 50
 
 
 class PickleSaver:
@@ -48,11 +61,69 @@ class PickleSaver:
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
         take_options(options)
         path = spec.only_file(folder, ".pkl")
-        if trust is not True:
-            # A list is not enough: names cannot bound what a pickle does.
+        if trust is False:
             raise UntrustedModel(
                 where=path.name,
-                types="a pickle, which can run anything",
-                fix="If you trust who made it, load it with trust=True",
+                types="a pickle, which can run code",
+                fix="If you trust who made it, load it with trust=True, which takes only code that rebuilds data",
             )
-        return pickle.loads(path.read_bytes())  # noqa: S301 - the caller asked for it with trust=True
+        data = path.read_bytes()
+        if trust == UNSAFE:
+            return pickle.loads(data)  # noqa: S301 - the caller asked for it by this word
+        return load_judged(data, path.name, trusted_names(trust))
+
+
+def load_judged(data: bytes, where: str, trusted: Collection[str] = ()) -> Any:
+    """The object of a pickle that does only what the scan allows.
+
+    trusted: unknown globals, `module.name`, that may be used too; what is dangerous cannot be trusted so.
+    Raises UntrustedModel with the globals at fault, before anything is imported.
+    """
+    found = FileScan()
+    inspector = Inspector(Cursor(BytesSource(data), Budget(_MAX_BYTES, _MAX_STEPS)), found)
+    try:
+        inspector.run()
+    except Malformed as error:
+        raise UntrustedModel(where=where, types=str(error), fix=_fix(())) from None
+    refused = [
+        f
+        for f in found.findings
+        if not (f.verdict is Verdict.UNKNOWN and f.name is not None and f.name in trusted)
+    ]
+    if refused:
+        named = sorted({f.name for f in refused if f.name and f.verdict is Verdict.UNKNOWN})
+        only_unknown = len(named) == len(refused)
+        reasons = ", ".join(sorted({f"{f.name} ({f.why})" if f.name else f.why for f in refused})[:10])
+        raise UntrustedModel(where=where, types=reasons, fix=_fix(named if only_unknown else ()))
+    return _JudgedUnpickler(io.BytesIO(data), trusted).load()
+
+
+def _fix(unknown: Collection[str]) -> str:
+    if unknown:
+        names = ", ".join(repr(name) for name in unknown)
+        return f"If you know that code, load it with trust=[{names}]"
+    return "If you made it yourself, load it with trust='unsafe', which runs whatever it holds"
+
+
+class _JudgedUnpickler(pickle.Unpickler):
+    """The second line: it finds nothing that the scan would not have allowed."""
+
+    def __init__(self, file: io.BytesIO, trusted: Collection[str]) -> None:
+        super().__init__(file)
+        self._trusted = trusted
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return _load_tensor_storage
+        verdict, why = judge_global(module, name)
+        is_getattr = (module, name) in (("builtins", "getattr"), ("__builtin__", "getattr"))
+        is_trusted = verdict is Verdict.UNKNOWN and f"{module}.{name}" in self._trusted
+        if verdict is not Verdict.ALLOWLISTED and not is_trusted and not is_getattr:
+            raise UntrustedModel(where="the pickle", types=f"{module}.{name} ({why})")
+        return super().find_class(module, name)
+
+
+def _load_tensor_storage(data: bytes) -> Any:
+    """In place of torch's own function, which would read a file within the pickle as one that may run code."""
+    torch = require_weights_only("this model")
+    return torch.load(io.BytesIO(data), weights_only=True)

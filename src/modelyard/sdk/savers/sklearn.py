@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.domain.errors import NoSaver, UntrustedModel
+from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.verdicts import Verdict
 from modelyard.sdk.savers.base import (
+    UNSAFE,
     LoaderSpec,
     SavedModel,
     Trust,
@@ -15,6 +18,7 @@ from modelyard.sdk.savers.base import (
     class_path_of,
     require,
     take_options,
+    trusted_names,
     versions_of,
 )
 from modelyard.sdk.savers.signature import predicted_signature
@@ -61,12 +65,25 @@ class SklearnSaver:
         # Asked of the file itself: what modelyard.json says of it counts for nothing here.
         found = skops.get_untrusted_types(file=path)
         untrusted = set(unknown_types(found))
-        refused = untrusted if trust is False else set() if trust is True else untrusted - set(trust)
+        refused = _refused(untrusted, trust)
         if refused:
             raise UntrustedModel(where=path.name, types=", ".join(sorted(refused)))
         loaded = skops.load(path, trusted=found)
         check_indices(loaded, path.name)
         return loaded
+
+
+def _refused(untrusted: set[str], trust: Trust) -> set[str]:
+    """What is known to run what it is given is taken with trust="unsafe" alone."""
+    if trust == UNSAFE:
+        return set()
+    dangerous = {name for name in untrusted if judge_global(*_module_and_name(name))[0] is Verdict.DANGEROUS}
+    return dangerous if trust is True else untrusted - (trusted_names(trust) - dangerous)
+
+
+def _module_and_name(path: str) -> tuple[str, str]:
+    module, _, name = path.rpartition(".")
+    return module, name
 
 
 def _packages_of(types: list[str]) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from modelyard.domain.errors import UnlawfulModel
+from modelyard.sdk.savers.sklearn_checks import is_sound
 
 # Parts of fitted estimators that skops does not count among its own. They hold numbers, or are functions of
 # numbers. The names were found by fitting every estimator of scikit-learn; the test does it again with the
@@ -53,12 +54,12 @@ def unknown_types(types: list[str]) -> list[str]:
 
 
 def check_indices(loaded: Any, where: str) -> None:
-    """Raises UnlawfulModel when a tree among the parts of `loaded` points outside of itself."""
+    """Raises UnlawfulModel when a part of `loaded` points outside of itself or of its owner's columns."""
     for part in _parts(loaded):
-        check = _CHECKS.get(f"{type(part).__module__}.{type(part).__qualname__}")
-        if check is not None and not check(part):
+        if not is_sound(part):
             raise UnlawfulModel(
-                where=where, reason=f"a {type(part).__name__} in it points outside of its own nodes"
+                where=where,
+                reason=f"a {type(part).__name__} in it points outside of its own numbers or of its owner's columns",
             )
 
 
@@ -79,61 +80,3 @@ def _parts(loaded: Any) -> Iterator[Any]:
             if id(held) not in seen and not isinstance(held, _NO_PARTS):
                 seen[id(held)] = held
                 waiting.append(held)
-
-
-def _decision_tree(tree: Any) -> bool:
-    count, left, right = tree.node_count, tree.children_left, tree.children_right
-    if not (len(left) == len(right) == len(tree.feature) == len(tree.value) == count):
-        return False
-    inner = left != -1
-    places = range(count)
-    return (
-        bool(((right != -1) == inner).all())
-        # Children come after their parent, so nobody walks in a circle.
-        and all(
-            node < child < count
-            for child_of in (left, right)
-            for node, child in zip(places, child_of, strict=True)
-            if child != -1
-        )
-        and bool(((tree.feature[inner] >= 0) & (tree.feature[inner] < tree.n_features)).all())
-    )
-
-
-def _boosted_tree(predictor: Any) -> bool:
-    nodes = predictor.nodes
-    inner = nodes[nodes["is_leaf"] == 0]
-    places = (nodes["is_leaf"] == 0).nonzero()[0]
-    categories = len(predictor.raw_left_cat_bitsets)
-    by_category = inner[inner["is_categorical"] != 0]
-    return bool(
-        len(nodes) > 0
-        and all(((inner[c] > places) & (inner[c] < len(nodes))).all() for c in ("left", "right"))
-        and (inner["feature_idx"] >= 0).all()
-        and (by_category["bitset_idx"] < categories).all()
-    )
-
-
-def _neighbours(tree: Any) -> bool:
-    data, index, nodes, bounds = tree.get_arrays()
-    points = len(data)
-    return bool(
-        len(index) == points
-        and len(nodes) > 0
-        and bounds.shape[1] == len(nodes)
-        and ((index >= 0) & (index < points)).all()
-        and ((nodes["idx_start"] >= 0) & (nodes["idx_end"] <= points)).all()
-        and (nodes["idx_start"] <= nodes["idx_end"]).all()
-    )
-
-
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "sklearn.tree._tree.Tree": _decision_tree,
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": _boosted_tree,
-    "sklearn.neighbors._kd_tree.KDTree": _neighbours,
-    "sklearn.neighbors._kd_tree.KDTree64": _neighbours,
-    "sklearn.neighbors._kd_tree.KDTree32": _neighbours,
-    "sklearn.neighbors._ball_tree.BallTree": _neighbours,
-    "sklearn.neighbors._ball_tree.BallTree64": _neighbours,
-    "sklearn.neighbors._ball_tree.BallTree32": _neighbours,
-}
