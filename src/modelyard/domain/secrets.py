@@ -96,7 +96,7 @@ _ASSIGNED = (
     r"\\?['\"]?\]?\s{0,4}(?::\s{0,4}[A-Za-z_][\w.\[\], |]{0,60}?=|:=|=>|[:=](?!=))\s{0,4}[rbfRBF]{0,2}"
     r"(?:\\?\"(?P<double>[^\"\\\r\n]{1,4000})|\\?'(?P<single>[^'\\\r\n]{1,4000})|(?P<bare>[^\s'\"`,;(){}\[\]&\\]{1,4000})(?P<call>[(\[]?))"
 )
-_ASSIGNED_LINE = r"(?im)^[\s+\->#*]{0,20}[\w.-]{0,60}(?:password|passwd|passphrase|secret)\s{0,4}:\s{1,4}(?P<secret>[^\s'\"{\[(<$*|>&!][^\r\n]{0,500})$"
+_ASSIGNED_LINE = r"(?i)^[\s+\->#*]{0,20}[\w.-]{0,60}(?:password|passwd|passphrase|secret)\s{0,4}:\s{1,4}(?P<secret>[^\s'\"{\[(<$*|>&!][^\r\n]{0,500})"
 _OPTION_IN_TEXT = (
     rf"(?i)(?:^|\s)--?[\w-]{{0,40}}(?:{_SURE}|token)\s{{1,4}}['\"]?(?P<secret>[^\s'\"\-<$][^\s'\"]{{3,500}})"
 )
@@ -105,8 +105,9 @@ _HEADER = (
     r"(?:(?:bearer|basic|token|digest|apikey|negotiate)\s{1,4})?(?P<secret>[^\s'\"\\][^\r\n'\"\\]{2,4000})"
 )
 _BEARER = r"(?i)\bbearer\s{1,4}(?P<secret>[A-Za-z0-9._~+/=-]{16,4000})"
-_NAME_HINTS = ("pass", "pwd", "pw", "secret", "credential", "key", "token", "auth", "dsn", "pin")
-_FORM_HINTS = tuple(dict.fromkeys(hint for _, hints, _ in _FORMS for hint in hints))
+_NAME_HINTS = ("pass", "pw", "secret", "credential", "key", "token", "auth", "dsn", "pin")
+_HEADER_HINTS = ("authorization", "cookie", "x-", "bearer")
+_ANY_HINT = "|".join(re.escape(hint) for _, hints, _ in _FORMS for hint in hints)
 
 _PLACEHOLDER = (
     r"(?i)example|placeholder|your[-_]?|xxxx|\*\*\*|<|changeme|dummy|\$\{|\{\{|environ|getenv|sha256|0000"
@@ -154,26 +155,58 @@ def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     if "PRIVATE KEY" in text:
         yield from _key_blocks(text)
-    for _, hints, pattern in _FORMS:
+    for _, hints, pattern in _FORMS if _compiled(_ANY_HINT).search(text) else ():
         if any(hint in text for hint in hints):
             for match in _compiled(pattern).finditer(text):
                 if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
                     yield match.span("secret")
+    lower = _lowered(text)
+    for start, end in _lines_with(lower, _NAME_HINTS):
+        yield from _moved(_named_spans(text[start:end]), start)
+    for start, end in _lines_with(lower, _HEADER_HINTS):
+        yield from _moved(_header_spans(text[start:end]), start)
+
+
+def _lowered(text: str) -> str:
+    """In lower case, as long as the text: a few letters would become two."""
     lower = text.lower()
-    if any(hint in lower for hint in _NAME_HINTS):
-        for match in _compiled(_ASSIGNED).finditer(text):
-            group = "double" if match["double"] else "single" if match["single"] else "bare"
-            if _is_assigned_secret(match, group):
-                yield match.span(group)
-        for pattern in (_ASSIGNED_LINE, _OPTION_IN_TEXT):
-            for match in _compiled(pattern).finditer(text):
-                if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
-                    yield match.span("secret")
-    if "authorization" in lower or "cookie" in lower or "x-" in lower or "bearer" in lower:
-        for pattern in (_HEADER, _BEARER):
-            for match in _compiled(pattern).finditer(text):
-                if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
-                    yield match.span("secret")
+    return lower if len(lower) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def _lines_with(lower: str, hints: Sequence[str]) -> set[tuple[int, int]]:
+    """(start, end) of the lines that hold a hint. Most texts hold none, so each is looked for in the whole first."""
+    found = set()
+    for hint in hints:
+        at = lower.find(hint)
+        while at >= 0:
+            end = lower.find("\n", at)
+            end = len(lower) if end < 0 else end
+            found.add((lower.rfind("\n", 0, at) + 1, end))
+            at = lower.find(hint, end)
+    return found
+
+
+def _moved(spans: Iterator[tuple[int, int]], start: int) -> Iterator[tuple[int, int]]:
+    for first, last in spans:
+        yield first + start, last + start
+
+
+def _named_spans(line: str) -> Iterator[tuple[int, int]]:
+    for match in _compiled(_ASSIGNED).finditer(line):
+        group = "double" if match["double"] else "single" if match["single"] else "bare"
+        if _is_assigned_secret(match, group):
+            yield match.span(group)
+    for pattern in (_ASSIGNED_LINE, _OPTION_IN_TEXT):
+        for match in _compiled(pattern).finditer(line):
+            if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
+                yield match.span("secret")
+
+
+def _header_spans(line: str) -> Iterator[tuple[int, int]]:
+    for pattern in (_HEADER, _BEARER):
+        for match in _compiled(pattern).finditer(line):
+            if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
+                yield match.span("secret")
 
 
 def _key_blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -223,7 +256,9 @@ def _masked_value(name: str, value: str) -> str:
     is_named = sort == "sure" or (sort == "maybe" and _looks_random(value))
     if is_named and value and not _compiled(_SURE_PLACEHOLDER).match(value):
         return MASK
-    return mask(value) if len(value) >= 8 else value
+    if len(value) < 8 or (len(value) == 71 and value.startswith("sha256:")):
+        return value
+    return mask(value)
 
 
 @lru_cache(4096)
@@ -389,8 +424,11 @@ def find_secrets(text: str) -> list[Secret]:
 
 
 def _may_hold(text: str) -> bool:
-    lower = text.lower()
-    return "PRIVATE KEY" in text or any(h in text for h in _FORM_HINTS) or any(h in lower for h in _NAME_HINTS)
+    return (
+        "PRIVATE KEY" in text
+        or _compiled(_ANY_HINT).search(text) is not None
+        or bool(_lines_with(_lowered(text), _NAME_HINTS))
+    )
 
 
 def holds_private_key(text: str) -> bool:

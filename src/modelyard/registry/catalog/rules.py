@@ -123,8 +123,8 @@ def exposure_warning(visibility: str, was: str) -> str | None:
         return None
     if visibility == "public":
         return (
-            "everybody now reads its versions, old ones too: files, cards, parameters, metrics, tags, aliases and "
-            "the names of the accounts that made them; comments, votes, members, environment and code are "
-            "for those who are signed in"
+            "everybody now reads its versions, old ones too: files, cards, parameters, metrics, tags, aliases, stages "
+            "with their history, checks, evaluations, what the files say, and the names of the accounts that made them; "
+            "comments, votes, members, environment and code are for those who are signed in"
         )
     return "every account now reads its versions, old ones too, with comments, votes, members, environment and code"
