@@ -74,7 +74,7 @@ SECRET_FILES = {
     "modelyard-data/secret.key": "x",
     "modelyard-data/blobs/ab/abcdef": "x",
     ".aws/credentials": "[default]\n",
-    ".netrc": "machine a login b password c\n",
+    "_netrc": "machine a login b password c\n",
     "service-account.json": '{"type": "service_account", "private_key": "x"}',
     "my-credentials.json": f'{{"password": "{_RANDOM}"}}',
     "store.p12": "x",

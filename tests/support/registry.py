@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelyard.blobs.memory import MemoryStore
@@ -61,10 +61,11 @@ class Registry:
         assert found is not None
         self.root: Actor = found.to_actor(is_full_sign_in=True)
         self.root_token = made.secret if made else ""
-        # Who makes an account counts as the same person, so root makes none of those that act beside it.
+        # Who makes an account counts as the same person, so root makes none of those that act beside it. The
+        # office is an admin in no row, so that root is the only one.
         if self.db.read(lambda tx: access.queries.find_actor(tx, "office")) is None:
             self.db.write(self._make_office)
-        self.office = self.find("office")
+        self.office = replace(self.find("office"), is_admin=True)
 
     @staticmethod
     def _make_office(tx: Transaction) -> None:
@@ -76,7 +77,7 @@ class Registry:
             display_name="",
             email=None,
             password_hash=None,
-            is_admin=True,
+            is_admin=False,
             default_namespace=None,
             made_by=None,
         )

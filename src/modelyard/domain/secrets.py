@@ -158,7 +158,9 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for _, hints, pattern in _FORMS if _compiled(_ANY_HINT).search(text) else ():
         if any(hint in text for hint in hints):
             for match in _compiled(pattern).finditer(text):
-                if not _compiled(_SURE_PLACEHOLDER).match(match["secret"]):
+                # Only in an address a placeholder may stand where the credential would; `***` is ours.
+                is_placeholder = "://" in hints and _compiled(_SURE_PLACEHOLDER).match(match["secret"])
+                if not is_placeholder and match["secret"].strip("*"):
                     yield match.span("secret")
     lower = _lowered(text)
     for start, end in _lines_with(lower, _NAME_HINTS):
