@@ -150,6 +150,8 @@ run_artifacts = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False, server_default=""),
     moment("at"),
+    # Who let these bytes out of the quarantine in this run, JSON: by, at, reason, verdict, alone; None: nobody.
+    sa.Column("released", sa.Text),
 )
 
 run_log = sa.Table(

@@ -284,6 +284,8 @@ _SET_ARTIFACT = Statement(
             "digest": _p("digest"),
             "size_bytes": _p("size_bytes"),
             "media_type": _p("media_type"),
+            # A release was of these bytes.
+            "released": sa.case((run_artifacts.c.digest == _p("digest"), run_artifacts.c.released), else_=None),
             "at": _p("now"),
         },
     )
@@ -396,6 +398,7 @@ _ARTIFACT = (
     run_artifacts.c.digest,
     run_artifacts.c.size_bytes,
     run_artifacts.c.media_type,
+    run_artifacts.c.released,
 )
 _LIST_ARTIFACTS = Statement(
     sa.select(*_ARTIFACT).where(run_artifacts.c.run_id == _p("run_id")).order_by(run_artifacts.c.path)
@@ -431,6 +434,10 @@ def list_tags(tx: Transaction, run_id: int) -> dict[str, str]:
 
 def list_inputs(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     return [load_json(row[0]) for row in tx.all(_LIST_INPUTS, run_id=run_id)]
+
+
+def find_namespace_id(tx: Transaction, run_id: int) -> int:
+    return int(tx.execute(sa.select(runs.c.namespace_id).where(runs.c.id == run_id)).scalar_one())
 
 
 def list_artifacts(tx: Transaction, run_id: int) -> list[Artifact]:

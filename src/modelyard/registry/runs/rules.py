@@ -88,6 +88,8 @@ class Artifact:
     digest: str
     size_bytes: int
     media_type: str
+    released: str | None = None
+    """JSON of the release from the quarantine; None: nobody released it."""
 
 
 @dataclass(slots=True)

@@ -139,8 +139,8 @@ _TAKE_NUMBER = Statement(
         next_version=models.c.next_version + 1,
         newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
         version_count=models.c.version_count + 1,
-        framework=_p("framework"),
-        licence=_p("licence"),
+        framework=sa.case((_p("is_served") == 1, _p("framework")), else_=models.c.framework),
+        licence=sa.case((_p("is_served") == 1, _p("licence")), else_=models.c.licence),
         updated_at=_p("now"),
     )
     .returning(models.c.next_version - 1)
@@ -168,7 +168,7 @@ _INSERT_VERSION = Statement(
 def take_number(
     tx: Transaction, model_id: int, framework: str | None, licence: str | None, *, is_served: bool
 ) -> int:
-    """The model's next version number; is_served: it also becomes its newest."""
+    """The model's next version number; is_served: it also becomes its newest, and speaks for the model."""
     row = tx.one(
         _TAKE_NUMBER,
         the_model=model_id,
