@@ -99,7 +99,7 @@ def register_in(
     if same is not None:
         said = json.loads(same.format_facts)
         framework, licence = said.get("framework"), said.get("licence")
-        is_newest = same.number == model.newest_version
+        is_newest = same.manifest_id == same.newest_manifest_id
         card = None if is_newest else _find_card(tx, same.manifest_id)
         stored = _StoredManifest(same.manifest_id, same.format_facts, framework, licence, same.scan, card)
     else:

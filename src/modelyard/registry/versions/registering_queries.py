@@ -91,8 +91,21 @@ class Same:
     manifest_id: int
     format_facts: str
     scan: str
+    newest_manifest_id: int | None
+    """Of the model's newest served version."""
 
 
+_newest = versions.alias("newest")
+_NEWEST_MANIFEST = (
+    sa.select(_newest.c.manifest_id)
+    .select_from(
+        models.join(
+            _newest, sa.and_(_newest.c.model_id == models.c.id, _newest.c.number == models.c.newest_version)
+        )
+    )
+    .where(models.c.id == _p("model_id"))
+    .scalar_subquery()
+)
 _WITH_THESE_FILES = (
     versions.c.model_id == _p("model_id"),
     versions.c.digest == _p("digest"),
@@ -107,6 +120,7 @@ _FIND_SAME = Statement(
         versions.c.manifest_id,
         manifests.c.format_facts,
         manifests.c.scan,
+        _NEWEST_MANIFEST,
     )
     .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
     .where(
