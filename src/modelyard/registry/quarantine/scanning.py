@@ -144,12 +144,12 @@ def next_job(jobs: list[ScanJob], served: Counter[int]) -> ScanJob:
 def queue_scans(tx: Transaction) -> None:
     """Put into the queue what versions wait for, and when nobody waits, bytes whose verdict is by older rules."""
     waits = False
-    for manifest_id, namespace_id in scans.list_pending(tx, _QUEUED_AT_ONCE):
+    for manifest_id, namespace_id, since in scans.list_pending(tx, _QUEUED_AT_ONCE):
         if not scans.is_named(tx, manifest_id):
             # Only deleted versions have these files: their bytes go, and nobody can ask for them.
             scans.set_state(tx, manifest_id, Verdict.NOT_SCANNED.value)
         elif unread := scans.list_unread(tx, manifest_id):
-            scans.insert_jobs(tx, unread, namespace_id)
+            scans.insert_jobs(tx, unread, namespace_id, since)
             waits = True
         else:
             settle_manifest(tx, manifest_id)

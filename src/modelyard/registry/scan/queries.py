@@ -96,11 +96,13 @@ class ScanJob:
     asked_at: int
 
 
-def insert_jobs(tx: Transaction, digests: Iterable[Digest], namespace_id: int) -> None:
-    """Bytes that wait already stay where they are in the queue, unless nobody waited for them."""
+def insert_jobs(
+    tx: Transaction, digests: Iterable[Digest], namespace_id: int, asked_at: int | None = None
+) -> None:
+    """Bytes that wait already stay where they are in the queue, unless nobody waited for them. asked_at None: now."""
     for digest in digests:
         insert = postgresql.insert(scan_jobs).values(
-            digest=digest, namespace_id=namespace_id, tries=0, asked_at=tx.now
+            digest=digest, namespace_id=namespace_id, tries=0, asked_at=tx.now if asked_at is None else asked_at
         )
         tx.execute(
             insert.on_conflict_do_update(
@@ -111,15 +113,17 @@ def insert_jobs(tx: Transaction, digests: Iterable[Digest], namespace_id: int) -
         )
 
 
-def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, int]]:
-    """(manifest, namespace) of versions that were not looked into whole, the oldest of each namespace first."""
+def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, int, int]]:
+    """(manifest, namespace, since when) of versions that were not looked into whole, the oldest of each namespace first."""
     place = (
         sa.func.row_number()
         .over(partition_by=models.c.namespace_id, order_by=sa.func.min(versions.c.id))
         .label("place")
     )
     ranked = (
-        sa.select(manifests.c.id, models.c.namespace_id, place)
+        sa.select(
+            manifests.c.id, models.c.namespace_id, sa.func.min(versions.c.created_at).label("since"), place
+        )
         .select_from(
             manifests.join(versions, versions.c.manifest_id == manifests.c.id).join(
                 models, models.c.id == versions.c.model_id
@@ -130,11 +134,11 @@ def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, int]]:
         .subquery()
     )
     query = (
-        sa.select(ranked.c.id, ranked.c.namespace_id)
+        sa.select(ranked.c.id, ranked.c.namespace_id, ranked.c.since)
         .where(ranked.c.place <= per_namespace)
         .order_by(ranked.c.place, ranked.c.id)
     )
-    return [(row[0], row[1]) for row in tx.rows(query)]
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
 
 
 def list_unread(tx: Transaction, manifest_id: int) -> list[Digest]:
