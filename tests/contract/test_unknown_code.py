@@ -230,3 +230,22 @@ def test_a_release_in_sight_of_unknown_code_is_none_of_what_is_dangerous(door: D
     while scanning.finish_scans(door.registry.db, door.registry.blobs):
         pass
     assert_problem(door.get(bytes_path(door, made)), 409, "version_quarantined")
+
+
+def test_a_file_that_one_logs_into_anothers_run_is_still_ones_own(door: Door, model: str) -> None:
+    namespace = model.partition("/")[0]
+    uid = unique().encode().hex().rjust(32, "0")[-32:]
+    assert door.call("POST", "namespaces", json={"name": namespace}).status_code == 201
+    assert door.call("PUT", f"runs/{uid}", json={"experiment": f"{namespace}/t"}).status_code < 300
+    guest = door.as_(door.token_of(member(door, namespace, "maintainer")))
+    data = zipped(trap(), f"{unique()}.pkl")
+    sent = guest.send(data)
+    frame = {"artifacts": [{"path": "m.pkl", "digest": sent["digest"], "size": sent["size"]}]}
+    body = {"writer": "guest", "first": 1, "frames": [frame]}
+    assert guest.call("POST", f"runs/{uid}/records", json=body).status_code == 200
+    while scanning.finish_scans(door.registry.db, door.registry.blobs):
+        pass
+    refused = guest.call("POST", f"runs/{uid}/release", json={"reason": "mine"})
+    assert "root" in assert_problem(refused, 403, "second_person_needed")["fix"]
+    assert door.call("POST", f"runs/{uid}/release", json={"reason": "looked at"}).status_code == 200
+    assert guest.get(f"runs/{uid}/artifacts/m.pkl").status_code == 200

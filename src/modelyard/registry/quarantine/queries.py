@@ -144,15 +144,36 @@ def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Rol
 # --- files of runs -----------------------------------------------------------------------------------
 
 
-def list_run_files(tx: Transaction, run_id: int) -> list[tuple[str, Digest, str | None, str | None]]:
-    """(path, digest, scan as rules.read_file takes it, JSON of the release) of the files that are here."""
+@dataclass(frozen=True, slots=True)
+class StoredRunFile:
+    path: str
+    digest: Digest
+    scan: str | None
+    """As rules.read_file takes it."""
+    released: str | None
+    """JSON of the release."""
+    logged_by: str | None
+
+
+def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
+    """The files of a run whose bytes are here."""
     query = (
-        sa.select(run_artifacts.c.path, run_artifacts.c.digest, blobs.c.scan, run_artifacts.c.released)
-        .join(blobs, blobs.c.digest == run_artifacts.c.digest)
+        sa.select(
+            run_artifacts.c.path,
+            run_artifacts.c.digest,
+            blobs.c.scan,
+            run_artifacts.c.released,
+            actors.c.name,
+        )
+        .select_from(
+            run_artifacts.join(blobs, blobs.c.digest == run_artifacts.c.digest).outerjoin(
+                actors, actors.c.id == run_artifacts.c.logged_by
+            )
+        )
         .where(run_artifacts.c.run_id == run_id)
         .order_by(run_artifacts.c.path)
     )
-    return [(path, Digest(digest), scan, released) for path, digest, scan, released in tx.rows(query)]
+    return [StoredRunFile(row[0], Digest(row[1]), *row[2:]) for row in tx.rows(query)]
 
 
 def set_run_file_released(tx: Transaction, run_id: int, path: str, released: str | None) -> None:

@@ -111,6 +111,7 @@ class RunFile:
     path: str
     digest: Digest
     files: ScannedFiles
+    author: str
     quarantined: bool
     released: str | None
     """JSON of the release."""
@@ -123,14 +124,15 @@ def show_run_files(tx: Transaction, actor: Actor, uid: str) -> list[RunFile]:
 
 def _run_files(tx: Transaction, run: Run) -> list[RunFile]:
     found = []
-    for path, digest, scan, released in queries.list_run_files(tx, run.id):
-        files = read_files([(path, scan)])
+    for file in queries.list_run_files(tx, run.id):
+        files = read_files([(file.path, file.scan)])
+        author = file.logged_by or run.created_by
         held = (
             files.state != PENDING
-            and not release_covers(released, files.state)
-            and serving.is_held(tx, run.namespace, run.created_by, files.state, lambda files=files: files)  # type: ignore[misc]
+            and not release_covers(file.released, files.state)
+            and serving.is_held(tx, run.namespace, author, files.state, lambda files=files: files)  # type: ignore[misc]
         )
-        found.append(RunFile(path, digest, files, held, released))
+        found.append(RunFile(file.path, file.digest, files, author, held, file.released))
     return found
 
 
@@ -148,14 +150,15 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
             fix=f"See its files with: modelyard scan show-run {uid}",
         )
     permission = Permission.QUARANTINE_RELEASE
-    alone = acts_alone(tx, actor, run.created_by, permission, run.namespace, 0, f"run {uid}")
+    authors = sorted({file.author for file in held})
+    alone = [acts_alone(tx, actor, author, permission, run.namespace, 0, f"run {uid}") for author in authors]
     for file in held:
         release = {
             "by": actor.name,
             "at": tx.now,
             "reason": words,
             "verdict": file.files.state,
-            "alone": alone,
+            "alone": any(alone),
         }
         queries.set_run_file_released(tx, run.id, file.path, dump_json(release))
     tx.append(
@@ -164,7 +167,7 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
             run=uid,
             files=[{"path": f.path, "digest": f.digest, "verdict": f.files.state} for f in held],
             reason=words,
-            alone=alone,
+            alone=any(alone),
         ),
         actor,
     )

@@ -90,6 +90,8 @@ class Artifact:
     media_type: str
     released: str | None = None
     """JSON of the release from the quarantine; None: nobody released it."""
+    logged_by: str | None = None
+    """None: before this was noted."""
 
 
 @dataclass(slots=True)

@@ -218,7 +218,7 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
     if missing:
         raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
     queries.set_artifacts(
-        tx, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
+        tx, actor, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
     )
     unread = [digest for digest, read in uploads.find_read(tx, digests).items() if read.scan is None]
     scans.insert_jobs(tx, unread, queries.find_namespace_id(tx, run.id))
@@ -418,7 +418,7 @@ def find_artifact(tx: Transaction, actor: Actor, uid: str, path: str) -> File:
         raise FileNotFound(path=path[:200], reference=f"run {uid}")
     holder = Holder(
         namespace=run.namespace,
-        author=run.created_by,
+        author=found.logged_by or run.created_by,
         path=path,
         of=f"run {uid}",
         released=found.released,

@@ -38,6 +38,7 @@ def upgrade() -> None:
     # Trust that was given before counts for everybody's versions, as it did.
     op.execute("UPDATE scan_trusts SET alone = 1")
     op.add_column("run_artifacts", sa.Column("released", sa.Text(), nullable=True))
+    op.add_column("run_artifacts", sa.Column("logged_by", _id(), nullable=True))
     # Only the reader of cards leaves its mark in what it read; the worker reads all others again.
     op.execute(
         "INSERT INTO blob_facts (digest, reader, facts) "
@@ -55,6 +56,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.add_column("blobs", sa.Column("facts", sa.Text(), nullable=True))
+    op.drop_column("run_artifacts", "logged_by")
     op.drop_column("run_artifacts", "released")
     op.drop_column("scan_trusts", "confirmed_by")
     op.drop_column("scan_trusts", "alone")
