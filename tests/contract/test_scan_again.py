@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from modelyard.domain.names import Ref
 from modelyard.domain.scanning.verdicts import RULES_VERSION, not_scanned
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.process import ScanProcess
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import inspect
@@ -213,3 +217,36 @@ def test_only_a_deleted_versions_files_are_given_up(
         lambda tx: tx.rows(manifests.select().where(manifests.c.id == view.version.manifest_id))
     )
     assert "not_scanned" in state[0]
+
+
+def test_large_files_of_one_account_do_not_delay_a_small_one_of_another(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While three registrations of one account are being scanned, another account's is scanned and done."""
+    bob, alice = (door.as_(door.token_of(door.registry.user())) for _ in range(2))
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+    real = ScanProcess.scan
+
+    def scan(process: ScanProcess, source: Any, patience_seconds: float) -> Any:
+        if source.size_bytes > 100_000:
+            begun.release()
+            assert go_on.wait(60)
+        return real(process, source, patience_seconds)
+
+    monkeypatch.setattr(ScanProcess, "scan", scan)
+    monkeypatch.setattr(inspect, "REGISTRATION_SECONDS", 60.0)
+    spaces = [unique("bob") for _ in range(3)]
+    large = [pickle.dumps([unique(), bytes(200_000)]) for _ in spaces]
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [
+            pool.submit(bob.register, f"{space}/scorer", data)
+            for space, data in zip(spaces, large, strict=True)
+        ]
+        assert begun.acquire(timeout=60)
+        try:
+            made = alice.register(f"{unique('alice')}/scorer", pickle.dumps([unique()]))
+            assert made["scan"] == "allowlisted"
+            assert not any(each.done() for each in waiting)
+        finally:
+            go_on.set()
+        assert [each.result()["scan"] for each in waiting] == ["allowlisted"] * 3
