@@ -35,7 +35,7 @@ from modelyard.settings import Settings
 from modelyard.web.oidc import oidc_routes
 from modelyard.web.welcome import welcome_routes
 from modelyard.worker.courier import Courier
-from modelyard.worker.loop import Worker
+from modelyard.worker.loop import Worker, scan_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -328,7 +328,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self._app: ASGIApp = build_app(services, [*oidc_routes(services), *welcome_routes(services)])
-        self._worker = Worker(services)
+        self._workers = [Worker(services), *(Worker(services, jobs) for jobs in scan_jobs())]
         self._courier = Courier(services.sender())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -346,10 +346,14 @@ class Application:
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
         self._courier.start()
         try:
             yield
         finally:
             self._courier.stop()
-            self._worker.stop()
+            for worker in self._workers:
+                worker.ask_to_stop()
+            for worker in self._workers:
+                worker.stop()

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from modelyard.blobs.memory import MemoryStore
+from modelyard.db.tables import blobs
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import VersionQuarantined
-from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.names import Ref
+from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
-from modelyard.registry.scan import queries as scans
-from modelyard.registry.scan import usecases as scan_usecases
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
 from modelyard.registry.versions import inspect
 from modelyard.registry.versions import usecases as versions
 from tests.support import model_files
@@ -114,42 +113,19 @@ def test_files_without_code_say_so(door: Door, model: str) -> None:
     assert door.register(model)["scan"] == "no_code"
 
 
-def test_unknown_code_is_served_and_may_be_trusted(door: Door, model: str) -> None:
-    namespace = model.partition("/")[0]
-    made = door.register(model, different(UNKNOWN))
-    assert (made["scan"], made["quarantined"]) == ("unknown", False)
-    assert door.get(f"{path_of(made)}/manifest").status_code == 200
-    scan = door.get(f"{path_of(made)}/scan").json()
-    assert (scan["verdict"], scan["unknown"]) == ("unknown", ["my_corp.utils.Helper"])
-    trusted = f"namespaces/{namespace}/trusted-globals"
-    refused = door.call("POST", trusted, json={"name": "os.system"})
-    assert "cannot be trusted" in assert_problem(refused, 400, "invalid")["detail"]
-    done = door.call("POST", trusted, json={"name": "my_corp.utils.Helper", "reason": "ours"})
-    assert [t["name"] for t in done.json()["items"]] == ["my_corp.utils.Helper"]
-    scan = door.get(f"{path_of(made)}/scan").json()
-    assert (scan["verdict"], scan["unknown"]) == ("allowlisted", [])
-    door.call("DELETE", f"{trusted}?name=my_corp.utils.Helper")
-    assert door.get(f"{path_of(made)}/scan").json()["verdict"] == "unknown"
-    assert_problem(door.call("DELETE", f"{trusted}?name=my_corp.utils.Helper"), 404, "not_found")
-    # An empty namespace can still be deleted with what it trusts.
-    spare = unique("space")
-    door.call("POST", "namespaces", json={"name": spare})
-    door.call("POST", f"namespaces/{spare}/trusted-globals", json={"name": "a.B"})
-    assert door.call("DELETE", f"namespaces/{spare}").status_code == 204
-
-
 def test_the_scan_gate_reads_the_verdict(door: Door, model: str) -> None:
+    namespace = model.partition("/")[0]
     first = door.register(model, different(UNKNOWN))
     put = door.call("PUT", f"models/{model}/policy", json={"text": policy("scan: {}", to="staging")})
     assert put.status_code in (200, 201), put.text
+    loose = {"serve": True, "reason": "a laboratory"}
+    assert door.call("PUT", f"namespaces/{namespace}/serve-unknown", json=loose).status_code == 200
     ask = {"stage": "staging", "version": first["version"], "dry_run": True}
     verdict = door.call("POST", f"models/{model}/promotions", json=ask).json()["verdict"]
     (rule,) = [r for r in verdict["results"] if r["kind"] == "scan"]
     assert (rule["outcome"], "my_corp.utils.Helper" in rule["measured"]) == ("fail", True)
     assert "modelyard scan trust" in rule["fix"]
-    door.call(
-        "POST", f"namespaces/{model.partition('/')[0]}/trusted-globals", json={"name": "my_corp.utils.Helper"}
-    )
+    door.call("POST", f"namespaces/{namespace}/trusted-globals", json={"name": "my_corp.utils.Helper"})
     verdict = door.call("POST", f"models/{model}/promotions", json=ask).json()["verdict"]
     assert verdict["passed"]
 
@@ -177,13 +153,13 @@ def test_a_scan_without_time_is_pending_and_finished_later(
     ref = Ref.parse(f"{model}:1")
     with pytest.raises(Exception, match="still being scanned"):
         registry.db.read(lambda tx: pull(tx, registry, ref))
-    assert quarantine.finish_scans(registry.db, registry.blobs) >= 1
+    assert scanning.finish_scans(registry.db, registry.blobs) >= 1
     with pytest.raises(VersionQuarantined):
         registry.db.read(lambda tx: pull(tx, registry, ref))
     found = registry.db.read(lambda tx: quarantine.show_scan(tx, registry.root, ref))
     assert (found.verdict, found.version.quarantined) == ("dangerous", 1)
     assert found.model.newest_version is None or found.version.number != found.model.newest_version
-    assert quarantine.finish_scans(registry.db, registry.blobs) == 0
+    assert scanning.finish_scans(registry.db, registry.blobs) == 0
 
 
 def pull(tx: Any, registry: Registry, ref: Ref) -> Any:
@@ -193,30 +169,22 @@ def pull(tx: Any, registry: Registry, ref: Ref) -> Any:
 def test_a_version_in_a_stage_that_turns_out_dangerous_is_served_no_more(registry: Registry) -> None:
     """As when a later release knows more: the stage stays, the bytes do not come, no way back leads to it."""
     model = f"{unique('space')}/scorer"
-    data = different(UNKNOWN)
+    data = different(trap())
+    digest = Digest.of(data)
+    registry.send(registry.root, data)
+    registry.db.write(lambda tx: set_old_scan(tx, digest, ""))
     registry.register(registry.root, model, data=data, aliases=("champion",))
-
-    def worse(tx: Any) -> int:
-        view = quarantine.show_scan(tx, registry.root, Ref.parse(f"{model}:1"))
-        ((digest, _),) = scans.list_digests(tx, view.version.manifest_id)
-        text = (
-            '{"scan": {"verdict": "dangerous", "kinds": [], "allowed": 0, '
-            '"findings": [{"verdict": "dangerous", "why": "x"}]}}'
-        )
-        uploads.forget_scans(tx, [digest])
-        uploads.set_read(tx, {digest: BlobRead(None, text)})
-        scans.set_state(tx, view.version.manifest_id, "pending")
-        return view.version.manifest_id
-
-    manifest = registry.db.write(worse)
-    assert quarantine.finish_scan(
-        registry.db, registry.blobs, manifest, scan_usecases.Patience(60), is_last_try=True
-    )
+    registry.db.read(lambda tx: pull(tx, registry, Ref.parse(f"{model}@champion")))
+    while scanning.finish_scans(registry.db, registry.blobs):
+        pass
     with pytest.raises(VersionQuarantined):
         registry.db.read(lambda tx: pull(tx, registry, Ref.parse(f"{model}@champion")))
-    again = quarantine.scan_again(registry.db, registry.blobs, registry.root, Ref.parse(f"{model}:1"))
-    assert (again.verdict, again.version.quarantined) == ("unknown", 0)
-    assert ModelName.parse(model) == again.model.name
+
+
+def set_old_scan(tx: Any, digest: Digest, scan: str) -> None:
+    """As a release with older rules left it."""
+    uploads.set_scan(tx, digest, scan)
+    tx.execute(blobs.update().where(blobs.c.digest == digest).values(scan_rules=1))
 
 
 def test_bytes_that_are_gone_are_not_scanned(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +194,7 @@ def test_bytes_that_are_gone_are_not_scanned(registry: Registry, monkeypatch: py
     data = different(pickle.dumps([unique()]))
     registry.register(registry.root, model, data=data)
     registry.blobs.delete(Digest.of(data))
-    quarantine.finish_scans(registry.db, registry.blobs)
+    scanning.finish_scans(registry.db, registry.blobs)
     # The registry is shared with other tests, which are to find it whole.
     registry.blobs.put([data], Digest.of(data))
     found = registry.db.read(lambda tx: quarantine.show_scan(tx, registry.root, Ref.parse(f"{model}:1")))

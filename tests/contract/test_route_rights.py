@@ -96,6 +96,7 @@ def place(door: Door) -> Place:
         "Promote.version": 1,
         "approves": True,
         "rule": "approvals",
+        "serve": True,
         "reason": "because",
         "text": text,
         "SetCard.text": "# Purpose",

@@ -135,3 +135,48 @@ def test_a_database_of_a_newer_release_is_refused_and_left_alone(fresh_url: str)
     with db.connect_for_migration() as connection:
         assert schema.stored_revision(connection) == "9999"
     db.close()
+
+
+def test_scans_and_trust_of_before_are_kept_and_files_of_runs_wait_for_theirs(fresh_url: str) -> None:
+    db = Database(fresh_url)
+    rows = [
+        "INSERT INTO actors (id, name, kind, created_at) VALUES (1, 'ada', 'user', 1)",
+        "INSERT INTO namespaces (id, name, visibility, created_at, created_by) VALUES (1, 'team', 'private', 1, 1)",
+        "INSERT INTO scan_trusts (namespace_id, name, at, actor_id) VALUES (1, 'a.B', 1, 1)",
+        "INSERT INTO experiments (id, namespace_id, name, created_at, created_by, updated_at)"
+        " VALUES (1, 1, 'trees', 1, 1, 1)",
+        "INSERT INTO runs (id, uid, namespace_id, experiment_id, name, status, started_at, heard_at, created_at,"
+        " created_by) VALUES (1, 'u', 1, 1, 'n', 'running', 1, 1, 1, 1)",
+    ]
+    rows += [
+        "INSERT INTO blobs (digest, size_bytes, state, created_at, touched_at, facts, scan)"
+        f" VALUES ('{digest}', 1, 'live', 1, 1, {facts}, {scan})"
+        for digest, facts, scan in (
+            ("card", '\'{"card":"words","sections":{}}\'', "''"),
+            ("model", "'{\"facts\":{}}'", "''"),
+            ("logged", "NULL", "NULL"),
+        )
+    ]
+    rows.append(
+        "INSERT INTO run_artifacts (run_id, path, digest, size_bytes, at) VALUES (1, 'm.pkl', 'logged', 1, 1)"
+    )
+    with db.connect_for_migration() as connection:
+        schema.create_at(connection, "0015")
+        for row in rows:
+            connection.execute(sa.text(row))
+    schema.ensure_schema(db)
+    with db.connect_for_migration() as connection:
+
+        def read(query: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
+        assert read("SELECT digest, reader FROM blob_facts") == [("card", "card")]
+        assert read("SELECT digest, scan, scan_rules FROM blobs ORDER BY digest") == [
+            ("card", "", 0),
+            ("logged", None, 0),
+            ("model", "", 0),
+        ]
+        assert read("SELECT digest, namespace_id, tries FROM scan_jobs") == [("logged", 1, 0)]
+        assert read("SELECT name, alone, confirmed_by FROM scan_trusts") == [("a.B", 1, None)]
+        assert read("SELECT serve_unknown FROM namespaces") == [(0,)]
+    db.close()

@@ -12,7 +12,6 @@ from modelyard.api import dataset_shapes as shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable, is_seen
 from modelyard.db.transaction import Transaction
-from modelyard.domain.errors import Invalid
 from modelyard.domain.profile import MEDIA_TYPE
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.queries import DatasetVersion
@@ -71,11 +70,13 @@ async def list_dataset_versions(call: Call) -> wire.DatasetVersionPage:
     return wire.DatasetVersionPage(items=[shapes.content(content) for content in page], next_cursor=cursor)
 
 
-def _selected(call: Call, tx: Transaction) -> DatasetVersion:
+def _place(call: Call) -> tuple[str, str, str | None]:
     selector = call.path["digest"]
-    return datasets.find_content(
-        tx, call.actor, call.path["namespace"], call.path["dataset"], None if selector == "newest" else selector
-    )
+    return call.path["namespace"], call.path["dataset"], None if selector == "newest" else selector
+
+
+def _selected(call: Call, tx: Transaction) -> DatasetVersion:
+    return datasets.find_content(tx, call.actor, *_place(call))
 
 
 @table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}", returns=wire.ShownDataset)
@@ -100,14 +101,12 @@ async def show_dataset(call: Call) -> wire.ShownDataset:
 async def get_profile(call: Call) -> Response:
     """The profile's bytes; the ETag is their digest."""
     services = call.services
-    content = await call.point(lambda tx: _selected(call, tx))
-    if content.profile is None:
-        raise Invalid(reason=f"{content.reference} has no profile here", fix="Push the dataset with its rows")
-    etag = f'"{content.profile}"'
+    profile = await call.point(lambda tx: datasets.find_profile(tx, call.actor, *_place(call)))
+    etag = f'"{profile}"'
     if is_seen(call.request, etag):
         return Response(status_code=304, headers={"etag": etag})
     data = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, datasets.read_profile_bytes, services.blobs, content.profile
+        services.transfers, datasets.read_profile_bytes, services.blobs, profile
     )
     return Response(data, 200, {"etag": etag}, MEDIA_TYPE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from modelyard.api.paging import cut, decode_cursor, page_limit
@@ -11,14 +12,16 @@ from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.names import ModelName
 from modelyard.domain.scanning.verdicts import RULES_VERSION, Verdict
+from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
-from modelyard.registry.quarantine.usecases import ScanView
+from modelyard.registry.quarantine.usecases import RunFile, ScanView
 from modelyard.registry.scan.queries import Trusted
 from modelyard.registry.scan.rules import ScannedFile
 from modelyard.wire import quarantine as wire
 
 table = RouteTable("quarantine")
 _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
+_RUN = "/api/v1/runs/{run}"
 _TRUSTED = "/api/v1/namespaces/{namespace}/trusted-globals"
 
 
@@ -30,19 +33,41 @@ async def show_scan(call: Call) -> wire.Scan:
 
 @table.route("POST", f"{_VERSION}/scan", returns=wire.Scan)
 async def scan_again(call: Call) -> wire.Scan:
-    """Scan the version's files again, by the rules of this release."""
+    """Scan those of the version's files again that the rules of this release may see with other eyes.
+
+    The verdict that is there counts until there is a new one.
+    """
     services = call.services
     found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, quarantine.scan_again, services.db, services.blobs, call.actor, call.ref
+        services.transfers, scanning.scan_again, services.db, services.blobs, call.actor, call.ref
     )
     return _scan(found)
 
 
 @table.route("POST", f"{_VERSION}/release", body=wire.ReleaseVersion, returns=wire.Scan)
 async def release_version(call: Call) -> Any:
-    """Let a version out of the quarantine, with a reason that is kept."""
+    """Let a version out of the quarantine, with a reason that is kept.
+
+    Whoever pushed it may do so only where nobody else holds the right.
+    """
     return await call.commit(
         lambda tx: _scan(quarantine.release_version(tx, call.actor, call.ref, call.body.reason))
+    )
+
+
+@table.route("GET", f"{_RUN}/scan", returns=wire.RunScan)
+async def show_run_scan(call: Call) -> wire.RunScan:
+    """What loading the files of a run could run, by file."""
+    uid = call.path["run"]
+    return _run_scan(uid, await call.read(lambda tx: quarantine.show_run_files(tx, call.actor, uid)))
+
+
+@table.route("POST", f"{_RUN}/release", body=wire.ReleaseVersion, returns=wire.RunScan)
+async def release_run_files(call: Call) -> Any:
+    """Let the files of a run that are in quarantine out of it, with a reason that is kept."""
+    uid = call.path["run"]
+    return await call.commit(
+        lambda tx: _run_scan(uid, quarantine.release_run_files(tx, call.actor, uid, call.body.reason))
     )
 
 
@@ -76,40 +101,94 @@ async def list_quarantined(call: Call) -> wire.QuarantinePage:
 
 @table.route("GET", _TRUSTED, returns=wire.TrustedList)
 async def list_trusted_globals(call: Call) -> wire.TrustedList:
-    """The globals that are trusted in the pickles of a namespace."""
+    """The globals that are trusted in the pickles of a namespace, and whether it serves unknown ones."""
     namespace = _namespace(call)
-    return _trusted(namespace, await call.read(lambda tx: quarantine.list_trusted(tx, call.actor, namespace)))
+    return await call.read(
+        lambda tx: _trusted(tx, namespace, quarantine.list_trusted(tx, call.actor, namespace))
+    )
 
 
 @table.route("POST", _TRUSTED, body=wire.TrustGlobal, returns=wire.TrustedList)
 async def trust_global(call: Call) -> Any:
-    """Trust a global that no rule knows; a dangerous one cannot be trusted."""
+    """Trust a global that no rule knows; versions that name nothing else unknown are served from now on.
+
+    A dangerous one cannot be trusted.
+    """
     namespace, body = _namespace(call), call.body
 
     def work(tx: Transaction) -> wire.TrustedList:
-        return _trusted(namespace, quarantine.trust_global(tx, call.actor, namespace, body.name, body.reason))
+        found = quarantine.trust_global(tx, call.actor, namespace, body.name, body.reason)
+        return _trusted(tx, namespace, found)
 
     return await call.commit(work)
 
 
 @table.route("DELETE", _TRUSTED, query=wire.UntrustQuery, returns=wire.TrustedList)
 async def untrust_global(call: Call) -> Any:
-    """Trust a global no more."""
+    """Trust a global no more; versions that relied on it go back into the quarantine."""
     namespace = _namespace(call)
     return await call.commit(
-        lambda tx: _trusted(namespace, quarantine.untrust_global(tx, call.actor, namespace, call.query.name))
+        lambda tx: _trusted(
+            tx, namespace, quarantine.untrust_global(tx, call.actor, namespace, call.query.name)
+        )
     )
+
+
+@table.route(
+    "PUT",
+    "/api/v1/namespaces/{namespace}/serve-unknown",
+    body=wire.ServeUnknown,
+    returns=wire.TrustedList,
+)
+async def set_serve_unknown(call: Call) -> Any:
+    """Decide whether a namespace serves versions that name code which nobody here knows.
+
+    What is dangerous or could not be scanned stays in quarantine.
+    """
+    namespace, body = _namespace(call), call.body
+
+    def work(tx: Transaction) -> wire.TrustedList:
+        quarantine.set_serve_unknown(tx, call.actor, namespace, body.serve, body.reason)
+        return _trusted(tx, namespace, quarantine.list_trusted(tx, call.actor, namespace))
+
+    return await call.commit(work)
 
 
 def _namespace(call: Call) -> str:
     return ModelName.parse(f"{call.path['namespace']}/x").namespace
 
 
-def _trusted(namespace: str, found: Any) -> wire.TrustedList:
-    items: list[Trusted] = list(found)
+def _trusted(tx: Transaction, namespace: str, found: Sequence[Trusted]) -> wire.TrustedList:
+    items = [
+        wire.TrustedGlobal(
+            name=t.name,
+            reason=t.reason,
+            at=time_text(t.at),
+            by=t.by,
+            alone=t.alone,
+            confirmed_by=t.confirmed_by,
+        )
+        for t in found
+    ]
     return wire.TrustedList(
-        namespace=namespace,
-        items=[wire.TrustedGlobal(name=t.name, reason=t.reason, at=time_text(t.at), by=t.by) for t in items],
+        namespace=namespace, items=items, serve_unknown=quarantine.serves_unknown(tx, namespace)
+    )
+
+
+def _run_scan(uid: str, files: Sequence[RunFile]) -> wire.RunScan:
+    return wire.RunScan(
+        run=uid,
+        files=[
+            wire.ScannedRunFile(
+                path=file.path,
+                digest=file.digest,
+                verdict=file.files.state,
+                quarantined=file.quarantined,
+                why=file.files.worst_reason,
+                released=_release(json.loads(file.released)) if file.released else None,
+            )
+            for file in files
+        ],
     )
 
 
@@ -128,11 +207,18 @@ def _scan(view: ScanView) -> wire.Scan:
         ],
         released=_release(released) if released else None,
         licence=json.loads(view.version.format_facts).get("licence"),
+        fix=view.way_out,
     )
 
 
 def _release(said: dict[str, Any]) -> wire.Release:
-    return wire.Release(by=said["by"], at=time_text(said["at"]), reason=said["reason"], verdict=said["verdict"])
+    return wire.Release(
+        by=said["by"],
+        at=time_text(said["at"]),
+        reason=said["reason"],
+        verdict=said["verdict"],
+        alone=said.get("alone", False),
+    )
 
 
 def _file(file: ScannedFile, trusted: frozenset[str]) -> wire.ScannedFile:

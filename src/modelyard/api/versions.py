@@ -94,7 +94,7 @@ async def register_version(call: Call) -> Any:
         answer = await call.commit(work, etag=revision_tag)
     except NotInspected:
         await asyncio.get_running_loop().run_in_executor(
-            services.transfers, inspect_files, services.db, services.blobs, manifest
+            services.transfers, inspect_files, services.db, services.blobs, manifest, call.actor.name
         )
         answer = await call.commit(partial(work, inspected=True), etag=revision_tag)
     if b'"created":false' in answer.body[-40:]:

@@ -17,9 +17,11 @@ _HERE = "modelyard.cli.quarantine"
     cls=LazyGroup,
     lazy={
         "show": (f"{_HERE}:show_scan", "Show what loading a version's files could run."),
+        "show-run": (f"{_HERE}:show_run_scan", "Show what loading the files of a run could run."),
         "run": (f"{_HERE}:run_scan", "Scan a version again."),
-        "trust": (f"{_HERE}:trust", "Trust a global in the pickles of a namespace, or list what is trusted."),
+        "trust": (f"{_HERE}:trust", "Trust globals in the pickles of a namespace, or list what is trusted."),
         "untrust": (f"{_HERE}:untrust", "Trust a global no more."),
+        "serve-unknown": (f"{_HERE}:serve_unknown", "Decide whether a namespace serves unknown code."),
     },
 )
 def scan() -> None:
@@ -52,7 +54,7 @@ def _say(session: Session, found: wire.Scan) -> int:
     if found.quarantined:
         rows.append(("state", "in quarantine: not served until it is released"))
     if found.released is not None:
-        rows.append(("released", f"{found.released.at} by {found.released.by}: {found.released.reason}"))
+        rows.append(("released", _release(found.released)))
     if found.licence:
         rows.append(("licence", found.licence))
     out.pairs(rows)
@@ -71,12 +73,41 @@ def _say(session: Session, found: wire.Scan) -> int:
     if secrets:
         out.note("Texts that look like credentials; whoever may pull the version can read them:")
         out.table(("file", "line", "kind"), secrets)
-    if found.unknown:
-        namespace = found.reference.partition("/")[0]
-        out.note(f"Trust one with: modelyard scan trust {namespace} {found.unknown[0]}")
+    if found.fix is not None:
+        out.note(found.fix)
     if found.quarantined:
-        out.note(f"Release it with: modelyard quarantine release {found.reference} --reason …")
+        out.note(f"A maintainer may release it with: modelyard quarantine release {found.reference} --reason …")
     return FAILED if found.quarantined else 0
+
+
+def _release(release: wire.Release) -> str:
+    how = ", who pushed it: nobody else holds the right" if release.alone else ""
+    return f"{release.at} by {release.by}{how}: {release.reason}"
+
+
+@command("show-run", example="modelyard scan show-run 4f6e0d1c2b3a49588776655443322110")
+@click.argument("run")
+def show_run_scan(session: Session, run: str) -> int:
+    """Show the scan of a run's files. Exit code 1 when one of them is in quarantine."""
+    found = session.client.scans.of_run(run)
+    if session.as_json:
+        session.out.json(found)
+    else:
+        session.out.table(
+            ("file", "verdict", "state", "why"), [(f.path, f.verdict, _state(f), f.why) for f in found.files]
+        )
+    held = any(file.quarantined for file in found.files)
+    if held:
+        session.out.note(
+            f"A maintainer may release them with: modelyard quarantine release-run {run} --reason …"
+        )
+    return FAILED if held else 0
+
+
+def _state(file: wire.ScannedRunFile) -> str:
+    if file.quarantined:
+        return "in quarantine"
+    return "" if file.released is None else f"released {_release(file.released)}"
 
 
 def _place(finding: wire.ScanFinding) -> str:
@@ -86,18 +117,24 @@ def _place(finding: wire.ScanFinding) -> str:
 
 @command("trust", example="modelyard scan trust fraud my_corp.utils.Helper --reason 'our own package'")
 @click.argument("namespace")
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1)
 @click.option("--reason", default="", help="Why; kept in the history.")
-def trust(session: Session, namespace: str, name: str | None, reason: str) -> None:
-    """Trust a global that no rule knows in the pickles of a namespace; without NAME list what is trusted."""
+def trust(session: Session, namespace: str, names: tuple[str, ...], reason: str) -> None:
+    """Trust globals that no rule knows in the pickles of a namespace; without NAMES list what is trusted.
+
+    Versions that name nothing else unknown are served from now on.
+    """
     scans = session.client.scans
-    found = scans.trusted(namespace) if name is None else scans.trust(namespace, name, reason=reason)
+    for name in names:
+        scans.trust(namespace, name, reason=reason)
     session.out.page(
-        found,
-        ("global", "at", "by", "reason"),
-        lambda t: (t.name, t.at, t.by, t.reason),
+        scans.trusted(namespace),
+        ("global", "at", "by", "confirmed by", "reason"),
+        lambda t: (t.name, t.at, t.by, t.confirmed_by or ("nobody else can" if t.alone else ""), t.reason),
         empty="Nothing is trusted beside the allow-list.",
     )
+    if scans.serves_unknown(namespace):
+        session.out.note(f"{namespace} serves versions that name unknown code")
 
 
 @command("untrust", example="modelyard scan untrust fraud my_corp.utils.Helper")
@@ -109,12 +146,27 @@ def untrust(session: Session, namespace: str, name: str) -> None:
     session.out.json(found) if session.as_json else session.out.text(f"{namespace} trusts {name} no more")
 
 
+@command("serve-unknown", example="modelyard scan serve-unknown lab on --reason 'nobody loads these here'")
+@click.argument("namespace")
+@click.argument("choice", type=click.Choice(["on", "off"]))
+@click.option("--reason", required=True, help="Why; kept in the event log.")
+def serve_unknown(session: Session, namespace: str, choice: str, reason: str) -> None:
+    """Decide whether a namespace serves versions that name code which nobody here knows.
+
+    By default they are in quarantine. What is dangerous or could not be scanned always is. Only an owner decides.
+    """
+    found = session.client.scans.serve_unknown(namespace, choice == "on", reason=reason)
+    words = "serves unknown code" if found.serve_unknown else "keeps unknown code in quarantine"
+    session.out.json(found) if session.as_json else session.out.text(f"{found.namespace} {words}")
+
+
 @click.group(
     "quarantine",
     cls=LazyGroup,
     lazy={
         "ls": (f"{_HERE}:list_quarantined", "List versions that are in quarantine."),
         "release": (f"{_HERE}:release", "Let a version out of the quarantine."),
+        "release-run": (f"{_HERE}:release_run", "Let the files of a run out of the quarantine."),
     },
 )
 def quarantine() -> None:
@@ -139,6 +191,27 @@ def list_quarantined(session: Session, namespace: str | None) -> None:
 @click.argument("ref")
 @click.option("--reason", required=True, help="Why it may be served; kept in the event log.")
 def release(session: Session, ref: str, reason: str) -> None:
-    """Serve a version in spite of what its scan found."""
+    """Serve a version in spite of what its scan found.
+
+    Whoever pushed it may do so only where nobody else holds the right in the namespace.
+    """
     found = session.client.quarantine.release(ref, reason=reason)
-    session.out.json(found) if session.as_json else session.out.text(f"Released {found.reference}")
+    if session.as_json:
+        session.out.json(found)
+        return
+    session.out.text(f"Released {found.reference}")
+    if found.released is not None and found.released.alone:
+        session.out.note("It was released by the person who pushed it: nobody else holds the right")
+
+
+@command(
+    "release-run",
+    example="modelyard quarantine release-run 4f6e0d1c2b3a49588776655443322110 --reason 'our own'",
+)
+@click.argument("run")
+@click.option("--reason", required=True, help="Why they may be served; kept in the event log.")
+def release_run(session: Session, run: str, reason: str) -> None:
+    """Serve the files of a run that are in quarantine now; files that come later are not released by this."""
+    found = session.client.quarantine.release_run(run, reason=reason)
+    released = [file.path for file in found.files if file.released is not None]
+    session.out.json(found) if session.as_json else session.out.text(f"Released {', '.join(released)}")

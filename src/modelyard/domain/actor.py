@@ -49,6 +49,7 @@ class Permission(enum.StrEnum):
     VERSION_DEPRECATE = "version.deprecate"
     QUARANTINE_RELEASE = "quarantine.release"
     SCAN_TRUST = "scan.trust"
+    SCAN_LOOSEN = "scan.loosen"
     VERSION_RECALL = "version.recall"
     DATASET_PUSH = "dataset.push"
     CHECK_REPORT = "check.report"
@@ -117,6 +118,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.SUBSCRIPTIONS_MANAGE: Role.MAINTAINER,
     Permission.NAMESPACE_EDIT: Role.MAINTAINER,
     Permission.PROMOTION_WAIVE: Role.OWNER,
+    Permission.SCAN_LOOSEN: Role.OWNER,
     Permission.VERSION_DELETE: Role.OWNER,
     Permission.MODEL_DELETE: Role.OWNER,
     Permission.MODEL_SHARE: Role.OWNER,

@@ -247,17 +247,43 @@ class VersionQuarantined(Event):
 
 
 class VersionReleased(Event):
-    """Out of the quarantine: by somebody with the right, or because a later scan found nothing (verdict)."""
+    """Out of the quarantine: by somebody with the right, by trust, or because a later scan found nothing (verdict).
+
+    alone: by the person who pushed it, where nobody else held the right.
+    """
 
     kind: ClassVar[str] = "version.released"
     digest: str
     verdict: str
     reason: str
+    alone: bool | None = None
+
+
+class RunFilesReleased(Event):
+    """files: path, digest and verdict of each. alone: by the person whose run it is, where nobody else held the right."""
+
+    kind: ClassVar[str] = "run.files_released"
+    run: str
+    files: list[dict[str, Any]]
+    reason: str
+    alone: bool | None = None
 
 
 class ScanTrusted(Event):
+    """alone: nobody else held the right. confirms: another person gave the same trust before."""
+
     kind: ClassVar[str] = "scan.trusted"
     name: str
+    reason: str
+    alone: bool | None = None
+    confirms: str | None = None
+
+
+class ServeUnknownChanged(Event):
+    """serve: whether versions that name unknown code are served in the namespace."""
+
+    kind: ClassVar[str] = "scan.serve_unknown_changed"
+    serve: bool
     reason: str
 
 

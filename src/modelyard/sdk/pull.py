@@ -21,7 +21,6 @@ from modelyard.domain.errors import (
     DownloadCorrupt,
     InvalidManifest,
     InvalidPath,
-    VersionQuarantined,
     VersionRecalled,
     WouldOverwrite,
 )
@@ -114,9 +113,8 @@ def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
         raise VersionRecalled(reference=version.reference, by=said.get("by"), reason=said.get("reason"))
     if isinstance(asked.selector, Digest) and version.digest != asked.selector:
         raise DownloadCorrupt(path="the version", actual=version.digest, expected=asked.selector)
-    if version.quarantined:
-        # The server refuses it too; said here, before what an earlier pull left in the cache is used.
-        raise VersionQuarantined(reference=version.reference, verdict=version.scan)
+    # Asked for each time, also where a cache holds all the files: the server refuses what is in quarantine, and says
+    # who can do what about it.
     name = ModelName.parse(version.model)
     path = at("models", name.namespace, name.name, "versions", version.version, "manifest")
     data = client.transport.send("GET", path).data

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import DownloadCorrupt, FileNotFound, ModelyardError, WouldOverwrite
+from modelyard.domain.errors import Busy, DownloadCorrupt, FileNotFound, ModelyardError, WouldOverwrite
 from modelyard.sdk import pending, spool
-from modelyard.sdk.http import BLOCK_BYTES, at
+from modelyard.sdk.http import BLOCK_BYTES, Patience, at
 from modelyard.sdk.locations import spool_folder
 from modelyard.sdk.locks import try_lock
 from modelyard.sdk.placing import place_file
@@ -34,6 +34,18 @@ def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequen
 
 
 def _pull(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
+    """A file that was logged a moment ago may still be scanned: wait for it."""
+    patience = Patience(client.transport.patience_seconds)
+    while True:
+        try:
+            _fetch(client, run, artifact, folder)
+        except Busy as error:
+            patience.wait(error)
+        else:
+            return
+
+
+def _fetch(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
     target = place_file(folder, artifact.path)
     if target.is_dir():
         raise WouldOverwrite(path=str(target), fix="Remove the folder, or pull into another one (--to DIR)")

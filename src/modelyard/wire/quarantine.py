@@ -38,14 +38,20 @@ class ScannedFile(Answer, kw_only=True):
 
 
 class Release(Answer, kw_only=True):
+    """alone: by the person who pushed it, where nobody else held the right."""
+
     by: str
     at: str
     reason: str
     verdict: str
+    alone: bool = False
 
 
 class Scan(Answer, kw_only=True):
-    """verdict: the worst of its files, with what the namespace trusts; files without anything to tell are left out."""
+    """verdict: the worst of its files, with what the namespace trusts; files without anything to tell are left out.
+
+    fix: how a maintainer has it served, with the command; None for what is served.
+    """
 
     reference: str
     verdict: str
@@ -56,6 +62,7 @@ class Scan(Answer, kw_only=True):
     files: list[ScannedFile]
     released: Release | None = None
     licence: str | None = None
+    fix: str | None = None
 
 
 class ReleaseVersion(Request, kw_only=True):
@@ -80,6 +87,29 @@ class QuarantineQuery(PageQuery, kw_only=True):
     namespace: str | None = None
 
 
+class ScannedRunFile(Answer, kw_only=True):
+    """why: the gravest finding; '' when there is none."""
+
+    path: str
+    digest: str
+    verdict: str
+    quarantined: bool
+    why: str
+    released: Release | None = None
+
+
+class RunScan(Answer, kw_only=True):
+    run: str
+    files: list[ScannedRunFile]
+
+
+class ServeUnknown(Request, kw_only=True):
+    """serve: whether versions that name code which nobody here knows are served."""
+
+    serve: bool
+    reason: str
+
+
 class TrustGlobal(Request, kw_only=True):
     """name: `module.name` as a scan shows it."""
 
@@ -92,12 +122,21 @@ class UntrustQuery(Request, kw_only=True):
 
 
 class TrustedGlobal(Answer, kw_only=True):
+    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too.
+
+    Otherwise it does not count for what the one who gave it pushes.
+    """
+
     name: str
     reason: str
     at: str
     by: str
+    alone: bool = False
+    confirmed_by: str | None = None
 
 
 class TrustedList(Answer, kw_only=True):
     namespace: str
     items: list[TrustedGlobal]
+    serve_unknown: bool = False
+    """Versions that name unknown code are served here."""

@@ -15,7 +15,7 @@ from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
-from modelyard.registry.quarantine import usecases as quarantine
+from modelyard.registry.quarantine import scanning as quarantine
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.services import Services
 
@@ -59,6 +59,10 @@ def finish_scans(services: Services) -> None:
     quarantine.finish_scans(services.db, services.blobs)
 
 
+def finish_slow_scan(services: Services) -> None:
+    quarantine.finish_slow_scan(services.db, services.blobs)
+
+
 def forget_old_deliveries(services: Services) -> None:
     services.db.write(delivery.forget_old_deliveries)
 
@@ -77,11 +81,19 @@ def standard_jobs() -> list[Job]:
         Job("notify", 1, notify, due=1),
         Job("note token use", 30, note_token_use, due=30),
         Job("settle promotions", 3, settle_promotions, due=3),
-        Job("finish scans", 1, finish_scans, due=1),
         Job("sweep uploads", 3600, sweep_uploads, due=60),
         Job("forget old answers", 3600, forget_old_answers, due=90),
         Job("forget old deliveries", 3600, forget_old_deliveries, due=120),
         Job("forget used identity tokens", 3600, forget_id_tokens, due=150),
+    ]
+
+
+def scan_jobs() -> list[list[Job]]:
+    """Each list runs in a thread of its own: a scan may take long, and a slow one holds up neither quick ones nor
+    other jobs."""
+    return [
+        [Job("finish scans", 1, finish_scans, due=1)],
+        [Job("finish slow scan", 1, finish_slow_scan, due=1)],
     ]
 
 
@@ -97,8 +109,11 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         self._stop.set()
+
+    def stop(self) -> None:
+        self.ask_to_stop()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:

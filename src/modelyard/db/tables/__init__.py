@@ -37,7 +37,7 @@ from modelyard.db.tables.runs import (
     run_writers,
     runs,
 )
-from modelyard.db.tables.uploads import blob_senders, blobs, uploads
+from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, scan_jobs, uploads
 from modelyard.db.tables.versions import (
     alias_moves,
     aliases,
@@ -56,6 +56,7 @@ __all__ = [
     "alias_moves",
     "aliases",
     "attestations",
+    "blob_facts",
     "blob_senders",
     "blobs",
     "cards",
@@ -97,6 +98,7 @@ __all__ = [
     "run_versions",
     "run_writers",
     "runs",
+    "scan_jobs",
     "scan_trusts",
     "server_facts",
     "sessions",

@@ -150,6 +150,11 @@ run_artifacts = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False, server_default=""),
     moment("at"),
+    # Who let these bytes out of the quarantine in this run, JSON: by, at, reason, verdict, alone; None: nobody.
+    sa.Column("released", sa.Text),
+    # The account that logged these bytes here; None: before this was noted. Without a foreign key, which SQLite
+    # cannot add.
+    sa.Column("logged_by", BigId),
 )
 
 run_log = sa.Table(

@@ -20,14 +20,37 @@ blobs = sa.Table(
     # asked for them again, which makes the row live.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("layout", sa.Integer, nullable=False, server_default="1"),
-    # What was read from the file by its format, JSON; None: not read yet; "" : nothing to read.
-    sa.Column("facts", sa.Text),
     moment("created_at"),
     # The last time somebody sent these bytes or was told that they are here.
     moment("touched_at"),
     # What loading it could run, and credentials in it, JSON; None: not looked into yet; "" : nothing to tell.
     sa.Column("scan", sa.Text),
+    # The rules that the scan rests on; 0: nobody looked, or nobody noted it.
+    sa.Column("scan_rules", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_blobs_state_touched_at", "state", "touched_at"),
+    sa.Index("ix_blobs_scan_rules", "scan_rules"),
+)
+
+# What was read from bytes by their format, JSON; "": nothing to read. It depends on the bytes and on the reader,
+# which a file's name chooses, and on nothing else.
+blob_facts = sa.Table(
+    "blob_facts",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("facts", sa.Text, nullable=False),
+)
+
+# Bytes that wait for a scan by the worker. A row goes when the scan is stored, so an end in between loses nothing.
+scan_jobs = sa.Table(
+    "scan_jobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    # Who waits for it; 0: nobody, since a verdict by older rules is there.
+    sa.Column("namespace_id", BigId, nullable=False),
+    # How often it was not finished in its time.
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    moment("asked_at"),
 )
 
 # Who sent these bytes: may name them in a manifest though no version that they can read does so yet.

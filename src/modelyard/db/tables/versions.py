@@ -116,6 +116,10 @@ scan_trusts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    # 1: nobody else held the right when it was given.
+    sa.Column("alone", sa.Integer, nullable=False, server_default="0"),
+    # Another person who gave the same trust later, an account; without a foreign key, which SQLite cannot add.
+    sa.Column("confirmed_by", BigId),
 )
 
 # What must not lose a version, beside its aliases: `kind` stage or deployment forbids archiving it, every

@@ -15,7 +15,7 @@ ModelyardError
 ├── Unauthenticated          no proof, or a proof that no longer counts
 │   └── TokenInvalid         TokenExpired  SignInFailed  IdTokenRefused  NotSignedIn
 ├── Denied                   known, but without the right
-│   └── TokenScopeTooNarrow  FullSignInNeeded
+│   └── TokenScopeTooNarrow  FullSignInNeeded  SecondPersonNeeded
 ├── NotFound                 not there, or not to be known of
 │   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
@@ -25,7 +25,7 @@ ModelyardError
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
-│   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined
+│   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined  FileQuarantined
 │   ├── VersionRecalled      said not to be used, by somebody who may
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number

@@ -38,6 +38,12 @@ class Denied(ModelyardError):
     advice = "Ask {who} for the role {role}"
 
 
+class SecondPersonNeeded(Denied):
+    code = "second_person_needed"
+    text = "{actor} pushed {reference}, so that another person has to {verb}"
+    advice = "Ask {who}"
+
+
 class TokenScopeTooNarrow(Denied):
     code = "token_scope_too_narrow"
     text = "this token may not {permission} on {where}, though its owner may"

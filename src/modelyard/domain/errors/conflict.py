@@ -69,6 +69,12 @@ class VersionQuarantined(Conflict):
     advice = "See why with: modelyard scan show {reference}; a maintainer may release it with a reason"
 
 
+class FileQuarantined(Conflict):
+    code = "file_quarantined"
+    text = "{path} of {reference} is in quarantine: its scan says {verdict} ({why})"
+    advice = "A maintainer may release it with a reason"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     text = "the idempotency key {key!r} was used for a different request"

@@ -7,7 +7,7 @@ errors (a store that does not answer) are raised. Every reader has caps on bytes
 Why by hand and with the standard library only: decision record 0005.
 """
 
-from modelyard.domain.formats.detect import needs_reading, read_facts
+from modelyard.domain.formats.detect import needs_reading, read_facts, reader_of
 from modelyard.domain.formats.facts import FormatFacts, TensorFact
 from modelyard.domain.formats.ranged import BytesSource, Source
 from modelyard.domain.formats.summary import summarise
@@ -19,5 +19,6 @@ __all__ = [
     "TensorFact",
     "needs_reading",
     "read_facts",
+    "reader_of",
     "summarise",
 ]

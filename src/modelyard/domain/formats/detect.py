@@ -56,14 +56,25 @@ _NOT_MODELS = frozenset(
 )  # fmt: skip
 
 
-def needs_reading(path: str) -> bool:
-    """Whether the name promises facts; False costs nothing, True costs one small read at least."""
+def reader_of(path: str) -> str | None:
+    """The word for how a file of this name is read; None when its name promises no facts.
+
+    Facts are a function of this word and of the bytes: two names with one word give the same bytes the same facts.
+    """
     name = _name(path)
     if name in _NOT_MODELS or name.endswith(".index.json"):
-        return False
+        return None
+    if name in _NAMES or name == "saved_model.pb":
+        return name
+    if _is_licence(name):
+        return "licence"
     suffix = _suffix(name)
-    known = name in _NAMES or name == "saved_model.pb" or _is_licence(name)
-    return known or suffix in _BY_SUFFIX or suffix in _PICKLES or suffix in _BY_CONTENT
+    return suffix if suffix in _BY_SUFFIX or suffix in _PICKLES or suffix in _BY_CONTENT else None
+
+
+def needs_reading(path: str) -> bool:
+    """Whether the name promises facts; False costs nothing, True costs one small read at least."""
+    return reader_of(path) is not None
 
 
 def read_facts(path: str, source: Source) -> FormatFacts | None:

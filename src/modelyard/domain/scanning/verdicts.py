@@ -34,8 +34,8 @@ class Verdict(enum.StrEnum):
 
 
 _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
-HELD = frozenset({Verdict.NOT_SCANNED, Verdict.DANGEROUS})
-"""What puts a version into quarantine."""
+HELD = frozenset({Verdict.UNKNOWN, Verdict.NOT_SCANNED, Verdict.DANGEROUS})
+"""What puts a version into quarantine, unless its namespace trusts or serves what is unknown."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

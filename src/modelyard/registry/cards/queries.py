@@ -9,11 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelyard.db.tables import actors, blobs, cards, manifest_files
+from modelyard.db.tables import actors, blob_facts, cards, manifest_files
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
-
-CARD_PATH = "README.md"
+from modelyard.registry.versions.inspect import CARD_PATH, CARD_READER
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,13 @@ def insert_card(tx: Transaction, actor: Actor, version_id: int, text: str, secti
 def find_file_sections(tx: Transaction, manifest_id: int) -> dict[str, int] | None:
     """Sections of the card among the files, as they were read at registration; None: there is none."""
     query = (
-        sa.select(blobs.c.facts)
-        .join(manifest_files, manifest_files.c.digest == blobs.c.digest)
-        .where(manifest_files.c.manifest_id == manifest_id, manifest_files.c.path == CARD_PATH)
+        sa.select(blob_facts.c.facts)
+        .join(manifest_files, manifest_files.c.digest == blob_facts.c.digest)
+        .where(
+            manifest_files.c.manifest_id == manifest_id,
+            manifest_files.c.path == CARD_PATH,
+            blob_facts.c.reader == CARD_READER,
+        )
     )
     row = tx.execute(query).first()
     if row is None or not row[0]:

@@ -16,12 +16,12 @@ from modelyard.domain.errors import FileNotFound, TooLarge, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.domain.record import missing_facts
 from modelyard.registry.cards import queries
-from modelyard.registry.cards.queries import CARD_PATH, StoredCard
+from modelyard.registry.cards.queries import StoredCard
 from modelyard.registry.cards.template import write_template
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.inspect import card_words
+from modelyard.registry.versions.inspect import CARD_PATH, card_words
 from modelyard.registry.versions.usecases import DELETED, find_card_file, find_version
 
 

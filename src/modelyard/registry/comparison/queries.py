@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from modelyard.db.tables import (
-    blobs,
+    blob_facts,
     dataset_versions,
     datasets,
     evaluations,
@@ -22,6 +22,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.queries import namespace_role
+from modelyard.registry.versions.inspect import reader_of
 
 
 def list_files(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, int]]:
@@ -35,13 +36,15 @@ def list_files(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, int]]:
 def list_tensors(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """name → (dtype, shape) of what the files' formats say; the file's path goes before where names repeat."""
     query = (
-        sa.select(manifest_files.c.path, blobs.c.facts)
-        .join(blobs, blobs.c.digest == manifest_files.c.digest)
-        .where(manifest_files.c.manifest_id == manifest_id, blobs.c.facts.contains('"tensors"'))
+        sa.select(manifest_files.c.path, blob_facts.c.reader, blob_facts.c.facts)
+        .join(blob_facts, blob_facts.c.digest == manifest_files.c.digest)
+        .where(manifest_files.c.manifest_id == manifest_id, blob_facts.c.facts.contains('"tensors"'))
         .order_by(manifest_files.c.position)
     )
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for path, text in tx.rows(query):
+    for path, reader, text in tx.rows(query):
+        if reader != reader_of(path):
+            continue
         facts = json.loads(text).get("facts") or {}
         for name, dtype, shape in facts.get("tensors", ()):
             found[f"{path}: {name}" if name in found else name] = (dtype, tuple(shape))

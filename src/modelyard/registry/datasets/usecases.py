@@ -22,6 +22,8 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import queries, rules
 from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
 from modelyard.registry.datasets.rules import Entry
+from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.uploads import queries as uploads
 
 
@@ -65,6 +67,9 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
         profile = profile if present is None else Digest(present)
     if profile is not None:
         uploads.touch_blobs(tx, [profile])
+        scan, is_known = scans.find_scan(tx, profile)
+        if is_known and scan is None:
+            scans.insert_jobs(tx, [profile], catalog.find_namespace(tx, actor, namespace).id)
     return content_id, profile is not None
 
 
@@ -126,6 +131,24 @@ def find_content(
     return found[0]
 
 
+def find_profile(tx: Transaction, actor: Actor, namespace: str, name: str, selector: str | None) -> Digest:
+    """Whose bytes may be given. Raises as find_content; Invalid for a content without a profile, FileQuarantined,
+    ScanPending."""
+    content = find_content(tx, actor, namespace, name, selector)
+    if content.profile is None:
+        raise Invalid(reason=f"{content.reference} has no profile here", fix="Push the dataset with its rows")
+    holder = Holder(
+        namespace=content.namespace,
+        author=content.created_by,
+        path="the profile",
+        of=content.reference,
+        released=None,
+        advice="Push the dataset again from its rows",
+    )
+    refuse_held_bytes(tx, content.profile, holder)
+    return content.profile
+
+
 def _digest_beginning(selector: str) -> str:
     digits = selector.removeprefix("sha256:")
     if not 8 <= len(digits) <= 64 or any(c not in "0123456789abcdef" for c in digits):
@@ -169,7 +192,7 @@ def read_stored_profile(blobs: BlobStore, digest: Digest) -> Profile:
         if digest in _kept:
             _kept.move_to_end(digest)
             return _kept[digest]
-    found = read_profile(read_profile_bytes(blobs, digest))
+    found = read_profile(_read_bytes(blobs, digest))
     with _kept_lock:
         _kept[digest] = found
         while len(_kept) > _KEPT_PROFILES:
@@ -178,6 +201,13 @@ def read_stored_profile(blobs: BlobStore, digest: Digest) -> Profile:
 
 
 def read_profile_bytes(blobs: BlobStore, digest: Digest) -> bytes:
+    """Raises BlobNotFound; InvalidFact for bytes that are no profile, which runs may name as one."""
+    data = _read_bytes(blobs, digest)
+    read_profile(data)
+    return data
+
+
+def _read_bytes(blobs: BlobStore, digest: Digest) -> bytes:
     with blobs.open(digest) as reader:
         data = b"".join(reader.chunks(0, MAX_PROFILE_BYTES + 1))
     return data

@@ -63,13 +63,13 @@ def gather_for(
     )
 
 
-def check_ready(model: Model, version: Version) -> None:
+def check_ready(tx: Transaction, model: Model, version: Version) -> None:
     reference = f"{model.name}:{version.number}"
     if version.state == DELETED:
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
-    refuse_held(model, version)
+    refuse_held(tx, model, version)
 
 
 def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:

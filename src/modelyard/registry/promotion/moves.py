@@ -118,7 +118,7 @@ def enter_stage(
     As the primary one it takes the place of the one before it, unless it stood there already. Beside it, it
     needs a free place. Raises VersionQuarantined, ScanPending, whichever way leads here.
     """
-    refuse_held(model, version)
+    refuse_held(tx, model, version)
     is_inside = version.number in standing.all
     others = [o for o in standing.others if o.number != version.number]
     if not primary and not is_inside and len(standing.all) >= stage.slots:

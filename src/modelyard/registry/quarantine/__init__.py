@@ -2,5 +2,6 @@
 
 `versions` refuses them (versions/held.py), whichever door asks. Here people see why, release one with a
 reason, trust a global that no rule knows in the pickles of a namespace, and the worker finishes the scans
-that a registration had no time for. Doors: `api/quarantine.py`. Decision record 0016.
+that a registration had no time for (scanning.py). Each change of what is served is made in judging.py. Doors:
+`api/quarantine.py`. Decision records 0016 and 0020.
 """

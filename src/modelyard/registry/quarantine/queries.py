@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from modelyard.db.tables import actors, manifests, models, namespaces, versions
+from modelyard.db.tables import (
+    actors,
+    blobs,
+    grants,
+    group_members,
+    manifests,
+    models,
+    namespaces,
+    run_artifacts,
+    versions,
+)
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import Actor, ActorKind, Role
+from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.catalog import queries as catalog
@@ -70,14 +81,23 @@ def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, relea
 
 def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Version]]:
     """Versions that have these files and are not deleted."""
+    return _list_versions(tx, versions.c.manifest_id == manifest_id)
+
+
+def list_unknown(tx: Transaction, namespace: str) -> list[tuple[Model, Version]]:
+    """Versions of a namespace whose files name code that nobody knows."""
+    return _list_versions(tx, sa.and_(namespaces.c.name == namespace, manifests.c.scan == "unknown"))
+
+
+def _list_versions(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[tuple[Model, Version]]:
     query = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number)
         .select_from(
-            versions.join(models, models.c.id == versions.c.model_id).join(
-                namespaces, namespaces.c.id == models.c.namespace_id
-            )
+            versions.join(models, models.c.id == versions.c.model_id)
+            .join(namespaces, namespaces.c.id == models.c.namespace_id)
+            .join(manifests, manifests.c.id == versions.c.manifest_id)
         )
-        .where(versions.c.manifest_id == manifest_id, versions.c.state != "deleted")
+        .where(condition, versions.c.state != "deleted")
         .order_by(versions.c.id)
     )
     found = []
@@ -87,3 +107,75 @@ def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Ver
         if model is not None and version is not None:
             found.append((model, version))
     return found
+
+
+def set_summary(tx: Transaction, manifest_id: int, format_facts: str) -> None:
+    tx.execute(manifests.update().where(manifests.c.id == manifest_id).values(format_facts=format_facts))
+
+
+def set_model_summary(tx: Transaction, model_id: int, framework: str | None, licence: str | None) -> None:
+    tx.execute(models.update().where(models.c.id == model_id).values(framework=framework, licence=licence))
+
+
+def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Role]:
+    """The role of each person who is not disabled, by grants of their own or of a group; a role on the model stands
+    in place of the one on the namespace. model_id 0: on the namespace."""
+    person = actors.alias("person")
+    query = (
+        sa.select(person.c.name, grants.c.model_id, sa.func.max(grants.c.role))
+        .select_from(
+            grants.join(namespaces, namespaces.c.id == grants.c.namespace_id)
+            .outerjoin(group_members, group_members.c.group_id == grants.c.actor_id)
+            .join(person, person.c.id == sa.func.coalesce(group_members.c.actor_id, grants.c.actor_id))
+        )
+        .where(
+            namespaces.c.name == namespace,
+            grants.c.model_id.in_([0, model_id]),
+            person.c.kind == ActorKind.USER.value,
+            person.c.disabled_at.is_(None),
+        )
+        .group_by(person.c.name, grants.c.model_id)
+        .order_by(grants.c.model_id)
+    )
+    # Those on the model come last, and stand in place of the others.
+    return {name: Role(role) for name, _, role in tx.rows(query)}
+
+
+# --- files of runs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRunFile:
+    path: str
+    digest: Digest
+    scan: str | None
+    """As rules.read_file takes it."""
+    released: str | None
+    """JSON of the release."""
+    logged_by: str | None
+
+
+def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
+    """The files of a run whose bytes are here."""
+    query = (
+        sa.select(
+            run_artifacts.c.path,
+            run_artifacts.c.digest,
+            blobs.c.scan,
+            run_artifacts.c.released,
+            actors.c.name,
+        )
+        .select_from(
+            run_artifacts.join(blobs, blobs.c.digest == run_artifacts.c.digest).outerjoin(
+                actors, actors.c.id == run_artifacts.c.logged_by
+            )
+        )
+        .where(run_artifacts.c.run_id == run_id)
+        .order_by(run_artifacts.c.path)
+    )
+    return [StoredRunFile(row[0], Digest(row[1]), *row[2:]) for row in tx.rows(query)]
+
+
+def set_run_file_released(tx: Transaction, run_id: int, path: str, released: str | None) -> None:
+    where = (run_artifacts.c.run_id == run_id, run_artifacts.c.path == path)
+    tx.execute(run_artifacts.update().where(*where).values(released=released))

@@ -1,36 +1,32 @@
-"""Explain, list, release, trust, and scan again."""
+"""Explain, list, release and trust; scanning itself is in scanning.py."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from modelyard.blobs.store import BlobStore
-from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction, dump_json
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Conflict, Invalid, NotFound, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.globals import judge_global
-from modelyard.domain.scanning.verdicts import not_scanned
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
-from modelyard.registry.keyring.usecases import SYSTEM
+from modelyard.registry.catalog.queries import Model, Namespace
 from modelyard.registry.quarantine import queries
+from modelyard.registry.quarantine.judging import append_released, judge_unknown
+from modelyard.registry.quarantine.people import acts_alone, is_same_person, others_with_right, refuse_alone
+from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.queries import Run
 from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan import serving
 from modelyard.registry.scan.queries import Trusted
-from modelyard.registry.scan.rules import HELD_STATES, PENDING, ScannedFiles, read_files, scan_text
-from modelyard.registry.scan.usecases import REGISTRATION_SECONDS, WORKER_SECONDS, Patience
-from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
+from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.held import append_quarantined
-from modelyard.registry.versions.inspect import read_blob
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import DELETED, find_version
 
@@ -46,7 +42,9 @@ class ScanView:
     version: Version
     files: ScannedFiles
     trusted: frozenset[str]
-    """Of the globals it names, those that this namespace trusts."""
+    """Of the globals it names, those that this namespace trusts in what its author pushed."""
+    way_out: str | None
+    """What has it served, in words with the command; None: it is served, or only a release does."""
 
     @property
     def verdict(self) -> str:
@@ -61,9 +59,10 @@ def show_scan(tx: Transaction, actor: Actor, ref: Ref) -> ScanView:
 
 def view_scan(tx: Transaction, model: Model, version: Version) -> ScanView:
     files = read_files(scans.list_files(tx, version.manifest_id))
-    names = files.unknown
-    trusted = scans.find_trusted_names(tx, model.name.namespace, names) if names else set()
-    return ScanView(model, version, files, frozenset(trusted))
+    namespace, author = model.name.namespace, version.created_by
+    trusted = serving.find_trusted(tx, namespace, files.unknown, author)
+    fix = serving.way_out(tx, namespace, author, files) if version.quarantined else None
+    return ScanView(model, version, files, trusted, fix)
 
 
 def list_quarantined(
@@ -74,7 +73,11 @@ def list_quarantined(
 
 
 def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> ScanView:
-    """Let a version out of the quarantine, knowingly. Raises Conflict when it is in none, Invalid, Denied."""
+    """Let a version out of the quarantine, knowingly.
+
+    Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for whoever pushed it, where there is
+    another person with the right.
+    """
     model, version = find_version(tx, actor, ref, Permission.QUARANTINE_RELEASE)
     reference = f"{model.name}:{version.number}"
     if version.state == DELETED:
@@ -85,26 +88,90 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
             reason=f"{reference} is not in quarantine",
             fix=f"See its scan with: modelyard scan show {reference}",
         )
-    said = {"by": actor.name, "at": tx.now, "reason": words, "verdict": version.scan}
-    queries.set_quarantine(tx, version.id, quarantined=False, released=dump_json(said))
+    alone = acts_alone(
+        tx,
+        actor,
+        version.created_by,
+        Permission.QUARANTINE_RELEASE,
+        model.name.namespace,
+        model.id,
+        reference,
+    )
+    release = {"by": actor.name, "at": tx.now, "reason": words, "verdict": version.scan, "alone": alone}
+    queries.set_quarantine(tx, version.id, quarantined=False, released=dump_json(release))
     versions.refresh_newest(tx, model.id)
-    _append_released(tx, model, version, words, actor)
+    append_released(tx, model, version, words, actor, alone=alone)
     return show_scan(tx, actor, Ref(model.name, version.number))
 
 
-def _append_released(tx: Transaction, model: Model, version: Version, reason: str, actor: Actor) -> None:
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A file of a run, with what holds because of its scan."""
+
+    path: str
+    digest: Digest
+    files: ScannedFiles
+    author: str
+    quarantined: bool
+    released: str | None
+    """JSON of the release."""
+
+
+def show_run_files(tx: Transaction, actor: Actor, uid: str) -> list[RunFile]:
+    """The files of a run whose bytes are here. Raises RunNotFound."""
+    return _run_files(tx, runs.find_run(tx, actor, uid))
+
+
+def _run_files(tx: Transaction, run: Run) -> list[RunFile]:
+    found = []
+    for file in queries.list_run_files(tx, run.id):
+        files = read_files([(file.path, file.scan)])
+        author = file.logged_by or run.created_by
+        held = (
+            files.state != PENDING
+            and not release_covers(file.released, files.state)
+            and serving.is_held(tx, run.namespace, author, files.state, lambda files=files: files)  # type: ignore[misc]
+        )
+        found.append(RunFile(file.path, file.digest, files, author, held, file.released))
+    return found
+
+
+def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> list[RunFile]:
+    """Let the files of a run that are in quarantine now out of it, knowingly; later ones are not let out by this.
+
+    Raises as release_version.
+    """
+    run = runs.find_run(tx, actor, uid, Permission.QUARANTINE_RELEASE)
+    words = _checked_reason(reason, "A release")
+    held = [file for file in _run_files(tx, run) if file.quarantined]
+    if not held:
+        raise Conflict(
+            reason=f"no file of run {uid} is in quarantine",
+            fix=f"See its files with: modelyard scan show-run {uid}",
+        )
+    permission = Permission.QUARANTINE_RELEASE
+    authors = sorted({file.author for file in held})
+    alone = [acts_alone(tx, actor, author, permission, run.namespace, 0, f"run {uid}") for author in authors]
+    for file in held:
+        release = {
+            "by": actor.name,
+            "at": tx.now,
+            "reason": words,
+            "verdict": file.files.state,
+            "alone": any(alone),
+        }
+        queries.set_run_file_released(tx, run.id, file.path, dump_json(release))
     tx.append(
-        events.VersionReleased(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
-            digest=version.digest,
-            verdict=version.scan,
-            reason=reason,
+        events.RunFilesReleased(
+            namespace=run.namespace,
+            run=uid,
+            files=[{"path": f.path, "digest": f.digest, "verdict": f.files.state} for f in held],
+            reason=words,
+            alone=any(alone),
         ),
         actor,
-        model.id,
     )
+    return _run_files(tx, run)
 
 
 def _checked_reason(reason: str, what: str) -> str:
@@ -119,7 +186,9 @@ def _checked_reason(reason: str, what: str) -> str:
 def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[Trusted]:
     """Take a global that no rule knows as allowed in the pickles of a namespace.
 
-    Raises Invalid for what is no name, is allowed anyway or is dangerous: that is released version by version.
+    Versions that name nothing else unknown are served from now on. Raises Invalid for what is no name, is allowed
+    anyway or is dangerous: that is released version by version. Raises SecondPersonNeeded where it would let out what
+    the same person pushed, and another person could decide.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_TRUST)
     module, _, attribute = name.rpartition(".")
@@ -137,9 +206,35 @@ def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reaso
     if verdict is Verdict.ALLOWLISTED:
         raise Invalid(reason=f"{name} is on the allow-list already", fix="There is nothing to do")
     words = catalog_rules.check_text(reason.strip(), "the reason", MAX_REASON)
-    if scans.insert_trust(tx, actor, found.id, name, words):
-        tx.append(events.ScanTrusted(namespace=found.name, name=name, reason=words), actor)
-    return scans.list_trusted(tx, found.id)
+    others = others_with_right(tx, actor, Permission.SCAN_TRUST, found.name)
+    if scans.insert_trust(tx, actor, found.id, name, words, alone=not others):
+        trusted = events.ScanTrusted(namespace=found.name, name=name, reason=words, alone=not others)
+        tx.append(trusted, actor)
+    elif by := _confirm(tx, actor, found, name):
+        tx.append(events.ScanTrusted(namespace=found.name, name=name, reason=words, confirms=by), actor)
+    judge_unknown(tx, found.name, actor, f"{found.name} trusts {name}")
+    if others:
+        _refuse_own(tx, actor, found.name, name, others)
+    return scans.list_trusted(tx, found.name)
+
+
+def _confirm(tx: Transaction, actor: Actor, namespace: Namespace, name: str) -> str | None:
+    """Note that another person gives the same trust; returns who gave it first, None where it changes nothing."""
+    (trust,) = scans.list_trusted(tx, namespace.name, [name])
+    if trust.alone or trust.confirmed_by is not None or is_same_person(tx, actor, trust.by):
+        return None
+    scans.confirm_trust(tx, actor, namespace.id, name)
+    return trust.by
+
+
+def _refuse_own(tx: Transaction, actor: Actor, namespace: str, name: str, others: list[str]) -> None:
+    """Raises SecondPersonNeeded for a version that stays held because its own author trusts the name."""
+    for model, version in queries.list_unknown(tx, namespace):
+        if not version.quarantined or not is_same_person(tx, actor, version.created_by):
+            continue
+        view = view_scan(tx, model, version)
+        if name in view.files.unknown and name not in view.trusted:
+            refuse_alone(actor, f"{model.name}:{version.number}", f"trust {name}", others)
 
 
 def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> list[Trusted]:
@@ -150,89 +245,33 @@ def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> 
             fix=f"List what is trusted with: modelyard scan trust {namespace}",
         )
     tx.append(events.ScanUntrusted(namespace=found.name, name=name), actor)
-    return scans.list_trusted(tx, found.id)
+    judge_unknown(tx, found.name, actor, f"{found.name} trusts {name} no more")
+    return scans.list_trusted(tx, found.name)
 
 
 def list_trusted(tx: Transaction, actor: Actor, namespace: str) -> Sequence[Trusted]:
-    return scans.list_trusted(tx, catalog.find_namespace(tx, actor, namespace).id)
+    return scans.list_trusted(tx, catalog.find_namespace(tx, actor, namespace).name)
 
 
-# --- scanning ----------------------------------------------------------------------------------------
+def serves_unknown(tx: Transaction, namespace: str) -> bool:
+    return scans.serves_unknown(tx, namespace)
 
 
-def scan_again(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> ScanView:
-    """Forget the scan of a version's files and look again, by the rules of this release.
+def set_serve_unknown(tx: Transaction, actor: Actor, namespace: str, serve: bool, reason: str) -> None:
+    """Decide whether versions that name unknown code are served in a namespace.
 
-    What takes too long is finished by the worker. A version that was released stays so.
+    What is dangerous, or could not be looked into, is never served by this. Raises Invalid without a reason, Denied.
     """
-
-    def forget(tx: Transaction) -> int:
-        model, version = find_version(tx, actor, ref, Permission.QUARANTINE_RELEASE)
-        if version.state == DELETED:
-            raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
-        uploads.forget_scans(tx, [d for d, _ in scans.list_digests(tx, version.manifest_id)])
-        scans.set_state(tx, version.manifest_id, PENDING)
-        return version.manifest_id
-
-    manifest_id = db.write(forget)
-    finish_scan(db, blobs, manifest_id, Patience(REGISTRATION_SECONDS), is_last_try=False)
-    return db.read(lambda tx: show_scan(tx, actor, ref))
-
-
-def finish_scans(db: Database, blobs: BlobStore, limit: int = 50) -> int:
-    """Look into what registrations had no time for; returns how many sets of files were finished.
-
-    Whatever happens, what is not finished stays pending and is taken up by the next call, in any process.
-    """
-    done = 0
-    for manifest_id in db.read(lambda tx: scans.list_pending(tx, limit)):
-        done += finish_scan(db, blobs, manifest_id, Patience(WORKER_SECONDS), is_last_try=True)
-    return done
-
-
-def finish_scan(
-    db: Database, blobs: BlobStore, manifest_id: int, patience: Patience, *, is_last_try: bool
-) -> bool:
-    """Whether all files of the manifest are looked into now."""
-    if not db.read(lambda tx: scans.is_named(tx, manifest_id)):
-        # Only deleted versions have these files: their bytes go, and nobody can ask for them.
-        db.write(lambda tx: scans.set_state(tx, manifest_id, Verdict.NOT_SCANNED.value))
-        return True
-    for digest, path in db.read(partial(scans.list_digests, manifest_id=manifest_id, unread_only=True)):
-        read = read_blob(blobs, digest, path, BlobRead("", None), patience, is_last_try=is_last_try)
-        if read.scan is None and is_last_try:
-            read = BlobRead(None, scan_text(not_scanned("its bytes are not here"), ()))
-        if read.scan is not None:
-            db.write(partial(uploads.set_read, read={digest: read}))
-    return db.write(lambda tx: _settle(tx, manifest_id))
-
-
-def _settle(tx: Transaction, manifest_id: int) -> bool:
-    state = read_files(scans.list_files(tx, manifest_id)).state
-    if state == PENDING:
-        return False
-    scans.set_state(tx, manifest_id, state)
-    is_bad = state in HELD_STATES
-    for model, version in queries.list_versions_of(tx, manifest_id):
-        quarantined = is_bad and version.released is None
-        if quarantined == bool(version.quarantined):
-            continue
-        queries.set_quarantine(tx, version.id, quarantined=quarantined, released=version.released)
-        versions.refresh_newest(tx, model.id)
-        if quarantined:
-            append_quarantined(tx, model, _read_again(tx, model, version), SYSTEM)
-        else:
-            _append_released(tx, model, version, f"a later scan says {state}", SYSTEM)
-    return True
-
-
-def _read_again(tx: Transaction, model: Model, version: Version) -> Version:
-    found = versions.find_by_number(tx, model.id, version.number)
-    assert found is not None
-    return found
+    found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_LOOSEN)
+    words = _checked_reason(reason, "This decision")
+    if serve == scans.serves_unknown(tx, found.name):
+        return
+    scans.set_serve_unknown(tx, found.id, serve)
+    tx.append(events.ServeUnknownChanged(namespace=found.name, serve=serve, reason=words), actor)
+    judge_unknown(tx, found.name, actor, f"{found.name} serves unknown code" if serve else "")
 
 
 def released_by(version: Version) -> dict[str, object] | None:
-    """by, at, reason and verdict of the release; None: nobody released it."""
+    """by, at, reason, verdict and alone of the release; None: nobody released it."""
     found: dict[str, object] | None = json.loads(version.released) if version.released else None
     return found

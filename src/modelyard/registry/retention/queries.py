@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.tables import (
+    blob_facts,
     blob_senders,
     blobs,
     dataset_versions,
     manifest_files,
     run_artifacts,
+    scan_jobs,
     uploads,
     versions,
 )
@@ -82,7 +84,8 @@ def list_marked(tx: Transaction, limit: int) -> list[tuple[Digest, int]]:
 def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Delete the rows of bytes that are gone."""
     gone = list(digests)
-    tx.execute(blob_senders.delete().where(blob_senders.c.digest.in_(gone)))
+    for table in (blob_senders, blob_facts, scan_jobs):
+        tx.execute(table.delete().where(table.c.digest.in_(gone)))
     tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == DELETING))
 
 

@@ -268,6 +268,7 @@ _SET_TAG = Statement(
     .on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": _p("value")})
 )
 _DELETE_TAG = Statement(run_tags.delete().where(run_tags.c.run_id == _p("run_id"), run_tags.c.key == _p("key")))
+_SAME_BYTES = run_artifacts.c.digest == _p("digest")
 _SET_ARTIFACT = Statement(
     postgresql.insert(run_artifacts)
     .values(
@@ -277,6 +278,7 @@ _SET_ARTIFACT = Statement(
         size_bytes=_p("size_bytes"),
         media_type=_p("media_type"),
         at=_p("now"),
+        logged_by=_p("actor_id"),
     )
     .on_conflict_do_update(
         index_elements=["run_id", "path"],
@@ -284,6 +286,9 @@ _SET_ARTIFACT = Statement(
             "digest": _p("digest"),
             "size_bytes": _p("size_bytes"),
             "media_type": _p("media_type"),
+            # A release was of these bytes.
+            "released": sa.case((_SAME_BYTES, run_artifacts.c.released), else_=None),
+            "logged_by": sa.case((_SAME_BYTES, run_artifacts.c.logged_by), else_=_p("actor_id")),
             "at": _p("now"),
         },
     )
@@ -327,7 +332,7 @@ def set_tags(tx: Transaction, run_id: int, tags: Mapping[str, str | None]) -> No
             tx.run(_SET_TAG, run_id=run_id, key=key, value=value)
 
 
-def set_artifacts(tx: Transaction, run_id: int, artifacts: Iterable[Artifact]) -> None:
+def set_artifacts(tx: Transaction, actor: Actor, run_id: int, artifacts: Iterable[Artifact]) -> None:
     for each in artifacts:
         tx.run(
             _SET_ARTIFACT,
@@ -337,6 +342,7 @@ def set_artifacts(tx: Transaction, run_id: int, artifacts: Iterable[Artifact]) -
             size_bytes=each.size_bytes,
             media_type=each.media_type,
             now=tx.now,
+            actor_id=actor.id,
         )
 
 
@@ -396,12 +402,20 @@ _ARTIFACT = (
     run_artifacts.c.digest,
     run_artifacts.c.size_bytes,
     run_artifacts.c.media_type,
+    run_artifacts.c.released,
+    actors.c.name,
 )
+_ARTIFACTS = run_artifacts.outerjoin(actors, actors.c.id == run_artifacts.c.logged_by)
 _LIST_ARTIFACTS = Statement(
-    sa.select(*_ARTIFACT).where(run_artifacts.c.run_id == _p("run_id")).order_by(run_artifacts.c.path)
+    sa.select(*_ARTIFACT)
+    .select_from(_ARTIFACTS)
+    .where(run_artifacts.c.run_id == _p("run_id"))
+    .order_by(run_artifacts.c.path)
 )
 _FIND_ARTIFACT = Statement(
-    sa.select(*_ARTIFACT).where(run_artifacts.c.run_id == _p("run_id"), run_artifacts.c.path == _p("path"))
+    sa.select(*_ARTIFACT)
+    .select_from(_ARTIFACTS)
+    .where(run_artifacts.c.run_id == _p("run_id"), run_artifacts.c.path == _p("path"))
 )
 _LIST_LOG = Statement(
     sa.select(run_log.c.position, run_log.c.text)
@@ -431,6 +445,10 @@ def list_tags(tx: Transaction, run_id: int) -> dict[str, str]:
 
 def list_inputs(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     return [load_json(row[0]) for row in tx.all(_LIST_INPUTS, run_id=run_id)]
+
+
+def find_namespace_id(tx: Transaction, run_id: int) -> int:
+    return int(tx.execute(sa.select(runs.c.namespace_id).where(runs.c.id == run_id)).scalar_one())
 
 
 def list_artifacts(tx: Transaction, run_id: int) -> list[Artifact]:

@@ -88,6 +88,10 @@ class Artifact:
     digest: str
     size_bytes: int
     media_type: str
+    released: str | None = None
+    """JSON of the release from the quarantine; None: nobody released it."""
+    logged_by: str | None = None
+    """None: before this was noted."""
 
 
 @dataclass(slots=True)

@@ -40,6 +40,8 @@ from modelyard.registry.runs.queries import Run
 from modelyard.registry.runs.rules import Artifact, RunSearch, Said
 from modelyard.registry.runs.run_lists import Experiment
 from modelyard.registry.runs.series_queries import Metric
+from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
 
@@ -216,8 +218,10 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
     if missing:
         raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
     queries.set_artifacts(
-        tx, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
+        tx, actor, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
     )
+    unread = [digest for digest, read in uploads.find_read(tx, digests).items() if read.scan is None]
+    scans.insert_jobs(tx, unread, queries.find_namespace_id(tx, run.id))
 
 
 def _store_input(tx: Transaction, actor: Actor, run: Run, said: Said, entry: Mapping[str, Any]) -> None:
@@ -407,11 +411,20 @@ def read_series(
 
 
 def find_artifact(tx: Transaction, actor: Actor, uid: str, path: str) -> File:
-    """Raises RunNotFound, FileNotFound."""
+    """A file that may be given. Raises RunNotFound, FileNotFound, FileQuarantined, ScanPending."""
     run = find_run(tx, actor, uid)
     found = queries.find_artifact(tx, run.id, path)
     if found is None:
         raise FileNotFound(path=path[:200], reference=f"run {uid}")
+    holder = Holder(
+        namespace=run.namespace,
+        author=found.logged_by or run.created_by,
+        path=path,
+        of=f"run {uid}",
+        released=found.released,
+        advice=f'A maintainer may release it with: modelyard quarantine release-run {uid} --reason "…"',
+    )
+    refuse_held_bytes(tx, Digest(found.digest), holder)
     return File(found.path, Digest(found.digest), found.size_bytes)
 
 

@@ -15,11 +15,13 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, Any
 
 from modelyard.domain.formats.ranged import Source
 from modelyard.domain.scanning import FileScan
 from modelyard.domain.scanning.verdicts import not_scanned
+from modelyard.registry.scan.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -125,22 +127,27 @@ class Scanner:
     """A few processes for all threads of a server process; started when they are first needed."""
 
     def __init__(self, processes: int = PROCESSES) -> None:
+        self._turns = Turns(processes)
         self._free: queue.LifoQueue[ScanProcess] = queue.LifoQueue()
         self._all = [ScanProcess() for _ in range(processes)]
         for process in self._all:
             self._free.put(process)
         atexit.register(self.close)
 
-    def scan(self, source: Source, patience_seconds: float) -> FileScan:
-        """Raises OutOfPatience, also when no process becomes free in time."""
+    def scan(self, source: Source, patience_seconds: float, share: str = "") -> FileScan:
+        """share: who waits for it; those of one share leave room for others.
+
+        Raises OutOfPatience, also when no process becomes free in time.
+        """
+        end = time.monotonic() + patience_seconds
+        if not self._turns.take(share, patience_seconds):
+            raise OutOfPatience
+        process = self._free.get_nowait()
         try:
-            process = self._free.get(timeout=patience_seconds)
-        except queue.Empty:
-            raise OutOfPatience from None
-        try:
-            return process.scan(source, patience_seconds)
+            return process.scan(source, end - time.monotonic())
         finally:
             self._free.put(process)
+            self._turns.give_back(share)
 
     def close(self) -> None:
         for process in self._all:
@@ -148,8 +155,14 @@ class Scanner:
 
 
 _shared = Scanner()
+_slow = Scanner(1)
 
 
 def shared_scanner() -> Scanner:
     """The one of this server process."""
     return _shared
+
+
+def slow_scanner() -> Scanner:
+    """A process apart, for files that take longer than anybody waits."""
+    return _slow

@@ -1,4 +1,4 @@
-"""SQL of scans: what is pending, what was found, what a namespace trusts."""
+"""SQL of scans: what is pending, what was found, what a namespace serves and trusts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import actors, blobs, manifest_files, manifests, namespaces, scan_trusts, versions
+from modelyard.db.tables import (
+    actors,
+    blobs,
+    manifest_files,
+    manifests,
+    models,
+    namespaces,
+    scan_jobs,
+    scan_trusts,
+    versions,
+)
+from modelyard.db.tables.uploads import LIVE
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
+from modelyard.domain.scanning.verdicts import RULES_VERSION
 
 _p = sa.bindparam
 
@@ -29,31 +41,33 @@ def list_files(tx: Transaction, manifest_id: int) -> list[tuple[str, str | None]
     return [(path, scan) for path, scan in tx.all(_FILES, manifest_id=manifest_id)]
 
 
-def list_digests(tx: Transaction, manifest_id: int, *, unread_only: bool = False) -> list[tuple[Digest, str]]:
-    """(digest, path), each digest once."""
+def list_digests(tx: Transaction, manifest_id: int) -> list[Digest]:
+    """Of the files whose bytes are here, each once."""
     query = (
-        sa.select(manifest_files.c.digest, sa.func.min(manifest_files.c.path))
-        .select_from(manifest_files.join(blobs, blobs.c.digest == manifest_files.c.digest))
+        sa.select(manifest_files.c.digest)
+        .join(blobs, blobs.c.digest == manifest_files.c.digest)
         .where(manifest_files.c.manifest_id == manifest_id)
-        .group_by(manifest_files.c.digest)
         .order_by(manifest_files.c.digest)
+        .distinct()
     )
-    if unread_only:
-        query = query.where(blobs.c.scan.is_(None))
-    return [(Digest(digest), path) for digest, path in tx.rows(query)]
+    return [Digest(row[0]) for row in tx.rows(query)]
 
 
-_PENDING = Statement(
-    sa.select(manifests.c.id)
-    .where(manifests.c.scan == sa.literal_column("'pending'"))
-    .order_by(manifests.c.id.desc())
-    .limit(_p("limit"))
-)
+def find_scan(tx: Transaction, digest: Digest) -> tuple[str | None, bool]:
+    """(what was found, as rules.read_file takes it, whether the bytes are known here)."""
+    row = tx.execute(sa.select(blobs.c.scan).where(blobs.c.digest == digest)).first()
+    return (row[0], True) if row else (None, False)
 
 
-def list_pending(tx: Transaction, limit: int) -> list[int]:
-    """Manifests that were not looked into whole, the newest first."""
-    return [row[0] for row in tx.all(_PENDING, limit=limit)]
+def list_manifests_with(tx: Transaction, digest: Digest) -> list[int]:
+    query = sa.select(manifest_files.c.manifest_id).where(manifest_files.c.digest == digest).distinct()
+    return [row[0] for row in tx.rows(query)]
+
+
+def list_paths(tx: Transaction, digest: Digest) -> list[str]:
+    """All names of the bytes in versions."""
+    query = sa.select(manifest_files.c.path).where(manifest_files.c.digest == digest).distinct()
+    return [row[0] for row in tx.rows(query)]
 
 
 def is_named(tx: Transaction, manifest_id: int) -> bool:
@@ -70,45 +84,178 @@ def set_state(tx: Transaction, manifest_id: int, state: str) -> None:
     tx.execute(manifests.update().where(manifests.c.id == manifest_id).values(scan=state))
 
 
-# --- trust -------------------------------------------------------------------------------------------
+# --- jobs: bytes that wait for the worker ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    digest: Digest
+    namespace_id: int
+    """Who waits for it; 0: nobody, since a verdict by older rules is there."""
+    tries: int
+    asked_at: int
+
+
+def insert_jobs(
+    tx: Transaction, digests: Iterable[Digest], namespace_id: int, asked_at: int | None = None
+) -> None:
+    """Bytes that wait already stay where they are in the queue, unless nobody waited for them. asked_at None: now."""
+    for digest in digests:
+        insert = postgresql.insert(scan_jobs).values(
+            digest=digest, namespace_id=namespace_id, tries=0, asked_at=tx.now if asked_at is None else asked_at
+        )
+        tx.execute(
+            insert.on_conflict_do_update(
+                index_elements=["digest"],
+                set_={"namespace_id": namespace_id},
+                where=sa.and_(scan_jobs.c.namespace_id == 0, sa.literal(namespace_id) != 0),
+            )
+        )
+
+
+def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, int, int]]:
+    """(manifest, namespace, since when) of versions that were not looked into whole, the oldest of each namespace first."""
+    place = (
+        sa.func.row_number()
+        .over(partition_by=models.c.namespace_id, order_by=sa.func.min(versions.c.id))
+        .label("place")
+    )
+    ranked = (
+        sa.select(
+            manifests.c.id, models.c.namespace_id, sa.func.min(versions.c.created_at).label("since"), place
+        )
+        .select_from(
+            manifests.join(versions, versions.c.manifest_id == manifests.c.id).join(
+                models, models.c.id == versions.c.model_id
+            )
+        )
+        .where(manifests.c.scan == "pending")
+        .group_by(manifests.c.id, models.c.namespace_id)
+        .subquery()
+    )
+    query = (
+        sa.select(ranked.c.id, ranked.c.namespace_id, ranked.c.since)
+        .where(ranked.c.place <= per_namespace)
+        .order_by(ranked.c.place, ranked.c.id)
+    )
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
+
+
+def list_unread(tx: Transaction, manifest_id: int) -> list[Digest]:
+    query = (
+        sa.select(manifest_files.c.digest)
+        .join(blobs, blobs.c.digest == manifest_files.c.digest)
+        .where(manifest_files.c.manifest_id == manifest_id, blobs.c.scan.is_(None))
+        .distinct()
+    )
+    return [Digest(row[0]) for row in tx.rows(query)]
+
+
+def list_outdated(tx: Transaction, limit: int) -> list[Digest]:
+    """Bytes whose verdict rests on older rules."""
+    query = (
+        sa.select(blobs.c.digest)
+        .where(blobs.c.scan_rules < RULES_VERSION, blobs.c.scan.is_not(None), blobs.c.state == LIVE)
+        .limit(limit)
+    )
+    return [Digest(row[0]) for row in tx.rows(query)]
+
+
+def list_first_jobs(tx: Transaction, *, tried: bool) -> list[ScanJob]:
+    """The oldest job of each namespace: of those that were not tried yet, or of the others."""
+    place = (
+        sa.func.row_number()
+        .over(partition_by=scan_jobs.c.namespace_id, order_by=(scan_jobs.c.asked_at, scan_jobs.c.digest))
+        .label("place")
+    )
+    ranked = sa.select(scan_jobs, place).where(scan_jobs.c.tries > 0 if tried else scan_jobs.c.tries == 0)
+    some = ranked.subquery()
+    query = sa.select(some.c.digest, some.c.namespace_id, some.c.tries, some.c.asked_at).where(
+        some.c.place == 1
+    )
+    return [ScanJob(Digest(row[0]), *row[1:]) for row in tx.rows(query)]
+
+
+def note_try(tx: Transaction, digest: Digest) -> None:
+    tx.execute(scan_jobs.update().where(scan_jobs.c.digest == digest).values(tries=scan_jobs.c.tries + 1))
+
+
+def delete_job(tx: Transaction, digest: Digest) -> None:
+    tx.execute(scan_jobs.delete().where(scan_jobs.c.digest == digest))
+
+
+# --- what a namespace serves and trusts --------------------------------------------------------------
+
+
+def serves_unknown(tx: Transaction, namespace: str) -> bool:
+    query = sa.select(namespaces.c.serve_unknown).where(namespaces.c.name == namespace)
+    return bool(tx.execute(query).scalar_one_or_none())
+
+
+def set_serve_unknown(tx: Transaction, namespace_id: int, serve: bool) -> None:
+    tx.execute(namespaces.update().where(namespaces.c.id == namespace_id).values(serve_unknown=int(serve)))
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
+    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
+
     name: str
     reason: str
     at: int
     by: str
+    alone: bool
+    confirmed_by: str | None
 
 
-def list_trusted(tx: Transaction, namespace_id: int) -> list[Trusted]:
-    query = (
-        sa.select(scan_trusts.c.name, scan_trusts.c.reason, scan_trusts.c.at, actors.c.name)
-        .join(actors, actors.c.id == scan_trusts.c.actor_id)
-        .where(scan_trusts.c.namespace_id == namespace_id)
-        .order_by(scan_trusts.c.name)
+_confirmers = actors.alias("confirmers")
+_TRUSTED = (
+    sa.select(
+        scan_trusts.c.name,
+        scan_trusts.c.reason,
+        scan_trusts.c.at,
+        actors.c.name,
+        scan_trusts.c.alone,
+        _confirmers.c.name,
     )
-    return [Trusted(*row) for row in tx.rows(query)]
-
-
-def find_trusted_names(tx: Transaction, namespace: str, names: Iterable[str]) -> set[str]:
-    query = (
-        sa.select(scan_trusts.c.name)
+    .select_from(
+        scan_trusts.join(actors, actors.c.id == scan_trusts.c.actor_id)
+        .outerjoin(_confirmers, _confirmers.c.id == scan_trusts.c.confirmed_by)
         .join(namespaces, namespaces.c.id == scan_trusts.c.namespace_id)
-        .where(namespaces.c.name == namespace, scan_trusts.c.name.in_(list(names)))
     )
-    return {row[0] for row in tx.rows(query)}
+    .order_by(scan_trusts.c.name)
+)
 
 
-def insert_trust(tx: Transaction, actor: Actor, namespace_id: int, name: str, reason: str) -> bool:
+def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[Trusted]:
+    """names: only these."""
+    query = _TRUSTED.where(namespaces.c.name == namespace)
+    if names is not None:
+        query = query.where(scan_trusts.c.name.in_(list(names)))
+    return [Trusted(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in tx.rows(query)]
+
+
+def insert_trust(
+    tx: Transaction, actor: Actor, namespace_id: int, name: str, reason: str, *, alone: bool
+) -> bool:
     """False when it is trusted already."""
     insert = (
         postgresql.insert(scan_trusts)
-        .values(namespace_id=namespace_id, name=name, reason=reason, at=tx.now, actor_id=actor.id)
+        .values(
+            namespace_id=namespace_id, name=name, reason=reason, at=tx.now, actor_id=actor.id, alone=int(alone)
+        )
         .on_conflict_do_nothing(index_elements=["namespace_id", "name"])
         .returning(scan_trusts.c.name)
     )
     return tx.execute(insert).first() is not None
+
+
+def confirm_trust(tx: Transaction, actor: Actor, namespace_id: int, name: str) -> None:
+    tx.execute(
+        scan_trusts.update()
+        .where(scan_trusts.c.namespace_id == namespace_id, scan_trusts.c.name == name)
+        .values(confirmed_by=actor.id)
+    )
 
 
 def delete_trust(tx: Transaction, namespace_id: int, name: str) -> bool:

@@ -50,19 +50,39 @@ class ScannedFiles:
     def unknown(self) -> list[str]:
         return sorted({name for file in self.files if file.scan is not None for name in file.scan.unknown})
 
+    @property
+    def worst_reason(self) -> str:
+        """The first of the gravest findings, in words; '' when nothing was found."""
+        findings = [finding for file in self.files if file.scan is not None for finding in file.scan.findings]
+        gravest = worst(finding.verdict for finding in findings)
+        return next((f"{f.name}: {f.why}" if f.name else f.why for f in findings if f.verdict is gravest), "")
+
     def state_with(self, trusted: Collection[str]) -> str:
         """As `state`, with these unknown globals taken as allowed."""
         state = self.state
-        if state != Verdict.UNKNOWN.value:
+        if state != Verdict.UNKNOWN.value or not self.is_unknown_by_name_alone:
             return state
-        is_known = all(
-            finding.name in trusted
-            for file in self.files
-            if file.scan is not None
-            for finding in file.scan.findings
-            if finding.verdict is Verdict.UNKNOWN
+        return Verdict.ALLOWLISTED.value if set(self.unknown) <= set(trusted) else state
+
+    @property
+    def is_unknown_by_name_alone(self) -> bool:
+        """Whether trust in all of `unknown` would leave nothing unknown: each unknown finding has a name, and none
+        was left out because there were too many."""
+        scans = [file.scan for file in self.files if file.scan is not None]
+        return not any(scan.more_findings for scan in scans) and all(
+            finding.name for scan in scans for finding in scan.findings if finding.verdict is Verdict.UNKNOWN
         )
-        return Verdict.ALLOWLISTED.value if is_known else state
+
+
+def release_covers(released: str | None, state: str) -> bool:
+    """Whether a release from the quarantine holds for a verdict: it was given in sight of one as bad.
+
+    released: JSON with the verdict at that time; None: there was no release.
+    """
+    if released is None:
+        return False
+    seen = Verdict(json.loads(released)["verdict"])
+    return worst([seen, Verdict(state)]) is seen
 
 
 def read_file(path: str, scan: str | None) -> ScannedFile:

@@ -9,14 +9,17 @@ from modelyard.blobs.store import BlobReader
 from modelyard.domain.scanning import FileScan, Skim, needs_scan
 from modelyard.domain.scanning.verdicts import not_scanned
 from modelyard.domain.secrets import Secret, find_secrets, is_text
-from modelyard.registry.scan.process import OutOfPatience, shared_scanner
+from modelyard.registry.scan.process import OutOfPatience, shared_scanner, slow_scanner
 from modelyard.registry.scan.rules import scan_text
 
 MAX_TEXT_BYTES = 512 * 1024
 """Texts up to this size are searched for credentials."""
 REGISTRATION_SECONDS = 8.0
 """How long a registration waits for scans; the worker takes its time for what is left."""
+FIRST_TRY_SECONDS = 10.0
+"""How long the worker gives a file at first, so that the next one is not kept waiting."""
 WORKER_SECONDS = 600.0
+"""How long it gives what was not finished then."""
 
 
 class BlobSource:
@@ -31,22 +34,31 @@ class BlobSource:
 
 
 class Patience:
-    """Time for a number of scans together."""
+    """Time for a number of scans together. share: who waits for them; is_last: what takes longer even now is
+    *not scanned*, which is a verdict."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        share: str = "",
+        is_last: bool = False,
+    ) -> None:
         self._clock = clock
         self._end = clock() + seconds
+        self.share = share
+        self.is_last = is_last
 
     @property
     def left(self) -> float:
         return self._end - self._clock()
 
 
-def scan_blob(reader: BlobReader, patience: Patience, *, is_last_try: bool = False) -> str | None:
+def scan_blob(reader: BlobReader, patience: Patience) -> str | None:
     """What is kept of the scan, or None when there was not enough time.
 
-    A file without pickles, containers and text costs a few small reads. is_last_try: what takes too long even
-    now is *not scanned*, which is a verdict.
+    A file without pickles, containers and text costs a few small reads.
     """
     source = BlobSource(reader)
     skim = Skim.of(source)
@@ -54,10 +66,11 @@ def scan_blob(reader: BlobReader, patience: Patience, *, is_last_try: bool = Fal
     if needs_scan(skim):
         if patience.left <= 0:
             return None
+        scanner = slow_scanner() if patience.is_last else shared_scanner()
         try:
-            found = shared_scanner().scan(source, patience.left)
+            found = scanner.scan(source, patience.left, patience.share)
         except OutOfPatience:
-            if not is_last_try:
+            if not patience.is_last:
                 return None
             found = not_scanned(f"it was not finished within {WORKER_SECONDS:.0f} s")
     return scan_text(found, _secrets(reader, skim.head))

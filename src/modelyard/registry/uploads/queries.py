@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import blob_senders, blobs, manifest_files, models, uploads, versions
+from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
 from modelyard.db.tables.uploads import DELETING, LIVE
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
+from modelyard.domain.scanning.verdicts import RULES_VERSION
 from modelyard.registry.access.queries import visible_models
 
 _p = sa.bindparam
@@ -83,6 +84,7 @@ _UPSERT_BLOB = Statement(
         created_at=_p("now"),
         touched_at=_p("now"),
         scan=_p("scan"),
+        scan_rules=_p("scan_rules"),
     )
     .on_conflict_do_update(
         index_elements=["digest"],
@@ -103,7 +105,8 @@ def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | No
 
     scan: of bytes that are new, what was found in them already; None: nobody looked.
     """
-    row = tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, scan=scan, now=tx.now)
+    rules = 0 if scan is None else RULES_VERSION
+    row = tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, scan=scan, scan_rules=rules, now=tx.now)
     return row is not None
 
 
@@ -207,35 +210,60 @@ def list_expired_uploads(tx: Transaction) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class BlobRead:
-    """What was read of some bytes; None: nobody looked yet, '': there is nothing to know."""
+    """What was read of some bytes."""
 
-    facts: str | None
-    """JSON of the format facts."""
     scan: str | None
-    """JSON of the scan; registry/scan/rules.py."""
+    """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
+    scan_rules: int
+    """The rules that the scan rests on."""
+    facts: Mapping[str, str]
+    """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
 
 
 def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
+    """Of the bytes that are here."""
     found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
-        query = sa.select(blobs.c.digest, blobs.c.facts, blobs.c.scan).where(blobs.c.digest.in_(some))
-        found.update({Digest(digest): BlobRead(facts, scan) for digest, facts, scan in tx.rows(query)})
+        query = (
+            sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
+            .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
+            .where(blobs.c.digest.in_(some))
+        )
+        for digest, scan, scan_rules, reader, facts in tx.rows(query):
+            read = found.get(Digest(digest)) or BlobRead(scan, scan_rules, {})
+            if reader is not None:
+                read = BlobRead(scan, scan_rules, {**read.facts, reader: facts})
+            found[Digest(digest)] = read
     return found
 
 
-_SET_READ = Statement(
+_SET_FIRST_SCAN = Statement(
+    blobs.update()
+    .where(blobs.c.digest == _p("the_digest"), blobs.c.scan.is_(None))
+    .values(scan=_p("scan"), scan_rules=_p("scan_rules"))
+)
+_SET_SCAN = Statement(
     blobs.update()
     .where(blobs.c.digest == _p("the_digest"))
-    .values(facts=sa.func.coalesce(blobs.c.facts, _p("facts")), scan=sa.func.coalesce(blobs.c.scan, _p("scan")))
+    .values(scan=_p("scan"), scan_rules=_p("scan_rules"))
+)
+_SET_FACTS = Statement(
+    postgresql.insert(blob_facts)
+    .values(digest=_p("digest"), reader=_p("reader"), facts=_p("facts"))
+    .on_conflict_do_nothing(index_elements=["digest", "reader"])
 )
 
 
-def set_read(tx: Transaction, read: Mapping[Digest, BlobRead]) -> None:
-    """Keep what was read now beside what was known; what is None stays as it is."""
-    for digest, found in read.items():
-        tx.run(_SET_READ, the_digest=digest, facts=found.facts, scan=found.scan)
+def set_first_scan(tx: Transaction, digest: Digest, scan: str) -> None:
+    """Keep what was found in bytes that nobody looked into before; a verdict that is there stays."""
+    tx.run(_SET_FIRST_SCAN, the_digest=digest, scan=scan, scan_rules=RULES_VERSION)
 
 
-def forget_scans(tx: Transaction, digests: Iterable[Digest]) -> None:
-    for some in chunked(list(digests)):
-        tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(scan=None))
+def set_scan(tx: Transaction, digest: Digest, scan: str) -> None:
+    """Replace what was found in the bytes."""
+    tx.run(_SET_SCAN, the_digest=digest, scan=scan, scan_rules=RULES_VERSION)
+
+
+def set_facts(tx: Transaction, digest: Digest, facts: Mapping[str, str]) -> None:
+    """facts: by reader."""
+    tx.run_many(_SET_FACTS, [{"digest": digest, "reader": r, "facts": text} for r, text in facts.items()])

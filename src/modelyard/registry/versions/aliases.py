@@ -45,7 +45,7 @@ def set_alias(
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
-    refuse_held(model, version)
+    refuse_held(tx, model, version)
     refuse_protected(model, alias, version.number)
     present = alias_queries.find_alias(tx, model.id, alias)
     _check_seen(model, alias, present, seen)

@@ -9,14 +9,15 @@ from modelyard.domain.errors import ScanPending, VersionQuarantined
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
+from modelyard.registry.scan.serving import way_out
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.recalled import refuse_recalled
 
 _SAID = 10
 
 
-def refuse_held(model: Model, version: Version) -> None:
-    """Every door asks this before bytes, aliases or stages.
+def refuse_held(tx: Transaction, model: Model, version: Version) -> None:
+    """Every door asks this before bytes, aliases or stages; for single bytes, scan/serving.py says the same.
 
     Raises VersionQuarantined, ScanPending, VersionRecalled.
     """
@@ -24,7 +25,9 @@ def refuse_held(model: Model, version: Version) -> None:
     if version.scan == PENDING:
         raise ScanPending(reference=reference)
     if version.quarantined:
-        raise VersionQuarantined(reference=reference, verdict=version.scan)
+        files = read_files(scans.list_files(tx, version.manifest_id))
+        fix = way_out(tx, model.name.namespace, version.created_by, files)
+        raise VersionQuarantined(reference=reference, verdict=version.scan, fix=fix)
     refuse_recalled(reference, version.recall)
 
 

@@ -1,21 +1,25 @@
 """What a version's files say of themselves, read from their bytes without running anything.
 
-A function of the bytes alone, so it is read once per blob and kept with it.
+The scan is a function of the bytes alone, and facts of the bytes and the reader that a file's name chooses. Each is
+read once and kept with the blob; a version's summary is computed from its own names.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from modelyard.blobs.store import BlobReader, BlobStore
 from modelyard.db.engine import Database
+from modelyard.db.transaction import Transaction
+from modelyard.domain import formats
 from modelyard.domain.card_sections import card_sections
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobNotFound
-from modelyard.domain.formats import FormatFacts, needs_reading, read_facts, summarise
+from modelyard.domain.formats import FormatFacts, read_facts, summarise
 from modelyard.domain.manifest import Manifest
 from modelyard.registry.scan.rules import read_files
 from modelyard.registry.scan.usecases import REGISTRATION_SECONDS, BlobSource, Patience, scan_blob
@@ -23,67 +27,77 @@ from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.uploads.queries import BlobRead
 
 CARD_PATH = "README.md"
+CARD_READER = "card"
 MAX_CARD_BYTES = 256 * 1024
 MAX_CARD_WORDS = 32_000
 
 _MARKUP = re.compile(r"<[^>]{0,200}>|[#*_`|>\[\]()~-]+")
 
 
-def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[Digest, str]:
-    """Digest → path of the files that were not looked into yet, or say something of themselves that nobody read.
+def reader_of(path: str) -> str | None:
+    """As of formats; the one card of a version is read for its sections and words too."""
+    return CARD_READER if path == CARD_PATH else formats.reader_of(path)
 
-    known: what is kept of the blobs that are here. Of the same bytes under several names, one that promises
-    facts counts.
-    """
-    found: dict[Digest, str] = {}
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What of some bytes nobody read yet. names: reader → a name that has it."""
+
+    names: Mapping[str, str]
+    wants_scan: bool
+
+
+def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[Digest, Unread]:
+    """known: what is kept of the blobs that are here; files without bytes here are passed over."""
+    paths: dict[Digest, list[str]] = {}
     for file in manifest.files:
-        read = known.get(file.digest)
-        if read is None:
-            continue
-        promises = _promises_facts(file.path)
-        if (read.facts is None and promises) or (read.scan is None and file.digest not in found):
-            found[file.digest] = file.path
-    return found
+        if file.digest in known:
+            paths.setdefault(file.digest, []).append(file.path)
+    found = {digest: unread_of(known[digest], names) for digest, names in paths.items()}
+    return {digest: unread for digest, unread in found.items() if unread.names or unread.wants_scan}
 
 
-def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest) -> None:
+def unread_of(known: BlobRead, paths: Iterable[str]) -> Unread:
+    names = {word: path for path in paths if (word := reader_of(path)) is not None and word not in known.facts}
+    return Unread(names, known.scan is None)
+
+
+def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str) -> None:
     """Read what nobody read yet, and keep it with the blobs. Files without bytes here are passed over.
 
-    A scan that takes too long for a registration is left to the worker: its version begins as pending.
+    share: who waits. A scan that takes too long for a registration is left to the worker: its version begins as
+    pending.
     """
     digests = {file.digest for file in manifest.files}
     known = db.read(lambda tx: uploads.find_read(tx, digests))
-    patience = Patience(REGISTRATION_SECONDS)
+    patience = Patience(REGISTRATION_SECONDS, share=share)
     found = {
-        digest: read_blob(blobs, digest, path, known[digest], patience)
-        for digest, path in unread_files(manifest, known).items()
+        digest: read_blob(blobs, digest, unread, patience)
+        for digest, unread in unread_files(manifest, known).items()
     }
+
+    def keep(tx: Transaction) -> None:
+        for digest, (scan, facts) in found.items():
+            uploads.set_facts(tx, digest, facts)
+            if scan is not None:
+                uploads.set_first_scan(tx, digest, scan)
+
     if found:
-        db.write(lambda tx: uploads.set_read(tx, found))
-
-
-def _promises_facts(path: str) -> bool:
-    return needs_reading(path) or path == CARD_PATH
+        db.write(keep)
 
 
 def read_blob(
-    blobs: BlobStore,
-    digest: Digest,
-    path: str,
-    known: BlobRead,
-    patience: Patience,
-    *,
-    is_last_try: bool = False,
-) -> BlobRead:
-    """What is not known yet; None where there is nothing new."""
+    blobs: BlobStore, digest: Digest, unread: Unread, patience: Patience
+) -> tuple[str | None, dict[str, str]]:
+    """(the scan, None when it was not asked for or not finished; the facts by reader). Nothing for bytes that are
+    gone."""
     try:
         reader = blobs.open(digest)
     except BlobNotFound:
-        return BlobRead(None, None)
+        return None, {}
     with reader:
-        scan = scan_blob(reader, patience, is_last_try=is_last_try) if known.scan is None else None
-        facts = _facts_of(reader, path) if known.facts is None and _promises_facts(path) else None
-    return BlobRead(facts, scan)
+        scan = scan_blob(reader, patience) if unread.wants_scan else None
+        return scan, {word: _facts_of(reader, path) for word, path in unread.names.items()}
 
 
 def _facts_of(reader: BlobReader, path: str) -> str:
@@ -109,9 +123,11 @@ def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tupl
     """(one summary of all files, the searched text of the card, the state of the scan)."""
     per_file: dict[str, FormatFacts] = {}
     card = ""
-    scanned = read_files((f.path, read[f.digest].scan) for f in manifest.files)
+    scanned = read_files((f.path, read[f.digest].scan) for f in manifest.files if f.digest in read)
     for file in manifest.files:
-        text = read[file.digest].facts
+        if file.digest not in read:
+            continue
+        text = read[file.digest].facts.get(reader_of(file.path) or "")
         if not text:
             continue
         value = json.loads(text)

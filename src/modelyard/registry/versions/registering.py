@@ -23,12 +23,14 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
-from modelyard.registry.scan.rules import HELD_STATES
+from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.rules import read_files
+from modelyard.registry.scan.serving import is_held
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import alias_queries, queries, registering_queries
 from modelyard.registry.versions.aliases import move_to, refuse_protected
 from modelyard.registry.versions.held import append_quarantined
-from modelyard.registry.versions.inspect import inspect_files, summarise_files, unread_files
+from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
 from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
@@ -60,7 +62,7 @@ def register_version(
     try:
         return db.write(lambda tx: register_in(tx, actor, settings, wanted))
     except NotInspected:
-        inspect_files(db, blobs, wanted.manifest)
+        inspect_files(db, blobs, wanted.manifest, actor.name)
     return db.write(lambda tx: register_in(tx, actor, settings, wanted, inspected=True))
 
 
@@ -95,14 +97,11 @@ def register_in(
         _point(tx, actor, model, version, wanted.aliases)
         return view_of(tx, model, version), False
     if same is not None:
-        stored = _StoredManifest(
-            same.manifest_id,
-            same.format_facts,
-            model.framework,
-            model.licence,
-            same.scan,
-            None,
-        )
+        said = json.loads(same.format_facts)
+        framework, licence = said.get("framework"), said.get("licence")
+        is_newest = same.manifest_id == same.newest_manifest_id
+        card = None if is_newest else _find_card(tx, same.manifest_id)
+        stored = _StoredManifest(same.manifest_id, same.format_facts, framework, licence, same.scan, card)
     else:
         stored = _ensure_manifest(tx, actor, manifest, inspected)
     version = _insert(tx, actor, model, wanted, stored, description)
@@ -138,7 +137,13 @@ def _insert(
     description: str,
 ) -> Version:
     manifest, record = wanted.manifest, wanted.record
-    quarantined = stored.scan in HELD_STATES
+    quarantined = is_held(
+        tx,
+        model.name.namespace,
+        actor.name,
+        stored.scan,
+        lambda: read_files(scans.list_files(tx, stored.id)),
+    )
     number = registering_queries.take_number(
         tx, model.id, stored.framework, stored.licence, is_served=not quarantined
     )
@@ -156,7 +161,7 @@ def _insert(
         description=description,
         quarantined=quarantined,
     )
-    if stored.card is not None and stored.card != catalog.card_text(tx, model.id):
+    if not quarantined and stored.card is not None and stored.card != catalog.card_text(tx, model.id):
         queries.set_card_text(tx, model.id, stored.card)
         catalog.refresh_words(tx, model)
     # What was just written, without reading it back.
@@ -217,6 +222,13 @@ def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspecte
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
         found = registering_queries.insert_manifest(tx, manifest, text, scan), text, scan
     return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
+
+
+def _find_card(tx: Transaction, manifest_id: int) -> str:
+    """What of a registered set of files is searched as its card."""
+    manifest = Manifest.from_bytes(queries.find_manifest_body(tx, manifest_id))
+    card = [file for file in manifest.files if file.path == CARD_PATH]
+    return summarise_files(manifest, uploads.find_read(tx, [file.digest for file in card]))[1]
 
 
 def _point(tx: Transaction, actor: Actor, model: Model, version: Version, aliases: Sequence[Alias]) -> None:

@@ -91,8 +91,21 @@ class Same:
     manifest_id: int
     format_facts: str
     scan: str
+    newest_manifest_id: int | None
+    """Of the model's newest served version."""
 
 
+_newest = versions.alias("newest")
+_NEWEST_MANIFEST = (
+    sa.select(_newest.c.manifest_id)
+    .select_from(
+        models.join(
+            _newest, sa.and_(_newest.c.model_id == models.c.id, _newest.c.number == models.c.newest_version)
+        )
+    )
+    .where(models.c.id == _p("model_id"))
+    .scalar_subquery()
+)
 _WITH_THESE_FILES = (
     versions.c.model_id == _p("model_id"),
     versions.c.digest == _p("digest"),
@@ -107,6 +120,7 @@ _FIND_SAME = Statement(
         versions.c.manifest_id,
         manifests.c.format_facts,
         manifests.c.scan,
+        _NEWEST_MANIFEST,
     )
     .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
     .where(
@@ -139,8 +153,8 @@ _TAKE_NUMBER = Statement(
         next_version=models.c.next_version + 1,
         newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
         version_count=models.c.version_count + 1,
-        framework=_p("framework"),
-        licence=_p("licence"),
+        framework=sa.case((_p("is_served") == 1, _p("framework")), else_=models.c.framework),
+        licence=sa.case((_p("is_served") == 1, _p("licence")), else_=models.c.licence),
         updated_at=_p("now"),
     )
     .returning(models.c.next_version - 1)
@@ -168,7 +182,7 @@ _INSERT_VERSION = Statement(
 def take_number(
     tx: Transaction, model_id: int, framework: str | None, licence: str | None, *, is_served: bool
 ) -> int:
-    """The model's next version number; is_served: it also becomes its newest."""
+    """The model's next version number; is_served: it also becomes its newest, and speaks for the model."""
     row = tx.one(
         _TAKE_NUMBER,
         the_model=model_id,

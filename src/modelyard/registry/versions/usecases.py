@@ -26,6 +26,7 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.queries import Model
+from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.versions import alias_queries, page_queries, queries
 from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
@@ -159,14 +160,14 @@ def pull_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Versi
     """What a pull begins with. Raises VersionQuarantined, ScanPending; a deleted version's is given."""
     model, version, body = read_manifest(tx, actor, ref)
     if version.state != DELETED:
-        refuse_held(model, version)
+        refuse_held(tx, model, version)
     return model, version, body
 
 
 def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Version, File]:
     """A file that may be pulled. Raises FileNotFound, VersionDeleted, VersionQuarantined, ScanPending."""
     model, version = find_version(tx, actor, ref, Permission.MODEL_PULL)
-    refuse_held(model, version)
+    refuse_held(tx, model, version)
     return version, _file_of(tx, model, version, path)
 
 
@@ -181,8 +182,22 @@ def _file_of(tx: Transaction, model: Model, version: Version, path: str) -> File
 
 
 def find_card_file(tx: Transaction, model: Model, version: Version) -> File:
-    """README.md, which is text and is shown of a quarantined version too. Raises FileNotFound."""
-    return _file_of(tx, model, version, CARD_PATH)
+    """README.md, which is shown of a quarantined version too, unless its own bytes are what is held.
+
+    Raises FileNotFound, FileQuarantined, ScanPending.
+    """
+    file = _file_of(tx, model, version, CARD_PATH)
+    reference = f"{model.name}:{version.number}"
+    holder = Holder(
+        namespace=model.name.namespace,
+        author=version.created_by,
+        path=CARD_PATH,
+        of=reference,
+        released=version.released,
+        advice=f'A maintainer may release it with: modelyard quarantine release {reference} --reason "…"',
+    )
+    refuse_held_bytes(tx, file.digest, holder)
+    return file
 
 
 # --- annotations ---------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ TABLE = {
     Permission.COMMENT_MODERATE: MAINTAIN,
     Permission.SUBSCRIPTIONS_MANAGE: MAINTAIN,
     Permission.NAMESPACE_EDIT: MAINTAIN,
+    Permission.SCAN_LOOSEN: OWN,
     Permission.VERSION_DELETE: OWN,
     Permission.MODEL_DELETE: OWN,
     Permission.MODEL_SHARE: OWN,

@@ -1,0 +1,90 @@
+"""From verdicts to what is served: each change of a version's quarantine, and its event, is made here."""
+
+from __future__ import annotations
+
+import json
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor
+from modelyard.domain.manifest import Manifest
+from modelyard.registry.catalog.queries import Model
+from modelyard.registry.keyring.usecases import SYSTEM
+from modelyard.registry.quarantine import queries
+from modelyard.registry.scan import queries as scans
+from modelyard.registry.scan.rules import PENDING, read_files, release_covers
+from modelyard.registry.scan.serving import is_held
+from modelyard.registry.uploads import queries as uploads
+from modelyard.registry.versions import queries as versions
+from modelyard.registry.versions.held import append_quarantined
+from modelyard.registry.versions.inspect import summarise_files
+from modelyard.registry.versions.queries import Version
+
+
+def settle_manifest(tx: Transaction, manifest_id: int) -> bool:
+    """Let versions follow what is known of their files now; False while some were not looked into at all."""
+    state = read_files(scans.list_files(tx, manifest_id)).state
+    if state == PENDING:
+        return False
+    scans.set_state(tx, manifest_id, state)
+    for model, version in queries.list_versions_of(tx, manifest_id):
+        judge_version(tx, model, version, SYSTEM, f"a later scan says {state}")
+    return True
+
+
+def judge_unknown(tx: Transaction, namespace: str, actor: Actor, reason: str) -> None:
+    """After a namespace trusts or serves something else: judge its versions that name unknown code."""
+    for model, version in queries.list_unknown(tx, namespace):
+        judge_version(tx, model, version, actor, reason)
+
+
+def judge_version(tx: Transaction, model: Model, version: Version, actor: Actor, reason: str) -> None:
+    """Put a version into the quarantine or let it out, as its verdict and its namespace have it."""
+    covered = release_covers(version.released, version.scan)
+    held = not covered and is_held(
+        tx,
+        model.name.namespace,
+        version.created_by,
+        version.scan,
+        lambda: read_files(scans.list_files(tx, version.manifest_id)),
+    )
+    if held == bool(version.quarantined):
+        return
+    # A release in sight of a better verdict ends here.
+    queries.set_quarantine(tx, version.id, quarantined=held, released=version.released if covered else None)
+    versions.refresh_newest(tx, model.id)
+    if held:
+        changed = versions.find_by_number(tx, model.id, version.number)
+        assert changed is not None
+        append_quarantined(tx, model, changed, actor)
+    else:
+        append_released(tx, model, version, reason, actor)
+
+
+def append_released(
+    tx: Transaction, model: Model, version: Version, reason: str, actor: Actor, *, alone: bool | None = None
+) -> None:
+    tx.append(
+        events.VersionReleased(
+            namespace=model.name.namespace,
+            model=str(model.name),
+            version=version.number,
+            digest=version.digest,
+            verdict=version.scan,
+            reason=reason,
+            alone=alone,
+        ),
+        actor,
+        model.id,
+    )
+
+
+def refresh_summary(tx: Transaction, manifest_id: int) -> None:
+    """After a file's facts were read: what the files of a version say together."""
+    manifest = Manifest.from_bytes(versions.find_manifest_body(tx, manifest_id))
+    read = uploads.find_read(tx, {file.digest for file in manifest.files})
+    summary, _, _ = summarise_files(manifest, read)
+    queries.set_summary(tx, manifest_id, json.dumps(summary, ensure_ascii=False, separators=(",", ":")))
+    for model, version in queries.list_versions_of(tx, manifest_id):
+        if model.newest_version == version.number:
+            queries.set_model_summary(tx, model.id, summary.get("framework"), summary.get("licence"))

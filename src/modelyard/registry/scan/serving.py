@@ -1,0 +1,107 @@
+"""What of scanned bytes a namespace serves. Every door that gives bytes asks here, by version or by file.
+
+Decision record: docs/decisions/0020-quarantine.md.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
+from modelyard.domain.errors import FileQuarantined, ScanPending
+from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.verdicts import Verdict
+from modelyard.registry.access import usecases as access
+from modelyard.registry.scan import queries
+from modelyard.registry.scan.rules import HELD_STATES, PENDING, ScannedFiles, read_files, release_covers
+
+_MOST_NAMED = 5
+
+
+def is_held(
+    tx: Transaction, namespace: str, author: str, state: str, files: Callable[[], ScannedFiles]
+) -> bool:
+    """Whether bytes with that verdict stay in quarantine in the namespace, as long as nobody releases them.
+
+    author: who pushed them; files: what was found, asked for only when it decides. False for PENDING, which is no
+    verdict and is refused for itself.
+    """
+    if state != Verdict.UNKNOWN.value:
+        return state in HELD_STATES
+    if queries.serves_unknown(tx, namespace):
+        return False
+    found = files()
+    return found.state_with(find_trusted(tx, namespace, found.unknown, author)) in HELD_STATES
+
+
+def find_trusted(tx: Transaction, namespace: str, names: Iterable[str], author: str) -> frozenset[str]:
+    """Those of the names that the namespace trusts in what the author pushed.
+
+    Trust by the author alone counts only where nobody else held the right to give it.
+    """
+    wanted = list(names)
+    given = queries.list_trusted(tx, namespace, wanted) if wanted else []
+    same = {author}
+    if any(not trust.alone and trust.confirmed_by is None for trust in given):
+        same |= {*access.find_same_people(tx, {author, *(trust.by for trust in given)}).get(author, ())}
+    return frozenset(
+        trust.name for trust in given if trust.alone or trust.confirmed_by is not None or trust.by not in same
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """In whose name single bytes are asked for. path and of: the file, and the version or run that has it."""
+
+    namespace: str
+    author: str
+    path: str
+    of: str
+    released: str | None
+    """JSON of the release that holds for these bytes here; None: nobody released them."""
+    advice: str
+    """What helps where trust does not, with the command."""
+
+
+def refuse_held_bytes(tx: Transaction, digest: Digest, holder: Holder) -> None:
+    """Raises FileQuarantined, with the reason and the command that helps; ScanPending.
+
+    Nothing for bytes that are not known here, which are not given anyway.
+    """
+    scan, is_known = queries.find_scan(tx, digest)
+    if not is_known:
+        return
+    files = read_files([(holder.path, scan)])
+    if files.state == PENDING:
+        raise ScanPending(reference=holder.of)
+    if release_covers(holder.released, files.state):
+        return
+    if is_held(tx, holder.namespace, holder.author, files.state, lambda: files):
+        raise FileQuarantined(
+            path=holder.path,
+            reference=holder.of,
+            verdict=files.state,
+            why=files.worst_reason,
+            fix=way_out(tx, holder.namespace, holder.author, files) or holder.advice,
+        )
+
+
+def may_be_trusted(name: str) -> bool:
+    """Whether trust can be given to a global; not to one that is allowed for another use, or dangerous."""
+    module, _, attribute = name.rpartition(".")
+    return bool(module) and judge_global(module, attribute)[0] is Verdict.UNKNOWN
+
+
+def way_out(tx: Transaction, namespace: str, author: str, files: ScannedFiles) -> str | None:
+    """The one command by which a maintainer has the files served, where trust in a few names is enough."""
+    if files.state != Verdict.UNKNOWN.value or not files.is_unknown_by_name_alone:
+        return None
+    trusted = find_trusted(tx, namespace, files.unknown, author)
+    names = [name for name in files.unknown if name not in trusted]
+    if not 0 < len(names) <= _MOST_NAMED or not all(map(may_be_trusted, names)):
+        return None
+    quoted = " ".join(shlex.quote(name) for name in names)
+    return f'A maintainer who knows this code trusts it with: modelyard scan trust {namespace} {quoted} --reason "…"'
