@@ -37,8 +37,9 @@ async def show_policy_schema(call: Call) -> Response:
 
 @table.route("GET", "/api/v1/policy/example", returns="application/yaml", public=True)
 async def show_policy_example(call: Call) -> Response:
-    """A commented policy to begin with."""
-    return Response(example_policy(), media_type="application/yaml")
+    """A commented policy to begin with; whoever is signed in is named as its editor."""
+    editor = None if call.actor.is_anonymous else call.actor.name
+    return Response(example_policy(editor), media_type="application/yaml")
 
 
 async def _show(call: Call) -> Response:
@@ -52,17 +53,10 @@ async def _set(call: Call) -> Any:
     namespace, model = _of(call)
     evaluator = shared_evaluator()
     if body.dry_run:
-        await call.read(
+        tried = await call.read(
             lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text, evaluator=evaluator)
         )
-        return Answer(
-            200,
-            encode(
-                shapes.policy(
-                    await call.read(lambda tx: policies.show_policy(tx, call.actor, namespace, model))
-                )
-            ),
-        )
+        return Answer(200, encode(shapes.policy(tried)))
     return await call.commit(
         lambda tx: shapes.policy(
             policies.set_policy(

@@ -119,6 +119,8 @@ def _show_verdict(session: Session, verdict: Verdict) -> None:
         [(r.rule, _SIGNS.get(r.outcome, r.outcome), r.measured, r.needed) for r in verdict.results],
         empty=f"The gate to {verdict.stage} has no rules.",
     )
+    for words in verdict.notes:
+        session.out.note(f"Note: {words}")
 
 
 def _unmet(verdict: Verdict) -> list[RuleResult]:

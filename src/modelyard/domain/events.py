@@ -337,11 +337,15 @@ class CardEdited(Event):
 
 
 class PolicyChanged(Event):
-    """number: of the policy in its namespace or model; policy_digest None: it was taken away."""
+    """number: of the policy in its namespace or model. text None: it was taken away. text_digest: of what the text
+    says, not of how it is written; promotions name the texts that they were judged by with it. weakened: what
+    lets more through than before."""
 
     kind: ClassVar[str] = "policy.changed"
     number: int
-    policy_digest: str | None = None
+    text_digest: str | None = None
+    text: str | None = None
+    weakened: list[str] | None = None
     reason: str | None = None
 
 

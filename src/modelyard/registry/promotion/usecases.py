@@ -390,7 +390,7 @@ def waive(
         )
     version = versions.find_by_number(tx, model.id, row.number)
     assert version is not None
-    own = {version.created_by, row.opened_by}
+    own = {*versions.list_authors(tx, version.digest, tx.now), row.opened_by}
     own.update(*(find_same_people(tx, [*own, actor.name]).get(name, ()) for name in tuple(own)))
     if not named.waivable or actor.name in own:
         why = (
