@@ -7,8 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import promotion_shapes as shapes
+from modelyard.api.auth import authenticate
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
+from modelyard.domain.actor import ANONYMOUS
+from modelyard.domain.errors import Unauthenticated
 from modelyard.domain.names import parse_namespace
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
@@ -38,7 +41,11 @@ async def show_policy_schema(call: Call) -> Response:
 @table.route("GET", "/api/v1/policy/example", returns="application/yaml", public=True)
 async def show_policy_example(call: Call) -> Response:
     """A commented policy to begin with; whoever is signed in is named as its editor."""
-    editor = None if call.actor.is_anonymous else call.actor.name
+    try:
+        actor = await authenticate(call.request, call.services)
+    except Unauthenticated:
+        actor = ANONYMOUS
+    editor = None if actor.is_anonymous else actor.name
     return Response(example_policy(editor), media_type="application/yaml")
 
 

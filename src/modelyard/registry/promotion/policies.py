@@ -35,6 +35,7 @@ from modelyard.registry.promotion.weakening import (
     Weakening,
     find_model_weakenings,
     find_weakenings,
+    in_words,
     weaker_heads,
 )
 from modelyard.registry.versions import alias_queries
@@ -255,11 +256,7 @@ def _weakenings(
     else:
         before = parsed(own.text, False).file if own else None
         found = find_model_weakenings(policy_queries.names_of(tx, owner.model), before, after, upper)
-    words = weaker_heads(before, after)
-    for each in found:
-        models = "" if each.models == "*" else f" of {each.models}"
-        words += [f"gate to {each.stage}{models}: {what}" for what in each.what]
-    return found, words
+    return found, [*weaker_heads(before, after), *in_words(found)]
 
 
 def _affected(

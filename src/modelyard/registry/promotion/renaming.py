@@ -35,8 +35,8 @@ def rename_model(tx: Transaction, actor: Actor, name: ModelName, to: ModelName) 
             actor=actor.name,
             permission=f"rename {name} to {to}",
             where=str(to),
-            who=exc.who,
-            role=exc.role,
+            who="an editor of its policy",
+            role="maintainer",
             fix=f"{to} has a stricter gate to {stage}, and a version of {name} stands there; "
             f"take it out first: modelyard demote {name} {stage}",
         ) from exc

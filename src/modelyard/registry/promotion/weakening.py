@@ -31,10 +31,7 @@ def find_weakenings(before: PolicyFile | None, after: PolicyFile | None) -> list
     found = []
     for pattern in _patterns(before, after):
         found += _compare(pattern, effective([pattern], before, None), effective([pattern], after, None))
-    general = {(each.stage, what) for each in found if each.models == "*" for what in each.what}
-    return [
-        each for each in found if each.models == "*" or any((each.stage, w) not in general for w in each.what)
-    ]
+    return found
 
 
 def find_model_weakenings(
@@ -47,6 +44,20 @@ def find_model_weakenings(
 def _patterns(*files: PolicyFile | None) -> list[str]:
     named = (gate.models for file in files if file is not None for gate in file.promote)
     return list(dict.fromkeys(["*", *(pattern for pattern in named if pattern is not None)]))
+
+
+def in_words(weakenings: Sequence[Weakening]) -> list[str]:
+    """A line for each thing that became weaker; what holds of all models is not said of some once more."""
+    general = {(each.stage, what) for each in weakenings if each.models == "*" for what in each.what}
+    found = []
+    for each in weakenings:
+        models = "" if each.models == "*" else f" of {each.models}"
+        found += [
+            f"gate to {each.stage}{models}: {what}"
+            for what in each.what
+            if not models or (each.stage, what) not in general
+        ]
+    return found
 
 
 def weaker_heads(before: PolicyFile | None, after: PolicyFile | None) -> list[str]:
