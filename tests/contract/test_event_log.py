@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 
+from modelyard.db import log as event_log
 from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
-from modelyard.db.transaction import Transaction
+from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.actor import ANONYMOUS, Role
 from modelyard.domain.bundle import Report
 from modelyard.domain.errors import (
@@ -112,6 +113,41 @@ def test_the_tree_is_that_of_the_bodies(own: Registry) -> None:
     for (body,) in bodies:
         tree.push(leaf_hash(body.encode()))
     assert own.db.read(lambda tx: proofs.latest_checkpoint(tx, KEYRING)).root == tree.root()
+
+
+def test_no_event_is_dated_before_the_one_in_front_of_it(own: Registry, tmp_path: Path) -> None:
+    """A clock that goes back, and a row that says so by SQL."""
+    day = 86_400_000_000
+    clock = own.db.clock
+    last = own.db.read(lambda tx: tx.execute(sa.text("SELECT max(at) FROM events")).scalar_one())
+    try:
+        own.db.clock = lambda: clock() - 400 * day  # type: ignore[method-assign]
+        fill(own, 3)
+    finally:
+        own.db.clock = clock  # type: ignore[method-assign]
+    times = own.db.read(lambda tx: tx.rows(sa.text("SELECT at FROM events ORDER BY seq")))  # type: ignore[arg-type]
+    assert [row[0] for row in times[-3:]] == [last] * 3
+    assert verify_log(export(own, tmp_path / "log"), key=KEYRING.log_key.text()).ok
+    assert check(own).damage == []
+
+
+def test_an_event_that_was_logged_with_an_earlier_time_is_named(own: Registry, tmp_path: Path) -> None:
+    """As an earlier release logged it."""
+
+    def work(tx: Transaction) -> None:
+        end = event_log.lock_head(tx.connection)
+        end.at = 0
+        event = NamespaceCreated(namespace=unique("made"))
+        past = tx.now - 400 * 86_400_000_000
+        event_log.store_events(tx.connection, end, [PendingEvent(event, own.root.id, own.root.name, 0, past)])
+
+    own.db.write(work)
+    assert found(verify_log(export(own, tmp_path / "log"))) == [("time", 600)]
+    some = EventFilter(kinds=("namespace.created",))
+    assert found(verify_log(export(own, tmp_path / "some", some))) == [("time", 600)]
+    assert [(d.seq, d.problem) for d in check(own).damage] == [
+        (600, "it is dated before the one in front of it")
+    ]
 
 
 EDIT = 'UPDATE events SET body = replace(body, \'"name":"root"\', \'"name":"eve"\') WHERE seq = {seq}'

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import FAILED
+
+if TYPE_CHECKING:
+    from modelyard.domain.bundle import Report
 
 _HERE = "modelyard.cli.audit"
 
@@ -157,11 +161,17 @@ def proof(session: Session, event: int, out: Path) -> None:
     help="An older checkpoint or export that this one must continue.",
 )
 @click.option("--signature/--no-signature", default=True, help="Check hashes and signature, or hashes alone.")
-def verify(session: Session, file: Path, key: str | None, against: Path | None, signature: bool) -> int:
+@click.option(
+    "--allow-partial", is_flag=True, help="Exit with 0 for an export of chosen events that is as it was logged."
+)
+def verify(
+    session: Session, file: Path, key: str | None, against: Path | None, signature: bool, allow_partial: bool
+) -> int:
     """Verify an export without any server or account; exit code 1 when something was changed.
 
     Every event must be in the signed log, unchanged and in its place; what was edited, removed, reordered or
-    cut off is named.
+    cut off is named. An export of chosen events cannot show that none was left out: that too is exit code 1,
+    unless --allow-partial is given.
     """
     from modelyard.sdk.audit import verify_log
 
@@ -170,6 +180,7 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
         session.out.json(
             {
                 "ok": report.ok,
+                "complete": report.is_complete,
                 "origin": report.origin,
                 "key": report.key,
                 "size": report.size,
@@ -181,14 +192,15 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
                 "problems": [{"kind": p.kind, "event": p.seq, "text": p.text} for p in report.problems],
             }
         )
-        return 0 if report.ok else FAILED
+        return _exit_code(report, allow_partial)
     for problem in report.problems:
         session.out.text(f"{problem.kind}\t{problem.text}")
     if not report.ok:
         session.out.note("This is not what was logged.")
         return FAILED
-    what = "the whole log" if report.whole else "chosen events"
-    session.out.text(f"ok\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
+    what = "the whole log" if report.whole else "one event" if report.is_complete else "chosen events"
+    word = "ok" if report.is_complete else "partial"
+    session.out.text(f"{word}\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
     if report.redacted:
         session.out.text(f"ok\t{report.redacted} events show less than was logged; later events redacted them")
     if report.since is not None:
@@ -197,7 +209,16 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
         session.out.note("The signature was not checked.")
     elif key is None:
         session.out.note(f"Signed by {report.key}; compare that with the key the operator published.")
-    return 0
+    if not report.is_complete:
+        session.out.note(
+            "Completeness not shown: events may have been left out of this file. "
+            "Only an export of the whole log shows that none is missing; accept this one with --allow-partial."
+        )
+    return _exit_code(report, allow_partial)
+
+
+def _exit_code(report: Report, allow_partial: bool) -> int:
+    return 0 if report.is_complete or (report.ok and allow_partial) else FAILED
 
 
 @command("check", example="modelyard audit check")

@@ -65,11 +65,11 @@ class PendingEvent:
     model_id: int
     at: int
 
-    def body(self, seq: int) -> str:
-        """The event in canonical JSON: what the log keeps and an auditor reads."""
+    def body(self, seq: int, at: int) -> str:
+        """The event in canonical JSON: what the log keeps and an auditor reads. at: its time in the log."""
         value = {
             "seq": seq,
-            "at": time_text(self.at),
+            "at": time_text(at),
             "kind": self.event.kind,
             "actor": {"id": self.actor_id, "name": self.actor},
             "namespace": self.event.namespace,

@@ -87,7 +87,7 @@ class Batch:
         self._abandoned = abandoned
         try:
             Transaction(connection, 0).run(_BEGIN[connection.dialect.name])
-            self._size = event_log.lock_head(connection)
+            self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
             self.abandon()
@@ -123,7 +123,7 @@ class Batch:
     def seal(self) -> None:
         """Store the events of all changes."""
         if self._pending:
-            event_log.store_events(self._connection, self._size, self._pending)
+            event_log.store_events(self._connection, self._log_end, self._pending)
 
     def commit(self) -> None:
         Transaction(self._connection, 0).run(_COMMIT)

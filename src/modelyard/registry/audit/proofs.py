@@ -270,6 +270,7 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
     progress = CheckProgress(0, size)
     tree, state = Frontier(), StateCheck(redacted)
     wrong: list[Problem] = []
+    last_at = 0
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
         rows = {row[0]: row for row in db.read(lambda tx, s=start, e=end: queries.list_rows(tx, s, e))}  # type: ignore[misc]
@@ -279,6 +280,9 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
             problem = _problem(rows.get(seq), leaf, redacted.events.get(seq))
             if problem is not None:
                 progress.damage.append(Damage(seq, problem))
+            elif rows[seq][1] < last_at:
+                wrong.append((seq, "it is dated before the one in front of it"))
+            last_at = rows[seq][1] if problem is None else last_at
             for node in tree.append(leaf):
                 if stored.get((node.level, node.position)) != node.hash:
                     text = (
