@@ -153,7 +153,7 @@ def test_an_event_that_was_logged_with_an_earlier_time_is_named(own: Registry, t
 EDIT = 'UPDATE events SET body = replace(body, \'"name":"root"\', \'"name":"eve"\') WHERE seq = {seq}'
 
 
-@pytest.mark.parametrize("seq", [0, 255, 256, 304, 599])
+@pytest.mark.parametrize("seq", [0, 255, 256, 305, 599])
 def test_one_row_edited_by_sql_is_named(own: Registry, tmp_path: Path, seq: int) -> None:
     tamper(own.db, EDIT.format(seq=seq))
     assert found(verify_log(export(own, tmp_path / "log"))) == [("edited", seq)]
@@ -189,11 +189,11 @@ def test_an_edited_column_beside_the_body_is_named(own: Registry) -> None:
     tamper(
         own.db,
         "UPDATE events SET actor = 'eve' WHERE seq = 9",
-        "UPDATE events SET model_id = 0 WHERE seq = 304",
+        "UPDATE events SET model_id = 0 WHERE seq = 305",
     )
     assert [(d.seq, d.problem.split(" was ")[0]) for d in check(own).damage] == [
         (9, "its column actor"),
-        (304, "its column model_id"),
+        (305, "its column model_id"),
     ]
 
 
@@ -317,15 +317,15 @@ def test_chosen_events_come_with_their_proof(own: Registry, tmp_path: Path) -> N
 
 
 def test_a_filtered_export_of_an_edited_row_names_it(own: Registry, tmp_path: Path) -> None:
-    tamper(own.db, EDIT.format(seq=304))
+    tamper(own.db, EDIT.format(seq=305))
     file = export(own, tmp_path / "chosen", EventFilter(kinds=("namespace.created", "model.created")))
-    assert found(verify_log(file)) == [("edited", 304)]
+    assert found(verify_log(file)) == [("edited", 305)]
 
 
 @pytest.mark.parametrize("harm", ["proof", "event"])
 def test_one_event_is_proved_by_itself(own: Registry, tmp_path: Path, harm: str) -> None:
     file = tmp_path / "one"
-    file.write_bytes(own.db.read(lambda tx: proofs.prove_event(tx, own.root, KEYRING, 304)))
+    file.write_bytes(own.db.read(lambda tx: proofs.prove_event(tx, own.root, KEYRING, 305)))
     assert verify_log(file).checked == 1
     lines = file.read_bytes().splitlines()
     lines[1 if harm == "event" else 2] = lines[1 if harm == "event" else 2].replace(b"a", b"b", 5)
@@ -370,8 +370,8 @@ def test_rights_on_the_log(own: Registry) -> None:
     assert list(of_model(ada))  # type: ignore[call-overload]
     with pytest.raises(ModelNotFound):
         of_model(eve)
-    assert own.db.read(one(ada, 304))
-    for actor, seq in ((ada, 3), (eve, 304), (eve, 10_000), (own.root, 10_000)):
+    assert own.db.read(one(ada, 305))
+    for actor, seq in ((ada, 3), (eve, 305), (eve, 10_000), (own.root, 10_000)):
         with pytest.raises(EventNotFound):
             own.db.read(one(actor, seq))
     assert own.db.read(lambda tx: proofs.show_checkpoint(tx, eve, KEYRING)).size > 600

@@ -545,6 +545,12 @@ class CommentDeleted(Event):
     author: str
 
 
+class RowsWritten(Event):
+    """By the server itself: rows that no other event vouches for, and those that were there before any did."""
+
+    kind: ClassVar[str] = "rows.written"
+
+
 class ContentRedacted(Event):
     """A text was taken out for good; the event holds neither it nor a hash of what it stood in.
 
