@@ -33,6 +33,7 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.audit import proofs
 from modelyard.registry.audit.proofs import CheckProgress
 from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.usecases import LogScope
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.keyring import Keyring, open_keyring
 from modelyard.sdk.audit import verify_log
@@ -66,8 +67,14 @@ def size(registry: Registry) -> int:
     return registry.db.read(lambda tx: proofs.latest_checkpoint(tx, KEYRING)).size
 
 
-def export(registry: Registry, to: Path, chosen: EventFilter | None = None, **options: object) -> Path:
-    lines = proofs.export_log(registry.db, registry.root, KEYRING, chosen or EventFilter(), **options)  # type: ignore[arg-type]
+def export(
+    registry: Registry,
+    to: Path,
+    chosen: EventFilter | None = None,
+    scope: LogScope = LogScope(),  # noqa: B008 - frozen
+    **options: object,
+) -> Path:
+    lines = proofs.export_log(registry.db, registry.root, KEYRING, chosen or EventFilter(), scope, **options)  # type: ignore[arg-type]
     to.write_bytes(b"".join(lines))
     return to
 
@@ -306,7 +313,7 @@ def test_chosen_events_come_with_their_proof(own: Registry, tmp_path: Path) -> N
     old = note(own, tmp_path / "old")
     fill(own, 3)
     model = ModelName.parse("fraud/scorer")
-    file = export(own, tmp_path / "model", model=model, since_size=600)
+    file = export(own, tmp_path / "model", scope=LogScope(model=model), since_size=600)
     report = verify_log(file, against=old)
     assert (report.ok, report.whole, report.since) == (True, False, 600)
     kinds = [json.loads(line)["kind"] for line in file.read_bytes().splitlines() if b'"kind"' in line]
@@ -357,7 +364,7 @@ def test_rights_on_the_log(own: Registry) -> None:
         return proofs.export_log(own.db, actor, KEYRING, EventFilter())  # type: ignore[arg-type]
 
     def of_model(actor: object) -> object:
-        return proofs.export_log(own.db, actor, KEYRING, EventFilter(), model=scorer)  # type: ignore[arg-type]
+        return proofs.export_log(own.db, actor, KEYRING, EventFilter(), LogScope(model=scorer))  # type: ignore[arg-type]
 
     def one(actor: object, seq: int) -> Callable[[Transaction], bytes]:
         return lambda tx: proofs.prove_event(tx, actor, KEYRING, seq)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import FAILED
+from modelyard.cli.history import details
+from modelyard.cli.times import moment
 
 if TYPE_CHECKING:
     from modelyard.domain.bundle import Report
@@ -35,10 +37,14 @@ def audit() -> None:
 def _filters(made: click.Command) -> click.Command:
     words = {
         "actor": ("NAME", "Only what this account did."),
-        "since": ("TIME", "From this time on, as 2026-03-03T14:00:00Z."),
+        "model": ("MODEL", "Only the events of this model; its readers may see them."),
+        "namespace": ("NAME", "Only the events of this namespace; its auditors may see them."),
+        "since": ("TIME", "From this time on: 2026-03-03, 2026-03-03T14:00:00Z, or 90d for the last 90 days."),
         "until": ("TIME", "Before this time."),
     }
-    kinds = click.Option(["--kind", "kinds"], multiple=True, help="Only events of this kind.")
+    kinds = click.Option(
+        ["--kind", "kinds"], multiple=True, help="Only events of this kind; * stands for any text."
+    )
     made.params[:0] = [
         *(click.Option([f"--{name}"], metavar=metavar, help=text) for name, (metavar, text) in words.items()),
         kinds,
@@ -52,26 +58,38 @@ def _filters(made: click.Command) -> click.Command:
 def log(
     session: Session,
     actor: str | None,
+    model: str | None,
+    namespace: str | None,
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
     limit: int,
 ) -> None:
-    """List the events of the whole registry, newest first."""
-    from modelyard.wire.versions import EventQuery
+    """List events, newest first: of the whole registry, of one namespace or of one model."""
+    from modelyard.wire.versions import LogQuery
 
-    query = EventQuery(actor=actor, kind=[*kinds], since=since, until=until)
+    query = LogQuery(
+        actor=actor,
+        model=str(session.client.model_name(model)) if model else None,
+        namespace=namespace,
+        kind=[*kinds],
+        since=moment(since),
+        until=moment(until),
+    )
+    found = [*session.client.audit.events(query, limit)]
+    empty = "" if found else f"None of {session.client.audit.looked_at(query)} events is as asked for."
     session.out.page(
-        session.client.audit.events(query, limit),
-        ("event", "at", "what", "where", "by"),
+        found,
+        ("event", "at", "what", "where", "by", "details"),
         lambda e: (
             e.seq,
             e.at,
             e.kind,
             (e.model or e.namespace or "") + (f":{e.version}" if e.version else ""),
             e.actor,
+            details(e.data),
         ),
-        empty="Nothing happened.",
+        empty=empty,
     )
 
 
@@ -97,15 +115,15 @@ def checkpoint(session: Session, key_only: bool) -> None:
     "modelyard audit export --model fraud/scorer --out scorer.jsonl",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--model", help="Only the events of this model; its readers may export them.")
 @click.option(
     "--against", type=click.Path(exists=True, path_type=Path), help="Prove to continue this checkpoint."
 )
 def export(
     session: Session,
     out: Path,
-    model: str | None,
     actor: str | None,
+    model: str | None,
+    namespace: str | None,
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -120,10 +138,11 @@ def export(
 
     query = ExportQuery(
         model=str(session.client.model_name(model)) if model else None,
+        namespace=namespace,
         actor=actor,
         kind=[*kinds],
-        since=since,
-        until=until,
+        since=moment(since),
+        until=moment(until),
         since_size=read_checkpoint(against).checkpoint.size if against else None,
     )
     written = session.client.audit.export(out, query)

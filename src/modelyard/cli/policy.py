@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import OK
-from modelyard.cli.promotion import duration
+from modelyard.domain.times import parse_moment
 
 if TYPE_CHECKING:
     from modelyard.wire.policy import Policy
@@ -149,9 +149,7 @@ def schema(session: Session) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also what would not have differed.")
 def test(session: Session, of: str, file: Path, since: str, everything: bool) -> int:
     """Judge past promotions under another policy, and print what would have differed. Nothing is changed."""
-    when: datetime | str = since
-    if since[-1:] in "smhd" and since[:-1].isdigit():
-        when = datetime.now(UTC) - timedelta(seconds=duration(since))
+    when = parse_moment(since, datetime.now(UTC))
     found = session.client.policies.test(of, file.read_text(encoding="utf-8"), since=when)
     if session.as_json:
         session.out.json(found)

@@ -207,7 +207,8 @@ def create_note_triggers(connection: sa.Connection) -> None:
 
 def list_rows(connection: sa.Connection, table: sa.Table, names: Iterable[str]) -> Iterator[tuple[Key, str]]:
     """(key, digest) of every row, a block at a time. names: the columns that the table has in this database."""
-    columns = [table.c[name] for name in dict.fromkeys((*key_names(table), *names))]
-    result = connection.execute(sa.select(*columns), execution_options={"yield_per": 1000})
-    for row in result.mappings():
-        yield tuple(row[name] for name in key_names(table)), row_digest(table, row)
+    read = tuple(dict.fromkeys((*key_names(table), *names)))
+    query = sa.select(*(table.c[name] for name in read))
+    for row in connection.execute(query, execution_options={"yield_per": 1000}):
+        values = dict(zip(read, row, strict=True))
+        yield tuple(values[name] for name in key_names(table)), row_digest(table, values)

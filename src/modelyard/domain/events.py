@@ -350,13 +350,18 @@ class PolicyChanged(Event):
 
 
 class PromotionEvent(Event):
-    """What all that happens to a promotion names."""
+    """What all that happens to a promotion names.
+
+    effective_digest: of what the policies amount to; text_digests: of the texts that were in force, as
+    `policy.changed` names them.
+    """
 
     promotion: int
     stage: str
     digest: str
     record_digest: str
-    policy_digest: str
+    effective_digest: str
+    text_digests: list[str] | None = None
 
 
 class PromotionOpened(PromotionEvent):
@@ -387,10 +392,13 @@ class RuleWaived(PromotionEvent):
 
 
 class PromotionRefused(PromotionEvent):
-    """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each."""
+    """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each. verdict: of all rules;
+    gate: the rules with their parameters, as the effective policy has them."""
 
     kind: ClassVar[str] = "promotion.refused"
     refusals: list[dict[str, Any]]
+    verdict: dict[str, Any]
+    gate: dict[str, Any]
     stays_open: bool
 
 
@@ -404,11 +412,15 @@ class PromotionExpired(PromotionEvent):
 
 
 class VersionPromoted(PromotionEvent):
-    """verdict_digest: of the stored verdict and evidence. warned: rules that a gate in warn mode let pass."""
+    """verdict: what was measured and needed by each rule, and who reported it; gate: the rules with their
+    parameters, as the effective policy has them. verdict_digest: of the stored verdict and evidence. warned: rules
+    that a gate in warn mode let pass."""
 
     kind: ClassVar[str] = "version.promoted"
     from_version: int | None = None
     primary: bool
+    verdict: dict[str, Any]
+    gate: dict[str, Any]
     verdict_digest: str
     waived: list[str]
     warned: list[str]

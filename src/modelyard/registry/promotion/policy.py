@@ -326,6 +326,13 @@ class Policy:
     """Where it comes from: 'default', 'namespace 3', 'model 1'."""
     body: dict[str, Any]
     """Canonical form; the digest is made of it."""
+    text_digests: tuple[str, ...] = ()
+    """Of the texts that it comes from, as the events of their change name them."""
+
+    def gate_body(self, stage: str) -> dict[str, Any]:
+        """The canonical form of one gate."""
+        found: dict[str, Any] = next(gate for gate in self.body["gates"] if gate["stage"] == stage)
+        return found
 
     @cached_property
     def digest(self) -> Digest:

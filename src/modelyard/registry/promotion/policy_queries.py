@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
@@ -139,12 +139,10 @@ def _combined(names: tuple[str, ...], namespace: tuple[int, str] | None, own: tu
         *((f"namespace {namespace[0]}",) if namespace else ()),
         *((f"model {own[0]}",) if own else ()),
     )
-    return effective(
-        names,
-        parsed(namespace[1], True).file if namespace else None,
-        parsed(own[1], False).file if own else None,
-        sources,
-    )
+    above = parsed(namespace[1], True) if namespace else None
+    beside = parsed(own[1], False) if own else None
+    policy = effective(names, above.file if above else None, beside.file if beside else None, sources)
+    return replace(policy, text_digests=tuple(text.digest for text in (above, beside) if text))
 
 
 def combine(names: Sequence[str], namespace: PolicyVersion | None, own: PolicyVersion | None) -> Policy:
