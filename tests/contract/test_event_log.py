@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 
+from modelyard.db import log as event_log
 from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
-from modelyard.db.transaction import Transaction
+from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.actor import ANONYMOUS, Role
 from modelyard.domain.bundle import Report
 from modelyard.domain.errors import (
@@ -32,6 +33,7 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.audit import proofs
 from modelyard.registry.audit.proofs import CheckProgress
 from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.usecases import LogScope
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.keyring import Keyring, open_keyring
 from modelyard.sdk.audit import verify_log
@@ -65,8 +67,14 @@ def size(registry: Registry) -> int:
     return registry.db.read(lambda tx: proofs.latest_checkpoint(tx, KEYRING)).size
 
 
-def export(registry: Registry, to: Path, chosen: EventFilter | None = None, **options: object) -> Path:
-    lines = proofs.export_log(registry.db, registry.root, KEYRING, chosen or EventFilter(), **options)  # type: ignore[arg-type]
+def export(
+    registry: Registry,
+    to: Path,
+    chosen: EventFilter | None = None,
+    scope: LogScope = LogScope(),  # noqa: B008 - frozen
+    **options: object,
+) -> Path:
+    lines = proofs.export_log(registry.db, registry.root, KEYRING, chosen or EventFilter(), scope, **options)  # type: ignore[arg-type]
     to.write_bytes(b"".join(lines))
     return to
 
@@ -114,10 +122,45 @@ def test_the_tree_is_that_of_the_bodies(own: Registry) -> None:
     assert own.db.read(lambda tx: proofs.latest_checkpoint(tx, KEYRING)).root == tree.root()
 
 
+def test_no_event_is_dated_before_the_one_in_front_of_it(own: Registry, tmp_path: Path) -> None:
+    """A clock that goes back, and a row that says so by SQL."""
+    day = 86_400_000_000
+    clock = own.db.clock
+    last = own.db.read(lambda tx: tx.execute(sa.text("SELECT max(at) FROM events")).scalar_one())
+    try:
+        own.db.clock = lambda: clock() - 400 * day  # type: ignore[method-assign]
+        fill(own, 3)
+    finally:
+        own.db.clock = clock  # type: ignore[method-assign]
+    times = own.db.read(lambda tx: tx.rows(sa.text("SELECT at FROM events ORDER BY seq")))  # type: ignore[arg-type]
+    assert [row[0] for row in times[-3:]] == [last] * 3
+    assert verify_log(export(own, tmp_path / "log"), key=KEYRING.log_key.text()).ok
+    assert check(own).damage == []
+
+
+def test_an_event_that_was_logged_with_an_earlier_time_is_named(own: Registry, tmp_path: Path) -> None:
+    """As an earlier release logged it."""
+
+    def work(tx: Transaction) -> None:
+        end = event_log.lock_head(tx.connection)
+        end.at = 0
+        event = NamespaceCreated(namespace=unique("made"))
+        past = tx.now - 400 * 86_400_000_000
+        event_log.store_events(tx.connection, end, [PendingEvent(event, own.root.id, own.root.name, 0, past)])
+
+    own.db.write(work)
+    assert found(verify_log(export(own, tmp_path / "log"))) == [("time", 600)]
+    some = EventFilter(kinds=("namespace.created",))
+    assert found(verify_log(export(own, tmp_path / "some", some))) == [("time", 600)]
+    assert [(d.seq, d.problem) for d in check(own).damage] == [
+        (600, "it is dated before the one in front of it")
+    ]
+
+
 EDIT = 'UPDATE events SET body = replace(body, \'"name":"root"\', \'"name":"eve"\') WHERE seq = {seq}'
 
 
-@pytest.mark.parametrize("seq", [0, 255, 256, 304, 599])
+@pytest.mark.parametrize("seq", [0, 255, 256, 305, 599])
 def test_one_row_edited_by_sql_is_named(own: Registry, tmp_path: Path, seq: int) -> None:
     tamper(own.db, EDIT.format(seq=seq))
     assert found(verify_log(export(own, tmp_path / "log"))) == [("edited", seq)]
@@ -153,11 +196,11 @@ def test_an_edited_column_beside_the_body_is_named(own: Registry) -> None:
     tamper(
         own.db,
         "UPDATE events SET actor = 'eve' WHERE seq = 9",
-        "UPDATE events SET model_id = 0 WHERE seq = 304",
+        "UPDATE events SET model_id = 0 WHERE seq = 305",
     )
     assert [(d.seq, d.problem.split(" was ")[0]) for d in check(own).damage] == [
         (9, "its column actor"),
-        (304, "its column model_id"),
+        (305, "its column model_id"),
     ]
 
 
@@ -270,7 +313,7 @@ def test_chosen_events_come_with_their_proof(own: Registry, tmp_path: Path) -> N
     old = note(own, tmp_path / "old")
     fill(own, 3)
     model = ModelName.parse("fraud/scorer")
-    file = export(own, tmp_path / "model", model=model, since_size=600)
+    file = export(own, tmp_path / "model", scope=LogScope(model=model), since_size=600)
     report = verify_log(file, against=old)
     assert (report.ok, report.whole, report.since) == (True, False, 600)
     kinds = [json.loads(line)["kind"] for line in file.read_bytes().splitlines() if b'"kind"' in line]
@@ -281,15 +324,15 @@ def test_chosen_events_come_with_their_proof(own: Registry, tmp_path: Path) -> N
 
 
 def test_a_filtered_export_of_an_edited_row_names_it(own: Registry, tmp_path: Path) -> None:
-    tamper(own.db, EDIT.format(seq=304))
+    tamper(own.db, EDIT.format(seq=305))
     file = export(own, tmp_path / "chosen", EventFilter(kinds=("namespace.created", "model.created")))
-    assert found(verify_log(file)) == [("edited", 304)]
+    assert found(verify_log(file)) == [("edited", 305)]
 
 
 @pytest.mark.parametrize("harm", ["proof", "event"])
 def test_one_event_is_proved_by_itself(own: Registry, tmp_path: Path, harm: str) -> None:
     file = tmp_path / "one"
-    file.write_bytes(own.db.read(lambda tx: proofs.prove_event(tx, own.root, KEYRING, 304)))
+    file.write_bytes(own.db.read(lambda tx: proofs.prove_event(tx, own.root, KEYRING, 305)))
     assert verify_log(file).checked == 1
     lines = file.read_bytes().splitlines()
     lines[1 if harm == "event" else 2] = lines[1 if harm == "event" else 2].replace(b"a", b"b", 5)
@@ -321,7 +364,7 @@ def test_rights_on_the_log(own: Registry) -> None:
         return proofs.export_log(own.db, actor, KEYRING, EventFilter())  # type: ignore[arg-type]
 
     def of_model(actor: object) -> object:
-        return proofs.export_log(own.db, actor, KEYRING, EventFilter(), model=scorer)  # type: ignore[arg-type]
+        return proofs.export_log(own.db, actor, KEYRING, EventFilter(), LogScope(model=scorer))  # type: ignore[arg-type]
 
     def one(actor: object, seq: int) -> Callable[[Transaction], bytes]:
         return lambda tx: proofs.prove_event(tx, actor, KEYRING, seq)  # type: ignore[arg-type]
@@ -334,8 +377,8 @@ def test_rights_on_the_log(own: Registry) -> None:
     assert list(of_model(ada))  # type: ignore[call-overload]
     with pytest.raises(ModelNotFound):
         of_model(eve)
-    assert own.db.read(one(ada, 304))
-    for actor, seq in ((ada, 3), (eve, 304), (eve, 10_000), (own.root, 10_000)):
+    assert own.db.read(one(ada, 305))
+    for actor, seq in ((ada, 3), (eve, 305), (eve, 10_000), (own.root, 10_000)):
         with pytest.raises(EventNotFound):
             own.db.read(one(actor, seq))
     assert own.db.read(lambda tx: proofs.show_checkpoint(tx, eve, KEYRING)).size > 600

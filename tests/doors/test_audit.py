@@ -68,8 +68,17 @@ def test_one_event_and_one_model(server: RunningServer, tmp_path: Path) -> None:
     proof, scorer = tmp_path / "proof.jsonl", tmp_path / "scorer.jsonl"
     assert server.run("audit", "proof", str(events[0]["seq"]), "--out", str(proof)).returncode == 0
     assert server.run("audit", "export", "--model", "fraud/scorer", "--out", str(scorer)).returncode == 0
-    for file in (proof, scorer):
-        assert offline("audit", "verify", file).returncode == 0
+    assert offline("audit", "verify", proof).returncode == 0
+    done = offline("audit", "verify", scorer)
+    assert done.returncode == 1
+    assert "Completeness not shown" in done.stderr
+    assert offline("audit", "verify", scorer, "--allow-partial").returncode == 0
+    lines = scorer.read_bytes().splitlines(keepends=True)
+    for kept in (lines[:1], lines[:-2], lines[:1] + lines[3:]):
+        scorer.write_bytes(b"".join(kept))
+        assert offline("audit", "verify", scorer).returncode == 1
+    proof.write_bytes(proof.read_bytes().splitlines(keepends=True)[0])
+    assert offline("audit", "verify", proof, "--allow-partial").returncode == 1
     assert server.run("audit", "proof", "99999", "--out", str(proof)).returncode == 4
 
 

@@ -161,7 +161,7 @@ def test_scans_and_trust_of_before_are_kept_and_files_of_runs_wait_for_theirs(fr
         "INSERT INTO run_artifacts (run_id, path, digest, size_bytes, at) VALUES (1, 'm.pkl', 'logged', 1, 1)"
     )
     with db.connect_for_migration() as connection:
-        schema.create_at(connection, "0015")
+        schema.create_at(connection, "0012")
         for row in rows:
             connection.execute(sa.text(row))
     schema.ensure_schema(db)

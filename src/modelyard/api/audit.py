@@ -10,8 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from modelyard.api.routing import Call, RouteTable
 from modelyard.api.streams import from_thread
-from modelyard.api.versions import event_filter
-from modelyard.domain.names import ModelName
+from modelyard.api.versions import event_filter, log_scope
 from modelyard.registry.audit import proofs
 from modelyard.wire import audit as wire
 from modelyard.wire.base import encode
@@ -48,14 +47,13 @@ async def export_log(call: Call) -> Response:
     """The log, or chosen events of it, with signed checkpoint and proofs, as JSON lines."""
     query: wire.ExportQuery = call.query
     services = call.services
-    model = ModelName.parse(query.model) if query.model is not None else None
     export = partial(
         proofs.export_log,
         services.db,
         call.actor,
         services.keyring,
         event_filter(query),
-        model=model,
+        log_scope(query),
         since_size=query.since_size,
     )
     lines = await asyncio.get_running_loop().run_in_executor(services.transfers, export)

@@ -17,6 +17,7 @@ from modelyard.domain.names import Alias, ModelName
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.rules import exposure_warning
 from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit
+from modelyard.registry.promotion import renaming
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_metric, parse_tag, parse_words
 from modelyard.registry.versions import usecases as versions
@@ -195,7 +196,7 @@ async def rename_model(call: Call) -> Any:
     to = ModelName.parse(call.body.to, call.model.namespace)
 
     def work(tx: Transaction) -> wire.Model:
-        catalog.rename_model(tx, call.actor, call.model, to)
+        renaming.rename_model(tx, call.actor, call.model, to)
         return shapes.model(search.show_model(tx, call.actor, to), call.actor)
 
     return await call.commit(work, etag=revision_tag)

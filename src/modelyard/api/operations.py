@@ -12,7 +12,7 @@ from modelyard.api import shapes
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable, json_response
 from modelyard.api.streams import from_thread
-from modelyard.api.versions import event_filter
+from modelyard.api.versions import event_filter, log_scope
 from modelyard.db.engine import seconds
 from modelyard.domain.errors import InvalidRequest, ModelyardError
 from modelyard.registry.audit import usecases as audit
@@ -91,14 +91,19 @@ async def scrub(call: Call) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-@table.route("GET", "/api/v1/audit/events", query=versions_wire.EventQuery, returns=versions_wire.EventPage)
+@table.route("GET", "/api/v1/audit/events", query=versions_wire.LogQuery, returns=versions_wire.EventPage)
 async def list_audit_events(call: Call) -> versions_wire.EventPage:
-    """The event log of the whole registry, newest first, for those who operate it."""
+    """The event log, newest first: of the whole registry for its admins and auditors, of a namespace for its
+    auditors, of a model for its readers."""
     limit = page_limit(call.query)
     before = decode_cursor(call.query.cursor, int)
-    chosen = event_filter(call.query)
+    chosen, scope = event_filter(call.query), log_scope(call.query)
     found = await call.read(
-        lambda tx: audit.list_log(tx, call.actor, chosen, before=before[0] if before else None, limit=limit + 1)
+        lambda tx: audit.list_log(
+            tx, call.actor, chosen, scope, before=before[0] if before else None, limit=limit + 1
+        )
     )
-    page, cursor = cut(found, limit, lambda event: (event.seq,))
-    return versions_wire.EventPage(items=[shapes.event(event) for event in page], next_cursor=cursor)
+    page, cursor = cut(found.items, limit, lambda event: (event.seq,))
+    return versions_wire.EventPage(
+        items=[shapes.event(event) for event in page], next_cursor=cursor, looked_at=found.looked_at
+    )

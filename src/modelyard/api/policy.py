@@ -7,8 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import promotion_shapes as shapes
+from modelyard.api.auth import authenticate
 from modelyard.api.paging import cut, decode_cursor, page_limit
 from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
+from modelyard.domain.actor import ANONYMOUS
+from modelyard.domain.errors import Unauthenticated
 from modelyard.domain.names import parse_namespace
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
@@ -37,8 +40,13 @@ async def show_policy_schema(call: Call) -> Response:
 
 @table.route("GET", "/api/v1/policy/example", returns="application/yaml", public=True)
 async def show_policy_example(call: Call) -> Response:
-    """A commented policy to begin with."""
-    return Response(example_policy(), media_type="application/yaml")
+    """A commented policy to begin with; whoever is signed in is named as its editor."""
+    try:
+        actor = await authenticate(call.request, call.services)
+    except Unauthenticated:
+        actor = ANONYMOUS
+    editor = None if actor.is_anonymous else actor.name
+    return Response(example_policy(editor), media_type="application/yaml")
 
 
 async def _show(call: Call) -> Response:
@@ -52,17 +60,10 @@ async def _set(call: Call) -> Any:
     namespace, model = _of(call)
     evaluator = shared_evaluator()
     if body.dry_run:
-        await call.read(
+        tried = await call.read(
             lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text, evaluator=evaluator)
         )
-        return Answer(
-            200,
-            encode(
-                shapes.policy(
-                    await call.read(lambda tx: policies.show_policy(tx, call.actor, namespace, model))
-                )
-            ),
-        )
+        return Answer(200, encode(shapes.policy(tried)))
     return await call.commit(
         lambda tx: shapes.policy(
             policies.set_policy(

@@ -42,6 +42,7 @@ def verdict(found: Verdict) -> wire.Verdict:
             )
             for r in found.results
         ],
+        notes=list(found.notes),
     )
 
 
@@ -173,6 +174,7 @@ def policy(view: PolicyView) -> policy_wire.Policy:
         effective_digest=view.effective.digest,
         sources=list(view.effective.sources),
         revision=view.own.number if view.own else 0,
+        weakens=list(view.weakens),
     )
 
 

@@ -15,7 +15,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE, File, Manifest
-from modelyard.domain.names import Alias, Ref
+from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.queries import EventFilter
@@ -258,6 +258,11 @@ def event_filter(query: wire.EventQuery | audit_wire.ExportQuery) -> EventFilter
         since=parse_time(query.since) if query.since else None,
         until=parse_time(query.until) if query.until else None,
     )
+
+
+def log_scope(query: wire.LogQuery | audit_wire.ExportQuery) -> audit.LogScope:
+    model = ModelName.parse(query.model) if query.model is not None else None
+    return audit.LogScope(query.namespace, model)
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/history", query=wire.EventQuery, returns=wire.EventPage)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import FAILED
+from modelyard.cli.history import details
+from modelyard.cli.times import moment
+
+if TYPE_CHECKING:
+    from modelyard.domain.bundle import Report
 
 _HERE = "modelyard.cli.audit"
 
@@ -31,10 +37,14 @@ def audit() -> None:
 def _filters(made: click.Command) -> click.Command:
     words = {
         "actor": ("NAME", "Only what this account did."),
-        "since": ("TIME", "From this time on, as 2026-03-03T14:00:00Z."),
+        "model": ("MODEL", "Only the events of this model; its readers may see them."),
+        "namespace": ("NAME", "Only the events of this namespace; its auditors may see them."),
+        "since": ("TIME", "From this time on: 2026-03-03, 2026-03-03T14:00:00Z, or 90d for the last 90 days."),
         "until": ("TIME", "Before this time."),
     }
-    kinds = click.Option(["--kind", "kinds"], multiple=True, help="Only events of this kind.")
+    kinds = click.Option(
+        ["--kind", "kinds"], multiple=True, help="Only events of this kind; * stands for any text."
+    )
     made.params[:0] = [
         *(click.Option([f"--{name}"], metavar=metavar, help=text) for name, (metavar, text) in words.items()),
         kinds,
@@ -48,26 +58,38 @@ def _filters(made: click.Command) -> click.Command:
 def log(
     session: Session,
     actor: str | None,
+    model: str | None,
+    namespace: str | None,
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
     limit: int,
 ) -> None:
-    """List the events of the whole registry, newest first."""
-    from modelyard.wire.versions import EventQuery
+    """List events, newest first: of the whole registry, of one namespace or of one model."""
+    from modelyard.wire.versions import LogQuery
 
-    query = EventQuery(actor=actor, kind=[*kinds], since=since, until=until)
+    query = LogQuery(
+        actor=actor,
+        model=str(session.client.model_name(model)) if model else None,
+        namespace=namespace,
+        kind=[*kinds],
+        since=moment(since),
+        until=moment(until),
+    )
+    found = [*session.client.audit.events(query, limit)]
+    empty = "" if found else f"None of {session.client.audit.looked_at(query)} events is as asked for."
     session.out.page(
-        session.client.audit.events(query, limit),
-        ("event", "at", "what", "where", "by"),
+        found,
+        ("event", "at", "what", "where", "by", "details"),
         lambda e: (
             e.seq,
             e.at,
             e.kind,
             (e.model or e.namespace or "") + (f":{e.version}" if e.version else ""),
             e.actor,
+            details(e.data),
         ),
-        empty="Nothing happened.",
+        empty=empty,
     )
 
 
@@ -93,15 +115,15 @@ def checkpoint(session: Session, key_only: bool) -> None:
     "modelyard audit export --model fraud/scorer --out scorer.jsonl",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--model", help="Only the events of this model; its readers may export them.")
 @click.option(
     "--against", type=click.Path(exists=True, path_type=Path), help="Prove to continue this checkpoint."
 )
 def export(
     session: Session,
     out: Path,
-    model: str | None,
     actor: str | None,
+    model: str | None,
+    namespace: str | None,
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -116,10 +138,11 @@ def export(
 
     query = ExportQuery(
         model=str(session.client.model_name(model)) if model else None,
+        namespace=namespace,
         actor=actor,
         kind=[*kinds],
-        since=since,
-        until=until,
+        since=moment(since),
+        until=moment(until),
         since_size=read_checkpoint(against).checkpoint.size if against else None,
     )
     written = session.client.audit.export(out, query)
@@ -157,11 +180,17 @@ def proof(session: Session, event: int, out: Path) -> None:
     help="An older checkpoint or export that this one must continue.",
 )
 @click.option("--signature/--no-signature", default=True, help="Check hashes and signature, or hashes alone.")
-def verify(session: Session, file: Path, key: str | None, against: Path | None, signature: bool) -> int:
+@click.option(
+    "--allow-partial", is_flag=True, help="Exit with 0 for an export of chosen events that is as it was logged."
+)
+def verify(
+    session: Session, file: Path, key: str | None, against: Path | None, signature: bool, allow_partial: bool
+) -> int:
     """Verify an export without any server or account; exit code 1 when something was changed.
 
     Every event must be in the signed log, unchanged and in its place; what was edited, removed, reordered or
-    cut off is named.
+    cut off is named. An export of chosen events cannot show that none was left out: that too is exit code 1,
+    unless --allow-partial is given.
     """
     from modelyard.sdk.audit import verify_log
 
@@ -170,6 +199,7 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
         session.out.json(
             {
                 "ok": report.ok,
+                "complete": report.is_complete,
                 "origin": report.origin,
                 "key": report.key,
                 "size": report.size,
@@ -181,14 +211,15 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
                 "problems": [{"kind": p.kind, "event": p.seq, "text": p.text} for p in report.problems],
             }
         )
-        return 0 if report.ok else FAILED
+        return _exit_code(report, allow_partial)
     for problem in report.problems:
         session.out.text(f"{problem.kind}\t{problem.text}")
     if not report.ok:
         session.out.note("This is not what was logged.")
         return FAILED
-    what = "the whole log" if report.whole else "chosen events"
-    session.out.text(f"ok\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
+    what = "the whole log" if report.whole else "one event" if report.is_complete else "chosen events"
+    word = "ok" if report.is_complete else "partial"
+    session.out.text(f"{word}\t{what} of {report.origin}: {report.checked} events proved, log of {report.size}")
     if report.redacted:
         session.out.text(f"ok\t{report.redacted} events show less than was logged; later events redacted them")
     if report.since is not None:
@@ -197,7 +228,16 @@ def verify(session: Session, file: Path, key: str | None, against: Path | None, 
         session.out.note("The signature was not checked.")
     elif key is None:
         session.out.note(f"Signed by {report.key}; compare that with the key the operator published.")
-    return 0
+    if not report.is_complete:
+        session.out.note(
+            "Completeness not shown: events may have been left out of this file. "
+            "Only an export of the whole log shows that none is missing; accept this one with --allow-partial."
+        )
+    return _exit_code(report, allow_partial)
+
+
+def _exit_code(report: Report, allow_partial: bool) -> int:
+    return 0 if report.is_complete or (report.ok and allow_partial) else FAILED
 
 
 @command("check", example="modelyard audit check")

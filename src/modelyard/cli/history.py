@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard.cli.base import Session, command
+from modelyard.cli.times import moment
 
 if TYPE_CHECKING:
     from modelyard.wire.versions import AliasMove, Event
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="TIME", help="With --alias or --stage: where it stood at this time.")
 @click.option("--actor", help="Only what this account did.")
 @click.option("--kind", "kinds", multiple=True, help="Only events of this kind, as version.registered.")
-@click.option("--since", metavar="TIME", help="From this time on, as 2026-03-03T14:00:00Z.")
+@click.option("--since", metavar="TIME", help="From this time on: 2026-03-03, 2026-03-03T14:00:00Z, or 90d.")
 @click.option("--until", metavar="TIME", help="Before this time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 def history(
@@ -56,7 +57,7 @@ def history(
         raise click.UsageError("--at needs --alias or --stage; for events use --until.")
     from modelyard.wire.versions import EventQuery
 
-    query = EventQuery(actor=actor, kind=[*kinds], since=since, until=until)
+    query = EventQuery(actor=actor, kind=[*kinds], since=moment(since), until=moment(until))
     if parsed.selector is None:
         found: Iterable[Event] = client.models.history(ref, query, limit)
     else:
@@ -71,18 +72,21 @@ def history(
             e.kind,
             e.version or "",
             e.actor,
-            _details(e.data),
+            details(e.data),
         ),
         empty="Nothing happened.",
     )
 
 
-def _details(data: dict[str, Any]) -> str:
-    """Without the digests, which --json has."""
+_LONG = ("text", "verdict", "gate")
+
+
+def details(data: dict[str, Any]) -> str:
+    """In one line, without digests and long parts, which --json has."""
     return ", ".join(
         f"{name}={value}"
         for name, value in data.items()
-        if value not in (None, "", [], {}) and not name.endswith("digest")
+        if value not in (None, "", [], {}) and not name.endswith(("digest", "digests")) and name not in _LONG
     )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import OK
-from modelyard.cli.promotion import duration
+from modelyard.domain.times import parse_moment
+
+if TYPE_CHECKING:
+    from modelyard.wire.policy import Policy
 
 _HERE = "modelyard.cli.policy"
 FILE = "modelyard-policy.yaml"
@@ -49,9 +53,13 @@ def init(session: Session, file: Path, force: bool) -> None:
 @click.argument("of")
 @click.argument("file", type=_PATH, default=FILE)
 def check(session: Session, of: str, file: Path) -> None:
-    """Say whether a policy file could be put in force; if not, at which line and why."""
-    session.client.policies.check(of, file.read_text(encoding="utf-8"))
-    session.out.json({"lawful": True}) if session.as_json else session.out.text(f"{file} is lawful")
+    """Say whether a policy file could be put in force, and what it would weaken; if not, at which line and why."""
+    found = session.client.policies.check(of, file.read_text(encoding="utf-8"))
+    if session.as_json:
+        session.out.json({"lawful": True, "weakens": found.weakens})
+    else:
+        session.out.text(f"{file} is lawful")
+        _show_weakened(session, found)
 
 
 @command("set", example="modelyard policy set fraud modelyard-policy.yaml --reason 'bias report required'")
@@ -62,12 +70,18 @@ def check(session: Session, of: str, file: Path) -> None:
     "--seen", type=int, metavar="REVISION", help="Only if this one is still in force; 0: only if none is."
 )
 def set_policy(session: Session, of: str, file: Path, reason: str | None, seen: int | None) -> None:
-    """Put a policy in force for a namespace or a model."""
+    """Put a policy in force for a namespace or a model, and say which gates it weakens."""
     found = session.client.policies.set(of, file.read_text(encoding="utf-8"), reason=reason, seen=seen)
     if session.as_json:
         session.out.json(found)
-    else:
-        session.out.text(f"{found.of}\tpolicy {found.revision}\t{found.effective_digest}")
+        return
+    session.out.text(f"{found.of}\tpolicy {found.revision}\t{found.effective_digest}")
+    _show_weakened(session, found)
+
+
+def _show_weakened(session: Session, found: Policy) -> None:
+    for words in found.weakens:
+        session.out.note(f"Weaker than before: {words}")
 
 
 @command("show", example="modelyard policy show fraud/scorer\nmodelyard policy show fraud --text > policy.yaml")
@@ -117,6 +131,7 @@ def remove(session: Session, of: str, reason: str | None) -> None:
         session.out.json(found)
     else:
         session.out.text(f"{found.of}\tno policy of its own\t{found.effective_digest}")
+        _show_weakened(session, found)
 
 
 @command("schema", example="modelyard policy schema > modelyard-policy.schema.json")
@@ -134,9 +149,7 @@ def schema(session: Session) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also what would not have differed.")
 def test(session: Session, of: str, file: Path, since: str, everything: bool) -> int:
     """Judge past promotions under another policy, and print what would have differed. Nothing is changed."""
-    when: datetime | str = since
-    if since[-1:] in "smhd" and since[:-1].isdigit():
-        when = datetime.now(UTC) - timedelta(seconds=duration(since))
+    when = parse_moment(since, datetime.now(UTC))
     found = session.client.policies.test(of, file.read_text(encoding="utf-8"), since=when)
     if session.as_json:
         session.out.json(found)

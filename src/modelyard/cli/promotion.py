@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,21 +10,13 @@ import click
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.errors import OK, REFUSED
 from modelyard.domain.errors import Refused
+from modelyard.domain.times import parse_duration
 
 if TYPE_CHECKING:
     from modelyard.wire.promotion import Attempt, Promotion, RuleResult, Verdict
 
 _HERE = "modelyard.cli.promotion"
 _SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "????", "waived": "waived"}
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def duration(text: str) -> float:
-    """Seconds of `40s`, `15m`, `2h`, `1d`. Raises click.BadParameter."""
-    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no duration; write for example 15m", param_hint="--wait")
-    return float(found[1]) * _UNIT_SECONDS[found[2]]
 
 
 # --- promoting -----------------------------------------------------------------------------------------
@@ -65,7 +56,7 @@ def promote(
     from modelyard.sdk.promotion import attempt_of
 
     promotions = session.client.promotions
-    seconds = duration(wait) if wait else 0.0
+    seconds = parse_duration(wait).total_seconds() if wait else 0.0
     try:
         if dry_run:
             attempt = promotions.explain(ref, stage)
@@ -119,6 +110,8 @@ def _show_verdict(session: Session, verdict: Verdict) -> None:
         [(r.rule, _SIGNS.get(r.outcome, r.outcome), r.measured, r.needed) for r in verdict.results],
         empty=f"The gate to {verdict.stage} has no rules.",
     )
+    for words in verdict.notes:
+        session.out.note(f"Note: {words}")
 
 
 def _unmet(verdict: Verdict) -> list[RuleResult]:

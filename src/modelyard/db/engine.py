@@ -21,6 +21,7 @@ import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
 
+from modelyard.db.row_notes import RowNotes
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import DatabaseUnavailable, Invalid
@@ -122,6 +123,7 @@ class Database:
         self._queue_limit = queue_limit
         self._write_lock = threading.Lock()
         self._write_connection: sa.Connection | None = None
+        self._row_notes: RowNotes | None = None
         self._thread_writer: ThreadWriter | None = None
         self._loop_writer: LoopWriter | None = None
         self._closed = False
@@ -222,7 +224,9 @@ class Database:
         connection = self._write_connection
         if connection is None:
             connection = self._write_connection = self._engine.connect()
-        return Batch(connection, self.clock, self.figures, self._close_write_connection)
+            self._row_notes = RowNotes(connection)
+        assert self._row_notes is not None
+        return Batch(connection, self.clock, self.figures, self._close_write_connection, self._row_notes)
 
     def _close_write_connection(self) -> None:
         """The next batch opens another one: who failed with this one cannot know its state."""

@@ -8,6 +8,7 @@ Reasons and figures: decision record 0011.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,8 +21,11 @@ from modelyard.domain.merkle import Frontier, leaf_hash, node_count
 
 _p = sa.bindparam
 
+_LAST_AT = sa.select(events.c.at).where(events.c.seq == event_head.c.size - 1).scalar_subquery()
 _LOCK_HEAD = Statement(
-    sa.select(event_head.c.size, event_head.c.peaks).where(event_head.c.id == 1).with_for_update()
+    sa.select(event_head.c.size, event_head.c.peaks, _LAST_AT)
+    .where(event_head.c.id == 1)
+    .with_for_update(of=event_head)
 )
 _MOVE_HEAD = Statement(
     event_head.update().where(event_head.c.id == 1).values(size=_p("new_size"), peaks=_p("new_peaks"))
@@ -32,29 +36,42 @@ _INSERT_NODE = Statement(
 )
 
 
-def lock_head(connection: sa.Connection) -> Frontier:
-    """The tree of the events stored so far. On PostgreSQL the row stays locked until the commit, so that
+@dataclass(slots=True)
+class LogEnd:
+    """The tree of the events stored so far, and the time of the last one."""
+
+    tree: Frontier
+    at: int
+
+
+def lock_head(connection: sa.Connection) -> LogEnd:
+    """The end of the log. On PostgreSQL the row stays locked until the commit, so that
     writers of all processes come one after another, as the one writer thread does on SQLite."""
     row = Transaction(connection, 0).one(_LOCK_HEAD)
     try:
-        size, peaks = row or (0, "missing")
-        return Frontier.from_text(size, peaks)
+        size, peaks, at = row or (0, "missing", None)
+        return LogEnd(Frontier.from_text(size, peaks), at or 0)
     except ValueError as exc:
         raise LogDamaged(reason=f"its head cannot be right: {exc}") from exc
 
 
-def store_events(connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent]) -> None:
-    """Append `pending` to the tree that `lock_head` gave, which grows with it."""
+def store_events(connection: sa.Connection, end: LogEnd, pending: Sequence[PendingEvent]) -> None:
+    """Append `pending` to the tree that `lock_head` gave, which grows with it.
+
+    No event is dated before the one in front of it: where the clock went back, it gets that one's time.
+    """
+    head = end.tree
     rows: list[dict[str, Any]] = []
     first_place = node_count(head.size)
     hashes: list[bytes] = []
     for item in pending:
         seq = head.size
-        body = item.body(seq)
+        end.at = max(end.at, item.at)
+        body = item.body(seq, end.at)
         rows.append(
             {
                 "seq": seq,
-                "at": item.at,
+                "at": end.at,
                 "kind": item.event.kind,
                 "actor_id": item.actor_id,
                 "actor": item.actor,

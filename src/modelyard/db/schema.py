@@ -11,10 +11,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
+from modelyard.db.row_notes import create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0016"
+HEAD = "0014"
 """The newest revision in migrations/versions/; a test holds it to be so."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -45,6 +46,7 @@ def ensure_schema(database: Database) -> str | None:
             create_schema(connection)
             return "created"
         migrate(connection)
+        create_note_triggers(connection)
         return f"migrated from {present}"
 
 
@@ -59,6 +61,7 @@ def create_schema(connection: sa.Connection) -> None:
     metadata.create_all(connection)
     create_search_table(connection)
     create_log_guards(connection)
+    create_note_triggers(connection)
     connection.execute(event_head.insert().values(id=1, size=0))
     _REVISION_TABLE.create(connection)
     connection.execute(_REVISION_TABLE.insert().values(version_num=HEAD))

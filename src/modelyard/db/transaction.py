@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from modelyard.db.row_notes import RowNote
 from modelyard.db.statement import Statement
 from modelyard.domain.actor import Actor
 from modelyard.domain.canonical import canonical_json
@@ -64,12 +65,14 @@ class PendingEvent:
     actor: str
     model_id: int
     at: int
+    rows: Sequence[RowNote] = ()
+    """What the change wrote."""
 
-    def body(self, seq: int) -> str:
-        """The event in canonical JSON: what the log keeps and an auditor reads."""
+    def body(self, seq: int, at: int) -> str:
+        """The event in canonical JSON: what the log keeps and an auditor reads. at: its time in the log."""
         value = {
             "seq": seq,
-            "at": time_text(self.at),
+            "at": time_text(at),
             "kind": self.event.kind,
             "actor": {"id": self.actor_id, "name": self.actor},
             "namespace": self.event.namespace,
@@ -77,6 +80,7 @@ class PendingEvent:
             "model_id": self.model_id or None,
             "version": self.event.version,
             "data": self.event.data(),
+            "rows": [row.to_json() for row in self.rows] or None,
         }
         return canonical_json({k: v for k, v in value.items() if v is not None}).decode()
 

@@ -21,16 +21,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.exc
 
 from modelyard.db import log as event_log
+from modelyard.db.row_notes import RowNotes
 from modelyard.db.statement import Statement
 from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.errors import DatabaseUnavailable, DiskFull, ModelyardError, QueueFull
+from modelyard.domain.events import RowsWritten
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -79,15 +81,17 @@ class Batch:
         clock: Callable[[], int],
         figures: WriterFigures,
         abandoned: Callable[[], None],
+        notes: RowNotes,
     ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
         self._may_change_rights = False
         self._connection = connection
+        self._notes = notes
         self._abandoned = abandoned
         try:
             Transaction(connection, 0).run(_BEGIN[connection.dialect.name])
-            self._size = event_log.lock_head(connection)
+            self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
             self.abandon()
@@ -105,11 +109,13 @@ class Batch:
             tx.run(_SAVEPOINT)
             result = fn(tx)
             tx.run(_RELEASE)
+            _vouch(tx, self._notes)
         except Exception as exc:
             self._figures.failed_units += 1
             if _is_lost(exc):
                 raise
             tx.run(_ROLL_BACK)
+            self._notes.clear()
             return None, as_ours(exc)
         self._pending.extend(tx.pending)
         if tx.pending:
@@ -123,7 +129,7 @@ class Batch:
     def seal(self) -> None:
         """Store the events of all changes."""
         if self._pending:
-            event_log.store_events(self._connection, self._size, self._pending)
+            event_log.store_events(self._connection, self._log_end, self._pending)
 
     def commit(self) -> None:
         Transaction(self._connection, 0).run(_COMMIT)
@@ -136,6 +142,16 @@ class Batch:
         self._abandoned()
         self._figures.generation += 1
         self._figures.rights_generation += 1
+
+
+def _vouch(tx: Transaction, notes: RowNotes) -> None:
+    """Let the change's last event name the rows that it wrote; what no event tells of gets one."""
+    rows = notes.take()
+    if not rows:
+        return
+    if not tx.pending:
+        tx.pending.append(PendingEvent(RowsWritten(), 0, "server", 0, tx.now))
+    tx.pending[-1] = replace(tx.pending[-1], rows=rows)
 
 
 @dataclass(slots=True)

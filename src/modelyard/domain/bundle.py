@@ -44,7 +44,7 @@ Lines = Callable[[], Iterator[bytes]]
 @dataclass(frozen=True, slots=True)
 class Problem:
     kind: str
-    """signature, edited, removed, reordered, truncated, rewritten, proof or format"""
+    """signature, edited, removed, reordered, truncated, rewritten, time, proof or format"""
     text: str
     seq: int | None = None
     """The first event at fault, when one can be named."""
@@ -67,11 +67,22 @@ class Report:
     """Size of the older checkpoint that the log continues, when one was given and it does."""
     redacted: int = 0
     """Events from which a text was redacted; each is explained by a later event."""
+    wanted: int | None = None
+    """The one event that a proof is of; None: of more than one."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
+        """Whether what the file holds is as it was logged. It says nothing of events that are not in the file."""
         return not self.problems
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing that the file is of can be missing: it holds the whole log, or the one event it proves.
+
+        A filtered export never is, since nothing shows that no event was left out.
+        """
+        return self.ok and (self.whole or (self.wanted is not None and self.checked > 0))
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -177,6 +188,9 @@ def verify_bundle(
     checkpoint = header.checkpoint.checkpoint
     report = Report(checkpoint.origin, checkpoint.size, header.key.text(), None, header.whole)
     report.redacted = len(header.redacted)
+    wanted = header.chosen.get("event")
+    if not header.whole and isinstance(wanted, int):
+        report.wanted = wanted
     if key is not None and key != header.key:
         report.problems.append(
             Problem("signature", f"the bundle is of the log {header.key.text()}, not of {key.text()}")
@@ -200,7 +214,7 @@ def _verify_whole(
     report: Report, header: Header, lines: Lines, source: Iterator[bytes], against: SignedCheckpoint | None
 ) -> None:
     """One pass hashes everything; only a bundle at fault is read again to find where."""
-    tree, redactions = Frontier(), _Redactions(header.redacted)
+    tree, redactions, times = Frontier(), _Redactions(header.redacted), _Times()
     old = against.checkpoint if against is not None else None
     old_root = tree.root() if old is not None and old.size == 0 else None
     push = tree.push
@@ -208,6 +222,7 @@ def _verify_whole(
         if line.startswith(_TILE):
             continue
         line = line.rstrip(b"\r\n")
+        times.note(tree.size, line)
         push(redactions.leaf_of(tree.size, line))
         if old is not None and tree.size == old.size:
             old_root = tree.root()
@@ -217,6 +232,8 @@ def _verify_whole(
     else:
         report.problems.extend(_locate(lines, header))
     report.problems.extend(redactions.problems())
+    if not report.problems:
+        report.problems.extend(times.problems)
     if old is None:
         return
     _compare_with_older(report, header, against, old_root)
@@ -255,9 +272,9 @@ def _verify_filtered(
     report: Report, header: Header, source: Iterator[bytes], against: SignedCheckpoint | None
 ) -> None:
     checkpoint = header.checkpoint.checkpoint
-    redactions = _Redactions(header.redacted)
+    redactions, times = _Redactions(header.redacted), _Times()
     body: bytes | None = None
-    last = -1
+    last, missing = -1, report.wanted
 
     def unproved(found: bytes) -> None:
         report.problems.append(Problem("proof", f"event {_seq_of(found)} has no proof", _seq_of(found)))
@@ -282,10 +299,17 @@ def _verify_filtered(
         else:
             report.checked += 1
             last = seq
+            missing = None if seq == missing else missing
+            times.note(seq, body)
         body = None
     if body is not None:
         unproved(body)
+    if missing is not None:
+        text = f"event {missing}, which this file is to prove, is not in it"
+        report.problems.append(Problem("removed", text, missing))
     report.problems.extend(redactions.problems())
+    if not report.problems:
+        report.problems.extend(times.problems)
     del report.problems[_MOST_NAMED:]
     if against is None:
         return
@@ -302,6 +326,29 @@ def _verify_filtered(
         if is_consistent(old.root, old.size, checkpoint.root, checkpoint.size, proof):
             old_root = old.root
     _compare_with_older(report, header, against, old_root)
+
+
+_AT = b'"at":"'
+
+
+@dataclass(slots=True)
+class _Times:
+    """Holds the time of each event against the one in front of it. Both have one form, so their text compares."""
+
+    problems: list[Problem] = field(default_factory=list)
+    _last: bytes = b""
+
+    def note(self, seq: int, body: bytes) -> None:
+        # Only `actor` stands in front of it in canonical JSON, and quotes in a name are escaped.
+        start = body.find(_AT)
+        if start < 0:
+            return
+        start += len(_AT)
+        at = body[start : start + 27]
+        if at < self._last and len(self.problems) < _MOST_NAMED:
+            text = f"event {seq} is dated {at.decode(errors='replace')}, before the one in front of it"
+            self.problems.append(Problem("time", text, seq))
+        self._last = max(at, self._last)
 
 
 _REDACTION = b'"kind":"content.redacted"'

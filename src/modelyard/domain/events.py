@@ -363,22 +363,31 @@ class CardEdited(Event):
 
 
 class PolicyChanged(Event):
-    """number: of the policy in its namespace or model; policy_digest None: it was taken away."""
+    """number: of the policy in its namespace or model. text None: it was taken away. text_digest: of what the text
+    says, not of how it is written; promotions name the texts that they were judged by with it. weakened: what
+    lets more through than before."""
 
     kind: ClassVar[str] = "policy.changed"
     number: int
-    policy_digest: str | None = None
+    text_digest: str | None = None
+    text: str | None = None
+    weakened: list[str] | None = None
     reason: str | None = None
 
 
 class PromotionEvent(Event):
-    """What all that happens to a promotion names."""
+    """What all that happens to a promotion names.
+
+    effective_digest: of what the policies amount to; text_digests: of the texts that were in force, as
+    `policy.changed` names them.
+    """
 
     promotion: int
     stage: str
     digest: str
     record_digest: str
-    policy_digest: str
+    effective_digest: str
+    text_digests: list[str] | None = None
 
 
 class PromotionOpened(PromotionEvent):
@@ -409,10 +418,13 @@ class RuleWaived(PromotionEvent):
 
 
 class PromotionRefused(PromotionEvent):
-    """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each."""
+    """The gate said no to an attempt. refusals: rule, outcome, measured and needed of each. verdict: of all rules;
+    gate: the rules with their parameters, as the effective policy has them."""
 
     kind: ClassVar[str] = "promotion.refused"
     refusals: list[dict[str, Any]]
+    verdict: dict[str, Any]
+    gate: dict[str, Any]
     stays_open: bool
 
 
@@ -426,11 +438,15 @@ class PromotionExpired(PromotionEvent):
 
 
 class VersionPromoted(PromotionEvent):
-    """verdict_digest: of the stored verdict and evidence. warned: rules that a gate in warn mode let pass."""
+    """verdict: what was measured and needed by each rule, and who reported it; gate: the rules with their
+    parameters, as the effective policy has them. verdict_digest: of the stored verdict and evidence. warned: rules
+    that a gate in warn mode let pass."""
 
     kind: ClassVar[str] = "version.promoted"
     from_version: int | None = None
     primary: bool
+    verdict: dict[str, Any]
+    gate: dict[str, Any]
     verdict_digest: str
     waived: list[str]
     warned: list[str]
@@ -565,6 +581,12 @@ class CommentDeleted(Event):
     kind: ClassVar[str] = "comment.deleted"
     comment: int
     author: str
+
+
+class RowsWritten(Event):
+    """By the server itself: rows that no other event vouches for, and those that were there before any did."""
+
+    kind: ClassVar[str] = "rows.written"
 
 
 class ContentRedacted(Event):

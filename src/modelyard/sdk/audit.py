@@ -37,11 +37,18 @@ class Audit:
         return found
 
     def events(
-        self, query: versions_wire.EventQuery | None = None, limit: int | None = None
+        self, query: versions_wire.LogQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """The event log of the whole registry, newest first."""
-        query = query or versions_wire.EventQuery()
+        """The event log, newest first: of the whole registry, or of the model or namespace that the query names."""
+        query = query or versions_wire.LogQuery()
         return items(self._transport, at("audit", "events"), query, versions_wire.EventPage, limit)
+
+    def looked_at(self, query: versions_wire.LogQuery) -> int | None:
+        """How many events there are in the scope of a query that finds none of them."""
+        page: versions_wire.EventPage = self._transport.call(
+            "GET", at("audit", "events"), query=query, returns=versions_wire.EventPage
+        )
+        return page.looked_at
 
     def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
         """Write the log, or chosen events of it, with all that is needed to verify them; returns the file.

@@ -50,11 +50,15 @@ class Policies:
         )
         return found
 
-    def check(self, of: str, text: str) -> None:
-        """Return when the text could be put in force. Raises InvalidPolicy."""
-        self._transport.call(
+    def check(self, of: str, text: str) -> wire.Policy:
+        """Return the policy in force when the text could replace it; `weakens` says what that would weaken.
+
+        Raises InvalidPolicy.
+        """
+        found: wire.Policy = self._transport.call(
             "PUT", self._at(of), body=wire.SetPolicy(text=text, dry_run=True), returns=wire.Policy
         )
+        return found
 
     def remove(self, of: str, *, reason: str | None = None) -> wire.Policy:
         """Back to what holds without it; its texts stay in the history."""

@@ -17,9 +17,10 @@ class Checkpoint(Answer, kw_only=True):
 
 
 class ExportQuery(Request, kw_only=True):
-    """No filter exports the whole log. since, until: RFC 3339; until is exclusive."""
+    """No filter exports the whole log. since, until: RFC 3339; until is exclusive. kind: * stands for any text."""
 
     model: str | None = None
+    namespace: str | None = None
     actor: str | None = None
     kind: list[str] = []
     since: str | None = None

@@ -33,6 +33,8 @@ class Policy(Answer, kw_only=True):
     sources: list[str]
     revision: int
     """Number of the own policy, 0 for none; what If-Match takes."""
+    weakens: list[str] = []
+    """What the text of this request makes weaker than the one before it."""
 
 
 class SetPolicy(Request, kw_only=True):

@@ -51,6 +51,8 @@ class Verdict(Answer, kw_only=True):
     passed: bool
     allowed: bool
     results: list[RuleResult]
+    notes: list[str] = []
+    """What a reader should know of the gate itself: that it is younger than the version, or was weakened."""
 
 
 class Vote(Answer, kw_only=True):

@@ -190,13 +190,23 @@ class Event(Answer, kw_only=True):
 
 
 class EventPage(Page, kw_only=True):
+    """looked_at: how many events there are, where none is as asked for."""
+
     items: list[Event]
+    looked_at: int | None = None
 
 
 class EventQuery(PageQuery, kw_only=True):
-    """since, until: RFC 3339; until is exclusive."""
+    """since, until: RFC 3339; until is exclusive. kind: * stands for any text, as in promotion.*"""
 
     actor: str | None = None
     kind: list[str] = []
     since: str | None = None
     until: str | None = None
+
+
+class LogQuery(EventQuery, kw_only=True):
+    """model, namespace: only their events; without, those of the whole server."""
+
+    model: str | None = None
+    namespace: str | None = None

@@ -20,6 +20,8 @@ policies = sa.Table(
     sa.Column("reason", sa.Text),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    # Gates that this text made weaker than the one before it, JSON list; NULL: none.
+    sa.Column("weakened", sa.Text),
     sa.UniqueConstraint("namespace_id", "model_id", "number"),
 )
 

@@ -24,11 +24,11 @@ from modelyard.domain.merkle import (
     make_proof,
     perfect_nodes,
 )
-from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
 from modelyard.registry.audit.queries import EventFilter, Redacted
 from modelyard.registry.audit.state import Problem, StateCheck
+from modelyard.registry.audit.usecases import LogScope, narrow
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.keyring import Keyring
 
@@ -96,23 +96,19 @@ def export_log(
     actor: Actor,
     keyring: Keyring,
     chosen: EventFilter,
+    scope: LogScope = LogScope(),  # noqa: B008 - frozen
     *,
-    model: ModelName | None = None,
     since_size: int | None = None,
 ) -> Iterator[bytes]:
     """The lines of a bundle: whole without any filter, else the chosen events with their proofs.
 
-    A model's events are for its readers, all others for the server's admins and auditors; that is asked before
-    the first line. since_size: size of an older checkpoint, whose continuation the header then proves.
+    A model's events are for its readers, a namespace's for its auditors, all others for the server's admins and
+    auditors; that is asked before the first line. since_size: size of an older checkpoint, whose continuation the header then proves.
     Every row is exported as it is stored, damaged or not: finding that out is the point.
     """
 
     def begin(tx: Transaction) -> tuple[LogState, EventFilter, Redacted, tuple[int, list[bytes]] | None]:
-        narrowed = chosen
-        if model is None:
-            access.check(actor, Permission.LOG_READ, access.SERVER)
-        else:
-            narrowed = replace(chosen, model_id=find_model(tx, actor, model).id)
+        narrowed = narrow(tx, actor, scope, chosen)
         state = latest_checkpoint(tx, keyring)
         redacted = queries.find_redacted(tx)
         if redacted.events and narrowed != EventFilter():
@@ -131,7 +127,7 @@ def export_log(
     header = bundle_header(
         state.note,
         keyring.log_key,
-        _words(chosen, model),
+        _words(chosen, scope),
         whole=whole,
         consistency=consistency,
         redacted={seq: leaf for seq, (leaf, _) in redacted.events.items()},
@@ -145,9 +141,10 @@ def _with_header(header: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
     yield from lines
 
 
-def _words(chosen: EventFilter, model: ModelName | None) -> dict[str, Any]:
+def _words(chosen: EventFilter, scope: LogScope) -> dict[str, Any]:
     found = {
-        "model": str(model) if model else None,
+        "model": str(scope.model) if scope.model else None,
+        "namespace": scope.namespace,
         "actor": chosen.actor,
         "kinds": list(chosen.kinds) or None,
         "since": to_datetime(chosen.since).isoformat() if chosen.since is not None else None,
@@ -270,6 +267,7 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
     progress = CheckProgress(0, size)
     tree, state = Frontier(), StateCheck(redacted)
     wrong: list[Problem] = []
+    last_at = 0
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
         rows = {row[0]: row for row in db.read(lambda tx, s=start, e=end: queries.list_rows(tx, s, e))}  # type: ignore[misc]
@@ -279,6 +277,9 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
             problem = _problem(rows.get(seq), leaf, redacted.events.get(seq))
             if problem is not None:
                 progress.damage.append(Damage(seq, problem))
+            elif rows[seq][1] < last_at:
+                wrong.append((seq, "it is dated before the one in front of it"))
+            last_at = rows[seq][1] if problem is None else last_at
             for node in tree.append(leaf):
                 if stored.get((node.level, node.position)) != node.hash:
                     text = (

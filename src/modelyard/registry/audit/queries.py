@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
+    actors,
     aliases,
     event_head,
     event_nodes,
@@ -21,9 +23,10 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
-from modelyard.domain.events import ContentRedacted
+from modelyard.domain.events import ContentRedacted, all_events
 from modelyard.domain.merkle import node_count, node_place
 from modelyard.domain.names import ModelName
+from modelyard.registry.access.queries import model_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,51 @@ class EventFilter:
     """All given conditions hold at once. Times are whole microseconds since 1970 UTC."""
 
     model_id: int | None = None
+    namespace: str | None = None
+    hidden: Sequence[int] = ()
+    """Models of the namespace whose events are left out."""
     actor: str | None = None
     kinds: Sequence[str] = ()
+    """Kinds, or patterns of kinds in which * stands for any text."""
     since: int | None = None
     until: int | None = None
     """Exclusive."""
     also: Sequence[int] = ()
     """Numbers of events that are taken whatever the conditions say."""
+
+
+def matching_kinds(patterns: Sequence[str]) -> list[str]:
+    """The known kinds of events that a pattern means."""
+    return sorted(kind for kind in all_events() if any(fnmatchcase(kind, each) for each in patterns))
+
+
+def count_events(tx: Transaction, chosen: EventFilter) -> int:
+    """How many events there are of the model or namespace, or in the whole log, whatever else is asked."""
+    scope = EventFilter(model_id=chosen.model_id, namespace=chosen.namespace, hidden=chosen.hidden)
+    if scope == EventFilter():
+        return find_head(tx)[0]
+    return int(tx.execute(_chosen(sa.select(sa.func.count()).select_from(events), scope)).scalar_one())
+
+
+def is_known_actor(tx: Transaction, name: str) -> bool:
+    """Whether an account of that name is there, or ever did anything."""
+    account = sa.select(actors.c.id).where(actors.c.name == name)
+    acted = sa.select(events.c.seq).where(events.c.actor == name)
+    return any(tx.execute(query.limit(1)).first() is not None for query in (account, acted))
+
+
+def list_actor_names(tx: Transaction) -> list[str]:
+    return [row[0] for row in tx.rows(sa.select(actors.c.name).order_by(actors.c.name))]
+
+
+def list_models_of(tx: Transaction, actor_id: int, namespace: str) -> list[tuple[int, str, int, str]]:
+    """(id, name, the actor's role by grants, visibility) of all models of a namespace, deleted ones too."""
+    query = (
+        sa.select(models.c.id, models.c.name, model_role(actor_id), models.c.visibility)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .where(namespaces.c.name == namespace)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in tx.rows(query)]
 
 
 def list_events(
@@ -87,8 +128,12 @@ def _chosen(query: Any, chosen: EventFilter) -> Any:
         conditions.append(events.c.model_id == chosen.model_id)
     if chosen.actor is not None:
         conditions.append(events.c.actor == chosen.actor)
+    if chosen.namespace is not None:
+        conditions.append(events.c.namespace == chosen.namespace)
+    if chosen.hidden:
+        conditions.append(events.c.model_id.not_in(list(chosen.hidden)))
     if chosen.kinds:
-        conditions.append(events.c.kind.in_(chosen.kinds))
+        conditions.append(events.c.kind.in_(matching_kinds(chosen.kinds)))
     if chosen.since is not None:
         conditions.append(events.c.at >= chosen.since)
     if chosen.until is not None:

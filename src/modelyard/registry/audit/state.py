@@ -1,5 +1,5 @@
-"""Whether the tables say what the log says: which versions there are, of which files and facts, and where the
-aliases point.
+"""Whether the tables say what the log says: which versions there are, of which files and facts, where the aliases
+point, and what every other covered row holds (rows.py).
 
 The tree proves the log. Whoever edits the row of a version or an alias leaves the log as it is, so the rows
 are held against the events that made them.
@@ -18,6 +18,7 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.events import AliasMoved, AliasRemoved, VersionRegistered
 from modelyard.registry.audit import queries
 from modelyard.registry.audit.queries import Frozen, Redacted
+from modelyard.registry.audit.rows import RowCheck
 
 _PAGE = 500
 _KINDS = (VersionRegistered.kind, AliasMoved.kind, AliasRemoved.kind)
@@ -42,11 +43,13 @@ class StateCheck:
 
     redacted: Redacted
     registered: int = 0
+    rows: RowCheck = field(default_factory=RowCheck)
     _aliases: dict[tuple[int, str], tuple[int, int, int | None]] = field(default_factory=dict)
     """(model id, alias) → (event, revision, version)."""
 
     def note(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> Iterator[Problem]:
         """rows: a page of the log as `queries.list_rows` gives it."""
+        self.rows.note(rows)
         made: dict[tuple[int, int], _Told] = {}
         for seq, _, kind, _, _, _, model_id, version, body in rows:
             if kind not in _KINDS:
@@ -81,6 +84,7 @@ class StateCheck:
         if queries.count_versions(tx) != self.registered:
             for reference in queries.list_unregistered(tx):
                 yield None, f"version {reference} was registered by no event"
+        yield from self.rows.problems(tx)
         after = 0
         while found := queries.list_manifest_bodies(tx, after, _PAGE):
             for manifest_id, digest, body in found:

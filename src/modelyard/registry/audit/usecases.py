@@ -1,35 +1,101 @@
-"""Who did what when."""
+"""Reading the event log: of one model, of a namespace, or of the whole registry."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import difflib
+from dataclasses import dataclass, replace
 
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.actor import Actor, Permission, Role, Visibility
+from modelyard.domain.errors import Invalid
+from modelyard.domain.events import all_events
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
 from modelyard.registry.audit.queries import EventFilter, LoggedEvent
-from modelyard.registry.catalog.usecases import find_model
+from modelyard.registry.catalog.usecases import find_model, find_namespace
+
+
+@dataclass(frozen=True, slots=True)
+class LogScope:
+    """Whose events: a model's, for its readers; a namespace's, for its auditors; None: the whole log."""
+
+    namespace: str | None = None
+    model: ModelName | None = None
+
+
+def narrow(tx: Transaction, actor: Actor, scope: LogScope, chosen: EventFilter) -> EventFilter:
+    """The filter with the scope, which the actor may read. Raises Denied, ModelNotFound, NamespaceNotFound; Invalid
+    for a kind or an account that there is not."""
+    _check_kinds(chosen)
+    if scope.model is not None:
+        return replace(chosen, model_id=find_model(tx, actor, scope.model).id)
+    if scope.namespace is None:
+        access.check(actor, Permission.LOG_READ, access.SERVER)
+        _check_actor(tx, chosen)
+        return chosen
+    found = find_namespace(tx, actor, scope.namespace, Permission.LOG_READ)
+    _check_actor(tx, chosen)
+    hidden = [
+        model_id
+        for model_id, name, role, visibility in queries.list_models_of(tx, actor.id, found.name)
+        if not access.may(
+            actor,
+            Permission.MODEL_READ,
+            access.Place(found.name, name, Role(role), Visibility(visibility)),
+        )
+    ]
+    return replace(chosen, namespace=found.name, hidden=hidden)
+
+
+def _check_kinds(chosen: EventFilter) -> None:
+    for kind in chosen.kinds:
+        if queries.matching_kinds([kind]):
+            continue
+        known = sorted(all_events())
+        near = difflib.get_close_matches(kind, known, 3, 0.5) or known
+        raise Invalid(
+            reason=f"there is no kind of event {kind[:60]!r}",
+            fix=f"Known are: {', '.join(near)}; * stands for any text, as in promotion.*",
+        )
+
+
+def _check_actor(tx: Transaction, chosen: EventFilter) -> None:
+    if chosen.actor is None or queries.is_known_actor(tx, chosen.actor):
+        return
+    names = queries.list_actor_names(tx)
+    near = difflib.get_close_matches(chosen.actor, names, 5, 0.5) or names[:10]
+    raise Invalid(
+        reason=f"there is no account {chosen.actor[:60]!r}, and none of that name did anything",
+        fix=f"Known are for example: {', '.join(near)}; list them with: modelyard user ls",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    items: list[LoggedEvent]
+    looked_at: int | None
+    """Events of the scope, where none of them was asked for."""
 
 
 def list_history(
     tx: Transaction, actor: Actor, name: ModelName, chosen: EventFilter, before: int | None, limit: int
 ) -> list[LoggedEvent]:
     """The events of one model, newest first, under all the names it had."""
-    model = find_model(tx, actor, name)
-    return queries.list_events(tx, replace(chosen, model_id=model.id), before=before, limit=limit)
+    return list_log(tx, actor, chosen, LogScope(model=name), before=before, limit=limit).items
 
 
 def list_log(
     tx: Transaction,
     actor: Actor,
     chosen: EventFilter,
+    scope: LogScope = LogScope(),
     *,
     before: int | None = None,
     after: int | None = None,
     limit: int,
-) -> list[LoggedEvent]:
-    """The events of the whole registry, for its admins and auditors."""
-    access.check(actor, Permission.LOG_READ, access.SERVER)
-    return queries.list_events(tx, chosen, before=before, after=after, limit=limit)
+) -> LogPage:
+    """The events of a model, a namespace or the whole registry."""
+    narrowed = narrow(tx, actor, scope, chosen)
+    found = queries.list_events(tx, narrowed, before=before, after=after, limit=limit)
+    return LogPage(found, None if found else queries.count_events(tx, narrowed))

@@ -47,8 +47,9 @@ def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Ca
 
 
 def gather_for(
-    tx: Transaction, case: Case, row: Promotion | None, requester: str, evaluator: Evaluator
+    tx: Transaction, case: Case, row: Promotion | None, promoter: str, evaluator: Evaluator
 ) -> Evidence:
+    """promoter: who would move the version now, and asked for it unless the promotion is open already."""
     return gather(
         tx,
         case.model,
@@ -56,7 +57,8 @@ def gather_for(
         case.stage.name,
         case.entry,
         champion=case.standing.number,
-        requester=row.opened_by if row else requester,
+        requester=row.opened_by if row else promoter,
+        promoter=promoter,
         policy=case.policy,
         promotion=row,
         evaluator=evaluator,

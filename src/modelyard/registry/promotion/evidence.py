@@ -19,6 +19,7 @@ from modelyard.registry.evaluations import queries as evaluations
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.expressions import Evaluator, with_assertions
 from modelyard.registry.promotion.policy import Policy, StageGate
+from modelyard.registry.promotion.policy_queries import find_policy_age
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import (
     Attestation,
@@ -26,6 +27,7 @@ from modelyard.registry.promotion.rules import (
     CheckResult,
     Evidence,
     MetricValue,
+    PolicyAge,
     Scanned,
     Stay,
     Vote,
@@ -47,6 +49,7 @@ def gather(
     *,
     champion: int | None,
     requester: str,
+    promoter: str = "",
     policy: Policy,
     promotion: Promotion | None = None,
     evaluator: Evaluator,
@@ -72,6 +75,10 @@ def gather(
         "record_digest": str(version.record_digest),
         "author": version.created_by,
         "requester": requester,
+        "promoter": promoter,
+        "co_authors": [
+            name for name in versions.list_authors(tx, version.digest, now) if name != version.created_by
+        ],
         "created_at": version.created_at,
         "size_bytes": version.size_bytes,
         "task": model.task,
@@ -106,23 +113,39 @@ def gather(
         ]
     if "stays" in needs:
         found["stays"] = list_stays(tx, model.id, version.number, policy.stage_names, now)
+    found["policy"] = age = find_policy_age(tx, model, entry, until=now)
     if promotion is not None:
-        if "votes" in needs:
+        if "votes" in needs or age.asks_for_approval:
             found["votes"] = [
                 Vote(by=v.by, at=v.at, approves=v.approves, comment=v.comment or "")
                 for v in queries.list_votes(tx, promotion.id, now)
                 if any_policy or v.policy_digest == policy.digest
             ]
-        if found.get("votes"):
-            excluded = [name for n in entry.gate.rules for name in getattr(n.rule, "also_exclude", ())]
-            people = [version.created_by, requester, *excluded, *(vote.by for vote in found["votes"])]
-            found["same_people"] = access.find_same_people(tx, people)
         found["waivers"] = [
             Waiver(rule=w.rule, by=w.by, reason=w.reason, at=w.at)
             for w in queries.list_waivers(tx, promotion.id, now)
             if any_policy or w.policy_digest == policy.digest
         ]
+    found["same_people"] = _same_people(tx, entry, found)
     return with_assertions(Evidence(**found), entry.expressions, evaluator)
+
+
+def _same_people(tx: Transaction, entry: StageGate, found: dict[str, Any]) -> dict[str, list[str]]:
+    """Who of those that the gate tells apart is the same person."""
+    rules = [named.rule for named in entry.gate.rules]
+    others = {vote.by for vote in found.get("votes", ())}
+    others.update(name for rule in rules for name in getattr(rule, "also_exclude", ()))
+    if any(getattr(rule, "reported_by", "anyone") == "others" for rule in rules):
+        others.update(value.by for value in found.get("metrics", ()))
+        others.update(check.by for check in found.get("checks", ()))
+        champion = found.get("champion")
+        if champion is not None:
+            others.update([*champion.authors, *(value.by for value in champion.metrics)])
+    age: PolicyAge = found["policy"]
+    if age.weakened_by and age.asks_for_approval:
+        others.add(age.weakened_by)
+    people = {found["author"], *found["co_authors"], found["requester"], found["promoter"]} - {""}
+    return access.find_same_people(tx, [*people, *others]) if others - people or len(people) > 1 else {}
 
 
 def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
@@ -162,7 +185,12 @@ def _champion(tx: Transaction, model: Model, number: int, until: int) -> Champio
     version = versions.find_by_number(tx, model.id, number)
     if version is None:
         return None
-    return Champion(version=number, digest=str(version.digest), metrics=_metrics(tx, version, until))
+    return Champion(
+        version=number,
+        digest=str(version.digest),
+        metrics=_metrics(tx, version, until),
+        authors=versions.list_authors(tx, version.digest, until),
+    )
 
 
 def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[Stay]:

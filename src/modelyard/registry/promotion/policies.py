@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -31,6 +31,13 @@ from modelyard.registry.promotion.policy import (
     unheard,
 )
 from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
+from modelyard.registry.promotion.weakening import (
+    Weakening,
+    find_model_weakenings,
+    find_weakenings,
+    in_words,
+    weaker_heads,
+)
 from modelyard.registry.versions import alias_queries
 
 NOTHING = Digest.of(b"")
@@ -65,6 +72,8 @@ class PolicyView:
     inherited: PolicyVersion | None
     """The namespace's, beside a model's own."""
     effective: Policy
+    weakens: Sequence[str] = ()
+    """What the text that was just put in force made weaker, in words."""
 
 
 def find_owner(
@@ -87,8 +96,8 @@ def show_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None
 def _view(tx: Transaction, owner: Owner) -> PolicyView:
     above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
     if owner.model is None:
-        return PolicyView(owner, above, None, combine("*", above, None))
-    return PolicyView(owner, own, above, combine(owner.model.name.name, above, own))
+        return PolicyView(owner, above, None, combine(["*"], above, None))
+    return PolicyView(owner, own, above, combine(policy_queries.names_of(tx, owner.model), above, own))
 
 
 def list_policy_versions(
@@ -123,22 +132,21 @@ def set_policy(
     wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
     if present is not None and present.digest == wanted.digest and present.text == text:
         return _view(tx, owner)
-    _put(tx, actor, owner, wanted, above, catalog_rules.check_reason(reason))
-    return _view(tx, owner)
+    weakens = _put(tx, actor, owner, wanted, above, own, catalog_rules.check_reason(reason))
+    return replace(_view(tx, owner), weakens=weakens)
 
 
 def try_policy(
     tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str, *, evaluator: Evaluator
-) -> Policy:
-    """What would hold if the text were in force; nothing is written. Raises what set_policy would of the text."""
+) -> PolicyView:
+    """What holds, and what the text would make weaker; nothing is written. Raises what set_policy would of the text."""
     owner = find_owner(tx, actor, namespace, model)
-    above, _ = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
     wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
     for model_id, name, before, after in _affected(tx, owner, wanted, above):
         _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
-    if owner.model is None:
-        return effective("*", wanted.file, None)
-    return effective(owner.model.name.name, parsed(above.text, True).file if above else None, wanted.file)
+    _, weakens = _weakenings(tx, owner, wanted, above, own)
+    return replace(_view(tx, owner), weakens=weakens)
 
 
 def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> ParsedPolicy:
@@ -157,6 +165,13 @@ def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> Parsed
 
 def _line_of(text: str, expr: str) -> int:
     return next((i for i, line in enumerate(text.splitlines(), 1) if expr[:40] in line), 1)
+
+
+def check_editor(tx: Transaction, actor: Actor, owner: Owner) -> None:
+    """Return when the actor may edit the policy that is in force. Raises Denied."""
+    access.check(actor, Permission.POLICY_EDIT, owner.place)
+    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    _check_editors(tx, actor, owner, above, own)
 
 
 def _check_editors(
@@ -185,9 +200,11 @@ def _put(
     owner: Owner,
     wanted: ParsedPolicy | None,
     above: PolicyVersion | None,
+    own: PolicyVersion | None,
     reason: str | None,
-) -> None:
-    """Store it and tell the versions feature which aliases are stages now."""
+) -> list[str]:
+    """Store it and tell the versions feature which aliases are stages now. Returns what it makes weaker, in words."""
+    weakenings, words = _weakenings(tx, owner, wanted, above, own)
     affected = _affected(tx, owner, wanted, above)
     for model_id, name, before, after in affected:
         _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
@@ -199,9 +216,10 @@ def _put(
         text=wanted.text if wanted else "",
         digest=wanted.digest if wanted else NOTHING,
         reason=reason,
+        weakened=weakenings,
     )
     if owner.model is None:
-        names = effective("*", wanted.file, None).stage_names if wanted else None
+        names = effective(["*"], wanted.file, None).stage_names if wanted else None
         policy_queries.set_namespace_stages(tx, owner.namespace.id, names)
     for model_id, _, _, after in affected:
         is_own = owner.model is None or wanted is not None
@@ -211,12 +229,34 @@ def _put(
             namespace=owner.namespace.name,
             model=str(owner.model.name) if owner.model else None,
             number=number,
-            policy_digest=wanted.digest if wanted else None,
+            text_digest=wanted.digest if wanted else None,
+            text=wanted.text if wanted else None,
+            weakened=words or None,
             reason=reason,
         ),
         actor,
         owner.model_id,
     )
+    return words
+
+
+def _weakenings(
+    tx: Transaction,
+    owner: Owner,
+    wanted: ParsedPolicy | None,
+    above: PolicyVersion | None,
+    own: PolicyVersion | None,
+) -> tuple[list[Weakening], list[str]]:
+    """What a text makes weaker than the present one: gate by gate, and in words."""
+    after = wanted.file if wanted else None
+    upper = parsed(above.text, True).file if above else None
+    if owner.model is None:
+        before = upper
+        found = find_weakenings(before, after)
+    else:
+        before = parsed(own.text, False).file if own else None
+        found = find_model_weakenings(policy_queries.names_of(tx, owner.model), before, after, upper)
+    return found, [*weaker_heads(before, after), *in_words(found)]
 
 
 def _affected(
@@ -225,24 +265,24 @@ def _affected(
     """(model id, name, what held, what will hold) of each model; those of a namespace without an own policy
     are there for their stages alone. Raises InvalidPolicy when a model's policy and its namespace's clash."""
     if owner.model is not None:
-        name = owner.model.name.name
+        names = policy_queries.names_of(tx, owner.model)
         file = parsed(above.text, True).file if above else None
         _, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model.id)
-        after = effective(name, file, wanted.file if wanted else None)
+        after = effective(names, file, wanted.file if wanted else None)
         if wanted is not None:
             _check_together(after, wanted)
-        return [(owner.model.id, name, combine(name, above, own), after)]
+        return [(owner.model.id, names[0], combine(names, above, own), after)]
     found = []
-    for model_id, name in policy_queries.list_models_in(tx, owner.namespace.id):
+    for model_id, names in policy_queries.list_models_in(tx, owner.namespace.id).items():
         _, own = policy_queries.find_policies(tx, owner.namespace.id, model_id)
         own_file = parsed(own.text, False).file if own else None
-        after = effective(name, wanted.file if wanted else None, own_file)
+        after = effective(names, wanted.file if wanted else None, own_file)
         problem = contradiction(after) or (unheard(after, own_file) if own_file else None)
         if problem is not None:
             raise InvalidPolicy(
-                line=1, reason=f"it clashes with the policy of {owner.namespace.name}/{name}: {problem}"
+                line=1, reason=f"it clashes with the policy of {owner.namespace.name}/{names[0]}: {problem}"
             )
-        found.append((model_id, name, combine(name, above, own), after))
+        found.append((model_id, names[0], combine(names, above, own), after))
     return found
 
 
@@ -289,8 +329,8 @@ def remove_policy(
         raise PolicyNotFound(what=owner.name)
     _check_editors(tx, actor, owner, above, own)
     _check_seen(owner, present, seen)
-    _put(tx, actor, owner, None, above, catalog_rules.check_reason(reason))
-    return _view(tx, owner)
+    weakens = _put(tx, actor, owner, None, above, own, catalog_rules.check_reason(reason))
+    return replace(_view(tx, owner), weakens=weakens)
 
 
 def expressions_of(policy: Policy, stages: Iterable[str] | None = None) -> Sequence[str]:

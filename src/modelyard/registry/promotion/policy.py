@@ -71,7 +71,8 @@ class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 class GateEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The rules at the entrance to a stage. An empty list lets everything in, and is a choice.
 
-    models: only for models whose name matches; for policies of namespaces. from: stages of which the version
+    models: only for models of which a name matches, the present one or an earlier one; for policies of
+    namespaces. from: stages of which the version
     must stand in one. complete: automatically moves the version as soon as the last need of an open promotion
     is met.
     """
@@ -325,6 +326,13 @@ class Policy:
     """Where it comes from: 'default', 'namespace 3', 'model 1'."""
     body: dict[str, Any]
     """Canonical form; the digest is made of it."""
+    text_digests: tuple[str, ...] = ()
+    """Of the texts that it comes from, as the events of their change name them."""
+
+    def gate_body(self, stage: str) -> dict[str, Any]:
+        """The canonical form of one gate."""
+        found: dict[str, Any] = next(gate for gate in self.body["gates"] if gate["stage"] == stage)
+        return found
 
     @cached_property
     def digest(self) -> Digest:
@@ -350,9 +358,13 @@ promote:
 
 
 def effective(
-    model: str, namespace: PolicyFile | None, own: PolicyFile | None, sources: tuple[str, ...] = ()
+    names: Sequence[str], namespace: PolicyFile | None, own: PolicyFile | None, sources: tuple[str, ...] = ()
 ) -> Policy:
-    """What a namespace's and a model's own policy amount to for the model of that name (without namespace)."""
+    """What a namespace's and a model's own policy amount to.
+
+    names: every name the model has or had, without namespace. A gate for one of them holds, so that no rename
+    leads out of it.
+    """
     if namespace is None and own is None:
         namespace = parse_policy(DEFAULT_TEXT, is_namespace=True).file
         sources = ("default",)
@@ -368,7 +380,7 @@ def effective(
         from_namespace = [
             (g, namespace)
             for g in (namespace.promote if namespace else [])
-            if g.to == stage.name and (g.models is None or fnmatch.fnmatchcase(model, g.models))
+            if g.to == stage.name and (g.models is None or is_for(g.models, names))
         ]
         from_own = [(g, own) for g in (own.promote if own else []) if g.to == stage.name]
         chosen = from_own if from_own and may_override else [*from_namespace, *from_own]
@@ -383,6 +395,11 @@ def effective(
         body={},
     )
     return replace(policy, body=_body(policy))
+
+
+def is_for(pattern: str, names: Sequence[str]) -> bool:
+    """Whether a pattern of model names means a model that has or had these names."""
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 NOBODY = "(nobody)"

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import actors, models, namespaces, policies
+from modelyard.db.tables import actors, model_redirects, models, namespaces, policies
 from modelyard.db.transaction import Transaction, dump_json
 from modelyard.domain.actor import Actor
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.promotion.policy import ParsedPolicy, Policy, effective, parse_policy
+from modelyard.registry.promotion.policy import (
+    ParsedPolicy,
+    Policy,
+    StageGate,
+    effective,
+    is_for,
+    parse_policy,
+)
+from modelyard.registry.promotion.rules import PolicyAge
+from modelyard.registry.promotion.weakening import Weakening
 
 _p = sa.bindparam
 
@@ -94,6 +104,7 @@ def insert_policy(
     text: str,
     digest: str,
     reason: str | None,
+    weakened: Sequence[Weakening],
 ) -> int:
     """The number it got."""
     newest = sa.select(sa.func.coalesce(sa.func.max(policies.c.number), 0)).where(
@@ -110,6 +121,7 @@ def insert_policy(
             reason=reason,
             at=tx.now,
             actor_id=actor.id,
+            weakened=dump_json(msgspec.to_builtins(weakened)) if weakened else None,
         )
     )
     return number
@@ -122,32 +134,86 @@ def parsed(text: str, is_namespace: bool) -> ParsedPolicy:
 
 
 @lru_cache(maxsize=2000)
-def _combined(name: str, namespace: tuple[int, str] | None, own: tuple[int, str] | None) -> Policy:
+def _combined(names: tuple[str, ...], namespace: tuple[int, str] | None, own: tuple[int, str] | None) -> Policy:
     sources = (
         *((f"namespace {namespace[0]}",) if namespace else ()),
         *((f"model {own[0]}",) if own else ()),
     )
-    return effective(
-        name,
-        parsed(namespace[1], True).file if namespace else None,
-        parsed(own[1], False).file if own else None,
-        sources,
-    )
+    above = parsed(namespace[1], True) if namespace else None
+    beside = parsed(own[1], False) if own else None
+    policy = effective(names, above.file if above else None, beside.file if beside else None, sources)
+    return replace(policy, text_digests=tuple(text.digest for text in (above, beside) if text))
 
 
-def combine(name: str, namespace: PolicyVersion | None, own: PolicyVersion | None) -> Policy:
-    """What both amount to for the model of that name; the same texts are combined once."""
+def combine(names: Sequence[str], namespace: PolicyVersion | None, own: PolicyVersion | None) -> Policy:
+    """What both amount to for the model that has or had these names; the same texts are combined once."""
     return _combined(
-        name,
+        tuple(names),
         (namespace.number, namespace.text) if namespace else None,
         (own.number, own.text) if own else None,
     )
 
 
+_EARLIER_NAMES = Statement(
+    sa.select(model_redirects.c.name)
+    .where(model_redirects.c.model_id == _p("model_id"))
+    .order_by(model_redirects.c.name)
+)
+
+
+def names_of(tx: Transaction, model: Model) -> list[str]:
+    """Every name the model has or had, the present one first."""
+    return [model.name.name, *(row[0] for row in tx.all(_EARLIER_NAMES, model_id=model.id))]
+
+
 def effective_policy(tx: Transaction, model: Model, until: int | None = None) -> Policy:
     """What holds for a model, now or at that moment."""
     namespace, own = find_policies(tx, model.namespace_id, model.id, until)
-    return combine(model.name.name, namespace, own)
+    return combine(names_of(tx, model), namespace, own)
+
+
+_WEAKENED = Statement(
+    sa.select(policies.c.at, actors.c.name, policies.c.weakened)
+    .join(actors, actors.c.id == policies.c.actor_id)
+    .where(
+        policies.c.namespace_id == _p("namespace_id"),
+        policies.c.model_id.in_([0, _p("model_id")]),
+        policies.c.weakened.is_not(None),
+        policies.c.at <= _p("until"),
+    )
+    .order_by(policies.c.id.desc())
+)
+_NEWEST_TEXT = Statement(
+    sa.select(sa.func.max(policies.c.at)).where(
+        policies.c.namespace_id == _p("namespace_id"),
+        policies.c.model_id.in_([0, _p("model_id")]),
+        policies.c.at <= _p("until"),
+    )
+)
+
+
+def find_policy_age(tx: Transaction, model: Model, entry: StageGate, until: int) -> PolicyAge:
+    """How long a gate of the model stood as it is, and who weakened it last."""
+    place = {"namespace_id": model.namespace_id, "model_id": model.id, "until": until}
+    newest = tx.one(_NEWEST_TEXT, **place)
+    if newest is None or newest[0] is None:
+        return PolicyAge(asks_for_approval=entry.has_approvals)
+    names = names_of(tx, model)
+    for at, by, text in tx.all(_WEAKENED, **place):
+        found = [
+            each
+            for each in msgspec.json.decode(text, type=list[Weakening])
+            if each.stage == entry.gate.stage and is_for(each.models, names)
+        ]
+        if found:
+            return PolicyAge(
+                since=newest[0],
+                weakened_at=at,
+                weakened_by=by,
+                weaker=list(dict.fromkeys(what for each in found for what in each.what)),
+                asks_for_approval=entry.has_approvals or any(each.had_approvals for each in found),
+            )
+    return PolicyAge(since=newest[0], asks_for_approval=entry.has_approvals)
 
 
 # --- the stages, where the versions feature looks for protected aliases --------------------------------
@@ -169,7 +235,13 @@ def set_model_stages(tx: Transaction, model_id: int, stages: Sequence[str] | Non
     )
 
 
-def list_models_in(tx: Transaction, namespace_id: int) -> list[tuple[int, str]]:
-    """(id, name) of all models of a namespace, tombstones too."""
+def list_models_in(tx: Transaction, namespace_id: int) -> dict[int, list[str]]:
+    """Every name of each model of a namespace by its id, the present one first; tombstones too."""
     query = sa.select(models.c.id, models.c.name).where(models.c.namespace_id == namespace_id)
-    return [(row[0], row[1]) for row in tx.rows(query)]
+    found = {row[0]: [row[1]] for row in tx.rows(query)}
+    earlier = sa.select(model_redirects.c.model_id, model_redirects.c.name).where(
+        model_redirects.c.namespace_id == namespace_id
+    )
+    for model_id, name in tx.rows(earlier.order_by(model_redirects.c.name)):
+        found[model_id].append(name)
+    return found

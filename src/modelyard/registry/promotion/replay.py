@@ -71,12 +71,13 @@ def replay(
     results: list[Replayed] = []
     for found in concerned:
         above, own = policy_queries.find_policies(tx, found.namespace_id, found.id)
+        names = policy_queries.names_of(tx, found)
         if owner.model is None:
             own_file = policy_queries.parsed(own.text, False).file if own else None
-            policy = effective(found.name.name, wanted.file, own_file)
+            policy = effective(names, wanted.file, own_file)
         else:
             above_file = policy_queries.parsed(above.text, True).file if above else None
-            policy = effective(found.name.name, above_file, wanted.file)
+            policy = effective(names, above_file, wanted.file)
         chosen = PromotionFilter(model_id=found.id, since=since)
         rows = queries.list_promotions(tx, chosen, None, MAX_REPLAYED)
         judged = [r for r in rows if r.kind == PROMOTE and r.verdict is not None and r.state in _JUDGED]
@@ -86,8 +87,8 @@ def replay(
 
 def _readable(tx: Transaction, actor: Actor, namespace_id: int, namespace: str) -> list[Model]:
     found = []
-    for _, name in policy_queries.list_models_in(tx, namespace_id):
-        model = catalog.find_model(tx, actor, ModelName(namespace, name))
+    for names in policy_queries.list_models_in(tx, namespace_id).values():
+        model = catalog.find_model(tx, actor, ModelName(namespace, names[0]))
         if (
             model is not None
             and model.deleted_at is None

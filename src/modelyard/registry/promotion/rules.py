@@ -86,6 +86,7 @@ class Champion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     digest: str
     metrics: Sequence[MetricValue] = ()
+    authors: Sequence[str] = ()
 
 
 class Assertion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +110,20 @@ class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Kinds of code in them that the scan does not look for: chat_template, savedmodel, torchscript."""
 
 
+class PolicyAge(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """How long the gate stood as it is."""
+
+    since: int = 0
+    """When its newest text came in force; 0: none ever did."""
+    weakened_at: int | None = None
+    """None: it never was."""
+    weakened_by: str = ""
+    weaker: Sequence[str] = ()
+    """What became weaker then, in words."""
+    asks_for_approval: bool = False
+    """The gate has a rule `approvals`, or had one before it was weakened."""
+
+
 class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """All that the rules may ask about. What was not gathered is empty."""
 
@@ -120,6 +135,10 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     record_digest: str
     author: str
     requester: str
+    co_authors: Sequence[str] = ()
+    """Others who registered the same files, here or elsewhere."""
+    promoter: str = ""
+    """Who moves the version now."""
     created_at: int = 0
     size_bytes: int = 0
     task: str | None = None
@@ -150,6 +169,19 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     promotion: int | None = None
     """Number of the promotion at hand, once there is one."""
     scan: Scanned | None = None
+    policy: PolicyAge | None = None
+
+    @property
+    def authors(self) -> list[str]:
+        return [self.author, *self.co_authors]
+
+    def is_author(self, name: str, authors: Sequence[str] | None = None) -> bool:
+        """Whether an account registered the version, or is the same person as one that did.
+
+        authors: of another version than the one at hand.
+        """
+        barred = self.authors if authors is None else authors
+        return name in barred or any(other in barred for other in self.same_people.get(name, ()))
 
     @property
     def reference(self) -> str:
@@ -221,6 +253,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     passed: bool
     results: Sequence[RuleResult]
+    notes: Sequence[str] = ()
+    """What a reader should know of the gate itself: that it was weakened, and by whom."""
 
     @property
     def allows(self) -> bool:
@@ -251,9 +285,13 @@ def judge(gate: Gate, evidence: Evidence) -> Verdict:
         results.append(_unguarded(gate, evidence))
     if gate.come_from:
         results.append(_path(gate, evidence))
+    age = evidence.policy
+    if age is not None and _is_own_weakening(age, evidence):
+        results.append(_weakened(age, evidence))
     results.extend(_judge_one(named, evidence) for named in gate.rules)
     passed = all(r.outcome in (Outcome.PASS, Outcome.WAIVED) for r in results)
-    return Verdict(stage=gate.stage, mode=gate.mode, passed=passed, results=results)
+    notes = _notes(age, evidence) if age is not None else []
+    return Verdict(stage=gate.stage, mode=gate.mode, passed=passed, results=results, notes=notes)
 
 
 def _judge_one(named: NamedRule, evidence: Evidence) -> RuleResult:
@@ -277,6 +315,58 @@ def _judge_one(named: NamedRule, evidence: Evidence) -> RuleResult:
         may_change=finding.may_change and not is_settled,
         waivable=named.waivable,
     )
+
+
+WEAKENED_FOR = "7d"
+"""For so long nobody uses alone what they weakened themselves."""
+
+
+def _is_own_weakening(age: PolicyAge, evidence: Evidence) -> bool:
+    """Whether who moves the version, or asked for it, weakened this gate lately, and the gate asks or asked for
+    approval."""
+    if age.weakened_at is None or not age.asks_for_approval:
+        return False
+    if evidence.now - age.weakened_at >= duration(WEAKENED_FOR):
+        return False
+    same = {age.weakened_by, *evidence.same_people.get(age.weakened_by, ())}
+    return bool(same.intersection((evidence.promoter, evidence.requester)))
+
+
+def _weakened(age: PolicyAge, evidence: Evidence) -> RuleResult:
+    assert age.weakened_at is not None
+    same = {age.weakened_by, *evidence.same_people.get(age.weakened_by, ())}
+    others = [vote.by for vote in evidence.votes if vote.approves and vote.by not in same]
+    ago = duration_text(evidence.now - age.weakened_at)
+    measured = f"weakened {ago} ago by {age.weakened_by}: {'; '.join(age.weaker)}"[:300]
+    if others:
+        measured = f"{measured}; approved by {', '.join(sorted(others))}"
+    fix = f"modelyard promote {evidence.reference} {evidence.stage} --request"
+    if evidence.promotion is not None:
+        fix = f"modelyard approve {evidence.promotion}"
+    return RuleResult(
+        rule="policy",
+        kind="policy",
+        outcome=Outcome.PASS if others else Outcome.FAIL,
+        measured=measured,
+        needed=f"the approval of somebody other than {age.weakened_by}, or {WEAKENED_FOR} since then",
+        who="" if others else "somebody else who may vote",
+        fix="" if others else fix,
+        may_change=not others,
+    )
+
+
+def _notes(age: PolicyAge, evidence: Evidence) -> list[str]:
+    found = []
+    if age.since > evidence.created_at > 0:
+        found.append(
+            f"the policy is younger than the version: changed {duration_text(evidence.now - age.since)} ago"
+        )
+    if age.weakened_at is not None:
+        ago = duration_text(evidence.now - age.weakened_at)
+        found.append(
+            f"the gate was last weakened {ago} ago by {age.weakened_by}: {'; '.join(age.weaker)}"[:500]
+        )
+    return found
 
 
 def _path(gate: Gate, evidence: Evidence) -> RuleResult:

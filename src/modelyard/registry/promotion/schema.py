@@ -40,8 +40,9 @@ def rule_words(kind: str) -> str:
     return inspect.cleandoc(RULES[kind].__doc__ or "").replace("\n", " ")
 
 
-def example_policy() -> str:
-    """A policy to begin with: every rule once, most of them commented out."""
+def example_policy(editor: str | None = None) -> str:
+    """A policy to begin with: every rule once, most of them commented out. editor: who may edit it; None: left open."""
+    editors = f"editors: [{editor}]" if editor else "# editors: [group:risk]"
     return f"""\
 # Policy of a namespace or a model. Put it in force with:
 #   modelyard policy set NAMESPACE modelyard-policy.yaml          (or NAMESPACE/MODEL)
@@ -61,6 +62,9 @@ stages:
 # Whether a model's own policy only adds to this one, or may override its gates.
 models_may: add
 
+# Who may edit this policy, of those with the role. Without this line every maintainer may weaken a gate.
+{editors}
+
 # How long a promotion waits for what it still needs.
 open_for: 14d
 
@@ -72,15 +76,17 @@ promote:
   - to: production
     from: [staging]
     complete: by-hand            # or: automatically, as soon as the last need is met
+    # `reported_by: others`: what the version's author reports of it does not count. Whoever works alone deletes
+    # `reported_by: others` in the rules below.
     rules:
 {_example_rules()}"""
 
 
 _EXAMPLES: dict[str, tuple[bool, str]] = {
-    "metric": (True, "metric: {name: f1, min: 0.7}"),
-    "champion": (True, "champion: {metric: f1, tolerance: 0.005}"),
-    "evaluation": (False, "evaluation: {split: test, dataset: holdout}"),
-    "check": (True, "check: {name: unit-tests, max_age: 7d}"),
+    "metric": (True, "metric: {name: f1, min: 0.7, reported_by: others}"),
+    "champion": (True, "champion: {metric: f1, tolerance: 0.005, reported_by: others}"),
+    "evaluation": (False, "evaluation: {split: test, dataset: holdout, reported_by: others}"),
+    "check": (True, "check: {name: unit-tests, max_age: 7d, reported_by: others}"),
     "approvals": (False, "approvals: {group: risk, count: 1, expire: 14d}"),
     "facts": (False, "facts: {require: [code, data, environment], completeness: 0.8}"),
     "card": (
@@ -93,6 +99,7 @@ _EXAMPLES: dict[str, tuple[bool, str]] = {
     "scan": (False, "scan: {max_age: 30d}"),
     "attestation": (False, "attestation: {keys: {release: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=}}"),
     "soak": (False, "soak: {stage: staging, at_least: 24h}"),
+    "policy_stood_for": (False, "policy_stood_for: {at_least: 7d}"),
     "freeze": (
         False,
         'freeze: {weekly: [{days: [fri, sat, sun], start: "16:00", say: "not before the weekend"}]}',

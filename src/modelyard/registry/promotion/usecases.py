@@ -125,7 +125,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
         return Attempt(model, version, case.stage.name, verdict, case.policy.digest, done, True, True)
     row, verdict = _keep(tx, actor, case, row, verdict, evidence, wish, reason)
     if not verdict.allows:
-        _append_refusal(tx, actor, row, verdict)
+        _append_refusal(tx, actor, case, row, verdict)
     return Attempt(model, version, case.stage.name, verdict, case.policy.digest, row, False, True)
 
 
@@ -224,6 +224,8 @@ def _complete(
             **_named(case, promotion_id),
             from_version=case.standing.number,
             primary=primary,
+            verdict=msgspec.to_builtins(verdict),
+            gate=case.policy.gate_body(case.stage.name),
             verdict_digest=Digest.of(f"{decided['verdict']}\n{decided['evidence']}".encode()),
             waived=[r.rule for r in verdict.results if r.outcome is Outcome.WAIVED],
             warned=[r.rule for r in verdict.refusals],
@@ -245,7 +247,8 @@ def _named(case: Case, promotion_id: int) -> dict[str, Any]:
         "stage": case.stage.name,
         "digest": case.version.digest,
         "record_digest": case.version.record_digest,
-        "policy_digest": case.policy.digest,
+        "effective_digest": case.policy.digest,
+        "text_digests": list(case.policy.text_digests) or None,
     }
 
 
@@ -258,7 +261,7 @@ def named_in(row: Promotion) -> dict[str, Any]:
         "stage": row.stage,
         "digest": row.digest,
         "record_digest": row.record_digest,
-        "policy_digest": row.policy_digest,
+        "effective_digest": row.policy_digest,
     }
 
 
@@ -312,12 +315,18 @@ def _keep(
     return _found(tx, row.id), verdict
 
 
-def _append_refusal(tx: Transaction, actor: Actor, row: Promotion, verdict: Verdict) -> None:
+def _append_refusal(tx: Transaction, actor: Actor, case: Case, row: Promotion, verdict: Verdict) -> None:
     refusals = [
         {"rule": r.rule, "outcome": r.outcome.value, "measured": r.measured, "needed": r.needed}
         for r in verdict.refusals
     ]
-    event = events.PromotionRefused(**named_in(row), refusals=refusals, stays_open=row.state == OPEN)
+    event = events.PromotionRefused(
+        **_named(case, row.id),
+        refusals=refusals,
+        verdict=msgspec.to_builtins(verdict),
+        gate=case.policy.gate_body(case.stage.name),
+        stays_open=row.state == OPEN,
+    )
     tx.append(event, actor, row.model_id)
 
 
@@ -390,7 +399,7 @@ def waive(
         )
     version = versions.find_by_number(tx, model.id, row.number)
     assert version is not None
-    own = {version.created_by, row.opened_by}
+    own = {*versions.list_authors(tx, version.digest, tx.now), row.opened_by}
     own.update(*(find_same_people(tx, [*own, actor.name]).get(name, ()) for name in tuple(own)))
     if not named.waivable or actor.name in own:
         why = (

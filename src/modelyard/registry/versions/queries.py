@@ -121,6 +121,20 @@ _BY_ALIAS = Statement(
 )
 
 
+_AUTHORS = Statement(
+    sa.select(actors.c.name)
+    .join(versions, versions.c.created_by == actors.c.id)
+    .where(versions.c.digest == sa.bindparam("digest"), versions.c.created_at <= sa.bindparam("until"))
+    .distinct()
+    .order_by(actors.c.name)
+)
+
+
+def list_authors(tx: Transaction, digest: str, until: int) -> list[str]:
+    """Accounts that registered a version of these files, in any model, up to that moment."""
+    return [row[0] for row in tx.all(_AUTHORS, digest=digest, until=until)]
+
+
 def find_by_number(tx: Transaction, model_id: int, number: int) -> Version | None:
     row = tx.one(_BY_NUMBER, model_id=model_id, number=number)
     return to_version(row) if row else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from modelyard.registry.promotion.policy import effective, parse_policy
@@ -11,6 +12,7 @@ from modelyard.registry.promotion.rules import (
     Evidence,
     Gate,
     MetricValue,
+    PolicyAge,
     RuleResult,
     Stay,
     Vote,
@@ -39,8 +41,19 @@ def stay(stage: str, since: int, until: int | None = None) -> Stay:
     return Stay(stage=stage, since=NOW - since, until=None if until is None else NOW - until)
 
 
-def champion(*metrics: MetricValue, version: int = 11) -> Champion:
-    return Champion(version=version, digest="sha256:" + "b" * 64, metrics=metrics)
+def champion(*metrics: MetricValue, version: int = 11, authors: Sequence[str] = ()) -> Champion:
+    return Champion(version=version, digest="sha256:" + "b" * 64, metrics=metrics, authors=authors)
+
+
+def weakened(ago: int, *, asks_for_approval: bool = True) -> PolicyAge:
+    """By max, so long ago."""
+    return PolicyAge(
+        since=NOW - ago,
+        weakened_at=NOW - ago,
+        weakened_by="max",
+        weaker=["rule x removed"],
+        asks_for_approval=asks_for_approval,
+    )
 
 
 def evidence(**parts: Any) -> Evidence:
@@ -64,7 +77,7 @@ def gate(*rules: str, more: str = "") -> Gate:
     text += "".join(f"    {line}\n" for line in more.splitlines())
     text += "    rules:\n" if rules else "    rules: []\n"
     text += "".join(f"      - {rule}\n" for rule in rules)
-    return effective("scorer", parse_policy(text, is_namespace=True).file, None).gates["production"].gate
+    return effective(["scorer"], parse_policy(text, is_namespace=True).file, None).gates["production"].gate
 
 
 def one(rule: str, **parts: Any) -> RuleResult:

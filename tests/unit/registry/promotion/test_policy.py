@@ -115,7 +115,7 @@ def test_the_digest_is_of_what_a_policy_says() -> None:
 
 def both(namespace: str, own: str) -> tuple:
     files = parse_policy(namespace, is_namespace=True).file, parse_policy(own, is_namespace=False).file
-    return (*files, effective("scorer", *files))
+    return (*files, effective(["scorer"], *files))
 
 
 OWN = "version: 1\nmode: warn\npromote:\n  - {to: production, rules: [{owner: {}}]}\n"
@@ -148,7 +148,7 @@ def test_gates_for_some_models_of_a_namespace() -> None:
     )
     file = parse_policy(text, is_namespace=True).file
     for model, expected in (("scorer", ["owner"]), ("churn-nl", ["owner", "check-churn"])):
-        assert [n.id for n in effective(model, file, None).gates["production"].gate.rules] == expected
+        assert [n.id for n in effective([model], file, None).gates["production"].gate.rules] == expected
 
 
 def test_narrowings_only_narrow() -> None:

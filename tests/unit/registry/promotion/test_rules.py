@@ -21,6 +21,7 @@ from modelyard.registry.promotion.rules import (
     Evidence,
     Mode,
     Outcome,
+    PolicyAge,
     Verdict,
     Waiver,
     judge,
@@ -37,6 +38,7 @@ from tests.unit.registry.promotion.evidence import (
     one,
     stay,
     vote,
+    weakened,
 )
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
@@ -63,7 +65,32 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
         "metric: {name: f1, min: 0.7, by: [bot]}",
         {"metrics": [metric("f1", 0.9)]},
         UNKNOWN,
-        "not measured",
+        "f1 = 0.9, reported by ada, the version's author, whose reports do not count",
+    ),
+    ("metric: {name: f1, min: 0.7, by: [bot]}", {}, UNKNOWN, "not measured"),
+    (
+        "metric: {name: f1, min: 0.7, reported_by: others}",
+        {"metrics": [metric("f1", 0.9)]},
+        UNKNOWN,
+        "reported by ada",
+    ),
+    (
+        "metric: {name: f1, min: 0.7, reported_by: others}",
+        {"metrics": [metric("f1", 0.8, by="bot"), metric("f1", 0.9, at=NOW)]},
+        PASS,
+        "f1 = 0.8, reported by bot",
+    ),
+    (
+        "metric: {name: f1, min: 0.7, reported_by: others}",
+        {"metrics": [metric("f1", 0.9, by="ada-2")], "same_people": {"ada-2": ["ada"]}},
+        UNKNOWN,
+        "ada-2, the version's author",
+    ),
+    (
+        "metric: {name: f1, min: 0.7, reported_by: others}",
+        {"metrics": [metric("f1", 0.9, by="cy")], "co_authors": ["cy"]},
+        UNKNOWN,
+        "cy, the version's author",
     ),
     (
         "metric: {name: f1, min: 0.7}",
@@ -83,7 +110,7 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
         "champion: {metric: f1, tolerance: 0.005}",
         {"metrics": [metric("f1", 0.8949)], "champion": champion(metric("f1", 0.9))},
         FAIL,
-        "version 11 has 0.9 (-0.0051)",
+        "version 11 has 0.9, reported by ada (-0.0051)",
     ),
     (
         "champion: {metric: rmse}",
@@ -131,6 +158,30 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
         PASS,
         "bot",
     ),
+    ("check: {name: unit, reported_by: others}", {"checks": [check("unit", by="ada")]}, UNKNOWN, "only ada"),
+    ("check: {name: unit, reported_by: others}", {"checks": [check("unit", by="ci")]}, PASS, "by ci"),
+    (
+        "evaluation: {split: test, reported_by: others}",
+        {"metrics": [metric("f1", 0.9, split="test")]},
+        UNKNOWN,
+        "no metric",
+    ),
+    (
+        "evaluation: {split: test, reported_by: others}",
+        {"metrics": [metric("f1", 0.9, split="test", by="bot")]},
+        PASS,
+        "reported by bot",
+    ),
+    (
+        "champion: {metric: f1, reported_by: others}",
+        {"metrics": [metric("f1", 0.9, by="bot")], "champion": champion(metric("f1", 0.1), authors=["ada"])},
+        UNKNOWN,
+        "version 11 has no finite f1 from somebody other than the author",
+    ),
+    ("policy_stood_for: {at_least: 7d}", {}, UNKNOWN, "nothing is known"),
+    ("policy_stood_for: {at_least: 7d}", {"policy": PolicyAge(since=NOW)}, PASS, "never weakened"),
+    ("policy_stood_for: {at_least: 7d}", {"policy": weakened(8 * DAY)}, PASS, "8d ago"),
+    ("policy_stood_for: {at_least: 7d}", {"policy": weakened(6 * DAY)}, FAIL, "by max 6d ago: rule x removed"),
     ("scan: {}", {}, UNKNOWN, "not reported"),
     ("scan: {}", {"checks": [check("scan")]}, PASS, "pass"),
     ("approvals: {count: 2}", {"votes": [vote("rita"), vote("rita")]}, FAIL, "1 of 2: rita"),
@@ -188,6 +239,25 @@ def test_rule(rule: str, parts: dict[str, Any], outcome: Outcome, words: str) ->
 
 def test_every_rule_is_in_the_table() -> None:
     assert {rule.split(":")[0] for rule, *_ in TABLE} | {"attestation"} == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("parts", "outcome"),
+    [
+        ({"requester": "max"}, FAIL),
+        ({"promoter": "max"}, FAIL),
+        ({"promoter": "max-2", "same_people": {"max": ["max-2"]}}, FAIL),
+        ({"promoter": "max", "votes": [vote("max")]}, FAIL),
+        ({"promoter": "max", "votes": [vote("rita")]}, PASS),
+        ({"promoter": "rel"}, None),
+        ({"promoter": "max", "policy": weakened(8 * DAY)}, None),
+        ({"promoter": "max", "policy": weakened(DAY, asks_for_approval=False)}, None),
+    ],
+)
+def test_who_weakened_a_gate_does_not_use_it_alone(parts: dict[str, Any], outcome: Outcome | None) -> None:
+    verdict = judge(gate(), evidence(**{"policy": weakened(DAY), **parts}))
+    assert [r.outcome for r in verdict.results if r.rule == "policy"] == ([outcome] if outcome else [])
+    assert "last weakened" in verdict.notes[-1]
 
 
 def test_an_attestation_counts_by_key_and_by_both_digests() -> None:

@@ -16,6 +16,7 @@ from modelyard.registry.promotion.gates.labels import LicenceRule, OwnerRule, Ta
 from modelyard.registry.promotion.gates.metric import MetricRule
 from modelyard.registry.promotion.gates.scan import ScanRule
 from modelyard.registry.promotion.gates.soak import SoakRule
+from modelyard.registry.promotion.gates.stood_for import StoodForRule
 
 RULES: dict[str, type[RuleBase]] = {
     cls.kind: cls
@@ -33,6 +34,7 @@ RULES: dict[str, type[RuleBase]] = {
         ScanRule,
         AttestationRule,
         SoakRule,
+        StoodForRule,
         FreezeRule,
         AssertRule,
     )

@@ -15,11 +15,18 @@ class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
     """`approvals: {group: risk, count: 1}`: so many different members approve this promotion.
 
     group: left out, whoever may vote here counts. not: whose votes do not count. expire: older votes do not
-    count. An account counts as the one that made it. A vote is bound to the version's digests and to the policy; when either changes it counts no more.
+    count. An account counts as the one that made it, and whoever registered the same files, here or elsewhere, as an
+    author. A vote is bound to the version's digests and to the policy; when either changes it counts no more.
     """
 
     kind: ClassVar[str] = "approvals"
     needs: ClassVar[frozenset[str]] = frozenset({"votes"})
+    stricter: ClassVar[dict[str, str]] = {
+        "count": "more",
+        "expire": "shorter",
+        "not": "all of",
+        "also_exclude": "all of",
+    }
 
     count: Count = 1
     group: Name | None = None
@@ -37,7 +44,10 @@ class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
 
     def find(self, evidence: Evidence) -> Finding:
         barred = set(self.also_exclude)
-        barred.update(getattr(evidence, role) for role in self.exclude)
+        if "author" in self.exclude:
+            barred.update(evidence.authors)
+        if "requester" in self.exclude:
+            barred.add(evidence.requester)
         members = evidence.members.get(self.group, ()) if self.group else None
         counted: list[str] = []
         passed_over: list[str] = []

@@ -21,6 +21,7 @@ class AttestationRule(RuleBase, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "attestation"
     needs: ClassVar[frozenset[str]] = frozenset({"attestations"})
+    stricter: ClassVar[dict[str, str]] = {"count": "more"}
 
     keys: Annotated[dict[str, str], msgspec.Meta(min_length=1, max_length=50)]
     count: Count = 1

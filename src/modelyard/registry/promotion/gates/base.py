@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -29,6 +29,9 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     kind: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    stricter: ClassVar[dict[str, str]] = {}
+    """Parameter → which way it asks for more: more, less, longer, shorter, "all of" (a longer list), "one of" (a
+    shorter list of alternatives), others. Any other parameter has to stay the same."""
 
     def label(self) -> str:
         return self.kind
@@ -41,6 +44,35 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def find(self, evidence: Evidence) -> Finding:
         raise NotImplementedError
+
+
+class ReportedRule(RuleBase, frozen=True, kw_only=True):
+    """A rule over what accounts report.
+
+    by: only reports from these accounts (or `group:NAME`) count. reported_by: others, where reports of the version's
+    author do not count, nor those of an account that is the same person.
+    """
+
+    stricter: ClassVar[dict[str, str]] = {"by": "one of", "reported_by": "others"}
+
+    by: Names = []
+    reported_by: Literal["anyone", "others"] = "anyone"
+
+    def groups(self) -> Iterable[str]:
+        return groups_in(self.by)
+
+    def counts(self, evidence: Evidence, reporter: str, authors: Sequence[str] | None = None) -> bool:
+        """Whether a report of that account counts. authors: of another version than the one at hand."""
+        if self.by and reporter not in names_in(self.by, evidence.members):
+            return False
+        return self.reported_by == "anyone" or not evidence.is_author(reporter, authors)
+
+    def reporters(self) -> str:
+        """Words for whose reports count; "" where everybody's do."""
+        named = " or ".join(self.by)
+        if self.reported_by == "anyone":
+            return named
+        return f"{named}, not the author" if named else "somebody other than the author"
 
 
 def passed(measured: str, needed: str) -> Finding:
@@ -64,18 +96,16 @@ def find_metric(
     name: str,
     split: str | None,
     dataset: str | None,
-    by: Sequence[str],
-    members: Mapping[str, Sequence[str]],
+    counts: Callable[[str], bool],
 ) -> MetricValue | None:
-    """The newest value of that name, on that split and dataset (None: any), from those who count (none: all)."""
-    trusted = names_in(by, members)
+    """The newest value of that name, on that split and dataset (None: any), from accounts whose reports count."""
     found = [
         m
         for m in metrics
         if m.name == name
         and (split is None or m.split == split)
         and (dataset is None or m.dataset == dataset)
-        and (not by or m.by in trusted)
+        and counts(m.by)
     ]
     return max(found, key=lambda m: m.at, default=None)
 
@@ -103,14 +133,17 @@ def evaluation_command(evidence: Evidence, name: str, split: str | None, dataset
     return shlex.join(words)
 
 
-def latest_check(evidence: Evidence, name: str, by: Sequence[str]) -> CheckResult | None:
-    trusted = names_in(by, evidence.members)
-    return next((c for c in evidence.checks if c.name == name and (not by or c.by in trusted)), None)
+def latest_check(evidence: Evidence, name: str, counts: Callable[[str], bool]) -> CheckResult | None:
+    return next((c for c in evidence.checks if c.name == name and counts(c.by)), None)
 
 
 def check_command(evidence: Evidence, name: str) -> str:
     return shlex.join(["modelyard", "check", "report", evidence.reference, name, "pass"])
 
 
-def reporters_text(by: Sequence[str]) -> str:
-    return " or ".join(by) if by else "whoever may report checks"
+def reporter_text(evidence: Evidence, value: MetricValue, authors: Sequence[str] | None = None) -> str:
+    """Who reported a value, for every verdict that rests on it."""
+    if not value.by:
+        return ""
+    note = ", the version's author" if evidence.is_author(value.by, authors) else ""
+    return f", reported by {value.by}{note}"

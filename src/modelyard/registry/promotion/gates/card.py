@@ -21,6 +21,7 @@ class CardRule(RuleBase, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "card"
     needs: ClassVar[frozenset[str]] = frozenset({"card"})
+    stricter: ClassVar[dict[str, str]] = {"sections": "all of", "min_words": "more"}
 
     sections: Names = msgspec.field(default_factory=lambda: list(REQUIRED_SECTIONS))
     min_words: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from modelyard.registry.promotion.gates.base import (
     Name,
-    Names,
-    RuleBase,
+    ReportedRule,
     evaluation_command,
     failed,
     find_metric,
-    groups_in,
     passed,
+    reporter_text,
     unknown,
     where_text,
 )
@@ -23,16 +23,18 @@ from modelyard.registry.promotion.metric_schemas import HIGHER, LOWER, direction
 from modelyard.registry.promotion.rules import Evidence, Finding, number_text
 
 
-class ChampionRule(RuleBase, frozen=True, kw_only=True):
+class ChampionRule(ReportedRule, frozen=True, kw_only=True):
     """`champion: {metric: f1, tolerance: 0.005}`: not worse than the stage's present version by more than that.
 
     direction: higher or lower is better; left out: as the metric is known. min_gain: must be better by this
     much. when_empty: what holds while the stage is empty. same_dataset: values from datasets of different
-    names are not compared.
+    names are not compared. by: only values from these accounts (or `group:NAME`) count. reported_by: others, where
+    values from a version's author do not count.
     """
 
     kind: ClassVar[str] = "champion"
     needs: ClassVar[frozenset[str]] = frozenset({"metrics", "champion"})
+    stricter: ClassVar[dict[str, str]] = {**ReportedRule.stricter, "tolerance": "less", "min_gain": "more"}
 
     metric: Name
     tolerance: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -42,13 +44,9 @@ class ChampionRule(RuleBase, frozen=True, kw_only=True):
     dataset: Name | None = None
     same_dataset: bool = True
     when_empty: Literal["pass", "fail"] = "pass"
-    by: Names = []
 
     def label(self) -> str:
         return f"champion-{self.metric}"
-
-    def groups(self) -> Iterable[str]:
-        return groups_in(self.by)
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:
         if self.tolerance and self.min_gain:
@@ -76,14 +74,17 @@ class ChampionRule(RuleBase, frozen=True, kw_only=True):
             return failed(f"{evidence.stage} is empty", needed, who="whoever may waive this rule")
         if champion.version == evidence.version:
             return passed(f"version {champion.version} itself stands in {evidence.stage}", needed)
-        mine = find_metric(evidence.metrics, self.metric, self.split, self.dataset, self.by, evidence.members)
-        theirs = find_metric(champion.metrics, self.metric, self.split, self.dataset, self.by, evidence.members)
-        who = " or ".join(self.by) or "whoever evaluates the versions"
+        by_others = partial(self.counts, evidence, authors=champion.authors)
+        mine = find_metric(
+            evidence.metrics, self.metric, self.split, self.dataset, partial(self.counts, evidence)
+        )
+        theirs = find_metric(champion.metrics, self.metric, self.split, self.dataset, by_others)
+        who = self.reporters() or "whoever evaluates the versions"
         for number, value in ((evidence.version, mine), (champion.version, theirs)):
             if value is None or value.value is None:
                 at = evidence if number == evidence.version else _other(evidence, number)
                 fix = evaluation_command(at, self.metric, self.split, self.dataset)
-                said = f"version {number} has no finite {self.metric}{where}"
+                said = f"version {number} has no finite {self.metric}{where}{self._from()}"
                 return unknown(said, needed, who=who, fix=fix, may_change=True)
         assert mine is not None
         assert theirs is not None
@@ -96,8 +97,9 @@ class ChampionRule(RuleBase, frozen=True, kw_only=True):
         # Rounded, so that 0.895 is exactly 0.005 below 0.9, as everybody reads it.
         gain = round(sign * (mine.value - theirs.value), 12)
         measured = (
-            f"{self.metric} = {number_text(mine.value)}, version {champion.version} has "
-            f"{number_text(theirs.value)} ({mine.value - theirs.value:+.6g})"
+            f"{self.metric} = {number_text(mine.value)}{reporter_text(evidence, mine)}; "
+            f"version {champion.version} has {number_text(theirs.value)}"
+            f"{reporter_text(evidence, theirs, champion.authors)} ({mine.value - theirs.value:+.6g})"
         )
         if lawful := outside_range(self.metric, mine.value):
             return failed(f"{measured}; {self.metric} can only be {lawful}", needed, who=who)
@@ -105,6 +107,9 @@ class ChampionRule(RuleBase, frozen=True, kw_only=True):
             fix = f"modelyard push FOLDER {evidence.model}"
             return failed(measured, needed, who="whoever trains the model: a better version", fix=fix)
         return passed(measured, needed)
+
+    def _from(self) -> str:
+        return f" from {self.reporters()}" if self.reporters() else ""
 
 
 def _other(evidence: Evidence, number: int) -> Evidence:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from modelyard.registry.promotion.gates.base import (
     Name,
     Names,
-    RuleBase,
+    ReportedRule,
     evaluation_command,
     passed,
     unknown,
@@ -17,14 +17,16 @@ from modelyard.registry.promotion.gates.base import (
 from modelyard.registry.promotion.rules import Evidence, Finding
 
 
-class EvaluationRule(RuleBase, frozen=True, kw_only=True):
+class EvaluationRule(ReportedRule, frozen=True, kw_only=True):
     """`evaluation: {split: test, dataset: holdout-2026q3}`: finite metrics measured there are present.
 
-    metrics: these ones; left out: any one.
+    metrics: these ones; left out: any one. by: only values from these accounts (or `group:NAME`) count. reported_by:
+    others, where values from the version's author do not count.
     """
 
     kind: ClassVar[str] = "evaluation"
     needs: ClassVar[frozenset[str]] = frozenset({"metrics"})
+    stricter: ClassVar[dict[str, str]] = {**ReportedRule.stricter, "metrics": "all of"}
 
     split: Name | None = None
     dataset: Name | None = None
@@ -39,18 +41,25 @@ class EvaluationRule(RuleBase, frozen=True, kw_only=True):
     def find(self, evidence: Evidence) -> Finding:
         where = where_text(self.split, self.dataset)
         present = {
-            m.name
+            m.name: m.by
             for m in evidence.metrics
             if m.value is not None
+            and self.counts(evidence, m.by)
             and (self.split is None or m.split == self.split)
             and (self.dataset is None or m.dataset == self.dataset)
         }
         wanted = ", ".join(self.metrics) or "any metric"
         needed = f"evaluated{where}: {wanted}"
+        if self.reporters():
+            needed += f", reported by {self.reporters()}"
         missing = [name for name in self.metrics if name not in present]
         if present and not missing:
-            return passed(f"measured{where}: {', '.join(sorted(present))[:200]}", needed)
+            reporters = ", ".join(sorted({by for by in present.values() if by}))
+            by = f"; reported by {reporters[:200]}" if reporters else ""
+            return passed(f"measured{where}: {', '.join(sorted(present))[:200]}{by}", needed)
         first = missing[0] if missing else "METRIC"
         said = f"not measured{where}: {', '.join(missing)}" if missing else f"no metric was measured{where}"
         fix = evaluation_command(evidence, first, self.split, self.dataset)
-        return unknown(said, needed, who="whoever evaluates the version", fix=fix, may_change=True)
+        return unknown(
+            said, needed, who=self.reporters() or "whoever evaluates the version", fix=fix, may_change=True
+        )

@@ -23,6 +23,7 @@ class FactsRule(RuleBase, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "facts"
     needs: ClassVar[frozenset[str]] = frozenset({"card"})
+    stricter: ClassVar[dict[str, str]] = {"require": "all of", "completeness": "more"}
 
     require: Names = []
     completeness: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None

@@ -39,6 +39,7 @@ class FreezeRule(RuleBase, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "freeze"
+    stricter: ClassVar[dict[str, str]] = {"windows": "all of", "weekly": "all of"}
 
     windows: Annotated[list[Window], msgspec.Meta(max_length=100)] = []
     weekly: Annotated[list[Weekly], msgspec.Meta(max_length=20)] = []

@@ -15,6 +15,7 @@ class TagsRule(RuleBase, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "tags"
     needs: ClassVar[frozenset[str]] = frozenset({"tags"})
+    stricter: ClassVar[dict[str, str]] = {"require": "all of"}
 
     require: Names
 
@@ -63,6 +64,7 @@ class LicenceRule(RuleBase, frozen=True, kw_only=True):
     """`licence: {allow: [Apache-2.0, MIT]}`: the licence read from the files is one of these."""
 
     kind: ClassVar[str] = "licence"
+    stricter: ClassVar[dict[str, str]] = {"allow": "one of"}
 
     allow: Names
 

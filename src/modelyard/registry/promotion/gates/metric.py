@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from modelyard.registry.promotion.gates.base import (
     Name,
-    Names,
-    RuleBase,
+    ReportedRule,
     evaluation_command,
     failed,
     find_metric,
-    groups_in,
     nearest,
     passed,
+    reporter_text,
     unknown,
     where_text,
 )
@@ -22,28 +22,26 @@ from modelyard.registry.promotion.metric_schemas import outside_range
 from modelyard.registry.promotion.rules import Evidence, Finding, number_text
 
 
-class MetricRule(RuleBase, frozen=True, kw_only=True):
+class MetricRule(ReportedRule, frozen=True, kw_only=True):
     """`metric: {name: f1, min: 0.7}`: a measured value is at least `min` and at most `max`.
 
     split, dataset: only a value measured there counts; left out: any. by: only values from these accounts
-    (or `group:NAME`) count.
+    (or `group:NAME`) count. reported_by: others, where values from the version's author do not count; those of the
+    record are the author's.
     """
 
     kind: ClassVar[str] = "metric"
     needs: ClassVar[frozenset[str]] = frozenset({"metrics"})
+    stricter: ClassVar[dict[str, str]] = {**ReportedRule.stricter, "min": "more", "max": "less"}
 
     name: Name
     min: float | None = None
     max: float | None = None
     split: Name | None = None
     dataset: Name | None = None
-    by: Names = []
 
     def label(self) -> str:
         return f"metric-{self.name}"
-
-    def groups(self) -> Iterable[str]:
-        return groups_in(self.by)
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:
         if self.min is None and self.max is None:
@@ -62,17 +60,26 @@ class MetricRule(RuleBase, frozen=True, kw_only=True):
             f"<= {self.max:g}" if self.max is not None else "",
         ]
         needed = f"{self.name}{where} {' and '.join(b for b in bounds if b)}"
-        found = find_metric(evidence.metrics, self.name, self.split, self.dataset, self.by, evidence.members)
-        who = " or ".join(self.by) or "whoever evaluates the version"
+        if self.reported_by == "others":
+            needed += f", reported by {self.reporters()}"
+        found = find_metric(
+            evidence.metrics, self.name, self.split, self.dataset, partial(self.counts, evidence)
+        )
+        who = self.reporters() or "whoever evaluates the version"
         fix = evaluation_command(evidence, self.name, self.split, self.dataset)
         if found is None:
-            hint = nearest(self.name, (m.name for m in evidence.metrics if m.name != self.name))
-            return unknown(
-                f"{self.name}{where} was not measured{hint}", needed, who=who, fix=fix, may_change=True
-            )
+            other = find_metric(evidence.metrics, self.name, self.split, self.dataset, lambda _: True)
+            if other is not None:
+                said = (
+                    f"{self.name} = {other.value}{reporter_text(evidence, other)}, whose reports do not count"
+                )
+            else:
+                hint = nearest(self.name, (m.name for m in evidence.metrics if m.name != self.name))
+                said = f"{self.name}{where} was not measured{hint}"
+            return unknown(said, needed, who=who, fix=fix, may_change=True)
         if found.value is None:
             return failed(f"{self.name} is not a finite number", needed, who=who, fix=fix)
-        measured = f"{self.name} = {number_text(found.value)}"
+        measured = f"{self.name} = {number_text(found.value)}{reporter_text(evidence, found)}"
         if lawful := outside_range(self.name, found.value):
             return failed(f"{measured}, which cannot be ({lawful})", needed, who=who, fix=fix)
         too_low = self.min is not None and found.value < self.min

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from modelyard.registry.promotion.gates.base import (
     Duration,
-    Names,
-    RuleBase,
+    ReportedRule,
     failed,
-    groups_in,
     passed,
     unknown,
 )
@@ -25,34 +22,36 @@ _CLEAN = ("no_code", "allowlisted")
 _WHO = "a maintainer of the namespace"
 
 
-class ScanRule(RuleBase, frozen=True, kw_only=True):
+class ScanRule(ReportedRule, frozen=True, kw_only=True):
     """`scan: {}`: the intake scan found nothing but what is on the allow-list. Not scanned is not clean.
 
     unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may.
     refuse_kinds: kinds of code that the scan does not look for and that may not be there: chat_template,
     savedmodel, torchscript.
     max_age, by: beside it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
-    these. Such a check counts without them too: when it fails, so does the rule.
+    these; reported_by: others, where the version's author does not count. Such a check counts without them too: when it fails, so does the rule.
     """
 
     kind: ClassVar[str] = "scan"
     needs: ClassVar[frozenset[str]] = frozenset({"checks", "scan"})
+    stricter: ClassVar[dict[str, str]] = {
+        **ReportedRule.stricter,
+        "max_age": "shorter",
+        "unknown": "less",
+        "secrets": "less",
+    }
 
-    by: Names = []
     max_age: Duration | None = None
     unknown: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     secrets: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
     refuse_kinds: list[CodeKind] = []
 
-    def groups(self) -> Iterable[str]:
-        return groups_in(self.by)
-
     def find(self, evidence: Evidence) -> Finding:
-        wants_check = bool(self.by) or self.max_age is not None
+        wants_check = bool(self.reporters()) or self.max_age is not None
         reported = any(c.name == SCAN_CHECK for c in evidence.checks)
         check = None
         if wants_check or reported or evidence.scan is None:
-            check = find_check(evidence, SCAN_CHECK, self.by, self.max_age, "scanned and found clean")
+            check = find_check(evidence, self, SCAN_CHECK, self.max_age, "scanned and found clean")
         if evidence.scan is None:
             # Evidence of a decision that was taken before the registry scanned by itself.
             assert check is not None

@@ -14,6 +14,7 @@ class SoakRule(RuleBase, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "soak"
     needs: ClassVar[frozenset[str]] = frozenset({"stays"})
+    stricter: ClassVar[dict[str, str]] = {"at_least": "longer"}
 
     stage: Name
     at_least: Duration

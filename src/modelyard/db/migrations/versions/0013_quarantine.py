@@ -6,8 +6,8 @@ The files that are here keep their verdicts until the worker has looked again by
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0013"
+down_revision = "0012"
 
 
 def _id() -> sa.types.TypeEngine[int]:

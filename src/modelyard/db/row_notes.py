@@ -1,0 +1,214 @@
+"""Notes which rows a change wrote, so that its event can name them with a digest of what they hold.
+
+Triggers see every write, whichever statement made it, so no use case can forget to tell. They serve the
+connection of the writer alone: what is written beside this program leaves no note, and `audit check` finds it.
+On SQLite they are temporary and call into this process; on PostgreSQL they are part of the schema and fill a
+temporary table, which the writer's session has. Decision record 0022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard.db.tables import metadata
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.digest import Digest
+
+NOT_COVERED: dict[str, str] = {
+    "alembic_version": "the schema's own number",
+    "blob_senders": "who may still name bytes that no version names yet",
+    "blobs": "bytes prove themselves by their digest; `doctor` reads them again",
+    "deliveries": "the outbox at work",
+    "effective_policies": "proves itself: the key is the digest of the body",
+    "event_head": "proved by the tree",
+    "event_nodes": "proved by the tree",
+    "events": "proved by the tree",
+    "idempotency_keys": "answers kept for a repeated request",
+    "lineage_edges": "read off the records of versions, which are covered",
+    "manifest_files": "read off the manifest's body",
+    "manifests": "proves itself: the body is held against its digest, all else is read off the files",
+    "notifications": "read off events",
+    "run_artifacts": "written without an event while a run goes on; a version's record freezes what it rests on",
+    "run_inputs": "written without an event while a run goes on; a version's record freezes what it rests on",
+    "run_log": "written without an event while a run goes on",
+    "run_metrics": "written without an event while a run goes on; a version's record freezes what it rests on",
+    "run_params": "written without an event while a run goes on; a version's record freezes what it rests on",
+    "run_points": "written without an event while a run goes on",
+    "run_tags": "written without an event while a run goes on",
+    "run_writers": "written without an event while a run goes on",
+    "server_facts": "leases and identity of this server",
+    "sessions": "short-lived sign-ins",
+    "sign_in_links": "short-lived sign-ins; making one for somebody else is an event",
+    "uploads": "bytes on their way",
+    "used_id_tokens": "short-lived",
+    "version_metrics": "read off the record, which is covered",
+    "watches": "who wants to be notified",
+    "datasets.updated_at": "order of lists",
+    "experiments.run_count": "counted",
+    "experiments.updated_at": "order of lists",
+    "identities.last_sign_in_at": "moves with every sign-in",
+    "models.card_text": "read off the newest card",
+    "models.framework": "read off the newest version",
+    "models.licence": "read off the newest version",
+    "models.newest_version": "read off the versions",
+    "models.next_version": "a counter",
+    "models.revision": "a counter",
+    "models.updated_at": "order of lists",
+    "models.version_count": "counted",
+    "runs.clock_skew": "measured while a run goes on",
+    "runs.facts": "written without an event while a run goes on; a version's record freezes what it rests on",
+    "runs.heard_at": "moves while a run goes on",
+    "runs.log_bytes": "counted",
+    "runs.notes": "written without an event while a run goes on",
+    "subscriptions.failures": "the outbox at work",
+    "subscriptions.next_seq": "the outbox at work",
+    "subscriptions.paused_until": "the outbox at work",
+    "tokens.last_used_at": "moves with every use",
+    "versions.revision": "a counter",
+    "versions.updated_at": "order of lists",
+}
+"""Tables and columns that no event vouches for, and why. All others are covered, those of later releases too."""
+
+Key = tuple[Any, ...]
+
+
+@cache
+def covered_columns(table: sa.Table) -> tuple[str, ...]:
+    """The columns that events vouch for; none where the table is not covered."""
+    if table.name in NOT_COVERED:
+        return ()
+    return tuple(c.name for c in table.columns if f"{table.name}.{c.name}" not in NOT_COVERED)
+
+
+@cache
+def covered_tables() -> tuple[sa.Table, ...]:
+    return tuple(table for table in metadata.sorted_tables if covered_columns(table))
+
+
+def key_names(table: sa.Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.primary_key.columns)
+
+
+@cache
+def _defaults(table: sa.Table) -> dict[str, str]:
+    found = {}
+    for column in table.columns:
+        default = column.server_default
+        if isinstance(default, sa.DefaultClause):
+            found[column.name] = str(default.arg)
+    return found
+
+
+def row_digest(table: sa.Table, values: Mapping[str, Any]) -> str:
+    """Of the covered columns of a row. NULL and a column's default are left out, so that a column which a later
+    release adds changes no digest."""
+    defaults = _defaults(table)
+    told = {
+        name: values[name]
+        for name in covered_columns(table)
+        if values.get(name) is not None and str(values[name]) != defaults.get(name)
+    }
+    return Digest.of(canonical_json(told))
+
+
+@dataclass(frozen=True, slots=True)
+class RowNote:
+    """digest None: the row is gone."""
+
+    table: str
+    key: Key
+    digest: str | None
+
+    def to_json(self) -> list[Any]:
+        return [self.table, list(self.key), self.digest]
+
+
+class RowNotes:
+    """The notes of one writing connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._is_sqlite = connection.dialect.name == "sqlite"
+        self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
+        driver: Any = connection.connection.driver_connection
+        if self._is_sqlite:
+            driver.create_function("note_row", -1, self._note)
+            for statement in _sqlite_triggers():
+                driver.execute(statement)
+        else:
+            driver.execute(
+                "CREATE TEMP TABLE IF NOT EXISTS row_notes"
+                " (id SERIAL, name TEXT, is_gone BOOLEAN, held JSONB) ON COMMIT DELETE ROWS"
+            )
+            driver.execute("SET modelyard.row_notes = 'on'")
+        self._driver = driver
+
+    def _note(self, name: str, is_gone: int, *values: Any) -> None:
+        table = metadata.tables[name]
+        row = dict(zip(covered_columns(table), values, strict=True))
+        self._rows[name, tuple(row[c] for c in key_names(table))] = None if is_gone else row
+
+    def clear(self) -> None:
+        """Forget what a change noted that was undone."""
+        self._rows.clear()
+
+    def take(self) -> list[RowNote]:
+        """What was written since the last call, each row as it is now."""
+        if not self._is_sqlite:
+            cursor = self._driver.execute("DELETE FROM row_notes RETURNING id, name, is_gone, held")
+            for _, name, is_gone, held in sorted(cursor.fetchall(), key=lambda row: row[0]):
+                table = metadata.tables[name]
+                self._note(name, is_gone, *(held.get(column) for column in covered_columns(table)))
+        rows, self._rows = self._rows, {}
+        return [
+            RowNote(name, key, None if row is None else row_digest(metadata.tables[name], row))
+            for (name, key), row in rows.items()
+        ]
+
+
+def _sqlite_triggers() -> Iterator[str]:
+    for table in covered_tables():
+        columns = covered_columns(table)
+        for verb, row, is_gone in (("INSERT", "NEW", 0), ("UPDATE OF {}", "NEW", 0), ("DELETE", "OLD", 1)):
+            values = ", ".join(f"{row}.{name}" for name in columns)
+            yield (
+                f"CREATE TEMP TRIGGER note_{table.name}_{verb[:6].lower()} "
+                f"AFTER {verb.format(', '.join(columns))} ON main.{table.name} "
+                f"BEGIN SELECT note_row('{table.name}', {is_gone}, {values}); END"
+            )
+
+
+def create_note_triggers(connection: sa.Connection) -> None:
+    """On PostgreSQL, those of the schema; again after each migration. On SQLite each connection makes its own."""
+    if connection.dialect.name == "sqlite":
+        return
+    connection.exec_driver_sql(
+        "CREATE OR REPLACE FUNCTION note_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF current_setting('modelyard.row_notes', true) = 'on' THEN "
+        "INSERT INTO pg_temp.row_notes (name, is_gone, held) VALUES (TG_TABLE_NAME, TG_OP = 'DELETE', "
+        "CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END); END IF; RETURN NULL; END $$"
+    )
+    present = set(sa.inspect(connection).get_table_names())
+    for table in covered_tables():
+        if table.name not in present:
+            continue
+        columns = ", ".join(covered_columns(table))
+        for verb in ("INSERT OR DELETE", f"UPDATE OF {columns}"):
+            connection.exec_driver_sql(
+                f"CREATE OR REPLACE TRIGGER note_{table.name}_{verb[:6].lower()} AFTER {verb} ON {table.name} "
+                "FOR EACH ROW EXECUTE FUNCTION note_row()"
+            )
+
+
+def list_rows(connection: sa.Connection, table: sa.Table, names: Iterable[str]) -> Iterator[tuple[Key, str]]:
+    """(key, digest) of every row, a block at a time. names: the columns that the table has in this database."""
+    read = tuple(dict.fromkeys((*key_names(table), *names)))
+    query = sa.select(*(table.c[name] for name in read))
+    for row in connection.execute(query, execution_options={"yield_per": 1000}):
+        values = dict(zip(read, row, strict=True))
+        yield tuple(values[name] for name in key_names(table)), row_digest(table, values)
