@@ -114,6 +114,7 @@ def test_a_restored_registry_is_identical(
     # Ids and numbers go on where they were.
     again = Registry.__new__(Registry)
     again.db, again.blobs, again.settings, again.root = db, store, source.settings, source.root
+    again.office = source.office
     assert again.register(again.root, "team/model1", data=b"more").version.number == 3
     assert again.user("newcomer").id > 1
     found = db.read(lambda tx: search.search_models(tx, source.root, ModelSearch(words=("model0",)), None, 5))
