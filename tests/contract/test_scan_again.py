@@ -19,6 +19,7 @@ from modelyard.registry.quarantine import scanning
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.process import ScanProcess
 from modelyard.registry.scan.rules import scan_text
+from modelyard.registry.scan.usecases import Patience
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import inspect
 from modelyard.registry.versions import usecases as versions
@@ -250,3 +251,25 @@ def test_large_files_of_one_account_do_not_delay_a_small_one_of_another(
         finally:
             go_on.set()
         assert [each.result()["scan"] for each in waiting] == ["allowlisted"] * 3
+
+
+def test_an_end_in_the_middle_of_following_a_verdict_is_made_good(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after kill -9 when the verdict is stored and no version follows it yet."""
+    data = distinct(trap())
+    door.send(data)
+    set_scan(door.registry, data, scan_text(not_scanned("older rules"), ()), RULES_VERSION)
+    made = door.register(f"{unique('space')}/scorer", data)
+    assert made["scan"] == "not_scanned"
+
+    def end(*_: Any, **__: Any) -> None:
+        raise RuntimeError("ended")
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(scanning, "settle_manifest", end)
+        with pytest.raises(RuntimeError, match="ended"):
+            scanning.scan_bytes(door.registry.db, door.registry.blobs, Digest.of(data), Patience(60))
+    assert door.get(path_of(made)).json()["scan"] == "not_scanned"
+    finish(door.registry)
+    assert door.get(path_of(made)).json()["scan"] == "dangerous"

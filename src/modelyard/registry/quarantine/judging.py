@@ -80,11 +80,13 @@ def append_released(
 
 
 def refresh_summary(tx: Transaction, manifest_id: int) -> None:
-    """After a file's facts were read: what the files of a version say together."""
+    """What the files of a version say together, after the facts of one of them may have been read."""
     manifest = Manifest.from_bytes(versions.find_manifest_body(tx, manifest_id))
     read = uploads.find_read(tx, {file.digest for file in manifest.files})
     summary, _, _ = summarise_files(manifest, read)
-    queries.set_summary(tx, manifest_id, json.dumps(summary, ensure_ascii=False, separators=(",", ":")))
+    text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
+    if not queries.set_summary(tx, manifest_id, text):
+        return
     for model, version in queries.list_versions_of(tx, manifest_id):
         if model.newest_version == version.number:
             queries.set_model_summary(tx, model.id, summary.get("framework"), summary.get("licence"))

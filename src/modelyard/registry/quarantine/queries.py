@@ -109,8 +109,10 @@ def _list_versions(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[t
     return found
 
 
-def set_summary(tx: Transaction, manifest_id: int, format_facts: str) -> None:
-    tx.execute(manifests.update().where(manifests.c.id == manifest_id).values(format_facts=format_facts))
+def set_summary(tx: Transaction, manifest_id: int, format_facts: str) -> bool:
+    """Whether it is another one."""
+    where = (manifests.c.id == manifest_id, manifests.c.format_facts != format_facts)
+    return tx.execute(manifests.update().where(*where).values(format_facts=format_facts)).rowcount > 0
 
 
 def set_model_summary(tx: Transaction, model_id: int, framework: str | None, licence: str | None) -> None:

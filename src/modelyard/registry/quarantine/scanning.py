@@ -6,6 +6,8 @@ A verdict that is there counts until another one takes its place.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
@@ -34,6 +36,8 @@ from modelyard.registry.versions.inspect import read_blob, unread_of
 from modelyard.registry.versions.usecases import DELETED, find_version
 
 _QUEUED_AT_ONCE = 50
+_FOLLOWED_AT_ONCE = 20
+"""Versions that follow a verdict in one transaction, so that the writer is free in between."""
 NOBODY = 0
 """Stands for the namespace that waits, where a verdict is there and only its rules are older."""
 
@@ -90,19 +94,32 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
     except BlobNotFound:
         scan, facts = scan_text(not_scanned("its bytes are not here"), ()), {}
 
-    def keep(tx: Transaction) -> bool:
+    def keep(tx: Transaction) -> list[int]:
         uploads.set_facts(tx, digest, facts)
-        if scan is not None:
-            uploads.set_scan(tx, digest, scan)
-            scans.delete_job(tx, digest)
-        for manifest_id in scans.list_manifests_with(tx, digest):
-            if facts:
-                refresh_summary(tx, manifest_id)
-            if scan is not None:
-                settle_manifest(tx, manifest_id)
-        return scan is not None
+        if scan is None:
+            return []
+        uploads.set_scan(tx, digest, scan)
+        return scans.list_manifests_with(tx, digest)
 
-    return db.write(keep)
+    manifests = db.write(keep)
+    if scan is None:
+        return False
+    for start in range(0, len(manifests), _FOLLOWED_AT_ONCE):
+        db.write(partial(_follow, some=manifests[start : start + _FOLLOWED_AT_ONCE]))
+    db.write(lambda tx: _end(tx, digest))
+    return True
+
+
+def _follow(tx: Transaction, some: Sequence[int]) -> None:
+    for manifest_id in some:
+        refresh_summary(tx, manifest_id)
+        settle_manifest(tx, manifest_id)
+
+
+def _end(tx: Transaction, digest: Digest) -> None:
+    """After all versions follow: an end in between leaves bytes that are looked at again."""
+    uploads.note_followed(tx, digest)
+    scans.delete_job(tx, digest)
 
 
 # --- the worker --------------------------------------------------------------------------------------

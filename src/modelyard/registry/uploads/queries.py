@@ -243,9 +243,10 @@ _SET_FIRST_SCAN = Statement(
     .values(scan=_p("scan"), scan_rules=_p("scan_rules"))
 )
 _SET_SCAN = Statement(
-    blobs.update()
-    .where(blobs.c.digest == _p("the_digest"))
-    .values(scan=_p("scan"), scan_rules=_p("scan_rules"))
+    blobs.update().where(blobs.c.digest == _p("the_digest")).values(scan=_p("scan"), scan_rules=0)
+)
+_NOTE_FOLLOWED = Statement(
+    blobs.update().where(blobs.c.digest == _p("the_digest")).values(scan_rules=_p("scan_rules"))
 )
 _SET_FACTS = Statement(
     postgresql.insert(blob_facts)
@@ -260,8 +261,13 @@ def set_first_scan(tx: Transaction, digest: Digest, scan: str) -> None:
 
 
 def set_scan(tx: Transaction, digest: Digest, scan: str) -> None:
-    """Replace what was found in the bytes."""
-    tx.run(_SET_SCAN, the_digest=digest, scan=scan, scan_rules=RULES_VERSION)
+    """Replace what was found in the bytes. It counts as found by old rules, and is looked at again, until
+    `note_followed` says that all versions follow it."""
+    tx.run(_SET_SCAN, the_digest=digest, scan=scan)
+
+
+def note_followed(tx: Transaction, digest: Digest) -> None:
+    tx.run(_NOTE_FOLLOWED, the_digest=digest, scan_rules=RULES_VERSION)
 
 
 def set_facts(tx: Transaction, digest: Digest, facts: Mapping[str, str]) -> None:
