@@ -53,6 +53,20 @@ def test_export_and_verify_without_the_server(server: RunningServer, tmp_path: P
     assert "continues the older checkpoint" in done.stdout
 
 
+def test_the_log_tells_details_and_an_empty_answer_says_what_was_looked_at(server: RunningServer) -> None:
+    told = server.run("audit", "log", "--kind", "role.*")
+    created = server.run("audit", "log", "--kind", "token.created", "--since", "1h")
+    assert "DETAILS" in created.stdout or "owner=" in created.stdout
+    assert told.returncode == 0
+    empty = server.run("audit", "log", "--model", "fraud/scorer", "--kind", "model.deleted")
+    assert empty.returncode == 0
+    assert "events is as asked for" in empty.stdout + empty.stderr
+    for wrong in (("--kind", "promotion"), ("--actor", "nobody"), ("--since", "soon")):
+        done = server.run("audit", "log", *wrong)
+        assert done.returncode != 0, wrong
+        assert "for example" in done.stderr or "Known are" in done.stderr
+
+
 def test_a_file_that_was_edited_is_named(server: RunningServer, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     server.run("audit", "export", "--out", str(log))
@@ -116,6 +130,8 @@ def test_a_restored_registry_goes_on_signing_with_the_same_key(server: RunningSe
         other.home.mkdir(exist_ok=True)
         log = tmp_path / "log.jsonl"
         assert other.run("audit", "export", "--out", str(log)).returncode == 0
+        checked = other.run("audit", "check")
+        assert checked.returncode == 0, checked.stdout
     done = offline("audit", "verify", log, "--key", key.strip(), "--against", backup / "checkpoint.txt")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -77,7 +77,6 @@ def log(
         until=moment(until),
     )
     found = [*session.client.audit.events(query, limit)]
-    empty = "" if found else f"None of {session.client.audit.looked_at(query)} events is as asked for."
     session.out.page(
         found,
         ("event", "at", "what", "where", "by", "details"),
@@ -89,8 +88,11 @@ def log(
             e.actor,
             details(e.data),
         ),
-        empty=empty,
     )
+    if not found:
+        # An auditor must not take a silent answer for proof that nothing happened.
+        looked_at = session.client.audit.looked_at(query)
+        session.out.note(f"None of {looked_at} events is as asked for.")
 
 
 @command("checkpoint", example="modelyard audit checkpoint > checkpoint.txt\nmodelyard audit checkpoint --key")

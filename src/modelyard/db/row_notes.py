@@ -8,6 +8,8 @@ temporary table, which the writer's session has. Decision record 0022.
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelyard.db.tables import metadata
+from modelyard.db.tables import metadata, server_facts
 from modelyard.domain.canonical import canonical_json
-from modelyard.domain.digest import Digest
 
 NOT_COVERED: dict[str, str] = {
     "alembic_version": "the schema's own number",
@@ -104,7 +105,21 @@ def _defaults(table: sa.Table) -> dict[str, str]:
     return found
 
 
-def row_digest(table: sa.Table, values: Mapping[str, Any]) -> str:
+KEY_FACT = "rows.key"
+"""The fact of the server that holds the key of row digests. It is in no export: from a plain digest, a short secret
+that was redacted since could be guessed."""
+
+
+def create_key(connection: sa.Connection) -> None:
+    connection.execute(server_facts.insert().values(key=KEY_FACT, value=secrets.token_hex(32)))
+
+
+def find_key(connection: sa.Connection) -> bytes:
+    query = sa.select(server_facts.c.value).where(server_facts.c.key == KEY_FACT)
+    return bytes.fromhex(connection.execute(query).scalar_one())
+
+
+def row_digest(key: bytes, table: sa.Table, values: Mapping[str, Any]) -> str:
     """Of the covered columns of a row. NULL and a column's default are left out, so that a column which a later
     release adds changes no digest."""
     defaults = _defaults(table)
@@ -113,7 +128,7 @@ def row_digest(table: sa.Table, values: Mapping[str, Any]) -> str:
         for name in covered_columns(table)
         if values.get(name) is not None and str(values[name]) != defaults.get(name)
     }
-    return Digest.of(canonical_json(told))
+    return hmac.new(key, canonical_json(told), "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +150,7 @@ class RowNotes:
         self._connection = connection
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
+        self._key = find_key(connection)
         driver: Any = connection.connection.driver_connection
         if self._is_sqlite:
             driver.create_function("note_row", -1, self._note)
@@ -166,7 +182,7 @@ class RowNotes:
                 self._note(name, is_gone, *(held.get(column) for column in covered_columns(table)))
         rows, self._rows = self._rows, {}
         return [
-            RowNote(name, key, None if row is None else row_digest(metadata.tables[name], row))
+            RowNote(name, key, None if row is None else row_digest(self._key, metadata.tables[name], row))
             for (name, key), row in rows.items()
         ]
 
@@ -205,10 +221,12 @@ def create_note_triggers(connection: sa.Connection) -> None:
             )
 
 
-def list_rows(connection: sa.Connection, table: sa.Table, names: Iterable[str]) -> Iterator[tuple[Key, str]]:
+def list_rows(
+    connection: sa.Connection, key: bytes, table: sa.Table, names: Iterable[str]
+) -> Iterator[tuple[Key, str]]:
     """(key, digest) of every row, a block at a time. names: the columns that the table has in this database."""
     read = tuple(dict.fromkeys((*key_names(table), *names)))
     query = sa.select(*(table.c[name] for name in read))
     for row in connection.execute(query, execution_options={"yield_per": 1000}):
         values = dict(zip(read, row, strict=True))
-        yield tuple(values[name] for name in key_names(table)), row_digest(table, values)
+        yield tuple(values[name] for name in key_names(table)), row_digest(key, table, values)

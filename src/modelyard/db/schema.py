@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
-from modelyard.db.row_notes import create_note_triggers
+from modelyard.db.row_notes import create_key, create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
@@ -62,6 +62,7 @@ def create_schema(connection: sa.Connection) -> None:
     create_search_table(connection)
     create_log_guards(connection)
     create_note_triggers(connection)
+    create_key(connection)
     connection.execute(event_head.insert().values(id=1, size=0))
     _REVISION_TABLE.create(connection)
     connection.execute(_REVISION_TABLE.insert().values(version_num=HEAD))

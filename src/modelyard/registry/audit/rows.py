@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelyard.db.row_notes import covered_columns, covered_tables, list_rows
+from modelyard.db.row_notes import covered_columns, covered_tables, find_key, list_rows
 from modelyard.db.transaction import Transaction
 
 Problem = tuple[int | None, str]
@@ -53,16 +53,17 @@ class RowCheck:
             yield from islice(self._problems(tx), _MOST_NAMED)
 
     def _problems(self, tx: Transaction) -> Iterator[Problem]:
+        secret = find_key(tx.connection)
         for table in covered_tables():
-            yield from self._table_problems(tx, table)
+            yield from self._table_problems(tx, secret, table)
         gone = "SELECT seq, name, key FROM told WHERE digest IS NOT NULL AND NOT seen ORDER BY seq"
         names = {table.name for table in covered_tables()}
         for seq, name, key in self._told.execute(gone):
             if name in names:
                 yield seq, f"row {_words(key)} of {name} is gone, and no event removed it"
 
-    def _table_problems(self, tx: Transaction, table: sa.Table) -> Iterator[Problem]:
-        for key, digest in list_rows(tx.connection, table, covered_columns(table)):
+    def _table_problems(self, tx: Transaction, secret: bytes, table: sa.Table) -> Iterator[Problem]:
+        for key, digest in list_rows(tx.connection, secret, table, covered_columns(table)):
             place = (table.name, json.dumps(list(key)))
             told = self._told.execute(
                 "SELECT seq, digest FROM told WHERE name = ? AND key = ?", place

@@ -26,14 +26,16 @@ def upgrade() -> None:
 
 def _vouch_for_present_rows(connection: sa.Connection) -> None:
     """From here on every row has an event that names it; those that are there get theirs now."""
+    row_notes.create_key(connection)
+    key = row_notes.find_key(connection)
     noted: list[row_notes.RowNote] = []
     present = set(sa.inspect(connection).get_table_names())
     for table in row_notes.covered_tables():
         if table.name in present:
             columns = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
             names = [name for name in row_notes.covered_columns(table) if name in columns]
-            rows = row_notes.list_rows(connection, table, names)
-            noted += [row_notes.RowNote(table.name, key, digest) for key, digest in rows]
+            rows = row_notes.list_rows(connection, key, table, names)
+            noted += [row_notes.RowNote(table.name, place, digest) for place, digest in rows]
     if not noted:
         return
     now = time.time_ns() // 1000
