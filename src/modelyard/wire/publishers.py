@@ -47,10 +47,10 @@ class Audience(Answer, kw_only=True):
 
 
 class ExchangeToken(Request, kw_only=True):
-    """token: the CI job's ID token. namespace: which publisher is meant, when several describe the job."""
+    """token: the CI job's ID token. namespace: the namespace whose publishers are asked."""
 
     token: str
-    namespace: str | None = None
+    namespace: str
 
 
 class ExchangedToken(Answer, kw_only=True):

@@ -7,7 +7,6 @@ bound into every promotion and approval.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import msgspec
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidAlias, InvalidPolicy
+from modelyard.domain.globs import matches_glob
 from modelyard.domain.names import Alias
 from modelyard.registry.promotion.gates import RULES
 from modelyard.registry.promotion.gates.base import Count, Duration, Name, Names, RuleBase, groups_in, nearest
@@ -368,7 +368,7 @@ def effective(
         from_namespace = [
             (g, namespace)
             for g in (namespace.promote if namespace else [])
-            if g.to == stage.name and (g.models is None or fnmatch.fnmatchcase(model, g.models))
+            if g.to == stage.name and (g.models is None or matches_glob(g.models, model))
         ]
         from_own = [(g, own) for g in (own.promote if own else []) if g.to == stage.name]
         chosen = from_own if from_own and may_override else [*from_namespace, *from_own]
