@@ -81,10 +81,14 @@ def _ways(tree: ast.Module, parents: dict[ast.AST, ast.AST], node: ast.AST) -> f
     if isinstance(parent, ast.Attribute) and parent.attr in MATCHING:
         return frozenset({parent.attr})
     names = {t.id for t in parent.targets if isinstance(t, ast.Name)} if isinstance(parent, ast.Assign) else set()
+    # Without a name of its own it may be matched in every way in which the module matches anything.
     used = {
         each.attr
         for each in ast.walk(tree)
-        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id in names
+        if isinstance(each, ast.Attribute)
+        and isinstance(each.value, ast.Name)
+        and each.value.id != "re"
+        and (not names or each.value.id in names)
     }
     return frozenset(used & MATCHING) or frozenset({"search"})
 
@@ -235,13 +239,14 @@ def hard_texts(pattern: str | bytes, flags: int, most_characters: int = 10) -> l
 # --- how long it takes --------------------------------------------------------------------------------
 
 
-def time_of(fn: Callable[[], object]) -> float:
+def time_of(fn: Callable[[], object], times: int = 3) -> float:
+    """Seconds of processor time, the least of some attempts."""
     best = float("inf")
-    for _ in range(3):
+    for _ in range(times):
         started = time.process_time()
         fn()
         best = min(best, time.process_time() - started)
-        if best > 0.2:
+        if best < 0.001 or best > 0.5:
             break
     return best
 
@@ -254,10 +259,23 @@ def matcher(pattern: re.Pattern[Any], method: str, text: Any) -> Callable[[], ob
     return lambda: getattr(pattern, method)(text)
 
 
-def growth(run: Callable[[int], float], most: int = 64_000, enough_seconds: float = 0.02) -> float:
-    """How many times as long a doubled text takes, once it takes long enough to tell; 0: it never does."""
-    size, before = 1000, run(1000)
-    while size < most and before < enough_seconds:
+def grows_too_fast(run: Callable[[int], float], most: int = 16_000, enough_seconds: float = 0.01) -> bool:
+    """Whether doubling the text more than triples the time, again and again.
+
+    A pattern that needs less than `enough_seconds` for the longest text is fast enough, however it grows.
+    """
+    size, took = 125, run(125)
+    while took < enough_seconds:
+        if size >= most:
+            return False
         size *= 2
-        before = run(size)
-    return run(2 * size) / before if before >= enough_seconds else 0.0
+        took = run(size)
+    for _ in range(4):
+        size *= 2
+        longer = run(size)
+        if longer <= 3 * took:
+            return False
+        if longer > 2:
+            return True
+        took = longer
+    return True

@@ -287,7 +287,7 @@ def _reason(exc: BaseException) -> str:
     text = str(exc)
     if isinstance(exc, NewConnectionError | ConnectTimeoutError):
         text = text.rpartition(": ")[2]
-    return mask(re.sub(r"<[^>]*>:? ?", "", text))[:200] or type(exc).__name__
+    return mask(re.sub(r"<[^<>]*>:? ?", "", text))[:200] or type(exc).__name__
 
 
 def _without_query(url: str) -> str:
