@@ -1,7 +1,8 @@
 """CEL expressions, evaluated in a process of their own so that neither time nor a crash reaches the server.
 
 The worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is
-given a quarter of a second for each expression, and is ended and replaced when it takes longer or dies.
+given a quarter of a second for each expression and half a second for those of one gate together, and is ended and
+replaced when it takes longer or dies. An expression that was stopped is left alone for a minute.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -23,6 +25,9 @@ from modelyard.registry.promotion.gates.base import nearest
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
 
 EVALUATE_SECONDS = 0.25
+GATE_SECONDS = 0.5
+"""For all expressions of one gate together; what is left over is unknown, so nothing passes by it."""
+_REST_SECONDS = 60.0
 START_SECONDS = 15.0
 _REMEMBERED = 2000
 
@@ -44,6 +49,7 @@ class CelProcess:
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._known: OrderedDict[tuple[str, str], Assertion] = OrderedDict()
+        self._resting: OrderedDict[str, float] = OrderedDict()
 
     def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion:
         """The same expression on the same context is not evaluated twice."""
@@ -57,12 +63,16 @@ class CelProcess:
             if known is not None:
                 self._known.move_to_end(key)
                 return known
+            if time.monotonic() < self._resting.get(expr, 0.0):
+                return Assertion(error="the expression was stopped within the last minute")
             answer = self._ask({"expr": expr, "context": context})
             found = Assertion(**answer)
-            if "stopped" not in found.error:
+            if "stopped" in found.error:
+                self._resting[expr] = time.monotonic() + _REST_SECONDS
+                _keep_newest(self._resting)
+            else:
                 self._known[key] = found
-                if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
+                _keep_newest(self._known)
             return found
 
     def problem(self, expr: str) -> str | None:
@@ -125,6 +135,11 @@ class CelProcess:
             atexit.unregister(self.close)
 
 
+def _keep_newest(remembered: OrderedDict[Any, Any]) -> None:
+    if len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)
+
+
 def _listen(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
@@ -147,9 +162,16 @@ def with_assertions(evidence: Evidence, expressions: Iterable[str], evaluator: E
     if not wanted:
         return evidence
     context = context_of(evidence)
-    return msgspec.structs.replace(
-        evidence, assertions={expr: evaluator.evaluate(expr, context) for expr in wanted}
-    )
+    found: dict[str, Assertion] = {}
+    until = time.monotonic() + GATE_SECONDS
+    for expr in wanted:
+        if time.monotonic() < until:
+            found[expr] = evaluator.evaluate(expr, context)
+        else:
+            found[expr] = Assertion(
+                error=f"the gate's expressions took {GATE_SECONDS * 1000:.0f} ms before this one's turn"
+            )
+    return msgspec.structs.replace(evidence, assertions=found)
 
 
 def context_of(evidence: Evidence) -> dict[str, Any]:
