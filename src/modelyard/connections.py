@@ -8,7 +8,6 @@ import os
 import select
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.api.edge import BODY_HAS_COME
 from modelyard.api.files import SEND_FILE
+from modelyard.fair_share import Runner
 from modelyard.large_bodies import LargeBody, hand_over
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class FileSender:
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
 
-    async def __call__(self, pool: ThreadPoolExecutor, file: int, start: int, end: int) -> None:
+    async def __call__(self, run: Runner, file: int, start: int, end: int) -> None:
         """file: an open descriptor. Returns when all went out, or the client is gone."""
         cycle = self._cycle
         await self._head_sent()
@@ -173,7 +173,7 @@ class FileSender:
         try:
             at = start
             while at < end and not cycle.disconnected:
-                sent = await loop.run_in_executor(pool, _send_what_goes, own, file, at, end)
+                sent = await run(_send_what_goes, own, file, at, end)
                 at += sent
                 if at < end:
                     await _writable(loop, own)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,6 +245,74 @@ def test_an_issuer_that_does_not_answer(registry: Registry, issuer: Issuer, name
     trust(registry, namespace)
     issuer.published.broken = True
     assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+
+
+def test_a_failure_is_remembered_for_a_minute(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    issuer.published.broken = True
+    for _ in range(5):
+        assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+    assert len(issuer.published.asked) == 1
+    issuer.published.broken = False
+    issuer.clock.now += 61
+    assert issuer.exchange(issuer.token(), namespace).secret
+
+
+def test_known_keys_hold_while_the_issuer_is_down(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    issuer.exchange(issuer.token(), namespace)
+    issuer.published.broken = True
+    asked = len(issuer.published.asked)
+    for hours in (2, 10, 23):
+        issuer.clock.now = hours * 3600
+        for _ in range(3):
+            assert issuer.exchange(issuer.token(), namespace).secret
+    assert len(issuer.published.asked) == asked + 3
+    assert refusal(lambda: issuer.exchange(issuer.token(NEW_KEY), namespace)) is ProviderUnavailable
+    issuer.clock.now = 25 * 3600
+    assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+    issuer.published.broken = False
+    issuer.clock.now += 61
+    assert issuer.exchange(issuer.token(), namespace).secret
+
+
+def test_a_slow_issuer_holds_up_nobody_else() -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    class Slow(Published):
+        def request(self, method: str, url: str, **options: Any) -> Reply:
+            if not url.startswith(ISSUER):
+                arrived.set()
+                assert go_on.wait(20)
+                return Reply(503, {}, b"")
+            return super().request(method, url, **options)
+
+    providers = Providers(Slow(), Clock())
+    waiting = threading.Thread(target=lambda: refusal(lambda: providers.find("https://slow.test")))
+    waiting.start()
+    assert arrived.wait(20)
+    assert providers.find(ISSUER).issuer == ISSUER
+    go_on.set()
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
+def test_a_foreign_publisher_changes_nothing(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    other = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=other))
+    mine = trust(registry, namespace)
+    trust(registry, other, described=Description("other", ISSUER, claims={"sub": "*o*b"}))
+    assert issuer.exchange(issuer.token(), namespace).publisher.id == mine.id
+    assert refusal(lambda: issuer.exchange(issuer.token(), unique("none"))) is IdTokenRefused
+
+
+@pytest.mark.parametrize("value", ["*" * 400 + "Z", "a**", "*a*b*c*", "x" * 501, ""])
+def test_patterns_that_are_not_taken(registry: Registry, namespace: str, value: str) -> None:
+    described = Description("other", ISSUER, claims={"sub": value, "job": "train"})
+    assert refusal(lambda: trust(registry, namespace, described=described)) is Invalid
+    if value:
+        ref = Description("github", ISSUER, "acme/churn", "4711", "train.yml", ref=f"refs/heads/{value}")
+        assert refusal(lambda: trust(registry, namespace, described=ref)) is Invalid
 
 
 def test_several_namespaces_may_trust_one_job(registry: Registry, issuer: Issuer, namespace: str) -> None:

@@ -54,7 +54,9 @@ def patterns_in(name: str, text: str) -> list[Found]:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         called = node.func
-        is_re = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "re"
+        is_re = (
+            isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "re"
+        )
         if is_re and called.attr in _MADE_BY:  # type: ignore[union-attr]
             method = called.attr  # type: ignore[union-attr]
         elif isinstance(called, ast.Name) and called.id in _COMPILERS:
@@ -64,8 +66,10 @@ def patterns_in(name: str, text: str) -> list[Found]:
         argument = node.args[0]
         how = frozenset({method}) if method != "compile" else _ways(tree, parents, node)
         flags = _flags(node)
-        for value in _values(name, tree, argument):
-            found.append(Found(name, node.lineno, value, flags, how, ast.unparse(argument)))
+        source = ast.unparse(argument)
+        found += [
+            Found(name, node.lineno, value, flags, how, source) for value in _values(name, tree, argument)
+        ]
     return found
 
 
@@ -80,7 +84,9 @@ def _ways(tree: ast.Module, parents: dict[ast.AST, ast.AST], node: ast.AST) -> f
     parent = parents.get(node)
     if isinstance(parent, ast.Attribute) and parent.attr in MATCHING:
         return frozenset({parent.attr})
-    names = {t.id for t in parent.targets if isinstance(t, ast.Name)} if isinstance(parent, ast.Assign) else set()
+    names = (
+        {t.id for t in parent.targets if isinstance(t, ast.Name)} if isinstance(parent, ast.Assign) else set()
+    )
     # Without a name of its own it may be matched in every way in which the module matches anything.
     used = {
         each.attr
@@ -224,7 +230,12 @@ def hard_texts(pattern: str | bytes, flags: int, most_characters: int = 10) -> l
     for pump in (*alphabet, " ", "a", "0", "\n", *map("".join, itertools.permutations(alphabet[:5], 2))):
         for end in ends:
             found["", pump, end] = None
-    for pump in {whole, whole[:-1], whole[: len(whole) // 2 + 1], *(whole[:n] for n in range(1, min(8, len(whole))))}:
+    for pump in {
+        whole,
+        whole[:-1],
+        whole[: len(whole) // 2 + 1],
+        *(whole[:n] for n in range(1, min(8, len(whole)))),
+    }:
         if pump:
             found["", pump, ""] = None
     for lead, pumps in _beginnings(parsed, alphabet):

@@ -10,7 +10,15 @@ import pytest
 import modelyard
 from modelyard.domain.names import MAX_NAME_LENGTH
 from modelyard.registry.catalog.rules import check_naming_pattern
-from tests.support.patterns import Found, find_patterns, grows_too_fast, hard_texts, matcher, patterns_in, time_of
+from tests.support.patterns import (
+    Found,
+    find_patterns,
+    grows_too_fast,
+    hard_texts,
+    matcher,
+    patterns_in,
+    time_of,
+)
 
 FOUND = find_patterns(Path(modelyard.__file__).parent, "modelyard")
 CONSTANT = sorted(
@@ -19,7 +27,10 @@ CONSTANT = sorted(
 )
 
 NOT_CONSTANT = {
-    ("modelyard.registry.catalog.rules", "pattern"): "naming patterns: a small language, names of 96 characters",
+    (
+        "modelyard.registry.catalog.rules",
+        "pattern",
+    ): "naming patterns: a small language, names of 96 characters",
     ("modelyard.sdk.autolog.sklearn", "f'(\\\\A|_|\\\\d){word}'"): "made of words of the module itself",
 }
 """Patterns that are made at run time, each with the reason why no text makes it slow."""

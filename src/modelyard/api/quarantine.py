@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -32,8 +31,8 @@ async def show_scan(call: Call) -> wire.Scan:
 async def scan_again(call: Call) -> wire.Scan:
     """Scan the version's files again, by the rules of this release."""
     services = call.services
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, quarantine.scan_again, services.db, services.blobs, call.actor, call.ref
+    found = await call.in_thread(
+        "exports", quarantine.scan_again, services.db, services.blobs, call.actor, call.ref
     )
     return _scan(found)
 

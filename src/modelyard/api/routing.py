@@ -10,10 +10,10 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -37,6 +37,8 @@ from modelyard.domain.errors import (
     TooLarge,
 )
 from modelyard.domain.names import ModelName, Ref
+from modelyard.fair_share import LaneName, Runner
+from modelyard.guarding import client_of
 from modelyard.registry import idempotency
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.idempotency import Answer
@@ -148,6 +150,20 @@ class Call:
     def seen_state(self) -> int | None:
         """As `seen_revision`, for a PUT that may also create: If-Match: * says that something is there."""
         return ANY_REVISION if self.request.headers.get("if-match") == "*" else self.seen_revision
+
+    # --- threads -------------------------------------------------------------------------------
+
+    @cached_property
+    def client(self) -> Hashable:
+        """Whose share of the server this request uses."""
+        return client_of(self.request, self.actor)
+
+    async def in_thread(self, lane: LaneName, fn: Callable[..., T], *args: Any) -> T:
+        """What waits or computes for more than a few milliseconds. Raises Busy."""
+        return await self.services.lanes[lane].run(self.client, fn, *args)
+
+    def runner(self, lane: LaneName) -> Runner:
+        return partial(self.services.lanes[lane].run, self.client)
 
     # --- the database --------------------------------------------------------------------------
 

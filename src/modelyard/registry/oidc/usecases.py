@@ -164,9 +164,7 @@ class Exchanged:
     publisher: Publisher
 
 
-def exchange(
-    db: Database, providers: Providers, token: str, audience: str, namespace: str
-) -> Exchanged:
+def exchange(db: Database, providers: Providers, token: str, audience: str, namespace: str) -> Exchanged:
     """A CI job's ID token for one of ours: fifteen minutes long, for one namespace or model. Once.
 
     namespace: whose publishers are asked, so that what others trust changes nothing. Raises IdTokenRefused,

@@ -7,11 +7,7 @@ replaced when it takes longer or dies. An expression that was stopped is left al
 
 from __future__ import annotations
 
-import atexit
 import json
-import queue
-import subprocess
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from modelyard.registry.line_process import LineProcess
 from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem, macro_variables
 from modelyard.registry.promotion.gates.base import nearest
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
@@ -28,7 +25,6 @@ EVALUATE_SECONDS = 0.25
 GATE_SECONDS = 0.5
 """For all expressions of one gate together; what is left over is unknown, so nothing passes by it."""
 _REST_SECONDS = 60.0
-START_SECONDS = 15.0
 _REMEMBERED = 2000
 
 
@@ -46,8 +42,7 @@ class CelProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._process = LineProcess("modelyard.registry.promotion.cel_worker")
         self._known: OrderedDict[tuple[str, str], Assertion] = OrderedDict()
         self._resting: OrderedDict[str, float] = OrderedDict()
 
@@ -92,60 +87,20 @@ class CelProcess:
 
     def close(self) -> None:
         with self._lock:
-            self._stop()
+            self._process.stop()
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            process = self._started()
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._answers.get(timeout=EVALUATE_SECONDS))
-            return answer
-        except queue.Empty:
-            self._stop()
+            return self._process.ask(request, EVALUATE_SECONDS)
+        except TimeoutError:
             return {"error": f"the expression was stopped after {EVALUATE_SECONDS * 1000:.0f} ms"}
         except (OSError, ValueError) as exc:
-            self._stop()
             return {"error": f"the evaluation stopped: {type(exc).__name__}"}
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        self._stop()
-        self._answers = queue.SimpleQueue()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "modelyard.registry.promotion.cel_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self._process = process
-        threading.Thread(target=_listen, args=(process, self._answers), name="cel", daemon=True).start()
-        atexit.register(self.close)
-        self._answers.get(timeout=START_SECONDS)
-        return process
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            atexit.unregister(self.close)
 
 
 def _keep_newest(remembered: OrderedDict[Any, Any]) -> None:
     if len(remembered) > _REMEMBERED:
         remembered.popitem(last=False)
-
-
-def _listen(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        answers.put(line)
-    # The process is gone: whoever waits is told at once.
-    answers.put("")
 
 
 _shared = CelProcess()

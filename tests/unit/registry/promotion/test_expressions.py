@@ -154,9 +154,9 @@ def test_two_macros_beside_each_other_are_fine() -> None:
 
 def test_a_process_that_dies_is_an_unknown_and_is_replaced(cel: CelProcess) -> None:
     assert cel.evaluate("1 == 1", {"n": 1}).value is True
-    assert cel._process is not None
-    cel._process.kill()
-    cel._process.wait()
+    assert cel._process._process is not None
+    cel._process._process.kill()
+    cel._process._process.wait()
     assert cel.evaluate("1 == 1", {"n": 2}).value is True
 
 
