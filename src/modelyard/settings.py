@@ -91,7 +91,9 @@ class Settings:
         32, "Event streams and exports that one client has open at once; more are refused", "streams"
     )
     slow_body_bytes_per_second: int = _setting(
-        1024, "Bodies that arrive more slowly are refused: at first after ten seconds, later after thirty", "bytes/s"
+        1024,
+        "Bodies that arrive more slowly are refused: at first after ten seconds, later after thirty",
+        "bytes/s",
     )
     redirect_downloads: bool = _setting(
         False, "Send clients to the bucket by a signed URL instead of proxying bytes"

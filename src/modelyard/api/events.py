@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 
 from modelyard.api.auth import authenticate
-from modelyard.api.routing import Call, RouteTable
+from modelyard.api.routing import Call, RouteTable, digits
 from modelyard.api.streams import HeldStream
 from modelyard.domain.errors import InvalidRequest, Unauthenticated
 from modelyard.domain.names import ModelName
@@ -35,9 +35,9 @@ async def follow_events(call: Call) -> Response:
     after = query.after
     last = call.request.headers.get("last-event-id")
     if last is not None:
-        if not last.isdigit() or len(last) > 18:
+        after = digits(last)
+        if after is None:
             raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's number")
-        after = int(last)
     model = None if query.model is None else ModelName.parse(query.model)
     call.services.streams.check(call.client)
     chosen, start = await call.read(

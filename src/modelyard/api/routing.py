@@ -43,7 +43,7 @@ from modelyard.registry import idempotency
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.idempotency import Answer
 from modelyard.services import Services
-from modelyard.wire.base import encode
+from modelyard.wire.base import FIRST_MOMENT, LAST_MOMENT, encode
 
 T = TypeVar("T")
 Handler = Callable[["Call"], Awaitable[Any]]
@@ -307,6 +307,7 @@ def to_response(value: Any, status: int) -> Response:
 
 
 _MOST_CACHED_QUERY_BYTES = 300
+MAX_PARAMETERS = 200
 
 
 def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
@@ -326,7 +327,11 @@ def _parse_short_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
 
 
 def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
-    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=200)
+    if text.count(b"&") >= MAX_PARAMETERS:
+        raise InvalidRequest(
+            reason=f"the query has more than {MAX_PARAMETERS} parameters", fix="Ask for fewer at once"
+        )
+    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True)
     if wanted is None:
         if pairs:
             raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
@@ -412,6 +417,8 @@ def parse_time(text: str) -> int:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
             raise ValueError("no time zone")
+        if not FIRST_MOMENT <= to_moment(when) <= LAST_MOMENT:
+            raise ValueError("beyond the calendar")
     except ValueError as exc:
         raise Invalid(
             reason=f"{text[:60]!r} is not a time ({exc})", fix="Write for example 2026-03-03T14:00:00Z"

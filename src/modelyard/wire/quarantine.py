@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Page, PageQuery, Request, Text
 
 
 class ScanFinding(Answer, kw_only=True):
@@ -59,7 +59,7 @@ class Scan(Answer, kw_only=True):
 
 
 class ReleaseVersion(Request, kw_only=True):
-    reason: str
+    reason: Text
 
 
 class QuarantinedVersion(Answer, kw_only=True):
@@ -77,18 +77,18 @@ class QuarantinePage(Page, kw_only=True):
 
 
 class QuarantineQuery(PageQuery, kw_only=True):
-    namespace: str | None = None
+    namespace: Text | None = None
 
 
 class TrustGlobal(Request, kw_only=True):
     """name: `module.name` as a scan shows it."""
 
-    name: str
-    reason: str = ""
+    name: Text
+    reason: Text = ""
 
 
 class UntrustQuery(Request, kw_only=True):
-    name: str
+    name: Text
 
 
 class TrustedGlobal(Answer, kw_only=True):

@@ -110,7 +110,7 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
     repository, owner_id, workflow = described.repository, described.owner_id, described.workflow
     if repository is None or not _REPOSITORY.match(repository):
         raise Invalid(reason="the repository is missing or malformed", fix="Give it as owner/name")
-    if owner_id is None or not owner_id.isdigit():
+    if owner_id is None or not (owner_id.isascii() and owner_id.isdigit()):
         raise Invalid(
             reason="the owner's number is missing: a name can be given to somebody else, a number cannot",
             fix="GitHub: api.github.com/users/OWNER shows `id`; GitLab: the group's page shows its id",
