@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from modelyard.domain.errors import Busy
+from modelyard.domain.errors import ShareUsedUp
 
 T = TypeVar("T")
 Client = Hashable
@@ -42,7 +42,7 @@ class Lane:
         return self._taken[client]
 
     async def run(self, client: Client, fn: Callable[..., T], *args: Any) -> T:
-        """What the function returns or raises, from a thread. Raises Busy when too much of the client's waits."""
+        """What the function returns or raises, from a thread. Raises ShareUsedUp when too much of the client's waits."""
         if self.taken < self._threads and self._taken[client] < self._per_client and not self._waiting:
             self._taken[client] += 1
         else:
@@ -60,7 +60,7 @@ class Lane:
     async def _wait(self, client: Client) -> None:
         queue = self._waiting.setdefault(client, deque())
         if len(queue) >= self._waiting_per_client:
-            raise Busy(reason=f"{len(queue)} of your requests wait for others of yours already ({self.name})")
+            raise ShareUsedUp(count=len(queue) + self._taken[client], what=self.name)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._next()
@@ -122,9 +122,9 @@ class Places:
         self._taken: Counter[Client] = Counter()
 
     def check(self, client: Client) -> None:
-        """Raises Busy when the client has all of its places."""
+        """Raises ShareUsedUp when the client has all of its places."""
         if self._taken[client] >= self._per_client:
-            raise Busy(reason=f"{self._per_client} streams are open for you already; close one of them")
+            raise ShareUsedUp(count=self._per_client, what="streams")
 
     @contextmanager
     def take(self, client: Client) -> Iterator[None]:

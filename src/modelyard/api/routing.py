@@ -159,7 +159,7 @@ class Call:
         return client_of(self.request, self.actor)
 
     async def in_thread(self, lane: LaneName, fn: Callable[..., T], *args: Any) -> T:
-        """What waits or computes for more than a few milliseconds. Raises Busy."""
+        """What waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
         return await self.services.lanes[lane].run(self.client, fn, *args)
 
     def runner(self, lane: LaneName) -> Runner:
