@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from modelyard.domain.errors import IdTokenRefused
 from modelyard.registry.access import secrets
 from modelyard.registry.oidc import usecases as oidc
 from tests.support.door import Door, assert_problem, digest_of, open_door
@@ -76,7 +77,7 @@ def test_a_slow_issuer_holds_up_nobody(registry: Registry, monkeypatch: pytest.M
 
     def slow(*_: Any) -> None:
         go_on.wait(20)
-        raise oidc.IdTokenRefused(reason="too late")
+        raise IdTokenRefused(reason="too late")
 
     monkeypatch.setattr(oidc, "exchange", slow)
     with open_door(registry) as door:
