@@ -8,7 +8,6 @@ import os
 import select
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.api.edge import BODY_HAS_COME
 from modelyard.api.files import SEND_FILE
+from modelyard.fair_share import Runner
 from modelyard.large_bodies import LargeBody, hand_over
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _HEADER_SECONDS = 10.0
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_HEADERS = 200
+_FAREWELL_SECONDS = 0.2
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
 _LARGE_BODY_BYTES = 1 << 20
 """Bodies of which less is to come go through the parser as all others."""
 _PIECE_BYTES = 8 << 20
@@ -40,6 +44,7 @@ class CarefulProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._head_bytes = 0
+        self._silent_bytes = 0
         self._body_rest = 0
         self._receiving: LargeBody | None = None
         self._await_head()
@@ -60,15 +65,40 @@ class CarefulProtocol(HttpToolsProtocol):
         self._head_timer.cancel()
         super().connection_lost(exc)
 
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
-            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
-            self.transport.close()
-            raise ValueError("the request's head is too large")
+        self._count_head(len(name) + len(value))
         super().on_header(name, value)
 
+    def _count_head(self, more: int) -> None:
+        """What the parser gave out of a head, or of the headers behind a body in chunks."""
+        self._silent_bytes = 0
+        self._head_bytes += more
+        if self._head_bytes > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
+            self._refuse_head()
+            raise ValueError("the request's head is too large")
+
+    def _refuse_head(self) -> None:
+        if not self.transport.is_closing():
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete or not cycle.response_started:
+                self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+            self._end_soon()
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(msg)
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """A TLS connection that is closed would else be read until its client agrees."""
+        self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
+
     def on_headers_complete(self) -> None:
+        self._silent_bytes = 0
         self._head_timer.cancel()
         self._head_bytes = 0
         super().on_headers_complete()
@@ -88,10 +118,22 @@ class CarefulProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_rest -= len(body)
+        self._silent_bytes = 0
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        self._silent_bytes = self._head_bytes = 0
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        # The parser gives out only what is complete. A line without an end, wherever it stands (request line,
+        # header, size of a chunk, header behind the last chunk), is known by its silence.
+        self._silent_bytes += len(data)
         super().data_received(data)
+        if self._silent_bytes > _MAX_HEADER_BYTES:
+            self._refuse_head()
         # The loop of Windows reads first and asks for room afterwards, so it would read beyond the body.
         if self._body_rest >= _LARGE_BODY_BYTES and sys.platform != "win32" and not self.transport.is_closing():
             self._receiving = LargeBody(self, self._body_rest)
@@ -162,7 +204,7 @@ class FileSender:
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
 
-    async def __call__(self, pool: ThreadPoolExecutor, file: int, start: int, end: int) -> None:
+    async def __call__(self, run: Runner, file: int, start: int, end: int) -> None:
         """file: an open descriptor. Returns when all went out, or the client is gone."""
         cycle = self._cycle
         await self._head_sent()
@@ -173,7 +215,7 @@ class FileSender:
         try:
             at = start
             while at < end and not cycle.disconnected:
-                sent = await loop.run_in_executor(pool, _send_what_goes, own, file, at, end)
+                sent = await run(_send_what_goes, own, file, at, end)
                 at += sent
                 if at < end:
                     await _writable(loop, own)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Hashable
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 from starlette.requests import Request
 from starlette.types import Scope
 
+from modelyard.domain.actor import Actor
 from modelyard.domain.errors import TooManyAttempts
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.attempts import Told
@@ -22,6 +24,13 @@ _held_back = 0
 
 def client_network(scope: Scope) -> str:
     return network((scope.get("client") or ("?",))[0])
+
+
+def client_of(request: Request, actor: Actor | None = None) -> Hashable:
+    """Whose share of the server a request uses: the account's, else the network's."""
+    if actor is not None and not actor.is_anonymous:
+        return "account", actor.id
+    return "network", client_network(request.scope)
 
 
 @lru_cache(4096)

@@ -39,6 +39,8 @@ class LargeBody(asyncio.BufferedProtocol):
         self._pieces: deque[memoryview] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
+        self._is_late = False
+        """The receiver waits, and nothing was there when its patience ended: it takes whatever comes next."""
         self._complete = False
         self._receive_after = self._cycle.receive
 
@@ -77,6 +79,8 @@ class LargeBody(asyncio.BufferedProtocol):
             if self._filled == len(self._block) or not self._rest:
                 self._cut()
                 self._block = None
+            elif self._is_late:
+                self._cut()
             if self._waiting_bytes >= _MOST_WAITING_BYTES:
                 self._flow.pause_reading()
         if not self._rest:
@@ -91,6 +95,7 @@ class LargeBody(asyncio.BufferedProtocol):
             self._taken = self._filled
 
     def _add(self, piece: memoryview) -> None:
+        self._is_late = False
         self._pieces.append(piece)
         self._waiting_bytes += len(piece)
         self._arrived.set()
@@ -140,9 +145,13 @@ class LargeBody(asyncio.BufferedProtocol):
             cycle.more_body = False
         return {"type": "http.request", "body": piece, "more_body": not self._complete}
 
+    def _take_what_is_there(self) -> None:
+        self._is_late = True
+        self._cut()
+
     async def _more(self) -> None:
         self._flow.resume_reading()
-        patience = asyncio.get_running_loop().call_later(_BLOCK_SECONDS, self._cut)
+        patience = asyncio.get_running_loop().call_later(_BLOCK_SECONDS, self._take_what_is_there)
         try:
             await self._arrived.wait()
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -13,6 +12,7 @@ from typing import Any
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.remembered import Remembered
+from modelyard.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
@@ -25,11 +25,6 @@ from modelyard.registry.outgoing import Outgoing
 from modelyard.settings import Settings
 
 
-def _transfer_pool() -> ThreadPoolExecutor:
-    # Threads that move bytes: apart from the database's, so that slow clients hold up no query.
-    return ThreadPoolExecutor(32, "transfer")
-
-
 @dataclass
 class Services:
     db: Database
@@ -39,12 +34,17 @@ class Services:
     public_url: str
     keyring: Keyring
     outgoing: Outgoing = field(default_factory=Outgoing)
-    transfers: ThreadPoolExecutor = field(default_factory=_transfer_pool)
     used_tokens: set[int] = field(default_factory=set)
     """Tokens used since the worker last noted it."""
 
     attempts: Attempts = field(default_factory=Attempts)
     """Failed sign-ins of late."""
+
+    lanes: Lanes = field(init=False)
+    """Threads for what waits or computes."""
+
+    streams: Places = field(init=False)
+    """Answers without an end."""
 
     known_tokens: Remembered[str, Credential] = field(init=False)
     """Hash of a token → whose it is."""
@@ -56,6 +56,8 @@ class Services:
     """Set when the process is asked to end, so that answers without an end come to one."""
 
     def __post_init__(self) -> None:
+        self.lanes = Lanes(self.settings.uploads_per_client)
+        self.streams = Places(self.settings.streams_per_client)
         self.known_tokens = Remembered(self.db, 10_000, attrgetter("rights_generation"))
         self.resolved = Remembered(self.db, 4_096, attrgetter("generation"))
 
@@ -89,6 +91,6 @@ class Services:
         return Sender(self.db, self.keyring, self.outgoing, mail, self.public_url)
 
     def close(self) -> None:
-        self.transfers.shutdown(wait=False, cancel_futures=True)
+        self.lanes.close()
         self.db.close()
         self.blobs.close()

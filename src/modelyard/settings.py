@@ -84,8 +84,16 @@ class Settings:
         "Requests a second that one client (a token, else an address) may make in the long run; 0: no limit",
         "1/s",
     )
+    uploads_per_client: int = _setting(
+        16, "Uploads that one client (an account, else an address) has under way at once; more wait", "uploads"
+    )
+    streams_per_client: int = _setting(
+        32, "Event streams and exports that one client has open at once; more are refused", "streams"
+    )
     slow_body_bytes_per_second: int = _setting(
-        1024, "Bodies that arrive more slowly are refused after ten seconds", "bytes/s"
+        1024,
+        "Bodies that arrive more slowly are refused: at first after ten seconds, later after thirty",
+        "bytes/s",
     )
     redirect_downloads: bool = _setting(
         False, "Send clients to the bucket by a signed URL instead of proxying bytes"

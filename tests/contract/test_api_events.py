@@ -123,7 +123,7 @@ def test_publishers_by_their_routes(door: Door, space: str) -> None:
     assert_problem(door.call("POST", at, json={**body, "owner_id": None}), 400, "invalid")
     assert_problem(door.call("POST", at, json={**body, "role": "king"}), 400, "invalid")
     assert ok(door.get("oidc/audience", token=None)) == {"audience": door.services.public_url}
-    refused = door.call("POST", "oidc/exchange", json={"token": "rubbish"}, token=None)
+    refused = door.call("POST", "oidc/exchange", json={"token": "rubbish", "namespace": "fraud"}, token=None)
     assert_problem(refused, 401, "id_token_refused")
     ok(door.call("DELETE", f"{at}/{made['id']}"), 204)
     assert ok(door.get(at))["items"] == []

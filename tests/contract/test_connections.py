@@ -18,9 +18,10 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,9 +31,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from modelyard import large_bodies
+from modelyard.api import edge
 from modelyard.connections import CarefulProtocol
+from modelyard.domain.errors import SlowBody
 
 MIB = 1 << 20
+RATE = 20_000
 
 
 @dataclass
@@ -45,9 +49,19 @@ class Echo:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         # Kept as they came, so that memory that is used again too early shows.
         kept: list[bytes | memoryview] = []
+        if scope["path"] == "/timed":
+            settings = SimpleNamespace(slow_body_bytes_per_second=RATE)
+            receive = edge.Edge._timed(SimpleNamespace(_settings=settings), scope, receive)  # type: ignore[arg-type]
         ended = scope["path"] == "/refuse"
         while not ended:
-            message = await receive()
+            try:
+                message = await receive()
+            except SlowBody:
+                await send(
+                    {"type": "http.response.start", "status": 400, "headers": [(b"content-length", b"0")]}
+                )
+                await send({"type": "http.response.body", "body": b""})
+                return
             if message["type"] == "http.disconnect":
                 self.seen.append(b"".join(kept))
                 return
@@ -247,3 +261,117 @@ def test_what_arrived_before_the_client_hung_up_is_not_lost(running: Running) ->
         time.sleep(0.02)
     assert [len(seen) for seen in running.echo.seen] == [len(body)]
     assert running.echo.seen == [body]
+
+
+# --- slow senders -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fast_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything twenty times as fast: the least rate is 20 kB/s, and the windows are short."""
+    monkeypatch.setattr(edge, "_SLOW_BODY_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(edge, "_SLOW_BODY_WINDOW_SECONDS", 1.0)
+    monkeypatch.setattr(large_bodies, "_BLOCK_SECONDS", 0.005)
+
+
+def status_of(connection: socket.socket) -> bytes:
+    return connection.makefile("rb").readline().split()[1]
+
+
+@pytest.mark.usefixtures("fast_clock")
+def test_a_slow_but_steady_sender_is_heard_to_the_end(running: Running) -> None:
+    """Small packets of a large body, each after the receiver's patience: several times the least rate."""
+    body = os.urandom(2 * MIB)
+    packets = 100
+    with running.connect() as connection:
+        connection.sendall(head("/timed", len(body)))
+        for number in range(packets):
+            connection.sendall(body[number * 2500 : (number + 1) * 2500])
+            time.sleep(0.02)
+        connection.sendall(body[packets * 2500 :])
+        answer = answer_of(connection.makefile("rb"))
+    assert without_pieces(answer) == sent_back(body)
+    # What came slowly did not wait for a whole block.
+    assert answer["pieces"] > packets / 5
+
+
+@pytest.mark.usefixtures("fast_clock")
+@pytest.mark.parametrize("first", [0, MIB])
+def test_a_sender_below_the_least_rate_is_cut_off(running: Running, first: int) -> None:
+    """Also after much came at once."""
+    with running.connect() as connection:
+        connection.settimeout(20)
+        connection.sendall(head("/timed", 4 * MIB))
+        connection.sendall(bytes(first))
+        stop = threading.Event()
+
+        def trickle() -> None:
+            while not stop.wait(0.1):
+                try:
+                    connection.send(b"x" * 500)
+                except OSError:
+                    return
+
+        sending = threading.Thread(target=trickle)
+        sending.start()
+        try:
+            assert status_of(connection) == b"400"
+        finally:
+            stop.set()
+            sending.join(10)
+
+
+# --- heads without an end -----------------------------------------------------------------------------
+
+_START = b"PUT /refuse HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+_CHUNKED = b"PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "request line": (b"GET /", b"a"),
+    "query": (b"GET /?", b"a=b&"),
+    "method": (b"", b"G"),
+    "empty lines before": (b"", b"\r\n"),
+    "header name": (_START, b"x"),
+    "one value": (_START + b"x: ", b"y"),
+    "space before a value": (_START + b"x:", b" "),
+    "folded value": (_START + b"x: a", b"\r\n b"),
+    "many headers": (_START, b"x: y\r\n"),
+    "chunk size": (_CHUNKED, b"0"),
+    "chunk extension": (_CHUNKED + b"5;", b"a"),
+    "trailer name": (_CHUNKED + b"3\r\nabc\r\n0\r\n", b"x"),
+    "trailer value": (_CHUNKED + b"0\r\nx: ", b"y"),
+    "many trailers": (_CHUNKED + b"0\r\n", b"x: y\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_head_without_an_end_is_refused(running: Running, what: str) -> None:
+    beginning, again = ENDLESS[what]
+    piece = again * (16_384 // len(again))
+    sent = 0
+    answer = b""
+    with running.connect() as connection:
+        connection.settimeout(10)
+        connection.sendall(beginning)
+        try:
+            while sent < 6 * MIB:
+                connection.sendall(piece)
+                sent += len(piece)
+                # So that the server is never behind what is counted here.
+                time.sleep(0.004)
+        except OSError:
+            pass
+        with suppress(OSError):
+            answer = connection.recv(1000)
+    # What the system buffers on the way comes on top of 64 KiB.
+    assert sent < 5 * MIB
+    assert not answer or answer.split()[1] in (b"431", b"400")
+
+
+def test_chunks_of_any_number_are_no_head(running: Running) -> None:
+    """Single bytes in chunks have more frame than content."""
+    with running.connect() as connection:
+        connection.sendall(_CHUNKED)
+        for _ in range(40):
+            connection.sendall(b"1\r\nx\r\n" * 1000)
+        connection.sendall(b"0\r\nx: y\r\n\r\n")
+        assert without_pieces(answer_of(connection.makefile("rb"))) == sent_back(b"x" * 40_000)

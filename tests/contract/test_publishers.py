@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,7 +101,7 @@ class Issuer:
         algorithm = {"alg": "RS256", "kid": key.kid, **(header or {})}
         return jwt.encode(algorithm, self.claims(**changes), key, algorithms=["RS256", "HS256"])
 
-    def exchange(self, token: str, namespace: str | None = None) -> Exchanged:
+    def exchange(self, token: str, namespace: str) -> Exchanged:
         return oidc.exchange(self.db, self.providers, token, AUDIENCE, namespace)
 
 
@@ -135,7 +136,7 @@ def refusal(fn: Any) -> type[ModelyardError] | None:
 
 def test_a_job_gets_a_token_for_its_namespace(registry: Registry, issuer: Issuer, namespace: str) -> None:
     publisher = trust(registry, namespace)
-    made = issuer.exchange(issuer.token())
+    made = issuer.exchange(issuer.token(), namespace)
     found = registry.db.read(lambda tx: access.authenticate(tx, made.secret))
     assert found.actor.name == publisher.account
     assert found.actor.scope.namespace == namespace
@@ -207,21 +208,21 @@ def tampered(issuer: Issuer) -> str:
 )
 def test_other_tokens_get_nothing(registry: Registry, issuer: Issuer, namespace: str, make: Any) -> None:
     trust(registry, namespace)
-    assert refusal(lambda: issuer.exchange(make(issuer))) is IdTokenRefused
+    assert refusal(lambda: issuer.exchange(make(issuer), namespace)) is IdTokenRefused
 
 
 def test_a_token_counts_once(registry: Registry, issuer: Issuer, namespace: str) -> None:
     trust(registry, namespace)
     for token in (issuer.token(), issuer.token(jti=None)):
-        issuer.exchange(token)
+        issuer.exchange(token, namespace)
         with pytest.raises(IdTokenRefused, match="used before"):
-            issuer.exchange(token)
-    assert issuer.exchange(issuer.token()).secret
+            issuer.exchange(token, namespace)
+    assert issuer.exchange(issuer.token(), namespace).secret
 
 
-def test_nobody_is_asked_about_issuers_that_nobody_trusts(issuer: Issuer) -> None:
-    with pytest.raises(IdTokenRefused, match="nobody here trusts"):
-        issuer.exchange(issuer.token())
+def test_nobody_is_asked_about_issuers_that_nobody_trusts(issuer: Issuer, namespace: str) -> None:
+    with pytest.raises(IdTokenRefused, match="no publisher of"):
+        issuer.exchange(issuer.token(), namespace)
     assert issuer.published.asked == []
 
 
@@ -230,20 +231,88 @@ def test_keys_are_fetched_once_and_anew_at_most_once_a_minute(
 ) -> None:
     trust(registry, namespace)
     for _ in range(3):
-        issuer.exchange(issuer.token())
+        issuer.exchange(issuer.token(), namespace)
     assert len(issuer.published.asked) == 2
     issuer.published.keys = [KEY, NEW_KEY]
-    assert refusal(lambda: issuer.exchange(issuer.token(NEW_KEY))) is IdTokenRefused
+    assert refusal(lambda: issuer.exchange(issuer.token(NEW_KEY), namespace)) is IdTokenRefused
     assert len(issuer.published.asked) == 2
     issuer.clock.now += 61
-    issuer.exchange(issuer.token(NEW_KEY))
+    issuer.exchange(issuer.token(NEW_KEY), namespace)
     assert len(issuer.published.asked) == 4
 
 
 def test_an_issuer_that_does_not_answer(registry: Registry, issuer: Issuer, namespace: str) -> None:
     trust(registry, namespace)
     issuer.published.broken = True
-    assert refusal(lambda: issuer.exchange(issuer.token())) is ProviderUnavailable
+    assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+
+
+def test_a_failure_is_remembered_for_a_minute(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    issuer.published.broken = True
+    for _ in range(5):
+        assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+    assert len(issuer.published.asked) == 1
+    issuer.published.broken = False
+    issuer.clock.now += 61
+    assert issuer.exchange(issuer.token(), namespace).secret
+
+
+def test_known_keys_hold_while_the_issuer_is_down(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    trust(registry, namespace)
+    issuer.exchange(issuer.token(), namespace)
+    issuer.published.broken = True
+    asked = len(issuer.published.asked)
+    for hours in (2, 10, 23):
+        issuer.clock.now = hours * 3600
+        for _ in range(3):
+            assert issuer.exchange(issuer.token(), namespace).secret
+    assert len(issuer.published.asked) == asked + 3
+    assert refusal(lambda: issuer.exchange(issuer.token(NEW_KEY), namespace)) is ProviderUnavailable
+    issuer.clock.now = 25 * 3600
+    assert refusal(lambda: issuer.exchange(issuer.token(), namespace)) is ProviderUnavailable
+    issuer.published.broken = False
+    issuer.clock.now += 61
+    assert issuer.exchange(issuer.token(), namespace).secret
+
+
+def test_a_slow_issuer_holds_up_nobody_else() -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    class Slow(Published):
+        def request(self, method: str, url: str, **options: Any) -> Reply:
+            if not url.startswith(ISSUER):
+                arrived.set()
+                assert go_on.wait(20)
+                return Reply(503, {}, b"")
+            return super().request(method, url, **options)
+
+    providers = Providers(Slow(), Clock())
+    waiting = threading.Thread(target=lambda: refusal(lambda: providers.find("https://slow.test")))
+    waiting.start()
+    assert arrived.wait(20)
+    assert providers.find(ISSUER).issuer == ISSUER
+    go_on.set()
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
+def test_a_foreign_publisher_changes_nothing(registry: Registry, issuer: Issuer, namespace: str) -> None:
+    other = unique("ci")
+    registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=other))
+    mine = trust(registry, namespace)
+    trust(registry, other, described=Description("other", ISSUER, claims={"sub": "*o*b"}))
+    assert issuer.exchange(issuer.token(), namespace).publisher.id == mine.id
+    assert refusal(lambda: issuer.exchange(issuer.token(), unique("none"))) is IdTokenRefused
+
+
+@pytest.mark.parametrize("value", ["*" * 400 + "Z", "a**", "*a*b*c*", "x" * 501, ""])
+def test_patterns_that_are_not_taken(registry: Registry, namespace: str, value: str) -> None:
+    described = Description("other", ISSUER, claims={"sub": value, "job": "train"})
+    assert refusal(lambda: trust(registry, namespace, described=described)) is Invalid
+    if value:
+        ref = Description("github", ISSUER, "acme/churn", "4711", "train.yml", ref=f"refs/heads/{value}")
+        assert refusal(lambda: trust(registry, namespace, described=ref)) is Invalid
 
 
 def test_several_namespaces_may_trust_one_job(registry: Registry, issuer: Issuer, namespace: str) -> None:
@@ -251,15 +320,13 @@ def test_several_namespaces_may_trust_one_job(registry: Registry, issuer: Issuer
     registry.db.write(lambda tx: catalog.create_namespace(tx, registry.root, CatalogSettings(), name=other))
     trust(registry, namespace)
     there = trust(registry, other, role=Role.READER, model="scorer")
-    with pytest.raises(IdTokenRefused, match="say which"):
-        issuer.exchange(issuer.token())
     made = issuer.exchange(issuer.token(), other)
     found = registry.db.read(lambda tx: access.authenticate(tx, made.secret)).actor
     assert (found.scope.namespace, found.scope.model) == (other, "scorer")
     registry.db.write(lambda tx: oidc.distrust_publisher(tx, registry.root, other, there.id))
     with pytest.raises(TokenInvalid):
         registry.db.read(lambda tx: access.authenticate(tx, made.secret))
-    assert issuer.exchange(issuer.token()).publisher.namespace == namespace
+    assert issuer.exchange(issuer.token(), namespace).publisher.namespace == namespace
 
 
 def test_deleting_the_namespace_ends_its_publishers(registry: Registry, issuer: Issuer) -> None:

@@ -119,6 +119,7 @@ def place(door: Door) -> Place:
         "target": "https://example.org/hook",
         "CreateSubscription.namespace": space,
         "SubscriptionQuery.namespace": space,
+        "ExchangeToken.namespace": space,
         "CreateToken.expires_in_days": 3650,
         "EditAccount.password": "a long enough password",
         "SetAlias.version": 1,

@@ -186,18 +186,18 @@ def test_a_ci_job_signs_in_by_what_it_is_and_pushes(
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights.bin").write_bytes(b"weights")
     token = provider.id_token(server.url, "job")
-    done = in_job(server, tmp_path, token, "publisher", "login")
+    done = in_job(server, tmp_path, token, "publisher", "login", "--namespace", "churn")
     assert done.returncode == 0, done.stderr
     assert account in done.stdout
     pushed = in_job(server, tmp_path, token, "push", str(tmp_path / "model"), "churn/scorer", "--json")
     assert pushed.returncode == 0, pushed.stderr
     assert server.client().models.get("churn/scorer").newest_version == 1
     assert in_job(server, tmp_path, token, "push", str(tmp_path / "model"), "other/scorer").returncode != 0
-    assert in_job(server, tmp_path, token, "publisher", "login").returncode == 5
+    assert in_job(server, tmp_path, token, "publisher", "login", "--namespace", "churn").returncode == 5
     with pytest.raises(IdTokenRefused, match="no trusted publisher"):
-        server.client().publishers.exchange(provider.id_token(server.url, "fork"))
+        server.client().publishers.exchange(provider.id_token(server.url, "fork"), "churn")
     with pytest.raises(IdTokenRefused, match="audience"):
-        server.client().publishers.exchange(provider.id_token("https://elsewhere.test", "job"))
+        server.client().publishers.exchange(provider.id_token("https://elsewhere.test", "job"), "churn")
     events = json.loads(server.run("audit", "log", "--kind", "token.exchanged", "--json").stdout)
     assert events[0]["data"]["job"]["repository"] == "acme/churn"
     assert server.run("publisher", "remove", "churn", str(json.loads(trusted.stdout)["id"])).returncode == 0

@@ -116,7 +116,7 @@ def open_door(registry: Registry, public_url: str = f"http://{HOST}", **settings
     app = Alone(build_app(services))
     with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
         yield Door(client, registry, services, registry.root_token)
-    services.transfers.shutdown(wait=True)
+    services.lanes.close()
 
 
 def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:

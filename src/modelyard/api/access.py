@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -82,8 +81,7 @@ async def list_accounts(call: Call) -> wire.AccountPage:
 async def _password_hash(call: Call, password: str | None) -> str | None:
     if password is None:
         return None
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(call.services.transfers, secrets.hash_password, password)
+    return await call.in_thread("passwords", secrets.hash_password, password)
 
 
 @table.route("POST", "/api/v1/accounts", body=wire.CreateAccount, returns=wire.Account, status=201)
@@ -173,10 +171,7 @@ async def _session_by_link(call: Call) -> str:
 async def _session_by_password(call: Call) -> str:
     await begin_password(call.request, call.services, call.body.name)
     actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, call.body.name))
-    loop = asyncio.get_running_loop()
-    matches = await loop.run_in_executor(
-        call.services.transfers, secrets.password_matches, stored, call.body.password
-    )
+    matches = await call.in_thread("passwords", secrets.password_matches, stored, call.body.password)
     session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
     password_was_right(call.request, call.services, call.body.name)
     return session

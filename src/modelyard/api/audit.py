@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
 from starlette.responses import Response, StreamingResponse
 
 from modelyard.api.routing import Call, RouteTable
-from modelyard.api.streams import from_thread
+from modelyard.api.streams import HeldStream, from_thread
 from modelyard.api.versions import event_filter, log_scope
 from modelyard.registry.audit import proofs
 from modelyard.wire import audit as wire
@@ -56,9 +55,10 @@ async def export_log(call: Call) -> Response:
         log_scope(query),
         since_size=query.since_size,
     )
-    lines = await asyncio.get_running_loop().run_in_executor(services.transfers, export)
+    call.services.streams.check(call.client)
+    lines = await call.in_thread("exports", export)
     headers = {"cache-control": "no-store", "content-disposition": 'attachment; filename="event-log.jsonl"'}
-    return StreamingResponse(from_thread(services.transfers, lines), media_type=_BUNDLE, headers=headers)
+    return HeldStream(call, from_thread(call.runner("exports"), lines), _BUNDLE, headers)
 
 
 @table.route("GET", "/api/v1/audit/events/{seq:number}/proof", returns=_BUNDLE)
@@ -74,10 +74,10 @@ async def check_log(call: Call) -> Response:
     """Compare events with the tree, and versions and aliases with the events; streams what was changed."""
     services = call.services
     check = partial(proofs.check_log, services.db, call.actor)
-    found = await asyncio.get_running_loop().run_in_executor(services.transfers, check)
+    found = await call.in_thread("exports", check)
 
     async def events() -> AsyncIterator[bytes]:
-        async for progress in from_thread(services.transfers, found):
+        async for progress in from_thread(call.runner("exports"), found):
             body = wire.LogCheckProgress(
                 checked=progress.checked,
                 size=progress.size,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 import msgspec
@@ -21,8 +20,8 @@ table = RouteTable("bom")
 async def show_bom(call: Call) -> Response:
     """The version's bill of materials in CycloneDX 1.6, each line verified or declared."""
     services = call.services
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers,
+    found = await call.in_thread(
+        "views",
         partial(bom.show_bom, services.db, services.blobs, call.actor, call.ref, services.release),
     )
     return Response(msgspec.json.encode(found), 200, {}, MEDIA_TYPE)

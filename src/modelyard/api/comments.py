@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -13,13 +12,14 @@ from modelyard.db.transaction import time_text
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.comments.queries import Comment, Notification
-from modelyard.registry.rendering import render_markdown
+from modelyard.registry.comments.rules import check_body
+from modelyard.registry.rendering import render_markdown, render_page
 from modelyard.wire import comments as wire
 
 table = RouteTable("comments")
 
 
-def _comment(call: Call, row: Comment) -> wire.Comment:
+def _comment(call: Call, row: Comment, html: str) -> wire.Comment:
     return wire.Comment(
         id=row.id,
         model=str(call.model),
@@ -27,7 +27,7 @@ def _comment(call: Call, row: Comment) -> wire.Comment:
         promotion=row.promotion_id,
         author=row.author,
         body=row.body,
-        html=render_markdown(row.body),
+        html=html,
         revision=row.revision,
         created_at=time_text(row.created_at),
         edited_at=shapes.optional_time(row.edited_at),
@@ -70,10 +70,15 @@ async def list_comments(call: Call) -> wire.CommentPage:
         )
     )
     page, cursor = cut(found, limit, lambda row: (row.id,))
-    items = await asyncio.get_running_loop().run_in_executor(
-        call.services.transfers, lambda: [_comment(call, row) for row in page]
-    )
+    rendered = await call.in_thread("views", render_page, [row.body for row in page])
+    items = [_comment(call, row, html) for row, html in zip(page, rendered, strict=True)]
     return wire.CommentPage(items=items, next_cursor=cursor)
+
+
+async def _checked(call: Call, body: str) -> tuple[str, str]:
+    """The text as it is kept, and its HTML, which is made before the writer of the database has its turn."""
+    text = check_body(body)
+    return text, await call.in_thread("views", render_markdown, text)
 
 
 @table.route(
@@ -86,12 +91,14 @@ async def list_comments(call: Call) -> wire.CommentPage:
 async def write_comment(call: Call) -> Any:
     """Say something; whoever is mentioned with @name is notified."""
     body: wire.WriteComment = call.body
+    text, html = await _checked(call, body.body)
     return await call.commit(
         lambda tx: _comment(
             call,
             comments.write_comment(
-                tx, call.actor, call.model, body.body, version=body.version, promotion=body.promotion
+                tx, call.actor, call.model, text, version=body.version, promotion=body.promotion
             ),
+            html,
         )
     )
 
@@ -104,10 +111,12 @@ async def write_comment(call: Call) -> Any:
 )
 async def edit_comment(call: Call) -> Any:
     """Change one's own comment; what it said before stays readable."""
+    text, html = await _checked(call, call.body.body)
     return await call.commit(
         lambda tx: _comment(
             call,
-            comments.edit_comment(tx, call.actor, call.model, _id(call), call.body.body, call.seen_revision),
+            comments.edit_comment(tx, call.actor, call.model, _id(call), text, call.seen_revision),
+            html,
         ),
         etag=revision_tag,
     )

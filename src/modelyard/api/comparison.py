@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from modelyard.api import comparison_shapes as shapes
@@ -22,8 +21,8 @@ async def compare(call: Call) -> wire.Comparison:
     """Two to eight versions or runs beside each other: params, metrics, curves, code, environment, data, files."""
     query: wire.CompareQuery = call.query
     services = call.services
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers,
+    found = await call.in_thread(
+        "views",
         partial(
             comparison.compare_all,
             services.db,

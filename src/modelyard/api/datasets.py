@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -28,8 +27,8 @@ _NAMESPACE = "/api/v1/namespaces/{namespace}/datasets"
 async def push_dataset(call: Call) -> Any:
     """Make a content of a dataset known; its profile's bytes are sent before, as those of files are."""
     services = call.services
-    await asyncio.get_running_loop().run_in_executor(
-        services.transfers, datasets.check_profile, services.db, services.blobs, call.actor, call.body.entry
+    await call.in_thread(
+        "views", datasets.check_profile, services.db, services.blobs, call.actor, call.body.entry
     )
     return await call.commit(
         lambda tx: shapes.content(
@@ -91,9 +90,7 @@ async def show_dataset(call: Call) -> wire.ShownDataset:
     content, uses = await call.read(find)
     profile = None
     if content.profile is not None:
-        profile = await asyncio.get_running_loop().run_in_executor(
-            services.transfers, datasets.read_stored_profile, services.blobs, content.profile
-        )
+        profile = await call.in_thread("views", datasets.read_stored_profile, services.blobs, content.profile)
     return shapes.shown(content, profile, uses)
 
 
@@ -105,9 +102,7 @@ async def get_profile(call: Call) -> Response:
     etag = f'"{profile}"'
     if is_seen(call.request, etag):
         return Response(status_code=304, headers={"etag": etag})
-    data = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, datasets.read_profile_bytes, services.blobs, profile
-    )
+    data = await call.in_thread("views", datasets.read_profile_bytes, services.blobs, profile)
     return Response(data, 200, {"etag": etag}, MEDIA_TYPE)
 
 
@@ -116,8 +111,8 @@ async def compare_datasets(call: Call) -> wire.Drift:
     """How far two contents are apart: schema, each column's distribution, shared keys."""
     services, actor = call.services, call.actor
     pair = [split_dataset_ref(ref, actor.default_namespace) for ref in (call.query.before, call.query.after)]
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers,
+    found = await call.in_thread(
+        "views",
         partial(datasets.compare_contents, services.db, services.blobs, actor, pair[0], pair[1]),
     )
     return shapes.drift(*found)

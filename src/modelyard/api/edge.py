@@ -38,6 +38,7 @@ logger = logging.getLogger("modelyard.requests")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _SLOW_BODY_GRACE_SECONDS = 10.0
+_SLOW_BODY_WINDOW_SECONDS = 30.0
 _LIVENESS = "/health"
 """Never limited: it costs nothing, and a process whose probe is refused is restarted."""
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -210,28 +211,28 @@ class Edge:
     def _timed(self, scope: Scope, receive: Receive) -> Receive:
         """receive, but a body that trickles in is cut off: ten seconds and a minimal rate are allowed.
 
-        What has come already costs no timer, where the web server says so.
+        The time that is left grows with each byte, up to that of a window, so that what came fast at first is no
+        reason to hold the connection for hours. What has come already costs no timer, where the web server says so.
         """
         rate = self._settings.slow_body_bytes_per_second
         has_come = scope.get("extensions", {}).get(BODY_HAS_COME, _never)
-        received, waited, done = 0, 0.0, False
+        left, done = _SLOW_BODY_GRACE_SECONDS, False
 
         async def timed() -> Message:
-            nonlocal received, waited, done
+            nonlocal left, done
             if done:
                 return await receive()
             if has_come():
                 message = await receive()
             else:
-                allowed = _SLOW_BODY_GRACE_SECONDS + received / rate - waited
                 started = time.monotonic()
                 try:
-                    async with asyncio.timeout(max(0.1, allowed)):
+                    async with asyncio.timeout(max(0.1, left)):
                         message = await receive()
                 except TimeoutError:
                     raise SlowBody() from None
-                waited += time.monotonic() - started
-            received += len(message.get("body", b""))
+                left -= time.monotonic() - started
+            left = min(_SLOW_BODY_WINDOW_SECONDS, left + len(message.get("body", b"")) / rate)
             done = not message.get("more_body", False)
             return message
 

@@ -17,6 +17,7 @@ from modelyard.domain.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
     RateLimited,
+    ShareUsedUp,
     TooManyAttempts,
     UnsupportedEncoding,
 )
@@ -46,6 +47,7 @@ STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     UnsupportedEncoding: 415,
     RateLimited: 429,
     TooManyAttempts: 429,
+    ShareUsedUp: 429,
 }
 
 PROBLEM_TYPE = "application/problem+json"

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from modelyard.api.auth import authenticate
-from modelyard.api.routing import Call, RouteTable
+from modelyard.api.routing import Call, RouteTable, digits
+from modelyard.api.streams import HeldStream
 from modelyard.domain.errors import InvalidRequest, Unauthenticated
 from modelyard.domain.names import ModelName
 from modelyard.registry.outbox import usecases as outbox
@@ -34,10 +35,11 @@ async def follow_events(call: Call) -> Response:
     after = query.after
     last = call.request.headers.get("last-event-id")
     if last is not None:
-        if not last.isdigit() or len(last) > 18:
+        after = digits(last)
+        if after is None:
             raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's number")
-        after = int(last)
     model = None if query.model is None else ModelName.parse(query.model)
+    call.services.streams.check(call.client)
     chosen, start = await call.read(
         lambda tx: outbox.open_stream(
             tx, call.actor, namespace=query.namespace, model=model, kinds=query.kind, after=after
@@ -80,4 +82,4 @@ async def follow_events(call: Call) -> Response:
             await asyncio.sleep(POLL_SECONDS)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+    return HeldStream(call, stream(), "text/event-stream", headers)

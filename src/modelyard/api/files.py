@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -18,6 +16,7 @@ from modelyard.api.streams import from_thread
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import RangeNotSatisfiable
 from modelyard.domain.manifest import File
+from modelyard.fair_share import Runner
 from modelyard.registry.versions import usecases as versions
 from modelyard.services import Services
 
@@ -29,7 +28,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
 
 
 SEND_FILE = "modelyard.send_file"
-"""Extension of the server program: (pool, descriptor, start, end) → sent, without a copy in this process."""
+"""Extension of the server program: (runner of threads, descriptor, start, end) → sent, without a copy in this process."""
 
 
 class _LocalFile(Response):
@@ -37,21 +36,21 @@ class _LocalFile(Response):
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
+        run: Runner,
         file: BinaryIO,
         part: tuple[int, int],
         status: int,
         headers: dict[str, str],
     ) -> None:
         super().__init__(None, status, headers, "application/octet-stream")
-        self._pool = pool
+        self._run = run
         self._file = file
         self._part = part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._file as file:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await scope["extensions"][SEND_FILE](self._pool, file.fileno(), *self._part)
+            await scope["extensions"][SEND_FILE](self._run, file.fileno(), *self._part)
             await send({"type": "http.response.body", "body": b""})
 
 
@@ -67,14 +66,15 @@ async def get_file(call: Call) -> Response:
         lambda tx: versions.find_file(tx, call.actor, call.ref, call.request.path_params["path"])
     )
     headers = {"x-modelyard-version": str(version.number), "x-modelyard-digest": version.digest}
-    return await bytes_response(call.request, call.services, file, headers)
+    return await bytes_response(call, file, headers)
 
 
-async def bytes_response(request: Request, services: Services, file: File, headers: dict[str, str]) -> Response:
+async def bytes_response(call: Call, file: File, headers: dict[str, str]) -> Response:
     """The bytes of a file that the caller was allowed to have, or what of them the request asks for.
 
     304 when the caller has them. Raises BlobNotFound, RangeNotSatisfiable.
     """
+    request, services, run = call.request, call.services, call.runner("downloads")
     etag = f'"{file.digest}"'
     headers = {**headers, "etag": etag, "cache-control": "private, max-age=31536000, immutable"}
     if is_seen(request, etag):
@@ -97,11 +97,10 @@ async def bytes_response(request: Request, services: Services, file: File, heade
         headers["content-range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
     if request.method == "HEAD":
         return Response(None, status, headers, "application/octet-stream")
-    if local is not None and SEND_FILE in request.scope.get("extensions", {}):
-        opening = asyncio.get_running_loop().run_in_executor(services.transfers, _open, local)
-        if (opened := await opening) is not None:
-            return _LocalFile(services.transfers, opened, (start, end), status, headers)
-    return await _streamed(services, file.digest, (start, end), status, headers)
+    has_kernel = SEND_FILE in request.scope.get("extensions", {})
+    if local is not None and has_kernel and (opened := await run(_open, local)) is not None:
+        return _LocalFile(run, opened, (start, end), status, headers)
+    return await _streamed(services, run, file.digest, (start, end), status, headers)
 
 
 def _wanted_range(request: Request, file: File) -> tuple[int, int] | None:
@@ -122,16 +121,20 @@ def _open(path: Path) -> BinaryIO | None:
 
 
 async def _streamed(
-    services: Services, digest: Digest, part: tuple[int, int], status: int, headers: dict[str, str]
+    services: Services,
+    run: Runner,
+    digest: Digest,
+    part: tuple[int, int],
+    status: int,
+    headers: dict[str, str],
 ) -> Response:
-    loop = asyncio.get_running_loop()
-    reader = await loop.run_in_executor(services.transfers, services.blobs.open, digest)
+    reader = await run(services.blobs.open, digest)
     start, end = part
     chunks = reader.chunks(start, end - start, CHUNK_BYTES)
 
     async def body() -> Any:
         try:
-            async for chunk in from_thread(services.transfers, iter(chunks)):
+            async for chunk in from_thread(run, iter(chunks)):
                 yield chunk
         finally:
             reader.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -36,11 +35,10 @@ async def health(call: Call) -> wire.Health:
 async def ready(call: Call) -> Response:
     """Whether the database and the store of bytes answer; 503 when one does not."""
     services = call.services
-    loop = asyncio.get_running_loop()
     found: dict[str, str] = {}
     for name, check in (("database", services.db.check), ("blobs", services.blobs.check)):
         try:
-            await loop.run_in_executor(services.transfers, check)
+            await call.in_thread("views", check)
             found[name] = "ok"
         except ModelyardError as error:
             found[name] = error.message
@@ -57,8 +55,8 @@ async def collect_garbage(call: Call) -> wire.Collection:
     if hours is not None and hours > _LONGEST_GRACE_HOURS:
         raise InvalidRequest(reason=f"the grace is longer than {_LONGEST_GRACE_HOURS} hours", fix="Give fewer")
     grace = seconds(3600 * (services.settings.collect_grace_hours if hours is None else max(0.0, hours)))
-    done = await asyncio.get_running_loop().run_in_executor(
-        services.transfers,
+    done = await call.in_thread(
+        "exports",
         partial(
             retention.collect, services.db, services.blobs, call.actor, grace=grace, dry_run=call.body.dry_run
         ),
@@ -79,7 +77,7 @@ async def scrub(call: Call) -> Response:
     found = retention.scrub(services.db, services.blobs, call.actor)
 
     async def events() -> AsyncIterator[bytes]:
-        async for progress in from_thread(services.transfers, found):
+        async for progress in from_thread(call.runner("exports"), found):
             body = wire.ScrubProgress(
                 checked=progress.checked,
                 size_bytes=progress.size_bytes,

@@ -41,7 +41,7 @@ def decode_cursor(cursor: str | None, *types: type) -> Any:
         # Larger than any column holds.
         if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in key):
             raise ValueError
-        if any(isinstance(value, str) and "\0" in value for value in key):
+        if any(isinstance(value, str) and b"\0" in value.encode() for value in key):
             raise ValueError
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidRequest(

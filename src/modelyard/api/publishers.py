@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -100,7 +99,7 @@ async def exchange_token(call: Call) -> wire.ExchangedToken:
     work = partial(
         oidc.exchange, services.db, services.providers, body.token, services.public_url, body.namespace
     )
-    made = await asyncio.get_running_loop().run_in_executor(services.transfers, work)
+    made = await call.in_thread("providers", work)
     return wire.ExchangedToken(
         token=made.secret,
         expires_at=time_text(made.expires_at),

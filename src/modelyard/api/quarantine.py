@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -38,8 +37,8 @@ async def scan_again(call: Call) -> wire.Scan:
     The verdict that is there counts until there is a new one.
     """
     services = call.services
-    found = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, scanning.scan_again, services.db, services.blobs, call.actor, call.ref
+    found = await call.in_thread(
+        "exports", scanning.scan_again, services.db, services.blobs, call.actor, call.ref
     )
     return _scan(found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from functools import partial
 from typing import Any
@@ -110,8 +109,8 @@ async def show_card(call: Call) -> wire.Card:
 
 async def _find_card(call: Call, number: int | None = None) -> cards.Card:
     services = call.services
-    return await asyncio.get_running_loop().run_in_executor(
-        services.transfers, partial(cards.show_card, services.db, services.blobs, call.actor, call.ref, number)
+    return await call.in_thread(
+        "views", partial(cards.show_card, services.db, services.blobs, call.actor, call.ref, number)
     )
 
 
@@ -136,7 +135,7 @@ async def list_cards(call: Call) -> wire.CardHistory:
 @table.route("GET", f"{_VERSION}/card/problems", returns=wire.CardCheck)
 async def check_card(call: Call) -> wire.CardCheck:
     """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
-    problems = card_rules.check_card((await _find_card(call)).text)
+    problems = await call.in_thread("views", card_rules.check_card, (await _find_card(call)).text)
     items = [wire.CardProblem(where=p.where, what=p.what) for p in problems]
     return wire.CardCheck(reference=str(call.ref), problems=items)
 
@@ -145,7 +144,7 @@ async def check_card(call: Call) -> wire.CardCheck:
 async def render_card(call: Call) -> wire.CardHtml:
     """The card as HTML that may stand in a page."""
     found = await _find_card(call, call.query.number)
-    html = await asyncio.get_running_loop().run_in_executor(call.services.transfers, _rendered, found.text)
+    html = await call.in_thread("views", _rendered, found.text)
     return wire.CardHtml(reference=str(call.ref), html=html)
 
 

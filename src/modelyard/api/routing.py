@@ -10,10 +10,10 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -37,11 +37,13 @@ from modelyard.domain.errors import (
     TooLarge,
 )
 from modelyard.domain.names import ModelName, Ref
+from modelyard.fair_share import LaneName, Runner
+from modelyard.guarding import client_of
 from modelyard.registry import idempotency
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.idempotency import Answer
 from modelyard.services import Services
-from modelyard.wire.base import encode
+from modelyard.wire.base import FIRST_MOMENT, LAST_MOMENT, encode
 
 T = TypeVar("T")
 Handler = Callable[["Call"], Awaitable[Any]]
@@ -148,6 +150,20 @@ class Call:
     def seen_state(self) -> int | None:
         """As `seen_revision`, for a PUT that may also create: If-Match: * says that something is there."""
         return ANY_REVISION if self.request.headers.get("if-match") == "*" else self.seen_revision
+
+    # --- threads -------------------------------------------------------------------------------
+
+    @cached_property
+    def client(self) -> Hashable:
+        """Whose share of the server this request uses."""
+        return client_of(self.request, self.actor)
+
+    async def in_thread(self, lane: LaneName, fn: Callable[..., T], *args: Any) -> T:
+        """What waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
+        return await self.services.lanes[lane].run(self.client, fn, *args)
+
+    def runner(self, lane: LaneName) -> Runner:
+        return partial(self.services.lanes[lane].run, self.client)
 
     # --- the database --------------------------------------------------------------------------
 
@@ -291,6 +307,7 @@ def to_response(value: Any, status: int) -> Response:
 
 
 _MOST_CACHED_QUERY_BYTES = 300
+MAX_PARAMETERS = 200
 
 
 def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
@@ -310,7 +327,11 @@ def _parse_short_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
 
 
 def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
-    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=200)
+    if text.count(b"&") >= MAX_PARAMETERS:
+        raise InvalidRequest(
+            reason=f"the query has more than {MAX_PARAMETERS} parameters", fix="Ask for fewer at once"
+        )
+    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True)
     if wanted is None:
         if pairs:
             raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
@@ -396,6 +417,8 @@ def parse_time(text: str) -> int:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
             raise ValueError("no time zone")
+        if not FIRST_MOMENT <= to_moment(when) <= LAST_MOMENT:
+            raise ValueError("beyond the calendar")
     except ValueError as exc:
         raise Invalid(
             reason=f"{text[:60]!r} is not a time ({exc})", fix="Write for example 2026-03-03T14:00:00Z"

@@ -210,7 +210,7 @@ async def get_artifact(call: Call) -> Response:
     """A file of a run; Range and If-None-Match are honoured, the ETag is the file's digest."""
     path = call.request.path_params["path"]
     file = await call.point(lambda tx: runs.find_artifact(tx, call.actor, call.path["run"], path))
-    return await files.bytes_response(call.request, call.services, file, {})
+    return await files.bytes_response(call, file, {})
 
 
 @table.route("GET", f"{_RUN}/log", query=wire.LogQuery, returns=wire.LogPart)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from modelyard.api.routing import Call
 from modelyard.domain.errors import ClientGone
+from modelyard.fair_share import Runner
 
 T = TypeVar("T")
 Piece = bytes | memoryview
@@ -29,13 +32,17 @@ class _Pipe:
         self._loop = loop
         self._queue: queue.SimpleQueue[list[Piece] | BaseException | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_QUEUED)
+        self.begun = asyncio.Event()
+        """Set when there is a group, or the end."""
 
     async def put(self, group: list[Piece]) -> None:
         await self._room.acquire()
         self._queue.put(group)
+        self.begun.set()
 
     def end(self, error: BaseException | None = None) -> None:
         self._queue.put(_END if error is None else error)
+        self.begun.set()
 
     def pieces(self) -> Iterator[Piece]:
         """In the thread. Raises what ended the body early."""
@@ -74,30 +81,51 @@ async def _feed(request: Request, pipe: _Pipe) -> None:
         pipe.end()
 
 
-async def with_body(request: Request, executor: Executor, work: Callable[[Iterable[Piece]], T]) -> T:
+async def with_body(request: Request, run: Runner, work: Callable[[Iterable[Piece]], T]) -> T:
     """Run `work` in a thread with the request's body as an iterator of pieces.
 
-    The body is never held whole. A client that hangs up makes the iterator raise ClientGone after the
+    The thread begins when a whole block has come, or all there is, so that a small body occupies none while it is
+    under way. The body is never held whole. A client that hangs up makes the iterator raise ClientGone after the
     pieces that did arrive.
     """
     loop = asyncio.get_running_loop()
     pipe = _Pipe(loop)
-    working: asyncio.Future[Any] = loop.run_in_executor(executor, lambda: work(pipe.pieces()))
     feeding: asyncio.Future[Any] = asyncio.ensure_future(_feed(request, pipe))
+    working: asyncio.Future[Any] | None = None
     try:
+        await pipe.begun.wait()
+        working = asyncio.ensure_future(run(lambda: work(pipe.pieces())))
+        # When the request is given up before, its failure is nobody's to see.
+        working.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({working, feeding}, return_when=asyncio.FIRST_COMPLETED)
         result: T = await working
         return result
     finally:
         feeding.cancel()
+        if working is not None and not working.done():
+            # The thread is told by the end of its pieces.
+            pipe.end(ClientGone(received=0))
 
 
-async def from_thread(executor: Executor, items: Iterator[T]) -> AsyncIterator[T]:
+async def from_thread(run: Runner, items: Iterator[T]) -> AsyncIterator[T]:
     """Take from a blocking iterator without blocking the loop."""
-    loop = asyncio.get_running_loop()
     done = object()
     while True:
-        item = await loop.run_in_executor(executor, next, items, done)
+        item = await run(next, items, done)
         if item is done:
             return
-        yield item  # type: ignore[misc]
+        yield item
+
+
+class HeldStream(StreamingResponse):
+    """An answer that is long under way: it takes one of the places that the client has for such."""
+
+    def __init__(
+        self, call: Call, content: AsyncIterable[bytes], media_type: str, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._place = call.services.streams.take(call.client)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from starlette.responses import Response
@@ -43,10 +42,11 @@ async def put_blob(call: Call) -> wire.Blob:
     """Send a whole file in one request. For large files use /api/v1/uploads, which resumes."""
     digest = Digest.parse(call.path["digest"])
     size = _content_length(call)
+    uploads.require_sender(call.actor)
     services = call.services
     counted = await with_body(
         call.request,
-        services.transfers,
+        call.runner("uploads"),
         lambda pieces: uploads.receive_blob(
             services.db, services.blobs, call.actor, digest, pieces, size, services.settings.max_file_bytes
         ),
@@ -66,7 +66,7 @@ def _upload(call: Call, upload: Upload, offset: int) -> wire.Upload:
 
 
 async def _in_thread(call: Call, fn: Any, *args: Any) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(call.services.transfers, fn, *args)
+    return await call.in_thread("uploads", fn, *args)
 
 
 @table.route("POST", "/api/v1/uploads", body=wire.StartUpload, returns=wire.Upload, status=201)
@@ -112,7 +112,7 @@ async def append_to_upload(call: Call) -> Response:
     services = call.services
     offset = await with_body(
         call.request,
-        services.transfers,
+        call.runner("uploads"),
         lambda pieces: uploads.append_bytes(services.blobs, upload, start, pieces),
     )
     return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})

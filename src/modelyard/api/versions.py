@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any, cast
 
@@ -93,9 +92,7 @@ async def register_version(call: Call) -> Any:
     try:
         answer = await call.commit(work, etag=revision_tag)
     except NotInspected:
-        await asyncio.get_running_loop().run_in_executor(
-            services.transfers, inspect_files, services.db, services.blobs, manifest, call.actor.name
-        )
+        await call.in_thread("exports", inspect_files, services.db, services.blobs, manifest, call.actor.name)
         answer = await call.commit(partial(work, inspected=True), etag=revision_tag)
     if b'"created":false' in answer.body[-40:]:
         return Response(answer.body, 200, answer.headers, "application/json")
@@ -239,8 +236,8 @@ async def show_record(call: Call) -> Response:
 async def verify_version(call: Call) -> wire.Verification:
     """Read the stored bytes of a version again and name what is damaged."""
     services = call.services
-    damaged = await asyncio.get_running_loop().run_in_executor(
-        services.transfers, retention.verify_version, services.db, services.blobs, call.actor, call.ref
+    damaged = await call.in_thread(
+        "exports", retention.verify_version, services.db, services.blobs, call.actor, call.ref
     )
     return wire.Verification(
         reference=str(call.ref),

@@ -93,7 +93,7 @@ def trust(
             *sorted(found.claims.items()),
         ]
     )
-    session.out.note("In the job: modelyard publisher login --server URL")
+    session.out.note(f"In the job: modelyard publisher login --namespace {namespace} --server URL")
 
 
 @command("ls", example="modelyard publisher ls fraud")
@@ -120,9 +120,9 @@ def remove(session: Session, namespace: str, number: int) -> None:
         session.out.text(f"Removed publisher {number} of {namespace}")
 
 
-@command("login", example="modelyard publisher login --server https://models.example.org")
-@click.option("--namespace", help="Which publisher is meant, when several describe the job.")
-def login(session: Session, namespace: str | None) -> None:
+@command("login", example="modelyard publisher login --namespace fraud --server https://models.example.org")
+@click.option("--namespace", required=True, help="The namespace whose trusted publisher describes the job.")
+def login(session: Session, namespace: str) -> None:
     """Inside a CI job: sign in as what the job is, for fifteen minutes.
 
     The token is stored for the commands that follow in the job. GitHub needs `permissions: id-token: write`;

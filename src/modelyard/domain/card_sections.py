@@ -7,7 +7,7 @@ import re
 MAX_CARD_BYTES = 256 * 1024
 MAX_SECTIONS = 200
 
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)[ \t#]*\Z")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*\Z")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -38,7 +38,7 @@ def _sections(text: str) -> dict[str, list[str]]:
             fence = "" if fence == stripped[:3] else fence or stripped[:3]
             continue
         heading = None if fence else _HEADING.match(line)
-        title = heading["title"] if heading else None
+        title = line[heading.end() :].rstrip(" \t#") if heading else None
         if title is None and not fence and _UNDERLINE.match(line) and previous.strip():
             title = previous
             if current is not None:

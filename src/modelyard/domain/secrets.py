@@ -26,6 +26,8 @@ MAX_ARGUMENT = 500
 MAX_ARGUMENTS = 200
 _MAX_LINE = 4000
 _OVERLAP = 300
+_MAX_NAME = 300
+"""Of a longer key its end says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,7 @@ def mask_json(value: Any, name: str = "") -> Any:
 
 
 def _masked_value(name: str, value: str) -> str:
-    sort = _sort_of_name(name) if name else None
+    sort = _sort_of_name(name[-_MAX_NAME:]) if name else None
     is_named = sort == "sure" or (sort == "maybe" and _looks_random(value))
     if is_named and value and not _compiled(_SURE_PLACEHOLDER).match(value):
         return MASK
@@ -277,7 +279,7 @@ def _sort_of_name(name: str) -> str | None:
 
 _NAME_PARTS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
 _SURE_NAME = (
-    r"(?:^|_)(?:(?:\w+_)?(?:password|passwd|passphrase|passcode|pwd|secret|credentials?|apikey|(?:api|access|secret|private|account|auth|"
+    r"(?:^|_)(?:(?:password|passwd|passphrase|passcode|pwd|secret|credentials?|apikey|(?:api|access|secret|private|account|auth|"
     r"signing|encryption|subscription)_?key|(?:auth|access|refresh|api|bearer|session|security|id|bot|hub|personal)_?token))"
     r"(?:_(?:id|\d+|dev|prod|test|staging|value|text|str|string|b64|base64))?\Z"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import FileChanged, Invalid, InvalidManifest, UnlawfulFile
+from modelyard.domain.globs import matches_glob
 from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.paths import check_path
 from modelyard.sdk.parallel import Stop, check
@@ -114,16 +114,17 @@ def read_rules(file: Path) -> Callable[[str, bool], bool]:
 
     def ignored(path: str, is_folder: bool) -> bool:
         found = False
+        parts = path.split("/")
         for pattern, folders_only, takes_out in rules:
-            if (is_folder or not folders_only) and pattern.fullmatch(path):
+            if (is_folder or not folders_only) and _fits(pattern, parts):
                 found = takes_out
         return found
 
     return ignored
 
 
-def _parse_rule(line: str) -> tuple[re.Pattern[str], bool, bool] | None:
-    """(pattern on the whole path, folders only, takes out)."""
+def _parse_rule(line: str) -> tuple[list[str], bool, bool] | None:
+    """(a pattern for each part of the whole path, folders only, takes out); `**` stands for any number of parts."""
     text = line.rstrip()
     if not text or text.startswith("#"):
         return None
@@ -132,24 +133,24 @@ def _parse_rule(line: str) -> tuple[re.Pattern[str], bool, bool] | None:
     folders_only = text.endswith("/")
     text = text.rstrip("/")
     anchored = "/" in text
-    text = text.removeprefix("/")
-    pattern = _pattern_of(text)
-    return re.compile(pattern if anchored else f"(?:.*/)?{pattern}", re.DOTALL), folders_only, takes_out
+    parts = text.removeprefix("/").replace("[^", "[!").split("/")
+    return parts if anchored else ["**", *parts], folders_only, takes_out
 
 
-def _pattern_of(text: str) -> str:
-    parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?|\[[^\]/]+\])", text)
-    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    out = []
-    for part in parts:
-        if part in words:
-            out.append(words[part])
-        elif len(part) > 2 and part[0] == "[" and part[-1] == "]":
-            inside = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-            out.append(f"[^{inside[1:]}]" if inside[0] in "!^" and len(inside) > 1 else f"[{inside}]")
+def _fits(pattern: list[str], parts: list[str]) -> bool:
+    """Whether the whole path matches. Each pattern meets each part once at most, so no pattern takes long."""
+    reached = [True] + [False] * len(parts)
+    for index, each in enumerate(pattern):
+        if each == "**":
+            # At the end it stands for what is inside, so for one part at least.
+            skipped = 1 if index == len(pattern) - 1 else 0
+            first = next((at for at, is_reached in enumerate(reached) if is_reached), len(parts) + 1) + skipped
+            reached = [at >= first for at in range(len(parts) + 1)]
         else:
-            out.append(re.escape(part))
-    return "".join(out)
+            reached = [False] + [
+                before and matches_glob(each, part) for before, part in zip(reached, parts, strict=False)
+            ]
+    return reached[-1]
 
 
 # --- digests -----------------------------------------------------------------------------------------

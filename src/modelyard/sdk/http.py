@@ -287,7 +287,7 @@ def _reason(exc: BaseException) -> str:
     text = str(exc)
     if isinstance(exc, NewConnectionError | ConnectTimeoutError):
         text = text.rpartition(": ")[2]
-    return mask(re.sub(r"<[^>]*>:? ?", "", text))[:200] or type(exc).__name__
+    return mask(re.sub(r"<[^<>]*>:? ?", "", text))[:200] or type(exc).__name__
 
 
 def _without_query(url: str) -> str:
@@ -352,7 +352,7 @@ def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdigit() else None
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def query_text(query: Any) -> str:

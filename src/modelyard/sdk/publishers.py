@@ -44,8 +44,8 @@ class Publishers:
         found: wire.Audience = self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience)
         return found.audience
 
-    def exchange(self, id_token: str, namespace: str | None = None) -> wire.ExchangedToken:
-        """A CI job's ID token for a token of fifteen minutes. Each ID token counts once."""
+    def exchange(self, id_token: str, namespace: str) -> wire.ExchangedToken:
+        """A CI job's ID token for a token of fifteen minutes in the namespace. Each ID token counts once."""
         body = wire.ExchangeToken(token=id_token, namespace=namespace)
         found: wire.ExchangedToken = self._transport.call(
             "POST", at("oidc", "exchange"), body=body, returns=wire.ExchangedToken, repeatable=False

@@ -7,7 +7,6 @@ browser finds no attempt that it belongs to. Source: OpenID Connect Core 3.1, RF
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -24,6 +23,7 @@ from starlette.routing import Route
 
 from modelyard.browser import set_session_cookie
 from modelyard.domain.errors import Conflict, IdTokenRefused, ModelyardError, SignInFailed
+from modelyard.guarding import client_of
 from modelyard.registry.oidc import rules
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.providers import SIGN_IN_ALGORITHMS, Provider
@@ -154,14 +154,13 @@ def oidc_routes(services: Services) -> list[Route]:
     if not services.settings.oidc_issuer:
         return []
     sign_in = SignIn(services)
+    lane = services.lanes["sign_in"]
     secure = services.public_url.startswith("https:")
 
     async def begin(request: Request) -> Response:
         place = request.query_params.get("next", "/")
         try:
-            target, sealed = await asyncio.get_running_loop().run_in_executor(
-                services.transfers, sign_in.begin, place
-            )
+            target, sealed = await lane.run(client_of(request), sign_in.begin, place)
         except ModelyardError as error:
             return _failed(error)
         response = RedirectResponse(target, 303, _NO_STORE)
@@ -180,9 +179,7 @@ def oidc_routes(services: Services) -> list[Route]:
         sealed = request.cookies.get(ATTEMPT_COOKIE, "")
         query = dict(request.query_params)
         try:
-            session, place = await asyncio.get_running_loop().run_in_executor(
-                services.transfers, sign_in.finish, sealed, query
-            )
+            session, place = await lane.run(client_of(request), sign_in.finish, sealed, query)
         except ModelyardError as error:
             return _failed(error)
         response = RedirectResponse(place, 303, _NO_STORE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, Request
+from modelyard.wire.base import Answer, Items, Page, Request, Text
 
 
 class WhoAmI(Answer, kw_only=True):
@@ -46,24 +46,24 @@ class AccountPage(Page, kw_only=True):
 class CreateAccount(Request, kw_only=True):
     """kind: user, service or group."""
 
-    name: str
-    kind: str = "user"
-    display_name: str = ""
-    email: str | None = None
-    password: str | None = None
+    name: Text
+    kind: Text = "user"
+    display_name: Text = ""
+    email: Text | None = None
+    password: Text | None = None
     is_admin: bool = False
-    default_namespace: str | None = None
+    default_namespace: Text | None = None
     is_auditor: bool = False
 
 
 class EditAccount(Request, kw_only=True):
     """Fields left out stay as they are."""
 
-    display_name: str | None = None
-    email: str | None = None
-    password: str | None = None
+    display_name: Text | None = None
+    email: Text | None = None
+    password: Text | None = None
     is_admin: bool | None = None
-    default_namespace: str | None = None
+    default_namespace: Text | None = None
     disabled: bool | None = None
     is_auditor: bool | None = None
 
@@ -77,21 +77,21 @@ class SignInLink(Answer, kw_only=True):
 class SignIn(Request, kw_only=True):
     """name and password, or the secret of a sign-in link."""
 
-    name: str = ""
-    password: str = ""
-    link: str = ""
+    name: Text = ""
+    password: Text = ""
+    link: Text = ""
 
 
 class CreateToken(Request, kw_only=True):
     """permissions None: all that the owner may. form: 'modelyard', or 'hf' for clients that demand it."""
 
-    name: str
-    owner: str | None = None
-    permissions: list[str] | None = None
-    namespace: str | None = None
-    model: str | None = None
+    name: Text
+    owner: Text | None = None
+    permissions: Items[Text] | None = None
+    namespace: Text | None = None
+    model: Text | None = None
     expires_in_days: float | None = 90
-    form: str = "modelyard"
+    form: Text = "modelyard"
 
 
 class CreatedToken(Answer, kw_only=True):
@@ -132,7 +132,7 @@ class MemberList(Answer, kw_only=True):
 class GrantRole(Request, kw_only=True):
     """role: none, auditor, reader, contributor, maintainer or owner."""
 
-    role: str
+    role: Text
 
 
 class NameList(Answer, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, Items, Request, Text, Whole
 
 
 class Checkpoint(Answer, kw_only=True):
@@ -19,19 +19,19 @@ class Checkpoint(Answer, kw_only=True):
 class ExportQuery(Request, kw_only=True):
     """No filter exports the whole log. since, until: RFC 3339; until is exclusive. kind: * stands for any text."""
 
-    model: str | None = None
-    namespace: str | None = None
-    actor: str | None = None
-    kind: list[str] = []
-    since: str | None = None
-    until: str | None = None
-    since_size: int | None = None
+    model: Text | None = None
+    namespace: Text | None = None
+    actor: Text | None = None
+    kind: Items[Text] = []
+    since: Text | None = None
+    until: Text | None = None
+    since_size: Whole | None = None
     """Size of an older checkpoint; the export then proves that the log continues it."""
 
 
 class ConsistencyQuery(Request, kw_only=True):
-    old: int
-    new: int | None = None
+    old: Whole
+    new: Whole | None = None
     """None: the log's present size."""
 
 

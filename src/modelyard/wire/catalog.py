@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Items, Mapped, Page, PageQuery, Request, Text
 
 
 class Namespace(Answer, kw_only=True):
@@ -27,22 +27,22 @@ class NamespacePage(Page, kw_only=True):
 class CreateNamespace(Request, kw_only=True):
     """visibility: private, signed-in or public."""
 
-    name: str
-    display_name: str = ""
-    description: str = ""
-    visibility: str = "private"
-    naming_pattern: str | None = None
-    reserved_names: list[str] = []
+    name: Text
+    display_name: Text = ""
+    description: Text = ""
+    visibility: Text = "private"
+    naming_pattern: Text | None = None
+    reserved_names: Items[Text] = []
 
 
 class EditNamespace(Request, kw_only=True):
     """Fields left out stay as they are."""
 
-    display_name: str | None = None
-    description: str | None = None
-    visibility: str | None = None
-    naming_pattern: str | None = None
-    reserved_names: list[str] | None = None
+    display_name: Text | None = None
+    description: Text | None = None
+    visibility: Text | None = None
+    naming_pattern: Text | None = None
+    reserved_names: Items[Text] | None = None
 
 
 class Model(Answer, kw_only=True):
@@ -77,41 +77,41 @@ class ModelPage(Page, kw_only=True):
 class CreateModel(Request, kw_only=True):
     """visibility None: as its namespace."""
 
-    name: str
-    display_name: str = ""
-    description: str = ""
-    visibility: str | None = None
-    tags: dict[str, str] = {}
-    owners: list[str] = []
+    name: Text
+    display_name: Text = ""
+    description: Text = ""
+    visibility: Text | None = None
+    tags: Mapped[Text] = {}
+    owners: Items[Text] = []
 
 
 class EditModel(Request, kw_only=True):
     """Fields left out stay as they are. tags and owners are the whole new set."""
 
-    display_name: str | None = None
-    description: str | None = None
-    visibility: str | None = None
-    owners: list[str] | None = None
-    tags: dict[str, str] | None = None
-    task: str | None = None
+    display_name: Text | None = None
+    description: Text | None = None
+    visibility: Text | None = None
+    owners: Items[Text] | None = None
+    tags: Mapped[Text] | None = None
+    task: Text | None = None
     archived: bool | None = None
 
 
 class RenameModel(Request, kw_only=True):
-    to: str
+    to: Text
 
 
 class ModelQuery(PageQuery, kw_only=True):
     """All given conditions hold at once. tag: `key=value` or `key`; metric: `f1>=0.7`, of the newest version."""
 
-    q: str = ""
-    namespace: str | None = None
-    tag: list[str] = []
-    owner: str | None = None
-    framework: str | None = None
-    licence: str | None = None
-    task: str | None = None
-    alias: str | None = None
-    metric: list[str] = []
+    q: Text = ""
+    namespace: Text | None = None
+    tag: Items[Text] = []
+    owner: Text | None = None
+    framework: Text | None = None
+    licence: Text | None = None
+    task: Text | None = None
+    alias: Text | None = None
+    metric: Items[Text] = []
     archived: bool = False
     total: bool = False

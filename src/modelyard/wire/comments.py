@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Page, PageQuery, Request, Text, Whole
 from modelyard.wire.versions import Event
 
 
 class WriteComment(Request, kw_only=True):
     """body: Markdown. version or promotion: what it is about, else the model."""
 
-    body: str
-    version: int | None = None
-    promotion: int | None = None
+    body: Text
+    version: Whole | None = None
+    promotion: Whole | None = None
 
 
 class EditComment(Request, kw_only=True):
-    body: str
+    body: Text
 
 
 class Comment(Answer, kw_only=True):
@@ -41,8 +41,8 @@ class CommentPage(Page, kw_only=True):
 
 
 class CommentQuery(PageQuery, kw_only=True):
-    version: int | None = None
-    promotion: int | None = None
+    version: Whole | None = None
+    promotion: Whole | None = None
 
 
 class CommentRevision(Answer, kw_only=True):
@@ -82,7 +82,7 @@ class NotificationQuery(PageQuery, kw_only=True):
 class MarkRead(Request, kw_only=True):
     """up_to: id of the newest notification to mark; None: all."""
 
-    up_to: int | None = None
+    up_to: Whole | None = None
 
 
 class MarkedRead(Answer, kw_only=True):

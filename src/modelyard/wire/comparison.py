@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, Items, Request, Text
 from modelyard.wire.datasets import Drift
 
 
@@ -13,8 +13,8 @@ class CompareQuery(Request, kw_only=True):
     direction: `metric=higher` or `metric=lower`, for metrics whose better direction is not known. curves: False
     leaves the series of the runs out."""
 
-    ref: list[str]
-    direction: list[str] = []
+    ref: Items[Text]
+    direction: Items[Text] = []
     curves: bool = True
 
 
@@ -135,16 +135,16 @@ class Comparison(Answer, kw_only=True):
 
 
 class MetricQuery(Request, kw_only=True):
-    metric: str
-    split: str | None = None
+    metric: Text
+    split: Text | None = None
 
 
 class BestQuery(Request, kw_only=True):
     """direction: higher or lower, where it is not known."""
 
-    metric: str
-    split: str | None = None
-    direction: str | None = None
+    metric: Text
+    split: Text | None = None
+    direction: Text | None = None
 
 
 class MetricPoint(Answer, kw_only=True):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Mapped, Page, PageQuery, Request, Text
 
 
 class PushDataset(Request, kw_only=True):
     """entry: name, digest, perhaps source, columns, filter, window, split, rows, and profile: the digest of bytes
     that were sent before."""
 
-    entry: dict[str, Any]
+    entry: Mapped[Any]
 
 
 class DatasetVersion(Answer, kw_only=True):
@@ -50,7 +50,7 @@ class DatasetPage(Page, kw_only=True):
 class DatasetQuery(PageQuery, kw_only=True):
     """q: part of the name."""
 
-    q: str | None = None
+    q: Text | None = None
 
 
 class DatasetUse(Answer, kw_only=True):
@@ -95,8 +95,8 @@ class ShownDataset(Answer, kw_only=True):
 class DatasetPair(Request, kw_only=True):
     """before, after: `[namespace/]name[@digest]`."""
 
-    before: str
-    after: str
+    before: Text
+    after: Text
 
 
 class Histogram(Answer, kw_only=True):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, Request, Text, Whole
 
 
 class LineageQuery(Request, kw_only=True):
     """ref: of a version, `[namespace/]dataset@sha256:…` or `run:<id>`. kind: version or dataset, where both could be
     meant. direction: up, down or both. depth: at most so many steps. format: native or openlineage."""
 
-    ref: str
-    kind: str | None = None
-    direction: str = "both"
-    depth: int | None = None
-    format: str = "native"
+    ref: Text
+    kind: Text | None = None
+    direction: Text = "both"
+    depth: Whole | None = None
+    format: Text = "native"
 
 
 class Node(Answer, kw_only=True):
@@ -70,5 +70,5 @@ class OpenLineage(Answer, kw_only=True):
 class Recall(Request, kw_only=True):
     """mode: refuse or warn."""
 
-    reason: str
-    mode: str = "refuse"
+    reason: Text
+    mode: Text = "refuse"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Page, Request
+from modelyard.wire.base import Answer, LongText, Page, Request, Text
 
 
 class PolicyVersion(Answer, kw_only=True):
@@ -40,16 +40,16 @@ class Policy(Answer, kw_only=True):
 class SetPolicy(Request, kw_only=True):
     """dry_run: only check it."""
 
-    text: str
-    reason: str | None = None
+    text: LongText
+    reason: Text | None = None
     dry_run: bool = False
 
 
 class TestPolicy(Request, kw_only=True):
     """since: RFC 3339"""
 
-    text: str
-    since: str
+    text: LongText
+    since: Text
 
 
 class RuleChange(Answer, kw_only=True):

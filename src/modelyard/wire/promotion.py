@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text, Whole
 
 
 class Stage(Answer, kw_only=True):
@@ -114,10 +114,10 @@ class PromotionPage(Page, kw_only=True):
 
 
 class PromotionQuery(PageQuery, kw_only=True):
-    stage: str | None = None
-    state: list[str] = []
-    version: int | None = None
-    since: str | None = None
+    stage: Text | None = None
+    state: Items[Text] = []
+    version: Whole | None = None
+    since: Text | None = None
     """RFC 3339"""
 
 
@@ -133,15 +133,15 @@ class Promote(Request, kw_only=True):
     saw; another one is a conflict.
     """
 
-    stage: str
-    version: int | None = None
-    target: str | None = None
+    stage: Text
+    version: Whole | None = None
+    target: Text | None = None
     dry_run: bool = False
-    reason: str | None = None
+    reason: Text | None = None
     request: bool = False
     primary: bool = True
     keep_open: bool = True
-    seen_revision: int | None = None
+    seen_revision: Whole | None = None
 
 
 class Attempt(Answer, kw_only=True):
@@ -161,29 +161,29 @@ class Attempt(Answer, kw_only=True):
 
 class CastVote(Request, kw_only=True):
     approves: bool
-    comment: str | None = None
+    comment: Text | None = None
 
 
 class WaiveRule(Request, kw_only=True):
-    rule: str
-    reason: str
+    rule: Text
+    reason: Text
 
 
 class Rollback(Request, kw_only=True):
     """to: a version that stood there before; left out: the one before the last move."""
 
-    reason: str
-    to: int | None = None
-    seen_revision: int | None = None
+    reason: Text
+    to: Whole | None = None
+    seen_revision: Whole | None = None
 
 
 class Demote(Request, kw_only=True):
     """version: left out, the primary one. next_primary: which of the others the alias points at then."""
 
-    version: int | None = None
-    next_primary: int | None = None
-    reason: str | None = None
-    seen_revision: int | None = None
+    version: Whole | None = None
+    next_primary: Whole | None = None
+    reason: Text | None = None
+    seen_revision: Whole | None = None
 
 
 class StageMovePage(Answer, kw_only=True):
@@ -195,14 +195,14 @@ class StageMovePage(Answer, kw_only=True):
 
 
 class StageMoveQuery(Request, kw_only=True):
-    at: str | None = None
+    at: Text | None = None
     """Only moves made at or before this time (RFC 3339)."""
-    limit: int = 50
+    limit: Whole = 50
 
 
 class Deprecate(Request, kw_only=True):
     """replacement: number of the version to use instead. ends_at: RFC 3339."""
 
-    replacement: int | None = None
-    ends_at: str | None = None
-    reason: str | None = None
+    replacement: Whole | None = None
+    ends_at: Text | None = None
+    reason: Text | None = None

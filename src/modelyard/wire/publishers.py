@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, Mapped, Request, Text
 
 
 class TrustPublisher(Request, kw_only=True):
@@ -12,16 +12,16 @@ class TrustPublisher(Request, kw_only=True):
     refs/heads/main, `*` for any text. claims: further claims of the token, and all of them for the kind other.
     """
 
-    kind: str
-    issuer: str | None = None
-    repository: str | None = None
-    owner_id: str | None = None
-    workflow: str | None = None
-    ref: str | None = None
-    environment: str | None = None
-    claims: dict[str, str] = {}
-    role: str = "contributor"
-    model: str | None = None
+    kind: Text
+    issuer: Text | None = None
+    repository: Text | None = None
+    owner_id: Text | None = None
+    workflow: Text | None = None
+    ref: Text | None = None
+    environment: Text | None = None
+    claims: Mapped[Text] = {}
+    role: Text = "contributor"
+    model: Text | None = None
 
 
 class Publisher(Answer, kw_only=True):
@@ -47,10 +47,10 @@ class Audience(Answer, kw_only=True):
 
 
 class ExchangeToken(Request, kw_only=True):
-    """token: the CI job's ID token. namespace: which publisher is meant, when several describe the job."""
+    """token: the CI job's ID token. namespace: the namespace whose publishers are asked."""
 
-    token: str
-    namespace: str | None = None
+    token: Text
+    namespace: Text
 
 
 class ExchangedToken(Answer, kw_only=True):

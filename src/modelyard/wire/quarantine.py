@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Page, PageQuery, Request, Text
 
 
 class ScanFinding(Answer, kw_only=True):
@@ -66,7 +66,7 @@ class Scan(Answer, kw_only=True):
 
 
 class ReleaseVersion(Request, kw_only=True):
-    reason: str
+    reason: Text
 
 
 class QuarantinedVersion(Answer, kw_only=True):
@@ -84,7 +84,7 @@ class QuarantinePage(Page, kw_only=True):
 
 
 class QuarantineQuery(PageQuery, kw_only=True):
-    namespace: str | None = None
+    namespace: Text | None = None
 
 
 class ScannedRunFile(Answer, kw_only=True):
@@ -113,12 +113,12 @@ class ServeUnknown(Request, kw_only=True):
 class TrustGlobal(Request, kw_only=True):
     """name: `module.name` as a scan shows it."""
 
-    name: str
-    reason: str = ""
+    name: Text
+    reason: Text = ""
 
 
 class UntrustQuery(Request, kw_only=True):
-    name: str
+    name: Text
 
 
 class TrustedGlobal(Answer, kw_only=True):

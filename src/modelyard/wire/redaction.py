@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, LongText, Request, Text
 
 
 class RedactText(Request, kw_only=True):
     """text: exactly as it stands there, 6 to 10,000 characters; it is not kept. reason: kept in the event log."""
 
-    text: str
-    reason: str
+    text: LongText
+    reason: Text
 
 
 class Redaction(Answer, kw_only=True):

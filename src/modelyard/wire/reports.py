@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, LongText, Mapped, Request, Text, Whole
 
 
 class ReportCheck(Request, kw_only=True):
     """state: pass, fail, error or pending."""
 
-    name: str
-    state: str
-    url: str = ""
-    summary: str = ""
-    details: dict[str, Any] = {}
+    name: Text
+    state: Text
+    url: Text = ""
+    summary: Text = ""
+    details: Mapped[Any] = {}
 
 
 class Check(Answer, kw_only=True):
@@ -37,9 +37,9 @@ class CheckList(Answer, kw_only=True):
 class ReportEvaluation(Request, kw_only=True):
     """metrics: name → value; "NaN", "Infinity" and "-Infinity" as text."""
 
-    metrics: dict[str, float | str]
-    split: str = ""
-    dataset: str = ""
+    metrics: Mapped[float | Text]
+    split: Text = ""
+    dataset: Text = ""
 
 
 class Evaluation(Answer, kw_only=True):
@@ -58,7 +58,7 @@ class EvaluationList(Answer, kw_only=True):
 class Attest(Request, kw_only=True):
     """signature: base64 of an Ed25519 signature over the version's attested bytes."""
 
-    signature: str
+    signature: Text
 
 
 class Attestation(Answer, kw_only=True):
@@ -76,7 +76,7 @@ class AttestationList(Answer, kw_only=True):
 
 
 class SetCard(Request, kw_only=True):
-    text: str
+    text: LongText
 
 
 class Card(Answer, kw_only=True):
@@ -94,7 +94,7 @@ class Card(Answer, kw_only=True):
 class CardQuery(Request, kw_only=True):
     """number: 0 for the file, 1, 2, … as they were set; left out: the newest."""
 
-    number: int | None = None
+    number: Whole | None = None
 
 
 class CardTemplate(Answer, kw_only=True):

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import (
+    Answer,
+    Items,
+    LongText,
+    ManyItems,
+    Mapped,
+    Moment,
+    Page,
+    PageQuery,
+    Request,
+    Text,
+    Whole,
+)
 
 # --- writing ---------------------------------------------------------------------------------------------
 
@@ -17,50 +29,50 @@ class StartRun(Request, kw_only=True):
     """experiment: `namespace/name`, or a name in the account's default namespace; "": the experiment `default`.
     started_at: by the training's clock; None: now. parent: the id of the run it is nested in."""
 
-    experiment: str = ""
-    name: str = ""
-    parent: str | None = None
-    started_at: str | None = None
+    experiment: Text = ""
+    name: Text = ""
+    parent: Text | None = None
+    started_at: Text | None = None
 
 
 class PointColumns(Request, kw_only=True):
     """Points of one metric, in the order in which they were logged; as many steps as times and values."""
 
-    name: str
-    steps: list[int]
-    times: list[int]
-    values: list[float | str]
+    name: Text
+    steps: ManyItems[Whole]
+    times: ManyItems[Moment]
+    values: ManyItems[float | Text]
 
 
 class RunArtifact(Request, kw_only=True):
     """A file whose bytes were sent before."""
 
-    path: str
-    digest: str
-    size: int
-    media_type: str = ""
+    path: Text
+    digest: Text
+    size: Whole
+    media_type: Text = ""
 
 
 class RunEnd(Request, kw_only=True):
     """status: finished, failed or killed. at: microseconds, by the training's clock."""
 
-    status: str
-    exit_code: int | None = None
-    at: int
+    status: Text
+    exit_code: Whole | None = None
+    at: Moment
 
 
 class Frame(Request, kw_only=True):
     """What a writer of a run says at once. tags: None takes one away. resumed: the run goes on again."""
 
-    points: list[PointColumns] = []
-    params: dict[str, Any] = {}
-    tags: dict[str, str | None] = {}
-    inputs: list[dict[str, Any]] = []
-    artifacts: list[RunArtifact] = []
-    facts: dict[str, Any] = {}
-    versions: list[str] = []
-    log: str = ""
-    notes: list[str] = []
+    points: ManyItems[PointColumns] = []
+    params: Mapped[Any] = {}
+    tags: Mapped[Text | None] = {}
+    inputs: ManyItems[Mapped[Any]] = []
+    artifacts: ManyItems[RunArtifact] = []
+    facts: Mapped[Any] = {}
+    versions: Items[Text] = []
+    log: LongText = ""
+    notes: Items[Text] = []
     end: RunEnd | None = None
     resumed: bool = False
 
@@ -68,10 +80,10 @@ class Frame(Request, kw_only=True):
 class SendRecords(Request, kw_only=True):
     """Frames first, first + 1, … of one writer. clock: the writer's own, microseconds, when it sends this."""
 
-    writer: str
-    first: int
-    frames: list[Frame] = []
-    clock: int | None = None
+    writer: Text
+    first: Whole
+    frames: ManyItems[Frame] = []
+    clock: Moment | None = None
 
 
 class Stored(Answer, kw_only=True):
@@ -82,7 +94,7 @@ class Stored(Answer, kw_only=True):
 
 
 class DescribeExperiment(Request, kw_only=True):
-    description: str
+    description: Text
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -145,27 +157,27 @@ class RunQuery(PageQuery, kw_only=True):
     `key=value` or `key`; metric: `f1>=0.7`, of its newest value. parent: id, or "none" for top-level runs.
     id, name: what it begins with. dataset: digest of an input."""
 
-    id: str | None = None
-    namespace: str | None = None
-    experiment: str | None = None
-    status: str | None = None
-    name: str | None = None
-    parent: str | None = None
-    tag: list[str] = []
-    param: list[str] = []
-    metric: list[str] = []
-    dataset: str | None = None
-    created_by: str | None = None
+    id: Text | None = None
+    namespace: Text | None = None
+    experiment: Text | None = None
+    status: Text | None = None
+    name: Text | None = None
+    parent: Text | None = None
+    tag: Items[Text] = []
+    param: Items[Text] = []
+    metric: Items[Text] = []
+    dataset: Text | None = None
+    created_by: Text | None = None
 
 
 class SeriesQuery(Request, kw_only=True):
     """points: at most so many, 2 to 5000. by: step or time."""
 
-    metric: str
-    from_step: int | None = None
-    to_step: int | None = None
-    points: int = 1000
-    by: str = "step"
+    metric: Text
+    from_step: Whole | None = None
+    to_step: Whole | None = None
+    points: Whole = 1000
+    by: Text = "step"
 
 
 class Series(Answer, kw_only=True):
@@ -183,7 +195,7 @@ class Series(Answer, kw_only=True):
 class LogQuery(Request, kw_only=True):
     """position: where the last answer ended."""
 
-    position: int = 0
+    position: Whole = 0
 
 
 class LogPart(Answer, kw_only=True):
@@ -209,4 +221,4 @@ class ExperimentPage(Page, kw_only=True):
 
 
 class ExperimentQuery(PageQuery, kw_only=True):
-    namespace: str | None = None
+    namespace: Text | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, ManyItems, Mapped, Request
 
 
 class Signature(Answer, kw_only=True):
@@ -19,7 +19,7 @@ class Signature(Answer, kw_only=True):
 class CheckSignature(Request, kw_only=True):
     """inputs: names, dtypes and shapes of the data at hand; no values."""
 
-    inputs: list[dict[str, Any]]
+    inputs: ManyItems[Mapped[Any]]
 
 
 class SignatureProblem(Answer, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request
+from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text, Whole
 
 
 class CreateSubscription(Request, kw_only=True):
@@ -12,21 +12,21 @@ class CreateSubscription(Request, kw_only=True):
     from_event: the first event to tell of, also in the past; None: from now on.
     """
 
-    kind: str
-    target: str
-    namespace: str | None = None
-    model: str | None = None
-    event_kinds: list[str] | None = None
-    stages: list[str] | None = None
-    from_event: int | None = None
+    kind: Text
+    target: Text
+    namespace: Text | None = None
+    model: Text | None = None
+    event_kinds: Items[Text] | None = None
+    stages: Items[Text] | None = None
+    from_event: Whole | None = None
 
 
 class EditSubscription(Request, kw_only=True):
     """None leaves a field as it is; an empty list means all. active true also ends a pause."""
 
-    target: str | None = None
-    event_kinds: list[str] | None = None
-    stages: list[str] | None = None
+    target: Text | None = None
+    event_kinds: Items[Text] | None = None
+    stages: Items[Text] | None = None
     active: bool | None = None
 
 
@@ -56,8 +56,8 @@ class SubscriptionList(Answer, kw_only=True):
 
 
 class SubscriptionQuery(Request, kw_only=True):
-    namespace: str | None = None
-    model: str | None = None
+    namespace: Text | None = None
+    model: Text | None = None
 
 
 class Delivery(Answer, kw_only=True):
@@ -78,13 +78,13 @@ class DeliveryPage(Page, kw_only=True):
 
 
 class DeliveryQuery(PageQuery, kw_only=True):
-    state: str | None = None
+    state: Text | None = None
 
 
 class Replay(Request, kw_only=True):
     """event: send this one again; None: all dead letters."""
 
-    event: int | None = None
+    event: Whole | None = None
 
 
 class Replayed(Answer, kw_only=True):
@@ -94,7 +94,7 @@ class Replayed(Answer, kw_only=True):
 class StreamQuery(Request, kw_only=True):
     """after: the last event that was seen; the header Last-Event-ID says the same."""
 
-    namespace: str | None = None
-    model: str | None = None
-    kind: list[str] = []
-    after: int | None = None
+    namespace: Text | None = None
+    model: Text | None = None
+    kind: Items[Text] = []
+    after: Whole | None = None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, ManyItems, Request, Text, Whole
 
 
 class BlobEntry(Request, kw_only=True):
-    digest: str
-    size: int
+    digest: Text
+    size: Whole
 
 
 class MissingQuery(Request, kw_only=True):
-    blobs: list[BlobEntry]
+    blobs: ManyItems[BlobEntry]
 
 
 class MissingAnswer(Answer, kw_only=True):
@@ -21,8 +21,8 @@ class MissingAnswer(Answer, kw_only=True):
 
 
 class StartUpload(Request, kw_only=True):
-    digest: str
-    size: int
+    digest: Text
+    size: Whole
 
 
 class Upload(Answer, kw_only=True):

@@ -6,25 +6,25 @@ from typing import Any
 
 import msgspec
 
-from modelyard.wire.base import Answer, Page, PageQuery, Reason, Request
+from modelyard.wire.base import Answer, Items, ManyItems, Mapped, Page, PageQuery, Reason, Request, Text, Whole
 
 
 class FileEntry(Request, kw_only=True):
-    path: str
-    digest: str
-    size: int
-    media_type: str | None = None
+    path: Text
+    digest: Text
+    size: Whole
+    media_type: Text | None = None
     """Set by the server; ignored in requests."""
 
 
 class RegisterVersion(Request, kw_only=True):
     """facts: code, environment, data, params, metrics, image, signature, parents, run, loader."""
 
-    files: list[FileEntry]
-    facts: dict[str, Any] = {}
-    description: str = ""
-    tags: dict[str, str] = {}
-    aliases: list[str] = []
+    files: ManyItems[FileEntry]
+    facts: Mapped[Any] = {}
+    description: Text = ""
+    tags: Mapped[Text] = {}
+    aliases: Items[Text] = []
     force_new: bool = False
 
 
@@ -80,18 +80,18 @@ class DeleteVersion(Reason, kw_only=True):
 class VersionQuery(PageQuery, kw_only=True):
     """state: ready, archived, deleted; tag: `key=value`; metric: `f1>=0.7`."""
 
-    state: list[str] = msgspec.field(default_factory=lambda: ["ready", "archived"])
-    tag: list[str] = []
-    metric: list[str] = []
+    state: Items[Text] = msgspec.field(default_factory=lambda: ["ready", "archived"])
+    tag: Items[Text] = []
+    metric: Items[Text] = []
 
 
 class EditVersion(Request, kw_only=True):
     """Fields left out stay as they are. tags is the whole new set."""
 
-    description: str | None = None
-    tags: dict[str, str] | None = None
+    description: Text | None = None
+    tags: Mapped[Text] | None = None
     archived: bool | None = None
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class FileList(Answer, kw_only=True):
@@ -131,7 +131,7 @@ class Resolved(Answer, kw_only=True):
 
 
 class ResolveQuery(Request, kw_only=True):
-    ref: str
+    ref: Text
     serving: bool = False
     """True: warn when the reference names no version, alias or digest."""
 
@@ -153,9 +153,9 @@ class AliasList(Answer, kw_only=True):
 class SetAlias(Request, kw_only=True):
     """version: a number; or target: `@alias`, `@sha256:…` or a number as text."""
 
-    version: int | None = None
-    target: str | None = None
-    reason: str | None = None
+    version: Whole | None = None
+    target: Text | None = None
+    reason: Text | None = None
 
 
 class AliasMove(Answer, kw_only=True):
@@ -174,7 +174,7 @@ class AliasMovePage(Page, kw_only=True):
 
 
 class MoveQuery(PageQuery, kw_only=True):
-    at: str | None = None
+    at: Text | None = None
     """Only moves made at or before this time (RFC 3339)."""
 
 
@@ -199,14 +199,14 @@ class EventPage(Page, kw_only=True):
 class EventQuery(PageQuery, kw_only=True):
     """since, until: RFC 3339; until is exclusive. kind: * stands for any text, as in promotion.*"""
 
-    actor: str | None = None
-    kind: list[str] = []
-    since: str | None = None
-    until: str | None = None
+    actor: Text | None = None
+    kind: Items[Text] = []
+    since: Text | None = None
+    until: Text | None = None
 
 
 class LogQuery(EventQuery, kw_only=True):
     """model, namespace: only their events; without, those of the whole server."""
 
-    model: str | None = None
-    namespace: str | None = None
+    model: Text | None = None
+    namespace: Text | None = None

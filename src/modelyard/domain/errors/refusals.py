@@ -32,6 +32,12 @@ class TooManyAttempts(Busy):
     advice = "Wait that long, or sign in with a link, which an admin makes with: modelyard user link NAME"
 
 
+class ShareUsedUp(Busy):
+    code = "share_used_up"
+    text = "{count} requests of this kind ({what}) are under way or waiting for you already"
+    advice = "Wait for some of them to end"
+
+
 class BlobBeingCollected(Busy):
     code = "blob_being_collected"
     text, advice = "the old bytes {digest} are just being removed", "Try again in a second"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from modelyard.domain.significance import Difference, bootstrap, paired_t_test
 
 HIGHER, LOWER = "higher", "lower"
 LEAST_SIDES, MOST_SIDES = 2, 8
-_FOLD = re.compile(r"(?i)(.*?)[ ._/-]*(?:fold|cv|seed|repeat)[ ._-]*(\d{1,4})$")
+_FOLD_WORDS = ("fold", "cv", "seed", "repeat")
 MetricKey = tuple[str, str, str]
 """(name, split, dataset)"""
 
@@ -75,16 +74,26 @@ def add_metrics(side: Side, metrics: Sequence[Mapping[str, Any]], *, again: bool
 
 def _fold_of(name: str, split: str, dataset: str) -> tuple[MetricKey, str | None]:
     for place, text in (("dataset", dataset), ("split", split), ("name", name)):
-        match = _FOLD.match(text)
-        if match and (match[1] or place != "name"):
-            rest = match[1]
+        rest, fold = _split_fold(text)
+        if fold and (rest or place != "name"):
             key = {
                 "dataset": (name, split, rest),
                 "split": (name, rest, dataset),
                 "name": (rest, split, dataset),
             }[place]
-            return key, match[2].lstrip("0") or "0"
+            return key, fold.lstrip("0") or "0"
     return (name, split, dataset), None
+
+
+def _split_fold(text: str) -> tuple[str, str]:
+    """("test", "3") of "test/fold-3"; (the text, "") where no fold is named at the end."""
+    before = text.rstrip("0123456789")
+    number = text[len(before) :]
+    before = before.rstrip(" ._-")
+    word = next((each for each in _FOLD_WORDS if before[-len(each) :].lower() == each), None)
+    if word is None or not 1 <= len(number) <= 4:
+        return text, ""
+    return before[: -len(word)].rstrip(" ._/-"), number
 
 
 def finish_metrics(side: Side) -> None:

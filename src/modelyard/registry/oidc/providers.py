@@ -14,6 +14,7 @@ from modelyard.registry.oidc.rules import LONGEST_TOKEN, check_issuer
 from modelyard.registry.outgoing import Outgoing, OutgoingFailed
 
 _KEEP_SECONDS = 3600.0
+_LONGEST_KEEP_SECONDS = 24 * 3600.0
 _LEAST_PAUSE_SECONDS = 60.0
 _MAX_BYTES = 256 * 1024
 _TIMEOUT_SECONDS = 10.0
@@ -38,29 +39,68 @@ class Provider:
 
 
 class Providers:
-    """Fetches and keeps; safe in threads. Keys are asked for anew at most once a minute."""
+    """Fetches and keeps; safe in threads. An issuer that is slow holds up only those who ask for it.
+
+    Keys are asked for again after an hour, and at most once a minute, also after a failure. While the issuer does
+    not answer, the keys that it last published hold for a day.
+    """
 
     def __init__(self, outgoing: Outgoing, clock: Callable[[], float] = time.monotonic) -> None:
         self._outgoing = outgoing
         self._clock = clock
         self._known: dict[str, Provider] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+        """When an issuer last failed, and why."""
         self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def find(self, issuer: str) -> Provider:
         """Raises ProviderUnavailable."""
-        with self._lock:
-            known = self._known.get(issuer)
-            if known is None or self._clock() - known.fetched_at > _KEEP_SECONDS:
-                known = self._known[issuer] = self._fetch(issuer)
+        known = self._known.get(issuer)
+        age = self._clock() - known.fetched_at if known is not None else 0.0
+        if known is not None and age <= _KEEP_SECONDS:
             return known
+        usable = known if age <= _LONGEST_KEEP_SECONDS else None
+        lock = self._lock_of(issuer)
+        # One request asks; the others go on with what is known, or wait for it.
+        if not lock.acquire(blocking=usable is None):
+            assert usable is not None
+            return usable
+        try:
+            return self._renewed(issuer, known)
+        except ProviderUnavailable:
+            if usable is None:
+                raise
+            return usable
+        finally:
+            lock.release()
 
     def _find_newer(self, seen: Provider) -> Provider:
-        """For a key that is not known: perhaps it was made since."""
+        """For a key that is not known: perhaps it was made since. Raises ProviderUnavailable."""
+        if self._clock() - seen.fetched_at < _LEAST_PAUSE_SECONDS:
+            return self._known.get(seen.issuer, seen)
+        with self._lock_of(seen.issuer):
+            return self._renewed(seen.issuer, seen)
+
+    def _lock_of(self, issuer: str) -> threading.Lock:
         with self._lock:
-            known = self._known.get(seen.issuer, seen)
-            if known is seen and self._clock() - seen.fetched_at >= _LEAST_PAUSE_SECONDS:
-                known = self._known[seen.issuer] = self._fetch(seen.issuer)
+            return self._locks.setdefault(issuer, threading.Lock())
+
+    def _renewed(self, issuer: str, seen: Provider | None) -> Provider:
+        """Under the issuer's lock: what another request fetched since `seen`, or what the issuer says now."""
+        known = self._known.get(issuer)
+        if known is not None and known is not seen:
             return known
+        failed_at, reason = self._failed.get(issuer, (None, ""))
+        if failed_at is not None and self._clock() - failed_at < _LEAST_PAUSE_SECONDS:
+            raise ProviderUnavailable(issuer=issuer, reason=f"it failed within the last minute: {reason}")
+        try:
+            found = self._known[issuer] = self._fetch(issuer)
+        except ProviderUnavailable as error:
+            self._failed[issuer] = self._clock(), str(error.fields["reason"])
+            raise
+        self._failed.pop(issuer, None)
+        return found
 
     def _fetch(self, issuer: str) -> Provider:
         from joserfc.errors import JoseError

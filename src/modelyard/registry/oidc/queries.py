@@ -69,9 +69,15 @@ def _publisher(row: Sequence[Any]) -> Publisher:
 
 
 def list_publishers(
-    tx: Transaction, *, namespace_id: int | None = None, issuer: str | None = None
+    tx: Transaction,
+    *,
+    namespace_id: int | None = None,
+    namespace: str | None = None,
+    issuer: str | None = None,
 ) -> list[Publisher]:
     query = _publishers()
+    if namespace is not None:
+        query = query.where(namespaces.c.name == namespace)
     if namespace_id is not None:
         query = query.where(_t.namespace_id == namespace_id)
     if issuer is not None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from modelyard.domain.actor import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
 from modelyard.domain.errors import IdTokenRefused, Invalid, InvalidFact
+from modelyard.domain.globs import glob_problem, matches_stars
 from modelyard.domain.texts import check_text
 
 LEEWAY_SECONDS = 30
@@ -96,6 +97,9 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
     for name, value in claims.items():
         if not _CLAIM.match(name) or not isinstance(value, str) or not 0 < len(value) <= 500:
             raise Invalid(reason=f"the claim {name[:60]!r} cannot be asked for", fix="Give a name and a value")
+        problem = glob_problem(value)
+        if problem is not None:
+            raise Invalid(reason=f"the claim {name}: {problem}", fix="Write for example refs/tags/v*")
     if described.kind == "other":
         if described.issuer is None or not any(value.strip("*") for value in claims.values()):
             raise Invalid(
@@ -106,7 +110,7 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
     repository, owner_id, workflow = described.repository, described.owner_id, described.workflow
     if repository is None or not _REPOSITORY.match(repository):
         raise Invalid(reason="the repository is missing or malformed", fix="Give it as owner/name")
-    if owner_id is None or not owner_id.isdigit():
+    if owner_id is None or not (owner_id.isascii() and owner_id.isdigit()):
         raise Invalid(
             reason="the owner's number is missing: a name can be given to somebody else, a number cannot",
             fix="GitHub: api.github.com/users/OWNER shows `id`; GitLab: the group's page shows its id",
@@ -114,7 +118,7 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
     if workflow is None or not _WORKFLOW.match(workflow) or ".." in workflow:
         raise Invalid(reason="the workflow file is missing or malformed", fix="Give for example train.yml")
     ref = described.ref or "refs/heads/main"
-    if not ref.startswith("refs/") and ref != "*":
+    if (not ref.startswith("refs/") and ref != "*") or glob_problem(ref) is not None:
         raise Invalid(reason=f"{ref[:60]!r} is no ref", fix="Write refs/heads/main or refs/tags/v*")
     if described.environment is not None:
         claims["environment"] = described.environment
@@ -150,8 +154,9 @@ def describes(wanted: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
 def _matches(name: str, wanted: str, given: Any) -> bool:
     if not isinstance(given, str) or len(given) > 2000:
         return False
-    pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
-    return re.fullmatch(pattern, given, re.IGNORECASE | re.DOTALL if name in _FOLDED else re.DOTALL) is not None
+    if name in _FOLDED:
+        return matches_stars(wanted.casefold(), given.casefold())
+    return matches_stars(wanted, given)
 
 
 TOLD = (

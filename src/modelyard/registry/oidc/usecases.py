@@ -164,37 +164,31 @@ class Exchanged:
     publisher: Publisher
 
 
-def exchange(
-    db: Database, providers: Providers, token: str, audience: str, namespace: str | None = None
-) -> Exchanged:
+def exchange(db: Database, providers: Providers, token: str, audience: str, namespace: str) -> Exchanged:
     """A CI job's ID token for one of ours: fifteen minutes long, for one namespace or model. Once.
 
-    namespace: which publisher is meant, when several describe the job. Raises IdTokenRefused,
+    namespace: whose publishers are asked, so that what others trust changes nothing. Raises IdTokenRefused,
     ProviderUnavailable. Rules after PyPI's trusted publishing; its own addition is the condition on the ref.
     """
     issuer = unverified_issuer(token)
-    # Nobody is asked for keys but issuers that somebody here trusts.
-    if not db.read(lambda tx: queries.list_publishers(tx, issuer=issuer)):
-        raise IdTokenRefused(reason=f"nobody here trusts the issuer {issuer[:200]}")
+    trusted = db.read(lambda tx: queries.list_publishers(tx, issuer=issuer, namespace=namespace))
+    # The only issuers that are asked for their keys are trusted ones.
+    if not trusted:
+        raise IdTokenRefused(reason=f"no publisher of {namespace[:100]} is of the issuer {issuer[:200]}")
     claims = providers.verified_claims(token, issuer, CI_ALGORITHMS)
     rules.check_claims(claims, issuer=issuer, audience=audience, now=db.clock() // MICROSECONDS)
-    return db.write(lambda tx: _exchange(tx, token, claims, namespace))
-
-
-def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], namespace: str | None) -> Exchanged:
-    found = [
-        each
-        for each in queries.list_publishers(tx, issuer=claims["iss"])
-        if rules.describes(each.claims, claims) and namespace in (None, each.namespace)
-    ]
+    # Compared before the transaction: no pattern of a user is matched while others wait to write.
+    found = [each for each in trusted if rules.describes(each.claims, claims)]
     if not found:
-        said = ", ".join(f"{name} {value}" for name, value in rules.told(claims).items())
-        raise IdTokenRefused(reason=f"no trusted publisher describes it: {said[:500]}")
-    if len({each.namespace for each in found}) > 1:
-        raise IdTokenRefused(
-            reason="publishers of several namespaces describe it; say which namespace is meant"
-        )
+        told = ", ".join(f"{name} {value}" for name, value in rules.told(claims).items())
+        raise IdTokenRefused(reason=f"no trusted publisher describes it: {told[:500]}")
     publisher = max(found, key=lambda each: each.role)
+    return db.write(lambda tx: _exchange(tx, token, claims, publisher))
+
+
+def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], publisher: Publisher) -> Exchanged:
+    if queries.find_publisher(tx, publisher.id) != publisher:
+        raise IdTokenRefused(reason="the publisher that describes it was just removed")
     # A forger's jti cannot be known before, and a token without one is known by itself.
     jti = claims.get("jti")
     known_as = f"jti {jti}" if isinstance(jti, str) and jti else hashlib.sha256(token.encode()).hexdigest()

@@ -138,4 +138,4 @@ def pause_seconds(failures: int) -> float | None:
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdigit() and len(text) < 10 else None
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -6,16 +6,10 @@ import json
 import sys
 from typing import Any
 
+from modelyard.registry.line_process import limit_memory
+
 MEMORY_BYTES = 1 << 30
 MAX_ERROR = 300
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +40,7 @@ def _first_line(exc: BaseException) -> str:
 def main() -> None:
     import cel  # noqa: F401 - imported before the first expression is timed
 
-    _limit_memory()
+    limit_memory(MEMORY_BYTES)
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)

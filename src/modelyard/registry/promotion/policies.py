@@ -10,6 +10,7 @@ from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Conflict, EditConflict, InvalidPolicy, PolicyNotFound
+from modelyard.domain.globs import glob_problem
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
@@ -153,6 +154,9 @@ def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> Parsed
     """A lawful policy whose expressions compile and name only what there is. Raises InvalidPolicy."""
     wanted = parse_policy(text, is_namespace=is_namespace)
     for gate in wanted.file.promote:
+        problem = glob_problem(gate.models) if gate.models is not None else None
+        if problem is not None:
+            raise InvalidPolicy(line=_line_of(text, gate.models or ""), reason=f"models: {problem}")
         for entry in gate.rules:
             rule = rule_of(entry)
             if not isinstance(rule, AssertRule):

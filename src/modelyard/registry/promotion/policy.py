@@ -7,7 +7,6 @@ bound into every promotion and approval.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -116,7 +115,6 @@ def rule_of(entry: Any) -> RuleBase | None:
 
 # --- reading -----------------------------------------------------------------------------------------
 
-_decoder_errors = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>\$.*)`)?\Z", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>.*)`")
 
 
@@ -148,10 +146,10 @@ def parse_policy(text: str, *, is_namespace: bool) -> ParsedPolicy:
 
 
 def _located(read: ReadYaml, message: str) -> InvalidPolicy:
-    found = _decoder_errors.match(message)
-    assert found is not None
-    path = _path_of(found["path"] or "$")
-    reason = found["what"]
+    reason, at, place = message.rpartition(" - at `$")
+    if not at:
+        reason, place = message, ""
+    path = _path_of(place.removesuffix("`"))
     unknown = _UNKNOWN_FIELD.match(reason)
     if unknown:
         path = (*path, unknown["field"])
@@ -399,7 +397,7 @@ def effective(
 
 def is_for(pattern: str, names: Sequence[str]) -> bool:
     """Whether a pattern of model names means a model that has or had these names."""
-    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
+    return any(matches_glob(pattern, name) for name in names)
 
 
 NOBODY = "(nobody)"

@@ -9,8 +9,9 @@ from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.record import number_from_json
 
 _WORD = re.compile(r"\w+", re.UNICODE)
-_METRIC = re.compile(r"\s*(?P<name>[^<>=]+?)\s*(?P<op><=|>=|<|>|=)\s*(?P<value>[-+0-9.eE]+)\s*\Z")
+_OPERATORS = ("<=", ">=", "<", ">", "=")
 MAX_WORDS = 12
+MAX_CONDITION_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,21 @@ def parse_tag(text: str) -> tuple[str, str | None]:
 
 def parse_metric(text: str) -> tuple[str, str, float]:
     """`f1>=0.7`. Raises InvalidRequest."""
-    match = _METRIC.match(text)
-    if match is None:
+    at = next((i for i, character in enumerate(text[:MAX_CONDITION_LENGTH]) if character in "<>="), -1)
+    name = text[:at].strip() if at > 0 else ""
+    if len(text) > MAX_CONDITION_LENGTH or not name:
         raise InvalidRequest(
             reason=f"{text[:100]!r} is not a metric condition", fix="Write for example f1>=0.7"
         )
+    operator = next(each for each in _OPERATORS if text.startswith(each, at))
+    bound = text[at + len(operator) :].strip()
     try:
-        value = float(match["value"])
+        # Python's own numbers may also be written in other digits, with underscores, or be infinite.
+        if not bound or not set(bound) <= set("-+0123456789.eE"):
+            raise ValueError
+        value = float(bound)
     except ValueError:
         raise InvalidRequest(
-            reason=f"{match['value']!r} is not a number", fix="Write for example f1>=0.7"
+            reason=f"{bound[:100]!r} is not a number", fix="Write for example f1>=0.7"
         ) from None
-    return match["name"], match["op"], number_from_json(value, "the bound")
+    return name, operator, number_from_json(value, "the bound")

@@ -70,6 +70,83 @@ def test_limits_come_before_the_compiler(cel: CelProcess, expr: str, words: str)
     assert words in cel.evaluate(expr, CONTEXT).error
 
 
+HIDDEN = [
+    '1 == 1 // "\n && a.all(x, b.all(y, c.all(z, x < y)))//"',
+    "1 == 1 // '\n && a.all(x, b.all(y, x < y)) // '",
+    "r'\\' == 'x' && a.all(x, b.all(y, x < y)) && 'z' == 'z'",
+    'r"\\" == a.all(x, b.all(y, true)) || "" == ""',
+    '""" " """ == "x" && a.all(x, b.all(y, x < y))',
+    "'''it's''' == 'x' && a.all(x, b.all(y, x < y))",
+    "a.all // .x(\n (x, b.all(y, x < y))",
+    "a . all\t(x, b\n.\n// c\nall\n(y, x < y))",
+    "bR'\\' == b'' || a.exists_one(x, b.filter(y, true).size() > 0)",
+    "'\\'' == '' || a.map(x, b.map(y, x)).size() > 0 || '' == '\\''",
+    "cel.bind(x, a + a, cel.bind(y, x + x, y == y))",
+]
+
+
+@pytest.mark.parametrize("expr", HIDDEN)
+def test_nothing_hides_a_macro_inside_another(expr: str) -> None:
+    assert "inside another" in (limit_problem(expr) or "") or "macros" in (limit_problem(expr) or "")
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["'a", '"a\n"', "`a`.all(x, x)", "a.\u0430ll(x, x)", "a;b", "'''a''", "r'a", "\u00a0a", "a \\ b", "a # b"],
+)
+def test_what_is_not_made_of_words_is_not_compiled(expr: str) -> None:
+    assert "does not compile" in (limit_problem(expr) or "")
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "'a.all(x, b.all(y, true))' == tags.team",
+        'tags.team == r\'\\\' || tags.team == """a "quoted" word""" // a.all(x, b.all(',
+        "completeness > 1e-3 && !(checks.unit in ['pass', \"don't\"])",
+        "candidate.size_bytes < 100u",
+    ],
+)
+def test_what_stands_in_strings_and_comments_does_not_count(cel: CelProcess, expr: str) -> None:
+    assert limit_problem(expr) is None
+    assert "compile" not in (cel.problem(expr) or "")
+
+
+def test_the_expressions_of_a_gate_share_one_budget() -> None:
+    process = CelProcess()
+    wanted = [f"[{','.join('1' * 200)}].map(x, x + {n}).map(y, y * 2).size() > 0" for n in range(40)]
+    asked: list[str] = []
+
+    class Slow:
+        def evaluate(self, expr: str, context: object) -> object:
+            asked.append(expr)
+            time.sleep(0.2)
+            return process.evaluate("1 == 1", {})
+
+        def problem(self, expr: str) -> str | None:
+            return None
+
+    found = with_assertions(evidence(), wanted, Slow())  # type: ignore[arg-type]
+    process.close()
+    assert len(found.assertions) == 40
+    assert 1 <= len(asked) <= 3
+    assert all(found.assertions[expr].value is None for expr in wanted if expr not in asked)
+    assert "before this one's turn" in found.assertions[wanted[-1]].error
+
+
+def test_an_expression_that_was_stopped_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = CelProcess()
+    asked: list[object] = []
+    monkeypatch.setattr(
+        process,
+        "_ask",
+        lambda request: asked.append(request) or {"error": "the expression was stopped after 250 ms"},
+    )
+    for number in range(5):
+        assert process.evaluate("1 == 1", {"n": number}).value is None
+    assert len(asked) == 1
+
+
 def test_two_macros_beside_each_other_are_fine() -> None:
     assert limit_problem("a.all(x, x > 1) && b.exists(y, y == '(((')") is None
     assert limit_problem("a.filter(x, x > 1).all(y, y > 2)") is None
@@ -77,9 +154,9 @@ def test_two_macros_beside_each_other_are_fine() -> None:
 
 def test_a_process_that_dies_is_an_unknown_and_is_replaced(cel: CelProcess) -> None:
     assert cel.evaluate("1 == 1", {"n": 1}).value is True
-    assert cel._process is not None
-    cel._process.kill()
-    cel._process.wait()
+    assert cel._process._process is not None
+    cel._process._process.kill()
+    cel._process._process.wait()
     assert cel.evaluate("1 == 1", {"n": 2}).value is True
 
 
