@@ -18,6 +18,7 @@ import msgspec
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidAlias, InvalidPolicy
+from modelyard.domain.globs import matches_glob
 from modelyard.domain.names import Alias
 from modelyard.registry.promotion.gates import RULES
 from modelyard.registry.promotion.gates.base import Count, Duration, Name, Names, RuleBase, groups_in, nearest
