@@ -8,6 +8,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -108,18 +109,19 @@ def _values(name: str, tree: ast.Module, argument: ast.expr) -> Iterable[str | b
         return [eval(compile(ast.Expression(argument), name, "eval"), dict(scope))]
     except NameError:
         pass
+    found: list[str | bytes | None] = []
     loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.comprehension)]
     for loop in loops:
         targets = [t.id for t in ast.walk(loop.target) if isinstance(t, ast.Name)]
         if {n.id for n in ast.walk(argument) if isinstance(n, ast.Name)} & set(targets):
-            try:
+            # The name may be another loop's too, so the values of all of them count.
+            with suppress(NameError, TypeError):
                 items = list(eval(compile(ast.Expression(loop.iter), name, "eval"), dict(scope)))
-            except NameError:
-                continue
-            code = compile(ast.Expression(argument), name, "eval")
-            wanted = [dict(zip(targets, i if len(targets) > 1 else (i,), strict=True)) for i in items]
-            return [eval(code, {**scope, **values}) for values in wanted]
-    return [None]
+                code = compile(ast.Expression(argument), name, "eval")
+                wanted = [dict(zip(targets, i if len(targets) > 1 else (i,), strict=True)) for i in items]
+                found += [eval(code, {**scope, **values}) for values in wanted]
+    found = [each for each in found if isinstance(each, str | bytes)]
+    return found or [None]
 
 
 # --- texts that are hard ------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_a_new_slow_pattern_would_be_found(pattern: str) -> None:
 
 def test_a_pattern_made_of_a_users_text_would_be_found() -> None:
     source = "import re\ndef f(pattern, text): return re.fullmatch(pattern.replace('*', '.*'), text)\n"
-    (found,) = patterns_in("modelyard.domain.times", source) if False else patterns_in("json", source)
+    (found,) = patterns_in("json", source)
     assert found.pattern is None
 
 

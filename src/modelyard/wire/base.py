@@ -25,7 +25,7 @@ Moment = Annotated[int, msgspec.Meta(ge=FIRST_MOMENT, le=LAST_MOMENT)]
 Items = Annotated[list[T], msgspec.Meta(max_length=MAX_ITEMS)]
 ManyItems = Annotated[list[T], msgspec.Meta(max_length=MAX_MANY_ITEMS)]
 """Files, points and records: the body's own limit in bytes comes first."""
-Mapped = Annotated[dict[Text, T], msgspec.Meta(max_length=10 * MAX_ITEMS)]
+Mapped = Annotated[dict[Text, T], msgspec.Meta(max_length=100 * MAX_ITEMS)]
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -40,7 +40,7 @@ class PointColumns(Request, kw_only=True):
 
     name: Text
     steps: ManyItems[Whole]
-    times: ManyItems[Moment]
+    times: ManyItems[Whole]
     values: ManyItems[float | Text]
 
 
