@@ -14,6 +14,7 @@ from modelyard.db import log as event_log
 from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
+from modelyard.db.tables import events
 from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.actor import ANONYMOUS, Role
 from modelyard.domain.bundle import Report
@@ -192,15 +193,23 @@ def test_rows_cut_off_by_sql_are_named(own: Registry, tmp_path: Path) -> None:
     assert [d.seq for d in check(own).damage] == list(range(590, 600))
 
 
+def event_of_a_model(own: Registry) -> int:
+    """The number of some event in the middle of the log that speaks of a model."""
+    query = sa.select(sa.func.min(events.c.seq)).where(events.c.seq >= 300, events.c.model_id != 0)
+    found: int = own.db.read(lambda tx: tx.execute(query).scalar_one())
+    return found
+
+
 def test_an_edited_column_beside_the_body_is_named(own: Registry) -> None:
+    of_model = event_of_a_model(own)
     tamper(
         own.db,
         "UPDATE events SET actor = 'eve' WHERE seq = 9",
-        "UPDATE events SET model_id = 0 WHERE seq = 305",
+        f"UPDATE events SET model_id = 0 WHERE seq = {of_model}",
     )
     assert [(d.seq, d.problem.split(" was ")[0]) for d in check(own).damage] == [
         (9, "its column actor"),
-        (305, "its column model_id"),
+        (of_model, "its column model_id"),
     ]
 
 
@@ -377,8 +386,9 @@ def test_rights_on_the_log(own: Registry) -> None:
     assert list(of_model(ada))  # type: ignore[call-overload]
     with pytest.raises(ModelNotFound):
         of_model(eve)
-    assert own.db.read(one(ada, 305))
-    for actor, seq in ((ada, 3), (eve, 305), (eve, 10_000), (own.root, 10_000)):
+    seen = event_of_a_model(own)
+    assert own.db.read(one(ada, seen))
+    for actor, seq in ((ada, 3), (eve, seen), (eve, 10_000), (own.root, 10_000)):
         with pytest.raises(EventNotFound):
             own.db.read(one(actor, seq))
     assert own.db.read(lambda tx: proofs.show_checkpoint(tx, eve, KEYRING)).size > 600

@@ -169,9 +169,7 @@ def test_no_route_gives_what_is_held(door: Door, held: Held) -> None:
 async def _careless(call: Call) -> Response:
     """Give bytes without asking whether they are held."""
     data = harmful_text(f"{call.query.marker} model")
-    return await files.bytes_response(
-        call.request, call.services, File("model.pkl", Digest.of(data), len(data)), {}
-    )
+    return await files.bytes_response(call, File("model.pkl", Digest.of(data), len(data)), {})
 
 
 class _MarkerQuery(msgspec.Struct):
