@@ -12,6 +12,7 @@ from tests.support.door import Door
 from tests.support.harmful_files import harmful_files
 from tests.support.promotion import policy
 from tests.support.registry import unique
+from tests.support.services import ServiceMissing, skip_or_fail
 
 # One of each kind; all of them are walked in tests/unit/registry/scan/test_harmful.py.
 HARMFUL = (
@@ -28,7 +29,7 @@ HARMFUL = (
 def test_a_harmful_file_is_held(door: Door, model: str, name: str) -> None:
     data = {file.name: file.data for file in harmful_files()}.get(name)
     if data is None:
-        pytest.skip("its library is not installed")
+        skip_or_fail(ServiceMissing("the library that makes this file is not installed"))
     made = door.register(model, data)
     assert (made["scan"], made["quarantined"]) == ("dangerous", True)
     place = f"models/{made['model']}/versions/{made['version']}"

@@ -13,6 +13,7 @@ from modelyard.domain.scanning import FileScan, Skim, Verdict, needs_scan, scan
 from modelyard.registry.scan.hdf5 import read_hdf5
 from modelyard.registry.scan.process import ScanProcess
 from tests.support.harmful_files import Harmful, harmful_files, run_all
+from tests.support.services import ServiceMissing, skip_or_fail
 
 HELD = (Verdict.UNKNOWN, Verdict.NOT_SCANNED, Verdict.DANGEROUS)
 
@@ -42,7 +43,7 @@ def test_none_is_missed(files: list[Harmful]) -> None:
             missed[file.name] = verdict
     assert missed == {}
     if importlib.util.find_spec("keras") is None:
-        pytest.skip("the count includes files of Keras")
+        skip_or_fail(ServiceMissing("Keras is not installed, and the count includes its files"))
     page = Path(__file__).parents[4] / "docs/how-to/scan.md"
     assert f"{len(files)} harmful files" in page.read_text()
 
