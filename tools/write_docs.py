@@ -46,8 +46,8 @@ def settings_page() -> str:
 
 
 def errors_page() -> str:
-    from modelyard.api.errors import PROBLEM_TYPE, STATUS, STATUS_OF_CLASS
     from modelyard.domain.errors import all_errors
+    from modelyard.doors.errors import PROBLEM_TYPE, STATUS, STATUS_OF_CLASS
 
     lines = [
         "# Errors",
@@ -72,8 +72,8 @@ def _cell(template: str) -> str:
 
 def api_page() -> str:
     from modelyard import __version__
-    from modelyard.api.app import TABLES
     from modelyard.api.openapi import build_openapi
+    from modelyard.api.tables import TABLES
 
     document = build_openapi(TABLES, __version__)
     lines = [

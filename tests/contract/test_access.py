@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.bootstrap import make_rescue_token
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
 from modelyard.domain.actor import ANONYMOUS, Actor, Permission, Role, Scope, Visibility
@@ -30,6 +29,7 @@ from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
+from modelyard.server.bootstrap import make_rescue_token
 from modelyard.settings import Settings
 from tests.support.registry import Registry, name_of, outcome, ref, unique
 

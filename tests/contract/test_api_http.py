@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from modelyard.api import edge
-from modelyard.api.auth import SESSION_COOKIE
-from modelyard.logs import JsonLines
+from modelyard.doors import edge
+from modelyard.doors.authentication import SESSION_COOKIE
 from modelyard.registry.access import usecases as access
+from modelyard.server.logs import JsonLines
 from tests.support.door import HOST, Door, assert_problem, digest_of, open_door
 from tests.support.registry import Registry, unique
 
@@ -430,7 +430,7 @@ def test_bodies_that_trickle_in_are_cut_off(door: Door, monkeypatch: pytest.Monk
 
 async def _trickle(door: Door, method: str, path: str) -> tuple[int, dict[str, Any]]:
     """A client that sends one byte of its body and then nothing."""
-    from modelyard.api.app import build_app
+    from modelyard.server.app import build_app
 
     scope = {
         "type": "http",

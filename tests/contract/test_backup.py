@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from modelyard.backup import back_up, files_named, restore
 from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.memory import MemoryStore
 from modelyard.blobs.store import BlobStore
@@ -30,6 +29,7 @@ from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
+from modelyard.server.backup import back_up, files_named, restore
 from tests.support.registry import Registry
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelyard.api.app import TABLES
-from modelyard.api.routing import RouteSpec
+from modelyard.api.tables import TABLES
+from modelyard.doors.table import RouteSpec
 from tests.contract.test_datasets import described, door_push
 from tests.contract.test_runs import Writer, points, start
 from tests.support.door import Door, assert_problem, digest_of

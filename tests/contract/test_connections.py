@@ -30,10 +30,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from modelyard import large_bodies
-from modelyard.api import edge
-from modelyard.connections import CarefulProtocol
 from modelyard.domain.errors import SlowBody
+from modelyard.doors import edge
+from modelyard.server import large_bodies
+from modelyard.server.connections import CarefulProtocol
 
 MIB = 1 << 20
 RATE = 20_000

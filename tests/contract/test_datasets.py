@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modelyard.backup import back_up, restore
 from modelyard.blobs.memory import MemoryStore
 from modelyard.db.engine import Database
 from modelyard.domain.actor import Role
@@ -29,6 +28,7 @@ from modelyard.registry.lineage import readers
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.versions import usecases as versions
 from modelyard.sdk.datasets import Described, describe
+from modelyard.server.backup import back_up, restore
 from tests.support.door import Door
 from tests.support.promotion import Team, team
 from tests.support.registry import Registry, unique

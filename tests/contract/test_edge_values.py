@@ -13,8 +13,8 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from modelyard.api.app import TABLES
-from modelyard.api.routing import RouteSpec
+from modelyard.api.tables import TABLES
+from modelyard.doors.table import RouteSpec
 from modelyard.registry.access import attempts
 from tests.contract.test_route_rights import place  # noqa: F401 - the fixture
 from tests.support.door import Door

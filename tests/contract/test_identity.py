@@ -524,9 +524,9 @@ def test_an_open_stream_ends_with_the_proof_it_was_opened_with(
 
     from starlette.requests import Request
 
-    from modelyard.api import auth as api_auth
     from modelyard.api import events as stream
-    from modelyard.api.routing import Call
+    from modelyard.doors import authentication as api_auth
+    from modelyard.doors.call import Call
     from modelyard.wire.subscriptions import StreamQuery
 
     monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.0)

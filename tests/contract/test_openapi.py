@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from modelyard.api.app import TABLES
 from modelyard.api.openapi import build_openapi
+from modelyard.api.tables import TABLES
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
 from tests.support.door import Alone, Door, open_door

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from modelyard.api import auth
-from modelyard.api.app import TABLES
-from modelyard.api.routing import Call, Endpoint, RouteSpec
+from modelyard.api.tables import TABLES
+from modelyard.doors import authentication as auth
+from modelyard.doors.call import Call
+from modelyard.doors.dispatch import Endpoint
+from modelyard.doors.table import RouteSpec
 from modelyard.registry.access import usecases as access
 from modelyard.wire.base import Answer
 from tests.support.door import Door, digest_of

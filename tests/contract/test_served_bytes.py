@@ -16,13 +16,16 @@ import pytest
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from modelyard.api import auth, files
-from modelyard.api.app import TABLES
-from modelyard.api.routing import Call, Endpoint, RouteSpec
+from modelyard.api.tables import TABLES
 from modelyard.db.tables import blobs as blobs_table
 from modelyard.db.tables import events
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import File
+from modelyard.doors import authentication as auth
+from modelyard.doors import ranges
+from modelyard.doors.call import Call
+from modelyard.doors.dispatch import Endpoint
+from modelyard.doors.table import RouteSpec
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.uploads import queries as uploads
 from tests.support.door import Door, assert_problem, digest_of
@@ -169,7 +172,7 @@ def test_no_route_gives_what_is_held(door: Door, held: Held) -> None:
 async def _careless(call: Call) -> Response:
     """Give bytes without asking whether they are held."""
     data = harmful_text(f"{call.query.marker} model")
-    return await files.bytes_response(call, File("model.pkl", Digest.of(data), len(data)), {})
+    return await ranges.bytes_response(call, File("model.pkl", Digest.of(data), len(data)), {})
 
 
 class _MarkerQuery(msgspec.Struct):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.certificates import check_certificate
 from modelyard.domain.errors import Invalid, InvalidPath, WouldOverwrite
 from modelyard.sdk import credentials
 from modelyard.sdk.cache import Cache
 from modelyard.sdk.client import Client
 from modelyard.sdk.http import checked_url
+from modelyard.server.certificates import check_certificate
 from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
 

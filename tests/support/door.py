@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelyard.api.app import build_app
 from modelyard.db.tables import metadata
 from modelyard.domain.actor import Actor
+from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.keyring import Keyring
-from modelyard.services import Services
+from modelyard.server.app import build_app
 from modelyard.settings import Settings
 from tests.support.registry import Registry, unique
 

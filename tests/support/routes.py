@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelyard.api.routing import RouteSpec
 from modelyard.db.tables import metadata
+from modelyard.doors.table import RouteSpec
 from tests.support.door import Door
 
 REFUSED = (401, 403, 404)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.bootstrap import check_settings, public_url
 from modelyard.domain.errors import Invalid
+from modelyard.server.bootstrap import check_settings, public_url
 from modelyard.settings import Settings, load_settings
 
 

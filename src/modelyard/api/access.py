@@ -8,13 +8,14 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable
-from modelyard.browser import SESSION_COOKIE, set_session_cookie
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
 from modelyard.domain.errors import Invalid, SignInFailed, Unauthenticated
-from modelyard.guarding import begin_password, hold_back, password_was_right
+from modelyard.doors.browser import SESSION_COOKIE, set_session_cookie
+from modelyard.doors.call import Call
+from modelyard.doors.guarding import begin_password, hold_back, password_was_right
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.access import queries, secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.usecases import ActorEdit, Holding

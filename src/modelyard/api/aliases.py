@@ -7,11 +7,14 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.names import Alias, Ref
+from modelyard.doors.answers import tagged
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.parsing import parse_time
+from modelyard.doors.table import RouteTable
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason

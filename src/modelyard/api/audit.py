@@ -7,9 +7,10 @@ from functools import partial
 
 from starlette.responses import Response, StreamingResponse
 
-from modelyard.api.routing import Call, RouteTable
-from modelyard.api.streams import HeldStream, from_thread
 from modelyard.api.versions import event_filter, log_scope
+from modelyard.doors.call import Call
+from modelyard.doors.streams import HeldStream, from_thread
+from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import proofs
 from modelyard.wire import audit as wire
 from modelyard.wire.base import encode

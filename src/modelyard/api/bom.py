@@ -7,7 +7,8 @@ from functools import partial
 import msgspec
 from starlette.responses import Response
 
-from modelyard.api.routing import Call, RouteTable
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.bom import usecases as bom
 from modelyard.registry.bom.rules import MEDIA_TYPE
 

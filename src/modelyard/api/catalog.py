@@ -8,12 +8,14 @@ import msgspec
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Visibility
 from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Alias, ModelName
+from modelyard.doors.answers import tagged
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.rules import exposure_warning
 from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit

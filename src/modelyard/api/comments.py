@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, revision_tag
 from modelyard.db.transaction import time_text
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.comments.queries import Comment, Notification

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from modelyard.api import comparison_shapes as shapes
-from modelyard.api.routing import Call, RouteTable
 from modelyard.domain.errors import InvalidRequest
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.comparison import history
 from modelyard.registry.comparison import usecases as comparison
 from modelyard.registry.comparison.rules import HIGHER, LOWER

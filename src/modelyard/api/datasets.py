@@ -8,10 +8,12 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import dataset_shapes as shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, is_seen
 from modelyard.db.transaction import Transaction
 from modelyard.domain.profile import MEDIA_TYPE
+from modelyard.doors.answers import is_seen
+from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.queries import DatasetVersion
 from modelyard.registry.lineage import readers

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response
 
-from modelyard.api.auth import authenticate
-from modelyard.api.routing import Call, RouteTable, digits
-from modelyard.api.streams import HeldStream
 from modelyard.domain.errors import InvalidRequest, Unauthenticated
 from modelyard.domain.names import ModelName
+from modelyard.doors.authentication import authenticate
+from modelyard.doors.call import Call
+from modelyard.doors.parsing import digits
+from modelyard.doors.streams import HeldStream
+from modelyard.doors.table import RouteTable
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.queries import body_of
 from modelyard.wire import subscriptions as wire

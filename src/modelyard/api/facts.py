@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.api.routing import Call, RouteTable
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.facts import usecases as facts
 from modelyard.wire import facts as wire
 from modelyard.wire import signature as signature_wire

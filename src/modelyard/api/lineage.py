@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.api import shapes as common
-from modelyard.api.routing import Call, RouteTable, revision_tag
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.table import RouteTable
 from modelyard.registry.lineage import openlineage, recalls
 from modelyard.registry.lineage import usecases as lineage
 from modelyard.wire import lineage as wire

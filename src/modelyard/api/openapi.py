@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from modelyard.api.errors import PROBLEM_TYPE, STATUS
-from modelyard.api.routing import RouteSpec, RouteTable
+from modelyard.doors.errors import PROBLEM_TYPE, STATUS
+from modelyard.doors.table import RouteSpec, RouteTable
 from modelyard.wire.base import Problem
 
 _PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")

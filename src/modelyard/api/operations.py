@@ -8,12 +8,14 @@ from functools import partial
 from starlette.responses import Response, StreamingResponse
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, json_response
-from modelyard.api.streams import from_thread
 from modelyard.api.versions import event_filter, log_scope
 from modelyard.db.engine import seconds
 from modelyard.domain.errors import InvalidRequest, ModelyardError
+from modelyard.doors.answers import json_response
+from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.streams import from_thread
+from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.retention import usecases as retention
 from modelyard.wire import operations as wire

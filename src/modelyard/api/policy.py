@@ -7,12 +7,15 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.api import promotion_shapes as shapes
-from modelyard.api.auth import authenticate
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.domain.actor import ANONYMOUS
 from modelyard.domain.errors import Unauthenticated
 from modelyard.domain.names import parse_namespace
+from modelyard.doors.answers import tagged
+from modelyard.doors.authentication import authenticate
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.parsing import parse_time
+from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
 from modelyard.registry.promotion.expressions import shared_evaluator

@@ -8,12 +8,14 @@ import msgspec
 
 from modelyard.api import promotion_shapes as shapes
 from modelyard.api import shapes as common
-from modelyard.api.errors import PROBLEM_TYPE, problem
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest, PromotionNotFound, Refused
 from modelyard.domain.names import Ref
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.errors import PROBLEM_TYPE, problem
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.parsing import parse_time
+from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import reading, stages, usecases
 from modelyard.registry.promotion.expressions import shared_evaluator

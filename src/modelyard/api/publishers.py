@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import time_text
 from modelyard.domain.actor import Role
 from modelyard.domain.errors import Invalid
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description

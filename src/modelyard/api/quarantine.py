@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.names import ModelName
 from modelyard.domain.scanning.verdicts import RULES_VERSION, Verdict
+from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.quarantine.usecases import RunFile, ScanView

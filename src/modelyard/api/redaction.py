@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.api.routing import Call, RouteTable
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.redaction import usecases as redaction
 from modelyard.wire import redaction as wire
 

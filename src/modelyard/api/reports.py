@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from modelyard.api import promotion_shapes as shapes
-from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.attested import attested_bytes
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
 from modelyard.registry.attestations import usecases as attestations
 from modelyard.registry.cards import rules as card_rules
 from modelyard.registry.cards import usecases as cards

@@ -8,13 +8,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from modelyard.api import files
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, parse_time
 from modelyard.api.shapes import optional_time
 from modelyard.db.transaction import MICROSECONDS, Transaction, load_json, time_text, to_datetime
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.record import number_to_json
+from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.parsing import parse_time
+from modelyard.doors.ranges import bytes_response
+from modelyard.doors.table import RouteTable
 from modelyard.registry.runs import rules, series
 from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.queries import Run
@@ -210,7 +212,7 @@ async def get_artifact(call: Call) -> Response:
     """A file of a run; Range and If-None-Match are honoured, the ETag is the file's digest."""
     path = call.request.path_params["path"]
     file = await call.point(lambda tx: runs.find_artifact(tx, call.actor, call.path["run"], path))
-    return await files.bytes_response(call, file, {})
+    return await bytes_response(call, file, {})
 
 
 @table.route("GET", f"{_RUN}/log", query=wire.LogQuery, returns=wire.LogPart)

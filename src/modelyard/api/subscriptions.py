@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.names import ModelName
+from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.table import RouteTable
 from modelyard.registry.outbox import rules
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.queries import Delivery, Subscription

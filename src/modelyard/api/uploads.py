@@ -6,11 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from modelyard.api.routing import Call, RouteTable, digits, json_response
-from modelyard.api.streams import with_body
 from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest, SizeMismatch
+from modelyard.doors.answers import json_response
+from modelyard.doors.call import Call
+from modelyard.doors.parsing import digits
+from modelyard.doors.streams import with_body
+from modelyard.doors.table import RouteTable
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.uploads.queries import Upload
 from modelyard.wire import uploads as wire

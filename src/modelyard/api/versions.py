@@ -8,14 +8,17 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from modelyard.api import shapes
-from modelyard.api.paging import cut, decode_cursor, page_limit
-from modelyard.api.routing import Call, RouteTable, parse_time, revision_tag, tagged
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE, File, Manifest
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
+from modelyard.doors.answers import tagged
+from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.parsing import parse_time
+from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.retention import usecases as retention

@@ -17,7 +17,7 @@ from modelyard.domain.errors import ExtraMissing
 from modelyard.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from modelyard.services import Services
+    from modelyard.doors.services import Services
 
 _OF_SERVER = {"uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "prometheus_client", "httptools"}
 
@@ -25,7 +25,7 @@ _OF_SERVER = {"uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "promet
 def need_server_extra() -> None:
     """Raises ExtraMissing when the server's libraries are not installed."""
     try:
-        import modelyard.serve  # noqa: F401
+        import modelyard.server.serve  # noqa: F401
     except ModuleNotFoundError as exc:
         package = (exc.name or "").partition(".")[0]
         if package not in _OF_SERVER:
@@ -67,7 +67,7 @@ def serve(session: Session, **flags: Any) -> int:
     need_server_extra()
     # What is made from here on lives as long as the server; run_process turns the collector on again.
     gc.disable()
-    from modelyard.serve import serve as run_server
+    from modelyard.server.serve import serve as run_server
 
     return run_server(load_settings(flags), lambda services: _announce(session, services))
 
@@ -75,8 +75,8 @@ def serve(session: Session, **flags: Any) -> int:
 def _announce(session: Session, services: Services) -> None:
     """Make sure the local commands can sign in, and say where the registry is."""
     from modelyard import __version__
-    from modelyard.bootstrap import open_local_access
     from modelyard.sdk import credentials
+    from modelyard.server.bootstrap import open_local_access
 
     url = services.public_url
     stored = credentials.load()
@@ -104,7 +104,7 @@ def _announce(session: Session, services: Services) -> None:
 def data_folder_findings(data: Path) -> list[tuple[str, str, str]]:
     """For `modelyard doctor --data`."""
     need_server_extra()
-    from modelyard.checkup import check_data_folder
+    from modelyard.server.checkup import check_data_folder
 
     return check_data_folder(data)
 
@@ -147,8 +147,8 @@ def backup(session: Session, folder: Path, **flags: Any) -> int:
     Files whose stored bytes are damaged are named, all else is backed up, and the exit code is 7.
     """
     need_server_extra()
-    from modelyard.backup import back_up, files_named
-    from modelyard.bootstrap import keys_for_backup, open_stores
+    from modelyard.server.backup import back_up, files_named
+    from modelyard.server.bootstrap import keys_for_backup, open_stores
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=True) as (db, store):
@@ -177,8 +177,8 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
     Every byte is verified. The backup may come from SQLite and a folder and go to PostgreSQL and S3, or back.
     """
     need_server_extra()
-    from modelyard.backup import restore as restore_backup
-    from modelyard.bootstrap import open_stores, restore_keys
+    from modelyard.server.backup import restore as restore_backup
+    from modelyard.server.bootstrap import open_stores, restore_keys
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=False) as (db, store):
@@ -203,7 +203,7 @@ def rescue(session: Session, name: str, **flags: Any) -> int:
     data folder is stopped first; one on PostgreSQL and S3 goes on. The token is in the event log.
     """
     need_server_extra()
-    from modelyard.bootstrap import make_rescue_token
+    from modelyard.server.bootstrap import make_rescue_token
 
     made = make_rescue_token(load_settings(flags), name)
     if session.as_json:

@@ -21,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from modelyard.browser import set_session_cookie
 from modelyard.domain.errors import Conflict, IdTokenRefused, ModelyardError, SignInFailed
-from modelyard.guarding import client_of
+from modelyard.doors.browser import set_session_cookie
+from modelyard.doors.guarding import client_of
+from modelyard.doors.services import Services
 from modelyard.registry.oidc import rules
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.providers import SIGN_IN_ALGORITHMS, Provider
-from modelyard.services import Services
 from modelyard.web.welcome import page
 
 logger = logging.getLogger(__name__)

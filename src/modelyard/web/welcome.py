@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from modelyard.browser import refuse_foreign_origin, set_session_cookie
 from modelyard.domain.errors import Denied, ModelyardError, SignInFailed
-from modelyard.guarding import hold_back
+from modelyard.doors.browser import refuse_foreign_origin, set_session_cookie
+from modelyard.doors.guarding import hold_back
+from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
-from modelyard.services import Services
 
 FORM_COOKIE = "modelyard_sign_in_form"
 """What binds the form to the browser that it was shown in; a page of another site can neither read nor set it."""

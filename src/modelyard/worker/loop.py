@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.domain.errors import ModelyardError
+from modelyard.doors.services import Services
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
 from modelyard.registry.comments import usecases as comments
@@ -17,7 +18,6 @@ from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.quarantine import scanning as quarantine
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.services import Services
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.api.limits import Bucket, Limits
+from modelyard.doors.limits import Bucket, Limits
 
 
 def test_a_bucket_holds_ten_seconds_and_fills_again() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.api.files import parse_range
-from modelyard.api.paging import cut, decode_cursor, encode_cursor
-from modelyard.api.routing import digits
 from modelyard.domain.errors import InvalidRequest, RangeNotSatisfiable
+from modelyard.doors.paging import cut, decode_cursor, encode_cursor
+from modelyard.doors.parsing import digits
+from modelyard.doors.ranges import parse_range
 
 COLUMN = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text().filter(lambda text: "\0" not in text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from modelyard.api.errors import STATUS, problem, status_of
 from modelyard.domain.errors import Kind, ModelyardError, all_errors
+from modelyard.doors.errors import STATUS, problem, status_of
 from modelyard.wire.base import encode
 
 ALL = sorted(all_errors().items())

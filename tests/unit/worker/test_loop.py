@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from modelyard.domain.errors import DatabaseUnavailable
-from modelyard.services import Services
+from modelyard.doors.services import Services
 from modelyard.worker import loop
 from modelyard.worker.loop import Job, Worker
 

@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from modelyard.blobs.layout import FORMAT, FORMAT_KEY
-from modelyard.bootstrap import LOCK_FILE
 from modelyard.db.schema import HEAD
+from modelyard.server.bootstrap import LOCK_FILE
 
 DATABASE_FILE = "modelyard.db"
 _LOW_SPACE_BYTES = 1 << 30

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from modelyard.logs import JsonLines
+from modelyard.server.logs import JsonLines
 
 TOKEN = "mdy_user_" + "x" * 49
 

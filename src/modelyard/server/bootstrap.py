@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard import __version__
-from modelyard.api.app import build_app
 from modelyard.blobs.opening import open_store
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import HEAD, ensure_schema, stored_revision
 from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, TokenInvalid
 from modelyard.domain.names import RESERVED_ACCOUNTS
+from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
 from modelyard.registry.oidc.rules import check_issuer, parse_group_map
 from modelyard.registry.outgoing import Allowed, Outgoing
-from modelyard.services import Services
+from modelyard.server.app import build_app
 from modelyard.settings import Settings
 from modelyard.web.oidc import oidc_routes
 from modelyard.web.welcome import welcome_routes

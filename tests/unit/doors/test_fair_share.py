@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from modelyard.domain.errors import ShareUsedUp
-from modelyard.fair_share import Lane, Lanes, Places
+from modelyard.doors.fair_share import Lane, Lanes, Places
 
 
 def run(test: Callable[[Lane], Awaitable[None]], lane: Lane) -> None:

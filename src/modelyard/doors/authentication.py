@@ -7,14 +7,14 @@ from functools import partial
 
 from starlette.requests import Request
 
-from modelyard.browser import SESSION_COOKIE, refuse_foreign_origin
 from modelyard.domain.actor import ANONYMOUS, Actor
 from modelyard.domain.errors import TokenInvalid, Unauthenticated
-from modelyard.guarding import hold_back
+from modelyard.doors.browser import SESSION_COOKIE, refuse_foreign_origin
+from modelyard.doors.guarding import hold_back
+from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.access.secrets import hash_secret
-from modelyard.services import Services
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROVEN = "modelyard.proven"

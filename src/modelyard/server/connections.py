@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from modelyard.api.edge import BODY_HAS_COME
-from modelyard.api.files import SEND_FILE
-from modelyard.fair_share import Runner
-from modelyard.large_bodies import LargeBody, hand_over
+from modelyard.doors.edge import BODY_HAS_COME
+from modelyard.doors.fair_share import Runner
+from modelyard.doors.ranges import SEND_FILE
+from modelyard.server.large_bodies import LargeBody, hand_over
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle

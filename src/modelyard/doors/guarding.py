@@ -14,9 +14,9 @@ from starlette.types import Scope
 
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import TooManyAttempts
+from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.attempts import Told
-from modelyard.services import Services
 
 _MOST_HELD_BACK = 64
 _held_back = 0

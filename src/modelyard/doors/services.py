@@ -12,7 +12,7 @@ from typing import Any
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.remembered import Remembered
-from modelyard.fair_share import Lanes, Places
+from modelyard.doors.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings

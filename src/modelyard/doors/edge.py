@@ -20,8 +20,6 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from modelyard.api.errors import problem_response
-from modelyard.api.limits import Limits
 from modelyard.domain.errors import (
     Internal,
     InvalidRequest,
@@ -32,7 +30,9 @@ from modelyard.domain.errors import (
     SlowBody,
     UnsupportedEncoding,
 )
-from modelyard.services import Services
+from modelyard.doors.errors import problem_response
+from modelyard.doors.limits import Limits
+from modelyard.doors.services import Services
 
 logger = logging.getLogger("modelyard.requests")
 

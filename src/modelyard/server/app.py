@@ -1,4 +1,4 @@
-"""All routes of the native door, and the application around every door."""
+"""The ASGI application: all doors, and what every request goes through."""
 
 from __future__ import annotations
 
@@ -12,66 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Router
 
-from modelyard.api import (
-    access,
-    aliases,
-    audit,
-    auth,
-    bom,
-    catalog,
-    comments,
-    comparison,
-    datasets,
-    events,
-    facts,
-    files,
-    lineage,
-    operations,
-    policy,
-    promotion,
-    publishers,
-    quarantine,
-    redaction,
-    reports,
-    runs,
-    subscriptions,
-    uploads,
-    versions,
-)
-from modelyard.api.edge import Edge, not_found
-from modelyard.api.errors import problem_response
 from modelyard.api.openapi import build_openapi
-from modelyard.api.routing import Dispatch, Endpoint, NativeRoute, RouteTable, first_word
+from modelyard.api.tables import TABLES
 from modelyard.domain.errors import ModelyardError
+from modelyard.doors import authentication
+from modelyard.doors.dispatch import Dispatch, Endpoint, NativeRoute, first_word
+from modelyard.doors.edge import Edge, not_found
+from modelyard.doors.errors import problem_response
+from modelyard.doors.services import Services
 from modelyard.registry.access.usecases import check_sees_metrics
-from modelyard.services import Services
-
-# The hottest first: routes with the same first word are tried in this order.
-TABLES: tuple[RouteTable, ...] = (
-    versions.table,
-    files.table,
-    uploads.table,
-    aliases.table,
-    catalog.table,
-    promotion.table,
-    policy.table,
-    reports.table,
-    facts.table,
-    bom.table,
-    runs.table,
-    quarantine.table,
-    redaction.table,
-    comparison.table,
-    lineage.table,
-    datasets.table,
-    access.table,
-    audit.table,
-    events.table,
-    subscriptions.table,
-    publishers.table,
-    comments.table,
-    operations.table,
-)
 
 
 @cache
@@ -80,7 +29,7 @@ def openapi_document(release: str) -> bytes:
 
 
 def native_endpoints(services: Services) -> list[Endpoint]:
-    return [Endpoint(spec, services, auth.authenticate) for table in TABLES for spec in table.specs]
+    return [Endpoint(spec, services, authentication.authenticate) for table in TABLES for spec in table.specs]
 
 
 def _router(routes: Sequence[BaseRoute]) -> Router:
@@ -96,7 +45,7 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
     async def metrics(request: Request) -> Response:
         if not services.settings.metrics_public:
             try:
-                check_sees_metrics(await auth.authenticate(request, services))
+                check_sees_metrics(await authentication.authenticate(request, services))
             except ModelyardError as error:
                 return problem_response(error, request.scope["modelyard.request_id"])
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -16,12 +16,12 @@ from types import FrameType
 
 import uvicorn
 
-from modelyard.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
-from modelyard.certificates import check_certificate
-from modelyard.connections import CarefulProtocol
 from modelyard.domain.errors import Invalid
-from modelyard.logs import set_up_logs
-from modelyard.services import Services
+from modelyard.doors.services import Services
+from modelyard.server.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
+from modelyard.server.certificates import check_certificate
+from modelyard.server.connections import CarefulProtocol
+from modelyard.server.logs import set_up_logs
 from modelyard.settings import Settings, load_settings
 
 
@@ -125,7 +125,7 @@ def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
     """Start N processes on one listening socket and start anew those that die."""
     _settle_memory()
     environment = {**os.environ, **_as_environment(settings, port)}
-    command = [sys.executable, "-m", "modelyard.serve", str(listener.fileno())]
+    command = [sys.executable, "-m", "modelyard.server.serve", str(listener.fileno())]
     stopping = False
 
     def start() -> subprocess.Popen[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from modelyard.connections import Gathering
+from modelyard.server.connections import Gathering
 
 
 class Recorder(asyncio.Transport):

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from starlette.types import Scope
 
-from modelyard.api.auth import PROVEN, bearer_token
 from modelyard.domain.errors import Unauthenticated
-from modelyard.guarding import client_network
+from modelyard.doors.authentication import PROVEN, bearer_token
+from modelyard.doors.guarding import client_network
 from modelyard.registry.access.secrets import hash_secret
 
 _PRESENTED = "modelyard.limited_token"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from modelyard.api.edge import BODY_HAS_COME
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-if TYPE_CHECKING:
-    from modelyard.connections import CarefulProtocol
+from modelyard.doors.edge import BODY_HAS_COME
 
 _BLOCK_BYTES = 1 << 20
 _MOST_WAITING_BYTES = 2 << 20
@@ -17,6 +17,18 @@ _MOST_WAITING_BYTES = 2 << 20
 _BLOCK_SECONDS = 0.05
 """How long a receiver waits for a block to be full before it takes what is there."""
 _UNWANTED_BYTES = 64 << 10
+
+
+class Connection(Protocol):
+    """What a large body needs of the connection that it comes in on."""
+
+    cycle: RequestResponseCycle
+    flow: FlowControl
+
+    def go_on_after_body(self) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
 
 
 class LargeBody(asyncio.BufferedProtocol):
@@ -27,7 +39,7 @@ class LargeBody(asyncio.BufferedProtocol):
     complete is dropped, as the web server does; no memory is held for it.
     """
 
-    def __init__(self, connection: CarefulProtocol, rest: int) -> None:
+    def __init__(self, connection: Connection, rest: int) -> None:
         """rest: how many bytes of the body are still to come."""
         self._connection = connection
         self._cycle = connection.cycle
@@ -123,7 +135,7 @@ class LargeBody(asyncio.BufferedProtocol):
     # --- to the application ----------------------------------------------------------------------
 
     async def receive(self) -> Any:
-        """The cycle's `receive`. A client that hangs up is told of after what did arrive of it."""
+        """The cycle's `receive`. When the client hangs up, return the bytes that did arrive before the disconnect."""
         if self._complete:
             return await self._receive_after()
         cycle = self._cycle

@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from modelyard.api.routing import Call
 from modelyard.domain.errors import ClientGone
-from modelyard.fair_share import Runner
+from modelyard.doors.call import Call
+from modelyard.doors.fair_share import Runner
 
 T = TypeVar("T")
 Piece = bytes | memoryview

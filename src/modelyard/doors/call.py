@@ -1,0 +1,153 @@
+"""One request on its way through a handler."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Hashable
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+from modelyard.domain.errors import InvalidRequest, PreconditionFailed
+from modelyard.domain.names import ModelName, Ref
+from modelyard.doors.fair_share import LaneName, Runner
+from modelyard.doors.guarding import client_of
+from modelyard.doors.services import Services
+from modelyard.registry import idempotency
+from modelyard.registry.catalog.rules import ANY_REVISION
+from modelyard.registry.idempotency import Answer
+from modelyard.wire.base import encode
+
+T = TypeVar("T")
+
+
+class Call:
+    """One request on its way through a handler."""
+
+    def __init__(self, request: Request, services: Services, actor: Actor, status: int) -> None:
+        self.request = request
+        self.services = services
+        self._status = status
+        self.actor = actor
+        self.query: Any = None
+        self.body: Any = None
+        self.raw_body = b""
+
+    @property
+    def path(self) -> dict[str, str]:
+        return self.request.path_params
+
+    @cached_property
+    def model(self) -> ModelName:
+        return ModelName.parse(f"{self.path['namespace']}/{self.path['name']}")
+
+    @cached_property
+    def ref(self) -> Ref:
+        return Ref.parse(f"{self.model}:{self.path['version']}")
+
+    @property
+    def request_id(self) -> str:
+        return str(self.request.scope["modelyard.request_id"])
+
+    # --- conditional requests ------------------------------------------------------------------
+
+    @property
+    def seen_revision(self) -> int | None:
+        """What If-Match (a revision) or If-None-Match: * (0) says the caller saw; None: nothing."""
+        headers = self.request.headers
+        if headers.get("if-none-match") == "*":
+            return 0
+        match = headers.get("if-match")
+        if match is None or match == "*":
+            return None
+        if match.startswith("W/"):
+            # Source: RFC 9110, section 13.1.1: the comparison is strong, so a weak tag never matches.
+            raise PreconditionFailed(reason="a weak ETag in If-Match never matches")
+        found = _REVISION_TAG.fullmatch(match)
+        if found is None:
+            raise InvalidRequest(reason=f"If-Match is {match[:60]!r}", fix='Send the ETag as it came, like "3"')
+        return int(found[1])
+
+    @property
+    def seen_state(self) -> int | None:
+        """As `seen_revision`, for a PUT that may also create: If-Match: * says that something is there."""
+        return ANY_REVISION if self.request.headers.get("if-match") == "*" else self.seen_revision
+
+    # --- threads -------------------------------------------------------------------------------
+
+    @cached_property
+    def client(self) -> Hashable:
+        """Whose share of the server this request uses."""
+        return client_of(self.request, self.actor)
+
+    async def in_thread(self, lane: LaneName, fn: Callable[..., T], *args: Any) -> T:
+        """What waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
+        return await self.services.lanes[lane].run(self.client, fn, *args)
+
+    def runner(self, lane: LaneName) -> Runner:
+        return partial(self.services.lanes[lane].run, self.client)
+
+    # --- the database --------------------------------------------------------------------------
+
+    async def read(self, fn: Callable[[Transaction], T]) -> T:
+        return await self.services.db.aread(fn)
+
+    async def point(self, fn: Callable[[Transaction], T]) -> T:
+        """A read of a few rows by key."""
+        return await self.services.db.apoint(fn)
+
+    async def commit(
+        self,
+        fn: Callable[[Transaction], Any],
+        *,
+        status: int | None = None,
+        etag: Callable[[Any], str] | None = None,
+    ) -> Answer:
+        """Run one change and answer with what it returns, after the commit.
+
+        With an Idempotency-Key header the answer is stored in the same transaction and given again when
+        the request is repeated.
+        """
+        key = self.request.headers.get("idempotency-key")
+        if key is not None and not 0 < len(key) <= 200:
+            raise InvalidRequest(reason="the idempotency key is empty or longer than 200 characters")
+        request_hash = self._request_hash() if key else ""
+
+        def unit(tx: Transaction) -> Answer:
+            if key:
+                stored = idempotency.find_answer(tx, self.actor, key, request_hash)
+                if stored is not None:
+                    return stored
+            value = fn(tx)
+            headers = {"etag": etag(value)} if etag is not None else {}
+            if isinstance(value, Answer):
+                answer = value
+            elif value is None:
+                answer = Answer(status or 204, b"", headers)
+            else:
+                answer = Answer(status or self._status, encode(value), headers)
+            if key:
+                idempotency.store_answer(tx, self.actor, key, request_hash, answer)
+            return answer
+
+        return await self.services.db.awrite(unit)
+
+    def _request_hash(self) -> str:
+        scope = self.request.scope
+        start = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n"
+        # Keyed: a body may hold a password, which a hash that anybody can compute would give away to guessing.
+        key = self.services.keyring.idempotency_key
+        return hmac.new(key, start + self.raw_body, "sha256").hexdigest()
+
+
+# What a write answers with, or what a read does: the revision and a hash of all that was shown with it.
+_REVISION_TAG = re.compile(r'"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
+
+
+def revision_tag(value: Any) -> str:
+    """The ETag with which a write answers; If-Match takes it."""
+    return f'"{value.revision}"'

@@ -1,0 +1,173 @@
+"""From the bytes of a request to typed values: headers, query strings and JSON bodies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from modelyard.db.transaction import to_moment
+from modelyard.domain.errors import ClientGone, Invalid, InvalidRequest, TooLarge
+from modelyard.wire.base import FIRST_MOMENT, LAST_MOMENT
+
+T = TypeVar("T")
+
+
+def header(request: Request, name: bytes) -> str | None:
+    """A header by its lower-case name, from the dictionary that the edge made of them."""
+    value: bytes | None = request.scope["modelyard.headers"].get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+_MOST_CACHED_QUERY_BYTES = 300
+MAX_PARAMETERS = 200
+
+
+def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
+    """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters.
+
+    Short ones are parsed once: the same few references are resolved again and again. What comes back is
+    shared, so nobody changes it.
+    """
+    if len(text) <= _MOST_CACHED_QUERY_BYTES:
+        return _parse_short_query(text, wanted)
+    return _parse_query(text, wanted)
+
+
+@lru_cache(4096)
+def _parse_short_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
+    return _parse_query(text, wanted)
+
+
+def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
+    if text.count(b"&") >= MAX_PARAMETERS:
+        raise InvalidRequest(
+            reason=f"the query has more than {MAX_PARAMETERS} parameters", fix="Ask for fewer at once"
+        )
+    pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True)
+    if wanted is None:
+        if pairs:
+            raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
+        return None
+    lists = _list_fields(wanted)
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        refuse_nul(value, f"query parameter {name[:60]!r}")
+        if name in lists:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise InvalidRequest(reason=f"query parameter {name[:60]!r} is given twice")
+        else:
+            values[name] = value
+    return _decoded(lambda: msgspec.convert(values, wanted, strict=False))
+
+
+@cache
+def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
+    """The parameters that may be given several times."""
+    fields = msgspec.structs.fields(wanted)
+    return frozenset(
+        f.name for f in fields if isinstance(msgspec.inspect.type_info(f.type), msgspec.inspect.ListType)
+    )
+
+
+def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
+    """Raises InvalidRequest for what is no JSON, too deep, not of the shape, or has a NUL in a text."""
+    found = _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
+    _refuse_duplicate_keys(raw)
+    if b"\\u0000" in raw:
+        # The escape may itself be escaped, so the values are asked; raw NUL bytes are no JSON.
+        for text in _texts(msgspec.to_builtins(found)):
+            refuse_nul(text, "a text")
+    return found
+
+
+def _refuse_duplicate_keys(raw: bytes) -> None:
+    """Which of two values counts differs from parser to parser, so neither does. Source: RFC 8259, section 4."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidRequest(reason=f"the JSON names {twice[:60]!r} twice in one object")
+
+    if raw:
+        _decoded(lambda: json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+
+
+def refuse_nul(text: str, what: str) -> None:
+    """No name and no text may have a NUL: PostgreSQL cannot even look for one."""
+    if "\0" in text:
+        raise InvalidRequest(reason=f"{what} has a NUL character", fix="Leave it out")
+
+
+def _decoded(fn: Callable[[], T]) -> T:
+    try:
+        return fn()
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(reason=str(exc)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(reason=f"the body is not JSON: {exc}", fix="Send JSON in UTF-8") from None
+    except RecursionError:
+        raise InvalidRequest(reason="the JSON is nested too deeply", fix="Send flatter JSON") from None
+
+
+def parse_time(text: str) -> int:
+    """Whole microseconds since 1970 from RFC 3339. Raises Invalid."""
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is None:
+            raise ValueError("no time zone")
+        if not FIRST_MOMENT <= to_moment(when) <= LAST_MOMENT:
+            raise ValueError("beyond the calendar")
+    except ValueError as exc:
+        raise Invalid(
+            reason=f"{text[:60]!r} is not a time ({exc})", fix="Write for example 2026-03-03T14:00:00Z"
+        ) from None
+    return to_moment(when)
+
+
+def digits(text: str | None) -> int | None:
+    """A header's number of up to 18 plain digits; None for anything else."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 18):
+        return None
+    return int(text)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, when it is small enough. Raises TooLarge, InvalidRequest for another content type."""
+    announced = digits(header(request, b"content-length")) or 0
+    if announced > limit:
+        raise TooLarge(what="the body", actual=announced, limit=limit, setting="max_request_bytes")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(
+                    what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
+                )
+    except ClientDisconnect:
+        raise ClientGone(received=len(body)) from None
+    kind = header(request, b"content-type") or ""
+    if body and kind.partition(";")[0].strip().lower() != "application/json":
+        raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
+    return bytes(body)
