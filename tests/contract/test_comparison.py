@@ -105,9 +105,7 @@ def test_tensors_and_format_of_files(crew: Team) -> None:
             Manifest.of([File("model.safetensors", file.digest, file.size_bytes)]),
             Record.of({}),
         )
-        view, _ = registering.register_version(
-            crew.registry.db, crew.registry.blobs, crew.contributor, crew.registry.settings, wanted
-        )
+        view, _ = crew.registry.register_wanted(crew.contributor, wanted)
         refs.append(str(view.ref))
     found = compare(crew, *refs).files[0]
     assert found.tensors == {"w": ["float32[2, 3]", "float32[4, 3]"]}

@@ -313,7 +313,7 @@ def test_a_voter_without_a_role_sees_the_promotion_but_not_the_model(crew: Team,
     attempt = crew.promote(crew.push())
     assert attempt.promotion is not None
     found = registry.db.read(
-        lambda tx: reading.show_promotion(tx, crew.rita, attempt.promotion.id, crew.evaluator)  # type: ignore[union-attr]
+        lambda tx: reading.show_promotion(tx, crew.rita, attempt.promotion.id)  # type: ignore[union-attr]
     )
     assert found.promotion.number == 1
     waiting = registry.db.read(lambda tx: reading.list_to_review(tx, crew.rita, 10, None))
@@ -353,9 +353,9 @@ def test_the_last_need_completes_what_the_policy_completes(crew: Team, registry:
     crew.vote(crew.owner, attempt.promotion.id)
     assert crew.standing() is None
     crew.check(number, "bias")
-    ready = registry.db.read(lambda tx: usecases.list_ready(tx, crew.evaluator))
+    ready = registry.db.read(lambda tx: usecases.list_ready(tx))
     assert attempt.promotion.id in ready
-    registry.db.write(lambda tx: usecases.settle(tx, attempt.promotion.id, crew.evaluator))  # type: ignore[union-attr]
+    registry.db.write(lambda tx: usecases.settle(tx, attempt.promotion.id))  # type: ignore[union-attr]
     assert crew.standing() == number
 
 
@@ -390,7 +390,7 @@ def test_requests_expire(crew: Team, registry: Registry) -> None:
     registry.db.clock = lambda: clock() + 2_000_000
     try:
         assert error(lambda: crew.waive(registry.root, attempt.promotion.id, "check-bias")) is PromotionClosed  # type: ignore[union-attr]
-        registry.db.write(lambda tx: usecases.settle(tx, attempt.promotion.id, crew.evaluator))  # type: ignore[union-attr]
+        registry.db.write(lambda tx: usecases.settle(tx, attempt.promotion.id))  # type: ignore[union-attr]
     finally:
         registry.db.clock = clock
     assert crew.view(attempt.promotion.id).promotion.state == "expired"
@@ -423,7 +423,7 @@ def test_withdrawing(crew: Team, registry: Registry) -> None:
 
     def take_back(actor: object) -> object:
         return registry.db.write(
-            lambda tx: usecases.withdraw(tx, actor, promotion, reason="later", evaluator=crew.evaluator)  # type: ignore[arg-type]
+            lambda tx: usecases.withdraw(tx, actor, promotion, reason="later")  # type: ignore[arg-type]
         )
 
     assert error(lambda: take_back(crew.reader)) is Denied
@@ -565,9 +565,7 @@ def test_past_promotions_under_another_policy(crew: Team, registry: Registry) ->
     crew.check(good, "bias")
     text = policy("metric: {name: f1, min: 0.8}", "check: {name: bias}")
     before = crew.kinds()
-    found = registry.db.read(
-        lambda tx: replay(tx, crew.reader, crew.namespace, None, text, since=start, evaluator=crew.evaluator)
-    )
+    found = registry.db.read(lambda tx: replay(tx, crew.reader, crew.namespace, None, text, since=start))
     assert crew.kinds() == before
     assert [(r.promotion.number, r.allowed_then, r.differs) for r in found] == [
         (good, True, True),

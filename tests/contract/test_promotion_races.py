@@ -220,7 +220,7 @@ def test_a_crash_between_two_statements_leaves_the_old_state(registry: Registry,
             return call
 
         tx.run, tx.execute = counted(run), counted(execute)
-        usecases.promote(tx, crew.maintainer, usecases.Wish(crew.ref(two), "production"), crew.evaluator)
+        usecases.promote(tx, crew.maintainer, usecases.Wish(crew.ref(two), "production"))
 
     with pytest.raises(Cut):
         registry.db.write(cut_off)

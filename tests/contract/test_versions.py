@@ -32,7 +32,6 @@ from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import aliases as version_aliases
-from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
@@ -91,14 +90,7 @@ def test_numbers_have_no_gaps_under_concurrency(registry: Registry, model: str) 
                     Manifest.of([File("x", Digest.of(f"{worker}{n}".encode()), 1)]),
                     Record.of({}),
                 )
-                assert (
-                    outcome(
-                        lambda m=missing: registering.register_version(
-                            registry.db, registry.blobs, registry.root, registry.settings, m
-                        )
-                    )
-                    is MissingBlobs
-                )
+                assert outcome(lambda m=missing: registry.register_wanted(registry.root, m)) is MissingBlobs
                 continue
             view = registry.register(registry.root, model, facts={"params": {"n": f"{worker}.{n}"}})
             found.append(view.version.number)
@@ -115,7 +107,7 @@ def test_a_manifest_may_only_name_bytes_that_are_here_and_readable(registry: Reg
     stolen = Registration(name_of(f"{unique('eve')}/x"), Manifest.of([file]), Record.of({}))
 
     def steal() -> object:
-        return registering.register_version(registry.db, registry.blobs, eve, registry.settings, stolen)
+        return registry.register_wanted(eve, stolen)
 
     assert outcome(steal) is MissingBlobs
     missing = registry.db.write(lambda tx: uploads.find_missing(tx, eve, {file.digest: file.size_bytes}))
@@ -127,14 +119,7 @@ def test_a_manifest_may_only_name_bytes_that_are_here_and_readable(registry: Reg
 def test_a_wrong_size_is_refused(registry: Registry, model: str) -> None:
     file = registry.send(registry.root, b"12345")
     wrong = Registration(name_of(model), Manifest.of([replace(file, size_bytes=4)]), Record.of({}))
-    assert (
-        outcome(
-            lambda: registering.register_version(
-                registry.db, registry.blobs, registry.root, registry.settings, wrong
-            )
-        )
-        is SizeMismatch
-    )
+    assert outcome(lambda: registry.register_wanted(registry.root, wrong)) is SizeMismatch
     assert outcome(
         lambda: registry.db.read(lambda tx: catalog.find_model(tx, registry.root, name_of(model)))
     ) is (ModelNotFound)

@@ -13,7 +13,6 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.promotion import policies, reading, stages, usecases
-from modelyard.registry.promotion.expressions import Evaluator, shared_evaluator
 from modelyard.registry.promotion.policies import PolicyView
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.reading import PromotionView
@@ -39,7 +38,6 @@ class Team:
     """One namespace: an owner, a maintainer, a contributor, a reader, a group `risk` of two without any role."""
 
     registry: Registry
-    evaluator: Evaluator
 
     def __post_init__(self) -> None:
         r = self.registry
@@ -72,6 +70,8 @@ class Team:
         view = self.registry.register(
             by or self.contributor,
             self.model,
+            # Whoever registered the same bytes anywhere is an author too.
+            data=f"weights of {self.namespace}".encode(),
             facts={"metrics": dict(metrics or {}), "params": {"n": self.count}, **facts},
         )
         return view.version.number
@@ -82,34 +82,26 @@ class Team:
     def set_policy(self, text: str, *, of_model: bool = False, by: Actor | None = None) -> PolicyView:
         name = "scorer" if of_model else None
         return self.registry.db.write(
-            lambda tx: policies.set_policy(
-                tx, by or self.owner, self.namespace, name, text, evaluator=self.evaluator
-            )
+            lambda tx: policies.set_policy(tx, by or self.owner, self.namespace, name, text)
         )
 
     def promote(
         self, number: int, stage: str = "production", by: Actor | None = None, **options: Any
     ) -> Attempt:
         wish = Wish(self.ref(number), stage, **options)
-        return self.registry.db.write(
-            lambda tx: usecases.promote(tx, by or self.maintainer, wish, self.evaluator)
-        )
+        return self.registry.db.write(lambda tx: usecases.promote(tx, by or self.maintainer, wish))
 
     def explain(self, number: int, stage: str = "production", by: Actor | None = None) -> Attempt:
         wish = Wish(self.ref(number), stage)
-        return self.registry.db.read(lambda tx: usecases.explain(tx, by or self.reader, wish, self.evaluator))
+        return self.registry.db.read(lambda tx: usecases.explain(tx, by or self.reader, wish))
 
     def vote(self, by: Actor, promotion: int, approves: bool = True) -> PromotionView:
         return self.registry.db.write(
-            lambda tx: usecases.vote(
-                tx, by, promotion, approves=approves, comment=None, evaluator=self.evaluator
-            )
+            lambda tx: usecases.vote(tx, by, promotion, approves=approves, comment=None)
         )
 
     def waive(self, by: Actor, promotion: int, rule: str, reason: str = "agreed") -> PromotionView:
-        return self.registry.db.write(
-            lambda tx: usecases.waive(tx, by, promotion, rule=rule, reason=reason, evaluator=self.evaluator)
-        )
+        return self.registry.db.write(lambda tx: usecases.waive(tx, by, promotion, rule=rule, reason=reason))
 
     def check(self, number: int, name: str, state: str = "pass", by: Actor | None = None) -> None:
         self.registry.db.write(
@@ -138,9 +130,7 @@ class Team:
         return next((row.number for row in found if row.alias == stage), None)
 
     def view(self, promotion: int) -> PromotionView:
-        return self.registry.db.read(
-            lambda tx: reading.show_promotion(tx, self.owner, promotion, self.evaluator)
-        )
+        return self.registry.db.read(lambda tx: reading.show_promotion(tx, self.owner, promotion))
 
     def history(self, stage: str = "production", at: int | None = None) -> list[tuple[str, int | None]]:
         """(kind, primary version afterwards), newest first."""
@@ -161,7 +151,7 @@ class Team:
 
 
 def team(registry: Registry) -> Team:
-    return Team(registry, shared_evaluator())
+    return Team(registry)
 
 
 def outcomes(attempt: Attempt) -> dict[str, str]:

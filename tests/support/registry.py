@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from modelyard.blobs.memory import MemoryStore
@@ -21,6 +22,7 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import registering
+from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionView
 
@@ -137,4 +139,11 @@ class Registry:
             aliases=[Alias.parse(alias) for alias in aliases],
             **options,
         )
-        return registering.register_version(self.db, self.blobs, actor, self.settings, wanted)
+        return self.register_wanted(actor, wanted)
+
+    def register_wanted(self, actor: Actor, wanted: Registration) -> tuple[VersionView, bool]:
+        inspect = partial(inspect_files, self.db, self.blobs)
+        found = self.db.write(
+            lambda tx: registering.register_version(tx, actor, self.settings, wanted, inspect)
+        )
+        return found.view, found.is_new

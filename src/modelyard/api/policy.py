@@ -18,7 +18,6 @@ from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
-from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.promotion.replay import replay
 from modelyard.registry.promotion.schema import example_policy, policy_schema
 from modelyard.wire import policy as wire
@@ -61,11 +60,8 @@ async def _show(call: Call) -> Response:
 async def _set(call: Call) -> Any:
     body: wire.SetPolicy = call.body
     namespace, model = _of(call)
-    evaluator = shared_evaluator()
     if body.dry_run:
-        tried = await call.read(
-            lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text, evaluator=evaluator)
-        )
+        tried = await call.read(lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text))
         return Answer(200, encode(shapes.policy(tried)))
     return await call.commit(
         lambda tx: shapes.policy(
@@ -77,7 +73,6 @@ async def _set(call: Call) -> Any:
                 body.text,
                 reason=body.reason,
                 seen=call.seen_state,
-                evaluator=evaluator,
             )
         ),
         etag=revision_tag,
@@ -112,10 +107,10 @@ async def _test(call: Call) -> wire.PolicyTest:
     body: wire.TestPolicy = call.body
     namespace, model = _of(call)
     since = parse_time(body.since)
-    found = await call.read(
-        lambda tx: replay(
-            tx, call.actor, namespace, model, body.text, since=since, evaluator=shared_evaluator()
-        )
+    found = await call.in_thread(
+        "exports",
+        call.services.db.read,
+        lambda tx: replay(tx, call.actor, namespace, model, body.text, since=since),
     )
     return wire.PolicyTest(
         of=f"{namespace}/{model}" if model else namespace,

@@ -18,7 +18,6 @@ from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import reading, stages, usecases
-from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.promotion.queries import PromotionFilter
 from modelyard.registry.promotion.usecases import Wish
 from modelyard.registry.versions import deprecation
@@ -64,14 +63,13 @@ async def promote(call: Call) -> Any:
 
     200 for a dry run, and when the version stands there already; 202 for a request that waits.
     """
-    wish, evaluator = _wish(call), shared_evaluator()
-    # Judged once beside the writer: what its expressions give is then known inside.
-    dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish, evaluator))
+    wish = _wish(call)
     if call.body.dry_run:
+        dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish))
         return Answer(200, encode(shapes.attempt(dry, dry_run=True)))
 
     def work(tx: Transaction) -> Answer:
-        found = usecases.promote(tx, call.actor, wish, evaluator)
+        found = usecases.promote(tx, call.actor, wish)
         shown = shapes.attempt(found, request=wish.request)
         if shown.outcome == "refused":
             return Answer(409, encode(_refusal(shown, call.request_id)), {"content-type": PROBLEM_TYPE})
@@ -135,21 +133,14 @@ async def list_to_review(call: Call) -> wire.PromotionPage:
 @table.route("GET", "/api/v1/promotions/{promotion}", returns=wire.Promotion)
 async def show_promotion(call: Call) -> wire.Promotion:
     """One promotion with its votes and waivers; an open one with the verdict of now."""
-    evaluator = shared_evaluator()
-    view = await call.read(lambda tx: reading.show_promotion(tx, call.actor, _promotion_id(call), evaluator))
+    view = await call.read(lambda tx: reading.show_promotion(tx, call.actor, _promotion_id(call)))
     return shapes.promotion_view(view)
-
-
-async def _warm(call: Call) -> None:
-    """Let the promotion's expressions be evaluated before the writer needs what they give."""
-    await show_promotion(call)
 
 
 @table.route("POST", "/api/v1/promotions/{promotion}/votes", body=wire.CastVote, returns=wire.Promotion)
 async def vote(call: Call) -> Any:
     """Approve a promotion, or reject it for good."""
     body: wire.CastVote = call.body
-    await _warm(call)
     return await call.commit(
         lambda tx: shapes.promotion_view(
             usecases.vote(
@@ -158,7 +149,6 @@ async def vote(call: Call) -> Any:
                 _promotion_id(call),
                 approves=body.approves,
                 comment=body.comment,
-                evaluator=shared_evaluator(),
             )
         )
     )
@@ -168,7 +158,6 @@ async def vote(call: Call) -> Any:
 async def waive_rule(call: Call) -> Any:
     """Set one rule aside for this promotion, with a reason."""
     body: wire.WaiveRule = call.body
-    await _warm(call)
     return await call.commit(
         lambda tx: shapes.promotion_view(
             usecases.waive(
@@ -177,7 +166,6 @@ async def waive_rule(call: Call) -> Any:
                 _promotion_id(call),
                 rule=body.rule,
                 reason=body.reason,
-                evaluator=shared_evaluator(),
             )
         )
     )
@@ -188,9 +176,7 @@ async def withdraw_promotion(call: Call) -> Any:
     """Take an open promotion back."""
     return await call.commit(
         lambda tx: shapes.promotion_view(
-            usecases.withdraw(
-                tx, call.actor, _promotion_id(call), reason=call.body.reason, evaluator=shared_evaluator()
-            )
+            usecases.withdraw(tx, call.actor, _promotion_id(call), reason=call.body.reason)
         )
     )
 

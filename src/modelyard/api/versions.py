@@ -21,6 +21,7 @@ from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import registering
@@ -29,10 +30,11 @@ from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.recalled import recall_warning
-from modelyard.registry.versions.registering import NotInspected, Registration
+from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
+from modelyard.wire.base import encode
 
 table = RouteTable("versions")
 
@@ -87,19 +89,14 @@ async def register_version(call: Call) -> Any:
         force_new=body.force_new,
     )
     services = call.services
+    inspect = partial(inspect_files, services.db, services.blobs)
 
-    def work(tx: Transaction, inspected: bool = False) -> Any:
-        view, created = registering.register_in(tx, call.actor, services.catalog, wanted, inspected=inspected)
-        return shapes.version(view, created=created)
+    def work(tx: Transaction) -> Answer:
+        found = registering.register_version(tx, call.actor, services.catalog, wanted, inspect)
+        shown = shapes.version(found.view, created=found.is_new)
+        return Answer(201 if found.is_new else 200, encode(shown), {"etag": revision_tag(shown)})
 
-    try:
-        answer = await call.commit(work, etag=revision_tag)
-    except NotInspected:
-        await call.in_thread("exports", inspect_files, services.db, services.blobs, manifest, call.actor.name)
-        answer = await call.commit(partial(work, inspected=True), etag=revision_tag)
-    if b'"created":false' in answer.body[-40:]:
-        return Response(answer.body, 200, answer.headers, "application/json")
-    return answer
+    return await call.commit(work)
 
 
 @table.route(

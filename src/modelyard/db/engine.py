@@ -11,9 +11,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -21,10 +22,11 @@ import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
 
+from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
-from modelyard.domain.errors import DatabaseUnavailable, Invalid
+from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -120,6 +122,7 @@ class Database:
         self._pool = ThreadPoolExecutor(threads, "db-read")
         # Apart from the readers, so that no long read holds a commit up.
         self._commits = ThreadPoolExecutor(1, "db-commit")
+        self._outside = ThreadPoolExecutor(2, "db-outside")
         self._queue_limit = queue_limit
         self._write_lock = threading.Lock()
         self._write_connection: sa.Connection | None = None
@@ -136,17 +139,20 @@ class Database:
     def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` on a connection of its own. Tried once more when the connection turns out to be dead.
 
-        Raises DatabaseUnavailable.
+        Work that `fn` asks for is carried out where it asks. Raises DatabaseUnavailable.
         """
-        try:
-            return self._read_once(fn)
-        except DatabaseUnavailable:
-            return self._read_once(fn)
+        return self._read(fn, Results(may_wait=True))
 
-    def _read_once(self, fn: Callable[[Transaction], T]) -> T:
+    def _read(self, fn: Callable[[Transaction], T], results: Results) -> T:
+        try:
+            return self._read_once(fn, results)
+        except DatabaseUnavailable:
+            return self._read_once(fn, results)
+
+    def _read_once(self, fn: Callable[[Transaction], T], results: Results) -> T:
         with driver_errors(), self._engine.connect() as connection:
             try:
-                return fn(Transaction(connection, self.clock()))
+                return fn(Transaction(connection, self.clock(), results))
             except sa.exc.DBAPIError as exc:
                 if exc.connection_invalidated and not connection.invalidated:
                     connection.invalidate()
@@ -162,33 +168,48 @@ class Database:
             finally:
                 connection.exec_driver_sql("ROLLBACK")
 
-    async def aread(self, fn: Callable[[Transaction], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.read, fn)
+    async def aread(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
+        """As read, off the event loop. run: carries out the work that `fn` asks for; None: threads of our own."""
 
-    async def apoint(self, fn: Callable[[Transaction], T]) -> T:
+        async def attempt(results: Results) -> T:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn, results)
+
+        return await self._with_work(attempt, Results(), run)
+
+    async def apoint(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
         """A read of a few rows by key. On SQLite it costs less than the hop to a thread, so it runs here."""
         if not self.is_sqlite:
-            return await self.aread(fn)
+            return await self.aread(fn, run)
         connection = self._point_connection
         if connection is None:
             connection = self._point_connection = self._engine.connect()
-        with driver_errors():
-            return fn(Transaction(connection, self.clock()))
+        try:
+            with driver_errors():
+                return fn(Transaction(connection, self.clock(), _ON_LOOP))
+        except (NeedsWork, NeedsThread):
+            return await self.aread(fn, run)
 
     # --- writing ---------------------------------------------------------------------------------
 
     def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in a transaction and return after the commit. Never call it on the event loop.
 
-        Raises what `fn` raises, with nothing written; QueueFull; DatabaseUnavailable, after which the
-        outcome is unknown when the failure came during the commit.
+        Work that `fn` asks for is carried out in this thread, outside of the transaction.
+        Raises what `fn` raises, with nothing written; QueueFull; ChangedMeanwhile; DatabaseUnavailable, after which
+        the outcome is unknown when the failure came during the commit.
         """
-        return self.submit(fn).result()
+        results = Results()
+        while True:
+            try:
+                return self.submit(fn, results).result()
+            except NeedsWork as needed:
+                _refuse_another_round(results, needed)
+                results.keep(needed, needed.work())
 
-    async def awrite(self, fn: Callable[[Transaction], T]) -> T:
-        """As write, without blocking the event loop."""
+    async def awrite(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
+        """As write, without blocking the event loop. run: as of aread."""
         if not self.is_sqlite:
-            return await asyncio.wrap_future(self.submit(fn))
+            return await self._with_work(partial(self._awrite_in_thread, fn), Results(), run)
         if self._closed:
             raise DatabaseUnavailable()
         loop = asyncio.get_running_loop()
@@ -197,17 +218,47 @@ class Database:
             writer = self._loop_writer = LoopWriter(
                 self._open_batch, self._write_lock, self._queue_limit, self._commits, loop
             )
-        return await writer.write(fn)
 
-    def submit(self, fn: Callable[[Transaction], T]) -> Future[T]:
-        """Raises QueueFull, DatabaseUnavailable after close."""
+        async def attempt(results: Results) -> T:
+            if results.on_loop:
+                try:
+                    return await writer.write(fn, results)
+                except NeedsThread:
+                    results.on_loop = False
+            return await self._awrite_in_thread(fn, results)
+
+        return await self._with_work(attempt, Results(on_loop=True), run)
+
+    async def _awrite_in_thread(self, fn: Callable[[Transaction], T], results: Results) -> T:
+        return await asyncio.wrap_future(self.submit(fn, results))
+
+    async def _with_work(
+        self, attempt: Callable[[Results], Awaitable[T]], results: Results, run: Runner | None
+    ) -> T:
+        """Call a use case until it has all the results that it asks for. Raises ChangedMeanwhile."""
+        while True:
+            try:
+                return await attempt(results)
+            except NeedsWork as needed:
+                _refuse_another_round(results, needed)
+                done = run(needed.work) if run is not None else self._run_outside(needed.work)
+                results.keep(needed, await done)
+
+    async def _run_outside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._outside, work)
+
+    def submit(self, fn: Callable[[Transaction], T], results: Results | None = None) -> Future[T]:
+        """Queue one try; its future fails with NeedsWork where `fn` asks for work that `results` does not have.
+
+        Raises QueueFull, DatabaseUnavailable after close.
+        """
         if self._closed:
             raise DatabaseUnavailable()
         if self._thread_writer is None:
             with self._start_lock:
                 if self._thread_writer is None:
                     self._thread_writer = ThreadWriter(self._open_batch, self._write_lock, self._queue_limit)
-        return self._thread_writer.submit(fn)
+        return self._thread_writer.submit(fn, results or Results())
 
     def _open_batch(self) -> Batch:
         """The caller holds the lock of writing until the batch is committed or abandoned."""
@@ -258,10 +309,20 @@ class Database:
             self._thread_writer.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._commits.shutdown(wait=True)
+        self._outside.shutdown(wait=True, cancel_futures=True)
         if self._point_connection is not None:
             self._point_connection.close()
         self._close_write_connection()
         self._engine.dispose()
+
+
+_ON_LOOP = Results(on_loop=True)
+"""Of a read on the event loop: nothing is kept in it."""
+
+
+def _refuse_another_round(results: Results, needed: NeedsWork) -> None:
+    if results.is_used_up:
+        raise ChangedMeanwhile() from needed
 
 
 def seconds(amount: float) -> int:

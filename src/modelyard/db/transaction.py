@@ -6,16 +6,17 @@ of the change; they are stored with it or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from modelyard.db.needs import MOST_ROWS_ON_LOOP, NeedsThread, Results
 from modelyard.db.row_notes import RowNote
 from modelyard.db.statement import Statement
 from modelyard.domain.actor import Actor
@@ -23,6 +24,8 @@ from modelyard.domain.canonical import canonical_json
 from modelyard.domain.events import Event
 
 MICROSECONDS = 1_000_000
+
+T = TypeVar("T")
 
 
 def to_datetime(moment: int) -> datetime:
@@ -88,13 +91,15 @@ class PendingEvent:
 class Transaction:
     """A connection, the time it began, and the events of the change so far."""
 
-    def __init__(self, connection: sa.Connection, now: int) -> None:
+    def __init__(self, connection: sa.Connection, now: int, results: Results | None = None) -> None:
+        """results: of work that was carried out for this change; None: the change may wait for its work itself."""
         self.connection = connection
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
         self.leaves_rights = False
         """Said by a change without events that certainly leaves accounts, tokens, groups and roles alone."""
+        self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
 
@@ -155,6 +160,18 @@ class Transaction:
 
     def rows(self, statement: sa.Executable) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.connection.execute(statement)]
+
+    def outside(self, key: Hashable, work: Callable[[], T]) -> T:
+        """The result of work that is too slow for a transaction; see modelyard.db.needs. May raise NeedsWork."""
+        return self._results.find(key, work)
+
+    def expect_rows(self, count: int) -> None:
+        """Say how many rows are handled next, so that many of them do not stop the event loop.
+
+        May raise NeedsThread, so nothing that cannot be undone may come before it.
+        """
+        if count > MOST_ROWS_ON_LOOP and self._results.on_loop:
+            raise NeedsThread(count)
 
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
         """Record what happened; stored in the order of the calls, with the change or not at all."""

@@ -28,6 +28,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 
 from modelyard.db import log as event_log
+from modelyard.db.needs import NeedsThread, NeedsWork, Results
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.statement import Statement
 from modelyard.db.transaction import PendingEvent, Transaction
@@ -63,8 +64,17 @@ class WriterFigures:
     generation: int = 0
     """Grows with every commit of this process. On SQLite, where no other process writes, what was read at
     one generation is true as long as it lasts."""
+    longest_unit_seconds: float = 0.0
+    """The longest that one change has run, so far."""
+    longest_loop_unit_seconds: float = 0.0
+    """The same, of those that ran on the event loop: nothing else was answered meanwhile."""
     rights_generation: int = 0
     """The same, for accounts, tokens, groups and roles: commits that certainly leave them alone do not count."""
+
+    def note_unit(self, elapsed: float, on_loop: bool) -> None:
+        self.longest_unit_seconds = max(self.longest_unit_seconds, elapsed)
+        if on_loop:
+            self.longest_loop_unit_seconds = max(self.longest_loop_unit_seconds, elapsed)
 
 
 class Batch:
@@ -97,26 +107,38 @@ class Batch:
             self.abandon()
             raise
 
-    def run(self, fn: Callable[[Transaction], T]) -> tuple[T | None, BaseException | None]:
+    def run(self, fn: Callable[[Transaction], T], results: Results) -> tuple[T | None, BaseException | None]:
         """(result, None) or (None, the error that belongs to this change alone).
 
         Raises when the connection is lost, and all changes of the batch with it.
         """
-        tx = Transaction(self._connection, self._now)
-        self._figures.units += 1
+        tx = Transaction(self._connection, self._now, results)
+        started = time.perf_counter()
+        try:
+            return self._run(tx, fn)
+        finally:
+            self._figures.note_unit(time.perf_counter() - started, results.on_loop)
+
+    def _run(self, tx: Transaction, fn: Callable[[Transaction], T]) -> tuple[T | None, BaseException | None]:
         try:
             # SQLAlchemy's own savepoints cost fifteen times as much as the statements do.
             tx.run(_SAVEPOINT)
             result = fn(tx)
             tx.run(_RELEASE)
             _vouch(tx, self._notes)
+        except (NeedsWork, NeedsThread) as asked:
+            tx.run(_ROLL_BACK)
+            self._notes.clear()
+            return None, asked
         except Exception as exc:
+            self._figures.units += 1
             self._figures.failed_units += 1
             if _is_lost(exc):
                 raise
             tx.run(_ROLL_BACK)
             self._notes.clear()
             return None, as_ours(exc)
+        self._figures.units += 1
         self._pending.extend(tx.pending)
         if tx.pending:
             may_change_rights = any(item.event.may_change_rights for item in tx.pending)
@@ -159,6 +181,7 @@ class _Unit:
     """One change that waits for a writer, and the caller who waits for it."""
 
     fn: Callable[[Transaction], Any]
+    results: Results
     future: Future[Any]
 
 
@@ -172,11 +195,11 @@ class ThreadWriter:
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
-    def submit(self, fn: Callable[[Transaction], T]) -> Future[T]:
-        """Raises QueueFull."""
+    def submit(self, fn: Callable[[Transaction], T], results: Results) -> Future[T]:
+        """The future fails with NeedsWork where the change asks for work. Raises QueueFull."""
         future: Future[T] = Future()
         try:
-            self._queue.put_nowait(_Unit(fn, future))
+            self._queue.put_nowait(_Unit(fn, results, future))
         except queue.Full:
             raise QueueFull() from None
         return future
@@ -213,7 +236,7 @@ class ThreadWriter:
             with driver_errors():
                 batch = self._open_batch()
                 try:
-                    outcomes = [batch.run(unit.fn) for unit in units]
+                    outcomes = [batch.run(unit.fn, unit.results) for unit in units]
                     batch.seal()
                     batch.commit()
                 except BaseException:
@@ -244,17 +267,17 @@ class LoopWriter:
         self._lock = lock
         self._queue_limit = queue_limit
         self._executor = executor
-        self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[Callable[[Transaction], Any], Results, asyncio.Future[Any]]] = deque()
         self._busy = False
         self._commit_seconds = _QUICK_COMMIT_SECONDS
         """Moving average."""
 
-    async def write(self, fn: Callable[[Transaction], T]) -> T:
-        """Raises what `fn` raises, QueueFull, DatabaseUnavailable."""
+    async def write(self, fn: Callable[[Transaction], T], results: Results) -> T:
+        """Raises what `fn` raises, NeedsWork and NeedsThread too; QueueFull, DatabaseUnavailable."""
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull()
         future: asyncio.Future[T] = self.loop.create_future()
-        self._waiting.append((fn, future))
+        self._waiting.append((fn, results, future))
         if not self._busy:
             self._busy = True
             self.loop.call_soon(self._start)
@@ -276,11 +299,11 @@ class LoopWriter:
                 batch = self._open_batch()
                 try:
                     while self._waiting and len(done) < _MOST_UNITS:
-                        fn, future = self._waiting.popleft()
+                        fn, results, future = self._waiting.popleft()
                         if future.done():
                             continue
                         done.append((future, None, DatabaseUnavailable()))
-                        result, error = batch.run(fn)
+                        result, error = batch.run(fn, results)
                         done[-1] = (future, result, error)
                         if time.monotonic() - started > _LONGEST_TURN_SECONDS:
                             break
@@ -315,7 +338,7 @@ class LoopWriter:
 
     def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
         """When no batch can be opened: nobody waits for ever."""
-        refused = [(future, None, exc) for _, future in self._waiting]
+        refused = [(future, None, exc) for _, _, future in self._waiting]
         self._waiting.clear()
         return refused  # type: ignore[return-value]
 

@@ -94,11 +94,11 @@ class Call:
     # --- the database --------------------------------------------------------------------------
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
-        return await self.services.db.aread(fn)
+        return await self.services.db.aread(fn, self.runner("exports"))
 
     async def point(self, fn: Callable[[Transaction], T]) -> T:
         """A read of a few rows by key."""
-        return await self.services.db.apoint(fn)
+        return await self.services.db.apoint(fn, self.runner("exports"))
 
     async def commit(
         self,
@@ -134,7 +134,7 @@ class Call:
                 idempotency.store_answer(tx, self.actor, key, request_hash, answer)
             return answer
 
-        return await self.services.db.awrite(unit)
+        return await self.services.db.awrite(unit, self.runner("exports"))
 
     def _request_hash(self) -> str:
         scope = self.request.scope

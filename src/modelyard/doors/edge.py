@@ -132,6 +132,11 @@ class Metrics(Collector):
         ):
             value = float(getattr(self._figures, name))
             yield CounterMetricFamily(f"modelyard_database_{name}", meaning, value)
+        for name, meaning in (
+            ("longest_unit_seconds", "The longest that one change ran"),
+            ("longest_loop_unit_seconds", "The longest that one change held up all other requests"),
+        ):
+            yield GaugeMetricFamily(f"modelyard_database_{name}", meaning, getattr(self._figures, name))
 
 
 class Edge:

@@ -15,7 +15,6 @@ from modelyard.registry.comments import usecases as comments
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
-from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.quarantine import scanning as quarantine
 from modelyard.registry.uploads import usecases as uploads
 
@@ -49,9 +48,8 @@ def forget_old_answers(services: Services) -> None:
 
 def settle_promotions(services: Services) -> None:
     """Complete what the policy completes by itself, and expire what waited too long."""
-    evaluator = shared_evaluator()
-    for promotion in services.db.read(lambda tx: promotion_usecases.list_ready(tx, evaluator)):
-        services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion, evaluator))  # type: ignore[misc]
+    for promotion in services.db.read(lambda tx: promotion_usecases.list_ready(tx)):
+        services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion))  # type: ignore[misc]
 
 
 def finish_scans(services: Services) -> None:

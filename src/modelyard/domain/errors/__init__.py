@@ -34,7 +34,7 @@ ModelyardError
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
 ├── TooLarge                 over a limit that is a setting
 ├── Busy                     try again soon
-│   └── RateLimited          TooManyAttempts  ShareUsedUp  BlobBeingCollected  QueueFull  ScanPending
+│   └── RateLimited          TooManyAttempts  ShareUsedUp  BlobBeingCollected  QueueFull  ScanPending  ChangedMeanwhile
 ├── Unavailable              something below does not answer
 │   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)

@@ -48,6 +48,11 @@ class QueueFull(Busy):
     text, advice = "too many writes are waiting", "Try again in a second"
 
 
+class ChangedMeanwhile(Busy):
+    code = "changed_meanwhile"
+    text, advice = "what this change depends on was changed by others at the same time", "Try again in a second"
+
+
 class ScanPending(Busy):
     code = "scan_pending"
     text, advice = "the files of {reference} are still being scanned", "Try again in a moment"

@@ -10,7 +10,6 @@ from modelyard.domain.names import fold
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.evidence import gather
-from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.moves import Standing
 from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
 from modelyard.registry.promotion.policy import Policy, Stage, StageGate
@@ -46,9 +45,7 @@ def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Ca
     return Case(model, version, policy, found, policy.gates[found.name], standing)
 
 
-def gather_for(
-    tx: Transaction, case: Case, row: Promotion | None, promoter: str, evaluator: Evaluator
-) -> Evidence:
+def gather_for(tx: Transaction, case: Case, row: Promotion | None, promoter: str) -> Evidence:
     """promoter: who would move the version now, and asked for it unless the promotion is open already."""
     return gather(
         tx,
@@ -61,7 +58,6 @@ def gather_for(
         promoter=promoter,
         policy=case.policy,
         promotion=row,
-        evaluator=evaluator,
     )
 
 

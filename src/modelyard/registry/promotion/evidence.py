@@ -17,7 +17,7 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.checks import queries as checks
 from modelyard.registry.evaluations import queries as evaluations
 from modelyard.registry.promotion import queries
-from modelyard.registry.promotion.expressions import Evaluator, with_assertions
+from modelyard.registry.promotion.expressions import with_assertions
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.policy_queries import find_policy_age
 from modelyard.registry.promotion.queries import Promotion
@@ -52,7 +52,6 @@ def gather(
     promoter: str = "",
     policy: Policy,
     promotion: Promotion | None = None,
-    evaluator: Evaluator,
     at: int | None = None,
     any_policy: bool = False,
 ) -> Evidence:
@@ -127,7 +126,7 @@ def gather(
             if any_policy or w.policy_digest == policy.digest
         ]
     found["same_people"] = _same_people(tx, entry, found)
-    return with_assertions(Evidence(**found), entry.expressions, evaluator)
+    return with_assertions(tx, Evidence(**found), entry.expressions)
 
 
 def _same_people(tx: Transaction, entry: StageGate, found: dict[str, Any]) -> dict[str, list[str]]:

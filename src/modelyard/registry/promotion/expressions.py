@@ -1,49 +1,47 @@
 """CEL expressions, evaluated in a process of their own so that neither time nor a crash reaches the server.
 
-The worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is
-given a quarter of a second for each expression and half a second for those of one gate together, and is ended and
-replaced when it takes longer or dies. An expression that was stopped is left alone for a minute.
+A worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is given two
+seconds for each expression and four for those of one gate together, and is ended and replaced when it takes longer
+or dies. An expression that was stopped is left alone for a minute. Nothing here runs in the database's writer: see
+modelyard.db.needs.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import msgspec
 
+from modelyard.db.transaction import Transaction
+from modelyard.domain.canonical import canonical_json
+from modelyard.domain.digest import Digest
 from modelyard.registry.line_process import LineProcess
 from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem, macro_variables
 from modelyard.registry.promotion.gates.base import nearest
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
 
-EVALUATE_SECONDS = 0.25
-GATE_SECONDS = 0.5
+EVALUATE_SECONDS = 2.0
+GATE_SECONDS = 4.0
 """For all expressions of one gate together; what is left over is unknown, so nothing passes by it."""
 _REST_SECONDS = 60.0
 _REMEMBERED = 2000
 
 
-class Evaluator(Protocol):
-    """Evaluates expressions; both methods answer in bounded time and never raise for what is in `expr`."""
-
-    def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion: ...
-
-    def problem(self, expr: str) -> str | None:
-        """Why the expression cannot be meant so; None when it compiles and names only what there is."""
-
-
 class CelProcess:
-    """The evaluator that servers use. Safe in threads: one expression at a time."""
+    """Evaluates expressions, one at a time; safe in threads.
+
+    Both methods answer in bounded time and never raise for what is in an expression.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process = LineProcess("modelyard.registry.promotion.cel_worker")
-        self._known: OrderedDict[tuple[str, str], Assertion] = OrderedDict()
+        self._known: OrderedDict[tuple[str, Digest], Assertion] = OrderedDict()
         self._resting: OrderedDict[str, float] = OrderedDict()
 
     def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion:
@@ -51,8 +49,7 @@ class CelProcess:
         problem = limit_problem(expr)
         if problem is not None:
             return Assertion(error=problem)
-        text = json.dumps(context, sort_keys=True)
-        key = (expr, text)
+        key = (expr, digest_of(context))
         with self._lock:
             known = self._known.get(key)
             if known is not None:
@@ -71,6 +68,7 @@ class CelProcess:
             return found
 
     def problem(self, expr: str) -> str | None:
+        """Why the expression cannot be meant so; None when it compiles and names only what there is."""
         problem = limit_problem(expr)
         if problem is not None:
             return problem
@@ -103,30 +101,35 @@ def _keep_newest(remembered: OrderedDict[Any, Any]) -> None:
         remembered.popitem(last=False)
 
 
-_shared = CelProcess()
+shared_evaluator = CelProcess()
+"""The one of this server process."""
 
 
-def shared_evaluator() -> Evaluator:
-    """The one worker process of this server process."""
-    return _shared
+def digest_of(context: Mapping[str, Any]) -> Digest:
+    return Digest.of(canonical_json(context))
 
 
-def with_assertions(evidence: Evidence, expressions: Iterable[str], evaluator: Evaluator) -> Evidence:
-    """The evidence with what the expressions give on it."""
-    wanted = list(dict.fromkeys(expressions))
+def with_assertions(tx: Transaction, evidence: Evidence, expressions: Iterable[str]) -> Evidence:
+    """The evidence with what the expressions give on it; they are evaluated outside of the transaction."""
+    wanted = tuple(dict.fromkeys(expressions))
     if not wanted:
         return evidence
     context = context_of(evidence)
+    key = ("assertions", wanted, digest_of(context))
+    return msgspec.structs.replace(evidence, assertions=tx.outside(key, partial(_evaluate, wanted, context)))
+
+
+def _evaluate(expressions: Iterable[str], context: Mapping[str, Any]) -> dict[str, Assertion]:
     found: dict[str, Assertion] = {}
     until = time.monotonic() + GATE_SECONDS
-    for expr in wanted:
+    for expr in expressions:
         if time.monotonic() < until:
-            found[expr] = evaluator.evaluate(expr, context)
+            found[expr] = shared_evaluator.evaluate(expr, context)
         else:
             found[expr] = Assertion(
                 error=f"the gate's expressions took {GATE_SECONDS * 1000:.0f} ms before this one's turn"
             )
-    return msgspec.structs.replace(evidence, assertions=found)
+    return found
 
 
 def context_of(evidence: Evidence) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -19,7 +20,7 @@ from modelyard.registry.catalog.queries import Model, Namespace
 from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.promotion import policy_queries, queries
-from modelyard.registry.promotion.expressions import Evaluator
+from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.promotion.gates.assertion import AssertRule
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import (
@@ -118,7 +119,6 @@ def set_policy(
     *,
     reason: str | None = None,
     seen: int | None = None,
-    evaluator: Evaluator,
 ) -> PolicyView:
     """Put a text in force. The same meaning again changes nothing.
 
@@ -130,28 +130,31 @@ def set_policy(
     present = own if owner.model else above
     _check_editors(tx, actor, owner, above, own)
     _check_seen(owner, present, seen)
-    wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
+    wanted = checked_text(tx, text, is_namespace=owner.model is None)
     if present is not None and present.digest == wanted.digest and present.text == text:
         return _view(tx, owner)
     weakens = _put(tx, actor, owner, wanted, above, own, catalog_rules.check_reason(reason))
     return replace(_view(tx, owner), weakens=weakens)
 
 
-def try_policy(
-    tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str, *, evaluator: Evaluator
-) -> PolicyView:
+def try_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str) -> PolicyView:
     """What holds, and what the text would make weaker; nothing is written. Raises what set_policy would of the text."""
     owner = find_owner(tx, actor, namespace, model)
     above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
-    wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
+    wanted = checked_text(tx, text, is_namespace=owner.model is None)
     for model_id, name, before, after in _affected(tx, owner, wanted, above):
         _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
     _, weakens = _weakenings(tx, owner, wanted, above, own)
     return replace(_view(tx, owner), weakens=weakens)
 
 
-def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> ParsedPolicy:
-    """A lawful policy whose expressions compile and name only what there is. Raises InvalidPolicy."""
+def checked_text(tx: Transaction, text: str, *, is_namespace: bool) -> ParsedPolicy:
+    """check_text outside of the transaction."""
+    return tx.outside(("policy", text, is_namespace), partial(check_text, text, is_namespace=is_namespace))
+
+
+def check_text(text: str, *, is_namespace: bool) -> ParsedPolicy:
+    """A valid policy whose expressions compile and name only what there is. Raises InvalidPolicy."""
     wanted = parse_policy(text, is_namespace=is_namespace)
     for gate in wanted.file.promote:
         problem = glob_problem(gate.models) if gate.models is not None else None
@@ -161,7 +164,7 @@ def check_text(text: str, *, is_namespace: bool, evaluator: Evaluator) -> Parsed
             rule = rule_of(entry)
             if not isinstance(rule, AssertRule):
                 continue
-            problem = evaluator.problem(rule.expr)
+            problem = shared_evaluator.problem(rule.expr)
             if problem is not None:
                 raise InvalidPolicy(line=_line_of(text, rule.expr), reason=f"assert: {problem}")
     return wanted

@@ -16,7 +16,6 @@ from modelyard.registry.catalog.queries import Model
 from modelyard.registry.catalog.queries import find_model as find_model_row
 from modelyard.registry.promotion import moves, permits, queries
 from modelyard.registry.promotion.case import Case, gather_for, staleness
-from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.permits import find_visible
 from modelyard.registry.promotion.policy import Policy
 from modelyard.registry.promotion.policy_queries import effective_policy
@@ -39,20 +38,18 @@ class PromotionView:
     """Why it does not complete by itself although it is open."""
 
 
-def show_promotion(tx: Transaction, actor: Actor, promotion_id: int, evaluator: Evaluator) -> PromotionView:
+def show_promotion(tx: Transaction, actor: Actor, promotion_id: int) -> PromotionView:
     """An open one with the verdict of now. Raises PromotionNotFound."""
     row, model, policy = find_visible(tx, actor, promotion_id)
     access.refuse_strangers(actor)
-    return _view(tx, row, model, policy, evaluator)
+    return _view(tx, row, model, policy)
 
 
-def _view(
-    tx: Transaction, row: Promotion, model: Model, policy: Policy, evaluator: Evaluator | None
-) -> PromotionView:
+def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> PromotionView:
     entry = policy.gates.get(row.stage)
     verdict = stored_verdict(row)
     stale = None
-    if row.state == OPEN and entry is not None and evaluator is not None:
+    if row.state == OPEN and entry is not None:
         stage = policy.stage(row.stage)
         version = versions.find_by_number(tx, model.id, row.number)
         assert stage is not None
@@ -60,7 +57,7 @@ def _view(
         standing = moves.find_standing(tx, model, stage)
         stale = staleness(row, policy, standing)
         case = Case(model, version, policy, stage, entry, standing)
-        verdict = judge(entry.gate, gather_for(tx, case, row, row.opened_by, evaluator))
+        verdict = judge(entry.gate, gather_for(tx, case, row, row.opened_by))
     return PromotionView(
         promotion=row,
         verdict=verdict,

@@ -13,8 +13,7 @@ from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.promotion import policy_queries, queries
 from modelyard.registry.promotion.evidence import gather
-from modelyard.registry.promotion.expressions import Evaluator
-from modelyard.registry.promotion.policies import check_text, find_owner
+from modelyard.registry.promotion.policies import checked_text, find_owner
 from modelyard.registry.promotion.policy import Policy, effective
 from modelyard.registry.promotion.queries import DONE, OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
 from modelyard.registry.promotion.reading import stored_verdict
@@ -58,7 +57,6 @@ def replay(
     text: str,
     *,
     since: int,
-    evaluator: Evaluator,
 ) -> list[Replayed]:
     """Promotions that were decided, or judged, since then, oldest first; nothing is written.
 
@@ -66,7 +64,7 @@ def replay(
     Raises InvalidPolicy.
     """
     owner = find_owner(tx, actor, namespace, model)
-    wanted = check_text(text, is_namespace=owner.model is None, evaluator=evaluator)
+    wanted = checked_text(tx, text, is_namespace=owner.model is None)
     concerned = [owner.model] if owner.model else _readable(tx, actor, owner.namespace.id, owner.namespace.name)
     results: list[Replayed] = []
     for found in concerned:
@@ -81,7 +79,7 @@ def replay(
         chosen = PromotionFilter(model_id=found.id, since=since)
         rows = queries.list_promotions(tx, chosen, None, MAX_REPLAYED)
         judged = [r for r in rows if r.kind == PROMOTE and r.verdict is not None and r.state in _JUDGED]
-        results.extend(_replay_one(tx, found, policy, row, evaluator) for row in judged)
+        results.extend(_replay_one(tx, found, policy, row) for row in judged)
     return sorted(results, key=lambda r: r.promotion.id)
 
 
@@ -98,9 +96,7 @@ def _readable(tx: Transaction, actor: Actor, namespace_id: int, namespace: str) 
     return found
 
 
-def _replay_one(
-    tx: Transaction, model: Model, policy: Policy, row: Promotion, evaluator: Evaluator
-) -> Replayed:
+def _replay_one(tx: Transaction, model: Model, policy: Policy, row: Promotion) -> Replayed:
     before = stored_verdict(row)
     assert before is not None
     entry = policy.gates.get(row.stage)
@@ -118,7 +114,6 @@ def _replay_one(
         requester=row.opened_by,
         policy=policy,
         promotion=row,
-        evaluator=evaluator,
         at=row.closed_at,
         any_policy=True,
     )

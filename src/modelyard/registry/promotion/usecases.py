@@ -36,7 +36,6 @@ from modelyard.registry.promotion.case import (
     gather_for,
     staleness,
 )
-from modelyard.registry.promotion.expressions import Evaluator
 from modelyard.registry.promotion.permits import check_named, find_visible
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter
@@ -81,7 +80,7 @@ class Attempt:
 # --- promoting ---------------------------------------------------------------------------------------
 
 
-def explain(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
+def explain(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
     """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
 
     What can enter no stage at all is refused as there: archived, deleted, recalled, held or not scanned yet.
@@ -91,11 +90,11 @@ def explain(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
     case = find_case(tx, model, version, wish.stage)
     check_ready(tx, model, version)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name, evaluator))
+    verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name))
     return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
 
 
-def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> Attempt:
+def promote(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
     """Move a version into a stage if its gate lets it in; judged and moved in this one transaction.
 
     A refusal is an answer: it is recorded, and the promotion stays open for what is missing.
@@ -116,7 +115,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish, evaluator: Evaluator) -> 
         check_named(tx, actor, case.entry.who.promote, f"promote to {case.stage.name}", str(model.name))
     _check_seen(case, wish.seen)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    evidence = gather_for(tx, case, row, actor.name, evaluator)
+    evidence = gather_for(tx, case, row, actor.name)
     verdict = judge(case.entry.gate, evidence)
     if _stands_already(case, wish.primary):
         return Attempt(model, version, case.stage.name, verdict, case.policy.digest, None, True, False)
@@ -340,7 +339,6 @@ def vote(
     *,
     approves: bool,
     comment: str | None,
-    evaluator: Evaluator,
 ) -> PromotionView:
     """Approve, or reject for good. The vote is bound to the version's digests and to the policy of now.
 
@@ -372,13 +370,11 @@ def vote(
             tx, actor, row, queries.REFUSED, f"rejected by {actor.name}" + (f": {comment}" if comment else "")
         )
     else:
-        _complete_if_ready(tx, row, evaluator)
-    return show_promotion(tx, actor, row.id, evaluator)
+        _complete_if_ready(tx, row)
+    return show_promotion(tx, actor, row.id)
 
 
-def waive(
-    tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason: str, evaluator: Evaluator
-) -> PromotionView:
+def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason: str) -> PromotionView:
     """Set one rule aside for this promotion. Not for one's own work: neither author nor requester may.
 
     Raises PromotionNotFound, PromotionClosed, PromotionStale, Invalid, Denied.
@@ -420,13 +416,11 @@ def waive(
     assert checked is not None
     queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
     tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
-    _complete_if_ready(tx, row, evaluator)
-    return show_promotion(tx, actor, row.id, evaluator)
+    _complete_if_ready(tx, row)
+    return show_promotion(tx, actor, row.id)
 
 
-def withdraw(
-    tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | None, evaluator: Evaluator
-) -> PromotionView:
+def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | None) -> PromotionView:
     """By who opened it, or whoever may promote. Raises PromotionNotFound, PromotionClosed, Denied."""
     row, model, _ = find_visible(tx, actor, promotion_id)
     if actor.id != row.opened_by_id:
@@ -437,7 +431,7 @@ def withdraw(
     reason = catalog_rules.check_reason(reason)
     _close(tx, actor, row, queries.WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
-    return show_promotion(tx, actor, row.id, evaluator)
+    return show_promotion(tx, actor, row.id)
 
 
 def _check_open(tx: Transaction, row: Promotion) -> None:
@@ -480,7 +474,7 @@ def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: st
 # --- what completes by itself --------------------------------------------------------------------------
 
 
-def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) -> bool:
+def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
     """Carry an open promotion out if its policy completes it and nothing is missing or stale."""
     account = accounts.find_actor(tx, row.opened_by)
     if account is None or account.disabled_at is not None:
@@ -496,7 +490,7 @@ def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) ->
         return False
     if staleness(row, case.policy, case.standing) or not _completes_itself(tx, case, requester):
         return False
-    evidence = gather_for(tx, case, row, row.opened_by, evaluator)
+    evidence = gather_for(tx, case, row, row.opened_by)
     verdict = judge(case.entry.gate, evidence)
     is_full = not row.primary and len(case.standing.all) >= case.stage.slots
     if not verdict.allows or is_full or _stands_already(case, row.primary):
@@ -505,7 +499,7 @@ def _complete_if_ready(tx: Transaction, row: Promotion, evaluator: Evaluator) ->
     return True
 
 
-def list_ready(tx: Transaction, evaluator: Evaluator, limit: int = 500) -> list[int]:
+def list_ready(tx: Transaction, limit: int = 500) -> list[int]:
     """Open promotions that are due: expired, or complete by themselves now. For a reading transaction."""
     found = []
     for row in queries.list_promotions(tx, PromotionFilter(states=(OPEN,)), None, limit):
@@ -516,7 +510,7 @@ def list_ready(tx: Transaction, evaluator: Evaluator, limit: int = 500) -> list[
         if account is None:
             continue
         try:
-            attempt = explain(tx, account.to_actor(), Wish(Ref(row.model, row.number), row.stage), evaluator)
+            attempt = explain(tx, account.to_actor(), Wish(Ref(row.model, row.number), row.stage))
         except ModelyardError:
             continue
         if attempt.verdict.allows:
@@ -524,13 +518,13 @@ def list_ready(tx: Transaction, evaluator: Evaluator, limit: int = 500) -> list[
     return found
 
 
-def settle(tx: Transaction, promotion_id: int, evaluator: Evaluator) -> None:
+def settle(tx: Transaction, promotion_id: int) -> None:
     """Expire an open promotion, or complete it when nothing is missing. Does nothing to any other one."""
     row = queries.find_promotion(tx, promotion_id)
     if row is None or row.state != OPEN:
         return
     if row.expires_at is None or row.expires_at > tx.now:
-        _complete_if_ready(tx, row, evaluator)
+        _complete_if_ready(tx, row)
         return
     account = accounts.find_actor(tx, row.opened_by)
     assert account is not None

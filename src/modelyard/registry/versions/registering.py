@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from modelyard.blobs.store import BlobStore
-from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -30,7 +29,7 @@ from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import alias_queries, queries, registering_queries
 from modelyard.registry.versions.aliases import move_to, refuse_protected
 from modelyard.registry.versions.held import append_quarantined
-from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summarise_files, unread_files
+from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
 from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
@@ -50,33 +49,27 @@ class Registration:
     """Make another version though one with the same files and the same record exists."""
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    view: VersionView
+    is_new: bool
+
+
 def register_version(
-    db: Database, blobs: BlobStore, actor: Actor, settings: CatalogSettings, wanted: Registration
-) -> tuple[VersionView, bool]:
-    """Freeze files and facts under the model's next number. Returns the version and whether it is new.
+    tx: Transaction,
+    actor: Actor,
+    settings: CatalogSettings,
+    wanted: Registration,
+    inspect: Callable[[Manifest, str], None],
+) -> Registered:
+    """Freeze files and facts under the model's next number.
 
     The model, and its namespace, are made when they are missing and the actor may. The same files with the
     same record answer with the version that exists; its aliases are moved all the same.
+    inspect: reads what the files' bytes say of themselves and keeps it; outside of the transaction.
     Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
     """
-    try:
-        return db.write(lambda tx: register_in(tx, actor, settings, wanted))
-    except NotInspected:
-        inspect_files(db, blobs, wanted.manifest, actor.name)
-    return db.write(lambda tx: register_in(tx, actor, settings, wanted, inspected=True))
-
-
-class NotInspected(Exception):
-    """The files' bytes have to be looked at first, outside of the transaction: see `inspect_files`."""
-
-
-def register_in(
-    tx: Transaction, actor: Actor, settings: CatalogSettings, wanted: Registration, *, inspected: bool = False
-) -> tuple[VersionView, bool]:
-    """register_version on an open transaction.
-
-    Raises NotInspected, unless `inspected`, for files whose bytes say something that nobody read yet.
-    """
+    tx.expect_rows(len(wanted.manifest.files))
     # Checked before anything is written, so that a refusal costs no rollback.
     tags = catalog_rules.check_tags(wanted.tags)
     description = catalog_rules.check_text(wanted.description, "the description")
@@ -93,9 +86,9 @@ def register_in(
         assert version is not None
         if version.is_held and wanted.aliases:
             view = view_of(tx, model, version)
-            return replace(view, not_moved=[str(a) for a in wanted.aliases]), False
+            return Registered(replace(view, not_moved=[str(a) for a in wanted.aliases]), is_new=False)
         _point(tx, actor, model, version, wanted.aliases)
-        return view_of(tx, model, version), False
+        return Registered(view_of(tx, model, version), is_new=False)
     if same is not None:
         said = json.loads(same.format_facts)
         framework, licence = said.get("framework"), said.get("licence")
@@ -103,7 +96,7 @@ def register_in(
         card = None if is_newest else _find_card(tx, same.manifest_id)
         stored = _StoredManifest(same.manifest_id, same.format_facts, framework, licence, same.scan, card)
     else:
-        stored = _ensure_manifest(tx, actor, manifest, inspected)
+        stored = _ensure_manifest(tx, actor, manifest, inspect)
     version = _insert(tx, actor, model, wanted, stored, description)
     registering_queries.insert_metrics(tx, version.id, record.metrics)
     queries.insert_tags(tx, version.id, tags)
@@ -123,9 +116,9 @@ def register_in(
     if version.is_held:
         # Kept, so that it is seen and explained; its aliases do not move to what is not served.
         append_quarantined(tx, model, version, actor)
-        return VersionView(model, version, tags, [], [str(a) for a in wanted.aliases]), True
+        return Registered(VersionView(model, version, tags, [], [str(a) for a in wanted.aliases]), is_new=True)
     _point(tx, actor, model, version, wanted.aliases)
-    return VersionView(model, version, tags, [str(a) for a in wanted.aliases]), True
+    return Registered(VersionView(model, version, tags, [str(a) for a in wanted.aliases]), is_new=True)
 
 
 def _insert(
@@ -199,8 +192,10 @@ class _StoredManifest:
     """What of the card is searched; None: as it was."""
 
 
-def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspected: bool) -> _StoredManifest:
-    """The manifest's row, made when it is new. Raises NotInspected, MissingBlobs, SizeMismatch.
+def _ensure_manifest(
+    tx: Transaction, actor: Actor, manifest: Manifest, inspect: Callable[[Manifest, str], None]
+) -> _StoredManifest:
+    """The manifest's row, made when it is new. Raises MissingBlobs, SizeMismatch.
 
     The actor must be allowed to read all the bytes, or a digest would be a key to other teams' files.
     """
@@ -213,8 +208,9 @@ def _ensure_manifest(tx: Transaction, actor: Actor, manifest: Manifest, inspecte
         if known[digest] != size:
             raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
     read = uploads.find_read(tx, sizes)
-    if not inspected and unread_files(manifest, read):
-        raise NotInspected
+    if unread_files(manifest, read):
+        # What nobody can read (bytes that are gone, a scan that takes long) stays unread.
+        tx.outside(("inspected", manifest.digest), partial(inspect, manifest, actor.name))
     uploads.touch_blobs(tx, sizes)
     summary, card, scan = summarise_files(manifest, read)
     found = registering_queries.find_manifest(tx, manifest.digest)
