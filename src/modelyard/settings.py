@@ -73,7 +73,9 @@ class Settings:
     smtp_user: str = _setting("", "Account at the mail server; empty: none")
     smtp_password: str = _setting("", "Its password", secret=True)
     smtp_sender: str = _setting("", "Address that e-mails come from; empty: modelyard@SMTP_HOST")
-    max_request_bytes: int = _setting(8 * MIB, "Largest JSON body", "bytes")
+    max_request_bytes: int = _setting(
+        16 * MIB, "Largest JSON body where one may be large: registering, records of a run, profiles", "bytes"
+    )
     max_file_bytes: int = _setting(1024 * GIB, "Largest file", "bytes")
     max_files_per_version: int = _setting(100_000, "Most files in one version", "files")
     upload_chunk_bytes: int = _setting(

@@ -551,10 +551,8 @@ def test_an_open_stream_ends_with_the_proof_it_was_opened_with(
         request = Request(scope)
         actor = await api_auth.authenticate(request, door.services)
         assert actor.name == ann.name
-        spec = next(s for s in stream.table.specs if s.operation == "follow_events")
-        call = Call(request, door.services, spec, actor)
-        call.query = StreamQuery()
-        response: Any = await stream.follow_events(call)
+        call = Call(request, door.services, actor, 200)
+        response: Any = await stream.follow_events(call, StreamQuery())
         pieces = aiter(response.body_iterator)
         await anext(pieces)
         if ending == "revoked":

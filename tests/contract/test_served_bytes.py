@@ -169,9 +169,9 @@ def test_no_route_gives_what_is_held(door: Door, held: Held) -> None:
     assert walk(door, GIVING, held) == []
 
 
-async def _careless(call: Call) -> Response:
+async def _careless(call: Call, query: _MarkerQuery) -> Response:
     """Give bytes without asking whether they are held."""
-    data = harmful_text(f"{call.query.marker} model")
+    data = harmful_text(f"{query.marker} model")
     return await ranges.bytes_response(call, File("model.pkl", Digest.of(data), len(data)), {})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from starlette.responses import Response
 
@@ -20,13 +19,14 @@ from modelyard.registry.access import queries, secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.usecases import ActorEdit, Holding
 from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.idempotency import Answer
 from modelyard.wire import access as wire
 from modelyard.wire.base import PageQuery
 
 table = RouteTable("access")
 
 
-@table.route("GET", "/api/v1/whoami", returns=wire.WhoAmI)
+@table.route("GET", "/api/v1/whoami")
 async def whoami(call: Call) -> wire.WhoAmI:
     """Who the token or session belongs to, and what it may."""
     actor = call.actor
@@ -66,12 +66,12 @@ def _kind(word: str) -> ActorKind:
         raise Invalid(reason=f"{word[:40]!r} is no kind of account", fix="Use user, service or group") from None
 
 
-@table.route("GET", "/api/v1/accounts", query=AccountQuery, returns=wire.AccountPage)
-async def list_accounts(call: Call) -> wire.AccountPage:
+@table.route("GET", "/api/v1/accounts")
+async def list_accounts(call: Call, query: AccountQuery) -> wire.AccountPage:
     """Users, service accounts and groups, by name."""
-    limit = page_limit(call.query)
-    after = decode_cursor(call.query.cursor, str)
-    kind = _kind(call.query.kind) if call.query.kind else None
+    limit = page_limit(query)
+    after = decode_cursor(query.cursor, str)
+    kind = _kind(query.kind) if query.kind else None
     found = await call.read(
         lambda tx: access.list_actors(tx, call.actor, kind, after[0] if after else None, limit + 1)
     )
@@ -85,10 +85,9 @@ async def _password_hash(call: Call, password: str | None) -> str | None:
     return await call.in_thread("passwords", secrets.hash_password, password)
 
 
-@table.route("POST", "/api/v1/accounts", body=wire.CreateAccount, returns=wire.Account, status=201)
-async def create_account(call: Call) -> Any:
+@table.route("POST", "/api/v1/accounts", status=201)
+async def create_account(call: Call, body: wire.CreateAccount) -> Answer[wire.Account]:
     """Make a user, a service account or a group."""
-    body: wire.CreateAccount = call.body
     access.check_create_actor(call.actor)
     password_hash = await _password_hash(call, body.password)
     return await call.commit(
@@ -109,7 +108,7 @@ async def create_account(call: Call) -> Any:
     )
 
 
-@table.route("GET", "/api/v1/accounts/{account}", returns=wire.Account)
+@table.route("GET", "/api/v1/accounts/{account}")
 async def show_account(call: Call) -> wire.Account:
     """One account."""
     return shapes.account(
@@ -117,10 +116,9 @@ async def show_account(call: Call) -> wire.Account:
     )
 
 
-@table.route("PATCH", "/api/v1/accounts/{account}", body=wire.EditAccount, returns=wire.Account)
-async def edit_account(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/accounts/{account}")
+async def edit_account(call: Call, body: wire.EditAccount) -> Answer[wire.Account]:
     """Change an account; one's own in a full sign-in, or any by an admin."""
-    body: wire.EditAccount = call.body
     await call.point(lambda tx: access.check_edit_actor(tx, call.actor, call.path["account"]))
     edit = ActorEdit(
         display_name=body.display_name,
@@ -136,13 +134,7 @@ async def edit_account(call: Call) -> Any:
     )
 
 
-@table.route(
-    "POST",
-    "/api/v1/accounts/{account}/sign-in-link",
-    returns=wire.SignInLink,
-    status=201,
-    tells_secret=True,
-)
+@table.route("POST", "/api/v1/accounts/{account}/sign-in-link", status=201, tells_secret=True)
 async def create_sign_in_link(call: Call) -> wire.SignInLink:
     """A link that signs the account in on a browser, once, within ten minutes."""
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
@@ -152,29 +144,31 @@ async def create_sign_in_link(call: Call) -> wire.SignInLink:
     return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
 
 
-@table.route("POST", "/api/v1/session", body=wire.SignIn, status=204, public=True)
-async def sign_in(call: Call) -> Response:
+@table.route("POST", "/api/v1/session", status=204, public=True)
+async def sign_in(call: Call, body: wire.SignIn) -> Response:
     """Open a browser session with name and password, or with the secret of a sign-in link."""
-    session = await (_session_by_link(call) if call.body.link else _session_by_password(call))
+    session = await (
+        _session_by_link(call, body.link) if body.link else _session_by_password(call, body.name, body.password)
+    )
     response = Response(status_code=204, headers={"cache-control": "no-store"})
     set_session_cookie(response, session, secure=call.services.public_url.startswith("https:"))
     return response
 
 
-async def _session_by_link(call: Call) -> str:
+async def _session_by_link(call: Call, link: str) -> str:
     try:
-        return await call.services.db.awrite(lambda tx: access.sign_in_by_link(tx, call.body.link))
+        return await call.services.db.awrite(lambda tx: access.sign_in_by_link(tx, link))
     except SignInFailed:
         await hold_back(call.request, call.services, "link")
         raise
 
 
-async def _session_by_password(call: Call) -> str:
-    await begin_password(call.request, call.services, call.body.name)
-    actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, call.body.name))
-    matches = await call.in_thread("passwords", secrets.password_matches, stored, call.body.password)
+async def _session_by_password(call: Call, name: str, password: str) -> str:
+    await begin_password(call.request, call.services, name)
+    actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, name))
+    matches = await call.in_thread("passwords", secrets.password_matches, stored, password)
     session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
-    password_was_right(call.request, call.services, call.body.name)
+    password_was_right(call.request, call.services, name)
     return session
 
 
@@ -192,7 +186,7 @@ async def sign_out(call: Call) -> Response:
 # --- groups ----------------------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/groups/{group}/members", returns=wire.NameList)
+@table.route("GET", "/api/v1/groups/{group}/members")
 async def list_group_members(call: Call) -> wire.NameList:
     """Who is in a group."""
     found = await call.point(lambda tx: access.list_group_members(tx, call.actor, call.path["group"]))
@@ -200,7 +194,7 @@ async def list_group_members(call: Call) -> wire.NameList:
 
 
 @table.route("PUT", "/api/v1/groups/{group}/members/{account}", status=204)
-async def add_group_member(call: Call) -> Any:
+async def add_group_member(call: Call) -> Answer[None]:
     """Put an account into a group."""
     return await call.commit(
         lambda tx: access.add_group_member(tx, call.actor, call.path["group"], call.path["account"])
@@ -208,7 +202,7 @@ async def add_group_member(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/groups/{group}/members/{account}", status=204)
-async def remove_group_member(call: Call) -> Any:
+async def remove_group_member(call: Call) -> Answer[None]:
     """Take an account out of a group."""
     return await call.commit(
         lambda tx: access.remove_group_member(tx, call.actor, call.path["group"], call.path["account"])
@@ -223,24 +217,16 @@ class TokenQuery(PageQuery, kw_only=True):
     """Those of all accounts, for admins."""
 
 
-@table.route("GET", "/api/v1/tokens", query=TokenQuery, returns=wire.TokenList)
-async def list_tokens(call: Call) -> wire.TokenList:
+@table.route("GET", "/api/v1/tokens")
+async def list_tokens(call: Call, query: TokenQuery) -> wire.TokenList:
     """One's own tokens, newest first, without their secrets."""
-    found = await call.read(lambda tx: access.list_tokens(tx, call.actor, everybody=call.query.everybody))
+    found = await call.read(lambda tx: access.list_tokens(tx, call.actor, everybody=query.everybody))
     return wire.TokenList(items=[shapes.token(row) for row in found])
 
 
-@table.route(
-    "POST",
-    "/api/v1/tokens",
-    body=wire.CreateToken,
-    returns=wire.CreatedToken,
-    status=201,
-    tells_secret=True,
-)
-async def create_token(call: Call) -> Any:
+@table.route("POST", "/api/v1/tokens", status=201, tells_secret=True)
+async def create_token(call: Call, body: wire.CreateToken) -> wire.CreatedToken:
     """Make a token, in a full sign-in; it is shown this once, and ends no later than the one it was made with."""
-    body: wire.CreateToken = call.body
     if body.form not in ("modelyard", "hf"):
         raise Invalid(reason=f"{body.form[:40]!r} is no form of a token", fix="Use modelyard or hf")
 
@@ -263,7 +249,7 @@ async def create_token(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)
-async def revoke_token(call: Call) -> Any:
+async def revoke_token(call: Call) -> Answer[None]:
     """Revoke a token at once, and what was made with it."""
     token_id = int(call.request.path_params["token"])
     return await call.commit(lambda tx: access.revoke_token(tx, call.actor, token_id))
@@ -291,50 +277,50 @@ async def _list_members(call: Call) -> wire.MemberList:
     return wire.MemberList(items=[wire.Member(name=n, kind=k.value, role=r.word) for n, k, r in found])
 
 
-async def _grant(call: Call) -> Any:
-    role = _role(call.body.role)
+async def _grant(call: Call, word: str) -> Answer[None]:
+    role = _role(word)
     return await call.commit(
         lambda tx: access.grant_role(tx, call.actor, _holding(call, tx), call.path["account"], role)
     )
 
 
-async def _revoke(call: Call) -> Any:
+async def _revoke(call: Call) -> Answer[None]:
     return await call.commit(
         lambda tx: access.revoke_role(tx, call.actor, _holding(call, tx), call.path["account"])
     )
 
 
-@table.route("GET", "/api/v1/namespaces/{namespace}/members", returns=wire.MemberList)
+@table.route("GET", "/api/v1/namespaces/{namespace}/members")
 async def list_namespace_members(call: Call) -> wire.MemberList:
     """Who holds a role on the namespace."""
     return await _list_members(call)
 
 
-@table.route("PUT", "/api/v1/namespaces/{namespace}/members/{account}", body=wire.GrantRole, status=204)
-async def grant_namespace_role(call: Call) -> Any:
+@table.route("PUT", "/api/v1/namespaces/{namespace}/members/{account}", status=204)
+async def grant_namespace_role(call: Call, body: wire.GrantRole) -> Answer[None]:
     """Give an account or a group a role on the namespace."""
-    return await _grant(call)
+    return await _grant(call, body.role)
 
 
 @table.route("DELETE", "/api/v1/namespaces/{namespace}/members/{account}", status=204)
-async def revoke_namespace_role(call: Call) -> Any:
+async def revoke_namespace_role(call: Call) -> Answer[None]:
     """Take a role on the namespace away."""
     return await _revoke(call)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/members", returns=wire.MemberList)
+@table.route("GET", "/api/v1/models/{namespace}/{name}/members")
 async def list_model_members(call: Call) -> wire.MemberList:
     """Who holds a role on the model itself, in place of the one on its namespace."""
     return await _list_members(call)
 
 
-@table.route("PUT", "/api/v1/models/{namespace}/{name}/members/{account}", body=wire.GrantRole, status=204)
-async def grant_model_role(call: Call) -> Any:
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/members/{account}", status=204)
+async def grant_model_role(call: Call, body: wire.GrantRole) -> Answer[None]:
     """Give an account or a group a role on this model alone; `none` hides it from them."""
-    return await _grant(call)
+    return await _grant(call, body.role)
 
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/members/{account}", status=204)
-async def revoke_model_role(call: Call) -> Any:
+async def revoke_model_role(call: Call) -> Answer[None]:
     """Take a role on the model away, so that the one on its namespace counts again."""
     return await _revoke(call)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from starlette.responses import Response
-
 from modelyard.api import shapes
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.names import Alias, Ref
-from modelyard.doors.answers import tagged
+from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
@@ -26,15 +23,15 @@ def _alias(call: Call) -> Alias:
     return Alias.parse(call.path["alias"])
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases", returns=wire.AliasList)
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases")
 async def list_aliases(call: Call) -> wire.AliasList:
     """Where the aliases of a model stand."""
     model, found = await call.point(lambda tx: version_aliases.list_aliases(tx, call.actor, call.model))
     return wire.AliasList(items=[shapes.alias(model.name, row) for row in found])
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}", returns=wire.Alias, has_etag=True)
-async def show_alias(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}")
+async def show_alias(call: Call) -> Tagged[wire.Alias]:
     """Where one alias stands; the ETag names its revision."""
     model, row = await call.point(
         lambda tx: version_aliases.find_alias(tx, call.actor, call.model, _alias(call))
@@ -42,11 +39,10 @@ async def show_alias(call: Call) -> Response:
     return tagged(shapes.alias(model.name, row), row.revision)
 
 
-@table.route("PUT", "/api/v1/models/{namespace}/{name}/aliases/{alias}", body=wire.SetAlias, returns=wire.Alias)
-async def set_alias(call: Call) -> Any:
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/aliases/{alias}")
+async def set_alias(call: Call, body: wire.SetAlias) -> Answer[wire.Alias]:
     """Point an alias at a version. If-Match: "revision" moves it only from where it was seen,
     If-None-Match: * only sets it when it is not set."""
-    body: wire.SetAlias = call.body
     if (body.version is None) == (body.target is None):
         raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
     selector = f":{body.version}" if body.target is None else body.target
@@ -63,25 +59,19 @@ async def set_alias(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("DELETE", "/api/v1/models/{namespace}/{name}/aliases/{alias}", query=Reason, status=204)
-async def remove_alias(call: Call) -> Any:
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/aliases/{alias}", status=204)
+async def remove_alias(call: Call, query: Reason) -> Answer[None]:
     """Remove an alias; its history stays. If-Match guards against a move in between."""
     return await call.commit(
         lambda tx: version_aliases.remove_alias(
-            tx, call.actor, call.model, _alias(call), seen=call.seen_revision, reason=call.query.reason
+            tx, call.actor, call.model, _alias(call), seen=call.seen_revision, reason=query.reason
         )
     )
 
 
-@table.route(
-    "GET",
-    "/api/v1/models/{namespace}/{name}/aliases/{alias}/history",
-    query=wire.MoveQuery,
-    returns=wire.AliasMovePage,
-)
-async def list_alias_moves(call: Call) -> wire.AliasMovePage:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}/history")
+async def list_alias_moves(call: Call, query: wire.MoveQuery) -> wire.AliasMovePage:
     """Every move of an alias, newest first."""
-    query: wire.MoveQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int)
     at = parse_time(query.at) if query.at else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Annotated
 
 from starlette.responses import Response, StreamingResponse
 
@@ -18,9 +19,10 @@ from modelyard.wire.base import encode
 table = RouteTable("audit")
 
 _BUNDLE = "application/jsonl"
+Bundle = Annotated[Response, _BUNDLE]
 
 
-@table.route("GET", "/api/v1/audit/checkpoint", returns=wire.Checkpoint)
+@table.route("GET", "/api/v1/audit/checkpoint")
 async def show_checkpoint(call: Call) -> wire.Checkpoint:
     """The log's size and root, signed now. Keep it: later exports can be held against it."""
     keyring = call.services.keyring
@@ -34,18 +36,16 @@ async def show_checkpoint(call: Call) -> wire.Checkpoint:
     )
 
 
-@table.route("GET", "/api/v1/audit/consistency", query=wire.ConsistencyQuery, returns=wire.Consistency)
-async def prove_consistency(call: Call) -> wire.Consistency:
+@table.route("GET", "/api/v1/audit/consistency")
+async def prove_consistency(call: Call, query: wire.ConsistencyQuery) -> wire.Consistency:
     """Proof that the log of some earlier size is the beginning of a later one."""
-    query: wire.ConsistencyQuery = call.query
     new, proof = await call.read(lambda tx: proofs.prove_consistency(tx, call.actor, query.old, query.new))
     return wire.Consistency(old=query.old, new=new, proof=[step.hex() for step in proof])
 
 
-@table.route("GET", "/api/v1/audit/export", query=wire.ExportQuery, returns=_BUNDLE)
-async def export_log(call: Call) -> Response:
+@table.route("GET", "/api/v1/audit/export")
+async def export_log(call: Call, query: wire.ExportQuery) -> Bundle:
     """The log, or chosen events of it, with signed checkpoint and proofs, as JSON lines."""
-    query: wire.ExportQuery = call.query
     services = call.services
     export = partial(
         proofs.export_log,
@@ -62,16 +62,16 @@ async def export_log(call: Call) -> Response:
     return HeldStream(call, from_thread(call.runner("exports"), lines), _BUNDLE, headers)
 
 
-@table.route("GET", "/api/v1/audit/events/{seq:number}/proof", returns=_BUNDLE)
-async def prove_event(call: Call) -> Response:
+@table.route("GET", "/api/v1/audit/events/{seq:number}/proof")
+async def prove_event(call: Call) -> Bundle:
     """One event with the proof that the log holds it, in the form of an export."""
     seq = int(call.request.path_params["seq"])
     body = await call.read(lambda tx: proofs.prove_event(tx, call.actor, call.services.keyring, seq))
     return Response(body, media_type=_BUNDLE)
 
 
-@table.route("POST", "/api/v1/audit/check", returns="text/event-stream")
-async def check_log(call: Call) -> Response:
+@table.route("POST", "/api/v1/audit/check")
+async def check_log(call: Call) -> Annotated[Response, "text/event-stream"]:
     """Compare events with the tree, and versions and aliases with the events; streams what was changed."""
     services = call.services
     check = partial(proofs.check_log, services.db, call.actor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
@@ -15,10 +16,8 @@ from modelyard.registry.bom.rules import MEDIA_TYPE
 table = RouteTable("bom")
 
 
-@table.route(
-    "GET", "/api/v1/models/{namespace}/{name}/versions/{version}/bom", returns="application/vnd.cyclonedx+json"
-)
-async def show_bom(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/bom")
+async def show_bom(call: Call) -> Annotated[Response, "application/vnd.cyclonedx+json"]:
     """The version's bill of materials in CycloneDX 1.6, each line verified or declared."""
     services = call.services
     found = await call.in_thread(

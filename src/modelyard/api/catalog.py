@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from starlette.responses import Response
 
 from modelyard.api import shapes
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Visibility
 from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Alias, ModelName
-from modelyard.doors.answers import tagged
+from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.rules import exposure_warning
 from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import renaming
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_metric, parse_tag, parse_words
@@ -41,11 +39,11 @@ def _visibility(word: str) -> Visibility:
 # --- namespaces ------------------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/namespaces", query=PageQuery, returns=wire.NamespacePage)
-async def list_namespaces(call: Call) -> wire.NamespacePage:
+@table.route("GET", "/api/v1/namespaces")
+async def list_namespaces(call: Call, query: PageQuery) -> wire.NamespacePage:
     """The namespaces the caller may see, by name."""
-    limit = page_limit(call.query)
-    after = decode_cursor(call.query.cursor, str)
+    limit = page_limit(query)
+    after = decode_cursor(query.cursor, str)
     found = await call.read(
         lambda tx: catalog.list_namespaces(tx, call.actor, after[0] if after else None, limit + 1)
     )
@@ -53,10 +51,9 @@ async def list_namespaces(call: Call) -> wire.NamespacePage:
     return wire.NamespacePage(items=[shapes.namespace(row, call.actor) for row in page], next_cursor=cursor)
 
 
-@table.route("POST", "/api/v1/namespaces", body=wire.CreateNamespace, returns=wire.Namespace, status=201)
-async def create_namespace(call: Call) -> Any:
+@table.route("POST", "/api/v1/namespaces", status=201)
+async def create_namespace(call: Call, body: wire.CreateNamespace) -> Answer[wire.Namespace]:
     """Make a namespace; whoever makes it owns it."""
-    body: wire.CreateNamespace = call.body
 
     def work(tx: Transaction) -> wire.Namespace:
         made = catalog.create_namespace(
@@ -75,17 +72,16 @@ async def create_namespace(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("GET", "/api/v1/namespaces/{namespace}", returns=wire.Namespace, has_etag=True)
-async def show_namespace(call: Call) -> Response:
+@table.route("GET", "/api/v1/namespaces/{namespace}")
+async def show_namespace(call: Call) -> Tagged[wire.Namespace]:
     """One namespace."""
     found = await call.point(lambda tx: catalog.find_namespace(tx, call.actor, call.path["namespace"]))
     return tagged(shapes.namespace(found, call.actor), found.revision)
 
 
-@table.route("PATCH", "/api/v1/namespaces/{namespace}", body=wire.EditNamespace, returns=wire.Namespace)
-async def edit_namespace(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/namespaces/{namespace}")
+async def edit_namespace(call: Call, body: wire.EditNamespace) -> Answer[wire.Namespace]:
     """Change a namespace; If-Match guards against a change in between."""
-    body: wire.EditNamespace = call.body
     edit = NamespaceEdit(
         display_name=body.display_name,
         description=body.description,
@@ -106,7 +102,7 @@ async def edit_namespace(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/namespaces/{namespace}", status=204)
-async def delete_namespace(call: Call) -> Any:
+async def delete_namespace(call: Call) -> Answer[None]:
     """Delete a namespace that never held a model."""
     return await call.commit(lambda tx: catalog.delete_namespace(tx, call.actor, call.path["namespace"]))
 
@@ -114,10 +110,9 @@ async def delete_namespace(call: Call) -> Any:
 # --- models ----------------------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/models", query=wire.ModelQuery, returns=wire.ModelPage)
-async def search_models(call: Call) -> wire.ModelPage:
+@table.route("GET", "/api/v1/models")
+async def search_models(call: Call, query: wire.ModelQuery) -> wire.ModelPage:
     """Search models; the most recently changed come first."""
-    query: wire.ModelQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int, int)
     wanted = ModelSearch(
@@ -140,10 +135,9 @@ async def search_models(call: Call) -> wire.ModelPage:
     )
 
 
-@table.route("POST", "/api/v1/models", body=wire.CreateModel, returns=wire.Model, status=201)
-async def create_model(call: Call) -> Any:
+@table.route("POST", "/api/v1/models", status=201)
+async def create_model(call: Call, body: wire.CreateModel) -> Answer[wire.Model]:
     """Make a model without versions. Registering a version makes it too."""
-    body: wire.CreateModel = call.body
     name = ModelName.parse(body.name, call.actor.default_namespace)
 
     def work(tx: Transaction) -> wire.Model:
@@ -162,17 +156,16 @@ async def create_model(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}", returns=wire.Model, has_etag=True)
-async def show_model(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}")
+async def show_model(call: Call) -> Tagged[wire.Model]:
     """One model, by its name or an earlier one."""
     found = await call.point(lambda tx: search.show_model(tx, call.actor, call.model))
     return tagged(shapes.model(found, call.actor), found.model.revision)
 
 
-@table.route("PATCH", "/api/v1/models/{namespace}/{name}", body=wire.EditModel, returns=wire.Model)
-async def edit_model(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/models/{namespace}/{name}")
+async def edit_model(call: Call, body: wire.EditModel) -> Answer[wire.Model]:
     """Change annotations, archive or bring back; If-Match guards against a change in between."""
-    body: wire.EditModel = call.body
     edit = ModelEdit(
         display_name=body.display_name,
         description=body.description,
@@ -192,10 +185,10 @@ async def edit_model(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("POST", "/api/v1/models/{namespace}/{name}/rename", body=wire.RenameModel, returns=wire.Model)
-async def rename_model(call: Call) -> Any:
+@table.route("POST", "/api/v1/models/{namespace}/{name}/rename")
+async def rename_model(call: Call, body: wire.RenameModel) -> Answer[wire.Model]:
     """Rename a model inside its namespace; the old name goes on working."""
-    to = ModelName.parse(call.body.to, call.model.namespace)
+    to = ModelName.parse(body.to, call.model.namespace)
 
     def work(tx: Transaction) -> wire.Model:
         renaming.rename_model(tx, call.actor, call.model, to)
@@ -204,7 +197,7 @@ async def rename_model(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route("DELETE", "/api/v1/models/{namespace}/{name}", query=Reason, status=204)
-async def delete_model(call: Call) -> Any:
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}", status=204)
+async def delete_model(call: Call, query: Reason) -> Answer[None]:
     """Delete a model and all its versions; names, numbers and digests stay as tombstones."""
-    return await call.commit(lambda tx: versions.delete_model(tx, call.actor, call.model, call.query.reason))
+    return await call.commit(lambda tx: versions.delete_model(tx, call.actor, call.model, query.reason))

@@ -14,6 +14,7 @@ from modelyard.registry.audit.queries import LoggedEvent
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.comments.queries import Comment, Notification
 from modelyard.registry.comments.rules import check_body
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.rendering import render_markdown, render_page
 from modelyard.wire import comments as wire
 
@@ -51,12 +52,9 @@ def _id(call: Call) -> int:
     return int(call.path["comment"])
 
 
-@table.route(
-    "GET", "/api/v1/models/{namespace}/{name}/comments", query=wire.CommentQuery, returns=wire.CommentPage
-)
-async def list_comments(call: Call) -> wire.CommentPage:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/comments")
+async def list_comments(call: Call, query: wire.CommentQuery) -> wire.CommentPage:
     """What is said about a model, a version or a promotion, oldest first."""
-    query: wire.CommentQuery = call.query
     limit = page_limit(query)
     after = decode_cursor(query.cursor, int)
     found = await call.read(
@@ -82,16 +80,9 @@ async def _checked(call: Call, body: str) -> tuple[str, str]:
     return text, await call.in_thread("views", render_markdown, text)
 
 
-@table.route(
-    "POST",
-    "/api/v1/models/{namespace}/{name}/comments",
-    body=wire.WriteComment,
-    returns=wire.Comment,
-    status=201,
-)
-async def write_comment(call: Call) -> Any:
+@table.route("POST", "/api/v1/models/{namespace}/{name}/comments", status=201)
+async def write_comment(call: Call, body: wire.WriteComment) -> Answer[wire.Comment]:
     """Say something; whoever is mentioned with @name is notified."""
-    body: wire.WriteComment = call.body
     text, html = await _checked(call, body.body)
     return await call.commit(
         lambda tx: _comment(
@@ -104,15 +95,10 @@ async def write_comment(call: Call) -> Any:
     )
 
 
-@table.route(
-    "PATCH",
-    "/api/v1/models/{namespace}/{name}/comments/{comment:number}",
-    body=wire.EditComment,
-    returns=wire.Comment,
-)
-async def edit_comment(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/models/{namespace}/{name}/comments/{comment:number}")
+async def edit_comment(call: Call, body: wire.EditComment) -> Answer[wire.Comment]:
     """Change one's own comment; what it said before stays readable."""
-    text, html = await _checked(call, call.body.body)
+    text, html = await _checked(call, body.body)
     return await call.commit(
         lambda tx: _comment(
             call,
@@ -124,16 +110,12 @@ async def edit_comment(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/comments/{comment:number}", status=204)
-async def delete_comment(call: Call) -> Any:
+async def delete_comment(call: Call) -> Answer[None]:
     """Delete a comment's words; that there was one stays."""
     return await call.commit(lambda tx: comments.delete_comment(tx, call.actor, call.model, _id(call)))
 
 
-@table.route(
-    "GET",
-    "/api/v1/models/{namespace}/{name}/comments/{comment:number}/history",
-    returns=wire.CommentHistory,
-)
+@table.route("GET", "/api/v1/models/{namespace}/{name}/comments/{comment:number}/history")
 async def list_comment_history(call: Call) -> wire.CommentHistory:
     """Everything a comment said, oldest first."""
     found, earlier = await call.read(lambda tx: comments.list_revisions(tx, call.actor, call.model, _id(call)))
@@ -144,7 +126,7 @@ async def list_comment_history(call: Call) -> wire.CommentHistory:
 
 
 @table.route("PUT", "/api/v1/models/{namespace}/{name}/watch", status=204)
-async def watch_model(call: Call) -> Any:
+async def watch_model(call: Call) -> Answer[None]:
     """Be notified of what others do to the model."""
 
     def work(tx: Any) -> None:
@@ -154,22 +136,21 @@ async def watch_model(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/watch", status=204)
-async def unwatch_model(call: Call) -> Any:
+async def unwatch_model(call: Call) -> Answer[None]:
     """Be notified of it no longer, unless mentioned."""
     return await call.commit(lambda tx: comments.unwatch(tx, call.actor, call.model))
 
 
-@table.route("GET", "/api/v1/watches", returns=wire.WatchList)
+@table.route("GET", "/api/v1/watches")
 async def list_watches(call: Call) -> wire.WatchList:
     """The models that one watches."""
     found = await call.read(lambda tx: comments.list_watched(tx, call.actor))
     return wire.WatchList(items=[str(name) for name in found])
 
 
-@table.route("GET", "/api/v1/notifications", query=wire.NotificationQuery, returns=wire.NotificationPage)
-async def list_notifications(call: Call) -> wire.NotificationPage:
+@table.route("GET", "/api/v1/notifications")
+async def list_notifications(call: Call, query: wire.NotificationQuery) -> wire.NotificationPage:
     """What happened to models that one watches, and where one was mentioned, newest first."""
-    query: wire.NotificationQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int)
     found = await call.read(
@@ -181,8 +162,8 @@ async def list_notifications(call: Call) -> wire.NotificationPage:
     return wire.NotificationPage(items=[_notification(row) for row in page], next_cursor=cursor)
 
 
-@table.route("POST", "/api/v1/notifications/read", body=wire.MarkRead, returns=wire.MarkedRead)
-async def mark_notifications_read(call: Call) -> Any:
+@table.route("POST", "/api/v1/notifications/read")
+async def mark_notifications_read(call: Call, body: wire.MarkRead) -> Answer[wire.MarkedRead]:
     """Mark one's notifications as read, all or up to one."""
-    up_to = call.body.up_to
+    up_to = body.up_to
     return await call.commit(lambda tx: wire.MarkedRead(count=comments.mark_read(tx, call.actor, up_to)))

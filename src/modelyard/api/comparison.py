@@ -17,10 +17,9 @@ table = RouteTable("comparison")
 _MODEL = "/api/v1/models/{namespace}/{name}"
 
 
-@table.route("GET", "/api/v1/compare", query=wire.CompareQuery, returns=wire.Comparison)
-async def compare(call: Call) -> wire.Comparison:
+@table.route("GET", "/api/v1/compare")
+async def compare(call: Call, query: wire.CompareQuery) -> wire.Comparison:
     """Two to eight versions or runs beside each other: params, metrics, curves, code, environment, data, files."""
-    query: wire.CompareQuery = call.query
     services = call.services
     found = await call.in_thread(
         "views",
@@ -44,10 +43,9 @@ def _direction(text: str) -> tuple[str, str]:
     return metric, word
 
 
-@table.route("GET", f"{_MODEL}/metric-history", query=wire.MetricQuery, returns=wire.MetricHistory)
-async def metric_history(call: Call) -> wire.MetricHistory:
+@table.route("GET", f"{_MODEL}/metric-history")
+async def metric_history(call: Call, query: wire.MetricQuery) -> wire.MetricHistory:
     """A metric over the versions of a model: what records say, and what was reported later."""
-    query: wire.MetricQuery = call.query
     model, found = await call.read(
         lambda tx: history.metric_history(tx, call.actor, call.model, query.metric, query.split)
     )
@@ -56,10 +54,9 @@ async def metric_history(call: Call) -> wire.MetricHistory:
     )
 
 
-@table.route("GET", f"{_MODEL}/best", query=wire.BestQuery, returns=wire.Best)
-async def best_version(call: Call) -> wire.Best:
+@table.route("GET", f"{_MODEL}/best")
+async def best_version(call: Call, query: wire.BestQuery) -> wire.Best:
     """The ready version with the best value of a metric, and all that were weighed."""
-    query: wire.BestQuery = call.query
     model, best, ranking = await call.read(
         lambda tx: history.best_version(
             tx, call.actor, call.model, query.metric, split=query.split, direction=query.direction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated
 
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.queries import DatasetVersion
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.lineage import readers
 from modelyard.registry.lineage.usecases import split_dataset_ref
 from modelyard.wire import datasets as wire
@@ -25,24 +26,19 @@ table = RouteTable("datasets")
 _NAMESPACE = "/api/v1/namespaces/{namespace}/datasets"
 
 
-@table.route("POST", _NAMESPACE, body=wire.PushDataset, returns=wire.DatasetVersion, status=201)
-async def push_dataset(call: Call) -> Any:
+@table.route("POST", _NAMESPACE, status=201)
+async def push_dataset(call: Call, body: wire.PushDataset) -> Answer[wire.DatasetVersion]:
     """Make a content of a dataset known; its profile's bytes are sent before, as those of files are."""
     services = call.services
-    await call.in_thread(
-        "views", datasets.check_profile, services.db, services.blobs, call.actor, call.body.entry
-    )
+    await call.in_thread("views", datasets.check_profile, services.db, services.blobs, call.actor, body.entry)
     return await call.commit(
-        lambda tx: shapes.content(
-            datasets.push_dataset(tx, call.actor, call.path["namespace"], call.body.entry)
-        )
+        lambda tx: shapes.content(datasets.push_dataset(tx, call.actor, call.path["namespace"], body.entry))
     )
 
 
-@table.route("GET", _NAMESPACE, query=wire.DatasetQuery, returns=wire.DatasetPage)
-async def list_datasets(call: Call) -> wire.DatasetPage:
+@table.route("GET", _NAMESPACE)
+async def list_datasets(call: Call, query: wire.DatasetQuery) -> wire.DatasetPage:
     """The datasets of a namespace, those that moved last first."""
-    query: wire.DatasetQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int, int)
     found = await call.read(
@@ -52,11 +48,11 @@ async def list_datasets(call: Call) -> wire.DatasetPage:
     return wire.DatasetPage(items=[shapes.dataset(row) for _, row in page], next_cursor=cursor)
 
 
-@table.route("GET", f"{_NAMESPACE}/{{dataset}}", query=PageQuery, returns=wire.DatasetVersionPage)
-async def list_dataset_versions(call: Call) -> wire.DatasetVersionPage:
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}")
+async def list_dataset_versions(call: Call, query: PageQuery) -> wire.DatasetVersionPage:
     """The contents of a dataset, newest first."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
     found = await call.read(
         lambda tx: datasets.list_contents(
             tx,
@@ -80,7 +76,7 @@ def _selected(call: Call, tx: Transaction) -> DatasetVersion:
     return datasets.find_content(tx, call.actor, *_place(call))
 
 
-@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}", returns=wire.ShownDataset)
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}")
 async def show_dataset(call: Call) -> wire.ShownDataset:
     """A content (digest: whole, its first eight digits, or newest): its columns, and who read it from where."""
     services = call.services
@@ -96,8 +92,8 @@ async def show_dataset(call: Call) -> wire.ShownDataset:
     return shapes.shown(content, profile, uses)
 
 
-@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", returns=MEDIA_TYPE, has_etag=True)
-async def get_profile(call: Call) -> Response:
+@table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", has_etag=True)
+async def get_profile(call: Call) -> Annotated[Response, MEDIA_TYPE]:
     """The profile's bytes; the ETag is their digest."""
     services = call.services
     profile = await call.point(lambda tx: datasets.find_profile(tx, call.actor, *_place(call)))
@@ -108,11 +104,11 @@ async def get_profile(call: Call) -> Response:
     return Response(data, 200, {"etag": etag}, MEDIA_TYPE)
 
 
-@table.route("GET", "/api/v1/dataset-drift", query=wire.DatasetPair, returns=wire.Drift)
-async def compare_datasets(call: Call) -> wire.Drift:
+@table.route("GET", "/api/v1/dataset-drift")
+async def compare_datasets(call: Call, query: wire.DatasetPair) -> wire.Drift:
     """How far two contents are apart: schema, each column's distribution, shared keys."""
     services, actor = call.services, call.actor
-    pair = [split_dataset_ref(ref, actor.default_namespace) for ref in (call.query.before, call.query.after)]
+    pair = [split_dataset_ref(ref, actor.default_namespace) for ref in (query.before, query.after)]
     found = await call.in_thread(
         "views",
         partial(datasets.compare_contents, services.db, services.blobs, actor, pair[0], pair[1]),

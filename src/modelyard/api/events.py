@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 from starlette.responses import Response
 
@@ -30,10 +31,9 @@ RECHECK_SECONDS = 2.0
 _PAGE = 200
 
 
-@table.route("GET", "/api/v1/events", query=wire.StreamQuery, returns="text/event-stream")
-async def follow_events(call: Call) -> Response:
+@table.route("GET", "/api/v1/events")
+async def follow_events(call: Call, query: wire.StreamQuery) -> Annotated[Response, "text/event-stream"]:
     """Events as they happen, of what the caller may read; resumes behind Last-Event-ID."""
-    query: wire.StreamQuery = call.query
     after = query.after
     last = call.request.headers.get("last-event-id")
     if last is not None:

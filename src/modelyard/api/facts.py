@@ -12,7 +12,7 @@ table = RouteTable("facts")
 _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 
 
-@table.route("GET", f"{_VERSION}/facts", returns=wire.Facts)
+@table.route("GET", f"{_VERSION}/facts")
 async def show_facts(call: Call) -> wire.Facts:
     """Each fact of a version: known, missing or not applicable, and what to do about it."""
     found = await call.read(lambda tx: facts.show_facts(tx, call.actor, call.ref))
@@ -23,7 +23,7 @@ async def show_facts(call: Call) -> wire.Facts:
     )
 
 
-@table.route("GET", f"{_VERSION}/signature", returns=signature_wire.Signature)
+@table.route("GET", f"{_VERSION}/signature")
 async def show_signature(call: Call) -> signature_wire.Signature:
     """What goes into the model and comes out of it: names, types, shapes."""
     found = await call.read(lambda tx: facts.show_signature(tx, call.actor, call.ref))
@@ -32,15 +32,10 @@ async def show_signature(call: Call) -> signature_wire.Signature:
     )
 
 
-@table.route(
-    "POST",
-    f"{_VERSION}/signature/check",
-    body=signature_wire.CheckSignature,
-    returns=signature_wire.SignatureCheck,
-)
-async def check_signature(call: Call) -> signature_wire.SignatureCheck:
+@table.route("POST", f"{_VERSION}/signature/check", has_large_body=True)
+async def check_signature(call: Call, body: signature_wire.CheckSignature) -> signature_wire.SignatureCheck:
     """What of some data, described by names, types and shapes, does not fit the version's signature."""
-    found = await call.read(lambda tx: facts.check_signature(tx, call.actor, call.ref, call.body.inputs))
+    found = await call.read(lambda tx: facts.check_signature(tx, call.actor, call.ref, body.inputs))
     return signature_wire.SignatureCheck(
         reference=str(call.ref),
         problems=[

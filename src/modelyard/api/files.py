@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from starlette.responses import Response
 
 from modelyard.doors.call import Call
@@ -12,13 +14,8 @@ from modelyard.registry.versions import usecases as versions
 table = RouteTable("files")
 
 
-@table.route(
-    "GET",
-    "/api/v1/models/{namespace}/{name}/versions/{version}/files/{path:path}",
-    returns="application/octet-stream",
-    has_etag=True,
-)
-async def get_file(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files/{path:path}", has_etag=True)
+async def get_file(call: Call) -> Annotated[Response, "application/octet-stream"]:
     """A file of a version; Range and If-None-Match are honoured, the ETag is the file's digest."""
     version, file = await call.point(
         lambda tx: versions.find_file(tx, call.actor, call.ref, call.request.path_params["path"])

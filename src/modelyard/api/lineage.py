@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from modelyard.api import shapes as common
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.lineage import openlineage, recalls
 from modelyard.registry.lineage import usecases as lineage
 from modelyard.wire import lineage as wire
@@ -19,11 +18,10 @@ _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 MAX_DEPTH = 1_000
 
 
-@table.route("GET", "/api/v1/lineage", query=wire.LineageQuery, returns=wire.Lineage)
-async def show_lineage(call: Call) -> wire.Lineage | wire.OpenLineage:
+@table.route("GET", "/api/v1/lineage")
+async def show_lineage(call: Call, query: wire.LineageQuery) -> wire.Lineage | wire.OpenLineage:
     """What a version, dataset or run came from, and what came of it, to any depth. With format=openlineage: one run
     event of OpenLineage for each version in it."""
-    query: wire.LineageQuery = call.query
     _check(query)
 
     def find(tx: Transaction) -> wire.Lineage | wire.OpenLineage:
@@ -89,10 +87,9 @@ def _shape(graph: lineage.Graph) -> wire.Lineage:
     )
 
 
-@table.route("PUT", f"{_VERSION}/recall", body=wire.Recall, returns=versions_wire.Version)
-async def recall_version(call: Call) -> Any:
+@table.route("PUT", f"{_VERSION}/recall")
+async def recall_version(call: Call, body: wire.Recall) -> Answer[versions_wire.Version]:
     """Recall a version: pulls are refused or warned, and who depends on it is told."""
-    body: wire.Recall = call.body
     return await call.commit(
         lambda tx: common.version(
             recalls.recall_version(tx, call.actor, call.ref, mode=body.mode, reason=body.reason)
@@ -101,8 +98,8 @@ async def recall_version(call: Call) -> Any:
     )
 
 
-@table.route("DELETE", f"{_VERSION}/recall", returns=versions_wire.Version)
-async def lift_recall(call: Call) -> Any:
+@table.route("DELETE", f"{_VERSION}/recall")
+async def lift_recall(call: Call) -> Answer[versions_wire.Version]:
     """Lift a recall."""
     return await call.commit(
         lambda tx: common.version(recalls.lift_recall(tx, call.actor, call.ref)), etag=revision_tag

@@ -21,7 +21,7 @@ def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
     """The whole document."""
     tables = list(tables)
     specs = [(table.tag, spec) for table in tables for spec in table.specs]
-    types = [kind for _, spec in specs for kind in (spec.query, spec.body, spec.returns) if _is_struct(kind)]
+    types = [kind for _, spec in specs for kind in (spec.query, spec.body, *spec.returns) if _is_struct(kind)]
     types = list(dict.fromkeys(types))
     found, components = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
     # Two types of one name get longer ones, so a type's name is not always that of its schema.
@@ -73,7 +73,7 @@ def _operation(
     if spec.body is not None:
         schema = refs[spec.body]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    elif spec.method in ("PUT", "PATCH") and spec.operation in ("put_blob", "append_to_upload"):
+    elif spec.takes_bytes:
         schema = {"type": "string", "format": "binary"}
         operation["requestBody"] = {
             "required": True,
@@ -103,8 +103,10 @@ def _parameters(
         )
     if spec.has_etag:
         found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
-    if spec.operation == "append_to_upload":
-        found.append({"name": "Upload-Offset", "in": "header", "required": True, "schema": {"type": "integer"}})
+    found.extend(
+        {"name": name, "in": "header", "required": True, "schema": {"type": kind}}
+        for name, kind in spec.headers.items()
+    )
     return found
 
 
@@ -116,17 +118,16 @@ def _responses(spec: RouteSpec, refs: dict[Any, dict[str, Any]]) -> dict[str, An
         success["content"] = {
             spec.returns: {"schema": {"type": "string", "format": "binary"} if is_bytes else {}}
         }
-    elif spec.returns is not None:
-        schema = refs[spec.returns]
+    elif spec.returns:
+        schemas = [refs[kind] for kind in spec.returns]
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         success["content"] = {"application/json": {"schema": schema}}
     responses = {str(spec.status): success}
     if spec.has_etag:
         success["headers"] = _ETAG
         responses["304"] = {"description": "The caller's copy is still the present one", "headers": _ETAG}
-    if spec.operation == "register_version":
-        responses["200"] = {**success, "description": "The same version exists already"}
-    if spec.operation == "ready":
-        responses["503"] = {**success, "description": "Something below does not answer"}
+    for status, meaning in spec.also.items():
+        responses[str(status)] = {**success, "description": meaning}
     for status in sorted({*STATUS.values(), 412, 416, 429}):
         responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})
     return responses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Annotated
 
 from starlette.responses import Response, StreamingResponse
 
@@ -11,7 +12,7 @@ from modelyard.api import shapes
 from modelyard.api.versions import event_filter, log_scope
 from modelyard.db.engine import seconds
 from modelyard.domain.errors import InvalidRequest, ModelyardError
-from modelyard.doors.answers import json_response
+from modelyard.doors.answers import Json, json_response
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.streams import from_thread
@@ -27,14 +28,14 @@ table = RouteTable("operations")
 _LONGEST_GRACE_HOURS = 100 * 366 * 24
 
 
-@table.route("GET", "/health", returns=wire.Health, public=True)
+@table.route("GET", "/health", public=True)
 async def health(call: Call) -> wire.Health:
     """Whether the process runs."""
     return wire.Health(status="ok", release=call.services.release)
 
 
-@table.route("GET", "/ready", returns=wire.Readiness, public=True)
-async def ready(call: Call) -> Response:
+@table.route("GET", "/ready", public=True, also={503: "Something below does not answer"})
+async def ready(call: Call) -> Json[wire.Readiness]:
     """Whether the database and the store of bytes answer; 503 when one does not."""
     services = call.services
     found: dict[str, str] = {}
@@ -49,19 +50,17 @@ async def ready(call: Call) -> Response:
     return json_response(body, 200 if is_ready else 503, None if is_ready else {"retry-after": "1"})
 
 
-@table.route("POST", "/api/v1/admin/gc", body=wire.CollectGarbage, returns=wire.Collection)
-async def collect_garbage(call: Call) -> wire.Collection:
+@table.route("POST", "/api/v1/admin/gc")
+async def collect_garbage(call: Call, body: wire.CollectGarbage) -> wire.Collection:
     """Delete the bytes that nothing needs; a dry run says what and how many."""
     services = call.services
-    hours = call.body.grace_hours
+    hours = body.grace_hours
     if hours is not None and hours > _LONGEST_GRACE_HOURS:
         raise InvalidRequest(reason=f"the grace is longer than {_LONGEST_GRACE_HOURS} hours", fix="Give fewer")
     grace = seconds(3600 * (services.settings.collect_grace_hours if hours is None else max(0.0, hours)))
     done = await call.in_thread(
         "exports",
-        partial(
-            retention.collect, services.db, services.blobs, call.actor, grace=grace, dry_run=call.body.dry_run
-        ),
+        partial(retention.collect, services.db, services.blobs, call.actor, grace=grace, dry_run=body.dry_run),
     )
     return wire.Collection(
         dry_run=done.dry_run,
@@ -72,8 +71,8 @@ async def collect_garbage(call: Call) -> wire.Collection:
     )
 
 
-@table.route("POST", "/api/v1/admin/scrub", returns="text/event-stream")
-async def scrub(call: Call) -> Response:
+@table.route("POST", "/api/v1/admin/scrub")
+async def scrub(call: Call) -> Annotated[Response, "text/event-stream"]:
     """Read all stored bytes again; streams how far it is and what is damaged."""
     services = call.services
     found = retention.scrub(services.db, services.blobs, call.actor)
@@ -91,13 +90,13 @@ async def scrub(call: Call) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-@table.route("GET", "/api/v1/audit/events", query=versions_wire.LogQuery, returns=versions_wire.EventPage)
-async def list_audit_events(call: Call) -> versions_wire.EventPage:
+@table.route("GET", "/api/v1/audit/events")
+async def list_audit_events(call: Call, query: versions_wire.LogQuery) -> versions_wire.EventPage:
     """The event log, newest first: of the whole registry for its admins and auditors, of a namespace for its
     auditors, of a model for its readers."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
-    chosen, scope = event_filter(call.query), log_scope(call.query)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    chosen, scope = event_filter(query), log_scope(query)
     found = await call.read(
         lambda tx: audit.list_log(
             tx, call.actor, chosen, scope, before=before[0] if before else None, limit=limit + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from modelyard.api import promotion_shapes as shapes
 from modelyard.domain.actor import ANONYMOUS
 from modelyard.domain.errors import Unauthenticated
 from modelyard.domain.names import parse_namespace
-from modelyard.doors.answers import tagged
+from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.authentication import authenticate
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
@@ -34,14 +34,14 @@ def _of(call: Call) -> tuple[str, str | None]:
     return parse_namespace(call.path["namespace"]), None
 
 
-@table.route("GET", "/api/v1/policy/schema", returns="application/schema+json", public=True)
-async def show_policy_schema(call: Call) -> Response:
+@table.route("GET", "/api/v1/policy/schema", public=True)
+async def show_policy_schema(call: Call) -> Annotated[Response, "application/schema+json"]:
     """The JSON schema of the policy file."""
     return Response(encode(policy_schema()), media_type="application/schema+json")
 
 
-@table.route("GET", "/api/v1/policy/example", returns="application/yaml", public=True)
-async def show_policy_example(call: Call) -> Response:
+@table.route("GET", "/api/v1/policy/example", public=True)
+async def show_policy_example(call: Call) -> Annotated[Response, "application/yaml"]:
     """A commented policy to begin with; whoever is signed in is named as its editor."""
     try:
         actor = await authenticate(call.request, call.services)
@@ -51,14 +51,13 @@ async def show_policy_example(call: Call) -> Response:
     return Response(example_policy(editor), media_type="application/yaml")
 
 
-async def _show(call: Call) -> Response:
+async def _show(call: Call) -> Tagged[wire.Policy]:
     view = await call.read(lambda tx: policies.show_policy(tx, call.actor, *_of(call)))
     shown = shapes.policy(view)
     return tagged(shown, shown.revision)
 
 
-async def _set(call: Call) -> Any:
-    body: wire.SetPolicy = call.body
+async def _set(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
     namespace, model = _of(call)
     if body.dry_run:
         tried = await call.read(lambda tx: policies.try_policy(tx, call.actor, namespace, model, body.text))
@@ -79,21 +78,19 @@ async def _set(call: Call) -> Any:
     )
 
 
-async def _remove(call: Call) -> Any:
+async def _remove(call: Call, reason: str | None) -> Answer[wire.Policy]:
     namespace, model = _of(call)
     return await call.commit(
         lambda tx: shapes.policy(
-            policies.remove_policy(
-                tx, call.actor, namespace, model, reason=call.query.reason, seen=call.seen_revision
-            )
+            policies.remove_policy(tx, call.actor, namespace, model, reason=reason, seen=call.seen_revision)
         ),
         etag=revision_tag,
     )
 
 
-async def _history(call: Call) -> wire.PolicyVersionPage:
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
+async def _history(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
     _, found = await call.read(
         lambda tx: policies.list_policy_versions(
             tx, call.actor, *_of(call), before[0] if before else None, limit + 1
@@ -103,8 +100,7 @@ async def _history(call: Call) -> wire.PolicyVersionPage:
     return wire.PolicyVersionPage(items=[shapes.policy_version(v) for v in page], next_cursor=cursor)
 
 
-async def _test(call: Call) -> wire.PolicyTest:
-    body: wire.TestPolicy = call.body
+async def _test(call: Call, body: wire.TestPolicy) -> wire.PolicyTest:
     namespace, model = _of(call)
     since = parse_time(body.since)
     found = await call.in_thread(
@@ -120,61 +116,61 @@ async def _test(call: Call) -> wire.PolicyTest:
     )
 
 
-@table.route("GET", _NAMESPACE, returns=wire.Policy, has_etag=True)
-async def show_namespace_policy(call: Call) -> Any:
+@table.route("GET", _NAMESPACE)
+async def show_namespace_policy(call: Call) -> Tagged[wire.Policy]:
     """The policy of a namespace; the ETag names its number."""
     return await _show(call)
 
 
-@table.route("PUT", _NAMESPACE, body=wire.SetPolicy, returns=wire.Policy)
-async def set_namespace_policy(call: Call) -> Any:
+@table.route("PUT", _NAMESPACE)
+async def set_namespace_policy(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
     """Put a policy in force for all models of a namespace. If-Match guards against a change in between."""
-    return await _set(call)
+    return await _set(call, body)
 
 
-@table.route("DELETE", _NAMESPACE, query=Reason, returns=wire.Policy)
-async def remove_namespace_policy(call: Call) -> Any:
+@table.route("DELETE", _NAMESPACE)
+async def remove_namespace_policy(call: Call, query: Reason) -> Answer[wire.Policy]:
     """Take a namespace's policy away; its texts stay in the history."""
-    return await _remove(call)
+    return await _remove(call, query.reason)
 
 
-@table.route("GET", f"{_NAMESPACE}/history", query=PageQuery, returns=wire.PolicyVersionPage)
-async def list_namespace_policies(call: Call) -> Any:
+@table.route("GET", f"{_NAMESPACE}/history")
+async def list_namespace_policies(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
     """Every policy that a namespace ever had, newest first."""
-    return await _history(call)
+    return await _history(call, query)
 
 
-@table.route("POST", f"{_NAMESPACE}/test", body=wire.TestPolicy, returns=wire.PolicyTest)
-async def test_namespace_policy(call: Call) -> Any:
+@table.route("POST", f"{_NAMESPACE}/test")
+async def test_namespace_policy(call: Call, body: wire.TestPolicy) -> wire.PolicyTest:
     """Judge a namespace's past promotions under another policy; nothing is changed."""
-    return await _test(call)
+    return await _test(call, body)
 
 
-@table.route("GET", _MODEL, returns=wire.Policy, has_etag=True)
-async def show_model_policy(call: Call) -> Any:
+@table.route("GET", _MODEL)
+async def show_model_policy(call: Call) -> Tagged[wire.Policy]:
     """What holds for a model: its own policy, its namespace's, and what both amount to."""
     return await _show(call)
 
 
-@table.route("PUT", _MODEL, body=wire.SetPolicy, returns=wire.Policy)
-async def set_model_policy(call: Call) -> Any:
+@table.route("PUT", _MODEL)
+async def set_model_policy(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
     """Put a policy in force for one model. If-Match guards against a change in between."""
-    return await _set(call)
+    return await _set(call, body)
 
 
-@table.route("DELETE", _MODEL, query=Reason, returns=wire.Policy)
-async def remove_model_policy(call: Call) -> Any:
+@table.route("DELETE", _MODEL)
+async def remove_model_policy(call: Call, query: Reason) -> Answer[wire.Policy]:
     """Take a model's own policy away; its texts stay in the history."""
-    return await _remove(call)
+    return await _remove(call, query.reason)
 
 
-@table.route("GET", f"{_MODEL}/history", query=PageQuery, returns=wire.PolicyVersionPage)
-async def list_model_policies(call: Call) -> Any:
+@table.route("GET", f"{_MODEL}/history")
+async def list_model_policies(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
     """Every policy that a model ever had of its own, newest first."""
-    return await _history(call)
+    return await _history(call, query)
 
 
-@table.route("POST", f"{_MODEL}/test", body=wire.TestPolicy, returns=wire.PolicyTest)
-async def test_model_policy(call: Call) -> Any:
+@table.route("POST", f"{_MODEL}/test")
+async def test_model_policy(call: Call, body: wire.TestPolicy) -> wire.PolicyTest:
     """Judge a model's past promotions under another policy of its own; nothing is changed."""
-    return await _test(call)
+    return await _test(call, body)

@@ -29,8 +29,7 @@ table = RouteTable("promotion")
 _MODEL = "/api/v1/models/{namespace}/{name}"
 
 
-def _wish(call: Call) -> Wish:
-    body: wire.Promote = call.body
+def _wish(call: Call, body: wire.Promote) -> Wish:
     if (body.version is None) == (body.target is None):
         raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
     selector = f":{body.version}" if body.target is None else body.target
@@ -57,18 +56,18 @@ def _promotion_id(call: Call) -> int:
 # --- promotions ----------------------------------------------------------------------------------------
 
 
-@table.route("POST", f"{_MODEL}/promotions", body=wire.Promote, returns=wire.Attempt, status=201)
-async def promote(call: Call) -> Any:
+@table.route("POST", f"{_MODEL}/promotions", status=201)
+async def promote(call: Call, body: wire.Promote) -> Answer[wire.Attempt]:
     """Move a version into a stage if its gate lets it in. 409 with the verdict when it does not.
 
     200 for a dry run, and when the version stands there already; 202 for a request that waits.
     """
-    wish = _wish(call)
-    if call.body.dry_run:
+    wish = _wish(call, body)
+    if body.dry_run:
         dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish))
         return Answer(200, encode(shapes.attempt(dry, dry_run=True)))
 
-    def work(tx: Transaction) -> Answer:
+    def work(tx: Transaction) -> Answer[wire.Attempt]:
         found = usecases.promote(tx, call.actor, wish)
         shown = shapes.attempt(found, request=wish.request)
         if shown.outcome == "refused":
@@ -76,7 +75,7 @@ async def promote(call: Call) -> Any:
         status = 201 if found.done and found.changed else 200 if found.done else 202
         return Answer(status, encode(shown))
 
-    return await call.commit(work)
+    return await call.commit_answer(work)
 
 
 def _refusal(attempt: wire.Attempt, request_id: str) -> Any:
@@ -93,10 +92,9 @@ def _refusal(attempt: wire.Attempt, request_id: str) -> Any:
     return problem(error, request_id)
 
 
-@table.route("GET", f"{_MODEL}/promotions", query=wire.PromotionQuery, returns=wire.PromotionPage)
-async def list_promotions(call: Call) -> wire.PromotionPage:
+@table.route("GET", f"{_MODEL}/promotions")
+async def list_promotions(call: Call, query: wire.PromotionQuery) -> wire.PromotionPage:
     """Promotions, rollbacks and demotions of a model, newest first."""
-    query: wire.PromotionQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int)
     chosen = PromotionFilter(
@@ -116,11 +114,11 @@ async def list_promotions(call: Call) -> wire.PromotionPage:
     )
 
 
-@table.route("GET", "/api/v1/promotions", query=wire.ReviewQuery, returns=wire.PromotionPage)
-async def list_to_review(call: Call) -> wire.PromotionPage:
+@table.route("GET", "/api/v1/promotions")
+async def list_to_review(call: Call, query: wire.ReviewQuery) -> wire.PromotionPage:
     """Open promotions, of all models, that wait for the caller's vote."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
     found = await call.read(
         lambda tx: reading.list_to_review(tx, call.actor, limit + 1, before[0] if before else None)
     )
@@ -130,17 +128,16 @@ async def list_to_review(call: Call) -> wire.PromotionPage:
     )
 
 
-@table.route("GET", "/api/v1/promotions/{promotion}", returns=wire.Promotion)
+@table.route("GET", "/api/v1/promotions/{promotion}")
 async def show_promotion(call: Call) -> wire.Promotion:
     """One promotion with its votes and waivers; an open one with the verdict of now."""
     view = await call.read(lambda tx: reading.show_promotion(tx, call.actor, _promotion_id(call)))
     return shapes.promotion_view(view)
 
 
-@table.route("POST", "/api/v1/promotions/{promotion}/votes", body=wire.CastVote, returns=wire.Promotion)
-async def vote(call: Call) -> Any:
+@table.route("POST", "/api/v1/promotions/{promotion}/votes")
+async def vote(call: Call, body: wire.CastVote) -> Answer[wire.Promotion]:
     """Approve a promotion, or reject it for good."""
-    body: wire.CastVote = call.body
     return await call.commit(
         lambda tx: shapes.promotion_view(
             usecases.vote(
@@ -154,10 +151,9 @@ async def vote(call: Call) -> Any:
     )
 
 
-@table.route("POST", "/api/v1/promotions/{promotion}/waivers", body=wire.WaiveRule, returns=wire.Promotion)
-async def waive_rule(call: Call) -> Any:
+@table.route("POST", "/api/v1/promotions/{promotion}/waivers")
+async def waive_rule(call: Call, body: wire.WaiveRule) -> Answer[wire.Promotion]:
     """Set one rule aside for this promotion, with a reason."""
-    body: wire.WaiveRule = call.body
     return await call.commit(
         lambda tx: shapes.promotion_view(
             usecases.waive(
@@ -171,12 +167,12 @@ async def waive_rule(call: Call) -> Any:
     )
 
 
-@table.route("POST", "/api/v1/promotions/{promotion}/withdraw", body=Reason, returns=wire.Promotion)
-async def withdraw_promotion(call: Call) -> Any:
+@table.route("POST", "/api/v1/promotions/{promotion}/withdraw")
+async def withdraw_promotion(call: Call, body: Reason) -> Answer[wire.Promotion]:
     """Take an open promotion back."""
     return await call.commit(
         lambda tx: shapes.promotion_view(
-            usecases.withdraw(tx, call.actor, _promotion_id(call), reason=call.body.reason)
+            usecases.withdraw(tx, call.actor, _promotion_id(call), reason=body.reason)
         )
     )
 
@@ -184,7 +180,7 @@ async def withdraw_promotion(call: Call) -> Any:
 # --- stages ----------------------------------------------------------------------------------------------
 
 
-@table.route("GET", f"{_MODEL}/stages", returns=wire.StageList)
+@table.route("GET", f"{_MODEL}/stages")
 async def list_stages(call: Call) -> wire.StageList:
     """The stages of a model in order, and who stands there."""
     model, policy, found = await call.read(lambda tx: stages.list_stages(tx, call.actor, call.model))
@@ -193,10 +189,9 @@ async def list_stages(call: Call) -> wire.StageList:
     )
 
 
-@table.route("GET", f"{_MODEL}/stages/{{stage}}/history", query=wire.StageMoveQuery, returns=wire.StageMovePage)
-async def list_stage_history(call: Call) -> wire.StageMovePage:
+@table.route("GET", f"{_MODEL}/stages/{{stage}}/history")
+async def list_stage_history(call: Call, query: wire.StageMoveQuery) -> wire.StageMovePage:
     """Who stood in a stage when, who let them in and on what verdict; newest first."""
-    query: wire.StageMoveQuery = call.query
     if not 1 <= query.limit <= 500:
         raise InvalidRequest(reason=f"limit is {query.limit}, it may be 1 to 500", fix="Choose another limit")
     stage = call.path["stage"]
@@ -209,12 +204,9 @@ async def list_stage_history(call: Call) -> wire.StageMovePage:
     )
 
 
-@table.route(
-    "POST", f"{_MODEL}/stages/{{stage}}/rollback", body=wire.Rollback, returns=wire.Promotion, status=201
-)
-async def rollback(call: Call) -> Any:
+@table.route("POST", f"{_MODEL}/stages/{{stage}}/rollback", status=201)
+async def rollback(call: Call, body: wire.Rollback) -> Answer[wire.Promotion]:
     """Take back the last move of a stage, or go back to a version that stood there before."""
-    body: wire.Rollback = call.body
     return await call.commit(
         lambda tx: shapes.promotion(
             stages.rollback(
@@ -230,10 +222,9 @@ async def rollback(call: Call) -> Any:
     )
 
 
-@table.route("POST", f"{_MODEL}/stages/{{stage}}/demote", body=wire.Demote, returns=wire.Promotion, status=201)
-async def demote(call: Call) -> Any:
+@table.route("POST", f"{_MODEL}/stages/{{stage}}/demote", status=201)
+async def demote(call: Call, body: wire.Demote) -> Answer[wire.Promotion]:
     """Take a version out of a stage."""
-    body: wire.Demote = call.body
     return await call.commit(
         lambda tx: shapes.promotion(
             stages.demote(
@@ -253,12 +244,9 @@ async def demote(call: Call) -> Any:
 # --- deprecation -------------------------------------------------------------------------------------------
 
 
-@table.route(
-    "PUT", f"{_MODEL}/versions/{{version}}/deprecation", body=wire.Deprecate, returns=versions_wire.Version
-)
-async def deprecate_version(call: Call) -> Any:
+@table.route("PUT", f"{_MODEL}/versions/{{version}}/deprecation")
+async def deprecate_version(call: Call, body: wire.Deprecate) -> Answer[versions_wire.Version]:
     """Warn whoever resolves or pulls the version, and name what to use instead."""
-    body: wire.Deprecate = call.body
     ends_at = parse_time(body.ends_at) if body.ends_at else None
     return await call.commit(
         lambda tx: common.version(
@@ -270,8 +258,8 @@ async def deprecate_version(call: Call) -> Any:
     )
 
 
-@table.route("DELETE", f"{_MODEL}/versions/{{version}}/deprecation", returns=versions_wire.Version)
-async def undeprecate_version(call: Call) -> Any:
+@table.route("DELETE", f"{_MODEL}/versions/{{version}}/deprecation")
+async def undeprecate_version(call: Call) -> Answer[versions_wire.Version]:
     """Stop warning."""
     return await call.commit(
         lambda tx: common.version(deprecation.undeprecate_version(tx, call.actor, call.ref)), etag=revision_tag

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from modelyard.db.transaction import time_text
 from modelyard.domain.actor import Role
 from modelyard.domain.errors import Invalid
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description
@@ -32,23 +32,16 @@ def _publisher(row: Publisher) -> wire.Publisher:
     )
 
 
-@table.route("GET", "/api/v1/namespaces/{namespace}/publishers", returns=wire.PublisherList)
+@table.route("GET", "/api/v1/namespaces/{namespace}/publishers")
 async def list_publishers(call: Call) -> wire.PublisherList:
     """The CI jobs that may act in the namespace."""
     found = await call.read(lambda tx: oidc.list_publishers(tx, call.actor, call.path["namespace"]))
     return wire.PublisherList(items=[_publisher(row) for row in found])
 
 
-@table.route(
-    "POST",
-    "/api/v1/namespaces/{namespace}/publishers",
-    body=wire.TrustPublisher,
-    returns=wire.Publisher,
-    status=201,
-)
-async def trust_publisher(call: Call) -> Any:
+@table.route("POST", "/api/v1/namespaces/{namespace}/publishers", status=201)
+async def trust_publisher(call: Call, body: wire.TrustPublisher) -> Answer[wire.Publisher]:
     """Let CI jobs of a description act in the namespace, without a stored secret."""
-    body: wire.TrustPublisher = call.body
     try:
         role = Role.from_word(body.role)
     except KeyError:
@@ -73,30 +66,22 @@ async def trust_publisher(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/namespaces/{namespace}/publishers/{publisher:number}", status=204)
-async def distrust_publisher(call: Call) -> Any:
+async def distrust_publisher(call: Call) -> Answer[None]:
     """End a trusted publisher and all its tokens."""
     number = int(call.path["publisher"])
     return await call.commit(lambda tx: oidc.distrust_publisher(tx, call.actor, call.path["namespace"], number))
 
 
-@table.route("GET", "/api/v1/oidc/audience", returns=wire.Audience, public=True)
+@table.route("GET", "/api/v1/oidc/audience", public=True)
 async def show_audience(call: Call) -> wire.Audience:
     """The audience that a CI job asks its ID token for."""
     return wire.Audience(audience=call.services.public_url)
 
 
-@table.route(
-    "POST",
-    "/api/v1/oidc/exchange",
-    body=wire.ExchangeToken,
-    returns=wire.ExchangedToken,
-    public=True,
-    tells_secret=True,
-)
-async def exchange_token(call: Call) -> wire.ExchangedToken:
+@table.route("POST", "/api/v1/oidc/exchange", public=True, tells_secret=True)
+async def exchange_token(call: Call, body: wire.ExchangeToken) -> wire.ExchangedToken:
     """A CI job's ID token for a token of fifteen minutes."""
     services = call.services
-    body: wire.ExchangeToken = call.body
     work = partial(
         oidc.exchange, services.db, services.providers, body.token, services.public_url, body.namespace
     )

@@ -12,6 +12,7 @@ from modelyard.domain.scanning.verdicts import RULES_VERSION, Verdict
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.quarantine.usecases import RunFile, ScanView
@@ -25,13 +26,13 @@ _RUN = "/api/v1/runs/{run}"
 _TRUSTED = "/api/v1/namespaces/{namespace}/trusted-globals"
 
 
-@table.route("GET", f"{_VERSION}/scan", returns=wire.Scan)
+@table.route("GET", f"{_VERSION}/scan")
 async def show_scan(call: Call) -> wire.Scan:
     """What loading the version's files could run, by file and global; and credentials found in texts."""
     return _scan(await call.read(lambda tx: quarantine.show_scan(tx, call.actor, call.ref)))
 
 
-@table.route("POST", f"{_VERSION}/scan", returns=wire.Scan)
+@table.route("POST", f"{_VERSION}/scan")
 async def scan_again(call: Call) -> wire.Scan:
     """Scan those of the version's files again that the rules of this release may see with other eyes.
 
@@ -44,41 +45,41 @@ async def scan_again(call: Call) -> wire.Scan:
     return _scan(found)
 
 
-@table.route("POST", f"{_VERSION}/release", body=wire.ReleaseVersion, returns=wire.Scan)
-async def release_version(call: Call) -> Any:
+@table.route("POST", f"{_VERSION}/release")
+async def release_version(call: Call, body: wire.ReleaseVersion) -> Answer[wire.Scan]:
     """Let a version out of the quarantine, with a reason that is kept.
 
     Whoever pushed it may do so only where nobody else holds the right.
     """
     return await call.commit(
-        lambda tx: _scan(quarantine.release_version(tx, call.actor, call.ref, call.body.reason))
+        lambda tx: _scan(quarantine.release_version(tx, call.actor, call.ref, body.reason))
     )
 
 
-@table.route("GET", f"{_RUN}/scan", returns=wire.RunScan)
+@table.route("GET", f"{_RUN}/scan")
 async def show_run_scan(call: Call) -> wire.RunScan:
     """What loading the files of a run could run, by file."""
     uid = call.path["run"]
     return _run_scan(uid, await call.read(lambda tx: quarantine.show_run_files(tx, call.actor, uid)))
 
 
-@table.route("POST", f"{_RUN}/release", body=wire.ReleaseVersion, returns=wire.RunScan)
-async def release_run_files(call: Call) -> Any:
+@table.route("POST", f"{_RUN}/release")
+async def release_run_files(call: Call, body: wire.ReleaseVersion) -> Answer[wire.RunScan]:
     """Let the files of a run that are in quarantine out of it, with a reason that is kept."""
     uid = call.path["run"]
     return await call.commit(
-        lambda tx: _run_scan(uid, quarantine.release_run_files(tx, call.actor, uid, call.body.reason))
+        lambda tx: _run_scan(uid, quarantine.release_run_files(tx, call.actor, uid, body.reason))
     )
 
 
-@table.route("GET", "/api/v1/quarantine", query=wire.QuarantineQuery, returns=wire.QuarantinePage)
-async def list_quarantined(call: Call) -> wire.QuarantinePage:
+@table.route("GET", "/api/v1/quarantine")
+async def list_quarantined(call: Call, query: wire.QuarantineQuery) -> wire.QuarantinePage:
     """The versions in quarantine that the caller may see, newest first."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
     found = await call.read(
         lambda tx: quarantine.list_quarantined(
-            tx, call.actor, call.query.namespace, before[0] if before else None, limit + 1
+            tx, call.actor, query.namespace, before[0] if before else None, limit + 1
         )
     )
     page, cursor = cut(found, limit, lambda row: (row.id,))
@@ -99,7 +100,7 @@ async def list_quarantined(call: Call) -> wire.QuarantinePage:
     )
 
 
-@table.route("GET", _TRUSTED, returns=wire.TrustedList)
+@table.route("GET", _TRUSTED)
 async def list_trusted_globals(call: Call) -> wire.TrustedList:
     """The globals that are trusted in the pickles of a namespace, and whether it serves unknown ones."""
     namespace = _namespace(call)
@@ -108,13 +109,13 @@ async def list_trusted_globals(call: Call) -> wire.TrustedList:
     )
 
 
-@table.route("POST", _TRUSTED, body=wire.TrustGlobal, returns=wire.TrustedList)
-async def trust_global(call: Call) -> Any:
+@table.route("POST", _TRUSTED)
+async def trust_global(call: Call, body: wire.TrustGlobal) -> Answer[wire.TrustedList]:
     """Trust a global that no rule knows; versions that name nothing else unknown are served from now on.
 
     A dangerous one cannot be trusted.
     """
-    namespace, body = _namespace(call), call.body
+    namespace, body = _namespace(call), body
 
     def work(tx: Transaction) -> wire.TrustedList:
         found = quarantine.trust_global(tx, call.actor, namespace, body.name, body.reason)
@@ -123,29 +124,22 @@ async def trust_global(call: Call) -> Any:
     return await call.commit(work)
 
 
-@table.route("DELETE", _TRUSTED, query=wire.UntrustQuery, returns=wire.TrustedList)
-async def untrust_global(call: Call) -> Any:
+@table.route("DELETE", _TRUSTED)
+async def untrust_global(call: Call, query: wire.UntrustQuery) -> Answer[wire.TrustedList]:
     """Trust a global no more; versions that relied on it go back into the quarantine."""
     namespace = _namespace(call)
     return await call.commit(
-        lambda tx: _trusted(
-            tx, namespace, quarantine.untrust_global(tx, call.actor, namespace, call.query.name)
-        )
+        lambda tx: _trusted(tx, namespace, quarantine.untrust_global(tx, call.actor, namespace, query.name))
     )
 
 
-@table.route(
-    "PUT",
-    "/api/v1/namespaces/{namespace}/serve-unknown",
-    body=wire.ServeUnknown,
-    returns=wire.TrustedList,
-)
-async def set_serve_unknown(call: Call) -> Any:
+@table.route("PUT", "/api/v1/namespaces/{namespace}/serve-unknown")
+async def set_serve_unknown(call: Call, body: wire.ServeUnknown) -> Answer[wire.TrustedList]:
     """Decide whether a namespace serves versions that name code which nobody here knows.
 
     What is dangerous or could not be scanned stays in quarantine.
     """
-    namespace, body = _namespace(call), call.body
+    namespace, body = _namespace(call), body
 
     def work(tx: Transaction) -> wire.TrustedList:
         quarantine.set_serve_unknown(tx, call.actor, namespace, body.serve, body.reason)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.redaction import usecases as redaction
 from modelyard.wire import redaction as wire
 
@@ -26,17 +25,16 @@ def _redaction(found: redaction.Redaction) -> wire.Redaction:
     )
 
 
-@table.route("POST", _REDACTIONS, body=wire.RedactText, returns=wire.Redaction)
-async def redact_text(call: Call) -> Any:
+@table.route("POST", _REDACTIONS)
+async def redact_text(call: Call, body: wire.RedactText) -> Answer[wire.Redaction]:
     """Take a text out of all records, logs, cards, comments and events of a namespace, for good."""
-    body: wire.RedactText = call.body
     namespace = call.path["namespace"]
     return await call.commit(
         lambda tx: _redaction(redaction.redact_text(tx, call.actor, namespace, body.text, body.reason))
     )
 
 
-@table.route("GET", _REDACTIONS, returns=wire.RedactionList)
+@table.route("GET", _REDACTIONS)
 async def list_redactions(call: Call) -> wire.RedactionList:
     """What was redacted in a namespace, by whom and why."""
     found = await call.read(lambda tx: redaction.list_redactions(tx, call.actor, call.path["namespace"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from typing import Any
 
 from modelyard.api import promotion_shapes as shapes
 from modelyard.db.transaction import Transaction, time_text
@@ -16,6 +15,7 @@ from modelyard.registry.cards import rules as card_rules
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.rendering import render_markdown
 from modelyard.registry.versions import usecases as versions
 from modelyard.wire import reports as wire
@@ -24,10 +24,9 @@ table = RouteTable("reports")
 _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 
 
-@table.route("POST", f"{_VERSION}/checks", body=wire.ReportCheck, returns=wire.CheckList, status=201)
-async def report_check(call: Call) -> Any:
+@table.route("POST", f"{_VERSION}/checks", status=201)
+async def report_check(call: Call, body: wire.ReportCheck) -> Answer[wire.CheckList]:
     """Report a check of a version; answers with all of its checks."""
-    body: wire.ReportCheck = call.body
     report = checks.Report(body.name, body.state, body.url, body.summary, body.details)
 
     def work(tx: Transaction) -> wire.CheckList:
@@ -42,16 +41,15 @@ def _checks(call: Call, tx: Transaction) -> wire.CheckList:
     return wire.CheckList(reference=str(call.ref), items=[shapes.check(item) for item in found])
 
 
-@table.route("GET", f"{_VERSION}/checks", returns=wire.CheckList)
+@table.route("GET", f"{_VERSION}/checks")
 async def list_checks(call: Call) -> wire.CheckList:
     """The checks of a version, newest first; the first of each name counts."""
     return await call.read(lambda tx: _checks(call, tx))
 
 
-@table.route("POST", f"{_VERSION}/evaluations", body=wire.ReportEvaluation, returns=wire.Evaluation, status=201)
-async def report_evaluation(call: Call) -> Any:
+@table.route("POST", f"{_VERSION}/evaluations", status=201)
+async def report_evaluation(call: Call, body: wire.ReportEvaluation) -> Answer[wire.Evaluation]:
     """Report metrics of a version, measured on a dataset split."""
-    body: wire.ReportEvaluation = call.body
     return await call.commit(
         lambda tx: shapes.evaluation(
             evaluations.report_evaluation(
@@ -61,25 +59,25 @@ async def report_evaluation(call: Call) -> Any:
     )
 
 
-@table.route("GET", f"{_VERSION}/evaluations", returns=wire.EvaluationList)
+@table.route("GET", f"{_VERSION}/evaluations")
 async def list_evaluations(call: Call) -> wire.EvaluationList:
     """Evaluations of a version, newest first. Metrics frozen at registration are in its record."""
     found = await call.read(lambda tx: evaluations.list_evaluations(tx, call.actor, call.ref))
     return wire.EvaluationList(reference=str(call.ref), items=[shapes.evaluation(item) for item in found])
 
 
-@table.route("POST", f"{_VERSION}/attestations", body=wire.Attest, returns=wire.Attestation, status=201)
-async def add_attestation(call: Call) -> Any:
+@table.route("POST", f"{_VERSION}/attestations", status=201)
+async def add_attestation(call: Call, body: wire.Attest) -> Answer[wire.Attestation]:
     """Add a signature over the version's digests."""
 
     def work(tx: Transaction) -> wire.Attestation:
-        found = attestations.add_attestation(tx, call.actor, call.ref, call.body.signature)
+        found = attestations.add_attestation(tx, call.actor, call.ref, body.signature)
         return wire.Attestation(signature=found.signature, at=time_text(found.at), by=found.by)
 
     return await call.commit(work)
 
 
-@table.route("GET", f"{_VERSION}/attestations", returns=wire.AttestationList)
+@table.route("GET", f"{_VERSION}/attestations")
 async def list_attestations(call: Call) -> wire.AttestationList:
     """The signatures over a version, and the statement they are made over."""
 
@@ -96,16 +94,16 @@ async def list_attestations(call: Call) -> wire.AttestationList:
     return await call.read(find)
 
 
-@table.route("PUT", f"{_VERSION}/card", body=wire.SetCard, returns=wire.Card)
-async def set_card(call: Call) -> Any:
+@table.route("PUT", f"{_VERSION}/card")
+async def set_card(call: Call, body: wire.SetCard) -> Answer[wire.Card]:
     """Set the version's card; it stands before the README.md among its files, which stay as they are."""
-    return await call.commit(lambda tx: _card(call, cards.set_card(tx, call.actor, call.ref, call.body.text)))
+    return await call.commit(lambda tx: _card(call, cards.set_card(tx, call.actor, call.ref, body.text)))
 
 
-@table.route("GET", f"{_VERSION}/card", query=wire.CardQuery, returns=wire.Card)
-async def show_card(call: Call) -> wire.Card:
+@table.route("GET", f"{_VERSION}/card")
+async def show_card(call: Call, query: wire.CardQuery) -> wire.Card:
     """The version's card and its sections; number: an earlier one."""
-    return _card(call, await _find_card(call, call.query.number))
+    return _card(call, await _find_card(call, query.number))
 
 
 async def _find_card(call: Call, number: int | None = None) -> cards.Card:
@@ -115,14 +113,14 @@ async def _find_card(call: Call, number: int | None = None) -> cards.Card:
     )
 
 
-@table.route("GET", f"{_VERSION}/card/template", returns=wire.CardTemplate)
+@table.route("GET", f"{_VERSION}/card/template")
 async def card_template(call: Call) -> wire.CardTemplate:
     """A card to begin with: standard front matter and sections, filled with what is known of the version."""
     text = await call.read(lambda tx: cards.card_template(tx, call.actor, call.ref))
     return wire.CardTemplate(reference=str(call.ref), text=text)
 
 
-@table.route("GET", f"{_VERSION}/card/history", returns=wire.CardHistory)
+@table.route("GET", f"{_VERSION}/card/history")
 async def list_cards(call: Call) -> wire.CardHistory:
     """The cards that were set, newest first."""
     found = await call.read(lambda tx: cards.list_cards(tx, call.actor, call.ref))
@@ -133,7 +131,7 @@ async def list_cards(call: Call) -> wire.CardHistory:
     return wire.CardHistory(reference=str(call.ref), items=items)
 
 
-@table.route("GET", f"{_VERSION}/card/problems", returns=wire.CardCheck)
+@table.route("GET", f"{_VERSION}/card/problems")
 async def check_card(call: Call) -> wire.CardCheck:
     """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
     problems = await call.in_thread("views", card_rules.check_card, (await _find_card(call)).text)
@@ -141,10 +139,10 @@ async def check_card(call: Call) -> wire.CardCheck:
     return wire.CardCheck(reference=str(call.ref), problems=items)
 
 
-@table.route("GET", f"{_VERSION}/card/html", query=wire.CardQuery, returns=wire.CardHtml)
-async def render_card(call: Call) -> wire.CardHtml:
+@table.route("GET", f"{_VERSION}/card/html")
+async def render_card(call: Call, query: wire.CardQuery) -> wire.CardHtml:
     """The card as HTML that may stand in a page."""
-    found = await _find_card(call, call.query.number)
+    found = await _find_card(call, query.number)
     html = await call.in_thread("views", _rendered, found.text)
     return wire.CardHtml(reference=str(call.ref), html=html)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Any
+from typing import Annotated, Any
 
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.runs import rules, series
 from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.queries import Run
@@ -33,10 +34,9 @@ _LONGEST_WRITER = 64
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-@table.route("PUT", _RUN, body=wire.StartRun, returns=wire.Run)
-async def start_run(call: Call) -> Any:
+@table.route("PUT", _RUN)
+async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
     """Begin a run under an id that the caller made up; beginning it twice changes nothing."""
-    body: wire.StartRun = call.body
     experiment = rules.parse_experiment(body.experiment, rules.home_namespace(call.actor))
 
     def work(tx: Transaction) -> wire.Run:
@@ -53,10 +53,9 @@ async def start_run(call: Call) -> Any:
     return await call.commit(work)
 
 
-@table.route("POST", f"{_RUN}/records", body=wire.SendRecords, returns=wire.Stored)
-async def send_records(call: Call) -> wire.Stored:
+@table.route("POST", f"{_RUN}/records", has_large_body=True)
+async def send_records(call: Call, body: wire.SendRecords) -> wire.Stored:
     """Store what a writer of the run says. Frames that are stored already are passed over."""
-    body: wire.SendRecords = call.body
     if not 0 < len(body.writer) <= _LONGEST_WRITER or not 0 < body.first <= 2**53:
         raise InvalidRequest(reason=f"a writer has 1 to {_LONGEST_WRITER} characters and counts from 1")
     if len(body.frames) > rules.MAX_FRAMES:
@@ -117,7 +116,7 @@ def _moment(microseconds: int) -> int:
 
 
 @table.route("DELETE", _RUN, status=204)
-async def delete_run(call: Call) -> Any:
+async def delete_run(call: Call) -> Answer[None]:
     """Delete a run that no version came out of, with all that it holds."""
     return await call.commit(lambda tx: runs.delete_run(tx, call.actor, call.path["run"]))
 
@@ -125,10 +124,9 @@ async def delete_run(call: Call) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/runs", query=wire.RunQuery, returns=wire.RunPage)
-async def list_runs(call: Call) -> wire.RunPage:
+@table.route("GET", "/api/v1/runs")
+async def list_runs(call: Call, query: wire.RunQuery) -> wire.RunPage:
     """Runs that the caller may see, the newest first."""
-    query: wire.RunQuery = call.query
     limit = page_limit(query)
     search = _search(query, rules.home_namespace(call.actor))
     after = decode_cursor(query.cursor, int)
@@ -162,16 +160,15 @@ def _search(query: wire.RunQuery, home: str) -> RunSearch:
     )
 
 
-@table.route("GET", _RUN, returns=wire.RunDetails)
+@table.route("GET", _RUN)
 async def show_run(call: Call) -> wire.RunDetails:
     """All of a run but its points, its log and the bytes of its files."""
     return _details(await call.read(lambda tx: runs.show_run(tx, call.actor, call.path["run"])))
 
 
-@table.route("GET", f"{_RUN}/series", query=wire.SeriesQuery, returns=wire.Series)
-async def read_series(call: Call) -> wire.Series:
+@table.route("GET", f"{_RUN}/series")
+async def read_series(call: Call, query: wire.SeriesQuery) -> wire.Series:
     """A metric by step and time, sampled when it is long, so that the chart stays the same."""
-    query: wire.SeriesQuery = call.query
     if not 2 <= query.points <= series.MOST_POINTS:
         raise InvalidRequest(reason=f"points is {query.points}, it may be 2 to {series.MOST_POINTS}")
     if query.by not in ("step", "time"):
@@ -207,18 +204,18 @@ def _plain(values: array[float]) -> list[float | str]:
     return plain if math.isfinite(sum(values)) else [number_to_json(value) for value in values]
 
 
-@table.route("GET", f"{_RUN}/artifacts/{{path:path}}", returns="application/octet-stream", has_etag=True)
-async def get_artifact(call: Call) -> Response:
+@table.route("GET", f"{_RUN}/artifacts/{{path:path}}", has_etag=True)
+async def get_artifact(call: Call) -> Annotated[Response, "application/octet-stream"]:
     """A file of a run; Range and If-None-Match are honoured, the ETag is the file's digest."""
     path = call.request.path_params["path"]
     file = await call.point(lambda tx: runs.find_artifact(tx, call.actor, call.path["run"], path))
     return await bytes_response(call, file, {})
 
 
-@table.route("GET", f"{_RUN}/log", query=wire.LogQuery, returns=wire.LogPart)
-async def read_log(call: Call) -> wire.LogPart:
+@table.route("GET", f"{_RUN}/log")
+async def read_log(call: Call, query: wire.LogQuery) -> wire.LogPart:
     """What the run printed, from a position on; ask again from `end` while there may be more."""
-    position = max(0, min(call.query.position, 2**53))
+    position = max(0, min(query.position, 2**53))
     text, end, more = await call.read(lambda tx: runs.read_log(tx, call.actor, call.path["run"], position))
     return wire.LogPart(text=text, end=end, more=more)
 
@@ -226,10 +223,9 @@ async def read_log(call: Call) -> wire.LogPart:
 # --- experiments -----------------------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/experiments", query=wire.ExperimentQuery, returns=wire.ExperimentPage)
-async def list_experiments(call: Call) -> wire.ExperimentPage:
+@table.route("GET", "/api/v1/experiments")
+async def list_experiments(call: Call, query: wire.ExperimentQuery) -> wire.ExperimentPage:
     """Experiments that the caller may see, those with the newest runs first."""
-    query: wire.ExperimentQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int, int)
     found = await call.read(
@@ -239,15 +235,9 @@ async def list_experiments(call: Call) -> wire.ExperimentPage:
     return wire.ExperimentPage(items=[_experiment(item) for item in page], next_cursor=cursor)
 
 
-@table.route(
-    "PATCH",
-    "/api/v1/experiments/{namespace}/{name}",
-    body=wire.DescribeExperiment,
-    returns=wire.Experiment,
-)
-async def describe_experiment(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/experiments/{namespace}/{name}")
+async def describe_experiment(call: Call, body: wire.DescribeExperiment) -> Answer[wire.Experiment]:
     """Say what an experiment is about."""
-    body: wire.DescribeExperiment = call.body
     return await call.commit(
         lambda tx: _experiment(runs.describe_experiment(tx, call.actor, call.model, body.description))
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from modelyard.api import shapes
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.names import ModelName
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
+from modelyard.registry.idempotency import Answer
 from modelyard.registry.outbox import rules
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.queries import Delivery, Subscription
@@ -62,10 +61,9 @@ def _model(text: str | None) -> ModelName | None:
     return None if text is None else ModelName.parse(text)
 
 
-@table.route("GET", "/api/v1/subscriptions", query=wire.SubscriptionQuery, returns=wire.SubscriptionList)
-async def list_subscriptions(call: Call) -> wire.SubscriptionList:
+@table.route("GET", "/api/v1/subscriptions")
+async def list_subscriptions(call: Call, query: wire.SubscriptionQuery) -> wire.SubscriptionList:
     """The subscriptions of a model, of a namespace, or (for admins) all."""
-    query: wire.SubscriptionQuery = call.query
 
     def read(tx: Transaction) -> list[wire.Subscription]:
         found = outbox.list_subscriptions(tx, call.actor, namespace=query.namespace, model=_model(query.model))
@@ -74,17 +72,9 @@ async def list_subscriptions(call: Call) -> wire.SubscriptionList:
     return wire.SubscriptionList(items=await call.read(read))
 
 
-@table.route(
-    "POST",
-    "/api/v1/subscriptions",
-    body=wire.CreateSubscription,
-    returns=wire.Subscription,
-    status=201,
-    tells_secret=True,
-)
-async def create_subscription(call: Call) -> wire.Subscription:
+@table.route("POST", "/api/v1/subscriptions", status=201, tells_secret=True)
+async def create_subscription(call: Call, body: wire.CreateSubscription) -> wire.Subscription:
     """Tell an address of events; a webhook's secret is shown this once."""
-    body: wire.CreateSubscription = call.body
 
     def work(tx: Transaction) -> tuple[NewSubscription, int]:
         made = outbox.subscribe(
@@ -106,7 +96,7 @@ async def create_subscription(call: Call) -> wire.Subscription:
     return _subscription(made.subscription, now, made.secret)
 
 
-@table.route("GET", "/api/v1/subscriptions/{subscription:number}", returns=wire.Subscription)
+@table.route("GET", "/api/v1/subscriptions/{subscription:number}")
 async def show_subscription(call: Call) -> wire.Subscription:
     """One subscription, and how it fares."""
     return await call.read(
@@ -114,15 +104,9 @@ async def show_subscription(call: Call) -> wire.Subscription:
     )
 
 
-@table.route(
-    "PATCH",
-    "/api/v1/subscriptions/{subscription:number}",
-    body=wire.EditSubscription,
-    returns=wire.Subscription,
-)
-async def edit_subscription(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/subscriptions/{subscription:number}")
+async def edit_subscription(call: Call, body: wire.EditSubscription) -> Answer[wire.Subscription]:
     """Change where it goes and what it tells, disable it, or enable it again."""
-    body: wire.EditSubscription = call.body
 
     def work(tx: Transaction) -> wire.Subscription:
         found = outbox.edit_subscription(
@@ -140,14 +124,12 @@ async def edit_subscription(call: Call) -> Any:
 
 
 @table.route("DELETE", "/api/v1/subscriptions/{subscription:number}", status=204)
-async def delete_subscription(call: Call) -> Any:
+async def delete_subscription(call: Call) -> Answer[None]:
     """End a subscription; its deliveries are forgotten."""
     return await call.commit(lambda tx: outbox.unsubscribe(tx, call.actor, _id(call)))
 
 
-@table.route(
-    "POST", "/api/v1/subscriptions/{subscription:number}/rotate", returns=wire.Subscription, tells_secret=True
-)
+@table.route("POST", "/api/v1/subscriptions/{subscription:number}/rotate", tells_secret=True)
 async def rotate_secret(call: Call) -> wire.Subscription:
     """Make a new webhook secret; for a day messages are signed with both."""
 
@@ -158,32 +140,22 @@ async def rotate_secret(call: Call) -> wire.Subscription:
     return _subscription(made.subscription, now, made.secret)
 
 
-@table.route(
-    "GET",
-    "/api/v1/subscriptions/{subscription:number}/deliveries",
-    query=wire.DeliveryQuery,
-    returns=wire.DeliveryPage,
-)
-async def list_deliveries(call: Call) -> wire.DeliveryPage:
+@table.route("GET", "/api/v1/subscriptions/{subscription:number}/deliveries")
+async def list_deliveries(call: Call, query: wire.DeliveryQuery) -> wire.DeliveryPage:
     """What was sent and what became of it, newest first."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
     found = await call.read(
         lambda tx: outbox.list_deliveries(
-            tx, call.actor, _id(call), call.query.state, before[0] if before else None, limit + 1
+            tx, call.actor, _id(call), query.state, before[0] if before else None, limit + 1
         )
     )
     page, cursor = cut(found, limit, lambda row: (row.seq,))
     return wire.DeliveryPage(items=[_delivery(_id(call), row) for row in page], next_cursor=cursor)
 
 
-@table.route(
-    "POST",
-    "/api/v1/subscriptions/{subscription:number}/replay",
-    body=wire.Replay,
-    returns=wire.Replayed,
-)
-async def replay_deliveries(call: Call) -> Any:
+@table.route("POST", "/api/v1/subscriptions/{subscription:number}/replay")
+async def replay_deliveries(call: Call, body: wire.Replay) -> Answer[wire.Replayed]:
     """Send one event again, or all dead letters."""
-    event = call.body.event
+    event = body.event
     return await call.commit(lambda tx: wire.Replayed(count=outbox.replay(tx, call.actor, _id(call), event)))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import Response
-
 from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest, SizeMismatch
-from modelyard.doors.answers import json_response
+from modelyard.doors.answers import Json, json_response
 from modelyard.doors.call import Call
 from modelyard.doors.parsing import digits
 from modelyard.doors.streams import with_body
@@ -28,19 +26,25 @@ def _content_length(call: Call) -> int:
     return length
 
 
-@table.route("POST", "/api/v1/blobs/missing", body=wire.MissingQuery, returns=wire.MissingAnswer)
-async def find_missing(call: Call) -> wire.MissingAnswer:
+@table.route("POST", "/api/v1/blobs/missing", has_large_body=True)
+async def find_missing(call: Call, body: wire.MissingQuery) -> wire.MissingAnswer:
     """Which of these files must be sent; all others are here and readable for the caller."""
-    wanted: dict[Digest, int] = {}
-    for entry in call.body.blobs:
-        digest = Digest.parse(entry.digest)
-        if entry.size < 0 or wanted.setdefault(digest, entry.size) != entry.size:
-            raise SizeMismatch(actual=entry.size, expected=wanted.get(digest, 0))
+    wanted = await call.compute(_sizes, body)
     missing = await call.services.db.awrite(lambda tx: uploads.find_missing(tx, call.actor, wanted))
     return wire.MissingAnswer(missing=[*missing], chunk_bytes=call.services.settings.upload_chunk_bytes)
 
 
-@table.route("PUT", "/api/v1/blobs/{digest}", returns=wire.Blob, status=201)
+def _sizes(body: wire.MissingQuery) -> dict[Digest, int]:
+    """Raises SizeMismatch for a digest with two sizes."""
+    wanted: dict[Digest, int] = {}
+    for entry in body.blobs:
+        digest = Digest.parse(entry.digest)
+        if entry.size < 0 or wanted.setdefault(digest, entry.size) != entry.size:
+            raise SizeMismatch(actual=entry.size, expected=wanted.get(digest, 0))
+    return wanted
+
+
+@table.route("PUT", "/api/v1/blobs/{digest}", status=201, takes_bytes=True)
 async def put_blob(call: Call) -> wire.Blob:
     """Send a whole file in one request. For large files use /api/v1/uploads, which resumes."""
     digest = Digest.parse(call.path["digest"])
@@ -72,12 +76,12 @@ async def _in_thread(call: Call, fn: Any, *args: Any) -> Any:
     return await call.in_thread("uploads", fn, *args)
 
 
-@table.route("POST", "/api/v1/uploads", body=wire.StartUpload, returns=wire.Upload, status=201)
-async def start_upload(call: Call) -> wire.Upload:
+@table.route("POST", "/api/v1/uploads", status=201)
+async def start_upload(call: Call, body: wire.StartUpload) -> wire.Upload:
     """Begin a resumable upload, or find the caller's open one of the same bytes with its offset."""
     services = call.services
-    digest = Digest.parse(call.body.digest)
-    if call.body.size < 0:
+    digest = Digest.parse(body.digest)
+    if body.size < 0:
         raise InvalidRequest(reason="the size is negative")
     upload = await _in_thread(
         call,
@@ -85,7 +89,7 @@ async def start_upload(call: Call) -> wire.Upload:
         services.db,
         call.actor,
         digest,
-        call.body.size,
+        body.size,
         services.settings.max_file_bytes,
     )
     return _upload(call, upload, await _in_thread(call, services.blobs.stage(upload.id).size))
@@ -95,16 +99,16 @@ async def _find(call: Call) -> Upload:
     return await call.point(lambda tx: uploads.find_upload(tx, call.actor, call.path["upload"]))
 
 
-@table.route("GET", "/api/v1/uploads/{upload}", returns=wire.Upload)
-async def show_upload(call: Call) -> Response:
+@table.route("GET", "/api/v1/uploads/{upload}")
+async def show_upload(call: Call) -> Json[wire.Upload]:
     """How many bytes have arrived."""
     upload = await _find(call)
     offset = await _in_thread(call, call.services.blobs.stage(upload.id).size)
     return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
 
 
-@table.route("PATCH", "/api/v1/uploads/{upload}", returns=wire.Upload)
-async def append_to_upload(call: Call) -> Response:
+@table.route("PATCH", "/api/v1/uploads/{upload}", takes_bytes=True, headers={"Upload-Offset": "integer"})
+async def append_to_upload(call: Call) -> Json[wire.Upload]:
     """Add bytes at the header Upload-Offset; what arrives of a broken request is kept."""
     upload = await _find(call)
     start = digits(call.request.headers.get("upload-offset"))
@@ -121,7 +125,7 @@ async def append_to_upload(call: Call) -> Response:
     return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
 
 
-@table.route("POST", "/api/v1/uploads/{upload}/finish", returns=wire.Blob, status=201)
+@table.route("POST", "/api/v1/uploads/{upload}/finish", status=201)
 async def finish_upload(call: Call) -> wire.Blob:
     """Verify the whole and make it a blob."""
     upload = await _find(call)

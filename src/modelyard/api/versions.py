@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, cast
 
 from starlette.responses import Response
 
@@ -14,8 +14,8 @@ from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE, File, Manifest
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
-from modelyard.doors.answers import tagged
-from modelyard.doors.call import Call, revision_tag
+from modelyard.doors.answers import Json, Tagged, json_response, tagged
+from modelyard.doors.call import MANY_ITEMS, Call, answer_with, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
@@ -34,21 +34,20 @@ from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
-from modelyard.wire.base import encode
 
 table = RouteTable("versions")
 
 NEWEST_WARNING = "this reference names no version, alias or digest, so what it means will change"
 
 
-@table.route("GET", "/api/v1/resolve", query=wire.ResolveQuery, returns=wire.Resolved, has_etag=True)
-async def resolve(call: Call) -> Response:
+@table.route("GET", "/api/v1/resolve")
+async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]:
     """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
-    query, actor, services = call.query, call.actor, call.services
+    actor, services = call.actor, call.services
     asked = (actor.id, actor.token_id, query.ref, query.serving)
     remembered = services.resolved.find(asked)
     if remembered is not None:
-        return cast(Response, remembered)
+        return cast(Tagged[wire.Resolved], remembered)
     generation = services.resolved.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
     found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
@@ -68,19 +67,29 @@ async def resolve(call: Call) -> Response:
 @table.route(
     "POST",
     "/api/v1/models/{namespace}/{name}/versions",
-    body=wire.RegisterVersion,
-    returns=wire.Version,
     status=201,
+    has_large_body=True,
+    also={200: "The same version exists already"},
 )
-async def register_version(call: Call) -> Any:
+async def register_version(call: Call, body: wire.RegisterVersion) -> Answer[wire.Version]:
     """Freeze files and facts as the model's next version. 200 with the existing one when it is the same."""
-    body: wire.RegisterVersion = call.body
-    manifest = Manifest.of(
-        (File(entry.path, Digest.parse(entry.digest), entry.size) for entry in body.files),
-        call.services.settings.max_files_per_version,
-    )
-    wanted = Registration(
-        model=call.model,
+    services = call.services
+    wanted = await call.compute(_registration, call.model, body, services.settings.max_files_per_version)
+    inspect = partial(inspect_files, services.db, services.blobs)
+
+    def work(tx: Transaction) -> Answer[wire.Version]:
+        found = registering.register_version(tx, call.actor, services.catalog, wanted, inspect)
+        shown = shapes.version(found.view, created=found.is_new)
+        return answer_with(shown, 201 if found.is_new else 200, revision_tag(shown))
+
+    return await call.commit_answer(work)
+
+
+def _registration(model: ModelName, body: wire.RegisterVersion, max_files: int) -> Registration:
+    files = (File(entry.path, Digest.parse(entry.digest), entry.size) for entry in body.files)
+    manifest = Manifest.of(files, max_files)
+    return Registration(
+        model=model,
         manifest=manifest,
         record=Record.of(body.facts),
         description=body.description,
@@ -88,23 +97,11 @@ async def register_version(call: Call) -> Any:
         aliases=[Alias.parse(alias) for alias in body.aliases],
         force_new=body.force_new,
     )
-    services = call.services
-    inspect = partial(inspect_files, services.db, services.blobs)
-
-    def work(tx: Transaction) -> Answer:
-        found = registering.register_version(tx, call.actor, services.catalog, wanted, inspect)
-        shown = shapes.version(found.view, created=found.is_new)
-        return Answer(201 if found.is_new else 200, encode(shown), {"etag": revision_tag(shown)})
-
-    return await call.commit(work)
 
 
-@table.route(
-    "GET", "/api/v1/models/{namespace}/{name}/versions", query=wire.VersionQuery, returns=wire.VersionPage
-)
-async def list_versions(call: Call) -> wire.VersionPage:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions")
+async def list_versions(call: Call, query: wire.VersionQuery) -> wire.VersionPage:
     """The versions of a model, newest first."""
-    query: wire.VersionQuery = call.query
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int)
     tags = {}
@@ -130,22 +127,16 @@ async def list_versions(call: Call) -> wire.VersionPage:
     return wire.VersionPage(items=[shapes.version(view) for view in page], next_cursor=cursor)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}", returns=wire.Version, has_etag=True)
-async def show_version(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}")
+async def show_version(call: Call) -> Tagged[wire.Version]:
     """One version, a deleted one too."""
     view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
     return tagged(shapes.version(view), view.version.revision)
 
 
-@table.route(
-    "PATCH",
-    "/api/v1/models/{namespace}/{name}/versions/{version}",
-    body=wire.EditVersion,
-    returns=wire.Version,
-)
-async def edit_version(call: Call) -> Any:
+@table.route("PATCH", "/api/v1/models/{namespace}/{name}/versions/{version}")
+async def edit_version(call: Call, body: wire.EditVersion) -> Answer[wire.Version]:
     """Change annotations, archive or bring back; If-Match guards against a change in between."""
-    body: wire.EditVersion = call.body
 
     def work(tx: Transaction) -> wire.Version:
         view = None
@@ -168,12 +159,9 @@ async def edit_version(call: Call) -> Any:
     return await call.commit(work, etag=revision_tag)
 
 
-@table.route(
-    "DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", query=wire.DeleteVersion, status=204
-)
-async def delete_version(call: Call) -> Any:
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", status=204)
+async def delete_version(call: Call, query: wire.DeleteVersion) -> Answer[None]:
     """Delete a version; its number and digest stay, its bytes go at the next collection."""
-    query: wire.DeleteVersion = call.query
     return await call.commit(
         lambda tx: versions.delete_version(
             tx, call.actor, call.ref, query.reason, orphan_children=query.orphan_children
@@ -184,19 +172,22 @@ async def delete_version(call: Call) -> Any:
 # --- what a version holds --------------------------------------------------------------------------
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files", returns=wire.FileList)
-async def list_files(call: Call) -> wire.FileList:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files")
+async def list_files(call: Call) -> Json[wire.FileList]:
     """The files of a version, by path."""
     model, version, body = await call.point(lambda tx: versions.read_manifest(tx, call.actor, call.ref))
-    files = Manifest.from_bytes(body).files
-    return wire.FileList(
-        reference=f"{model.name}:{version.number}",
-        digest=version.digest,
-        items=[
+
+    def show() -> Json[wire.FileList]:
+        files = [
             wire.FileEntry(path=f.path, digest=f.digest, size=f.size_bytes, media_type=f.media_type)
-            for f in files
-        ],
-    )
+            for f in Manifest.from_bytes(body).files
+        ]
+        reference = f"{model.name}:{version.number}"
+        return json_response(wire.FileList(reference=reference, digest=version.digest, items=files))
+
+    if version.file_count > MANY_ITEMS:
+        return await call.in_thread("views", show)
+    return show()
 
 
 def _frozen(body: bytes, digest: str, media_type: str) -> Response:
@@ -208,31 +199,21 @@ def _frozen(body: bytes, digest: str, media_type: str) -> Response:
     return Response(body, 200, headers, media_type)
 
 
-@table.route(
-    "GET",
-    "/api/v1/models/{namespace}/{name}/versions/{version}/manifest",
-    returns=MANIFEST_MEDIA_TYPE,
-    has_etag=True,
-)
-async def show_manifest(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/manifest", has_etag=True)
+async def show_manifest(call: Call) -> Annotated[Response, MANIFEST_MEDIA_TYPE]:
     """The manifest's canonical bytes; their sha256 is the version digest."""
     _, version, body = await call.point(lambda tx: versions.pull_manifest(tx, call.actor, call.ref))
     return _frozen(body, version.digest, MANIFEST_MEDIA_TYPE)
 
 
-@table.route(
-    "GET",
-    "/api/v1/models/{namespace}/{name}/versions/{version}/record",
-    returns="application/json",
-    has_etag=True,
-)
-async def show_record(call: Call) -> Response:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/record", has_etag=True)
+async def show_record(call: Call) -> Annotated[Response, "application/json"]:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
     version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
     return _frozen(version.record.encode(), version.record_digest, "application/json")
 
 
-@table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify", returns=wire.Verification)
+@table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify")
 async def verify_version(call: Call) -> wire.Verification:
     """Read the stored bytes of a version again and name what is damaged."""
     services = call.services
@@ -262,12 +243,12 @@ def log_scope(query: wire.LogQuery | audit_wire.ExportQuery) -> audit.LogScope:
     return audit.LogScope(query.namespace, model)
 
 
-@table.route("GET", "/api/v1/models/{namespace}/{name}/history", query=wire.EventQuery, returns=wire.EventPage)
-async def list_history(call: Call) -> wire.EventPage:
+@table.route("GET", "/api/v1/models/{namespace}/{name}/history")
+async def list_history(call: Call, query: wire.EventQuery) -> wire.EventPage:
     """Everything that happened to a model, newest first."""
-    limit = page_limit(call.query)
-    before = decode_cursor(call.query.cursor, int)
-    chosen = event_filter(call.query)
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    chosen = event_filter(query)
     found = await call.read(
         lambda tx: audit.list_history(
             tx, call.actor, call.model, chosen, before[0] if before else None, limit + 1

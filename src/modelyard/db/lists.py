@@ -1,4 +1,4 @@
-"""Conditions on lists of ids whose SQL is the same for every length, so that a `Statement` can hold them."""
+"""Conditions on lists whose SQL is the same for every length, so that a `Statement` can hold them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _IsAmong(sa.ColumnElement[bool]):
 
     inherit_cache = False
 
-    def __init__(self, column: sa.ColumnElement[int], ids: sa.BindParameter[str]) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], ids: sa.BindParameter[str]) -> None:
         self.type = sa.Boolean()
         self.column = column
         self.ids = ids
@@ -36,6 +36,30 @@ def _on_sqlite(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
 def _on_postgresql(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
     listed = sa.cast(sa.func.string_to_array(element.ids, ","), ARRAY(sa.BigInteger()))
     return compiler.process(element.column == sa.any_(listed), **options)
+
+
+class _IsOneOf(_IsAmong):
+    """The same for words without commas and quotes, as digests are."""
+
+    inherit_cache = False
+
+
+@compiles(_IsOneOf, "sqlite")
+def _words_on_sqlite(element: _IsOneOf, compiler: SQLCompiler, **options: Any) -> str:
+    quoted = '["' + sa.func.replace(element.ids, ",", '","') + '"]'
+    listed = sa.func.json_each(quoted).table_valued("value")
+    return compiler.process(element.column.in_(sa.select(listed.c.value)), **options)
+
+
+@compiles(_IsOneOf, "postgresql")
+def _words_on_postgresql(element: _IsOneOf, compiler: SQLCompiler, **options: Any) -> str:
+    listed = sa.func.string_to_array(element.ids, ",", type_=ARRAY(sa.Text()))
+    return compiler.process(element.column == sa.any_(listed), **options)
+
+
+def is_one_of(column: sa.ColumnElement[str], parameter: str) -> sa.ColumnElement[bool]:
+    """parameter: name of the one that carries the words, joined by commas."""
+    return _IsOneOf(column, sa.bindparam(parameter, type_=sa.Text()))
 
 
 def is_among(column: sa.ColumnElement[int], parameter: str) -> sa.ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Generic, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -27,6 +27,8 @@ def is_seen(request: Request, etag: str) -> bool:
     return given.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
 _JSON_HEADERS = {"content-type": "application/json", "cache-control": "private, no-cache"}
 """What one account may see is for no shared cache, and is asked for again before it is shown."""
 
@@ -48,11 +50,19 @@ class JsonBytes(Response):
         ]
 
 
-def json_response(value: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return JsonBytes(encode(value), status, headers)
+class Json(JsonBytes, Generic[S]):
+    """JSON of a wire type, with a status or headers of its own."""
 
 
-def tagged(value: msgspec.Struct, revision: int | None = None) -> JsonBytes:
+class Tagged(Json[S]):
+    """The same, with an ETag."""
+
+
+def json_response(value: S, status: int = 200, headers: Mapping[str, str] | None = None) -> Json[S]:
+    return Json(encode(value), status, headers)
+
+
+def tagged(value: S, revision: int | None = None) -> Tagged[S]:
     """A read with an ETag that stands for every byte of it.
 
     revision: what If-Match compares; alone it would not do, since a version also shows what is said about it
@@ -60,7 +70,7 @@ def tagged(value: msgspec.Struct, revision: int | None = None) -> JsonBytes:
     """
     body = encode(value)
     tag = hashlib.blake2b(body, digest_size=8).hexdigest()
-    return JsonBytes(body, 200, {"etag": f'"{tag}"' if revision is None else f'"{revision}-{tag}"'})
+    return Tagged(body, 200, {"etag": f'"{tag}"' if revision is None else f'"{revision}-{tag}"'})
 
 
 _KEPT_WITH_304 = (b"cache-control", b"etag")
@@ -79,7 +89,7 @@ def unless_seen(request: Request, response: Response) -> Response:
     return seen
 
 
-def to_response(value: Any, status: int) -> Response:
+def to_response(value: object, status: int) -> Response:
     if isinstance(value, Response):
         return value
     if isinstance(value, Answer):
@@ -88,4 +98,5 @@ def to_response(value: Any, status: int) -> Response:
         return Response(value.body, value.status, value.headers)
     if value is None:
         return Response(status_code=204)
+    assert isinstance(value, msgspec.Struct)
     return json_response(value, status)

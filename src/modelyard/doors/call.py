@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Callable, Hashable
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
@@ -24,6 +24,11 @@ from modelyard.wire.base import encode
 
 T = TypeVar("T")
 
+MANY_ITEMS = 400
+"""An answer of more items than this is put together off the event loop."""
+LARGE_BODY_BYTES = 64 * 1024
+"""A body above this size is decoded and checked off the event loop."""
+
 
 class Call:
     """One request on its way through a handler."""
@@ -33,9 +38,8 @@ class Call:
         self.services = services
         self._status = status
         self.actor = actor
-        self.query: Any = None
-        self.body: Any = None
         self.raw_body = b""
+        """As it came, where the route has a body in JSON."""
 
     @property
     def path(self) -> dict[str, str]:
@@ -88,6 +92,12 @@ class Call:
         """What waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
         return await self.services.lanes[lane].run(self.client, fn, *args)
 
+    async def compute(self, fn: Callable[..., T], *args: Any) -> T:
+        """A pure function of the request: in a thread when the request's body is large, else right here."""
+        if len(self.raw_body) > LARGE_BODY_BYTES:
+            return await self.in_thread("views", fn, *args)
+        return fn(*args)
+
     def runner(self, lane: LaneName) -> Runner:
         return partial(self.services.lanes[lane].run, self.client)
 
@@ -101,13 +111,18 @@ class Call:
         return await self.services.db.apoint(fn, self.runner("exports"))
 
     async def commit(
-        self,
-        fn: Callable[[Transaction], Any],
-        *,
-        status: int | None = None,
-        etag: Callable[[Any], str] | None = None,
-    ) -> Answer:
-        """Run one change and answer with what it returns, after the commit.
+        self, fn: Callable[[Transaction], T], *, etag: Callable[[T], str] | None = None
+    ) -> Answer[T]:
+        """Run one change and answer with what it returns, after the commit."""
+
+        def change(tx: Transaction) -> Answer[T]:
+            value = fn(tx)
+            return answer_with(value, self._status, None if etag is None else etag(value))
+
+        return await self.commit_answer(change)
+
+    async def commit_answer(self, fn: Callable[[Transaction], Answer[T]]) -> Answer[T]:
+        """Run one change that makes its own answer.
 
         With an Idempotency-Key header the answer is stored in the same transaction and given again when
         the request is repeated.
@@ -117,19 +132,12 @@ class Call:
             raise InvalidRequest(reason="the idempotency key is empty or longer than 200 characters")
         request_hash = self._request_hash() if key else ""
 
-        def unit(tx: Transaction) -> Answer:
+        def unit(tx: Transaction) -> Answer[T]:
             if key:
                 stored = idempotency.find_answer(tx, self.actor, key, request_hash)
                 if stored is not None:
                     return stored
-            value = fn(tx)
-            headers = {"etag": etag(value)} if etag is not None else {}
-            if isinstance(value, Answer):
-                answer = value
-            elif value is None:
-                answer = Answer(status or 204, b"", headers)
-            else:
-                answer = Answer(status or self._status, encode(value), headers)
+            answer = fn(tx)
             if key:
                 idempotency.store_answer(tx, self.actor, key, request_hash, answer)
             return answer
@@ -148,6 +156,19 @@ class Call:
 _REVISION_TAG = re.compile(r'"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
 
 
-def revision_tag(value: Any) -> str:
+class HasRevision(Protocol):
+    @property
+    def revision(self) -> int: ...
+
+
+def answer_with(value: T, status: int, etag: str | None = None) -> Answer[T]:
+    """The answer to a change: JSON of a wire type; None: no body."""
+    headers = {} if etag is None else {"etag": etag}
+    if value is None:
+        return Answer(204, b"", headers)
+    return Answer(status, encode(value), headers)
+
+
+def revision_tag(value: HasRevision) -> str:
     """The ETag with which a write answers; If-Match takes it."""
     return f'"{value.revision}"'

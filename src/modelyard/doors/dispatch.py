@@ -20,6 +20,9 @@ from modelyard.doors.parsing import parse_body, parse_query, read_body, refuse_n
 from modelyard.doors.services import Services
 from modelyard.doors.table import RouteSpec
 
+MOST_SMALL_BODY_BYTES = 1 << 20
+"""Of a JSON body, except where a route takes large ones."""
+
 
 class Endpoint:
     """A route as a plain ASGI application: parses, authenticates, handles and maps errors."""
@@ -34,6 +37,8 @@ class Endpoint:
         self.path = spec.path
         self._services = services
         self._authenticate = authenticate
+        most = services.settings.max_request_bytes
+        self._most_bytes = most if spec.has_large_body else min(most, MOST_SMALL_BODY_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive, send))
@@ -46,11 +51,12 @@ class Endpoint:
             # What is public answers also while the database does not, whatever token comes along.
             actor = ANONYMOUS if spec.public else await self._authenticate(request, services)
             call = Call(request, services, actor, spec.status)
-            call.query = parse_query(request.scope["query_string"], spec.query)
+            query = parse_query(request.scope["query_string"], spec.query)
+            given: dict[str, Any] = {} if query is None else {"query": query}
             if spec.body is not None:
-                call.raw_body = await read_body(request, services.settings.max_request_bytes)
-                call.body = parse_body(call.raw_body, spec.body)
-            response = to_response(await spec.handler(call), spec.status)
+                call.raw_body = await read_body(request, self._most_bytes)
+                given["body"] = await call.compute(parse_body, call.raw_body, spec.body)
+            response = to_response(await spec.handler(call, **given), spec.status)
             if spec.tells_secret:
                 response.headers["cache-control"] = "no-store"
             return unless_seen(request, response) if spec.has_etag else response

@@ -1,16 +1,27 @@
-"""Route tables: what a request must look like, who handles it and what it answers."""
+"""Route tables: what a request must look like, who handles it and what it answers.
+
+A handler's signature states this once. Its first parameter is the `Call`; a parameter `query` or `body` is a wire
+type, parsed before the handler runs. What it returns is one of: a wire type; `Json` of one, with a status or headers
+of its own; `Tagged` of one, which has an ETag;
+`Answer` of one, which a change made; None, or a bare `Response`, for an answer without a body; or
+`Annotated[Response, media_type]` for bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from starlette.responses import Response
 
-from modelyard.doors.call import Call
+from modelyard.doors.answers import Json, Tagged
+from modelyard.registry.idempotency import Answer
 
-Handler = Callable[[Call], Awaitable[Any]]
+Handler = Callable[..., Awaitable[object]]
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +33,8 @@ class RouteSpec:
     handler: Handler
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
-    returns: type[msgspec.Struct] | str | None = None
-    """A wire type, a media type, or None for an empty answer."""
+    returns: tuple[type[msgspec.Struct], ...] | str = ()
+    """Wire types, one of which comes; a media type; or nothing for an empty answer."""
     status: int = 200
     public: bool = False
     """Answers without a token."""
@@ -31,10 +42,18 @@ class RouteSpec:
     """The answer holds a secret that is shown this once, so no cache keeps it."""
     has_etag: bool = False
     """Answers with an ETag, and with 304 to an If-None-Match that names it."""
+    has_large_body: bool = False
+    """The JSON body may have as many bytes as the setting max_request_bytes allows."""
+    takes_bytes: bool = False
+    """The body is bytes, which the handler reads itself."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that a request must have → the JSON type of their value."""
+    also: Mapping[int, str] = field(default_factory=dict)
+    """Other statuses of the same answer → what they mean."""
 
     @property
     def summary(self) -> str:
-        """The first paragraph of what the handler promises."""
+        """The first paragraph of the handler's docstring."""
         return " ".join((self.handler.__doc__ or "").strip().partition("\n\n")[0].split())
 
     @property
@@ -49,9 +68,39 @@ class RouteTable:
     tag: str
     specs: list[RouteSpec] = field(default_factory=list)
 
-    def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        def add(handler: Handler) -> Handler:
-            self.specs.append(RouteSpec(method, path, handler, **options))
+    def route(self, method: str, path: str, **options: Any) -> Callable[[H], H]:
+        """Add the handler. options: the fields of RouteSpec that its signature does not state."""
+
+        def add(handler: H) -> H:
+            self.specs.append(RouteSpec(method, path, handler, **{**_read_signature(handler), **options}))
             return handler
 
         return add
+
+
+def _read_signature(handler: Handler) -> dict[str, Any]:
+    """The fields of RouteSpec that a handler's signature states. Raises TypeError."""
+    hints = get_type_hints(handler, include_extras=True)
+    found: dict[str, Any] = {name: hints[name] for name in ("query", "body") if name in hints}
+    returned = hints["return"]
+    kind = get_origin(returned)
+    if kind is Annotated:
+        found["returns"] = get_args(returned)[1]
+    elif kind is Tagged:
+        found |= {"returns": _structs(get_args(returned)[0]), "has_etag": True}
+    elif kind in (Answer, Json):
+        found["returns"] = _structs(get_args(returned)[0])
+    elif returned is not Response:
+        found["returns"] = _structs(returned)
+    return found
+
+
+def _structs(kind: Any) -> tuple[type[msgspec.Struct], ...]:
+    """The wire types of a type or of a union of them. Raises TypeError for another type."""
+    if kind is type(None):
+        return ()
+    kinds = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+    for one in kinds:
+        if not (isinstance(one, type) and issubclass(one, msgspec.Struct)):
+            raise TypeError(f"{one} is not an answer of a route")
+    return kinds

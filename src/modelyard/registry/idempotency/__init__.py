@@ -6,6 +6,7 @@ Key, request and answer are stored in the transaction of the change, per token, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,9 +19,12 @@ from modelyard.domain.errors import IdempotencyConflict
 KEPT = 7 * 86_400 * MICROSECONDS
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a door sends back."""
+class Answer(Generic[T]):
+    """What a door sends back for a value of type T, encoded."""
 
     status: int
     body: bytes
@@ -54,7 +58,7 @@ _STORE = Statement(
 )
 
 
-def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> Answer | None:
+def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> Answer[Any] | None:
     """Raises IdempotencyConflict when the key belongs to another request."""
     row = tx.one(_FIND, actor_id=actor.id, token_id=actor.token_id or 0, key=key)
     if row is None:
@@ -64,7 +68,7 @@ def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> A
     return Answer(row[1], row[2].encode(), {**load_json(row[3]), "idempotent-replay": "true"})
 
 
-def store_answer(tx: Transaction, actor: Actor, key: str, request_hash: str, answer: Answer) -> None:
+def store_answer(tx: Transaction, actor: Actor, key: str, request_hash: str, answer: Answer[Any]) -> None:
     tx.run(
         _STORE,
         actor_id=actor.id,

@@ -58,6 +58,7 @@ def show_scan(tx: Transaction, actor: Actor, ref: Ref) -> ScanView:
 
 
 def view_scan(tx: Transaction, model: Model, version: Version) -> ScanView:
+    tx.expect_rows(version.file_count)
     files = read_files(scans.list_files(tx, version.manifest_id))
     namespace, author = model.name.namespace, version.created_by
     trusted = serving.find_trusted(tx, namespace, files.unknown, author)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.lists import is_one_of
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
 from modelyard.db.tables.uploads import DELETING, LIVE
@@ -15,27 +17,33 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
-from modelyard.registry.access.queries import visible_models
+from modelyard.registry.access.queries import ReaderKind, reader_kind, visible_models_of
 
 _p = sa.bindparam
-_CHUNK = 500
+_CHUNK = 5000
 OF_ONE_REQUEST = -1
 """Stands for the size of an upload that is one request: nobody resumes it, so nobody may find it."""
 
 
 def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
-    """Pieces small enough for one statement's parameters on every database."""
+    """Pieces that bound what one statement is given and gives."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
 
-def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
+@cache
+def _find_known_sizes(
+    kind: ReaderKind, is_admin: bool, by_namespace: bool, by_model: bool, narrow: bool
+) -> Statement:
     """Which rows of `blobs` the actor may read: in a version they may pull, or sent by them.
 
     What the account sent with another scope is out of reach for a narrow token, since it may belong elsewhere.
     """
-    if actor.is_admin and actor.scope.is_everything:
-        return sa.true()
+    query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
+        is_one_of(blobs.c.digest, "digests"), blobs.c.state == LIVE
+    )
+    if is_admin and not narrow:
+        return Statement(query)
     readable = (
         sa.select(sa.literal(1))
         .select_from(
@@ -46,33 +54,52 @@ def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
         .where(
             manifest_files.c.digest == blobs.c.digest,
             versions.c.state != "deleted",
-            visible_models(actor, Permission.MODEL_PULL),
+            visible_models_of(
+                kind,
+                _p("actor_id"),
+                _p("namespace") if by_namespace else None,
+                _p("model") if by_model else None,
+                Permission.MODEL_PULL,
+            ),
         )
         .correlate(blobs)
     )
-    sent = [blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == actor.id]
-    if not actor.scope.is_everything:
-        sent.append(blob_senders.c.scope == actor.scope.key)
-    return sa.or_(sa.exists().where(*sent), sa.exists(readable))
+    sent = [blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == _p("actor_id")]
+    if narrow:
+        sent.append(blob_senders.c.scope == _p("scope"))
+    return Statement(query.where(sa.or_(sa.exists().where(*sent), sa.exists(readable))))
 
 
 def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -> dict[Digest, int]:
     """Of these digests the ones that are here and that the actor may read, with their sizes."""
+    scope = actor.scope
+    statement = _find_known_sizes(
+        reader_kind(actor, Permission.MODEL_PULL),
+        actor.is_admin,
+        scope.namespace is not None,
+        scope.model is not None,
+        not scope.is_everything,
+    )
+    values = {"actor_id": actor.id, "namespace": scope.namespace, "model": scope.model, "scope": scope.key}
     known: dict[Digest, int] = {}
     for some in chunked(list(digests)):
-        query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
-            blobs.c.digest.in_(some), blobs.c.state == LIVE, may_read_bytes(actor)
+        known.update(
+            {Digest(digest): size for digest, size in tx.all(statement, digests=",".join(some), **values)}
         )
-        known.update({Digest(digest): size for digest, size in tx.rows(query)})
     return known
+
+
+_TOUCH_BLOBS = Statement(
+    blobs.update()
+    .where(is_one_of(blobs.c.digest, "digests"), blobs.c.state == LIVE)
+    .values(touched_at=_p("now"))
+)
 
 
 def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Somebody relies on these bytes now: the collector's grace begins again."""
     for some in chunked(list(digests)):
-        tx.execute(
-            blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == LIVE).values(touched_at=tx.now)
-        )
+        tx.run(_TOUCH_BLOBS, digests=",".join(some), now=tx.now)
 
 
 _UPSERT_BLOB = Statement(
@@ -220,16 +247,18 @@ class BlobRead:
     """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
 
 
+_FIND_READ = Statement(
+    sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
+    .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
+    .where(is_one_of(blobs.c.digest, "digests"))
+)
+
+
 def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
     """Of the bytes that are here."""
     found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
-        query = (
-            sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
-            .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
-            .where(blobs.c.digest.in_(some))
-        )
-        for digest, scan, scan_rules, reader, facts in tx.rows(query):
+        for digest, scan, scan_rules, reader, facts in tx.all(_FIND_READ, digests=",".join(some)):
             read = found.get(Digest(digest)) or BlobRead(scan, scan_rules, {})
             if reader is not None:
                 read = BlobRead(scan, scan_rules, {**read.facts, reader: facts})

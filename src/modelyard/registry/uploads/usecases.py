@@ -31,6 +31,7 @@ def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) ->
     the collector's grace finds it. Raises SizeMismatch for known bytes of another size.
     """
     require_sender(actor)
+    tx.expect_rows(len(wanted))
     known = queries.find_known_sizes(tx, actor, wanted)
     for digest, size in known.items():
         if wanted[digest] != size:

@@ -46,6 +46,17 @@ _INSERT_MANIFEST = Statement(
 )
 
 
+_INSERT_FILE = Statement(
+    manifest_files.insert().values(
+        manifest_id=_p("manifest_id"),
+        position=_p("position"),
+        path=_p("path"),
+        digest=_p("digest"),
+        size_bytes=_p("size_bytes"),
+    )
+)
+
+
 def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str, str] | None:
     """(id, JSON of the format facts, state of the scan)."""
     row = tx.one(_FIND_MANIFEST, digest=digest)
@@ -65,8 +76,8 @@ def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan
     )
     assert row is not None
     manifest_id = int(row[0])
-    tx.execute(
-        manifest_files.insert(),
+    tx.run_many(
+        _INSERT_FILE,
         [
             {
                 "manifest_id": manifest_id,
