@@ -4,6 +4,7 @@ straight from disk to socket."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import socket
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.doors.edge import BODY_HAS_COME
@@ -21,6 +23,11 @@ from modelyard.server.large_bodies import LargeBody, hand_over
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+logger = logging.getLogger(__name__)
+
+TESTED_UVICORN = "0.54"
+"""The minor release whose private parts this module uses (the cycle's body, receive, message_event,
+expected_content_length)."""
 _HEADER_SECONDS = 10.0
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_HEADERS = 200
@@ -36,6 +43,23 @@ _PATIENCE_MILLISECONDS = 50
 _STALLED_SECONDS = 120.0
 _SMALL_BYTES = 16 * 1024
 """What is copied rather than sent apart."""
+
+
+def choose_protocol(release: str = uvicorn.__version__) -> type[HttpToolsProtocol]:
+    """Return our protocol where it was tested with this release of the web server, else the web server's own.
+
+    Its own copies large bodies and files through Python, and waits for the head of a request without a limit.
+    """
+    if release.rpartition(".")[0] == TESTED_UVICORN:
+        return CarefulProtocol
+    logger.warning(
+        "uvicorn %s is not the tested release %s: large files are slower, and a reverse proxy should limit the time "
+        "for a request's head. Install uvicorn %s.*",
+        release,
+        TESTED_UVICORN,
+        TESTED_UVICORN,
+    )
+    return HttpToolsProtocol
 
 
 class CarefulProtocol(HttpToolsProtocol):

@@ -20,7 +20,7 @@ from modelyard.domain.errors import Invalid
 from modelyard.doors.services import Services
 from modelyard.server.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
 from modelyard.server.certificates import check_certificate
-from modelyard.server.connections import CarefulProtocol
+from modelyard.server.connections import choose_protocol
 from modelyard.server.logs import set_up_logs
 from modelyard.settings import Settings, load_settings
 
@@ -59,7 +59,7 @@ def _uvicorn(app: Application, services: Services) -> uvicorn.Server:
     settings = services.settings
     config = uvicorn.Config(
         app,
-        http=CarefulProtocol,
+        http=choose_protocol(),
         ws="none",
         loop="auto",
         log_config=None,
