@@ -41,21 +41,36 @@ class _Head(Cursor):
 
     def __init__(self, skim: Skim) -> None:
         super().__init__(BytesSource(skim.head), Budget(max_steps=_FIRST_STEPS))
+        self._skim = skim
         self._size_bytes = skim.size_bytes
 
     def read(self, length: int) -> bytes:
         self._refuse_beyond(length)
         return super().read(length)
 
+    def peek(self, length: int) -> bytes:
+        self._refuse_beyond(min(length, self._size_bytes - self.position))
+        return super().peek(length)
+
+    def fork(self) -> _Head:
+        other = _Head(self._skim)
+        other.budget, other.position = self.budget, self.position
+        return other
+
     def skip(self, length: int) -> None:
         self._refuse_beyond(length)
         super().skip(length)
 
     def read_line(self, cap: int) -> bytes | None:
+        self._refuse_beyond(1)
         line = super().read_line(cap)
-        if self.position >= self.end:
-            self._refuse_beyond(1)
+        self._refuse_beyond(1)
         return line
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether all of the head was read, and the file goes on: a fault here may be none in the whole file."""
+        return self.end <= self.position and self.end < self._size_bytes
 
     def _refuse_beyond(self, length: int) -> None:
         if self.end - self.position < length <= self._size_bytes - self.position:
@@ -66,11 +81,12 @@ def _may_be_pickle(skim: Skim) -> bool:
     """Whether the head, read as opcodes, goes on without a fault or names a global."""
     if not skim.head:
         return False
-    inspector = Inspector(_Head(skim), FileScan())
+    head = _Head(skim)
+    inspector = Inspector(head, FileScan())
     try:
         inspector.run()
     except (_Beyond, OverBudget):
         return True
     except Malformed:
-        return bool(inspector.seen or inspector.extensions)
+        return bool(inspector.seen or inspector.extensions) or head.is_at_its_end
     return True

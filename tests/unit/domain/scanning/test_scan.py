@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import random
 import time
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 from modelyard.domain.formats import BytesSource
 from modelyard.domain.scanning import FileScan, Skim, Verdict, needs_scan, scan
 from modelyard.domain.scanning.globals import judge_global
+from modelyard.domain.scanning.skim import HEAD_BYTES
 from tests.support import model_files
 from tests.support.bad_files import HARMLESS, Runs, library_traps, trap, traps, zipped
 from tests.support.libraries import library
@@ -157,3 +159,41 @@ def test_a_padded_trap_is_still_found() -> None:
 )
 def test_globals(module: str, name: str, verdict: Verdict) -> None:
     assert judge_global(module, name)[0] is verdict
+
+
+_HARM = b"0cposix\nsystem\n(S'x'\ntR."
+
+
+def _argument(opcode: pickletools.OpcodeInfo, size: int) -> bytes:
+    """Some argument that the opcode reads without a fault; size: of what it may choose."""
+    text = b"a" * size
+    match opcode.arg.name if opcode.arg else "":
+        case "":
+            return b""
+        case "uint1" | "uint2" | "int4" | "uint4" | "uint8" | "float8" as name:
+            return b"\0" * int(name[-1])
+        case "string1" | "bytes1" | "unicodestring1" | "long1":
+            return bytes([size % 256]) + b"a" * (size % 256)
+        case "string4" | "bytes4" | "unicodestring4" | "long4":
+            return size.to_bytes(4, "little") + text
+        case "bytes8" | "unicodestring8" | "bytearray8":
+            return size.to_bytes(8, "little") + text
+        case "decimalnl_short" | "decimalnl_long" | "floatnl":
+            return b"1" * min(size, 9) + b"\n"
+        case "stringnl":
+            return b"'" + text + b"'\n"
+        case "stringnl_noescape_pair":
+            return text + b"\n" + text + b"\n"
+        case _:
+            return text + b"\n"
+
+
+@pytest.mark.parametrize("opcode", pickletools.opcodes, ids=lambda opcode: opcode.name)
+def test_what_lies_across_the_end_of_the_head_is_looked_into(opcode: pickletools.OpcodeInfo) -> None:
+    """A loader goes on where the skim's head ends, whatever stands there; so the scan must too."""
+    for begin in range(HEAD_BYTES - 24, HEAD_BYTES + 2):
+        for size in (1, 9, 40):
+            one = opcode.code.encode("latin-1") + _argument(opcode, size)
+            start = b"(" + b"N" * (begin % 2) + b"N0" * ((begin - 1) // 2)
+            data = start[:begin] + one + _HARM
+            assert sniffed(data), (begin, size)
