@@ -31,7 +31,7 @@ lint:  ## style and import arrows
 types:  ## strict typing of the source
 	.venv/bin/mypy --strict -p modelyard
 
-docs:  ## write the generated pages of the documentation anew
+docs:  ## write the generated pages and parts of the documentation
 	$(PY) tools/write_docs.py
 
 bench:  ## compare with what else there is on this machine; prints tables

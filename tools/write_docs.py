@@ -1,4 +1,4 @@
-"""Writes the generated pages of the documentation; a test holds them up to date."""
+"""Writes the generated pages of the documentation, and the generated parts of others; a test keeps them up to date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+import source_map
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 
 def settings_page() -> str:
@@ -213,10 +216,32 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ("CONTRIBUTING.md", "tree"): source_map.tree,
+    ("docs/explanation/architecture.md", "rooms"): source_map.picture,
+    ("docs/explanation/architecture.md", "ways"): source_map.ways,
+}
+"""(page, name of the part) → what stands there, between two comments that name it."""
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """The page with its part written again. Raises ValueError for a page without the two comments."""
+    begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
+    before, mark, rest = page.partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (mark and closing):
+        raise ValueError(f"the page has no generated part {name!r}")
+    return f"{before}{begin}{text}\n{closing}{after}"
+
+
 def main() -> None:
     for name, write in PAGES.items():
         (DOCS / name).write_text(write())
         print(f"wrote docs/{name}")
+    for (file, part), write in PARTS.items():
+        page = ROOT / file
+        page.write_text(with_part(page.read_text(), part, write()))
+        print(f"wrote {part} in {file}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Nouns and rules that every room shares: no I/O and no clock."""

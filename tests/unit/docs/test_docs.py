@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ def write_docs() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "tools"))
     spec.loader.exec_module(module)
     return module
 
@@ -31,6 +33,12 @@ MODULE = write_docs()
 @pytest.mark.parametrize("name", sorted(MODULE.PAGES))
 def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text() == MODULE.PAGES[name](), "run: make docs"
+
+
+@pytest.mark.parametrize(("page", "part"), sorted(MODULE.PARTS))
+def test_generated_parts_are_up_to_date(page: str, part: str) -> None:
+    text = (ROOT / page).read_text()
+    assert MODULE.with_part(text, part, MODULE.PARTS[page, part]()) == text, "run: make docs"
 
 
 def pages() -> list[Path]:
