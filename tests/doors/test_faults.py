@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -99,7 +101,7 @@ class Cut:
 
 def test_the_database_is_gone_for_a_while(own_postgres: PostgresServer, tmp_path: Path) -> None:
     url = own_postgres.create_database()
-    with running_server(url) as server, server.client(patience_seconds=60) as client:
+    with running_server(url) as server, server.client(patience_seconds=60) as client, ExitStack() as stack:
         acknowledged: list[Version] = [
             client.push(model_folder(tmp_path, "before"), "team/model", capture=False)
         ]
@@ -112,10 +114,19 @@ def test_the_database_is_gone_for_a_while(own_postgres: PostgresServer, tmp_path
                 acknowledged.append(client.push(folder, "team/model", params={"n": n}, capture=False))
                 n += 1
 
-        pushing = threading.Thread(target=push_on)
-        pushing.start()
-        while len(acknowledged) < 5:
-            time.sleep(0.01)
+        def wait_for(count: int) -> None:
+            """Raises what a push raised."""
+            until = time.monotonic() + 120
+            while len(acknowledged) < count and not pushing.done():
+                assert time.monotonic() < until, f"only {len(acknowledged)} of {count} pushes arrived"
+                time.sleep(0.01)
+            if pushing.done():
+                pushing.result()
+
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        stack.callback(stop.set)
+        pushing = pool.submit(push_on)
+        wait_for(5)
         with Cut(own_postgres):
             gone = until(server, "/ready", 503)
             assert json.loads(gone.data)["database"] == "the database does not answer"
@@ -130,11 +141,9 @@ def test_the_database_is_gone_for_a_while(own_postgres: PostgresServer, tmp_path
                 assert (answer.status, answer.headers["retry-after"]) == (503, "1")
                 assert json.loads(answer.data)["code"] == "database_unavailable"
         until(server, "/ready", 200)
-        reached = len(acknowledged)
-        while len(acknowledged) < reached + 3:
-            time.sleep(0.01)
+        wait_for(len(acknowledged) + 3)
         stop.set()
-        pushing.join()
+        pushing.result()
         found = {version.version: version for version in client.versions.list("team/model")}
         assert sorted(found) == list(range(1, len(acknowledged) + 1))
         for version in acknowledged:
