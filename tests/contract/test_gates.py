@@ -278,6 +278,58 @@ def test_weakening_in_two_steps_or_by_taking_the_policy_away_is_found_too(gov: G
     assert_problem(gov.promote("scorer"), 409, "refused")
 
 
+def test_a_gate_that_only_warns_does_not_warn_of_its_own_weakening(gov: Gov) -> None:
+    text = POLICY.format(alice=gov.names["alice"]).replace("editors", "# editors")
+    ok(gov.set_policy(text))
+    gov.bob.register(f"{gov.space}/scorer")
+    ok(gov.set_policy(text.replace("version: 1", "version: 1\nmode: warn"), by=gov.bob))
+    assert_problem(gov.promote("scorer", keep_open=False), 409, "refused")
+    assert gov.standing("scorer") is None
+    # Of all else it only warns, and somebody else may use it.
+    ok(gov.promote("scorer", by=gov.carol))
+
+
+@pytest.mark.parametrize("change", ["left out", "renamed", "weakened, then left out", "policy removed"])
+@pytest.mark.parametrize("has_model", [True, False])
+def test_a_stage_that_asks_for_approvals_cannot_be_taken_away(gov: Gov, change: str, has_model: bool) -> None:
+    guarded = """\
+version: 1
+stages: [development, staging, production, {stage}]
+promote:
+  - {{to: development, rules: []}}
+  - {{to: staging, rules: []}}
+  - {{to: production, rules: []}}
+  - {{to: production, models: "scorer*", rules: [{{approvals: {{}}}}]}}
+  - {{to: {stage}, rules: []}}
+  - {{to: {stage}, models: "scorer*", rules: [{rule}]}}
+"""
+    before = guarded.format(stage="live", rule="{approvals: {}}")
+    ok(gov.set_policy(before))
+    if has_model:
+        gov.bob.register(f"{gov.space}/scorer")
+    without = POLICY.format(alice=gov.names["alice"]).replace("editors", "# editors")
+    if change == "weakened, then left out":
+        ok(gov.set_policy(guarded.format(stage="live", rule=""), by=gov.bob))
+    if change == "policy removed":
+        refused = gov.bob.call("DELETE", f"namespaces/{gov.space}/policy")
+    else:
+        text = guarded.format(stage="other", rule="") if change == "renamed" else without
+        tried = gov.bob.call("PUT", f"namespaces/{gov.space}/policy", json={"text": text, "dry_run": True})
+        assert_problem(tried, 409, "conflict")
+        refused = gov.set_policy(text, by=gov.bob)
+    assert "stage live" in assert_problem(refused, 409, "conflict")["detail"]
+    # Where it was weakened long ago, it may go.
+    clock = gov.door.registry.db.clock
+    gov.door.registry.db.clock = lambda: clock() + 8 * 86_400 * 1_000_000
+    try:
+        if change == "weakened, then left out":
+            ok(gov.set_policy(without, by=gov.carol))
+        elif change == "left out":
+            assert_problem(gov.set_policy(without, by=gov.carol), 409, "conflict")
+    finally:
+        gov.door.registry.db.clock = clock
+
+
 def test_somebody_else_promotes_through_the_weakened_gate(gov: Gov) -> None:
     gov.bob.register(f"{gov.space}/scorer")
     ok(gov.set_policy(OPEN))

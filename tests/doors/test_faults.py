@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -150,6 +151,35 @@ def test_the_database_is_gone_for_a_while(own_postgres: PostgresServer, tmp_path
             assert found[version.version].digest == version.digest
             assert client.versions.verify(version.reference).damaged == []
         assert ask(server, "GET", "/api/v1/namespaces/late").status == 404
+
+
+def test_a_database_that_comes_and_goes_costs_no_push(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    """Cut off in whatever step each process is: an answer that is no invitation to try again would end a push."""
+    chance = random.Random(20260301)
+    url = own_postgres.create_database()
+    with running_server(url) as server, server.client(patience_seconds=60) as client:
+        stop = threading.Event()
+
+        def push_on(model: str) -> int:
+            n = 0
+            while not stop.is_set():
+                folder = model_folder(tmp_path, f"{model}-{n}")
+                client.push(folder, f"team/{model}", params={"n": n}, capture=False)
+                n += 1
+            return n
+
+        with ThreadPoolExecutor(3) as pool:
+            pushing = [pool.submit(push_on, model) for model in ("one", "two", "three")]
+            try:
+                for _ in range(25):
+                    with Cut(own_postgres):
+                        time.sleep(0.3 * chance.random())
+                    time.sleep(0.6 * chance.random())
+            finally:
+                stop.set()
+            pushed = [each.result() for each in pushing]
+        for model, count in zip(("one", "two", "three"), pushed, strict=True):
+            assert len(list(client.versions.list(f"team/{model}"))) == count
 
 
 # --- the disk is full ----------------------------------------------------------------------------------

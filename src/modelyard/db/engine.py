@@ -275,7 +275,11 @@ class Database:
         connection = self._write_connection
         if connection is None:
             connection = self._write_connection = self._engine.connect()
-            self._row_notes = RowNotes(connection)
+            try:
+                self._row_notes = RowNotes(connection)
+            except BaseException:
+                self._close_write_connection()
+                raise
         assert self._row_notes is not None
         return Batch(connection, self.clock, self.figures, self._close_write_connection, self._row_notes)
 

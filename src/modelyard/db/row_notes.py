@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.statement import Statement
 from modelyard.db.tables import metadata, server_facts
 from modelyard.domain.canonical import canonical_json
 
@@ -143,26 +144,27 @@ class RowNote:
         return [self.table, list(self.key), self.digest]
 
 
+_TAKE = Statement(sa.text("DELETE FROM row_notes RETURNING id, name, is_gone, held"))
+
+
 class RowNotes:
     """The notes of one writing connection."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
         self._key = find_key(connection)
-        driver: Any = connection.connection.driver_connection
         if self._is_sqlite:
+            driver: Any = connection.connection.driver_connection
             driver.create_function("note_row", -1, self._note)
             for statement in _sqlite_triggers():
-                driver.execute(statement)
+                connection.exec_driver_sql(statement)
         else:
-            driver.execute(
+            connection.exec_driver_sql(
                 "CREATE TEMP TABLE IF NOT EXISTS row_notes"
                 " (id SERIAL, name TEXT, is_gone BOOLEAN, held JSONB) ON COMMIT DELETE ROWS"
             )
-            driver.execute("SET modelyard.row_notes = 'on'")
-        self._driver = driver
+            connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
 
     def _note(self, name: str, is_gone: int, *values: Any) -> None:
         table = metadata.tables[name]
@@ -173,11 +175,10 @@ class RowNotes:
         """Forget what a change noted that was undone."""
         self._rows.clear()
 
-    def take(self) -> list[RowNote]:
-        """What was written since the last call, each row as it is now."""
+    def take(self, run: Callable[[Statement], Any]) -> list[RowNote]:
+        """What was written since the last call, each row as it is now. run: runs a statement of the change."""
         if not self._is_sqlite:
-            cursor = self._driver.execute("DELETE FROM row_notes RETURNING id, name, is_gone, held")
-            for _, name, is_gone, held in sorted(cursor.fetchall(), key=lambda row: row[0]):
+            for _, name, is_gone, held in sorted(run(_TAKE).fetchall(), key=lambda row: row[0]):
                 table = metadata.tables[name]
                 self._note(name, is_gone, *(held.get(column) for column in covered_columns(table)))
         rows, self._rows = self._rows, {}

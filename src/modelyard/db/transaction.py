@@ -110,8 +110,8 @@ class Transaction:
     def run(self, statement: Statement, **parameters: Any) -> Any:
         """Run a fixed statement; returns the driver's cursor."""
         sql, values = statement.prepare(self._dialect, parameters)
-        cursor = self._driver.cursor()
         try:
+            cursor = self._driver.cursor()
             cursor.execute(sql, values)
         except self._dialect.loaded_dbapi.Error as exc:
             raise self._failure(exc, sql, values) from exc

@@ -168,7 +168,7 @@ class Batch:
 
 def _vouch(tx: Transaction, notes: RowNotes) -> None:
     """Let the change's last event name the rows that it wrote; what no event tells of gets one."""
-    rows = notes.take()
+    rows = notes.take(tx.run)
     if not rows:
         return
     if not tx.pending:

@@ -19,7 +19,7 @@ from modelyard.registry.evaluations import queries as evaluations
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.expressions import with_assertions
 from modelyard.registry.promotion.policy import Policy, StageGate
-from modelyard.registry.promotion.policy_queries import find_policy_age
+from modelyard.registry.promotion.policy_queries import find_policy_age, names_of
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import (
     Attestation,
@@ -112,7 +112,9 @@ def gather(
         ]
     if "stays" in needs:
         found["stays"] = list_stays(tx, model.id, version.number, policy.stage_names, now)
-    found["policy"] = age = find_policy_age(tx, model, entry, until=now)
+    found["policy"] = age = find_policy_age(
+        tx, model.namespace_id, model.id, names_of(tx, model), entry, until=now
+    )
     if promotion is not None:
         if "votes" in needs or age.asks_for_approval:
             found["votes"] = [

@@ -33,11 +33,13 @@ from modelyard.registry.promotion.policy import (
     unheard,
 )
 from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
+from modelyard.registry.promotion.rules import WEAKENED_FOR, duration
 from modelyard.registry.promotion.weakening import (
     Weakening,
     find_model_weakenings,
     find_weakenings,
     in_words,
+    patterns,
     weaker_heads,
 )
 from modelyard.registry.versions import alias_queries
@@ -142,8 +144,10 @@ def try_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None,
     owner = find_owner(tx, actor, namespace, model)
     above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
     wanted = checked_text(tx, text, is_namespace=owner.model is None)
-    for model_id, name, before, after in _affected(tx, owner, wanted, above):
+    affected = _affected(tx, owner, wanted, above)
+    for model_id, name, before, after in affected:
         _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
+    _keep_guarded_stages(tx, owner, wanted, above, affected)
     _, weakens = _weakenings(tx, owner, wanted, above, own)
     return replace(_view(tx, owner), weakens=weakens)
 
@@ -215,6 +219,7 @@ def _put(
     affected = _affected(tx, owner, wanted, above)
     for model_id, name, before, after in affected:
         _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
+    _keep_guarded_stages(tx, owner, wanted, above, affected)
     number = policy_queries.insert_policy(
         tx,
         actor,
@@ -323,6 +328,43 @@ def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, af
                 reason=f"stage {stage.name} of {model} still has version(s) {', '.join(map(str, inside))}",
                 fix=f"Take them out first: modelyard demote {model} {stage.name}",
             )
+
+
+def _keep_guarded_stages(
+    tx: Transaction,
+    owner: Owner,
+    wanted: ParsedPolicy | None,
+    above: PolicyVersion | None,
+    affected: Sequence[tuple[int, str, Policy, Policy]],
+) -> None:
+    """Refuse to take a stage away while its gate asks for approvals, or did so lately.
+
+    Its alias would be free for anybody to move, and the stage could come back around a version that nobody
+    approved. Raises Conflict.
+    """
+    concerned = [*affected]
+    if owner.model is None:
+        # Models that are made while the stage is away would stand in it too.
+        upper = parsed(above.text, True).file if above else None
+        lower = wanted.file if wanted else None
+        concerned.extend(
+            (0, pattern, effective([pattern], upper, None), effective([pattern], lower, None))
+            for pattern in patterns(upper)
+        )
+    for model_id, name, before, after in concerned:
+        where = f"{owner.namespace.name}/{name}"
+        for stage, entry in before.gates.items():
+            if after.stage(stage) is not None:
+                continue
+            age = policy_queries.find_policy_age(tx, owner.namespace.id, model_id, [name], entry, tx.now)
+            was_weakened_long_ago = age.weakened_at is None or tx.now - age.weakened_at >= duration(
+                WEAKENED_FOR
+            )
+            if entry.has_approvals or (age.asks_for_approval and not was_weakened_long_ago):
+                raise Conflict(
+                    reason=f"the gate to stage {stage} of {where} asks for approvals, or did so within {WEAKENED_FOR}",
+                    fix=f"Keep the stage; it may go {WEAKENED_FOR} after its gate asks for no approvals any more",
+                )
 
 
 def remove_policy(

@@ -192,13 +192,17 @@ _NEWEST_TEXT = Statement(
 )
 
 
-def find_policy_age(tx: Transaction, model: Model, entry: StageGate, until: int) -> PolicyAge:
-    """How long a gate of the model stood as it is, and who weakened it last."""
-    place = {"namespace_id": model.namespace_id, "model_id": model.id, "until": until}
+def find_policy_age(
+    tx: Transaction, namespace_id: int, model_id: int, names: Sequence[str], entry: StageGate, until: int
+) -> PolicyAge:
+    """How long a gate of the model stood as it is, and who weakened it last.
+
+    names: all that the model has or had; model_id 0 and "*" ask for the namespace's own gate.
+    """
+    place = {"namespace_id": namespace_id, "model_id": model_id, "until": until}
     newest = tx.one(_NEWEST_TEXT, **place)
     if newest is None or newest[0] is None:
         return PolicyAge(asks_for_approval=entry.has_approvals)
-    names = names_of(tx, model)
     for at, by, text in tx.all(_WEAKENED, **place):
         found = [
             each

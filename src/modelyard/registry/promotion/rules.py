@@ -246,6 +246,10 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     waivable: bool = False
 
 
+OWN_WEAKENING = "policy"
+"""The rule that every gate has: nobody weakens it and uses that alone."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of a gate, with a reason for each rule."""
 
@@ -258,8 +262,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allows(self) -> bool:
-        """Whether the version may enter: all rules passed, or the gate only warns."""
-        return self.passed or self.mode is Mode.WARN
+        """Whether the version may enter: all rules passed, or the gate only warns.
+
+        No gate only warns of its own weakening, since to let it warn is one.
+        """
+        return self.passed or (self.mode is Mode.WARN and all(r.rule != OWN_WEAKENING for r in self.refusals))
 
     @property
     def refusals(self) -> list[RuleResult]:
@@ -344,8 +351,8 @@ def _weakened(age: PolicyAge, evidence: Evidence) -> RuleResult:
     if evidence.promotion is not None:
         fix = f"modelyard approve {evidence.promotion}"
     return RuleResult(
-        rule="policy",
-        kind="policy",
+        rule=OWN_WEAKENING,
+        kind=OWN_WEAKENING,
         outcome=Outcome.PASS if others else Outcome.FAIL,
         measured=measured,
         needed=f"the approval of somebody other than {age.weakened_by}, or {WEAKENED_FOR} since then",

@@ -29,7 +29,7 @@ class Weakening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def find_weakenings(before: PolicyFile | None, after: PolicyFile | None) -> list[Weakening]:
     """What became weaker when one text of a namespace's policy replaced another; None: there is none."""
     found = []
-    for pattern in _patterns(before, after):
+    for pattern in patterns(before, after):
         found += _compare(pattern, effective([pattern], before, None), effective([pattern], after, None))
     return found
 
@@ -41,7 +41,8 @@ def find_model_weakenings(
     return _compare("*", effective(names, above, before), effective(names, above, after))
 
 
-def _patterns(*files: PolicyFile | None) -> list[str]:
+def patterns(*files: PolicyFile | None) -> list[str]:
+    """Every pattern of names that a gate of the files is for, and the one for all."""
     named = (gate.models for file in files if file is not None for gate in file.promote)
     return list(dict.fromkeys(["*", *(pattern for pattern in named if pattern is not None)]))
 
