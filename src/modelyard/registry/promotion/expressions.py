@@ -116,15 +116,18 @@ def with_assertions(tx: Transaction, evidence: Evidence, expressions: Iterable[s
         return evidence
     context = context_of(evidence)
     key = ("assertions", wanted, digest_of(context))
-    return msgspec.structs.replace(evidence, assertions=tx.outside(key, partial(_evaluate, wanted, context)))
+    return msgspec.structs.replace(evidence, assertions=tx.outside(key, partial(evaluate_all, wanted, context)))
 
 
-def _evaluate(expressions: Iterable[str], context: Mapping[str, Any]) -> dict[str, Assertion]:
+def evaluate_all(
+    expressions: Iterable[str], context: Mapping[str, Any], evaluator: CelProcess = shared_evaluator
+) -> dict[str, Assertion]:
+    """Each expression with what it gives, or why it gives nothing; within the time of one gate."""
     found: dict[str, Assertion] = {}
     until = time.monotonic() + GATE_SECONDS
     for expr in expressions:
         if time.monotonic() < until:
-            found[expr] = shared_evaluator.evaluate(expr, context)
+            found[expr] = evaluator.evaluate(expr, context)
         else:
             found[expr] = Assertion(
                 error=f"the gate's expressions took {GATE_SECONDS * 1000:.0f} ms before this one's turn"

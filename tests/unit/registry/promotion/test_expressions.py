@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from modelyard.registry.promotion import expressions
 from modelyard.registry.promotion.cel_limits import limit_problem
-from modelyard.registry.promotion.expressions import CelProcess, context_of, with_assertions
+from modelyard.registry.promotion.expressions import CelProcess, context_of, evaluate_all
 from tests.unit.registry.promotion.evidence import champion, check, evidence, metric
 
 CONTEXT = context_of(
@@ -112,7 +113,8 @@ def test_what_stands_in_strings_and_comments_does_not_count(cel: CelProcess, exp
     assert "compile" not in (cel.problem(expr) or "")
 
 
-def test_the_expressions_of_a_gate_share_one_budget() -> None:
+def test_the_expressions_of_a_gate_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "GATE_SECONDS", 0.5)
     process = CelProcess()
     wanted = [f"[{','.join('1' * 200)}].map(x, x + {n}).map(y, y * 2).size() > 0" for n in range(40)]
     asked: list[str] = []
@@ -126,12 +128,12 @@ def test_the_expressions_of_a_gate_share_one_budget() -> None:
         def problem(self, expr: str) -> str | None:
             return None
 
-    found = with_assertions(evidence(), wanted, Slow())  # type: ignore[arg-type]
+    found = evaluate_all(wanted, context_of(evidence()), Slow())  # type: ignore[arg-type]
     process.close()
-    assert len(found.assertions) == 40
+    assert len(found) == 40
     assert 1 <= len(asked) <= 3
-    assert all(found.assertions[expr].value is None for expr in wanted if expr not in asked)
-    assert "before this one's turn" in found.assertions[wanted[-1]].error
+    assert all(found[expr].value is None for expr in wanted if expr not in asked)
+    assert "before this one's turn" in found[wanted[-1]].error
 
 
 def test_an_expression_that_was_stopped_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +187,13 @@ def test_a_source_that_crashes_the_library_hurts_nobody(monkeypatch: pytest.Monk
 
 
 def test_the_same_question_is_asked_once(cel: CelProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = with_assertions(evidence(), ["completeness == 0.0"], cel)
+    first = evaluate_all(["completeness == 0.0"], context_of(evidence()), cel)
     monkeypatch.setattr(cel, "_ask", lambda _: pytest.fail("asked again"))
-    assert with_assertions(evidence(), ["completeness == 0.0"], cel) == first
+    assert evaluate_all(["completeness == 0.0"], context_of(evidence()), cel) == first
+
+
+def test_a_rule_over_a_thousand_metrics_has_an_answer(cel: CelProcess) -> None:
+    expr = "candidate.metrics.all(m, candidate.metrics[m].value >= champion.metrics[m].value)"
+    better, worse = ([metric(f"m{n}", n + d) for n in range(1000)] for d in (1.0, 0.0))
+    assert cel.evaluate(expr, context_of(evidence(metrics=better, champion=champion(*worse)))).value is True
+    assert cel.evaluate(expr, context_of(evidence(metrics=worse, champion=champion(*better)))).value is False
