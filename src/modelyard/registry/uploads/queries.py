@@ -10,12 +10,13 @@ from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
-from modelyard.db.tables.uploads import DELETING, LIVE
+from modelyard.db.tables.uploads import DELETING, LIVE, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
 from modelyard.registry.access.queries import visible_models
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 _p = sa.bindparam
 _CHUNK = 500
@@ -56,14 +57,25 @@ def may_read_bytes(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.or_(sa.exists().where(*sent), sa.exists(readable))
 
 
-def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -> dict[Digest, int]:
-    """Of these digests the ones that are here and that the actor may read, with their sizes."""
+def find_known_sizes(
+    tx: Transaction, actor: Actor, digests: Iterable[Digest], *, refuse_withheld: bool = True
+) -> dict[Digest, int]:
+    """Of these digests the ones that are here and that the actor may read, with their sizes.
+
+    Raises BytesWithheld when one of them is withheld, whoever asks: no account may send or name it. refuse_withheld
+    False: leave it out instead.
+    """
     known: dict[Digest, int] = {}
     for some in chunked(list(digests)):
-        query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
-            blobs.c.digest.in_(some), blobs.c.state == LIVE, may_read_bytes(actor)
+        query = sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state).where(
+            blobs.c.digest.in_(some),
+            sa.or_(blobs.c.state == WITHHELD, sa.and_(blobs.c.state == LIVE, may_read_bytes(actor))),
         )
-        known.update({Digest(digest): size for digest, size in tx.rows(query)})
+        for digest, size, state in tx.rows(query):
+            if state == LIVE:
+                known[Digest(digest)] = size
+            elif refuse_withheld:
+                raise bytes_withheld(tx, Digest(digest))
     return known
 
 
@@ -89,7 +101,7 @@ _UPSERT_BLOB = Statement(
     .on_conflict_do_update(
         index_elements=["digest"],
         set_={"state": LIVE, "touched_at": _p("now")},
-        where=blobs.c.state != DELETING,
+        where=blobs.c.state.not_in((DELETING, WITHHELD)),
     )
     .returning(blobs.c.digest)
 )
@@ -101,7 +113,7 @@ _NOTE_SENDER = Statement(
 
 
 def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | None = None) -> bool:
-    """Make the bytes known; False while the collector is just removing the same digest.
+    """Make the bytes known; False for a digest that is withheld or that the collector is just removing.
 
     scan: of bytes that are new, what was found in them already; None: nobody looked.
     """
@@ -221,13 +233,13 @@ class BlobRead:
 
 
 def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
-    """Of the bytes that are here."""
+    """Of the bytes that are here, and not of withheld ones."""
     found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
         query = (
             sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
             .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
-            .where(blobs.c.digest.in_(some))
+            .where(blobs.c.digest.in_(some), blobs.c.state != WITHHELD)
         )
         for digest, scan, scan_rules, reader, facts in tx.rows(query):
             read = found.get(Digest(digest)) or BlobRead(scan, scan_rules, {})

@@ -34,6 +34,8 @@ from modelyard.registry.versions.inspect import CARD_PATH, inspect_files, summar
 from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
+from modelyard.registry.withheld.queries import list_files as list_withheld_files
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def register_version(
 
     The model, and its namespace, are made when they are missing and the actor may. The same files with the
     same record answer with the version that exists; its aliases are moved all the same.
-    Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
+    Raises MissingBlobs, BytesWithheld, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
     """
     try:
         return db.write(lambda tx: register_in(tx, actor, settings, wanted))
@@ -97,6 +99,9 @@ def register_in(
         _point(tx, actor, model, version, wanted.aliases)
         return view_of(tx, model, version), False
     if same is not None:
+        if same.withheld:
+            first = list_withheld_files(tx, same.manifest_id)[0]
+            raise bytes_withheld(tx, first.withheld.digest)
         said = json.loads(same.format_facts)
         framework, licence = said.get("framework"), said.get("licence")
         is_newest = same.manifest_id == same.newest_manifest_id
