@@ -67,6 +67,7 @@ async def collect_garbage(call: Call) -> wire.Collection:
         size_bytes=done.size_bytes,
         orphans=done.orphans,
         uploads=done.uploads,
+        withheld=done.withheld,
     )
 
 
