@@ -101,7 +101,7 @@ _UPSERT_BLOB = Statement(
     .on_conflict_do_update(
         index_elements=["digest"],
         set_={"state": LIVE, "touched_at": _p("now")},
-        where=blobs.c.state.not_in((DELETING, WITHHELD)),
+        where=sa.and_(blobs.c.state != DELETING, blobs.c.state != WITHHELD),
     )
     .returning(blobs.c.digest)
 )
