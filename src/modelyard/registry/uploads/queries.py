@@ -79,6 +79,14 @@ def find_known_sizes(
     return known
 
 
+def list_withheld_among(tx: Transaction, digests: Iterable[Digest]) -> list[Digest]:
+    found: list[Digest] = []
+    for some in chunked(list(digests)):
+        query = sa.select(blobs.c.digest).where(blobs.c.digest.in_(some), blobs.c.state == WITHHELD)
+        found += [Digest(row[0]) for row in tx.rows(query)]
+    return found
+
+
 def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Somebody relies on these bytes now: the collector's grace begins again."""
     for some in chunked(list(digests)):
