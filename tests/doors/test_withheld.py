@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from modelyard.domain.errors import BytesWithheld, FileWithheld, Invalid
+from modelyard.wire.runs import RunDetails
 from tests.support.registry import unique
 from tests.support.server import RunningServer
 
@@ -125,25 +127,30 @@ def test_a_model_without_a_needed_file_says_why_it_does_not_load(server: Running
 
 def test_a_file_of_a_run_is_withheld(server: RunningServer, tmp_path: Path) -> None:
     experiment, leak = f"{unique('team')}/training", unique("leak")
-    (tmp_path / "train.py").write_text(f"print({leak!r})\n")
-    command = ("run", "--experiment", experiment, "--", sys.executable, "train.py")
-    assert server.run(*command, cwd=tmp_path).returncode == 0
-    with server.client() as client:
-        (listed,) = client.runs.list(experiment=experiment)
-    done = server.run("redact", f"run:{listed.id[:12]}", "--file", "code/train.py", "--reason", REASON)
+    program = f"import modelyard as my\nwith my.run('one') as run:\n    run.log_metric('f1', 0.5)  # {leak}\n"
+    (tmp_path / "train.py").write_text(program)
+    environment = {**server.environment, "MODELYARD_EXPERIMENT": experiment}
+
+    def train() -> RunDetails:
+        subprocess.run(
+            [sys.executable, "train.py"], cwd=tmp_path, env=environment, check=True, capture_output=True
+        )
+        with server.client() as client:
+            return client.runs.get(next(iter(client.runs.list(experiment=experiment))).id)
+
+    first = train()
+    assert [artifact.path for artifact in first.artifacts] == ["code/train.py"]
+    done = server.run("redact", f"run:{first.id[:12]}", "--file", "code/train.py", "--reason", REASON)
     assert done.returncode == 0, done.stderr
-    everything = server.run("runs", "pull", listed.id, str(tmp_path / "pulled"))
+    everything = server.run("runs", "pull", first.id, str(tmp_path / "pulled"))
     assert everything.returncode == 0, everything.stderr
     assert REASON in everything.stderr
     assert not (tmp_path / "pulled" / "code" / "train.py").exists()
-    named = server.run("runs", "pull", listed.id, str(tmp_path / "pulled"), "code/train.py")
+    named = server.run("runs", "pull", first.id, str(tmp_path / "pulled"), "code/train.py")
     assert named.returncode == 1
     assert REASON in named.stderr
     # The same program runs again: its file is left out, and all else is kept.
-    assert server.run(*command, cwd=tmp_path).returncode == 0
-    with server.client() as client:
-        newest = client.runs.get(next(iter(client.runs.list(experiment=experiment))).id)
-        assert newest.status == "finished"
-        assert newest.artifacts == []
-        assert any("'code/train.py' was left out" in note for note in newest.notes)
-        assert leak in "".join(client.runs.log(newest.id))
+    second = train()
+    assert (second.status, second.artifacts) == ("finished", [])
+    assert list(second.metrics) == ["f1"]
+    assert any("'code/train.py' was left out" in note and REASON in note for note in second.notes)

@@ -106,7 +106,11 @@ def _find_target(tx: Transaction, actor: Actor, holder: str, path: str) -> _Targ
         run = find_run(tx, actor, holder.removeprefix(RUN))
         artifact = run_queries.find_artifact(tx, run.id, path)
         if artifact is None:
-            raise FileNotFound(path=path[:300], reference=f"run {run.uid}")
+            raise FileNotFound(
+                path=path[:300],
+                reference=f"run {run.uid}",
+                fix=f"List its files with: modelyard runs show {run.uid}",
+            )
         place = Place(run.namespace, f"{RUN}{run.uid}", path)
         return _Target(place, Digest(artifact.digest), artifact.size_bytes)
     if holder.startswith(DATASET):
