@@ -241,6 +241,11 @@ def test_the_same_bytes_are_refused_on_every_way_in(door: Door, version: str, se
     assert keeps_state(door, digest) == WITHHELD
     collect(door)
     assert door.registry.blobs.stage(started["id"]).size() == 0, "what was on its way went too"
+    later = ok(door.call("POST", "uploads", json={"digest": digest, "size": len(secret)}))
+    ok(door.call("PATCH", f"uploads/{later['id']}", content=secret, headers={"upload-offset": "0"}))
+    assert_problem(door.call("POST", f"uploads/{later['id']}/finish"), 409, "bytes_withheld")
+    assert door.registry.blobs.stage(later["id"]).size() == 0, "nothing of it is kept"
+    assert_problem(door.get(f"uploads/{later['id']}"), 404, "upload_not_found")
 
 
 def test_bytes_that_came_while_they_were_withheld_are_not_known(

@@ -30,11 +30,11 @@ def load(
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         pulled = pull(client, ref, Path(folder), link=True, progress=progress)
-        _refuse_lost(pulled)
+        refuse_lost(pulled)
         return load_model(pulled.folder, trust=trust, check=check, **options)
 
 
-def _refuse_lost(pulled: Pulled) -> None:
+def refuse_lost(pulled: Pulled) -> None:
     """Raises FileWithheld when the loader, or a file that it names, is withheld."""
     needed = {LOADER_FILE, *_named_files(pulled.folder / LOADER_FILE)} if pulled.left_out else set()
     for file in pulled.left_out:
