@@ -13,12 +13,11 @@ from modelyard.blobs.memory import MemoryStore
 from modelyard.db.engine import Database
 from modelyard.db.tables import blob_facts, blobs, events, withheld_bytes
 from modelyard.db.tables.uploads import LIVE, WITHHELD
-from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
-from modelyard.domain.profile import join_profile
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.redaction import withholding
 from modelyard.registry.retention import usecases as retention
+from modelyard.sdk.datasets import describe
 from tests.contract.test_redaction import check, export, ok, verify
 from tests.contract.test_served_bytes import GIVING, RUN, Held, gives_bytes, walk
 from tests.support.door import Door, assert_problem, digest_of
@@ -81,10 +80,12 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
     marker, space = unique("leaked-marker-"), unique("leak")
     model = f"{space}/scorer"
     readme, data = (f"# Purpose\n{marker} {what}\n".encode() for what in ("readme", "data"))
-    profile = join_profile(canonical_json({"rows": 1, "columns": [], "note": marker}), b"")
+    described = describe({marker: [1, 2, 3], "town": [marker] * 3}, name="rows")
+    profile = described.profile
+    assert profile is not None
     made = push(door, model, {"README.md": readme, "model.pkl": data}, aliases=["champion"])
     door.send(profile)
-    entry = {"name": "rows", "digest": "sha256:" + "e" * 64, "profile": digest_of(profile)}
+    entry = {"name": "rows", "digest": described.digest, "profile": digest_of(profile)}
     ok(door.call("PUT", f"runs/{RUN}", json={"experiment": f"{space}/training"}))
     artifacts = [{"path": "model.pkl", "digest": digest_of(data), "size": len(data)}]
     frame = {"artifacts": artifacts, "inputs": [entry]}
@@ -98,7 +99,7 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
         "path": ["README.md", "model.pkl"],
         "run": [RUN],
         "dataset": ["rows"],
-        "digest": ["newest", "sha256:" + "e" * 64, "e" * 8],
+        "digest": ["newest", described.digest, described.digest[7:15]],
         "alias": ["champion"],
         "stage": ["staging"],
         "account": ["root"],
@@ -128,7 +129,7 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
     )
     ok(withhold(door, f"{model}:1", "README.md"))
     assert ok(withhold(door, f"run:{RUN}", "model.pkl"))["also"] == [f"{model}:1 model.pkl"]
-    ok(withhold(door, f"dataset:{space}/rows@{'e' * 8}", "profile"))
+    ok(withhold(door, f"dataset:{space}/rows@{described.digest[7:15]}", "profile"))
     for each in (readme, data, profile):
         assert door.registry.blobs.stat(Digest.of(each)) is None, "the bytes went at once"
         put_back(door, each)

@@ -46,7 +46,7 @@ def list_digests(tx: Transaction, manifest_id: int) -> list[Digest]:
     query = (
         sa.select(manifest_files.c.digest)
         .join(blobs, blobs.c.digest == manifest_files.c.digest)
-        .where(manifest_files.c.manifest_id == manifest_id, blobs.c.state != WITHHELD)
+        .where(manifest_files.c.manifest_id == manifest_id)
         .order_by(manifest_files.c.digest)
         .distinct()
     )
