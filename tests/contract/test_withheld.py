@@ -83,9 +83,10 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
     described = describe({marker: [1, 2, 3], "town": [marker] * 3}, name="rows")
     profile = described.profile
     assert profile is not None
-    made = push(door, model, {"README.md": readme, "model.pkl": data}, aliases=["champion"])
     door.send(profile)
     entry = {"name": "rows", "digest": described.digest, "profile": digest_of(profile)}
+    facts = {"data": [entry]}
+    made = push(door, model, {"README.md": readme, "model.pkl": data}, aliases=["champion"], facts=facts)
     ok(door.call("PUT", f"runs/{RUN}", json={"experiment": f"{space}/training"}))
     artifacts = [{"path": "model.pkl", "digest": digest_of(data), "size": len(data)}]
     frame = {"artifacts": artifacts, "inputs": [entry]}
