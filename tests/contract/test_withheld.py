@@ -40,7 +40,7 @@ def put_back(door: Door, data: bytes) -> None:
     door.registry.blobs.put([data], Digest.of(data))
 
 
-def beside(door: Door, statement: sa.Executable) -> None:
+def change_directly(door: Door, statement: sa.Executable) -> None:
     """A change that the server knows nothing of."""
     with door.registry.db.connect_for_migration() as connection:
         assert connection.execute(statement).rowcount in (1, -1)  # type: ignore[attr-defined]
@@ -363,7 +363,7 @@ def test_withheld_bytes_are_no_damage_and_no_quarantine(door: Door, model: str, 
 
 
 def test_a_scan_that_was_not_finished_holds_up_no_version(door: Door, version: str, secret: bytes) -> None:
-    beside(door, blobs.update().where(blobs.c.digest == digest_of(secret)).values(scan=None))
+    change_directly(door, blobs.update().where(blobs.c.digest == digest_of(secret)).values(scan=None))
     ok(withhold(door, version, "config/settings.env"))
     scanning.scan_again(door.registry.db, door.registry.blobs, door.registry.root, ref(version))
     assert ok(door.get(f"models/{version.replace(':', '/versions/')}"))["scan"] == "no_code"
@@ -419,7 +419,7 @@ def test_audit_accepts_exactly_what_was_withheld(door: Door, version: str, secre
     whole = door.registry.db.read(
         lambda tx: dict(tx.execute(sa.select(withheld_bytes).where(row)).mappings().one())
     )
-    # Each of these is a change beside the server: told, and gone again when it is taken back.
+    # Each of these is a change that bypasses the server: reported, and no longer reported when it is taken back.
     known = blobs.c.digest == digest
     changes: list[tuple[sa.Executable, sa.Executable, str]] = [
         (
@@ -439,9 +439,9 @@ def test_audit_accepts_exactly_what_was_withheld(door: Door, version: str, secre
         ),
     ]
     for change, back, words in changes:
-        beside(door, change)
+        change_directly(door, change)
         assert any(words in str(problem) for problem in check(door)), words
-        beside(door, back)
+        change_directly(door, back)
         assert check(door) == before
 
 
@@ -459,19 +459,19 @@ def test_audit_finds_a_withholding_without_an_event_and_bytes_gone_without_one(
         "actor_id": door.registry.root.id,
     }
     known = blobs.c.digest == digest
-    beside(door, withheld_bytes.insert().values(row))
-    beside(door, blobs.update().where(known).values(state=WITHHELD))
+    change_directly(door, withheld_bytes.insert().values(row))
+    change_directly(door, blobs.update().where(known).values(state=WITHHELD))
     assert any(f"row {digest} of withheld_bytes was written by no event" in str(each) for each in check(door))
     at = f"models/{version.replace(':', '/versions/')}"
     answer = assert_problem(door.get(f"{at}/files/config/settings.env"), 410, "file_withheld")
     assert answer["fields"]["event"] is None
-    beside(door, withheld_bytes.delete().where(withheld_bytes.c.digest == digest))
+    change_directly(door, withheld_bytes.delete().where(withheld_bytes.c.digest == digest))
     assert any(f"says that {digest} is withheld" in str(each) for each in check(door))
     assert_problem(door.get(f"{at}/files/config/settings.env"), 410, "file_withheld")
     saved = door.registry.db.read(lambda tx: dict(tx.execute(sa.select(blobs).where(known)).mappings().one()))
-    beside(door, blobs.delete().where(known))
+    change_directly(door, blobs.delete().where(known))
     assert any(f"config/settings.env of {version} are gone" in str(each) for each in check(door))
-    beside(door, blobs.insert().values({**saved, "state": LIVE}))
+    change_directly(door, blobs.insert().values({**saved, "state": LIVE}))
     assert check(door) == before
 
 

@@ -27,7 +27,7 @@ def redact(session: Session, target: str, path: str | None, reason: str | None, 
     on a terminal, else read from standard input, so that it stays out of the shell's history.
 
     With --file, TARGET is a version, run:ID, or dataset:NAME@DIGEST (with --file profile). The bytes of that file are
-    given to nobody any more, whichever file has them, are refused when they are pushed again, and are deleted.
+    no longer served, whichever file has them, are refused when they are pushed again, and are deleted.
 
     Digests that were given out stay valid; `audit check` and `audit verify` know of both. Backups made before still
     hold what was taken out.

@@ -605,7 +605,7 @@ class ContentRedacted(Event):
 
 
 class ContentWithheld(Event):
-    """Bytes of a file are given to nobody any more, wherever they lie, because they hold what leaked.
+    """Bytes of a file are no longer served, wherever they lie, because they hold what leaked.
 
     holder: the version, run or dataset whose file it is. also: other places in the same namespace that hold the
     same bytes, as `holder path`.

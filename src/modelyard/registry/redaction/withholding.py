@@ -64,7 +64,7 @@ def withhold_file(tx: Transaction, actor: Actor, holder: str, path: str, reason:
     """Serve the bytes of a file no more, wherever they are; the caller removes them then with `remove_bytes`.
 
     holder: a version's reference, `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
-    Raises FileNotFound and what says that there is no such holder; FileWithheld when it was done already; Denied
+    Raises FileNotFound, and NotFound for an unknown holder; FileWithheld when it was done already; Denied
     unless the actor may redact in all places that have the bytes; Invalid without a reason, and for an empty file.
     """
     target = _find_target(tx, actor, holder, path)

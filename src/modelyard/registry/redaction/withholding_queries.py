@@ -45,7 +45,7 @@ class Place:
 
 
 def list_places(tx: Transaction, digest: Digest) -> list[Place]:
-    """All files that have the bytes, whoever may see them; of versions that are not deleted."""
+    """All files that have the bytes, also those that the caller may not see; none of deleted versions."""
     in_versions = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
         .select_from(manifest_files)
@@ -97,7 +97,7 @@ def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, pla
             actor_id=actor.id,
         )
     )
-    # A scan that is not there stays away for good: bytes that are served to nobody hold up no version.
+    # Bytes without a scan get an empty one, so that a version does not wait for a scan that cannot come.
     tx.execute(
         postgresql.insert(blobs)
         .values(
