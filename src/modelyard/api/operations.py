@@ -68,6 +68,7 @@ async def collect_garbage(call: Call, body: wire.CollectGarbage) -> wire.Collect
         size_bytes=done.size_bytes,
         orphans=done.orphans,
         uploads=done.uploads,
+        withheld=done.withheld,
     )
 
 

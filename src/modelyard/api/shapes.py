@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from modelyard.db.transaction import load_json, time_text
@@ -19,6 +20,8 @@ from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.queries import Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import VersionView
+from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.withheld.refusals import withheld_warning
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
@@ -96,6 +99,13 @@ def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
     )
 
 
+def withheld_file(found: WithheldFile) -> versions_wire.WithheldFile:
+    row = found.withheld
+    return versions_wire.WithheldFile(
+        path=found.path, digest=row.digest, event=row.seq, by=row.by, at=time_text(row.at), reason=row.reason
+    )
+
+
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row, reference = view.version, str(view.ref)
     facts: dict[str, Any] = load_json(row.record)
@@ -125,6 +135,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         quarantined=bool(row.quarantined),
         warning=_warning(view, reference),
         recalled=load_json(row.recall),
+        withheld=[withheld_file(file) for file in view.withheld],
         created=created,
     )
 
@@ -134,13 +145,14 @@ def _warning(view: VersionView, reference: str) -> str | None:
     words = [
         held_warning(reference, row.scan, bool(row.quarantined)),
         recall_warning(reference, row.recall),
+        withheld_warning(reference, row.withheld),
         f"not moved: {', '.join(f'@{alias}' for alias in view.not_moved)}" if view.not_moved else None,
         deprecation_warning(reference, row.deprecation),
     ]
     return "; ".join(w for w in words if w) or None
 
 
-def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
+def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | None) -> versions_wire.Resolved:
     return versions_wire.Resolved(
         model=str(found.model),
         version=found.number,
@@ -155,6 +167,7 @@ def resolved(found: Resolved, warning: str | None) -> versions_wire.Resolved:
         quarantined=found.quarantined,
         warning=warning,
         recalled=load_json(found.recall),
+        withheld=[withheld_file(file) for file in withheld],
     )
 
 

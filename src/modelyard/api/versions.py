@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, cast
 
@@ -29,9 +30,12 @@ from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.queries import Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
+from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.withheld.refusals import withheld_warning
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
 
@@ -50,16 +54,22 @@ async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]
         return cast(Tagged[wire.Resolved], remembered)
     generation = services.resolved.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
-    found = await call.point(lambda tx: versions.resolve(tx, actor, ref))
+
+    def read(tx: Transaction) -> tuple[Resolved, Sequence[WithheldFile]]:
+        found = versions.resolve(tx, actor, ref)
+        return found, versions.list_withheld(tx, found)
+
+    found, withheld = await call.point(read)
     warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []
     reference = f"{found.model}:{found.number}"
     more = (
         held_warning(reference, found.scan, found.quarantined),
         recall_warning(reference, found.recall),
+        withheld_warning(reference, found.withheld),
         deprecation_warning(reference, found.deprecation),
     )
     warning = "; ".join([*warnings, *(words for words in more if words)]) or None
-    answer = tagged(shapes.resolved(found, warning))
+    answer = tagged(shapes.resolved(found, withheld, warning))
     services.resolved.keep(generation, asked, answer)
     return answer
 

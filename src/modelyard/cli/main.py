@@ -71,7 +71,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("modelyard.cli.subscriptions:events", "Print events as they happen."),
     "subscription": ("modelyard.cli.subscriptions:subscription", "Tell webhooks, Slack or e-mail of events."),
     "audit": ("modelyard.cli.audit:audit", "Show, export and verify the event log."),
-    "redact": ("modelyard.cli.redaction:redact", "Take a leaked text out of what a namespace keeps."),
+    "redact": (
+        "modelyard.cli.redaction:redact",
+        "Take out what leaked: a text of a namespace, or the bytes of a file.",
+    ),
     "publisher": ("modelyard.cli.publishers:publisher", "Let CI jobs sign in without a stored secret."),
     "token": ("modelyard.cli.tokens:token", "Create, list and revoke tokens."),
     "user": ("modelyard.cli.accounts:user", "Create, list and edit accounts."),

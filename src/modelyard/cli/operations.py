@@ -51,6 +51,7 @@ def gc(session: Session, really: bool, grace_hours: float | None) -> None:
     session.out.text(
         f"{word} {found.blobs} files that no version needs ({size_text(found.size_bytes)}), "
         f"{found.orphans} that the database does not know, {found.uploads} abandoned uploads"
+        + (f", {found.withheld} that are withheld" if found.withheld else "")
     )
     if found.dry_run:
         session.out.note("Nothing was deleted; do it with: modelyard gc --run")

@@ -16,8 +16,10 @@ def pull(session: Session, ref: str, to: str | None, link: bool, force: bool) ->
     """Put a version's files into a folder, every byte verified.
 
     Bytes that were pulled before come from the cache; a broken download goes on where it stopped. Files
-    that an earlier pull put there are replaced, and those you changed are not.
+    that an earlier pull put there are replaced, and those you changed are not. Files that are withheld, because they
+    hold what leaked, are left out and named.
     """
+    from modelyard.sdk.pull import left_out_text
     from modelyard.sdk.pull import pull as pull_files
 
     pulled = pull_files(session.client, ref, to, link=link, force=force, progress=session.progress)
@@ -31,9 +33,12 @@ def pull(session: Session, ref: str, to: str | None, link: bool, force: bool) ->
                 "files": len(pulled.manifest.files),
                 "size_bytes": pulled.manifest.size_bytes,
                 "fetched": pulled.fetched,
+                "withheld": [file.path for file in pulled.left_out],
             }
         )
         return
     session.out.text(f"{version.reference}\t{version.digest}\t{pulled.folder}")
     if version.warning:
         session.out.note(version.warning)
+    for file in pulled.left_out:
+        session.out.note(left_out_text(file))

@@ -1,4 +1,4 @@
-"""Taking leaked texts out of what a namespace keeps."""
+"""Taking out what leaked: texts of a namespace, and the bytes of files."""
 
 from __future__ import annotations
 
@@ -7,29 +7,81 @@ import sys
 import click
 
 from modelyard.cli.base import Session, command
+from modelyard.wire.redaction import Redaction, Withheld
 
 
-@command("redact", example="modelyard redact fraud --reason 'key pasted into a comment' < leaked-key.txt")
-@click.argument("namespace")
+@command(
+    "redact",
+    example="modelyard redact fraud --reason 'key pasted into a comment' < leaked-key.txt\n"
+    "modelyard redact fraud/scorer:3 --file config/settings.env --reason 'it holds a key'\n"
+    "modelyard redact run:1f0a9c3e7d52 --file notebook.ipynb --reason 'it holds a key'",
+)
+@click.argument("target")
+@click.option("--file", "path", help="Withhold the bytes of this file of a version, run or dataset.")
 @click.option("--reason", help="Why; kept in the event log. Needed unless --list is given.")
-@click.option("--list", "list_only", is_flag=True, help="List what was redacted in the namespace.")
-def redact(session: Session, namespace: str, reason: str | None, list_only: bool) -> None:
-    """Take a text out of all records, logs, cards, comments and events of a namespace, for good.
+@click.option("--list", "list_only", is_flag=True, help="List what was redacted and withheld in the namespace.")
+def redact(session: Session, target: str, path: str | None, reason: str | None, list_only: bool) -> None:
+    """Take a text out of a namespace, or withhold a file of a version, for good.
 
-    The text is asked for on a terminal, else read from standard input, so that it stays out of the shell's history.
-    Digests that were given out stay valid; `audit check` and `audit verify` know of the redaction. The bytes of
-    files are not changed: delete the version whose files hold the text. Backups made before still hold it.
+    TARGET is a namespace for a text: it goes from all records, logs, cards, comments and events. The text is asked for
+    on a terminal, else read from standard input, so that it stays out of the shell's history.
+
+    With --file, TARGET is a version, run:ID, or dataset:NAME@DIGEST (with --file profile). The bytes of that file are
+    no longer served, whichever file has them, are refused when they are pushed again, and are deleted.
+
+    Digests that were given out stay valid; `audit check` and `audit verify` know of both. Backups made before still
+    hold what was taken out.
     """
     if list_only:
-        session.out.page(
-            session.client.redactions.list(namespace),
-            ("redaction", "event", "at", "by", "places", "events", "reason"),
-            lambda r: (r.id, r.event, r.at, r.by, sum(r.places.values()), len(r.events), r.reason),
-            empty=f"Nothing was redacted in {namespace}.",
-        )
-        return
-    if reason is None:
+        _list(session, target)
+    elif reason is None:
         raise click.UsageError("Give a reason with --reason.")
+    elif path is not None:
+        _withhold(session, target, path, reason)
+    else:
+        _redact_text(session, target, reason)
+
+
+def _list(session: Session, namespace: str) -> None:
+    redactions = session.client.redactions
+    found = [*redactions.list(namespace), *redactions.list_withheld(namespace)]
+    session.out.page(
+        sorted(found, key=lambda each: -1 if each.event is None else each.event, reverse=True),
+        ("what", "event", "at", "by", "places", "reason"),
+        _row,
+        empty=f"Nothing was redacted in {namespace}.",
+    )
+
+
+def _row(found: Redaction | Withheld) -> tuple[object, ...]:
+    if isinstance(found, Redaction):
+        what, places = f"text {found.id}", sum(found.places.values()) + len(found.events)
+        return what, found.event, found.at, found.by, places, found.reason
+    return f"file {found.path}", found.event, found.at, found.by, found.holder, found.reason
+
+
+def _withhold(session: Session, target: str, path: str, reason: str) -> None:
+    done = session.client.redactions.withhold(_holder(session, target), path, reason=reason)
+    if session.as_json:
+        session.out.json(done)
+        return
+    session.out.text(f"Withheld {done.path} of {done.holder} ({done.digest})")
+    if done.also:
+        session.out.note(f"{len(done.also)} other files have the same bytes, and are withheld with it:")
+    for place in done.also:
+        session.out.text(f"also\t{place}")
+
+
+def _holder(session: Session, target: str) -> str:
+    """A run may be named by the beginning of its id."""
+    if not target.startswith("run:"):
+        return target
+    from modelyard.cli.runs import find_id
+
+    return f"run:{find_id(session.client, target.removeprefix('run:'))}"
+
+
+def _redact_text(session: Session, namespace: str, reason: str) -> None:
     text = click.prompt("Text to redact", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
     done = session.client.redactions.redact(namespace, text.strip("\r\n"), reason=reason)
     if session.as_json:

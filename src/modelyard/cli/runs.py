@@ -200,9 +200,16 @@ def log(session: Session, run: str) -> None:
 @click.argument("paths", nargs=-1)
 def pull(session: Session, run: str, folder: Path, paths: tuple[str, ...]) -> None:
     """Put the files of a run, or some of them, into a folder, every byte verified."""
+    from modelyard.sdk.run_files import pull_files
+
     client = session.client
-    client.runs.pull(find_id(client, run), folder, paths)
-    session.out.json({"folder": str(folder)}) if session.as_json else session.out.text(str(folder))
+    left_out = pull_files(client, client.runs.get(find_id(client, run)), folder, paths)
+    if session.as_json:
+        session.out.json({"folder": str(folder), "withheld": [str(each.fields["path"]) for each in left_out]})
+        return
+    session.out.text(str(folder))
+    for each in left_out:
+        session.out.note(f"Left out: {each.message}")
 
 
 @command("delete", example="modelyard runs delete 1f0a9c3e7d52 --yes")

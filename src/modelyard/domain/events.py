@@ -604,6 +604,23 @@ class ContentRedacted(Event):
     events: dict[str, dict[str, str]]
 
 
+class ContentWithheld(Event):
+    """Bytes of a file are no longer served, wherever they lie, because they hold what leaked.
+
+    holder: the version, run or dataset whose file it is. also: other places in the same namespace that hold the
+    same bytes, as `holder path`.
+    """
+
+    kind: ClassVar[str] = "content.withheld"
+    may_change_rights: ClassVar[bool] = False
+    holder: str
+    path: str
+    digest: str
+    size_bytes: int
+    reason: str
+    also: list[str]
+
+
 def all_events() -> dict[str, type[Event]]:
     """Every kind of event by its word."""
     found: dict[str, type[Event]] = {}

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from modelyard.domain.errors import (
     AliasMoved,
     EditConflict,
+    FileWithheld,
     Internal,
     Kind,
     MethodNotAllowed,
@@ -40,6 +41,7 @@ STATUS: dict[Kind, int] = {
 STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     AliasMoved: 412,
     EditConflict: 412,
+    FileWithheld: 410,
     MethodNotAllowed: 405,
     OffsetMismatch: 409,
     PreconditionFailed: 412,

@@ -85,7 +85,7 @@ class Cache:
             os.utime(self.blob(digest))
 
     def discard(self, digest: Digest) -> None:
-        """Forget a file that turned out damaged."""
+        """Forget a file that turned out damaged, or that is withheld."""
         with suppress(FileNotFoundError):
             size = self.blob(digest).stat().st_size
             self.blob(digest).unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -276,10 +277,14 @@ class Client:
 
         to: None means a folder of the model's name here. link: hard links to the cache instead of copies;
         such files must not be edited. force: overwrite what no earlier pull put there.
+        Files that are withheld are left out, with a warning for each.
         """
-        from modelyard.sdk.pull import pull
+        from modelyard.sdk.pull import left_out_text, pull
 
-        return pull(self, ref, to, link=link, force=force, progress=progress).folder
+        pulled = pull(self, ref, to, link=link, force=force, progress=progress)
+        for file in pulled.left_out:
+            warnings.warn(left_out_text(file), stacklevel=2)
+        return pulled.folder
 
     def load(
         self,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelyard.domain.errors import FileWithheld
 from modelyard.sdk.progress import Progress
-from modelyard.sdk.pull import pull
+from modelyard.sdk.pull import Pulled, pull
+from modelyard.sdk.savers.base import LOADER_FILE
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
@@ -19,7 +22,7 @@ def load(
 ) -> Any:
     """See `Client.load`. The files are linked from the cache for as long as loading takes.
 
-    Raises NoSaver, UntrustedModel, and what `pull` raises.
+    Raises FileWithheld where a file that it needs is withheld; NoSaver, UntrustedModel, and what `pull` raises.
     """
     from modelyard.sdk.savers import load_model
 
@@ -27,4 +30,31 @@ def load(
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         pulled = pull(client, ref, Path(folder), link=True, progress=progress)
+        refuse_lost(pulled)
         return load_model(pulled.folder, trust=trust, check=check, **options)
+
+
+def refuse_lost(pulled: Pulled) -> None:
+    """Raises FileWithheld when the loader, or a file that it names, is withheld."""
+    needed = {LOADER_FILE, *_named_files(pulled.folder / LOADER_FILE)} if pulled.left_out else set()
+    for file in pulled.left_out:
+        if file.path in needed:
+            raise FileWithheld(
+                path=file.path,
+                reference=pulled.version.reference,
+                by=file.by,
+                at=file.at,
+                event=file.event,
+                reason=file.reason,
+                fix=f"It cannot be loaded without that file; load another version: modelyard ls {pulled.version.model}",
+            )
+
+
+def _named_files(loader: Path) -> list[str]:
+    """The model's files as the loader names them; none where it does not read as one, which loading says better."""
+    try:
+        value = json.loads(loader.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    files = value.get("files") if isinstance(value, dict) else None
+    return [file for file in files if isinstance(file, str)] if isinstance(files, list) else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from modelyard.sdk.parallel import Stop, each
 from modelyard.sdk.placing import check_pulled, make_folders, place_file, refuse_links
 from modelyard.sdk.progress import Progress, Silent
 from modelyard.sdk.pulling import Fetcher
+from modelyard.sdk.views import withheld_text
 from modelyard.wire import versions as wire
 from modelyard.wire.base import encode
 
@@ -42,12 +44,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """fetched: files that were put there now; the others were there already."""
+    """fetched: files that were put there now; the others were there already. left_out: files that the registry serves
+    no more, because they hold what leaked; the folder lacks them."""
 
     folder: Path
     version: wire.Resolved
     manifest: Manifest
     fetched: int
+    left_out: tuple[wire.WithheldFile, ...] = ()
 
 
 class NotedFile(msgspec.Struct, array_like=True, frozen=True):
@@ -79,7 +83,9 @@ def pull(
     folder = Path(client.model_name(version.model).name if to is None else to).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     notes = _read_notes(folder)
-    todo = [file for file in manifest.files if not _is_there(folder, file, notes, force)]
+    left_out = tuple(version.withheld)
+    wanted = _without_withheld(client, manifest, left_out)
+    todo = [file for file in wanted if not _is_there(folder, file, notes, force)]
     scratch = _notes_folder(folder) / "partial"
     make_folders(folder, scratch)
     progress.begin("download", sum(file.size_bytes for file in todo))
@@ -94,13 +100,27 @@ def pull(
     )
     try:
         _bring_all(fetcher, folder, todo, notes, client.parallel)
-        _remove_stale(folder, manifest, notes)
+        _remove_stale(folder, wanted, notes)
         notes.reference, notes.digest = version.reference, version.digest
     finally:
         progress.end()
         _note(folder, notes)
     shutil.rmtree(scratch, ignore_errors=True)
-    return Pulled(folder, version, manifest, len(todo))
+    return Pulled(folder, version, manifest, len(todo), left_out)
+
+
+def left_out_text(file: wire.WithheldFile) -> str:
+    """One line for people."""
+    return f"Left out, because it is withheld: {withheld_text(file)}"
+
+
+def _without_withheld(client: Client, manifest: Manifest, left_out: Sequence[wire.WithheldFile]) -> list[File]:
+    """The files to bring. What an earlier pull left of the others in the cache goes."""
+    gone = {file.path for file in left_out}
+    for file in manifest.files:
+        if file.path in gone:
+            client.cache.discard(file.digest)
+    return [file for file in manifest.files if file.path not in gone]
 
 
 def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
@@ -178,10 +198,10 @@ def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
     return False
 
 
-def _remove_stale(folder: Path, manifest: Manifest, notes: Notes) -> None:
-    """Take away what an earlier pull brought and this version lacks, unless somebody changed it."""
-    wanted = {file.path for file in manifest.files}
-    for path in [path for path in notes.files if path not in wanted]:
+def _remove_stale(folder: Path, wanted: Sequence[File], notes: Notes) -> None:
+    """Take away what an earlier pull brought and this one does not, unless somebody changed it."""
+    paths = {file.path for file in wanted}
+    for path in [path for path in notes.files if path not in paths]:
         noted = notes.files.pop(path)
         target = folder / path
         with suppress(OSError, InvalidPath, WouldOverwrite):

@@ -1,6 +1,7 @@
-"""Taking texts out of what a namespace keeps.
+"""Taking out of a namespace what leaked: texts, and the bytes of files.
 
 >>> client.redactions.redact("fraud", leaked_key, reason="key pasted into a comment")   # doctest: +SKIP
+>>> client.redactions.withhold("fraud/scorer:3", "config/settings.env", reason="it holds a key")   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -46,5 +47,34 @@ class Redactions:
         """What was redacted in a namespace, newest first."""
         found: wire.RedactionList = self._transport.call(
             "GET", at("namespaces", namespace, "redactions"), returns=wire.RedactionList
+        )
+        return found.items
+
+    def withhold(self, holder: str, path: str, *, reason: str) -> wire.Withheld:
+        """Withhold the bytes of a file for good, wherever they are: no route gives them, and they are deleted.
+
+        Args:
+            holder: a version (`fraud/scorer:3`), `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
+            path: of the file.
+            reason: kept in the event log, and told to everybody who asks for the file.
+
+        Returns:
+            The withheld file; `also` names the other files that have the same bytes.
+
+        Raises:
+            FileNotFound: there is no such file.
+            FileWithheld: it was withheld before.
+            Denied: you do not own the namespace, or others that have the same bytes.
+        """
+        body = wire.WithholdFile(holder=holder, path=path, reason=reason)
+        found: wire.Withheld = self._transport.call(
+            "POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False
+        )
+        return found
+
+    def list_withheld(self, namespace: str) -> Sequence[wire.Withheld]:
+        """Files of a namespace whose bytes were withheld, newest first."""
+        found: wire.WithheldList = self._transport.call(
+            "GET", at("namespaces", namespace, "withheld"), returns=wire.WithheldList
         )
         return found.items

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import Busy, DownloadCorrupt, FileNotFound, ModelyardError, WouldOverwrite
+from modelyard.domain.errors import (
+    Busy,
+    DownloadCorrupt,
+    FileNotFound,
+    FileWithheld,
+    ModelyardError,
+    WouldOverwrite,
+)
 from modelyard.sdk import pending, spool
 from modelyard.sdk.http import BLOCK_BYTES, Patience, at
 from modelyard.sdk.locations import spool_folder
@@ -23,14 +30,23 @@ if TYPE_CHECKING:
     from modelyard.sdk.client import Client
 
 
-def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequence[str]) -> Path:
-    """Raises FileNotFound for a path that the run does not have, DownloadCorrupt."""
+def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequence[str]) -> list[FileWithheld]:
+    """Returns what says why a file was left out: one that is withheld and was not asked for by its path.
+
+    Raises FileNotFound for a path that the run does not have, FileWithheld, DownloadCorrupt.
+    """
     known = {artifact.path: artifact for artifact in run.artifacts}
+    left_out: list[FileWithheld] = []
     for path in paths or list(known):
         if path not in known:
             raise FileNotFound(path=path, reference=f"run {run.id}")
-        _pull(client, run.id, known[path], folder)
-    return folder
+        try:
+            _pull(client, run.id, known[path], folder)
+        except FileWithheld as error:
+            if paths:
+                raise
+            left_out.append(error)
+    return left_out
 
 
 def _pull(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -114,10 +115,15 @@ class Runs:
             position = part.end
 
     def pull(self, run: str, to: str | Path, paths: Sequence[str] = ()) -> Path:
-        """Put the run's files, or those of these paths, into a folder, every byte verified; returns the folder."""
+        """Put the run's files, or those of these paths, into a folder, every byte verified; returns the folder.
+
+        Without paths, files that are withheld are left out, with a warning for each.
+        """
         from modelyard.sdk.run_files import pull_files
 
-        return pull_files(self._client, self.get(run), Path(to), paths)
+        for left_out in pull_files(self._client, self.get(run), Path(to), paths):
+            warnings.warn(left_out.message, stacklevel=2)
+        return Path(to)
 
     def delete(self, run: str) -> None:
         """Raises HasDependents for a run that a version came out of."""

@@ -13,6 +13,7 @@ from io import FileIO
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
+    BytesWithheld,
     DigestMismatch,
     FileChanged,
     Kind,
@@ -61,10 +62,16 @@ def send_missing(
 ) -> int:
     """Send what the server lacks; returns how many files that were.
 
-    Raises FileChanged, or what the server or the network refuse for good.
+    Raises FileChanged; BytesWithheld, with the path; or what the server or the network refuse for good.
     """
     by_digest = {digest: file for file, digest in files}
-    missing = find_missing(transport, {digest: file.size_bytes for digest, file in by_digest.items()})
+    try:
+        missing = find_missing(transport, {digest: file.size_bytes for digest, file in by_digest.items()})
+    except BytesWithheld as error:
+        withheld = by_digest.get(Digest(str(error.fields.get("digest"))))
+        if withheld is None:
+            raise
+        raise BytesWithheld.rebuild(f"{withheld.path}: {error.message}", error.fix, error.fields) from error
     todo = [(by_digest[digest], digest) for digest in by_digest if digest in missing.digests]
     if not todo:
         return 0

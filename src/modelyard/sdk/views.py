@@ -58,6 +58,7 @@ class Version(versions_wire.Version, kw_only=True):
         rows = [
             ("state", f"{self.state}, in quarantine" if self.quarantined else self.state),
             ("scan", self.scan),
+            *(("withheld", withheld_text(file)) for file in self.withheld),
             ("aliases", " ".join(f"@{alias}" for alias in self.aliases)),
             ("digest", self.digest),
             ("size", f"{size_text(self.size_bytes)} in {self.file_count} files"),
@@ -71,6 +72,11 @@ class Version(versions_wire.Version, kw_only=True):
             ("facts", f"{self.completeness:.0%} known" + _missing(self.missing)),
         ]
         return [(name, text) for name, text in rows if text]
+
+
+def withheld_text(file: versions_wire.WithheldFile) -> str:
+    event = "no event" if file.event is None else f"event {file.event}"
+    return f"{file.path}, by {file.by} at {file.at} ({event}): {file.reason}"
 
 
 def _missing(names: list[str]) -> str:

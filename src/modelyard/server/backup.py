@@ -34,7 +34,16 @@ from modelyard.blobs.filesystem import FilesystemStore
 from modelyard.blobs.store import BlobStore
 from modelyard.db import schema
 from modelyard.db.engine import Database
-from modelyard.db.tables import SEARCH_TABLE, blobs, manifest_files, metadata, models, namespaces, versions
+from modelyard.db.tables import (
+    SEARCH_TABLE,
+    blobs,
+    manifest_files,
+    metadata,
+    models,
+    namespaces,
+    versions,
+    withheld_bytes,
+)
 from modelyard.db.tables.uploads import DAMAGED, KEPT
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
@@ -93,6 +102,9 @@ def back_up(
     for _ in range(_MOST_ATTEMPTS):
         described = db.snapshot(lambda tx: _write_tables(tx, folder / chosen, progress))
         wanted = described.pop("blobs")
+        for digest in described.pop("withheld"):
+            # An earlier backup in this folder may hold them.
+            copy.delete(digest)
         gone, now, damaged = _copy_blobs(db, store, copy, wanted, progress)
         copied += now
         if not gone:
@@ -152,7 +164,7 @@ def _check_target(folder: Path) -> None:
 
 
 def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Dump every table; returns what backup.json says of them, and `blobs`: digest → size in bytes."""
+    """Dump every table; returns what backup.json says of them, `blobs`: digest → size in bytes, and `withheld`: digests."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     described: dict[str, Any] = {}
@@ -173,7 +185,9 @@ def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str
     # What was found damaged too: an earlier backup in this folder may hold it whole.
     kept = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state.in_(KEPT))
     wanted = {Digest(digest): size for digest, size in tx.rows(kept)}
-    return {"revision": schema.stored_revision(tx.connection), "tables": described, "blobs": wanted}
+    withheld = [Digest(row[0]) for row in tx.rows(sa.select(withheld_bytes.c.digest))]
+    revision = schema.stored_revision(tx.connection)
+    return {"revision": revision, "tables": described, "blobs": wanted, "withheld": withheld}
 
 
 def _search_table() -> sa.TableClause:

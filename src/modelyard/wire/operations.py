@@ -29,6 +29,8 @@ class Collection(Answer, kw_only=True):
     size_bytes: int
     orphans: int
     uploads: int
+    withheld: int = 0
+    """Of `blobs`, those that are withheld and lay in the store all the same."""
 
 
 class Damage(Answer, kw_only=True):

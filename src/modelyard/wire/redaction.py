@@ -1,4 +1,4 @@
-"""Redactions: texts that were taken out of a namespace for good."""
+"""Redactions: texts that were taken out of a namespace for good, and files whose bytes are withheld."""
 
 from __future__ import annotations
 
@@ -32,3 +32,33 @@ class RedactionList(Answer, kw_only=True):
     """Newest first."""
 
     items: list[Redaction]
+
+
+class WithholdFile(Request, kw_only=True):
+    """holder: a version's reference, `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`. reason: kept in the
+    event log."""
+
+    holder: Text
+    path: Text
+    reason: Text
+
+
+class Withheld(Answer, kw_only=True):
+    """also: other files with the same bytes, as `holder path`, which are withheld with it; told in the answer to the
+    request itself. event, by and at: of the event that records it; null in the answer to the request itself."""
+
+    holder: str
+    path: str
+    digest: str
+    size_bytes: int
+    reason: str
+    also: list[str] = []
+    event: int | None = None
+    by: str | None = None
+    at: str | None = None
+
+
+class WithheldList(Answer, kw_only=True):
+    """Newest first."""
+
+    items: list[Withheld]

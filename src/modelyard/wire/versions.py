@@ -28,6 +28,17 @@ class RegisterVersion(Request, kw_only=True):
     force_new: bool = False
 
 
+class WithheldFile(Answer, kw_only=True):
+    """A file that is not served any more, since it holds what leaked. event: number of the withholding in the log."""
+
+    path: str
+    digest: str
+    event: int | None
+    by: str
+    at: str
+    reason: str
+
+
 class Version(Answer, kw_only=True):
     model: str
     version: int
@@ -63,6 +74,8 @@ class Version(Answer, kw_only=True):
     """Of a deprecated, recalled, quarantined or unscanned version: what that means for whoever uses it."""
     recalled: dict[str, Any] | None = None
     """mode (refuse or warn), reason, by, at; None: it was not recalled."""
+    withheld: list[WithheldFile] = []
+    """Its files that are not served any more; in lists of versions empty, and told by `warning`."""
     created: bool | None = None
     """In the answer to a registration: whether the version is new."""
 
@@ -128,6 +141,8 @@ class Resolved(Answer, kw_only=True):
     warning: str | None = None
     recalled: dict[str, Any] | None = None
     """mode (refuse or warn), reason, by, at; None: it was not recalled."""
+    withheld: list[WithheldFile] = []
+    """Files that a pull leaves out."""
 
 
 class ResolveQuery(Request, kw_only=True):

@@ -37,7 +37,7 @@ from modelyard.db.tables.runs import (
     run_writers,
     runs,
 )
-from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, scan_jobs, uploads
+from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, scan_jobs, uploads, withheld_bytes
 from modelyard.db.tables.versions import (
     alias_moves,
     aliases,
@@ -116,4 +116,5 @@ __all__ = [
     "votes",
     "waivers",
     "watches",
+    "withheld_bytes",
 ]

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from modelyard.db.tables.base import BigId, metadata, moment
 
-LIVE, DAMAGED, DELETING = "live", "damaged", "deleting"
-"""States of stored bytes. What is being deleted takes no new references."""
+LIVE, DAMAGED, DELETING, WITHHELD = "live", "damaged", "deleting", "withheld"
+"""States of stored bytes. What is being deleted or is withheld takes no new references."""
 KEPT = (LIVE, DAMAGED)
 """Those of bytes that versions may still need, whole or not."""
 
@@ -17,7 +17,8 @@ blobs = sa.Table(
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     # live → deleting → (row gone). damaged: a check found the bytes missing or wrong, so whoever pushes them is
-    # asked for them again, which makes the row live.
+    # asked for them again, which makes the row live. withheld: for good, with a row in `withheld_bytes`; the row
+    # stays, so that these bytes are refused when they come again.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("layout", sa.Integer, nullable=False, server_default="1"),
     moment("created_at"),
@@ -29,6 +30,22 @@ blobs = sa.Table(
     sa.Column("scan_rules", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_blobs_state_touched_at", "state", "touched_at"),
     sa.Index("ix_blobs_scan_rules", "scan_rules"),
+)
+
+# Bytes that are not given to anybody any more, because they hold what leaked. Only where the withholding was asked
+# for is kept here; every file with these bytes is concerned.
+withheld_bytes = sa.Table(
+    "withheld_bytes",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    # By name and without a foreign key: a withholding outlives the namespace.
+    sa.Column("namespace", sa.Text, nullable=False, index=True),
+    # A version (`fraud/scorer:3`), `run:ID` or `dataset:NAME@DIGEST`.
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    moment("at"),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
 )
 
 # What was read from bytes by their format, JSON; "": nothing to read. It depends on the bytes and on the reader,

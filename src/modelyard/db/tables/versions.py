@@ -20,6 +20,8 @@ manifests = sa.Table(
     # The worst verdict on its files: no_code, allowlisted, unknown, not_scanned or dangerous; pending: not all
     # of them were looked into.
     sa.Column("scan", sa.Text, nullable=False, server_default="pending"),
+    # How many of its files are withheld, counted when some are, so that reads of a version need not look.
+    sa.Column("withheld", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_manifests_scan_id", "scan", "id"),
 )
 

@@ -26,6 +26,7 @@ ModelyardError
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined  FileQuarantined
+│   ├── BytesWithheld        FileWithheld  FilesWithheld: bytes that leaked something, and are not served
 │   ├── VersionRecalled      said not to be used, by somebody who may
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number

@@ -75,6 +75,28 @@ class FileQuarantined(Conflict):
     advice = "A maintainer may release it with a reason"
 
 
+class BytesWithheld(Conflict):
+    """event None: the event log does not tell of it, which `audit check` reports."""
+
+    code = "bytes_withheld"
+    text = "the bytes {digest} were withheld for good by {by} at {at} (event {event}): {reason}"
+    advice = "Take out what leaked, so that the file has another digest, and push again"
+
+
+class FileWithheld(Conflict):
+    """event None: the event log does not tell of it, which `audit check` reports."""
+
+    code = "file_withheld"
+    text = "{path} of {reference} was withheld for good by {by} at {at} (event {event}): {reason}"
+    advice = "Its bytes are gone; ask {by} for a version without what leaked. The other files are served"
+
+
+class FilesWithheld(Conflict):
+    code = "files_withheld"
+    text = "{reference} cannot enter {place}: of its files, these are withheld: {paths}"
+    advice = "Push a version without what leaked, and promote that one"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     text = "the idempotency key {key!r} was used for a different request"

@@ -14,14 +14,18 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
     aliases,
+    blobs,
     event_head,
     event_nodes,
     events,
+    manifest_files,
     manifests,
     models,
     namespaces,
     versions,
+    withheld_bytes,
 )
+from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.events import ContentRedacted, all_events
 from modelyard.domain.merkle import node_count, node_place
@@ -334,6 +338,45 @@ def list_unregistered(tx: Transaction, limit: int = 100) -> list[str]:
         .limit(limit)
     )
     return [f"{namespace}/{name}:{number}" for namespace, name, number in tx.rows(query)]
+
+
+def list_strange_withheld(tx: Transaction, limit: int = 100) -> list[tuple[str, bool]]:
+    """(digest, whether a row of `withheld_bytes` is there) of bytes whose state says otherwise."""
+    kept = blobs.c.state == WITHHELD
+    row = withheld_bytes.c.digest
+    unheld = (
+        sa.select(row)
+        .select_from(withheld_bytes.outerjoin(blobs, blobs.c.digest == row))
+        .where(sa.or_(blobs.c.state.is_(None), ~kept))
+        .order_by(row)
+        .limit(limit)
+    )
+    unexplained = (
+        sa.select(blobs.c.digest)
+        .select_from(blobs.outerjoin(withheld_bytes, blobs.c.digest == row))
+        .where(kept, row.is_(None))
+        .order_by(blobs.c.digest)
+        .limit(limit)
+    )
+    return [(found[0], True) for found in tx.rows(unheld)] + [
+        (found[0], False) for found in tx.rows(unexplained)
+    ]
+
+
+def list_lost_files(tx: Transaction, limit: int = 100) -> list[tuple[str, str]]:
+    """(reference, path) of files of versions whose bytes no row knows, though nothing deleted them."""
+    query = (
+        sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
+        .select_from(manifest_files)
+        .join(versions, versions.c.manifest_id == manifest_files.c.manifest_id)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .outerjoin(blobs, blobs.c.digest == manifest_files.c.digest)
+        .where(blobs.c.digest.is_(None), versions.c.state != "deleted")
+        .order_by(versions.c.id, manifest_files.c.position)
+        .limit(limit)
+    )
+    return [(f"{row[0]}/{row[1]}:{row[2]}", row[3]) for row in tx.rows(query)]
 
 
 def list_manifest_bodies(tx: Transaction, after: int, limit: int) -> list[tuple[int, str, str]]:

@@ -85,6 +85,7 @@ class StateCheck:
             for reference in queries.list_unregistered(tx):
                 yield None, f"version {reference} was registered by no event"
         yield from self.rows.problems(tx)
+        yield from _bytes_problems(tx)
         after = 0
         while found := queries.list_manifest_bodies(tx, after, _PAGE):
             for manifest_id, digest, body in found:
@@ -104,6 +105,21 @@ class StateCheck:
         for (_, alias), (seq, _, version) in self._aliases.items():
             if version is not None:
                 yield seq, f"alias {alias} at {_named(version)} is gone, and no event removed it"
+
+
+def _bytes_problems(tx: Transaction) -> Iterator[Problem]:
+    """What is missing of the bytes without a withholding, and withholdings that the bytes know nothing of. The rows
+    of withholdings are held against their events as all covered rows are."""
+    for digest, has_row in queries.list_strange_withheld(tx):
+        if has_row:
+            yield None, f"the bytes {digest} are withheld, but the table of bytes does not say so"
+        else:
+            yield None, f"the table of bytes says that {digest} is withheld, and no withholding tells of it"
+    for reference, path in queries.list_lost_files(tx):
+        yield (
+            None,
+            f"the bytes of {path} of {reference} are gone from the table of bytes, and none withheld them",
+        )
 
 
 def _named(version: int | None) -> str:

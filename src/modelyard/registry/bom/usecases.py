@@ -11,7 +11,7 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction, time_text
 from modelyard.domain.actor import Actor
 from modelyard.domain.card_sections import section_texts
-from modelyard.domain.errors import NotFound
+from modelyard.domain.errors import FileWithheld, NotFound
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Ref
 from modelyard.registry.access import rules as access
@@ -26,8 +26,8 @@ from modelyard.registry.versions.usecases import find_version
 def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: str) -> dict[str, Any]:
     """CycloneDX 1.6. Of a quarantined version too: what is in it is what people want to know."""
     sections: dict[str, str] = {}
-    # Either the version has no card, or it is not to be found, which is said below.
-    with contextlib.suppress(NotFound):
+    # Either the version has no card, or it is withheld; or the version is not to be found, which is said below.
+    with contextlib.suppress(NotFound, FileWithheld):
         sections = section_texts(cards.show_card(db, blobs, actor, ref).text)
     return db.read(lambda tx: build_bom(_material(tx, actor, ref, release, sections)))
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from modelyard.db.tables import (
     blob_facts,
+    blobs,
     dataset_versions,
     datasets,
     evaluations,
@@ -18,6 +19,7 @@ from modelyard.db.tables import (
     version_metrics,
     versions,
 )
+from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.registry.access import rules as access
@@ -63,7 +65,8 @@ def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict
         )
         .join(datasets, datasets.c.id == dataset_versions.c.dataset_id)
         .join(namespaces, namespaces.c.id == datasets.c.namespace_id)
-        .where(dataset_versions.c.digest.in_(sorted(digests)), dataset_versions.c.profile.is_not(None))
+        .join(blobs, blobs.c.digest == dataset_versions.c.profile)
+        .where(dataset_versions.c.digest.in_(sorted(digests)), blobs.c.state != WITHHELD)
         .order_by(dataset_versions.c.id)
     )
     found: dict[str, str] = {}

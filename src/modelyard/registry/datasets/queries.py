@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import actors, dataset_versions, datasets, lineage_edges, namespaces
+from modelyard.db.tables import actors, blobs, dataset_versions, datasets, lineage_edges, namespaces
+from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
@@ -28,6 +29,8 @@ class DatasetVersion:
     profile: Digest | None
     created_at: int
     created_by: str
+    withheld_profile: Digest | None = None
+    """The profile, where its bytes are withheld; `profile` is None then."""
 
     @property
     def reference(self) -> str:
@@ -123,24 +126,29 @@ _CONTENT = (
     dataset_versions.c.profile,
     dataset_versions.c.created_at,
     actors.c.name,
+    sa.func.coalesce(blobs.c.state, ""),
 )
 _CONTENTS = (
     dataset_versions.join(datasets, datasets.c.id == dataset_versions.c.dataset_id)
     .join(namespaces, namespaces.c.id == datasets.c.namespace_id)
     .join(actors, actors.c.id == dataset_versions.c.created_by)
+    .outerjoin(blobs, blobs.c.digest == dataset_versions.c.profile)
 )
 
 
 def _content(row: tuple[object, ...]) -> DatasetVersion:
+    profile = Digest(row[5]) if row[5] else None
+    is_withheld = row[8] == WITHHELD
     return DatasetVersion(
         row[0],  # type: ignore[arg-type]
         str(row[1]),
         str(row[2]),
         Digest(row[3]),
         str(row[4]),
-        Digest(row[5]) if row[5] else None,
+        None if is_withheld else profile,
         row[6],  # type: ignore[arg-type]
         str(row[7]),
+        profile if is_withheld else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
+from modelyard.db.tables.uploads import LIVE
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -50,7 +51,9 @@ def add_use(tx: Transaction, content_id: int, entry: Entry, reader: str, relatio
 def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[int, bool]:
     """(id, whether its profile is here)."""
     profile = entry.profile
-    if profile is not None and profile not in uploads.find_known_sizes(tx, actor, [profile]):
+    if profile is not None and profile not in uploads.find_known_sizes(
+        tx, actor, [profile], refuse_withheld=False
+    ):
         profile = None
     dataset_id = queries.ensure_dataset(tx, namespace, entry.name)
     said = canonical_json(entry.said).decode()
@@ -67,8 +70,7 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
         profile = profile if present is None else Digest(present)
     if profile is not None:
         uploads.touch_blobs(tx, [profile])
-        scan, is_known = scans.find_scan(tx, profile)
-        if is_known and scan is None:
+        if scans.find_scan(tx, profile) == (None, LIVE):
             scans.insert_jobs(tx, [profile], catalog.find_namespace(tx, actor, namespace).id)
     return content_id, profile is not None
 
@@ -132,10 +134,11 @@ def find_content(
 
 
 def find_profile(tx: Transaction, actor: Actor, namespace: str, name: str, selector: str | None) -> Digest:
-    """Whose bytes may be given. Raises as find_content; Invalid for a content without a profile, FileQuarantined,
-    ScanPending."""
+    """Whose bytes may be given. Raises as find_content; Invalid for a content without a profile, FileWithheld,
+    FileQuarantined, ScanPending."""
     content = find_content(tx, actor, namespace, name, selector)
-    if content.profile is None:
+    profile = content.profile or content.withheld_profile
+    if profile is None:
         raise Invalid(reason=f"{content.reference} has no profile here", fix="Push the dataset with its rows")
     holder = Holder(
         namespace=content.namespace,
@@ -145,8 +148,8 @@ def find_profile(tx: Transaction, actor: Actor, namespace: str, name: str, selec
         released=None,
         advice="Push the dataset again from its rows",
     )
-    refuse_held_bytes(tx, content.profile, holder)
-    return content.profile
+    refuse_held_bytes(tx, profile, holder)
+    return profile
 
 
 def _digest_beginning(selector: str) -> str:

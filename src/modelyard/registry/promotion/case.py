@@ -16,7 +16,7 @@ from modelyard.registry.promotion.policy import Policy, Stage, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import Evidence
-from modelyard.registry.versions.held import refuse_held
+from modelyard.registry.versions.held import refuse_held, refuse_incomplete
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED
 
@@ -61,13 +61,18 @@ def gather_for(tx: Transaction, case: Case, row: Promotion | None, promoter: str
     )
 
 
-def check_ready(tx: Transaction, model: Model, version: Version) -> None:
+def check_ready(tx: Transaction, case: Case) -> None:
+    """Raises what no gate decides: VersionDeleted, VersionArchived, VersionQuarantined, ScanPending, VersionRecalled;
+    FilesWithheld for a version that does not stand in the stage yet."""
+    model, version = case.model, case.version
     reference = f"{model.name}:{version.number}"
     if version.state == DELETED:
         raise VersionDeleted(reference=reference, model=str(model.name))
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
     refuse_held(tx, model, version)
+    if version.number not in case.standing.all:
+        refuse_incomplete(tx, model, version, f"the stage {case.stage.name}")
 
 
 def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:

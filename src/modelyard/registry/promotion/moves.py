@@ -21,7 +21,7 @@ from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Oc
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.alias_queries import AliasRow
-from modelyard.registry.versions.held import refuse_held
+from modelyard.registry.versions.held import refuse_held, refuse_incomplete
 from modelyard.registry.versions.holds import set_holds
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import DELETED
@@ -116,10 +116,12 @@ def enter_stage(
     """Let a version in; returns all who stand there afterwards, the primary one first. Raises StageFull.
 
     As the primary one it takes the place of the one before it, unless it stood there already. Beside it, it
-    needs a free place. Raises VersionQuarantined, ScanPending, whichever way leads here.
+    needs a free place. Raises VersionQuarantined, ScanPending, FilesWithheld, whichever way leads here.
     """
     refuse_held(tx, model, version)
     is_inside = version.number in standing.all
+    if not is_inside:
+        refuse_incomplete(tx, model, version, f"the stage {stage.name}")
     others = [o for o in standing.others if o.number != version.number]
     if not primary and not is_inside and len(standing.all) >= stage.slots:
         raise StageFull(

@@ -83,12 +83,13 @@ class Attempt:
 def explain(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
     """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
 
-    What can enter no stage at all is refused as there: archived, deleted, recalled, held or not scanned yet.
+    What can enter no stage at all is refused as there: archived, deleted, recalled, held, not scanned yet, or with
+    withheld files.
     """
     model, version = find_version(tx, actor, wish.ref)
     catalog.refuse_archived(model)
     case = find_case(tx, model, version, wish.stage)
-    check_ready(tx, model, version)
+    check_ready(tx, case)
     row = queries.find_open(tx, model.id, version.id, case.stage.name)
     verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name))
     return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
@@ -105,7 +106,7 @@ def promote(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
     _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
     case = find_case(tx, model, version, wish.stage)
     reason = catalog_rules.check_reason(wish.reason)
-    check_ready(tx, model, version)
+    check_ready(tx, case)
     if not wish.primary and case.stage.slots == 1:
         raise Invalid(
             reason=f"stage {case.stage.name} has one place",
@@ -483,8 +484,8 @@ def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
     try:
         model = catalog.find_open_model(tx, requester, row.model, Permission.PROMOTION_PROPOSE)
         _, version = find_version(tx, requester, Ref(model.name, row.number))
-        check_ready(tx, model, version)
         case = find_case(tx, model, version, row.stage)
+        check_ready(tx, case)
     except ModelyardError:
         # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
         return False

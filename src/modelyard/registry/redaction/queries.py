@@ -38,6 +38,7 @@ from modelyard.db.tables import (
     versions,
     votes,
     waivers,
+    withheld_bytes,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.events import ContentRedacted
@@ -123,6 +124,13 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
     TextColumn(votes, "comment", Form.PLAIN, _of_promotion(votes), _IN_MODEL),
     TextColumn(waivers, "reason", Form.PLAIN, _of_promotion(waivers), _IN_MODEL),
     TextColumn(scan_trusts, "reason", Form.PLAIN, (), scan_trusts.c.namespace_id),
+    TextColumn(
+        withheld_bytes,
+        "reason",
+        Form.PLAIN,
+        ((namespaces, namespaces.c.name == withheld_bytes.c.namespace),),
+        namespaces.c.id,
+    ),
     TextColumn(experiments, "description", Form.PLAIN, (), experiments.c.namespace_id),
     TextColumn(runs, "name", Form.PLAIN, (), _IN_RUN),
     *(TextColumn(runs, name, Form.JSON, (), _IN_RUN) for name in ("facts", "notes")),

@@ -65,7 +65,8 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     if not rows and not changed:
         raise Invalid(
             reason=f"the text stands nowhere in {found.name}",
-            fix="Compare it with what is shown; the bytes of files are not searched, such versions are deleted",
+            fix="Compare it with what is shown; the bytes of files are not searched, and are withheld by name: "
+            f"modelyard redact {found.name}/MODEL:VERSION --file PATH",
         )
     if len(rows) + len(changed) > rules.MOST_PLACES:
         raise Invalid(

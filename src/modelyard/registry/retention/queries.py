@@ -18,7 +18,7 @@ from modelyard.db.tables import (
     uploads,
     versions,
 )
-from modelyard.db.tables.uploads import DAMAGED, DELETING, KEPT, LIVE
+from modelyard.db.tables.uploads import DAMAGED, DELETING, KEPT, LIVE, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 
@@ -78,6 +78,17 @@ def mark_orphan(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
 
 def list_marked(tx: Transaction, limit: int) -> list[tuple[Digest, int]]:
     query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state == DELETING).limit(limit)
+    return [(Digest(digest), size) for digest, size in tx.rows(query)]
+
+
+def list_withheld(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int]]:
+    """(digest, size in bytes) of what is withheld, by digest after `after`; the rows stay for good."""
+    query = (
+        sa.select(blobs.c.digest, blobs.c.size_bytes)
+        .where(blobs.c.state == WITHHELD, blobs.c.digest > after)
+        .order_by(blobs.c.digest)
+        .limit(limit)
+    )
     return [(Digest(digest), size) for digest, size in tx.rows(query)]
 
 

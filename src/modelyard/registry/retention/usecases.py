@@ -9,17 +9,18 @@ from functools import partial
 
 from modelyard.blobs.store import BlobStore, StoredBlob
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, to_datetime, to_moment
+from modelyard.db.transaction import MICROSECONDS, Transaction, to_datetime, to_moment
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound
-from modelyard.domain.manifest import Manifest
+from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Ref
 from modelyard.registry.access import rules as access
 from modelyard.registry.retention import queries
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.withheld.queries import list_files as list_withheld_files
 
 DEFAULT_GRACE = 86_400 * MICROSECONDS
 _PAGE = 500
@@ -34,6 +35,8 @@ class Collection:
     size_bytes: int = 0
     orphans: int = 0
     """Of `blobs`, those that no row knew: bytes left by a crash."""
+    withheld: int = 0
+    """Of `blobs`, those that are withheld."""
     uploads: int = 0
     """Expired uploads."""
     dry_run: bool = True
@@ -57,6 +60,10 @@ def _plan(db: Database, blobs: BlobStore, grace: int) -> Collection:
         plan.blobs += len(page)
         plan.size_bytes += sum(size for _, size in page)
         after = page[-1][0]
+    for _, size in _stored_withheld(db, blobs):
+        plan.blobs += 1
+        plan.withheld += 1
+        plan.size_bytes += size
     for orphan in _orphans(db, blobs, grace):
         plan.blobs += 1
         plan.orphans += 1
@@ -67,6 +74,11 @@ def _plan(db: Database, blobs: BlobStore, grace: int) -> Collection:
 def _sweep(db: Database, blobs: BlobStore, actor: Actor, grace: int) -> Collection:
     done = Collection(dry_run=False)
     done.uploads = uploads.sweep_uploads(db, blobs)
+    for digest, size in _stored_withheld(db, blobs):
+        blobs.delete(digest)
+        done.blobs += 1
+        done.withheld += 1
+        done.size_bytes += size
     _delete_marked(db, blobs, done)
     while db.write(partial(queries.mark_unneeded, grace=grace, limit=_PAGE)):
         _delete_marked(db, blobs, done)
@@ -90,6 +102,14 @@ def _delete_marked(db: Database, blobs: BlobStore, done: Collection) -> None:
             done.blobs += 1
             done.size_bytes += size
         db.write(partial(queries.forget, digests=[digest for digest, _ in marked]))
+
+
+def _stored_withheld(db: Database, blobs: BlobStore) -> Iterator[tuple[Digest, int]]:
+    """Withheld bytes that lie in the store: the deletion was cut short, or they came back since."""
+    after = ""
+    while page := db.read(partial(queries.list_withheld, after=after, limit=_PAGE)):
+        yield from ((digest, size) for digest, size in page if blobs.stat(digest) is not None)
+        after = page[-1][0]
 
 
 def _orphans(db: Database, blobs: BlobStore, grace: int) -> Iterator[StoredBlob]:
@@ -165,12 +185,20 @@ def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
 def verify_version(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> list[tuple[str, str]]:
     """Read a version's stored bytes again: (path, 'missing' or 'corrupt') of each damaged file.
 
-    What is damaged is noted, as by `scrub`.
+    What is damaged is noted, as by `scrub`. Withheld files are not damaged.
     """
-    _, _, body = db.read(lambda tx: versions.read_manifest(tx, actor, ref))
+
+    def find(tx: Transaction) -> tuple[list[File], set[Digest]]:
+        _, version, body = versions.read_manifest(tx, actor, ref)
+        withheld = list_withheld_files(tx, version.manifest_id) if version.withheld else []
+        return list(Manifest.from_bytes(body).files), {file.withheld.digest for file in withheld}
+
+    files, withheld = db.read(find)
     damaged = []
     digests = []
-    for file in Manifest.from_bytes(body).files:
+    for file in files:
+        if file.digest in withheld:
+            continue
         damage = _verify(blobs, file.digest)
         if damage is not None:
             damaged.append((file.path, damage.problem))

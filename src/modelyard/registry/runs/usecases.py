@@ -44,6 +44,7 @@ from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
 _LOG_PIECES = 1_000
@@ -213,7 +214,15 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
     left_out = _too_many(tx, said, run_artifacts, run.id, list(lawful), rules.MAX_ARTIFACTS, "artifacts")
     kept = [artifact for path, artifact in lawful.items() if path not in left_out]
     digests = {Digest(artifact.digest) for artifact in kept}
-    sizes = uploads.find_known_sizes(tx, actor, digests)
+    sizes = uploads.find_known_sizes(tx, actor, digests, refuse_withheld=False)
+    if len(sizes) < len(digests):
+        withheld = set(uploads.list_withheld_among(tx, digests - set(sizes)))
+        for artifact in kept:
+            if artifact.digest in withheld:
+                reason = bytes_withheld(tx, Digest(artifact.digest)).message
+                said.note(f"Artifact {artifact.path[:100]!r} was left out: {reason}.")
+        kept = [artifact for artifact in kept if artifact.digest not in withheld]
+        digests -= withheld
     missing = sorted(digests - set(sizes))
     if missing:
         raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])

@@ -20,7 +20,7 @@ from modelyard.db.tables import (
     scan_trusts,
     versions,
 )
-from modelyard.db.tables.uploads import LIVE
+from modelyard.db.tables.uploads import LIVE, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
@@ -53,10 +53,10 @@ def list_digests(tx: Transaction, manifest_id: int) -> list[Digest]:
     return [Digest(row[0]) for row in tx.rows(query)]
 
 
-def find_scan(tx: Transaction, digest: Digest) -> tuple[str | None, bool]:
-    """(what was found, as rules.read_file takes it, whether the bytes are known here)."""
-    row = tx.execute(sa.select(blobs.c.scan).where(blobs.c.digest == digest)).first()
-    return (row[0], True) if row else (None, False)
+def find_scan(tx: Transaction, digest: Digest) -> tuple[str | None, str] | None:
+    """(what was found, as rules.read_file takes it; the state of the bytes). None: they are not known here."""
+    row = tx.execute(sa.select(blobs.c.scan, blobs.c.state).where(blobs.c.digest == digest)).first()
+    return (row[0], row[1]) if row else None
 
 
 def list_manifests_with(tx: Transaction, digest: Digest) -> list[int]:
@@ -145,7 +145,7 @@ def list_unread(tx: Transaction, manifest_id: int) -> list[Digest]:
     query = (
         sa.select(manifest_files.c.digest)
         .join(blobs, blobs.c.digest == manifest_files.c.digest)
-        .where(manifest_files.c.manifest_id == manifest_id, blobs.c.scan.is_(None))
+        .where(manifest_files.c.manifest_id == manifest_id, blobs.c.scan.is_(None), blobs.c.state != WITHHELD)
         .distinct()
     )
     return [Digest(row[0]) for row in tx.rows(query)]

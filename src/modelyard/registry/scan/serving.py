@@ -1,6 +1,6 @@
-"""What of scanned bytes a namespace serves. Every door that gives bytes asks here, by version or by file.
+"""What of bytes a namespace serves: not what is withheld, nor what is in quarantine there. Every door that gives bytes asks here, by version or by file.
 
-Decision record: docs/decisions/0020-quarantine.md.
+Decision records: docs/decisions/0020-quarantine.md, 0024-secrets-and-redaction.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import FileQuarantined, ScanPending
@@ -17,6 +18,7 @@ from modelyard.domain.scanning.verdicts import Verdict
 from modelyard.registry.access import usecases as access
 from modelyard.registry.scan import queries
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, ScannedFiles, read_files, release_covers
+from modelyard.registry.withheld.refusals import file_withheld
 
 _MOST_NAMED = 5
 
@@ -67,13 +69,16 @@ class Holder:
 
 
 def refuse_held_bytes(tx: Transaction, digest: Digest, holder: Holder) -> None:
-    """Raises FileQuarantined, with the reason and the command that helps; ScanPending.
+    """Raises FileWithheld; FileQuarantined, with the reason and the command that helps; ScanPending.
 
     Nothing for bytes that are not known here, which are not given anyway.
     """
-    scan, is_known = queries.find_scan(tx, digest)
-    if not is_known:
+    known = queries.find_scan(tx, digest)
+    if known is None:
         return
+    scan, state = known
+    if state == WITHHELD:
+        raise file_withheld(tx, digest, holder.path, holder.of)
     files = read_files([(holder.path, scan)])
     if files.state == PENDING:
         raise ScanPending(reference=holder.of)

@@ -12,12 +12,13 @@ from sqlalchemy.dialects import postgresql
 from modelyard.db.lists import is_one_of
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
-from modelyard.db.tables.uploads import DELETING, LIVE
+from modelyard.db.tables.uploads import DELETING, LIVE, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
 from modelyard.registry.access.queries import ReaderKind, reader_kind, visible_models_of
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 _p = sa.bindparam
 _CHUNK = 5000
@@ -39,11 +40,11 @@ def _find_known_sizes(
 
     What the account sent with another scope is out of reach for a narrow token, since it may belong elsewhere.
     """
-    query = sa.select(blobs.c.digest, blobs.c.size_bytes).where(
-        is_one_of(blobs.c.digest, "digests"), blobs.c.state == LIVE
+    query = sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state).where(
+        is_one_of(blobs.c.digest, "digests")
     )
     if is_admin and not narrow:
-        return Statement(query)
+        return Statement(query.where(sa.or_(blobs.c.state == LIVE, blobs.c.state == WITHHELD)))
     readable = (
         sa.select(sa.literal(1))
         .select_from(
@@ -67,11 +68,18 @@ def _find_known_sizes(
     sent = [blob_senders.c.digest == blobs.c.digest, blob_senders.c.actor_id == _p("actor_id")]
     if narrow:
         sent.append(blob_senders.c.scope == _p("scope"))
-    return Statement(query.where(sa.or_(sa.exists().where(*sent), sa.exists(readable))))
+    may_read = sa.or_(sa.exists().where(*sent), sa.exists(readable))
+    return Statement(query.where(sa.or_(blobs.c.state == WITHHELD, sa.and_(blobs.c.state == LIVE, may_read))))
 
 
-def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -> dict[Digest, int]:
-    """Of these digests the ones that are here and that the actor may read, with their sizes."""
+def find_known_sizes(
+    tx: Transaction, actor: Actor, digests: Iterable[Digest], *, refuse_withheld: bool = True
+) -> dict[Digest, int]:
+    """Of these digests the ones that are here and that the actor may read, with their sizes.
+
+    Raises BytesWithheld when one of them is withheld, whoever asks: no account may send or name it. refuse_withheld
+    False: leave it out instead.
+    """
     scope = actor.scope
     statement = _find_known_sizes(
         reader_kind(actor, Permission.MODEL_PULL),
@@ -83,10 +91,24 @@ def find_known_sizes(tx: Transaction, actor: Actor, digests: Iterable[Digest]) -
     values = {"actor_id": actor.id, "namespace": scope.namespace, "model": scope.model, "scope": scope.key}
     known: dict[Digest, int] = {}
     for some in chunked(list(digests)):
-        known.update(
-            {Digest(digest): size for digest, size in tx.all(statement, digests=",".join(some), **values)}
-        )
+        for digest, size, state in tx.all(statement, digests=",".join(some), **values):
+            if state == LIVE:
+                known[Digest(digest)] = size
+            elif refuse_withheld:
+                raise bytes_withheld(tx, Digest(digest))
     return known
+
+
+_LIST_WITHHELD = Statement(
+    sa.select(blobs.c.digest).where(is_one_of(blobs.c.digest, "digests"), blobs.c.state == WITHHELD)
+)
+
+
+def list_withheld_among(tx: Transaction, digests: Iterable[Digest]) -> list[Digest]:
+    found: list[Digest] = []
+    for some in chunked(list(digests)):
+        found += [Digest(row[0]) for row in tx.all(_LIST_WITHHELD, digests=",".join(some))]
+    return found
 
 
 _TOUCH_BLOBS = Statement(
@@ -116,7 +138,7 @@ _UPSERT_BLOB = Statement(
     .on_conflict_do_update(
         index_elements=["digest"],
         set_={"state": LIVE, "touched_at": _p("now")},
-        where=blobs.c.state != DELETING,
+        where=sa.and_(blobs.c.state != DELETING, blobs.c.state != WITHHELD),
     )
     .returning(blobs.c.digest)
 )
@@ -128,7 +150,7 @@ _NOTE_SENDER = Statement(
 
 
 def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | None = None) -> bool:
-    """Make the bytes known; False while the collector is just removing the same digest.
+    """Make the bytes known; False for a digest that is withheld or that the collector is just removing.
 
     scan: of bytes that are new, what was found in them already; None: nobody looked.
     """
@@ -250,12 +272,12 @@ class BlobRead:
 _FIND_READ = Statement(
     sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
     .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
-    .where(is_one_of(blobs.c.digest, "digests"))
+    .where(is_one_of(blobs.c.digest, "digests"), blobs.c.state != WITHHELD)
 )
 
 
 def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
-    """Of the bytes that are here."""
+    """Of the bytes that are here, and not of withheld ones."""
     found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
         for digest, scan, scan_rules, reader, facts in tx.all(_FIND_READ, digests=",".join(some)):

@@ -8,17 +8,25 @@ from dataclasses import replace
 
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
-from modelyard.db.tables.uploads import DELETING
+from modelyard.db.tables.uploads import DELETING, WITHHELD
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobBeingCollected, OffsetMismatch, SizeMismatch, TooLarge, UploadNotFound
+from modelyard.domain.errors import (
+    BlobBeingCollected,
+    BytesWithheld,
+    OffsetMismatch,
+    SizeMismatch,
+    TooLarge,
+    UploadNotFound,
+)
 from modelyard.domain.scanning import Skim, needs_scan
 from modelyard.domain.secrets import find_secrets, is_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries
 from modelyard.registry.uploads.queries import Upload
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 UPLOAD_LIFETIME = 7 * 86_400 * MICROSECONDS
 """An upload that is not touched for a week is swept."""
@@ -28,7 +36,7 @@ def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) ->
     """Which of these bytes the actor must send, in the order given.
 
     wanted: digest → size in bytes. What is present is kept alive, so a registration that follows within
-    the collector's grace finds it. Raises SizeMismatch for known bytes of another size.
+    the collector's grace finds it. Raises SizeMismatch for known bytes of another size, BytesWithheld.
     """
     require_sender(actor)
     tx.expect_rows(len(wanted))
@@ -107,9 +115,13 @@ def finish_upload(db: Database, blobs: BlobStore, actor: Actor, upload: Upload) 
     """Turn a complete upload into a blob. Returns its size in bytes.
 
     Raises DigestMismatch or SizeMismatch (the upload stays, so the client can go on or discard it),
-    BlobBeingCollected (try again), DiskFull.
+    BlobBeingCollected (try again), BytesWithheld (nothing of them is kept), DiskFull.
     """
-    db.read(lambda tx: _refuse_collected(tx, upload.digest))
+    try:
+        db.read(lambda tx: _refuse_unwanted(tx, upload.digest))
+    except BytesWithheld:
+        discard_upload(db, blobs, upload)
+        raise
     staged = blobs.stage(upload.id)
     staged.commit(upload.digest, upload.size_bytes)
     db.write(lambda tx: _record_blob(tx, actor, upload))
@@ -128,15 +140,15 @@ def receive_blob(
 ) -> int:
     """One request, one blob: for files small enough to send again. Returns the size that was counted.
 
-    The actor's open upload of the same bytes, and other requests with them, stay as they are.
+    The actor's open upload of the same bytes, and other requests with them, stay as they are. Raises BytesWithheld.
     """
     require_sender(actor)
     if size_bytes is not None:
         _refuse_too_large(size_bytes, max_file_bytes)
     upload = db.write(lambda tx: _start_request(tx, actor, digest))
-    db.read(lambda tx: _refuse_collected(tx, digest))
     seen = _Seen(_limited(chunks, max_file_bytes))
     try:
+        db.read(lambda tx: _refuse_unwanted(tx, digest))
         counted = blobs.put(seen, digest, size_bytes)
     except BaseException:
         db.write(lambda tx: queries.delete_upload(tx, upload.id))
@@ -212,14 +224,19 @@ def sweep_uploads(db: Database, blobs: BlobStore) -> int:
     return len(expired)
 
 
-def _refuse_collected(tx: Transaction, digest: Digest) -> None:
-    state = queries.find_state(tx, digest)
-    if state is not None and state[0] == DELETING:
+def _refuse_unwanted(tx: Transaction, digest: Digest) -> None:
+    """Raises BytesWithheld, BlobBeingCollected."""
+    known = queries.find_state(tx, digest)
+    if known is not None and known[0] == WITHHELD:
+        raise bytes_withheld(tx, digest)
+    if known is not None and known[0] == DELETING:
         raise BlobBeingCollected(digest=digest)
 
 
 def _record_blob(tx: Transaction, actor: Actor, upload: Upload, scan: str | None = None) -> None:
     if not queries.upsert_blob(tx, upload.digest, upload.size_bytes, scan):
+        # Withheld or marked while the bytes came; the next collection takes what lies in the store of them.
+        _refuse_unwanted(tx, upload.digest)
         raise BlobBeingCollected(digest=upload.digest)
     queries.note_sender(tx, upload.digest, actor)
     queries.delete_upload(tx, upload.id)

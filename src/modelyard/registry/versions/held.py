@@ -5,13 +5,14 @@ from __future__ import annotations
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
-from modelyard.domain.errors import ScanPending, VersionQuarantined
+from modelyard.domain.errors import FilesWithheld, ScanPending, VersionQuarantined
 from modelyard.registry.catalog.queries import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
 from modelyard.registry.scan.serving import way_out
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.recalled import refuse_recalled
+from modelyard.registry.withheld.queries import list_files as list_withheld_files
 
 _SAID = 10
 
@@ -29,6 +30,18 @@ def refuse_held(tx: Transaction, model: Model, version: Version) -> None:
         fix = way_out(tx, model.name.namespace, version.created_by, files)
         raise VersionQuarantined(reference=reference, verdict=version.scan, fix=fix)
     refuse_recalled(reference, version.recall)
+
+
+def refuse_incomplete(tx: Transaction, model: Model, version: Version, place: str) -> None:
+    """Raises FilesWithheld for a version that lacks files: it does not newly enter a stage.
+
+    place: the stage, as `the stage production`.
+    """
+    if version.withheld:
+        paths = [file.path for file in list_withheld_files(tx, version.manifest_id)]
+        more = f" and {len(paths) - _SAID} more" if len(paths) > _SAID else ""
+        reference = f"{model.name}:{version.number}"
+        raise FilesWithheld(reference=reference, place=place, paths=", ".join(paths[:_SAID]) + more)
 
 
 def held_warning(reference: str, scan: str, quarantined: bool) -> str | None:

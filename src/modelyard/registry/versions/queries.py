@@ -14,6 +14,7 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
     aliases,
+    blobs,
     manifest_files,
     manifests,
     models,
@@ -22,6 +23,7 @@ from modelyard.db.tables import (
     version_tags,
     versions,
 )
+from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.digest import Digest
@@ -62,6 +64,8 @@ class Version(msgspec.Struct, frozen=True):
     """JSON: by, at, reason, verdict."""
     recall: str | None = None
     """JSON: mode, reason, by, at."""
+    withheld: int = 0
+    """How many of its files are withheld."""
 
     @property
     def is_held(self) -> bool:
@@ -91,6 +95,7 @@ VERSION_COLUMNS = (
     versions.c.quarantined,
     versions.c.released,
     versions.c.recall,
+    manifests.c.withheld,
 )
 VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -174,6 +179,9 @@ class Resolved:
     quarantined: bool
     recall: str | None
     """JSON: mode, reason, by, at."""
+    manifest_id: int
+    withheld: int
+    """How many of its files are withheld."""
 
     @property
     def is_held(self) -> bool:
@@ -196,6 +204,8 @@ _RESOLVED = (
     manifests.c.scan,
     versions.c.quarantined,
     versions.c.recall,
+    manifests.c.id,
+    manifests.c.withheld,
 )
 _MODEL_VERSIONS = (
     namespaces.join(models, models.c.namespace_id == namespaces.c.id)
@@ -259,13 +269,15 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[5],
         row[6],
         row[7],
-        row[15],
+        row[17],
         place,
         row[9] is not None,
         row[11],
         row[12],
         bool(row[13]),
         row[14],
+        row[15],
+        row[16],
     )
 
 
@@ -328,16 +340,16 @@ def find_manifest_body(tx: Transaction, manifest_id: int) -> bytes:
 
 
 _FIND_FILE = Statement(
-    sa.select(manifest_files.c.digest, manifest_files.c.size_bytes).where(
-        manifest_files.c.manifest_id == _p("manifest_id"), manifest_files.c.path == _p("path")
-    )
+    sa.select(manifest_files.c.digest, manifest_files.c.size_bytes, blobs.c.state)
+    .select_from(manifest_files.outerjoin(blobs, blobs.c.digest == manifest_files.c.digest))
+    .where(manifest_files.c.manifest_id == _p("manifest_id"), manifest_files.c.path == _p("path"))
 )
 
 
-def find_file(tx: Transaction, manifest_id: int, path: str) -> tuple[Digest, int] | None:
-    """(digest, size in bytes)."""
+def find_file(tx: Transaction, manifest_id: int, path: str) -> tuple[Digest, int, bool] | None:
+    """(digest, size in bytes, whether the bytes are withheld)."""
     row = tx.one(_FIND_FILE, manifest_id=manifest_id, path=path)
-    return (Digest(row[0]), row[1]) if row else None
+    return (Digest(row[0]), row[1], row[2] == WITHHELD) if row else None
 
 
 _LIST_TAGS = Statement(

@@ -33,6 +33,8 @@ from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unre
 from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
+from modelyard.registry.withheld.queries import list_files as list_withheld_files
+from modelyard.registry.withheld.refusals import bytes_withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def register_version(
     The model, and its namespace, are made when they are missing and the actor may. The same files with the
     same record answer with the version that exists; its aliases are moved all the same.
     inspect: reads what the files' bytes say of themselves and keeps it; outside of the transaction.
-    Raises MissingBlobs, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
+    Raises MissingBlobs, BytesWithheld, SizeMismatch, Denied, ModelArchived, InvalidFact, InvalidName.
     """
     tx.expect_rows(len(wanted.manifest.files))
     # Checked before anything is written, so that a refusal costs no rollback.
@@ -90,6 +92,9 @@ def register_version(
         _point(tx, actor, model, version, wanted.aliases)
         return Registered(view_of(tx, model, version), is_new=False)
     if same is not None:
+        if same.withheld:
+            first = list_withheld_files(tx, same.manifest_id)[0]
+            raise bytes_withheld(tx, first.withheld.digest)
         said = json.loads(same.format_facts)
         framework, licence = said.get("framework"), said.get("licence")
         is_newest = same.manifest_id == same.newest_manifest_id

@@ -104,6 +104,8 @@ class Same:
     scan: str
     newest_manifest_id: int | None
     """Of the model's newest served version."""
+    withheld: int
+    """How many of the files are withheld."""
 
 
 _newest = versions.alias("newest")
@@ -132,6 +134,7 @@ _FIND_SAME = Statement(
         manifests.c.format_facts,
         manifests.c.scan,
         _NEWEST_MANIFEST,
+        manifests.c.withheld,
     )
     .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
     .where(

@@ -32,6 +32,9 @@ from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
 from modelyard.registry.versions.inspect import CARD_PATH
 from modelyard.registry.versions.queries import Resolved, Version
+from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.withheld.queries import list_files as list_withheld_files
+from modelyard.registry.withheld.refusals import file_withheld
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
 STATES = (READY, ARCHIVED, DELETED)
@@ -47,6 +50,8 @@ class VersionView:
     aliases: Sequence[str]
     not_moved: Sequence[str] = ()
     """In the answer to a registration: aliases that were asked for, and stay where they are."""
+    withheld: Sequence[WithheldFile] = ()
+    """Its withheld files; empty in lists of versions, where only their number is told."""
 
     @property
     def ref(self) -> Ref:
@@ -117,7 +122,13 @@ def show_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
 
 def view_of(tx: Transaction, model: Model, version: Version) -> VersionView:
     tags = queries.list_tags(tx, [version.id]).get(version.id, {})
-    return VersionView(model, version, tags, alias_queries.aliases_at(tx, version.id))
+    withheld = list_withheld_files(tx, version.manifest_id) if version.withheld else ()
+    return VersionView(model, version, tags, alias_queries.aliases_at(tx, version.id), withheld=withheld)
+
+
+def list_withheld(tx: Transaction, found: Resolved) -> Sequence[WithheldFile]:
+    """Files that a pull leaves out. Asks only where the version has some."""
+    return list_withheld_files(tx, found.manifest_id) if found.withheld else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +176,8 @@ def pull_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Versi
 
 
 def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Version, File]:
-    """A file that may be pulled. Raises FileNotFound, VersionDeleted, VersionQuarantined, ScanPending."""
+    """A file that may be pulled. Raises FileNotFound, FileWithheld, VersionDeleted, VersionQuarantined,
+    ScanPending."""
     model, version = find_version(tx, actor, ref, Permission.MODEL_PULL)
     refuse_held(tx, model, version)
     return version, _file_of(tx, model, version, path)
@@ -178,13 +190,16 @@ def _file_of(tx: Transaction, model: Model, version: Version, path: str) -> File
     found = queries.find_file(tx, version.manifest_id, path)
     if found is None:
         raise FileNotFound(reference=reference, path=path[:300])
-    return File(path, *found)
+    digest, size_bytes, is_withheld = found
+    if is_withheld:
+        raise file_withheld(tx, digest, path, reference)
+    return File(path, digest, size_bytes)
 
 
 def find_card_file(tx: Transaction, model: Model, version: Version) -> File:
     """README.md, which is shown of a quarantined version too, unless its own bytes are what is held.
 
-    Raises FileNotFound, FileQuarantined, ScanPending.
+    Raises FileNotFound, FileWithheld, FileQuarantined, ScanPending.
     """
     file = _file_of(tx, model, version, CARD_PATH)
     reference = f"{model.name}:{version.number}"
