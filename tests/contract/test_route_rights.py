@@ -100,6 +100,8 @@ def place(door: Door) -> Place:
         "rule": "approvals",
         "serve": True,
         "reason": "because",
+        "holder": f"{model}:1",
+        "WithholdFile.path": f"{digest_of(b'walked bytes')[7:15]}.bin",
         "text": text,
         "SetCard.text": "# Purpose",
         "since": "2026-01-01T00:00:00Z",

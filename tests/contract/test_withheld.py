@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from modelyard.backup import back_up, restore
 
 from modelyard.blobs.memory import MemoryStore
 from modelyard.db.engine import Database
@@ -18,6 +17,7 @@ from modelyard.registry.quarantine import scanning
 from modelyard.registry.redaction import withholding
 from modelyard.registry.retention import usecases as retention
 from modelyard.sdk.datasets import describe
+from modelyard.server.backup import back_up, restore
 from tests.contract.test_redaction import check, export, ok, verify
 from tests.contract.test_served_bytes import GIVING, RUN, Held, gives_bytes, walk
 from tests.support.door import Door, assert_problem, digest_of

@@ -29,6 +29,8 @@ _UNSEEN = frozenset("\u00ad\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0") | frozen
     )
     for code in range(first, last + 1)
 )
+# Of the spelling in some scripts and of emoji, so a name may have them; HFS+ leaves them out when it compares.
+_JOINERS = frozenset("\u200c\u200d") | frozenset(map(chr, range(0xFE00, 0xFE10)))
 _REPOSITORIES = frozenset({".git", "git~1", ".hg", ".svn", ".bzr", "_darcs", ".jj"})
 # What lies here is run or obeyed by tools that merely work in the folder.
 _TOOLS = frozenset(
@@ -112,4 +114,6 @@ def _unportable(part: str) -> str | None:
 
 
 def _folded(part: str) -> str:
-    return unicodedata.normalize("NFKC", part).casefold()
+    """As the least careful file system compares names: without case, forms of characters and what is not seen."""
+    seen = "".join(char for char in part if char not in _UNSEEN and char not in _JOINERS)
+    return unicodedata.normalize("NFKC", seen).casefold()

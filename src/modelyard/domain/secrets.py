@@ -80,6 +80,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...], str], ...] = tuple(
         ("Azure storage key", "AccountKey= SharedAccessKey=", r"(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{40,100}={0,2})"),
         ("signed address", "sig= Signature= Security-Token=", r"[?&](?:sig|[A-Za-z-]{0,20}Signature|X-Amz-Security-Token)=(?P<secret>[A-Za-z0-9%+/=_-]{20,4000})"),
         ("password in a URL", "://", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,200}:(?P<secret>[^\s/'\"<>]{1,200})@"),
+        ("netrc password", "login", r"\blogin\s{1,4}\S{1,200}\s{1,4}password\s{1,4}(?P<secret>\S{1,500})"),
         ("token in a URL", "://", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?P<secret>[A-Za-z0-9_-]{20,250})@"),
     )
 )  # fmt: skip
@@ -95,7 +96,7 @@ _SURE = (
 _MAYBE = r"(?<![a-z])(?:token|key|pass|pw|pin|auth|dsn)"
 _ASSIGNED = (
     rf"(?i)(?:(?P<sure>{_SURE})|{_MAYBE})(?:[_-]?(?:id|\d{{1,3}}|dev|prod|test|staging|value|text|str|string|b64|base64))?"
-    r"\\?['\"]?\]?\s{0,4}(?::\s{0,4}[A-Za-z_][\w.\[\], |]{0,60}?=|:=|=>|[:=](?!=))\s{0,4}[rbfRBF]{0,2}"
+    r"\\?['\"]?\]?\s{0,4}(?::\s{0,4}[A-Za-z_][\w.\[\], |]{0,60}?=|:=|=>|->|[:=](?!=))\s{0,4}[rbfRBF]{0,2}"
     r"(?:\\?\"(?P<double>[^\"\\\r\n]{1,4000})|\\?'(?P<single>[^'\\\r\n]{1,4000})|(?P<bare>[^\s'\"`,;(){}\[\]&\\]{1,4000})(?P<call>[(\[]?))"
 )
 _ASSIGNED_LINE = r"(?i)^[\s+\->#*]{0,20}[\w.-]{0,60}(?:password|passwd|passphrase|secret)\s{0,4}:\s{1,4}(?P<secret>[^\s'\"{\[(<$*|>&!][^\r\n]{0,500})"

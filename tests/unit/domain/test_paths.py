@@ -33,10 +33,14 @@ LEAVES = {
     ".git/hooks/post-checkout": "repository",
     "sub/.GIT/config": "repository",
     "git~1/config": "repository",
+    ".g\u200cit/config": "repository",
+    ".gi\ufe0ft/config": "repository",
+    ".\u200dcache/a": "cache",
     ".hg/hgrc": "repository",
     "．git/config": "repository",
 }
 UNPORTABLE = {
+    ".ba\u200dshrc": "obeyed",
     "C:/x": "drive or a stream",
     "c:x": "drive or a stream",
     "a:b.bin": "drive or a stream",

@@ -27,6 +27,7 @@ FOUND = {
     "-----BEGIN RSA PRIVATE " + "KEY-----": "private key",
     "xoxb-" + "123456789012-abcdefghijkl": "Slack token",
     "postgresql://scorer:" + "s3cr3tWord9@db.internal/x": "password in a URL",
+    "machine git.internal login bot password " + "hunter22aa": "netrc password",
     'password = "' + 'q7Rk2pXw9LmZ4"': "password or key",
     "API_KEY=" + "9f8e7d6c5b4a39281706f5e4": "password or key",
     "mdy_user_" + "x7" * 24: "Modelyard token",
@@ -96,6 +97,8 @@ MASKED = {
     f"os.environ['HF_TOKEN'] = '{_RANDOM}'": "os.environ['HF_TOKEN'] = '***'",
     f"eyJ{_RANDOM}.eyJ{_RANDOM}.{_RANDOM}": "eyJ***",
     f"token=mdy_user_{_RANDOM}": "token=***",
+    "machine h login u password hunter2": "machine h login u password ***",
+    f"token -> {_RANDOM}": "token -> ***",
     "+API_SECRET = b'topsecretbytes'": "+API_SECRET = b'***'",
     "connect(user='ann', passwd='x')": "connect(user='ann', passwd='***')",
 }

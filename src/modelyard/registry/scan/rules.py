@@ -17,6 +17,9 @@ HELD_STATES = frozenset(verdict.value for verdict in HELD)
 CLEAN_STATES = frozenset({Verdict.NO_CODE.value, Verdict.ALLOWLISTED.value})
 
 
+_TEMPLATES = (".jinja", ".jinja2", ".j2")
+
+
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
     """scan None: not looked into yet."""
@@ -31,8 +34,14 @@ class ScannedFile:
 
     @property
     def code_kinds(self) -> list[str]:
-        """Kinds of code in it that the scan does not look for."""
-        return [kind for kind in CODE_KINDS if self.scan is not None and kind in self.scan.kinds]
+        """Kinds of code in it that the scan does not look for.
+
+        A template that is a file of its own is known by its name, as those who load it know it.
+        """
+        kinds = set() if self.scan is None else set(self.scan.kinds)
+        if self.path.lower().endswith(_TEMPLATES):
+            kinds.add("chat_template")
+        return [kind for kind in CODE_KINDS if kind in kinds]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import pytest
 from modelyard.domain.formats import BytesSource
 from modelyard.domain.scanning import FileScan, Skim, Verdict, needs_scan, scan
 from modelyard.registry.scan.hdf5 import read_hdf5
+from modelyard.registry.scan.rules import read_file
 from tests.support import model_files
 from tests.support.bad_files import tarred, trap, zipped
 from tests.support.libraries import library
@@ -232,3 +233,11 @@ def test_unusual_files_of_libraries_are_not_held() -> None:
     }
     verdicts = {name: found_in(data).verdict for name, data in files.items()}
     assert {n: v for n, v in verdicts.items() if v not in (Verdict.NO_CODE, Verdict.ALLOWLISTED)} == {}
+
+
+@pytest.mark.parametrize("path", ["chat_template.jinja", "additional_chat_templates/tool.JINJA", "prompt.j2"])
+def test_a_template_of_its_own_is_named(path: str) -> None:
+    template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    assert found_in(template.encode()).verdict is Verdict.NO_CODE
+    assert read_file(path, "").code_kinds == ["chat_template"]
+    assert read_file(f"{path}.txt", "").code_kinds == []
