@@ -138,9 +138,7 @@ async def edit_account(call: Call, body: wire.EditAccount) -> Answer[wire.Accoun
 async def create_sign_in_link(call: Call) -> wire.SignInLink:
     """A link that signs the account in on a browser, once, within ten minutes."""
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
-    secret = await call.services.db.awrite(
-        lambda tx: access.make_sign_in_link(tx, call.actor, call.path["account"])
-    )
+    secret = await call.write(lambda tx: access.make_sign_in_link(tx, call.actor, call.path["account"]))
     return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
 
 
@@ -157,7 +155,7 @@ async def sign_in(call: Call, body: wire.SignIn) -> Response:
 
 async def _session_by_link(call: Call, link: str) -> str:
     try:
-        return await call.services.db.awrite(lambda tx: access.sign_in_by_link(tx, link))
+        return await call.write(lambda tx: access.sign_in_by_link(tx, link))
     except SignInFailed:
         await hold_back(call.request, call.services, "link")
         raise
@@ -167,7 +165,7 @@ async def _session_by_password(call: Call, name: str, password: str) -> str:
     await begin_password(call.request, call.services, name)
     actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, name))
     matches = await call.in_thread("passwords", secrets.password_matches, stored, password)
-    session = await call.services.db.awrite(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
+    session = await call.write(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
     password_was_right(call.request, call.services, name)
     return session
 
@@ -177,7 +175,7 @@ async def sign_out(call: Call) -> Response:
     """End the browser session."""
     session = call.request.cookies.get(SESSION_COOKIE)
     if session is not None:
-        await call.services.db.awrite(lambda tx: access.sign_out(tx, session))
+        await call.write(lambda tx: access.sign_out(tx, session))
     response = Response(status_code=204)
     response.delete_cookie(SESSION_COOKIE)
     return response
@@ -244,7 +242,7 @@ async def create_token(call: Call, body: wire.CreateToken) -> wire.CreatedToken:
         )
 
     # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
-    made = await call.services.db.awrite(work)
+    made = await call.write(work)
     return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
 
 

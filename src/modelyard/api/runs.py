@@ -73,7 +73,7 @@ async def send_records(call: Call, body: wire.SendRecords) -> wire.Stored:
         )
         return wire.Stored(last=last, notes=notes)
 
-    return await call.services.db.awrite(work)
+    return await call.write(work)
 
 
 def _read(said: Said, frame: wire.Frame) -> None:

@@ -92,7 +92,7 @@ async def create_subscription(call: Call, body: wire.CreateSubscription) -> wire
         return made, tx.now
 
     # Not kept under an idempotency key: the answer holds a secret.
-    made, now = await call.services.db.awrite(work)
+    made, now = await call.write(work)
     return _subscription(made.subscription, now, made.secret)
 
 
@@ -136,7 +136,7 @@ async def rotate_secret(call: Call) -> wire.Subscription:
     def work(tx: Transaction) -> tuple[NewSubscription, int]:
         return outbox.rotate_secret(tx, call.actor, call.services.keyring, _id(call)), tx.now
 
-    made, now = await call.services.db.awrite(work)
+    made, now = await call.write(work)
     return _subscription(made.subscription, now, made.secret)
 
 

@@ -30,7 +30,7 @@ def _content_length(call: Call) -> int:
 async def find_missing(call: Call, body: wire.MissingQuery) -> wire.MissingAnswer:
     """Which of these files must be sent; all others are here and readable for the caller."""
     wanted = await call.compute(_sizes, body)
-    missing = await call.services.db.awrite(lambda tx: uploads.find_missing(tx, call.actor, wanted))
+    missing = await call.write(lambda tx: uploads.find_missing(tx, call.actor, wanted))
     return wire.MissingAnswer(missing=[*missing], chunk_bytes=call.services.settings.upload_chunk_bytes)
 
 

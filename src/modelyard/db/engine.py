@@ -206,8 +206,13 @@ class Database:
                 _refuse_another_round(results, needed)
                 results.keep(needed, needed.work())
 
-    async def awrite(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
-        """As write, without blocking the event loop. run: as of aread."""
+    async def awrite(
+        self, fn: Callable[[Transaction], T], run: Runner | None = None, *, on_loop: bool = True
+    ) -> T:
+        """As write, without blocking the event loop.
+
+        run: as of aread. on_loop False: the change is known to be large, so it runs in a thread on SQLite too.
+        """
         if not self.is_sqlite:
             return await self._with_work(partial(self._awrite_in_thread, fn), Results(), run)
         if self._closed:
@@ -227,7 +232,7 @@ class Database:
                     results.on_loop = False
             return await self._awrite_in_thread(fn, results)
 
-        return await self._with_work(attempt, Results(on_loop=True), run)
+        return await self._with_work(attempt, Results(on_loop=on_loop), run)
 
     async def _awrite_in_thread(self, fn: Callable[[Transaction], T], results: Results) -> T:
         return await asyncio.wrap_future(self.submit(fn, results))

@@ -173,6 +173,10 @@ class Transaction:
         if count > MOST_ROWS_ON_LOOP and self._results.on_loop:
             raise NeedsThread(count)
 
+    def expect_many_rows(self) -> None:
+        """Say that nobody knows how many rows are handled next; see expect_rows."""
+        self.expect_rows(MOST_ROWS_ON_LOOP + 1)
+
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
         """Record what happened; stored in the order of the calls, with the change or not at all."""
         self.pending.append(PendingEvent(event, actor.id, actor.name, model_id, self.now))

@@ -110,6 +110,12 @@ class Call:
         """A read of a few rows by key."""
         return await self.services.db.apoint(fn, self.runner("exports"))
 
+    async def write(self, fn: Callable[[Transaction], T]) -> T:
+        """Run one change; returns what it returns, after the commit."""
+        return await self.services.db.awrite(
+            fn, self.runner("exports"), on_loop=len(self.raw_body) <= LARGE_BODY_BYTES
+        )
+
     async def commit(
         self, fn: Callable[[Transaction], T], *, etag: Callable[[T], str] | None = None
     ) -> Answer[T]:
@@ -142,7 +148,7 @@ class Call:
                 idempotency.store_answer(tx, self.actor, key, request_hash, answer)
             return answer
 
-        return await self.services.db.awrite(unit, self.runner("exports"))
+        return await self.write(unit)
 
     def _request_hash(self) -> str:
         scope = self.request.scope

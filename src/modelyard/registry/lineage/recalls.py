@@ -37,6 +37,7 @@ def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason
         raise Invalid(reason=f"{mode[:30]!r} is no way to recall", fix=f"Use {' or '.join(MODES)}")
     if not reason or not reason.strip():
         raise Invalid(reason="a recall needs a reason", fix='Give one: --reason "…"')
+    tx.expect_many_rows()
     reason = catalog_rules.check_text(reason.strip(), "the reason", 2000)
     said = {"mode": mode, "reason": reason, "by": actor.name, "at": tx.now}
     version_queries.update_version(tx, version.id, {"recall": dump_json(said)})

@@ -62,6 +62,8 @@ def gather(
     """
     now = tx.now if at is None else at
     needs = entry.needs
+    # A hundred characters are about one metric or parameter.
+    tx.expect_rows(len(version.record) // 100)
     record: dict[str, Any] = json.loads(version.record)
     said: dict[str, Any] = json.loads(version.format_facts)
     missing = missing_facts(record)

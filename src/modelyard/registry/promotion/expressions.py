@@ -1,13 +1,14 @@
 """CEL expressions, evaluated in a process of their own so that neither time nor a crash reaches the server.
 
-A worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is given two
-seconds for each expression and four for those of one gate together, and is ended and replaced when it takes longer
-or dies. An expression that was stopped is left alone for a minute. Nothing here runs in the database's writer: see
+A worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is given ten
+seconds for each expression and fifteen for those of one gate together, and is ended and replaced when it takes longer
+or dies. There are two, so that one team's slow expression does not hold up another team's quick one. An expression that was stopped is left alone for a minute. Nothing here runs in the database's writer: see
 modelyard.db.needs.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import OrderedDict
@@ -25,22 +26,27 @@ from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit
 from modelyard.registry.promotion.gates.base import nearest
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
 
-EVALUATE_SECONDS = 2.0
-GATE_SECONDS = 4.0
+EVALUATE_SECONDS = 10.0
+"""A rule that compares a thousand metrics takes two on an idle machine."""
+GATE_SECONDS = 15.0
 """For all expressions of one gate together; what is left over is unknown, so nothing passes by it."""
 _REST_SECONDS = 60.0
 _REMEMBERED = 2000
+_PROCESSES = 2
 
 
 class CelProcess:
-    """Evaluates expressions, one at a time; safe in threads.
+    """Evaluates expressions, a few at a time; safe in threads.
 
     Both methods answer in bounded time and never raise for what is in an expression.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process = LineProcess("modelyard.registry.promotion.cel_worker")
+        self._processes = [LineProcess("modelyard.registry.promotion.cel_worker") for _ in range(_PROCESSES)]
+        self._free: queue.LifoQueue[LineProcess] = queue.LifoQueue()
+        for process in self._processes:
+            self._free.put(process)
         self._known: OrderedDict[tuple[str, Digest], Assertion] = OrderedDict()
         self._resting: OrderedDict[str, float] = OrderedDict()
 
@@ -57,8 +63,8 @@ class CelProcess:
                 return known
             if time.monotonic() < self._resting.get(expr, 0.0):
                 return Assertion(error="the expression was stopped within the last minute")
-            answer = self._ask({"expr": expr, "context": context})
-            found = Assertion(**answer)
+        found = Assertion(**self._ask({"expr": expr, "context": context}))
+        with self._lock:
             if "stopped" in found.error:
                 self._resting[expr] = time.monotonic() + _REST_SECONDS
                 _keep_newest(self._resting)
@@ -72,8 +78,7 @@ class CelProcess:
         problem = limit_problem(expr)
         if problem is not None:
             return problem
-        with self._lock:
-            answer = self._ask({"expr": expr})
+        answer = self._ask({"expr": expr})
         if answer.get("error"):
             return str(answer["error"])
         bound = macro_variables(expr)
@@ -84,16 +89,19 @@ class CelProcess:
         return None
 
     def close(self) -> None:
-        with self._lock:
-            self._process.stop()
+        for process in self._processes:
+            process.stop()
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        process = self._free.get()
         try:
-            return self._process.ask(request, EVALUATE_SECONDS)
+            return process.ask(request, EVALUATE_SECONDS)
         except TimeoutError:
             return {"error": f"the expression was stopped after {EVALUATE_SECONDS * 1000:.0f} ms"}
         except (OSError, ValueError) as exc:
             return {"error": f"the evaluation stopped: {type(exc).__name__}"}
+        finally:
+            self._free.put(process)
 
 
 def _keep_newest(remembered: OrderedDict[Any, Any]) -> None:

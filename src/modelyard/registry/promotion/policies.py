@@ -132,6 +132,8 @@ def set_policy(
     present = own if owner.model else above
     _check_editors(tx, actor, owner, above, own)
     _check_seen(owner, present, seen)
+    # Every gate is compared with what it was, for every model that has one of its own.
+    tx.expect_many_rows()
     wanted = checked_text(tx, text, is_namespace=owner.model is None)
     if present is not None and present.digest == wanted.digest and present.text == text:
         return _view(tx, owner)
@@ -376,6 +378,7 @@ def remove_policy(
     present = own if owner.model else above
     if present is None:
         raise PolicyNotFound(what=owner.name)
+    tx.expect_many_rows()
     _check_editors(tx, actor, owner, above, own)
     _check_seen(owner, present, seen)
     weakens = _put(tx, actor, owner, None, above, own, catalog_rules.check_reason(reason))

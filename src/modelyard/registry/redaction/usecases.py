@@ -56,6 +56,7 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     words = catalog_rules.check_reason(reason.strip())
     if words is None or secret in reason:
         raise Invalid(reason="a redaction needs a reason without the text itself", fix='Give one: --reason "…"')
+    tx.expect_many_rows()
     redaction = secrets.token_hex(4)
     mark = rules.mark_of(redaction)
     rows = _redact_rows(tx, found.id, secret, mark)

@@ -76,6 +76,7 @@ def withhold_file(tx: Transaction, actor: Actor, holder: str, path: str, reason:
         raise Invalid(reason=f"{target.place.path} of {target.place.holder} is empty", fix="Name another file")
     if withheld.find_withheld(tx, target.digest) is not None:
         raise file_withheld(tx, target.digest, target.place.path, target.place.holder)
+    tx.expect_many_rows()
     places = queries.list_places(tx, target.digest)
     _refuse_foreign(tx, actor, target, places)
     also = [place for place in places if place != target.place]

@@ -361,6 +361,7 @@ def _bury(
 def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | None = None) -> None:
     """Bury all versions and the model. Raises HasDependents while an alias is set."""
     model = catalog.find_model(tx, actor, name, Permission.MODEL_DELETE)
+    tx.expect_many_rows()
     reason = catalog_rules.check_reason(reason)
     pointing = alias_queries.list_aliases(tx, model.id)
     if pointing:
