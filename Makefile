@@ -13,17 +13,17 @@ test:  ## everything that must hold before a change lands
 	python3 tools/test.py
 
 fuzz:  ## files changed at random against the scan and real loaders, for about an hour
-	FUZZ_CASES=200000 FUZZ_SEED=$${FUZZ_SEED:-2} $(PY) -m pytest tests/unit/domain/scanning/test_fuzz.py
+	FUZZ_CASES=200000 FUZZ_SEED=$${FUZZ_SEED:-2} $(PY) -m pytest --timeout 14400 tests/unit/domain/scanning/test_fuzz.py
 
 quickstart:  ## a real model, registered, pulled and predicting
 	python3 tools/quickstart.py
 
 corpus:  ## scan harmless models of all listed libraries, in every protocol
 	$(PY) -m pip install -q --no-deps --target build/corpus $(CORPUS)
-	MODELYARD_CORPUS=all PYTHONPATH=build/corpus $(PY) -m pytest -q -s tests/unit/domain/scanning/test_harmless.py
+	MODELYARD_CORPUS=all PYTHONPATH=build/corpus $(PY) -m pytest -q -s --timeout 1800 tests/unit/domain/scanning/test_harmless.py
 
 forge:  ## change numbers in fitted estimators for ten minutes; none may end the process
-	MODELYARD_FORGE_SECONDS=600 MODELYARD_FORGE_SEED=$$(date +%s) $(PY) -m pytest -q tests/unit/sdk/savers/test_forged.py
+	MODELYARD_FORGE_SECONDS=600 MODELYARD_FORGE_SEED=$$(date +%s) $(PY) -m pytest -q --timeout 3600 tests/unit/sdk/savers/test_forged.py
 
 lint:  ## style and import arrows
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/lint-imports
