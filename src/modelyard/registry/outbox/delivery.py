@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from modelyard.db.engine import Database
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import SYSTEM
 from modelyard.registry.outbox import queries, rules
 from modelyard.registry.outbox.queries import Subscription
 from modelyard.registry.outgoing import OutgoingFailed
 
-SYSTEM = Actor(id=0, name="server")
 _LOOK_AT = 500
 _RUN = 100
 LEASE_SECONDS = 45.0
