@@ -38,7 +38,7 @@ from modelyard.db.tables.runs import (
     run_writers,
     runs,
 )
-from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, scan_jobs, uploads
+from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, uploads
 from modelyard.db.tables.versions import (
     alias_moves,
     aliases,
@@ -100,7 +100,6 @@ __all__ = [
     "run_versions",
     "run_writers",
     "runs",
-    "scan_jobs",
     "scan_trusts",
     "server_facts",
     "sessions",

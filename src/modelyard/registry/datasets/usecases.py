@@ -24,6 +24,7 @@ from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
 from modelyard.registry.datasets.rules import Entry
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
+from modelyard.registry.scan.waiting import ask_for_scans
 from modelyard.registry.uploads import queries as uploads
 
 
@@ -69,7 +70,7 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
         uploads.touch_blobs(tx, [profile])
         scan, is_known = scans.find_scan(tx, profile)
         if is_known and scan is None:
-            scans.insert_jobs(tx, [profile], catalog.find_namespace(tx, actor, namespace).id)
+            ask_for_scans(tx, [profile], namespace)
     return content_id, profile is not None
 
 

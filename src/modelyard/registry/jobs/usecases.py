@@ -12,7 +12,7 @@ from modelyard.db.engine import seconds
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor, Permission
-from modelyard.domain.errors import JobNotFound, JobNotOpen, JobOpen
+from modelyard.domain.errors import Invalid, JobNotFound, JobNotOpen, JobOpen
 from modelyard.registry.access import rules as access
 from modelyard.registry.jobs import queries, rules
 from modelyard.registry.jobs.nouns import (
@@ -227,6 +227,14 @@ def _end(tx: Transaction, job_id: int, state: JobState, **values: object) -> Non
 
 
 # --- for admins --------------------------------------------------------------------------------------
+
+
+def job_filter(kind: str | None, state: str | None, namespace: str | None) -> JobFilter:
+    """Raises Invalid for a state that no job has."""
+    known = [each.value for each in JobState]
+    if state is not None and state not in known:
+        raise Invalid(reason=f"{state[:40]!r} is not a state of a job", fix=f"Use {', '.join(known)}")
+    return JobFilter(kind, None if state is None else JobState(state), namespace)
 
 
 def list_jobs(tx: Transaction, actor: Actor, chosen: JobFilter, before: int | None, limit: int) -> list[Job]:

@@ -47,7 +47,43 @@ def upgrade() -> None:
     op.create_index("ix_jobs_turns", "jobs", turns, unique=False)
     op.create_index("ix_jobs_last_turn", "jobs", ["kind", "share", "started_at"], unique=False)
     op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"], unique=False)
+    _move_scans()
+    _move_deliveries()
+
+
+def _move_scans() -> None:
+    """What nobody waits for is found again by its rules."""
+    op.execute(
+        "INSERT INTO jobs (kind, payload, key, namespace, share, state, due_at, created_at) "
+        """SELECT 'scan', '{"digest":"' || s.digest || '"}', s.digest, n.name, n.name, 'waiting', """
+        "s.asked_at, s.asked_at FROM scan_jobs s JOIN namespaces n ON n.id = s.namespace_id "
+        "ORDER BY s.asked_at, s.digest"
+    )
+    op.drop_table("scan_jobs")
+
+
+def _move_deliveries() -> None:
+    """One job for each subscription and model that has something pending. What another release holds by a lease of its
+    own is sent once more."""
+    op.execute(
+        "INSERT INTO jobs (kind, payload, key, namespace, share, state, due_at, created_at) "
+        """SELECT 'deliver', '{"subscription":' || CAST(d.subscription_id AS TEXT) || ',"lane":' || """
+        "CAST(d.lane AS TEXT) || '}', CAST(d.subscription_id AS TEXT) || '/' || CAST(d.lane AS TEXT), "
+        "s.namespace, 'subscription ' || CAST(d.subscription_id AS TEXT), 'waiting', min(d.due_at), min(d.created_at) "
+        "FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id WHERE d.state = 'pending' "
+        "GROUP BY d.subscription_id, d.lane, s.namespace"
+    )
+    op.drop_column("deliveries", "leased_until")
 
 
 def downgrade() -> None:
+    op.add_column("deliveries", sa.Column("leased_until", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "scan_jobs",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("namespace_id", _id(), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_scan_jobs")),
+    )
     op.drop_table("jobs")
