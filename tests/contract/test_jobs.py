@@ -20,7 +20,7 @@ from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import events as events_table
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
-from modelyard.domain.errors import Denied, DiskFull, JobNotFound, JobNotOpen, JobOpen
+from modelyard.domain.errors import Denied, DiskFull, Invalid, JobNotFound, JobNotOpen, JobOpen
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.heartbeat import Heartbeat
 from modelyard.registry.jobs.nouns import (
@@ -29,17 +29,16 @@ from modelyard.registry.jobs.nouns import (
     Ending,
     Job,
     JobKind,
-    JobState,
     Lease,
     LeaseLost,
     RunFigures,
     Standing,
 )
-from modelyard.registry.jobs.queries import JobFilter
 from modelyard.registry.jobs.usecases import Beat
 from modelyard.worker.runner import Runner, Work
 from tests.support.clock import Clock
-from tests.support.registry import Registry
+from tests.support.door import Door, assert_problem
+from tests.support.registry import Registry, unique
 
 
 class Task(msgspec.Struct):
@@ -101,10 +100,8 @@ class Queue:
         return self.db.read(lambda tx: jobs.find_job(tx, self.root, job_id))
 
     def list(self, **chosen: Any) -> list[int]:
-        return [
-            job.id
-            for job in self.db.read(lambda tx: jobs.list_jobs(tx, self.root, JobFilter(**chosen), None, 99))
-        ]
+        found = self.db.read(lambda tx: jobs.list_jobs(tx, self.root, None, 99, **chosen))
+        return [job.id for job in found]
 
     def events(self) -> list[str]:
         query = (
@@ -500,16 +497,18 @@ def test_lists_by_kind_state_and_namespace_page_by_page(queue: Queue) -> None:
     assert queue.list(kind="work") == [numbers[2], numbers[0]]
     assert queue.list(namespace="fraud") == [numbers[1], numbers[0]]
     job = queue.take_one()
-    assert queue.list(state=JobState.RUNNING) == [job.id]
-    page = queue.db.read(lambda tx: jobs.list_jobs(tx, queue.root, JobFilter(), numbers[2], 1))
+    assert queue.list(state="running") == [job.id]
+    page = queue.db.read(lambda tx: jobs.list_jobs(tx, queue.root, numbers[2], 1))
     assert [each.id for each in page] == [numbers[1]]
+    with pytest.raises(Invalid, match="'lost' is not a state of a job"):
+        queue.list(state="lost")
 
 
 def test_only_who_operates_the_server_sees_and_changes_jobs(queue: Queue) -> None:
     user, number = queue.registry.user(), queue.add()
     for use in (
         lambda tx: jobs.find_job(tx, user, number),
-        lambda tx: jobs.list_jobs(tx, user, JobFilter(), None, 1),
+        lambda tx: jobs.list_jobs(tx, user, None, 1),
         lambda tx: jobs.cancel(tx, user, number),
         lambda tx: jobs.retry(tx, user, number),
     ):
@@ -725,3 +724,35 @@ def test_a_process_that_is_killed_loses_no_job_and_leaves_no_effect_twice(fresh_
     with pytest.raises(LeaseLost):
         queue.finish(held)
     db.close()
+
+
+# --- through the native door ----------------------------------------------------------------------------
+
+
+def test_admins_see_and_steer_jobs_and_metrics_count_them(door: Door) -> None:
+    kind, space = JobKind(unique("kind"), Task, max_failures=1), unique("space")
+    db = door.registry.db
+    number = db.write(lambda tx: jobs.enqueue(tx, kind, Task("hello"), namespace=space, key="k"))
+    (job,) = db.write(lambda tx: jobs.take(tx, kind.name, holder="h:1", lease_seconds=60))
+    shown = door.get(f"jobs/{number}").json()
+    assert (shown["state"], shown["holder"], shown["payload"]) == ("running", "h:1", {"text": "hello"})
+    db.write(lambda tx: jobs.fail(tx, job.lease, "no luck"))
+    listed = door.get("jobs", params={"state": "failed", "namespace": space}).json()["items"]
+    assert [(each["id"], each["failure"]) for each in listed] == [(number, "no luck")]
+    metrics = door.get("/metrics").text
+    assert f'modelyard_jobs{{kind="{kind.name}",state="failed"}} 1.0' in metrics
+    assert door.call("POST", f"jobs/{number}/retry").json()["state"] == "waiting"
+    assert f'modelyard_job_oldest_due_seconds{{kind="{kind.name}"}}' in door.get("/metrics").text
+    assert door.call("POST", f"jobs/{number}/cancel").json()["state"] == "cancelled"
+    assert_problem(door.call("POST", f"jobs/{number}/cancel"), 409, "job_not_open")
+    assert_problem(door.get("jobs/999999999"), 404, "job_not_found")
+    assert_problem(door.get("jobs", params={"state": "lost"}), 400, "invalid")
+    stranger = door.as_(door.token_of(door.registry.user()))
+    for refused in (
+        stranger.get(f"jobs/{number}"),
+        stranger.get("jobs"),
+        stranger.call("POST", f"jobs/{number}/retry"),
+    ):
+        assert_problem(refused, 403, "denied")
+    kinds = [event["kind"] for event in door.get("audit/events", params={"kind": "job.*"}).json()["items"]]
+    assert kinds[:3] == ["job.cancelled", "job.retried", "job.failed"]

@@ -102,6 +102,7 @@ def held(door: Door) -> Held:
         "token": ["1"],
         "seq": ["0"],
         "subscription": ["1"],
+        "job": ["1"],
         "publisher": ["1"],
         "comment": ["1"],
     }

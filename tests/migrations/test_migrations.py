@@ -15,6 +15,12 @@ from modelyard.domain.errors import Conflict
 from modelyard.domain.merkle import Frontier, leaf_hash
 
 
+def index_text(index: Any) -> str:
+    """With the condition of a partial index, which an inspector gives as an object."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str({**index, "dialect_options": options})
+
+
 def describe(db: Database) -> dict[str, Any]:
     """Everything an inspector tells of all tables, by name."""
     with db.connect_for_migration() as connection:
@@ -29,7 +35,7 @@ def describe(db: Database) -> dict[str, Any]:
                 "primary key": found.get_pk_constraint(table),
                 "foreign keys": sorted(map(str, found.get_foreign_keys(table))),
                 "unique": sorted(map(str, found.get_unique_constraints(table))),
-                "indexes": sorted(map(str, found.get_indexes(table))),
+                "indexes": sorted(map(index_text, found.get_indexes(table))),
             }
         return tables
 

@@ -49,9 +49,16 @@ async def list_jobs(call: Call, query: wire.JobQuery) -> wire.JobPage:
     """The background jobs of the server, newest first, for its admins."""
     limit = page_limit(query)
     before = decode_cursor(query.cursor, int)
-    chosen = jobs.job_filter(query.kind, query.state, query.namespace)
     found = await call.read(
-        lambda tx: jobs.list_jobs(tx, call.actor, chosen, before[0] if before else None, limit + 1)
+        lambda tx: jobs.list_jobs(
+            tx,
+            call.actor,
+            before[0] if before else None,
+            limit + 1,
+            kind=query.kind,
+            state=query.state,
+            namespace=query.namespace,
+        )
     )
     page, cursor = cut(found, limit, lambda job: (job.id,))
     return wire.JobPage(items=[_job(job) for job in page], next_cursor=cursor)

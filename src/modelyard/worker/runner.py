@@ -32,7 +32,7 @@ from modelyard.registry.jobs.usecases import Beat
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0
 _IDLE_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
 """How often a holder asks whether its job is still its own, and passes on how far the work is."""

@@ -229,17 +229,22 @@ def _end(tx: Transaction, job_id: int, state: JobState, **values: object) -> Non
 # --- for admins --------------------------------------------------------------------------------------
 
 
-def job_filter(kind: str | None, state: str | None, namespace: str | None) -> JobFilter:
-    """Raises Invalid for a state that no job has."""
-    known = [each.value for each in JobState]
-    if state is not None and state not in known:
-        raise Invalid(reason=f"{state[:40]!r} is not a state of a job", fix=f"Use {', '.join(known)}")
-    return JobFilter(kind, None if state is None else JobState(state), namespace)
-
-
-def list_jobs(tx: Transaction, actor: Actor, chosen: JobFilter, before: int | None, limit: int) -> list[Job]:
-    """Newest first, below the number `before`."""
+def list_jobs(
+    tx: Transaction,
+    actor: Actor,
+    before: int | None,
+    limit: int,
+    *,
+    kind: str | None = None,
+    state: str | None = None,
+    namespace: str | None = None,
+) -> list[Job]:
+    """Newest first, below the number `before`. Raises Denied; Invalid for a state that no job has."""
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    states = [each.value for each in JobState]
+    if state is not None and state not in states:
+        raise Invalid(reason=f"{state[:40]!r} is not a state of a job", fix=f"Use {', '.join(states)}")
+    chosen = JobFilter(kind, None if state is None else JobState(state), namespace)
     return queries.list_jobs(tx, chosen, before, limit)
 
 

@@ -39,7 +39,7 @@ def ask_for_scans(
             jobs.enqueue(
                 tx,
                 SCAN,
-                ScanBytes(digest),
+                ScanBytes(str(digest)),
                 key=digest,
                 namespace=namespace,
                 priority=BACKGROUND if namespace is None else 0,
