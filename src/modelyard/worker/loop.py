@@ -57,7 +57,7 @@ def settle_promotions(services: Services) -> None:
 
 
 def queue_scans(services: Services) -> None:
-    """What registrations had no time for, also of processes that ended in the middle of it."""
+    """Queue what registrations had no time for, also of processes that ended in the middle of it."""
     scanning.queue_scans(services.db)
 
 

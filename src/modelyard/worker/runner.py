@@ -62,13 +62,13 @@ class _Running:
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     thread: threading.Thread | None = None
     renewed_at: float = field(default_factory=time.monotonic)
-    told: tuple[float, str] = (0.0, "")
+    reported: tuple[float, str] = (0.0, "")
     """What the database knows of its progress."""
 
     @property
     def needs_renewal(self) -> bool:
         news = (self.heartbeat.progress, self.heartbeat.note)
-        return news != self.told or time.monotonic() - self.renewed_at > self.work.lease_seconds / 3
+        return news != self.reported or time.monotonic() - self.renewed_at > self.work.lease_seconds / 3
 
 
 class Runner:
@@ -235,5 +235,5 @@ class Runner:
         renewed_at = time.monotonic()
         standings = self._db.write(lambda tx: jobs.beat(tx, beats))
         for lease, each in late.items():
-            each.renewed_at, each.told = renewed_at, news[lease]
+            each.renewed_at, each.reported = renewed_at, news[lease]
         return standings

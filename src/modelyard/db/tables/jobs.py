@@ -8,6 +8,7 @@ from modelyard.db.tables.base import id_column, metadata, moment
 
 IS_OPEN = sa.text("state IN ('waiting', 'running')")
 """In the words of the index, so that both databases find open jobs by it."""
+HAS_STARTED = sa.text("started_at IS NOT NULL")
 
 jobs = sa.Table(
     "jobs",
@@ -48,16 +49,17 @@ jobs = sa.Table(
     # Of the last attempt.
     moment("started_at", nullable=True),
     moment("finished_at", nullable=True),
-    sa.Index(
-        "ix_jobs_open_key",
-        "kind",
-        "key",
-        unique=True,
-        sqlite_where=IS_OPEN,
-        postgresql_where=IS_OPEN,
-    ),
-    sa.Index("ix_jobs_kind_state_due_at", "kind", "state", "due_at"),
+    # Statistics of a queue are always old, and without good ones PostgreSQL picks any index that begins with the
+    # columns it looks for. So only one begins with the kind.
     sa.Index("ix_jobs_turns", "kind", "state", "share", "priority", "due_at", "id"),
-    sa.Index("ix_jobs_last_turn", "kind", "share", "started_at"),
+    sa.Index("ix_jobs_open_key", "key", "kind", unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    sa.Index(
+        "ix_jobs_last_turn",
+        "share",
+        "kind",
+        "started_at",
+        sqlite_where=HAS_STARTED,
+        postgresql_where=HAS_STARTED,
+    ),
     sa.Index("ix_jobs_finished_at", "finished_at"),
 )

@@ -18,30 +18,8 @@ from modelyard.registry.jobs.rules import Candidate
 
 _j = jobs.c
 _p = sa.bindparam
-_COLUMNS = (
-    _j.id,
-    _j.kind,
-    _j.payload,
-    _j.key,
-    _j.namespace,
-    _j.share,
-    _j.priority,
-    _j.state,
-    _j.attempt,
-    _j.failures,
-    _j.max_failures,
-    _j.due_at,
-    _j.leased_until,
-    _j.holder,
-    _j.progress,
-    _j.note,
-    _j.cancel_asked,
-    _j.failure,
-    _j.result,
-    _j.created_at,
-    _j.started_at,
-    _j.finished_at,
-)
+_COLUMNS = tuple(jobs.c)
+"""In the order of the fields of `Job`."""
 
 _FIND = Statement(sa.select(*_COLUMNS).where(_j.id == _p("job_id")))
 _FIND_OPEN = Statement(sa.select(*_COLUMNS).where(_j.kind == _p("of_kind"), _j.key == _p("of_key"), IS_OPEN))
@@ -135,40 +113,58 @@ def list_expired(tx: Transaction, kind: str) -> list[Job]:
     return [Job(*row) for row in tx.all(_LIST_EXPIRED, of_kind=kind, now=tx.now)]
 
 
-# For each share and priority of the jobs that wait, the one that was due first. Written as steps from one share to the
-# next, each a look into the index "turns": its cost follows the number of shares and not that of jobs, of which there
-# may be a hundred thousand. `min` over an index with an equal prefix is such a look in both databases.
-_WAITING = "FROM jobs WHERE kind = :of_kind AND state = 'waiting'"
-_CANDIDATES = Statement(
+# For each share and priority of the jobs that wait, the one that is due first: steps from one to the next, each a look
+# into the index "turns". So the cost follows the number of shares, and not that of jobs, of which there may be a
+# hundred thousand. Written so that both databases find each step by the index, whatever they believe of the table.
+_HEADS = Statement(
     sa.text(
-        f"""
-WITH RECURSIVE
-shares (share) AS (
-    SELECT min(share) {_WAITING}
-    UNION ALL
-    SELECT (SELECT min(share) {_WAITING} AND share > shares.share) FROM shares WHERE shares.share IS NOT NULL
-),
-places (share, priority) AS (
-    SELECT share, (SELECT min(priority) {_WAITING} AND share = shares.share) FROM shares WHERE share IS NOT NULL
-    UNION ALL
-    SELECT share, (SELECT min(priority) {_WAITING} AND share = places.share AND priority > places.priority)
-    FROM places WHERE priority IS NOT NULL
-)
-SELECT jobs.id, jobs.share, jobs.priority, jobs.due_at,
-    (SELECT count(*) FROM jobs r WHERE r.kind = :of_kind AND r.state = 'running' AND r.share = places.share),
-    (SELECT max(started_at) FROM jobs t WHERE t.kind = :of_kind AND t.share = places.share)
-FROM places JOIN jobs ON jobs.id = (
-    SELECT id {_WAITING} AND share = places.share AND priority = places.priority AND due_at <= :now
-    ORDER BY due_at, id LIMIT 1
-)
-WHERE places.priority IS NOT NULL
-"""  # noqa: S608 - fixed texts
+        """
+WITH RECURSIVE heads (id) AS (
+    SELECT (
+        SELECT id FROM jobs WHERE kind = :of_kind AND state = 'waiting'
+        ORDER BY share, priority, due_at, id LIMIT 1
     )
+    UNION ALL
+    SELECT coalesce(
+        (
+            SELECT id FROM jobs
+            WHERE kind = :of_kind AND state = 'waiting' AND share = head.share AND priority > head.priority
+            ORDER BY priority, due_at, id LIMIT 1
+        ),
+        (
+            SELECT id FROM jobs WHERE kind = :of_kind AND state = 'waiting' AND share > head.share
+            ORDER BY share, priority, due_at, id LIMIT 1
+        )
+    )
+    FROM heads JOIN jobs head ON head.id = heads.id
+)
+SELECT id FROM heads WHERE id IS NOT NULL
+"""
+    )
+)
+_other = jobs.alias("other")
+_OF_SHARE = sa.and_(_other.c.kind == _j.kind, _other.c.share == _j.share)
+_CANDIDATES = Statement(
+    sa.select(
+        _j.id,
+        _j.share,
+        _j.priority,
+        _j.due_at,
+        sa.select(sa.func.count())
+        .select_from(_other)
+        .where(_OF_SHARE, _other.c.state == JobState.RUNNING.value)
+        .scalar_subquery(),
+        sa.select(sa.func.max(_other.c.started_at))
+        .where(_OF_SHARE, _other.c.started_at.is_not(None))
+        .scalar_subquery(),
+    ).where(is_among(_j.id, "ids"), _j.due_at <= _p("now"))
 )
 
 
 def list_candidates(tx: Transaction, kind: str) -> list[Candidate]:
-    return [Candidate(*row) for row in tx.all(_CANDIDATES, of_kind=kind, now=tx.now)]
+    """The next job of each share at each priority, as far as it is due."""
+    heads = [row[0] for row in tx.all(_HEADS, of_kind=kind)]
+    return [Candidate(*row) for row in tx.all(_CANDIDATES, ids=ids_text(heads), now=tx.now)] if heads else []
 
 
 _TAKE = Statement(

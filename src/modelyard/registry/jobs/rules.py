@@ -69,3 +69,8 @@ def retry_wait_seconds(
     if is_lost and failures <= 1:
         return 0.0
     return backoff_seconds(failures - is_lost, chance)
+
+
+def clip(text: str, most: int) -> str:
+    """Return at most so many characters of a handler's words, without NUL, which PostgreSQL does not store."""
+    return text.replace("\0", "")[:most]

@@ -140,7 +140,7 @@ def beat(tx: Transaction, beats: Sequence[Beat]) -> dict[Lease, Standing]:
             each.lease.attempt,
             tx.now + seconds(each.lease_seconds),
             min(1.0, max(0.0, each.progress)),
-            each.note[: rules.MAX_NOTE_LENGTH],
+            rules.clip(each.note, rules.MAX_NOTE_LENGTH),
         )
     tx.leaves_rights = True
     return find_standings(tx, [each.lease for each in beats])
@@ -203,7 +203,7 @@ def _find_held(tx: Transaction, lease: Lease) -> Job:
 
 
 def _give_up_attempt(tx: Transaction, job: Job, reason: str, *, is_lost: bool) -> None:
-    failures, reason = job.failures + 1, reason.replace("\0", "")[: rules.MAX_FAILURE_LENGTH]
+    failures, reason = job.failures + 1, rules.clip(reason, rules.MAX_FAILURE_LENGTH)
     wait = rules.retry_wait_seconds(failures, job.max_failures, random.random(), is_lost=is_lost)
     if job.cancel_asked:
         _end(tx, job.id, JobState.CANCELLED, failures=failures, failure=reason)

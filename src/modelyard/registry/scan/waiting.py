@@ -12,7 +12,7 @@ from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Job, JobKind
 
 BACKGROUND = -1
-"""The priority of bytes that nobody waits for, since a verdict by older rules is there."""
+"""The priority of bytes for which no version waits, since a verdict by older rules is there."""
 
 
 class ScanBytes(msgspec.Struct):
@@ -29,9 +29,9 @@ def ask_for_scans(
     tx: Transaction, digests: Sequence[Digest], namespace: str | None, since: int | None = None
 ) -> None:
     """Have bytes scanned, in turn between namespaces. Bytes that wait already stay where they are in the queue, unless
-    nobody waited for them.
+    no namespace waited for them.
 
-    namespace: who waits; None: nobody does. since: when the waiting began; None: now.
+    namespace: the one that waits; None: none does. since: when the waiting began; None: now.
     """
     set_aside = jobs.list_open_keys(tx, [SLOW_SCAN], digests)
     for digest in digests:

@@ -13,6 +13,7 @@ def _id() -> sa.types.TypeEngine[int]:
 
 def upgrade() -> None:
     is_open = sa.text("state IN ('waiting', 'running')")
+    has_started = sa.text("started_at IS NOT NULL")
     op.create_table(
         "jobs",
         sa.Column("id", _id(), autoincrement=True, nullable=False),
@@ -39,13 +40,20 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(
-        "ix_jobs_open_key", "jobs", ["kind", "key"], unique=True, sqlite_where=is_open, postgresql_where=is_open
-    )
-    op.create_index("ix_jobs_kind_state_due_at", "jobs", ["kind", "state", "due_at"], unique=False)
     turns = ["kind", "state", "share", "priority", "due_at", "id"]
     op.create_index("ix_jobs_turns", "jobs", turns, unique=False)
-    op.create_index("ix_jobs_last_turn", "jobs", ["kind", "share", "started_at"], unique=False)
+    for name, columns, condition in (
+        ("ix_jobs_open_key", ["key", "kind"], is_open),
+        ("ix_jobs_last_turn", ["share", "kind", "started_at"], has_started),
+    ):
+        op.create_index(
+            name,
+            "jobs",
+            columns,
+            unique=condition is is_open,
+            sqlite_where=condition,
+            postgresql_where=condition,
+        )
     op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"], unique=False)
     _move_scans()
     _move_deliveries()
