@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -423,6 +425,49 @@ def test_the_stream_shows_what_one_may_read(own: Own) -> None:
     assert follow(own, narrow) == []
     blind = Actor(ada.id, ada.name, scope=Scope(frozenset({Permission.MODEL_EDIT})))
     assert refusal(lambda: follow(own, blind)) is TokenScopeTooNarrow
+
+
+# --- jobs of the queue ------------------------------------------------------------------------------------
+
+
+def test_an_event_that_comes_while_the_last_one_is_sent_is_not_left_behind(own: Own) -> None:
+    """It finds the job of its lane open, and makes no other one."""
+
+    def answer(count: int, _: dict[str, Any]) -> int:
+        if count == 0:
+            own.move(SCORER)
+            while delivery.derive_deliveries(own.db):
+                pass
+        return 204
+
+    own.receiver.answer = answer
+    made = own.subscribe(model=SCORER, namespace=None)
+    assert own.deliver() == 3
+    assert [d.state for d in own.log(made)] == ["done"] * 3
+
+
+def test_a_slow_receiver_leaves_room_for_others(own: Own) -> None:
+    for n in range(10):
+        own.registry.register(own.root, f"fraud/model{n}")
+    go_on = threading.Event()
+    own.receiver.answer = lambda count, value: 204 if go_on.wait(30) else 500
+    slow = own.subscribe(from_event=0)
+    with running_receiver() as quick:
+        own.subscribe(target=quick.url, model=SCORER, namespace=None)
+        while delivery.derive_deliveries(own.db):
+            pass
+        runner = Runner(own.db, delivery_works(own.sender()), idle_seconds=0.02)
+        runner.start()
+        try:
+            end = time.monotonic() + 20
+            while not quick.messages:
+                assert time.monotonic() < end, "the slow receiver holds up the other one"
+                time.sleep(0.02)
+            found = own.db.read(lambda tx: jobs.list_jobs(tx, own.root, None, 99, state="running"))
+            assert [job.share for job in found] == [f"subscription {slow.subscription.id}"] * 3
+        finally:
+            go_on.set()
+            runner.stop()
 
 
 # --- several processes ----------------------------------------------------------------------------------

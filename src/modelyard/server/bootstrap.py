@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
 import logging
@@ -353,8 +354,12 @@ class Application:
         try:
             yield
         finally:
-            for worker in self._workers:
-                worker.ask_to_stop()
-            self._runner.stop()
-            for worker in self._workers:
-                worker.stop()
+            # In a thread: a change whose commit waits for this loop would otherwise hold up the last ones of jobs.
+            await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_stop()
+        self._runner.stop()
+        for worker in self._workers:
+            worker.stop()
