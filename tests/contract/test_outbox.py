@@ -464,7 +464,8 @@ def test_a_slow_receiver_leaves_room_for_others(own: Own) -> None:
                 assert time.monotonic() < end, "the slow receiver holds up the other one"
                 time.sleep(0.02)
             found = own.db.read(lambda tx: jobs.list_jobs(tx, own.root, None, 99, state="running"))
-            assert [job.share for job in found] == [f"subscription {slow.subscription.id}"] * 3
+            # The job of the quick one may not have ended yet.
+            assert [job.share for job in found].count(f"subscription {slow.subscription.id}") == 3
         finally:
             go_on.set()
             runner.stop()
