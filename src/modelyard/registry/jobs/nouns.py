@@ -78,7 +78,7 @@ class Job:
 
 
 class Standing(enum.Enum):
-    """What a holder still is to its job."""
+    """Whether an attempt still holds its job."""
 
     HELD = enum.auto()
     CANCELLED = enum.auto()

@@ -36,7 +36,7 @@ def find_open(tx: Transaction, kind: str, key: str) -> Job | None:
 
 
 def list_open_keys(tx: Transaction, kinds: Sequence[str], keys: Sequence[str]) -> set[str]:
-    """Those of the keys under which a job of one of the kinds is open."""
+    """Return the keys under which a job of one of the kinds is open."""
     query = sa.select(_j.key).where(_j.kind.in_(kinds), _j.key.in_(keys), IS_OPEN)
     return {row[0] for row in tx.rows(query)}
 
@@ -109,7 +109,7 @@ def is_due(tx: Transaction, kind: str) -> bool:
 
 
 def list_expired(tx: Transaction, kind: str) -> list[Job]:
-    """Running jobs whose lease has ended."""
+    """Return the running jobs whose lease has ended."""
     return [Job(*row) for row in tx.all(_LIST_EXPIRED, of_kind=kind, now=tx.now)]
 
 
@@ -162,7 +162,7 @@ _CANDIDATES = Statement(
 
 
 def list_candidates(tx: Transaction, kind: str) -> list[Candidate]:
-    """The next job of each share at each priority, as far as it is due."""
+    """Return the next job of each share at each priority, as far as it is due."""
     heads = [row[0] for row in tx.all(_HEADS, of_kind=kind)]
     return [Candidate(*row) for row in tx.all(_CANDIDATES, ids=ids_text(heads), now=tx.now)] if heads else []
 
@@ -200,7 +200,7 @@ _RENEW = Statement(
 
 
 def renew_lease(tx: Transaction, job_id: int, attempt: int, until: int, progress: float, note: str) -> None:
-    """Nothing for a lease that is lost."""
+    """Renew a lease; nothing changes for one that is lost."""
     tx.run(_RENEW, job_id=job_id, of_attempt=attempt, until=until, part=progress, words=note)
 
 
@@ -208,7 +208,7 @@ _STANDINGS = Statement(sa.select(_j.id, _j.state, _j.attempt, _j.cancel_asked).w
 
 
 def list_standings(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[str, int, bool]]:
-    """Job → (state, attempt, whether somebody asked that it ends)."""
+    """Return job → (state, attempt, whether somebody asked that it ends)."""
     return {row[0]: (row[1], row[2], bool(row[3])) for row in tx.all(_STANDINGS, ids=ids_text(ids))}
 
 
@@ -225,7 +225,7 @@ class JobFilter:
 
 
 def list_jobs(tx: Transaction, chosen: JobFilter, before: int | None, limit: int) -> list[Job]:
-    """Newest first, below the number `before`."""
+    """List jobs, newest first, below the number `before`."""
     query = sa.select(*_COLUMNS).order_by(_j.id.desc()).limit(limit)
     if chosen.kind is not None:
         query = query.where(_j.kind == chosen.kind)

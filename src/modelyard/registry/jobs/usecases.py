@@ -78,7 +78,7 @@ def enqueue(
 
 
 def list_open_keys(tx: Transaction, kinds: Sequence[JobKind[P]], keys: Sequence[str]) -> set[str]:
-    """Those of the keys under which a job of one of the kinds is open."""
+    """Return the keys under which a job of one of the kinds is open."""
     return queries.list_open_keys(tx, [kind.name for kind in kinds], keys) if keys else set()
 
 
@@ -86,7 +86,7 @@ def list_open_keys(tx: Transaction, kinds: Sequence[JobKind[P]], keys: Sequence[
 
 
 def may_take(tx: Transaction, kind: str, most_per_share: int | None = None) -> bool:
-    """Whether `take` has something to do."""
+    """Return whether `take` has something to do."""
     if queries.list_expired(tx, kind):
         return True
     if not queries.is_due(tx, kind):
@@ -132,7 +132,7 @@ class Beat:
 
 
 def beat(tx: Transaction, beats: Sequence[Beat]) -> dict[Lease, Standing]:
-    """Renew leases from now on, note how far the work is, and tell what each holder still is to its job."""
+    """Renew leases from now on, note the progress of the work, and return the standing of each holder."""
     for each in beats:
         queries.renew_lease(
             tx,
@@ -147,7 +147,7 @@ def beat(tx: Transaction, beats: Sequence[Beat]) -> dict[Lease, Standing]:
 
 
 def find_standings(tx: Transaction, leases: Iterable[Lease]) -> dict[Lease, Standing]:
-    """What each holder still is to its job."""
+    """Return the standing of each holder."""
     wanted = list(leases)
     known = queries.list_standings(tx, [lease.job_id for lease in wanted])
     found: dict[Lease, Standing] = {}
@@ -239,7 +239,7 @@ def list_jobs(
     state: str | None = None,
     namespace: str | None = None,
 ) -> list[Job]:
-    """Newest first, below the number `before`. Raises Denied; Invalid for a state that no job has."""
+    """List jobs, newest first, below the number `before`. Raises Denied; Invalid for a state that no job has."""
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     states = [each.value for each in JobState]
     if state is not None and state not in states:
@@ -249,7 +249,7 @@ def list_jobs(
 
 
 def find_job(tx: Transaction, actor: Actor, job_id: int) -> Job:
-    """Raises Denied, JobNotFound."""
+    """Return a job. Raises Denied, JobNotFound."""
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     job = queries.find_job(tx, job_id)
     if job is None:
@@ -290,12 +290,12 @@ def retry(tx: Transaction, actor: Actor, job_id: int) -> Job:
 
 
 def count_jobs(tx: Transaction) -> QueueFigures:
-    """For /metrics, whose door asks for the right."""
+    """Count jobs for /metrics, whose door asks for the right."""
     return queries.count_jobs(tx)
 
 
 def forget_finished(tx: Transaction) -> bool:
-    """Delete some jobs that ended a while ago. Whether there may be more."""
+    """Delete some jobs that ended a while ago. Returns whether there may be more."""
     tx.leaves_rights = True
     done = queries.delete_finished(tx, [JobState.DONE], tx.now - KEEP_DONE, _FORGET_AT_ONCE)
     others = [JobState.FAILED, JobState.CANCELLED]

@@ -42,7 +42,7 @@ def queue_lanes(tx: Transaction, subscription: Subscription, lanes: Iterable[int
 
 
 def next_turn(tx: Transaction, subscription: Subscription | None, lane: int) -> Outcome:
-    """Whether the lane's job goes on: asked in the transaction that ends its attempt, so that nothing which came
+    """Decide whether the job of a lane goes on, in the transaction that ends its attempt, so that no event which came
     meanwhile is left behind."""
     if subscription is None or subscription.state != "active":
         return Done()

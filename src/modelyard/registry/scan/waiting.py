@@ -62,5 +62,5 @@ def set_aside(tx: Transaction, job: Job) -> None:
 
 
 def list_waiting(tx: Transaction, digests: Sequence[Digest]) -> set[str]:
-    """Those of the bytes that wait already, or are being scanned."""
+    """Return the bytes that wait already, or are being scanned."""
     return jobs.list_open_keys(tx, [SCAN, SLOW_SCAN], digests)
