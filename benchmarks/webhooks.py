@@ -2,7 +2,7 @@
 
     python benchmarks/webhooks.py [--events 3000] [--models 20]
 
-Receivers, registry and courier share this machine; the budget is 500 events a second on two cores.
+Receivers, registry and runner share this machine; the budget is 500 events a second on two cores.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.events import NamespaceEdited
 from modelyard.registry.access import usecases as access
 from modelyard.registry.keyring import Keyring
+from modelyard.registry.outbox import delivery
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outgoing import Allowed, Outgoing
-from modelyard.worker.courier import Courier
+from modelyard.worker.runner import Runner
+from modelyard.worker.works import delivery_works
 
 
 class Receiver(socketserver.StreamRequestHandler):
-    """As little of HTTP as a receiver needs, so that the courier is what is measured."""
+    """As little of HTTP as a receiver needs, so that the sending side is what is measured."""
 
     count = 0
     lock = threading.Lock()
@@ -45,6 +47,13 @@ class Receiver(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n")
             with Receiver.lock:
                 Receiver.count += 1
+
+
+def derive(db: Database, over: threading.Event) -> None:
+    """As the chore of a server does."""
+    while not over.wait(0.5):
+        while delivery.derive_deliveries(db):
+            pass
 
 
 def main() -> None:
@@ -73,9 +82,12 @@ def main() -> None:
 
         db.write(fill)
         wanted = options.events + 1
-        courier = Courier(Sender(db, keyring, Outgoing(Allowed("127.0.0.1")), MailSettings(), "http://bench"))
+        sender = Sender(db, keyring, Outgoing(Allowed("127.0.0.1")), MailSettings(), "http://bench")
+        runner, over = Runner(db, delivery_works(sender)), threading.Event()
+        deriving = threading.Thread(target=derive, args=(db, over))
         started, cpu = time.perf_counter(), time.process_time()
-        courier.start()
+        runner.start()
+        deriving.start()
         while Receiver.count < wanted:
             time.sleep(0.005)
         elapsed = time.perf_counter() - started
@@ -83,7 +95,9 @@ def main() -> None:
             f"{wanted} events of {options.models} models: {wanted / elapsed:.0f} events/s "
             f"({elapsed:.2f} s, {time.process_time() - cpu:.2f} s of processor time)"
         )
-        courier.stop()
+        runner.stop()
+        over.set()
+        deriving.join()
         db.close()
     server.shutdown()
 

@@ -12,8 +12,8 @@ import pytest
 
 from modelyard.db.tables import blob_facts, blobs, manifests, versions
 from modelyard.domain.digest import Digest
-from modelyard.registry.quarantine import scanning
 from tests.support.door import Door
+from tests.support.jobs import finish_scans
 from tests.support.registry import unique
 
 MIT = """MIT License
@@ -161,6 +161,5 @@ def test_facts_that_came_before_readers_were_told_apart_are_read_again(door: Doo
 
     door.registry.db.write(forget)
     assert known_of(door, model, number) != right
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
+    finish_scans(door.registry.db, door.registry.blobs)
     assert known_of(door, model, number) == right

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -26,6 +28,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import delivery, queries, rules
 from modelyard.registry.outbox import usecases as outbox
@@ -34,25 +37,15 @@ from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outbox.usecases import NewSubscription
 from modelyard.registry.outgoing import Allowed, Outgoing
 from modelyard.registry.versions import aliases as version_aliases
-from modelyard.worker.courier import Courier
+from modelyard.worker.runner import LEASE_SECONDS, Runner
+from modelyard.worker.works import delivery_works
+from tests.support.clock import Clock
+from tests.support.jobs import work_off
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.registry import Registry
 
 KEYRING = Keyring(b"k" * 32, "registry.test/log")
 SCORER, OTHER = ModelName.parse("fraud/scorer"), ModelName.parse("fraud/other")
-
-
-@dataclass
-class Clock:
-    """Microseconds; tests move it on."""
-
-    now: int
-
-    def __call__(self) -> int:
-        return self.now
-
-    def pass_seconds(self, amount: float) -> None:
-        self.now += round(amount * 1_000_000)
 
 
 @dataclass
@@ -91,16 +84,12 @@ class Own:
                 self.db.write(lambda tx, r=ref: version_aliases.set_alias(tx, self.root, r, Alias(alias)))  # type: ignore[misc]
 
     def deliver(self, sender: Sender | None = None) -> int:
-        """Everything that is due now, in this thread. Returns how many arrived."""
-        sender = sender or self.sender()
+        """Everything that is due now. Returns how many arrived."""
+        before = len(self.receiver.accepted)
         while delivery.derive_deliveries(self.db):
             pass
-        arrived = 0
-        while runs := delivery.claim_runs(self.db, (), 10):
-            for run in runs:
-                with sender.open(run.subscription) as send:
-                    arrived += delivery.send_run(self.db, run, send)
-        return arrived
+        work_off(self.db, delivery_works(sender or self.sender()))
+        return len(self.receiver.accepted) - before
 
     def log(self, made: NewSubscription, state: str | None = None) -> list[Delivery]:
         found = self.db.read(
@@ -114,7 +103,7 @@ class Own:
 
 @pytest.fixture
 def own(fresh_url: str) -> Iterator[Own]:
-    clock = Clock(time.time_ns() // 1000)
+    clock = Clock()
     db = Database(fresh_url, clock=clock)
     ensure_schema(db)
     registry = Registry(db)
@@ -275,9 +264,13 @@ def test_a_process_that_dies_while_sending_leaves_it_to_the_lease(own: Own) -> N
     own.move(SCORER)
     while delivery.derive_deliveries(own.db):
         pass
-    assert len(delivery.claim_runs(own.db, (), 10)) == 1
-    assert delivery.claim_runs(own.db, (), 10) == []
-    own.clock.pass_seconds(delivery.LEASE_SECONDS + 1)
+    taken = own.db.write(
+        lambda tx: jobs.take(tx, "deliver", holder="dead", lease_seconds=LEASE_SECONDS, limit=9)
+    )
+    assert [(job.namespace, job.share) for job in taken] == [("fraud", f"subscription {made.subscription.id}")]
+    own.clock.pass_seconds(LEASE_SECONDS - 1)
+    assert own.deliver() == 0
+    own.clock.pass_seconds(2)
     assert own.deliver() == 3
     assert [d.attempts for d in own.log(made)] == [1, 1, 1]
 
@@ -434,26 +427,70 @@ def test_the_stream_shows_what_one_may_read(own: Own) -> None:
     assert refusal(lambda: follow(own, blind)) is TokenScopeTooNarrow
 
 
-# --- the courier --------------------------------------------------------------------------------------
+# --- jobs of the queue ------------------------------------------------------------------------------------
 
 
-def test_couriers_of_two_processes_send_each_event_once(own: Own, fresh_url: str) -> None:
+def test_an_event_that_comes_while_the_last_one_is_sent_is_not_left_behind(own: Own) -> None:
+    """It finds the job of its lane open, and makes no other one."""
+
+    def answer(count: int, _: dict[str, Any]) -> int:
+        if count == 0:
+            own.move(SCORER)
+            while delivery.derive_deliveries(own.db):
+                pass
+        return 204
+
+    own.receiver.answer = answer
+    made = own.subscribe(model=SCORER, namespace=None)
+    assert own.deliver() == 3
+    assert [d.state for d in own.log(made)] == ["done"] * 3
+
+
+def test_a_slow_receiver_leaves_room_for_others(own: Own) -> None:
+    for n in range(10):
+        own.registry.register(own.root, f"fraud/model{n}")
+    go_on = threading.Event()
+    own.receiver.answer = lambda count, value: 204 if go_on.wait(30) else 500
+    slow = own.subscribe(from_event=0)
+    with running_receiver() as quick:
+        own.subscribe(target=quick.url, model=SCORER, namespace=None)
+        while delivery.derive_deliveries(own.db):
+            pass
+        runner = Runner(own.db, delivery_works(own.sender()), idle_seconds=0.02)
+        runner.start()
+        try:
+            end = time.monotonic() + 20
+            while not quick.messages:
+                assert time.monotonic() < end, "the slow receiver holds up the other one"
+                time.sleep(0.02)
+            found = own.db.read(lambda tx: jobs.list_jobs(tx, own.root, None, 99, state="running"))
+            # The job of the quick one may not have ended yet.
+            assert [job.share for job in found].count(f"subscription {slow.subscription.id}") == 3
+        finally:
+            go_on.set()
+            runner.stop()
+
+
+# --- several processes ----------------------------------------------------------------------------------
+
+
+def test_two_processes_send_each_event_once(own: Own, fresh_url: str) -> None:
     made = own.subscribe()
     own.move(SCORER, times=10)
     own.move(OTHER, times=10)
     other = Database(fresh_url)
-    couriers = [
-        Courier(own.sender(), idle_seconds=0.05),
-        Courier(Sender(other, KEYRING, Outgoing(Allowed("127.0.0.1")), MailSettings(), "x"), idle_seconds=0.05),
-    ]
+    senders = [own.sender(), Sender(other, KEYRING, Outgoing(Allowed("127.0.0.1")), MailSettings(), "x")]
+    runners = [Runner(sender.db, delivery_works(sender), idle_seconds=0.05) for sender in senders]
     own.clock.now = time.time_ns() // 1000
-    for courier in couriers:
-        courier.start()
+    for runner in runners:
+        runner.start()
+    while delivery.derive_deliveries(own.db):
+        pass
     end = time.monotonic() + 20
     while len(own.receiver.messages) < 41 and time.monotonic() < end:
         time.sleep(0.05)
-    for courier in couriers:
-        courier.stop()
+    for runner in runners:
+        runner.stop()
     other.close()
     assert len(own.receiver.messages) == 41
     assert len({m.id for m in own.receiver.messages}) == 41

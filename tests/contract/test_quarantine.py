@@ -12,7 +12,6 @@ from modelyard.db.tables import blobs
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import VersionQuarantined
 from modelyard.domain.names import Ref
-from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import inspect
@@ -20,6 +19,7 @@ from modelyard.registry.versions import usecases as versions
 from tests.support import model_files
 from tests.support.bad_files import trap, zipped
 from tests.support.door import Door, assert_problem
+from tests.support.jobs import finish_scans
 from tests.support.promotion import policy
 from tests.support.registry import Registry, unique
 
@@ -153,13 +153,13 @@ def test_a_scan_without_time_is_pending_and_finished_later(
     ref = Ref.parse(f"{model}:1")
     with pytest.raises(Exception, match="still being scanned"):
         registry.db.read(lambda tx: pull(tx, registry, ref))
-    assert scanning.finish_scans(registry.db, registry.blobs) >= 1
+    assert finish_scans(registry.db, registry.blobs) >= 1
     with pytest.raises(VersionQuarantined):
         registry.db.read(lambda tx: pull(tx, registry, ref))
     found = registry.db.read(lambda tx: quarantine.show_scan(tx, registry.root, ref))
     assert (found.verdict, found.version.quarantined) == ("dangerous", 1)
     assert found.model.newest_version is None or found.version.number != found.model.newest_version
-    assert scanning.finish_scans(registry.db, registry.blobs) == 0
+    assert finish_scans(registry.db, registry.blobs) == 0
 
 
 def pull(tx: Any, registry: Registry, ref: Ref) -> Any:
@@ -175,8 +175,7 @@ def test_a_version_in_a_stage_that_turns_out_dangerous_is_served_no_more(registr
     registry.db.write(lambda tx: set_old_scan(tx, digest, ""))
     registry.register(registry.root, model, data=data, aliases=("champion",))
     registry.db.read(lambda tx: pull(tx, registry, Ref.parse(f"{model}@champion")))
-    while scanning.finish_scans(registry.db, registry.blobs):
-        pass
+    finish_scans(registry.db, registry.blobs)
     with pytest.raises(VersionQuarantined):
         registry.db.read(lambda tx: pull(tx, registry, Ref.parse(f"{model}@champion")))
 
@@ -194,7 +193,7 @@ def test_bytes_that_are_gone_are_not_scanned(registry: Registry, monkeypatch: py
     data = different(pickle.dumps([unique()]))
     registry.register(registry.root, model, data=data)
     registry.blobs.delete(Digest.of(data))
-    scanning.finish_scans(registry.db, registry.blobs)
+    finish_scans(registry.db, registry.blobs)
     # The registry is shared with other tests, which are to find it whole.
     registry.blobs.put([data], Digest.of(data))
     found = registry.db.read(lambda tx: quarantine.show_scan(tx, registry.root, Ref.parse(f"{model}:1")))

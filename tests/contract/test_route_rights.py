@@ -16,6 +16,9 @@ from modelyard.doors.call import Call
 from modelyard.doors.dispatch import Endpoint
 from modelyard.doors.table import RouteSpec
 from modelyard.registry.access import usecases as access
+from modelyard.registry.jobs import usecases as jobs
+from modelyard.registry.jobs.nouns import JobKind
+from modelyard.registry.scan.waiting import ScanBytes
 from modelyard.wire.base import Answer
 from tests.support.door import Door, digest_of
 from tests.support.registry import unique
@@ -53,6 +56,10 @@ def place(door: Door) -> Place:
     target = {"kind": "webhook", "target": "https://example.org/hook", "namespace": space}
     subscription = door.call("POST", "subscriptions", json=target).json()
     publisher = door.call("POST", f"namespaces/{space}/publishers", json=PUBLISHER).json()
+    payload = ScanBytes("sha256:" + "b" * 64)
+    job = door.registry.db.write(
+        lambda tx: jobs.enqueue(tx, JobKind("walked", ScanBytes), payload, namespace=space)
+    )
     group = door.registry.group()
     token = door.call("POST", "tokens", json={"name": "walked"}).json()
     entry = {"name": "transactions", "digest": "sha256:" + "a" * 64}
@@ -77,6 +84,7 @@ def place(door: Door) -> Place:
         "token": str(token["id"]),
         "seq": "0",
         "subscription": str(subscription["id"]),
+        "job": str(job),
         "publisher": str(publisher["id"]),
         "comment": str(comment["id"]),
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modelyard.db.tables import blobs as blobs_table
-from modelyard.db.tables import manifests, scan_jobs
+from modelyard.db.tables import manifests
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning.verdicts import RULES_VERSION, not_scanned
@@ -26,12 +26,12 @@ from modelyard.registry.versions import usecases as versions
 from tests.support import model_files
 from tests.support.bad_files import trap, zipped
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.jobs import finish_scans, first_tries, open_jobs, slow_scans
 from tests.support.registry import Registry, unique
 
 
 def finish(registry: Registry) -> None:
-    while scanning.finish_scans(registry.db, registry.blobs):
-        pass
+    finish_scans(registry.db, registry.blobs)
 
 
 @pytest.fixture(autouse=True)
@@ -93,12 +93,12 @@ def test_scanning_again_leaves_other_tenants_in_service(door: Door, monkeypatch:
         for made in (alice, bob):
             assert door.get(f"{path_of(made)}/manifest").status_code == 200
     assert slow.calls == 3
-    jobs = door.registry.db.read(lambda tx: tx.rows(scan_jobs.select()))
-    assert [job[0] for job in jobs].count(digest_of(data)) == 1
-    assert not scanning.finish_scans(door.registry.db, door.registry.blobs)
+    assert open_jobs(door.registry.db, "scan") == [digest_of(data)]
+    assert first_tries(door.registry.db, door.registry.blobs) == 1
+    assert open_jobs(door.registry.db, "slow-scan") == [digest_of(data)]
     monkeypatch.undo()
     # What the first try did not finish is taken up with more time.
-    assert scanning.finish_slow_scan(door.registry.db, door.registry.blobs)
+    assert slow_scans(door.registry.db, door.registry.blobs) == 1
     read = door.registry.db.read(lambda tx: uploads.find_read(tx, [Digest.of(data)]))
     assert read[Digest.of(data)].scan_rules == RULES_VERSION
     assert door.get(f"{path_of(alice)}/manifest").status_code == 200
@@ -165,7 +165,7 @@ def test_namespaces_take_turns_and_the_oldest_comes_first(door: Door, monkeypatc
 
     real = scanning.scan_bytes
     monkeypatch.setattr(scanning, "scan_bytes", note)
-    assert scanning.finish_scans(door.registry.db, door.registry.blobs) == 7
+    assert finish_scans(door.registry.db, door.registry.blobs) == 7
     assert {*order[:3]} == {bob[0], alice[0], carol[0]}
     assert {*order[3:5]} == {bob[1], carol[1]}
     assert order[5:] == bob[2:]
@@ -185,15 +185,15 @@ def test_a_slow_file_is_set_aside_and_holds_up_nobody(door: Door, monkeypatch: p
         return None if is_slow and not patience.is_last else real(reader, patience)
 
     monkeypatch.setattr(inspect, "scan_blob", scan)
-    assert scanning.finish_scans(door.registry.db, door.registry.blobs) == 1
+    scanning.queue_scans(door.registry.db)
+    assert first_tries(door.registry.db, door.registry.blobs) == 4
     assert tried.index(False) <= 1
     assert door.registry.db.read(lambda tx: scans.find_scan(tx, Digest.parse(quick[0])))[0] is not None
     # Not tried again by the quick ones, and finished one by one.
-    assert scanning.finish_scans(door.registry.db, door.registry.blobs) == 0
+    scanning.queue_scans(door.registry.db)
+    assert first_tries(door.registry.db, door.registry.blobs) == 0
     assert tried.count(True) == 3
-    for _ in slow:
-        assert scanning.finish_slow_scan(door.registry.db, door.registry.blobs)
-    assert not scanning.finish_slow_scan(door.registry.db, door.registry.blobs)
+    assert slow_scans(door.registry.db, door.registry.blobs) == 3
 
 
 def test_new_rules_wait_until_nobody_else_waits(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,9 +201,8 @@ def test_new_rules_wait_until_nobody_else_waits(door: Door, monkeypatch: pytest.
     door.register(f"{unique('space')}/scorer", old)
     set_scan(door.registry, old, None, RULES_VERSION - 1)
     waits = pending(door, monkeypatch, unique("alice"), 2)
-    door.registry.db.write(scanning.queue_scans)
-    jobs = door.registry.db.read(lambda tx: [row[0] for row in tx.rows(scan_jobs.select())])
-    assert sorted(jobs) == sorted(waits)
+    scanning.queue_scans(door.registry.db)
+    assert open_jobs(door.registry.db, "scan") == waits
 
 
 def test_only_a_deleted_versions_files_are_given_up(

@@ -26,9 +26,9 @@ from modelyard.doors import ranges
 from modelyard.doors.call import Call
 from modelyard.doors.dispatch import Endpoint
 from modelyard.doors.table import RouteSpec
-from modelyard.registry.quarantine import scanning
 from modelyard.registry.uploads import queries as uploads
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.jobs import finish_scans
 from tests.support.registry import unique
 
 GIVING = [spec for table in TABLES for spec in table.specs if spec.method == "GET" and not spec.public]
@@ -83,8 +83,7 @@ def held(door: Door) -> Held:
     sent = door.call("POST", f"runs/{RUN}/records", json={"writer": "w", "first": 1, "frames": [frame]})
     assert sent.status_code == 200, sent.text
     assert door.get(f"namespaces/{space}/datasets/rows/newest").status_code in (200, 400), "it has a profile"
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
+    finish_scans(door.registry.db, door.registry.blobs)
     assert door.get(f"models/{space}/scorer/versions/1").json()["quarantined"]
     parameters = {
         "namespace": [space],
@@ -103,6 +102,7 @@ def held(door: Door) -> Held:
         "token": ["1"],
         "seq": ["0"],
         "subscription": ["1"],
+        "job": ["1"],
         "publisher": ["1"],
         "comment": ["1"],
     }
@@ -220,11 +220,6 @@ def log(door: Door, uid: str, first: int, *artifacts: tuple[str, bytes]) -> None
     assert answer.status_code == 200, answer.text
 
 
-def finish_scans(door: Door) -> None:
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
-
-
 def test_a_file_of_a_run_waits_for_its_scan_and_is_released_by_its_bytes(door: Door) -> None:
     space, uid = unique("runs"), "cd" * 16
     run_with(
@@ -238,7 +233,7 @@ def test_a_file_of_a_run_waits_for_its_scan_and_is_released_by_its_bytes(door: D
     assert_problem(pending, 503, "scan_pending")
     assert pending.headers["retry-after"]
     assert door.get(f"runs/{uid}/artifacts/notes.txt").status_code == 200
-    finish_scans(door)
+    finish_scans(door.registry.db, door.registry.blobs)
     assert_problem(door.get(f"runs/{uid}/artifacts/model.pkl"), 409, "file_quarantined")
     scan = door.get(f"runs/{uid}/scan").json()["files"]
     assert [(f["path"], f["verdict"], f["quarantined"]) for f in scan] == [
@@ -250,7 +245,7 @@ def test_a_file_of_a_run_waits_for_its_scan_and_is_released_by_its_bytes(door: D
     assert door.get(f"runs/{uid}/artifacts/model.pkl").status_code == 200
     # The release was of these bytes: other ones under the same name, and the same ones in another run, are held.
     log(door, uid, 2, ("model.pkl", harmful_text(unique())))
-    finish_scans(door)
+    finish_scans(door.registry.db, door.registry.blobs)
     assert_problem(door.get(f"runs/{uid}/artifacts/model.pkl"), 409, "file_quarantined")
     kinds = sa.select(events.c.kind).where(events.c.kind == "run.files_released", events.c.body.contains(uid))
     assert len(door.registry.db.read(lambda tx: tx.rows(kinds))) == 1

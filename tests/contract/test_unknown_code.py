@@ -12,10 +12,10 @@ from modelyard.db.tables import blobs
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.digest import Digest
 from modelyard.registry.access import usecases as access
-from modelyard.registry.quarantine import scanning
 from modelyard.registry.uploads import queries as uploads
 from tests.support.bad_files import trap, zipped
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.jobs import finish_scans
 from tests.support.registry import unique
 
 NAMES = ["my_corp.utils.Helper", "my_corp.utils.Other"]
@@ -227,8 +227,7 @@ def test_a_release_in_sight_of_unknown_code_is_none_of_what_is_dangerous(door: D
     made = door.register(model, bad)
     assert made["scan"] == "unknown"
     assert release(door, made).status_code == 200
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
+    finish_scans(door.registry.db, door.registry.blobs)
     assert_problem(door.get(bytes_path(door, made)), 409, "version_quarantined")
 
 
@@ -243,8 +242,7 @@ def test_a_file_that_one_logs_into_anothers_run_is_still_ones_own(door: Door, mo
     frame = {"artifacts": [{"path": "m.pkl", "digest": sent["digest"], "size": sent["size"]}]}
     body = {"writer": "guest", "first": 1, "frames": [frame]}
     assert guest.call("POST", f"runs/{uid}/records", json=body).status_code == 200
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
+    finish_scans(door.registry.db, door.registry.blobs)
     refused = guest.call("POST", f"runs/{uid}/release", json={"reason": "mine"})
     assert "root" in assert_problem(refused, 403, "second_person_needed")["fix"]
     assert door.call("POST", f"runs/{uid}/release", json={"reason": "looked at"}).status_code == 200

@@ -7,6 +7,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +52,12 @@ def test_the_commands_of_the_operator(server: RunningServer, tmp_path: Path) -> 
     run(server, "user", "create", "ann")
     run(server, "user", "create", "ci", "--service")
     run(server, "token", "create", "train", "--owner", "ci")
-    here = {"7": "2"}
+    # It is refused at once, and waits for its next try.
+    run(server, "subscription", "add", "webhook", "http://127.0.0.1:9/hook", "--namespace", "fraud")
+    here = {"7": "2", "42": str(wait_for_job(server))}
     written = commands(OPERATE)
     assert [" ".join(words[1:3]) for words in written] == [
+        *("jobs ls", "jobs ls", "jobs show", "jobs retry", "jobs cancel"),
         *("gc", "gc --run", "scrub", "verify fraud/scorer:1"),
         *("token ls", "token revoke", "audit log", "user edit", "user edit"),
         *("rollback fraud/scorer", "history fraud/scorer"),
@@ -63,6 +67,18 @@ def test_the_commands_of_the_operator(server: RunningServer, tmp_path: Path) -> 
     with server.client() as client:
         assert client.resolve("fraud/scorer@production").version == 1
         assert [token.owner for token in client.tokens.list(everybody=True)] == [server_owner(server)]
+
+
+def wait_for_job(server: RunningServer) -> int:
+    """The number of a job that was tried and waits."""
+    with server.client() as client:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            for job in client.jobs.list(kind="deliver", state="waiting"):
+                if job.attempt:
+                    return job.id
+            time.sleep(0.1)
+    raise AssertionError("no delivery waits")
 
 
 def server_owner(server: RunningServer) -> str:

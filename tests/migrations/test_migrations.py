@@ -15,6 +15,12 @@ from modelyard.domain.errors import Conflict
 from modelyard.domain.merkle import Frontier, leaf_hash
 
 
+def index_text(index: Any) -> str:
+    """With the condition of a partial index, which an inspector gives as an object."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str({**index, "dialect_options": options})
+
+
 def describe(db: Database) -> dict[str, Any]:
     """Everything an inspector tells of all tables, by name."""
     with db.connect_for_migration() as connection:
@@ -29,7 +35,7 @@ def describe(db: Database) -> dict[str, Any]:
                 "primary key": found.get_pk_constraint(table),
                 "foreign keys": sorted(map(str, found.get_foreign_keys(table))),
                 "unique": sorted(map(str, found.get_unique_constraints(table))),
-                "indexes": sorted(map(str, found.get_indexes(table))),
+                "indexes": sorted(map(index_text, found.get_indexes(table))),
             }
         return tables
 
@@ -176,7 +182,41 @@ def test_scans_and_trust_of_before_are_kept_and_files_of_runs_wait_for_theirs(fr
             ("logged", None, 0),
             ("model", "", 0),
         ]
-        assert read("SELECT digest, namespace_id, tries FROM scan_jobs") == [("logged", 1, 0)]
+        assert read("SELECT kind, key, payload, share FROM jobs") == [
+            ("scan", "logged", '{"digest":"logged"}', "team")
+        ]
         assert read("SELECT name, alone, confirmed_by FROM scan_trusts") == [("a.B", 1, None)]
         assert read("SELECT serve_unknown FROM namespaces") == [(0,)]
+    db.close()
+
+
+def test_pending_deliveries_of_before_are_one_job_for_each_subscription_and_model(fresh_url: str) -> None:
+    db = Database(fresh_url)
+    rows = [
+        "INSERT INTO actors (id, name, kind, created_at) VALUES (1, 'ada', 'user', 1)",
+        "INSERT INTO subscriptions (id, kind, target, namespace, state, next_seq, created_at, created_by)"
+        " VALUES (7, 'webhook', 'https://example.org', 'team', 'active', 9, 1, 1)",
+    ]
+    rows += [
+        "INSERT INTO deliveries (subscription_id, seq, lane, state, due_at, leased_until, created_at)"
+        f" VALUES (7, {seq}, {lane}, '{state}', {due}, 5, 1)"
+        for seq, lane, state, due in (
+            (1, 3, "done", 1),
+            (2, 3, "pending", 40),
+            (3, 3, "pending", 20),
+            (4, 4, "dead", 1),
+            (5, 0, "pending", 9),
+        )
+    ]
+    with db.connect_for_migration() as connection:
+        schema.create_at(connection, "0014")
+        for row in rows:
+            connection.execute(sa.text(row))
+    schema.ensure_schema(db)
+    query = sa.text("SELECT kind, key, payload, namespace, share, state, due_at FROM jobs ORDER BY key")
+    found = [tuple(row) for row in db.read(lambda tx: tx.rows(query))]
+    assert found == [
+        ("deliver", "7/0", '{"subscription":7,"lane":0}', "team", "subscription 7", "waiting", 9),
+        ("deliver", "7/3", '{"subscription":7,"lane":3}', "team", "subscription 7", "waiting", 20),
+    ]
     db.close()

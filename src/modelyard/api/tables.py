@@ -14,6 +14,7 @@ from modelyard.api import (
     events,
     facts,
     files,
+    jobs,
     lineage,
     operations,
     policy,
@@ -53,5 +54,6 @@ TABLES: tuple[RouteTable, ...] = (
     subscriptions.table,
     publishers.table,
     comments.table,
+    jobs.table,
     operations.table,
 )

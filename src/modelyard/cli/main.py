@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("modelyard.cli.versions:verify", "Let the server read a version's bytes again."),
     "scrub": ("modelyard.cli.operations:scrub", "Let the server read all stored bytes again."),
     "gc": ("modelyard.cli.operations:gc", "Delete the bytes that nothing needs."),
+    "jobs": ("modelyard.cli.jobs:jobs", "See and steer the background jobs of a server."),
     "comment": ("modelyard.cli.comments:comment", "Talk about models, versions and promotions."),
     "watch": ("modelyard.cli.comments:watch", "Be notified of what others do to a model."),
     "notifications": ("modelyard.cli.comments:notifications", "Show what one is notified of."),

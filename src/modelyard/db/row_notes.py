@@ -31,6 +31,7 @@ NOT_COVERED: dict[str, str] = {
     "event_nodes": "proved by the tree",
     "events": "proved by the tree",
     "idempotency_keys": "answers kept for a repeated request",
+    "jobs": "work under way; what it does has events of its own",
     "lineage_edges": "read off the records of versions, which are covered",
     "manifest_files": "read off the manifest's body",
     "manifests": "proves itself: the body is held against its digest, all else is read off the files",

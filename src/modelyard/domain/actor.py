@@ -238,3 +238,5 @@ class Actor:
 
 
 ANONYMOUS = Actor(id=0, name="anonymous")
+SYSTEM = Actor(id=0, name="server")
+"""The server itself, where no account asked for a change."""

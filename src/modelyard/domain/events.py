@@ -533,6 +533,30 @@ class SubscriptionDeleted(Event):
     subscription: int
 
 
+class JobFailed(Event):
+    """By the server: a background job was given up. A job that is tried again is not an event."""
+
+    kind: ClassVar[str] = "job.failed"
+    may_change_rights: ClassVar[bool] = False
+    job: int
+    job_kind: str
+    reason: str
+
+
+class JobCancelled(Event):
+    kind: ClassVar[str] = "job.cancelled"
+    may_change_rights: ClassVar[bool] = False
+    job: int
+    job_kind: str
+
+
+class JobRetried(Event):
+    kind: ClassVar[str] = "job.retried"
+    may_change_rights: ClassVar[bool] = False
+    job: int
+    job_kind: str
+
+
 class PublisherTrusted(Event):
     """CI jobs of this description may act in the namespace."""
 

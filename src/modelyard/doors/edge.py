@@ -15,11 +15,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, MutableMapping
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modelyard.db.transaction import MICROSECONDS
 from modelyard.domain.errors import (
     Internal,
     InvalidRequest,
@@ -33,6 +40,7 @@ from modelyard.domain.errors import (
 from modelyard.doors.errors import problem_response
 from modelyard.doors.limits import Limits
 from modelyard.doors.services import Services
+from modelyard.registry.jobs.nouns import QueueFigures
 
 logger = logging.getLogger("modelyard.requests")
 
@@ -97,6 +105,9 @@ class Metrics(Collector):
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, list[float]] = {}
         self._figures = services.db.figures
+        self._runs = services.run_figures
+        self.queue: QueueFigures | None = None
+        """Read from the database by who asks for the metrics; None: it did not answer."""
 
     def observe(self, method: str, route: str, status: int, elapsed: float) -> None:
         """On the event loop's thread only."""
@@ -137,6 +148,38 @@ class Metrics(Collector):
             ("longest_loop_unit_seconds", "The longest that one change held up all other requests"),
         ):
             yield GaugeMetricFamily(f"modelyard_database_{name}", meaning, getattr(self._figures, name))
+        yield from self._collect_runs()
+        if self.queue is not None:
+            yield from _collect_queue(self.queue)
+
+    def _collect_runs(self) -> Iterator[Metric]:
+        seconds = SummaryMetricFamily(
+            "modelyard_job_run_seconds", "Time that attempts of background jobs took here", labels=["kind"]
+        )
+        failures = CounterMetricFamily(
+            "modelyard_job_failures", "Attempts of background jobs that failed here", labels=["kind"]
+        )
+        for kind, count in list(self._runs.runs.items()):
+            seconds.add_metric([kind], count, self._runs.seconds[kind])
+            failures.add_metric([kind], self._runs.failures[kind])
+        yield seconds
+        yield failures
+
+
+def _collect_queue(queue: QueueFigures) -> Iterator[Metric]:
+    """Of all processes together: each of them tells the same."""
+    jobs = GaugeMetricFamily(
+        "modelyard_jobs", "Background jobs that wait, run or were given up", labels=["kind", "state"]
+    )
+    for (kind, state), count in queue.counts.items():
+        jobs.add_metric([kind, state], count)
+    yield jobs
+    oldest = GaugeMetricFamily(
+        "modelyard_job_oldest_due_seconds", "How long the oldest job that is due waits", labels=["kind"]
+    )
+    for kind, due_at in queue.oldest_due_at.items():
+        oldest.add_metric([kind], (queue.now - due_at) / MICROSECONDS)
+    yield oldest
 
 
 class Edge:

@@ -16,6 +16,7 @@ from modelyard.doors.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.queries import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.jobs.nouns import RunFigures
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.oidc.providers import Providers
 from modelyard.registry.oidc.rules import parse_group_map
@@ -51,6 +52,9 @@ class Services:
 
     resolved: Remembered[Hashable, Any] = field(init=False)
     """Who asks and what for → the answer, as the native door gives it."""
+
+    run_figures: RunFigures = field(default_factory=RunFigures)
+    """What this process did of the queue, for /metrics."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is asked to end, so that answers without an end come to one."""

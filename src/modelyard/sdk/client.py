@@ -21,6 +21,7 @@ from modelyard.sdk.catalog import Models, Namespaces
 from modelyard.sdk.comments import Comments, Inbox
 from modelyard.sdk.datasets.client import Datasets
 from modelyard.sdk.http import Transport, at
+from modelyard.sdk.jobs import Jobs
 from modelyard.sdk.lineage import Lineage
 from modelyard.sdk.operations import Admin
 from modelyard.sdk.policy import Policies
@@ -104,6 +105,7 @@ class Client:
         self.inbox = Inbox(self)
         self.publishers = Publishers(self.transport)
         self.subscriptions = Subscriptions(self.transport)
+        self.jobs = Jobs(self.transport)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"

@@ -21,6 +21,8 @@ from modelyard.doors.edge import Edge, not_found
 from modelyard.doors.errors import problem_response
 from modelyard.doors.services import Services
 from modelyard.registry.access.usecases import check_sees_metrics
+from modelyard.registry.jobs.nouns import QueueFigures
+from modelyard.registry.jobs.usecases import count_jobs
 
 
 @cache
@@ -36,6 +38,14 @@ def _router(routes: Sequence[BaseRoute]) -> Router:
     return Router(routes, redirect_slashes=False, default=not_found)
 
 
+async def _read_queue(services: Services) -> QueueFigures | None:
+    """None while the database does not answer: all other metrics are shown then too."""
+    try:
+        return await services.db.aread(count_jobs)
+    except ModelyardError:
+        return None
+
+
 def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge:
     """The ASGI application: the native door, the other doors, and what every request goes through."""
 
@@ -48,6 +58,7 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
                 check_sees_metrics(await authentication.authenticate(request, services))
             except ModelyardError as error:
                 return problem_response(error, request.scope["modelyard.request_id"])
+        edge.metrics.queue = await _read_queue(services)
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     endpoints = native_endpoints(services)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
 import logging
@@ -34,8 +35,9 @@ from modelyard.server.app import build_app
 from modelyard.settings import Settings
 from modelyard.web.oidc import oidc_routes
 from modelyard.web.welcome import welcome_routes
-from modelyard.worker.courier import Courier
-from modelyard.worker.loop import Worker, scan_jobs
+from modelyard.worker.loop import Worker, standard_chores
+from modelyard.worker.runner import Runner
+from modelyard.worker.works import standard_works
 
 logger = logging.getLogger(__name__)
 
@@ -328,8 +330,8 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self._app: ASGIApp = build_app(services, [*oidc_routes(services), *welcome_routes(services)])
-        self._workers = [Worker(services), *(Worker(services, jobs) for jobs in scan_jobs())]
-        self._courier = Courier(services.sender())
+        self._workers = [Worker(services, chores) for chores in standard_chores()]
+        self._runner = Runner(services.db, standard_works(services), services.run_figures)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -348,12 +350,16 @@ class Application:
     async def _running(self) -> AsyncIterator[None]:
         for worker in self._workers:
             worker.start()
-        self._courier.start()
+        self._runner.start()
         try:
             yield
         finally:
-            self._courier.stop()
-            for worker in self._workers:
-                worker.ask_to_stop()
-            for worker in self._workers:
-                worker.stop()
+            # In a thread: a change whose commit waits for this loop would otherwise hold up the last ones of jobs.
+            await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_stop()
+        self._runner.stop()
+        for worker in self._workers:
+            worker.stop()

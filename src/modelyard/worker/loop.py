@@ -1,4 +1,7 @@
-"""Due jobs, in every server process: each is safe to run in several at once."""
+"""Short periodic chores, in every server process: each is safe to run in several at once.
+
+What takes long, or must not be lost, is a job of the queue (runner.py).
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,20 @@ from modelyard.doors.services import Services
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
 from modelyard.registry.comments import usecases as comments
+from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
-from modelyard.registry.quarantine import scanning as quarantine
+from modelyard.registry.quarantine import scanning
 from modelyard.registry.uploads import usecases as uploads
 
 logger = logging.getLogger(__name__)
 
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class Job:
+class Chore:
     name: str
     every_seconds: float
     run: Callable[[Services], None]
@@ -52,13 +56,19 @@ def settle_promotions(services: Services) -> None:
         services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion))  # type: ignore[misc]
 
 
-def finish_scans(services: Services) -> None:
-    """What registrations had no time for, also of processes that ended in the middle of it."""
-    quarantine.finish_scans(services.db, services.blobs)
+def queue_scans(services: Services) -> None:
+    """Queue what registrations had no time for, also of processes that ended in the middle of it."""
+    scanning.queue_scans(services.db)
 
 
-def finish_slow_scan(services: Services) -> None:
-    quarantine.finish_slow_scan(services.db, services.blobs)
+def derive_deliveries(services: Services) -> None:
+    while delivery.derive_deliveries(services.db) and not services.stopping.is_set():
+        pass
+
+
+def forget_finished_jobs(services: Services) -> None:
+    while services.db.write(jobs.forget_finished):
+        pass
 
 
 def forget_old_deliveries(services: Services) -> None:
@@ -74,33 +84,30 @@ def notify(services: Services) -> None:
         pass
 
 
-def standard_jobs() -> list[Job]:
+def standard_chores() -> list[list[Chore]]:
+    """Each list has a thread of its own, so that much to derive or to look through holds up no other chore."""
     return [
-        Job("notify", 1, notify, due=1),
-        Job("note token use", 30, note_token_use, due=30),
-        Job("settle promotions", 3, settle_promotions, due=3),
-        Job("sweep uploads", 3600, sweep_uploads, due=60),
-        Job("forget old answers", 3600, forget_old_answers, due=90),
-        Job("forget old deliveries", 3600, forget_old_deliveries, due=120),
-        Job("forget used identity tokens", 3600, forget_id_tokens, due=150),
-    ]
-
-
-def scan_jobs() -> list[list[Job]]:
-    """Each list runs in a thread of its own: a scan may take long, and a slow one holds up neither quick ones nor
-    other jobs."""
-    return [
-        [Job("finish scans", 1, finish_scans, due=1)],
-        [Job("finish slow scan", 1, finish_slow_scan, due=1)],
+        [
+            Chore("notify", 1, notify, due=1),
+            Chore("note token use", 30, note_token_use, due=30),
+            Chore("settle promotions", 3, settle_promotions, due=3),
+            Chore("sweep uploads", 3600, sweep_uploads, due=60),
+            Chore("forget old answers", 3600, forget_old_answers, due=90),
+            Chore("forget old deliveries", 3600, forget_old_deliveries, due=120),
+            Chore("forget used identity tokens", 3600, forget_id_tokens, due=150),
+            Chore("forget finished jobs", 3600, forget_finished_jobs, due=180),
+        ],
+        [Chore("derive deliveries", 0.5, derive_deliveries)],
+        [Chore("queue scans", 1, queue_scans, due=1)],
     ]
 
 
 class Worker:
-    """Runs jobs in a thread until it is stopped. A job that fails is logged and tried again when due."""
+    """Runs chores in a thread until it is stopped. A chore that fails is logged and tried again when due."""
 
-    def __init__(self, services: Services, jobs: list[Job] | None = None) -> None:
+    def __init__(self, services: Services, chores: list[Chore]) -> None:
         self._services = services
-        self._jobs = standard_jobs() if jobs is None else jobs
+        self._chores = chores
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
@@ -118,13 +125,13 @@ class Worker:
         elapsed = 0.0
         while not self._stop.wait(_TICK_SECONDS):
             elapsed += _TICK_SECONDS
-            for job in self._jobs:
-                if elapsed < job.due:
+            for chore in self._chores:
+                if elapsed < chore.due:
                     continue
-                job.due = elapsed + job.every_seconds
+                chore.due = elapsed + chore.every_seconds
                 try:
-                    job.run(self._services)
+                    chore.run(self._services)
                 except ModelyardError as error:
-                    logger.warning("job %s: %s", job.name, error)
+                    logger.warning("chore %s: %s", chore.name, error)
                 except Exception:
-                    logger.exception("job %s failed", job.name)
+                    logger.exception("chore %s failed", chore.name)

@@ -1,4 +1,4 @@
-"""The worker goes on when a job fails, says so, and tries again."""
+"""The worker goes on when a chore fails, says so, and tries again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from modelyard.domain.errors import DatabaseUnavailable
 from modelyard.doors.services import Services
 from modelyard.worker import loop
-from modelyard.worker.loop import Job, Worker
+from modelyard.worker.loop import Chore, Worker
 
 NO_SERVICES = cast(Services, object())
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable(), RuntimeError("a mistake")], ids=["ours", "a mistake"])
-def test_a_job_that_fails_is_logged_and_tried_again(
+def test_a_chore_that_fails_is_logged_and_tried_again(
     error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_TICK_SECONDS", 0.001)
@@ -33,12 +33,12 @@ def test_a_job_that_fails_is_logged_and_tried_again(
         if runs.count("good") == 3:
             done.set()
 
-    worker = Worker(NO_SERVICES, [Job("failing", 0, failing), Job("good", 0, good)])
+    worker = Worker(NO_SERVICES, [Chore("failing", 0, failing), Chore("good", 0, good)])
     worker.start()
     assert done.wait(20)
     worker.stop()
     assert runs.count("failing") >= 3
-    said = [record for record in caplog.records if "job failing" in record.getMessage()]
+    said = [record for record in caplog.records if "chore failing" in record.getMessage()]
     assert len(said) >= 3
     assert said[0].levelno == (logging.WARNING if isinstance(error, DatabaseUnavailable) else logging.ERROR)
 
@@ -48,11 +48,11 @@ def test_a_worker_that_is_stopped_starts_no_more(monkeypatch: pytest.MonkeyPatch
     ran = threading.Event()
     count: list[int] = []
 
-    def job(_: Any) -> None:
+    def chore(_: Any) -> None:
         count.append(1)
         ran.set()
 
-    worker = Worker(NO_SERVICES, [Job("job", 0, job)])
+    worker = Worker(NO_SERVICES, [Chore("chore", 0, chore)])
     worker.start()
     assert ran.wait(20)
     worker.stop()

@@ -12,6 +12,7 @@ from modelyard.db.tables.catalog import (
 )
 from modelyard.db.tables.comments import comment_revisions, comments, notifications, watches
 from modelyard.db.tables.datasets import dataset_versions, datasets, lineage_edges
+from modelyard.db.tables.jobs import jobs
 from modelyard.db.tables.log import event_head, event_nodes, events, idempotency_keys, server_facts
 from modelyard.db.tables.oidc import identities, trusted_publishers, used_id_tokens
 from modelyard.db.tables.outbox import deliveries, subscriptions
@@ -37,7 +38,7 @@ from modelyard.db.tables.runs import (
     run_writers,
     runs,
 )
-from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, scan_jobs, uploads, withheld_bytes
+from modelyard.db.tables.uploads import blob_facts, blob_senders, blobs, uploads, withheld_bytes
 from modelyard.db.tables.versions import (
     alias_moves,
     aliases,
@@ -76,6 +77,7 @@ __all__ = [
     "group_members",
     "idempotency_keys",
     "identities",
+    "jobs",
     "lineage_edges",
     "manifest_files",
     "manifests",
@@ -98,7 +100,6 @@ __all__ = [
     "run_versions",
     "run_writers",
     "runs",
-    "scan_jobs",
     "scan_trusts",
     "server_facts",
     "sessions",

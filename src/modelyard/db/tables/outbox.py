@@ -47,7 +47,6 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     moment("due_at"),
-    moment("leased_until", nullable=True),
     sa.Column("status", sa.Integer),
     sa.Column("error", sa.Text),
     moment("created_at"),

@@ -58,18 +58,6 @@ blob_facts = sa.Table(
     sa.Column("facts", sa.Text, nullable=False),
 )
 
-# Bytes that wait for a scan by the worker. A row goes when the scan is stored, so an end in between loses nothing.
-scan_jobs = sa.Table(
-    "scan_jobs",
-    metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
-    # Who waits for it; 0: nobody, since a verdict by older rules is there.
-    sa.Column("namespace_id", BigId, nullable=False),
-    # How often it was not finished in its time.
-    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
-    moment("asked_at"),
-)
-
 # Who sent these bytes: may name them in a manifest though no version that they can read does so yet.
 blob_senders = sa.Table(
     "blob_senders",

@@ -22,6 +22,7 @@ ModelyardError
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
 │   ├── DatasetNotFound      a dataset, or one of its contents
+│   ├── JobNotFound          a background job
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the state of the registry forbids it now
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
@@ -30,6 +31,7 @@ ModelyardError
 │   ├── VersionRecalled      said not to be used, by somebody who may
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── RecordsMissing       a writer of a run skipped a number
+│   ├── JobNotOpen           JobOpen  a background job that ended, or that runs
 │   ├── PreconditionFailed   what If-Match asks for is not so
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
 ├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)

@@ -133,6 +133,17 @@ class NothingToRollBack(Conflict):
     advice = "See who stood there with: modelyard history {model} --stage {stage}"
 
 
+class JobNotOpen(Conflict):
+    code = "job_not_open"
+    text, advice = "job {job} is {state} already", "See what became of it with: modelyard jobs show {job}"
+
+
+class JobOpen(Conflict):
+    code = "job_open"
+    text = "job {job} cannot be tried again: {why}"
+    advice = "See how far it is with: modelyard jobs show {job}"
+
+
 class RecordsMissing(Conflict):
     code = "records_missing"
     text = "run {run} has the records of this writer up to {known}, and these begin with {given}"

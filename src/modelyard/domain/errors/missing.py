@@ -85,6 +85,11 @@ class SubscriptionNotFound(NotFound):
     text, advice = "there is no subscription {subscription}", "List them with: modelyard subscription ls"
 
 
+class JobNotFound(NotFound):
+    code = "job_not_found"
+    text, advice = "there is no job {job}", "List them with: modelyard jobs ls"
+
+
 class PublisherNotFound(NotFound):
     code = "publisher_not_found"
     text = "there is no trusted publisher {publisher} here"

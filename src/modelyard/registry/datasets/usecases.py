@@ -25,6 +25,7 @@ from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
 from modelyard.registry.datasets.rules import Entry
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
+from modelyard.registry.scan.waiting import ask_for_scans
 from modelyard.registry.uploads import queries as uploads
 
 
@@ -71,7 +72,7 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
     if profile is not None:
         uploads.touch_blobs(tx, [profile])
         if scans.find_scan(tx, profile) == (None, LIVE):
-            scans.insert_jobs(tx, [profile], catalog.find_namespace(tx, actor, namespace).id)
+            ask_for_scans(tx, [profile], namespace)
     return content_id, profile is not None
 
 

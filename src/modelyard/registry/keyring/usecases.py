@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import SYSTEM
 from modelyard.domain.checkpoint import LogKey, is_origin
 from modelyard.domain.errors import Conflict, Invalid
 from modelyard.domain.events import LogKeyReplaced
@@ -20,7 +20,6 @@ from modelyard.registry.keyring.queries import find_fact, set_fact
 SECRET_FILE = "secret.key"  # noqa: S105 - a name
 _LEAST_CHARACTERS = 32
 _PUBLIC, _SECRET = "log.public_key", "server.secret"
-SYSTEM = Actor(id=0, name="server")
 
 
 def open_keyring(

@@ -10,7 +10,7 @@ from typing import Any
 from modelyard.db.engine import Database
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor, ActorKind, Permission, Role, TokenOrigin
+from modelyard.domain.actor import SYSTEM, Actor, ActorKind, Permission, Role, TokenOrigin
 from modelyard.domain.errors import (
     IdTokenRefused,
     Invalid,
@@ -31,7 +31,6 @@ from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description
 
 TOKEN_LIFETIME = 15 * 60 * MICROSECONDS
-SYSTEM = Actor(id=0, name="server")
 _ROLES = (Role.READER, Role.CONTRIBUTOR, Role.MAINTAINER)
 
 

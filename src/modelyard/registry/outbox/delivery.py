@@ -1,7 +1,7 @@
-"""The way of an event to a receiver: derive, claim, send, record. Each step is safe to be cut off at any point.
+"""The way of an event to a receiver: derive, send, record. Each step is safe to be cut off at any point.
 
 Derive and record are transactions; sending is between two of them, so a process that dies while it sends
-leaves deliveries that are sent once more, with the same id, when their lease has run out.
+leaves deliveries that are sent once more, with the same id, when the lease of its job has run out.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import SYSTEM
+from modelyard.registry.jobs.heartbeat import Heartbeat
+from modelyard.registry.jobs.nouns import Ending, Job, Outcome
 from modelyard.registry.outbox import queries, rules
+from modelyard.registry.outbox.lanes import DELIVER, DeliverLane, next_turn, queue_lanes
 from modelyard.registry.outbox.queries import Subscription
 from modelyard.registry.outgoing import OutgoingFailed
 
-SYSTEM = Actor(id=0, name="server")
 _LOOK_AT = 500
 _RUN = 100
-LEASE_SECONDS = 45.0
 SENDING_SECONDS = 25.0
-"""How long a run may go on sending; shorter than its lease by more than one time-out."""
+"""How long a job goes on sending, so that the lanes of a subscription take turns."""
 KEEP_SECONDS = 30 * 86_400
 
 
@@ -57,6 +59,7 @@ def _derive(tx: Transaction, subscription_id: int) -> None:
     chosen = [(seq, lane) for seq, lane, body in found if subscription.choice.matches(queries.body_of(body))]
     if queries.move_cursor(tx, subscription_id, subscription.next_seq, end) and chosen:
         queries.insert_deliveries(tx, subscription_id, chosen)
+        queue_lanes(tx, subscription, sorted({lane for _, lane in chosen}))
 
 
 def _disable(tx: Transaction, subscription: Subscription, reason: str) -> None:
@@ -82,14 +85,6 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Deliveries of one subscription and one model, in order, held by this process for a while."""
-
-    subscription: Subscription
-    letters: Sequence[Letter]
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """What a receiver said. accepted False with gone: it never wants another one."""
 
@@ -104,22 +99,8 @@ Send = Callable[[Letter], Sent]
 """Delivers one letter; raises OutgoingFailed when no answer came."""
 
 
-def claim_runs(db: Database, busy: Sequence[int], limit: int) -> list[Run]:
-    """busy: subscriptions that have enough of this process's attention."""
-
-    def work(tx: Transaction) -> list[Run]:
-        runs = []
-        for subscription_id, lane in queries.list_due_lanes(tx, busy, limit):
-            until = tx.now + round(LEASE_SECONDS * MICROSECONDS)
-            letters = [Letter(*each) for each in queries.lease_run(tx, subscription_id, lane, until, _RUN)]
-            subscription = queries.find_subscription(tx, subscription_id)
-            if subscription is not None and letters:
-                runs.append(Run(subscription, letters))
-        return runs
-
-    if not db.read(lambda tx: queries.list_due_lanes(tx, busy, 1)):
-        return []
-    return db.write(work)
+Open = Callable[[Subscription], AbstractContextManager[Send]]
+"""Opens the way to a receiver, for one letter after the other."""
 
 
 @dataclass(slots=True)
@@ -127,16 +108,30 @@ class _Outcome:
     done: list[int] = field(default_factory=list)
     status: int | None = None
     failed: tuple[Letter, Sent] | None = None
-    left: list[int] = field(default_factory=list)
 
 
-def send_run(db: Database, run: Run, send: Send, stop: Callable[[], bool] = lambda: False) -> int:
-    """Send letter after letter until one fails, and write down what became of them. Returns how many arrived."""
+def deliver(db: Database, open_way: Open, job: Job, heartbeat: Heartbeat) -> Ending:
+    """Send letter after letter of one lane until one fails; the ending writes down what became of them."""
+    work = DELIVER.read(job)
+
+    def find(tx: Transaction) -> tuple[Subscription | None, list[Letter]]:
+        subscription = queries.find_subscription(tx, work.subscription)
+        if subscription is None or subscription.state != "active" or (subscription.paused_until or 0) > tx.now:
+            return subscription, []
+        return subscription, [Letter(*row) for row in queries.list_run(tx, subscription.id, work.lane, _RUN)]
+
+    subscription, letters = db.read(find)
     outcome = _Outcome()
+    if subscription is not None and letters:
+        with open_way(subscription) as send:
+            _send(letters, send, outcome, heartbeat)
+    return lambda tx: _record(tx, work, outcome)
+
+
+def _send(letters: Sequence[Letter], send: Send, outcome: _Outcome, heartbeat: Heartbeat) -> None:
     end = time.monotonic() + SENDING_SECONDS
-    for position, letter in enumerate(run.letters):
-        if stop() or time.monotonic() > end:
-            outcome.left = [each.delivery_id for each in run.letters[position:]]
+    for letter in letters:
+        if heartbeat.must_end or time.monotonic() > end:
             break
         try:
             sent = send(letter)
@@ -144,26 +139,28 @@ def send_run(db: Database, run: Run, send: Send, stop: Callable[[], bool] = lamb
             sent = Sent(False, error=str(exc))
         if not sent.accepted:
             outcome.failed = letter, sent
-            outcome.left = [each.delivery_id for each in run.letters[position + 1 :]]
             break
         outcome.done.append(letter.delivery_id)
         outcome.status = sent.status
-    db.write(lambda tx: _record(tx, run.subscription.id, outcome))
-    return len(outcome.done)
 
 
-def _record(tx: Transaction, subscription_id: int, outcome: _Outcome) -> None:
-    subscription = queries.find_subscription(tx, subscription_id)
-    if subscription is None:
-        return
-    if outcome.done:
-        queries.finish_deliveries(tx, outcome.done, outcome.status)
-    if outcome.left:
-        queries.release_deliveries(tx, outcome.left)
-    if outcome.failed is None:
-        if subscription.failures or subscription.paused_until is not None:
-            queries.update_subscription(tx, subscription_id, failures=0, paused_until=None)
-        return
+def _record(tx: Transaction, work: DeliverLane, outcome: _Outcome) -> Outcome:
+    subscription = queries.find_subscription(tx, work.subscription)
+    if subscription is not None:
+        if outcome.done:
+            queries.finish_deliveries(tx, outcome.done, outcome.status)
+        if outcome.failed is not None:
+            _record_failure(tx, subscription, outcome)
+        elif outcome.done and (subscription.failures or subscription.paused_until is not None):
+            queries.update_subscription(tx, subscription.id, failures=0, paused_until=None)
+            # The other models need not wait for the end of the pause.
+            queue_lanes(tx, subscription)
+        subscription = queries.find_subscription(tx, work.subscription)
+    return next_turn(tx, subscription, work.lane)
+
+
+def _record_failure(tx: Transaction, subscription: Subscription, outcome: _Outcome) -> None:
+    assert outcome.failed is not None
     letter, sent = outcome.failed
     failures = 1 if outcome.done else subscription.failures + 1
     attempts = letter.attempts + 1
@@ -174,7 +171,7 @@ def _record(tx: Transaction, subscription_id: int, outcome: _Outcome) -> None:
     queries.fail_delivery(tx, letter.delivery_id, status=sent.status, error=sent.error, due_at=due_at)
     pause = rules.pause_seconds(failures)
     paused_until = None if pause is None else tx.now + round(pause * MICROSECONDS)
-    queries.update_subscription(tx, subscription_id, failures=failures, paused_until=paused_until)
+    queries.update_subscription(tx, subscription.id, failures=failures, paused_until=paused_until)
     if sent.gone and subscription.state == "active":
         _disable(tx, subscription, "the receiver answered 410 Gone")
 

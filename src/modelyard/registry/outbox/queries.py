@@ -266,50 +266,37 @@ def insert_deliveries(tx: Transaction, subscription_id: int, found: Sequence[tup
     )
 
 
-def list_due_lanes(tx: Transaction, busy: Sequence[int], limit: int) -> list[tuple[int, int]]:
-    """(subscription, lane) whose oldest pending delivery is due and held by nobody, the longest due first.
+_NEXT_DUE = Statement(
+    sa.select(_d.due_at)
+    .where(_d.subscription_id == sa.bindparam("subscription"), _d.lane == sa.bindparam("of_lane"))
+    .where(_d.state == "pending")
+    .order_by(_d.seq)
+    .limit(1)
+)
 
-    busy: subscriptions to leave alone.
-    """
-    earlier = deliveries.alias()
+
+def find_next_due(tx: Transaction, subscription_id: int, lane: int) -> int | None:
+    """When the oldest pending delivery of a lane may be sent; None: nothing is pending."""
+    row = tx.one(_NEXT_DUE, subscription=subscription_id, of_lane=lane)
+    return None if row is None else int(row[0])
+
+
+def list_pending_lanes(tx: Transaction, subscription_id: int) -> list[int]:
+    query = sa.select(_d.lane).where(_d.subscription_id == subscription_id, _d.state == "pending").distinct()
+    return sorted(row[0] for row in tx.rows(query))
+
+
+def list_run(tx: Transaction, subscription_id: int, lane: int, limit: int) -> list[tuple[int, int, int, str]]:
+    """The oldest pending deliveries of a lane: (id, seq, attempts, event's body). None before the first is due."""
     query = (
-        sa.select(_d.subscription_id, _d.lane)
-        .join(subscriptions, _s.id == _d.subscription_id)
-        .where(
-            _d.state == "pending",
-            _d.due_at <= tx.now,
-            sa.or_(_d.leased_until.is_(None), _d.leased_until <= tx.now),
-            _s.state == "active",
-            sa.or_(_s.paused_until.is_(None), _s.paused_until <= tx.now),
-            ~sa.exists().where(
-                earlier.c.subscription_id == _d.subscription_id,
-                earlier.c.lane == _d.lane,
-                earlier.c.state == "pending",
-                earlier.c.seq < _d.seq,
-            ),
-        )
-        .order_by(_d.due_at, _d.seq)
-        .limit(limit)
-    )
-    if busy:
-        query = query.where(_d.subscription_id.not_in(busy))
-    return [(row[0], row[1]) for row in tx.rows(query)]
-
-
-def lease_run(
-    tx: Transaction, subscription_id: int, lane: int, until: int, limit: int
-) -> list[tuple[int, int, int, str]]:
-    """The oldest pending deliveries of a lane, held until then: (id, seq, attempts, event's body)."""
-    query = (
-        sa.select(_d.id, _d.seq, _d.attempts, events.c.body)
+        sa.select(_d.id, _d.seq, _d.attempts, events.c.body, _d.due_at)
         .join(events, events.c.seq == _d.seq)
         .where(_d.subscription_id == subscription_id, _d.lane == lane, _d.state == "pending")
         .order_by(_d.seq)
         .limit(limit)
     )
-    found = [(row[0], row[1], row[2], row[3]) for row in tx.rows(query)]
-    tx.execute(deliveries.update().where(_d.id.in_([each[0] for each in found])).values(leased_until=until))
-    return found
+    found = tx.rows(query)
+    return [(row[0], row[1], row[2], row[3]) for row in found] if found and found[0][4] <= tx.now else []
 
 
 def finish_deliveries(tx: Transaction, ids: Sequence[int], status: int | None) -> None:
@@ -321,14 +308,9 @@ def finish_deliveries(tx: Transaction, ids: Sequence[int], status: int | None) -
             attempts=_d.attempts + 1,
             status=status,
             error=None,
-            leased_until=None,
             finished_at=tx.now,
         )
     )
-
-
-def release_deliveries(tx: Transaction, ids: Sequence[int]) -> None:
-    tx.execute(deliveries.update().where(_d.id.in_(ids)).values(leased_until=None))
 
 
 def fail_delivery(
@@ -339,7 +321,6 @@ def fail_delivery(
         "attempts": _d.attempts + 1,
         "status": status,
         "error": error[:500],
-        "leased_until": None,
     }
     if due_at is None:
         values |= {"state": "dead", "finished_at": tx.now}
@@ -381,11 +362,7 @@ def replay_deliveries(tx: Transaction, subscription_id: int, *, seq: int | None)
     """Send one event again, whatever became of it, or (None) all dead letters. Returns how many."""
     chosen = deliveries.update().where(_d.subscription_id == subscription_id)
     chosen = chosen.where(_d.state == "dead") if seq is None else chosen.where(_d.seq == seq)
-    done = tx.execute(
-        chosen.values(
-            state="pending", attempts=0, due_at=tx.now, leased_until=None, finished_at=None, error=None
-        )
-    )
+    done = tx.execute(chosen.values(state="pending", attempts=0, due_at=tx.now, finished_at=None, error=None))
     return int(done.rowcount)
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.domain.backoff import LONGEST_WAIT_SECONDS, backoff_seconds
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import Invalid
 from modelyard.domain.events import all_events
 
 KINDS = ("webhook", "slack", "email")
 MOST_ATTEMPTS = 16
-_LONGEST_WAIT_SECONDS = 3600.0
 _BREAKER_FAILURES = 10
 _EMAIL = re.compile(r"[^\s@<>,;\"\\]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.IGNORECASE)
 
@@ -124,9 +124,9 @@ def slack_message(body: dict[str, Any], url: str) -> bytes:
 
 def wait_seconds(attempts: int, chance: float, retry_after: float | None = None) -> float:
     """How long to wait behind the failed attempt number `attempts`. chance: in [0, 1), spreads the herd."""
-    wait = min(_LONGEST_WAIT_SECONDS, 2.0**attempts) * (0.5 + chance)
+    wait = backoff_seconds(attempts, chance)
     if retry_after is not None:
-        wait = max(wait, min(retry_after, _LONGEST_WAIT_SECONDS))
+        wait = max(wait, min(retry_after, LONGEST_WAIT_SECONDS))
     return wait
 
 
@@ -134,7 +134,7 @@ def pause_seconds(failures: int) -> float | None:
     """How long to leave an endpoint alone that failed so often in a row; None: not yet."""
     if failures < _BREAKER_FAILURES:
         return None
-    return float(min(_LONGEST_WAIT_SECONDS, 15.0 * 2 ** min(failures - _BREAKER_FAILURES, 10)))
+    return float(min(LONGEST_WAIT_SECONDS, 15.0 * 2 ** min(failures - _BREAKER_FAILURES, 10)))
 
 
 def parse_retry_after(text: str | None) -> float | None:

@@ -14,6 +14,7 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import queries, rules
+from modelyard.registry.outbox.lanes import queue_lanes
 from modelyard.registry.outbox.queries import Delivery, Place, Subscription
 from modelyard.registry.outbox.rules import Choice
 from modelyard.registry.outgoing.http import check_url
@@ -172,6 +173,8 @@ def edit_subscription(
         }
     if values:
         queries.update_subscription(tx, subscription_id, **values)
+        if active:
+            queue_lanes(tx, found)
         tx.append(
             events.SubscriptionEdited(
                 namespace=found.place.namespace,
@@ -232,8 +235,10 @@ def list_deliveries(
 
 def replay(tx: Transaction, actor: Actor, subscription_id: int, seq: int | None) -> int:
     """Send one event again (its message keeps its id), or all dead letters. Returns how many."""
-    find_subscription(tx, actor, subscription_id)
-    return queries.replay_deliveries(tx, subscription_id, seq=seq)
+    found = find_subscription(tx, actor, subscription_id)
+    count = queries.replay_deliveries(tx, subscription_id, seq=seq)
+    queue_lanes(tx, found)
+    return count
 
 
 # --- the stream ----------------------------------------------------------------------------------

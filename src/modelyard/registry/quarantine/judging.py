@@ -6,10 +6,9 @@ import json
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.manifest import Manifest
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.keyring.usecases import SYSTEM
 from modelyard.registry.quarantine import queries
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import PENDING, read_files, release_covers

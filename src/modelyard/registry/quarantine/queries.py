@@ -18,13 +18,12 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor, ActorKind, Role
+from modelyard.domain.actor import SYSTEM, Actor, ActorKind, Role
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.queries import Model
-from modelyard.registry.keyring.usecases import SYSTEM
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.queries import Version
 

@@ -1,12 +1,12 @@
-"""Scanning again, and the worker's part: bytes that wait are scanned one after the other, in turn between namespaces.
+"""Scanning again, and the jobs that scan what waits; which bytes wait is in registry/scan/waiting.py.
 
 A verdict that is there counts until another one takes its place.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from modelyard.blobs.store import BlobStore
@@ -18,11 +18,10 @@ from modelyard.domain.errors import BlobNotFound, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.verdicts import RULES_VERSION, not_scanned
-from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.jobs.nouns import Again, Done, Ending, Job
 from modelyard.registry.quarantine.judging import refresh_summary, settle_manifest
 from modelyard.registry.quarantine.usecases import ScanView, show_scan
 from modelyard.registry.scan import queries as scans
-from modelyard.registry.scan.queries import ScanJob
 from modelyard.registry.scan.rules import read_file, scan_text
 from modelyard.registry.scan.usecases import (
     FIRST_TRY_SECONDS,
@@ -30,6 +29,7 @@ from modelyard.registry.scan.usecases import (
     WORKER_SECONDS,
     Patience,
 )
+from modelyard.registry.scan.waiting import SCAN, SLOW_SCAN, ask_for_scans, list_waiting, set_aside
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.uploads.queries import BlobRead
 from modelyard.registry.versions.inspect import read_blob, unread_of
@@ -38,8 +38,6 @@ from modelyard.registry.versions.usecases import DELETED, find_version
 _QUEUED_AT_ONCE = 50
 _FOLLOWED_AT_ONCE = 20
 """Versions that follow a verdict in one transaction, so that the writer is free in between."""
-NOBODY = 0
-"""Stands for the namespace that waits, where a verdict is there and only its rules are older."""
 
 
 def scan_again(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> ScanView:
@@ -63,7 +61,7 @@ def scan_again(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> ScanVi
 
     def finish(tx: Transaction) -> ScanView:
         model, version = find_version(tx, actor, ref, Permission.QUARANTINE_RELEASE)
-        scans.insert_jobs(tx, late, catalog.find_namespace(tx, actor, model.name.namespace).id)
+        ask_for_scans(tx, late, model.name.namespace)
         if not late:
             settle_manifest(tx, version.manifest_id)
         return show_scan(tx, actor, ref)
@@ -85,7 +83,6 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
 
     known, paths = db.read(find)
     if known is None:
-        db.write(lambda tx: scans.delete_job(tx, digest))
         return True
     unread = unread_of(BlobRead(None, 0, known.facts), paths)
     try:
@@ -106,7 +103,8 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
         return False
     for start in range(0, len(manifests), _FOLLOWED_AT_ONCE):
         db.write(partial(_follow, some=manifests[start : start + _FOLLOWED_AT_ONCE]))
-    db.write(lambda tx: _end(tx, digest))
+    # After all versions follow: an end in between leaves bytes that are looked at again.
+    db.write(lambda tx: uploads.note_followed(tx, digest))
     return True
 
 
@@ -116,59 +114,76 @@ def _follow(tx: Transaction, some: Sequence[int]) -> None:
         settle_manifest(tx, manifest_id)
 
 
-def _end(tx: Transaction, digest: Digest) -> None:
-    """After all versions follow: an end in between leaves bytes that are looked at again."""
-    uploads.note_followed(tx, digest)
-    scans.delete_job(tx, digest)
+# --- jobs of the queue ---------------------------------------------------------------------------------
 
 
-# --- the worker --------------------------------------------------------------------------------------
+def run_scan(db: Database, blobs: BlobStore, job: Job) -> Ending:
+    """Give bytes a first try. What is not finished is set aside, and keeps its place among what needs more time."""
+    patience = Patience(FIRST_TRY_SECONDS, share=f"#{job.share}")
+    if scan_bytes(db, blobs, Digest(SCAN.read(job).digest), patience):
+        return lambda _: Done()
+
+    def ending(tx: Transaction) -> Done:
+        set_aside(tx, job)
+        return Done()
+
+    return ending
 
 
-def finish_scans(db: Database, blobs: BlobStore, limit: int = 50) -> int:
-    """Give what waits a first try, in turn between namespaces and the oldest of each first; returns how many files
-    were finished. Whatever happens, what is not finished stays in the queue, for any process to take up."""
-    db.write(queue_scans)
-    served: Counter[int] = Counter()
-    done = 0
-    for _ in range(limit):
-        jobs = db.read(lambda tx: scans.list_first_jobs(tx, tried=False))
-        if not jobs:
-            break
-        job = next_job(jobs, served)
-        served[job.namespace_id] += 1
-        if scan_bytes(db, blobs, job.digest, Patience(FIRST_TRY_SECONDS, share=f"#{job.namespace_id}")):
-            done += 1
-        else:
-            db.write(lambda tx, job=job: scans.note_try(tx, job.digest))  # type: ignore[misc]
-    return done
+def run_slow_scan(db: Database, blobs: BlobStore, job: Job) -> Ending:
+    """Take the time for bytes that the first try did not finish; then they have a verdict in any case."""
+    is_done = scan_bytes(db, blobs, Digest(SLOW_SCAN.read(job).digest), Patience(WORKER_SECONDS, is_last=True))
+    return lambda tx: Done() if is_done else Again(tx.now)
 
 
-def finish_slow_scan(db: Database, blobs: BlobStore) -> bool:
-    """Take the time for one file that the first try did not finish; then it has a verdict in any case."""
-    jobs = db.read(lambda tx: scans.list_first_jobs(tx, tried=True))
-    if not jobs:
-        return False
-    job = min(jobs, key=lambda job: (job.namespace_id == NOBODY, job.asked_at, job.digest))
-    return scan_bytes(db, blobs, job.digest, Patience(WORKER_SECONDS, is_last=True))
+@dataclass(slots=True)
+class _Plan:
+    """What versions wait for, as far as nothing is under way for it."""
+
+    given_up: list[int] = field(default_factory=list)
+    """Manifests that only deleted versions have: their bytes go, and no caller can ask for them."""
+    settled: list[int] = field(default_factory=list)
+    """Manifests of which all bytes have a verdict."""
+    scans: list[tuple[list[Digest], str | None, int | None]] = field(default_factory=list)
+    """(bytes, namespace, since when)"""
+
+    def __bool__(self) -> bool:
+        return bool(self.given_up or self.settled or self.scans)
 
 
-def next_job(jobs: list[ScanJob], served: Counter[int]) -> ScanJob:
-    """jobs: the oldest of each namespace. Before all others comes the namespace that had the fewest turns."""
-    return min(jobs, key=lambda job: (job.namespace_id == NOBODY, served[job.namespace_id], job.asked_at))
+def queue_scans(db: Database) -> None:
+    """Put into the queue what versions wait for, and when no version waits, bytes whose verdict is by older rules."""
+    if db.read(_plan_scans):
+        db.write(_carry_out)
 
 
-def queue_scans(tx: Transaction) -> None:
-    """Put into the queue what versions wait for, and when nobody waits, bytes whose verdict is by older rules."""
-    waits = False
-    for manifest_id, namespace_id, since in scans.list_pending(tx, _QUEUED_AT_ONCE):
+def _plan_scans(tx: Transaction) -> _Plan:
+    plan, waits = _Plan(), False
+    for manifest_id, namespace, since in scans.list_pending(tx, _QUEUED_AT_ONCE):
         if not scans.is_named(tx, manifest_id):
-            # Only deleted versions have these files: their bytes go, and nobody can ask for them.
-            scans.set_state(tx, manifest_id, Verdict.NOT_SCANNED.value)
+            plan.given_up.append(manifest_id)
         elif unread := scans.list_unread(tx, manifest_id):
-            scans.insert_jobs(tx, unread, namespace_id, since)
             waits = True
+            _add(tx, plan, unread, namespace, since)
         else:
-            settle_manifest(tx, manifest_id)
+            plan.settled.append(manifest_id)
     if not waits:
-        scans.insert_jobs(tx, scans.list_outdated(tx, _QUEUED_AT_ONCE), NOBODY)
+        _add(tx, plan, scans.list_outdated(tx, _QUEUED_AT_ONCE), None, None)
+    return plan
+
+
+def _add(tx: Transaction, plan: _Plan, digests: list[Digest], namespace: str | None, since: int | None) -> None:
+    under_way = list_waiting(tx, digests)
+    if wanted := [digest for digest in digests if digest not in under_way]:
+        plan.scans.append((wanted, namespace, since))
+
+
+def _carry_out(tx: Transaction) -> None:
+    """Planned again in the writer, since versions may have come and gone meanwhile."""
+    plan = _plan_scans(tx)
+    for manifest_id in plan.given_up:
+        scans.set_state(tx, manifest_id, Verdict.NOT_SCANNED.value)
+    for manifest_id in plan.settled:
+        settle_manifest(tx, manifest_id)
+    for digests, namespace, since in plan.scans:
+        ask_for_scans(tx, digests, namespace, since)

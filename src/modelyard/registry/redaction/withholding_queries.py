@@ -20,7 +20,6 @@ from modelyard.db.tables import (
     namespaces,
     run_artifacts,
     runs,
-    scan_jobs,
     uploads,
     versions,
     withheld_bytes,
@@ -112,8 +111,8 @@ def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, pla
             index_elements=["digest"], set_={"state": WITHHELD, "scan": sa.func.coalesce(blobs.c.scan, "")}
         )
     )
-    for table in (blob_facts, scan_jobs):
-        tx.execute(table.delete().where(table.c.digest == digest))
+    # A scan that waits finds no bytes and ends.
+    tx.execute(blob_facts.delete().where(blob_facts.c.digest == digest))
     tx.execute(uploads.update().where(uploads.c.digest == digest).values(expires_at=tx.now))
     count = (
         sa.select(sa.func.count())

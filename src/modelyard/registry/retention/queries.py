@@ -14,7 +14,6 @@ from modelyard.db.tables import (
     dataset_versions,
     manifest_files,
     run_artifacts,
-    scan_jobs,
     uploads,
     versions,
 )
@@ -95,7 +94,7 @@ def list_withheld(tx: Transaction, after: str, limit: int) -> list[tuple[Digest,
 def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
     """Delete the rows of bytes that are gone."""
     gone = list(digests)
-    for table in (blob_senders, blob_facts, scan_jobs):
+    for table in (blob_senders, blob_facts):
         tx.execute(table.delete().where(table.c.digest.in_(gone)))
     tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == DELETING))
 

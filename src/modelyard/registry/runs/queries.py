@@ -447,10 +447,6 @@ def list_inputs(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     return [load_json(row[0]) for row in tx.all(_LIST_INPUTS, run_id=run_id)]
 
 
-def find_namespace_id(tx: Transaction, run_id: int) -> int:
-    return int(tx.execute(sa.select(runs.c.namespace_id).where(runs.c.id == run_id)).scalar_one())
-
-
 def list_artifacts(tx: Transaction, run_id: int) -> list[Artifact]:
     return [Artifact(*row) for row in tx.all(_LIST_ARTIFACTS, run_id=run_id)]
 

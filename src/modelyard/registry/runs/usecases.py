@@ -40,8 +40,8 @@ from modelyard.registry.runs.queries import Run
 from modelyard.registry.runs.rules import Artifact, RunSearch, Said
 from modelyard.registry.runs.run_lists import Experiment
 from modelyard.registry.runs.series_queries import Metric
-from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
+from modelyard.registry.scan.waiting import ask_for_scans
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.withheld.refusals import bytes_withheld
@@ -230,7 +230,7 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
         tx, actor, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
     )
     unread = [digest for digest, read in uploads.find_read(tx, digests).items() if read.scan is None]
-    scans.insert_jobs(tx, unread, queries.find_namespace_id(tx, run.id))
+    ask_for_scans(tx, unread, run.namespace)
 
 
 def _store_input(tx: Transaction, actor: Actor, run: Run, said: Said, entry: Mapping[str, Any]) -> None:

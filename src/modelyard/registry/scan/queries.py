@@ -16,7 +16,6 @@ from modelyard.db.tables import (
     manifests,
     models,
     namespaces,
-    scan_jobs,
     scan_trusts,
     versions,
 )
@@ -84,57 +83,29 @@ def set_state(tx: Transaction, manifest_id: int, state: str) -> None:
     tx.execute(manifests.update().where(manifests.c.id == manifest_id).values(scan=state))
 
 
-# --- jobs: bytes that wait for the worker ------------------------------------------------------------
+# --- what waits -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ScanJob:
-    digest: Digest
-    namespace_id: int
-    """Who waits for it; 0: nobody, since a verdict by older rules is there."""
-    tries: int
-    asked_at: int
-
-
-def insert_jobs(
-    tx: Transaction, digests: Iterable[Digest], namespace_id: int, asked_at: int | None = None
-) -> None:
-    """Bytes that wait already stay where they are in the queue, unless nobody waited for them. asked_at None: now."""
-    for digest in digests:
-        insert = postgresql.insert(scan_jobs).values(
-            digest=digest, namespace_id=namespace_id, tries=0, asked_at=tx.now if asked_at is None else asked_at
-        )
-        tx.execute(
-            insert.on_conflict_do_update(
-                index_elements=["digest"],
-                set_={"namespace_id": namespace_id},
-                where=sa.and_(scan_jobs.c.namespace_id == 0, sa.literal(namespace_id) != 0),
-            )
-        )
-
-
-def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, int, int]]:
+def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, str, int]]:
     """(manifest, namespace, since when) of versions that were not looked into whole, the oldest of each namespace first."""
     place = (
         sa.func.row_number()
-        .over(partition_by=models.c.namespace_id, order_by=sa.func.min(versions.c.id))
+        .over(partition_by=namespaces.c.name, order_by=sa.func.min(versions.c.id))
         .label("place")
     )
     ranked = (
-        sa.select(
-            manifests.c.id, models.c.namespace_id, sa.func.min(versions.c.created_at).label("since"), place
-        )
+        sa.select(manifests.c.id, namespaces.c.name, sa.func.min(versions.c.created_at).label("since"), place)
         .select_from(
-            manifests.join(versions, versions.c.manifest_id == manifests.c.id).join(
-                models, models.c.id == versions.c.model_id
-            )
+            manifests.join(versions, versions.c.manifest_id == manifests.c.id)
+            .join(models, models.c.id == versions.c.model_id)
+            .join(namespaces, namespaces.c.id == models.c.namespace_id)
         )
         .where(manifests.c.scan == "pending")
-        .group_by(manifests.c.id, models.c.namespace_id)
+        .group_by(manifests.c.id, namespaces.c.name)
         .subquery()
     )
     query = (
-        sa.select(ranked.c.id, ranked.c.namespace_id, ranked.c.since)
+        sa.select(ranked.c.id, ranked.c.name, ranked.c.since)
         .where(ranked.c.place <= per_namespace)
         .order_by(ranked.c.place, ranked.c.id)
     )
@@ -159,29 +130,6 @@ def list_outdated(tx: Transaction, limit: int) -> list[Digest]:
         .limit(limit)
     )
     return [Digest(row[0]) for row in tx.rows(query)]
-
-
-def list_first_jobs(tx: Transaction, *, tried: bool) -> list[ScanJob]:
-    """The oldest job of each namespace: of those that were not tried yet, or of the others."""
-    place = (
-        sa.func.row_number()
-        .over(partition_by=scan_jobs.c.namespace_id, order_by=(scan_jobs.c.asked_at, scan_jobs.c.digest))
-        .label("place")
-    )
-    ranked = sa.select(scan_jobs, place).where(scan_jobs.c.tries > 0 if tried else scan_jobs.c.tries == 0)
-    some = ranked.subquery()
-    query = sa.select(some.c.digest, some.c.namespace_id, some.c.tries, some.c.asked_at).where(
-        some.c.place == 1
-    )
-    return [ScanJob(Digest(row[0]), *row[1:]) for row in tx.rows(query)]
-
-
-def note_try(tx: Transaction, digest: Digest) -> None:
-    tx.execute(scan_jobs.update().where(scan_jobs.c.digest == digest).values(tries=scan_jobs.c.tries + 1))
-
-
-def delete_job(tx: Transaction, digest: Digest) -> None:
-    tx.execute(scan_jobs.delete().where(scan_jobs.c.digest == digest))
 
 
 # --- what a namespace serves and trusts --------------------------------------------------------------

@@ -1,0 +1,106 @@
+"""Background jobs from the command line, for admins of the server."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard.cli.base import LazyGroup, Session, command
+
+if TYPE_CHECKING:
+    from modelyard.wire.jobs import Job
+
+_HERE = "modelyard.cli.jobs"
+_STATES = ("waiting", "running", "done", "failed", "cancelled")
+
+
+@click.group(
+    "jobs",
+    cls=LazyGroup,
+    lazy={
+        "ls": (f"{_HERE}:list_jobs", "List background jobs."),
+        "show": (f"{_HERE}:show", "Show what a job does and how far it is."),
+        "retry": (f"{_HERE}:retry", "Have a job tried at once."),
+        "cancel": (f"{_HERE}:cancel", "End a job."),
+    },
+)
+def jobs() -> None:
+    """See and steer the background jobs of a server: scans and deliveries."""
+
+
+def _show(session: Session, job: Job) -> None:
+    if session.as_json:
+        session.out.json(job)
+        return
+    state = job.state + (", will be cancelled" if job.cancel_asked and job.state == "running" else "")
+    session.out.pairs(
+        [
+            ("job", job.id),
+            ("kind", job.kind),
+            ("state", state),
+            ("namespace", job.namespace or "none"),
+            ("payload", json.dumps(job.payload)),
+            ("progress", f"{job.progress:.0%}" + (f" ({job.note})" if job.note else "")),
+            ("attempts", job.attempt),
+            ("failures", job.failures if job.max_failures is None else f"{job.failures} of {job.max_failures}"),
+            ("last failure", job.failure or "none"),
+            ("held by", job.holder or "no process"),
+            ("created", job.created_at),
+            ("due", job.due_at),
+            ("finished", job.finished_at or "not yet"),
+        ]
+    )
+    if job.result is not None:
+        session.out.pairs([("result", json.dumps(job.result))])
+
+
+@command("ls", example="modelyard jobs ls --state failed\nmodelyard jobs ls --kind scan --namespace fraud")
+@click.option("--kind", help="Only jobs of this kind, for example scan or deliver.")
+@click.option("--state", type=click.Choice(_STATES), help="Only jobs in this state.")
+@click.option("--namespace", help="Only jobs that concern this namespace.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Show at most this many jobs, the newest first.",
+)
+def list_jobs(session: Session, kind: str | None, state: str | None, namespace: str | None, limit: int) -> None:
+    """List the background jobs of the server, newest first."""
+    session.out.page(
+        list(session.client.jobs.list(kind=kind, state=state, namespace=namespace, limit=limit)),
+        ("id", "kind", "state", "namespace", "attempts", "due", "last failure"),
+        lambda job: (
+            job.id,
+            job.kind,
+            job.state,
+            job.namespace or "",
+            job.attempt,
+            job.due_at,
+            job.failure or "",
+        ),
+        empty="No jobs match.",
+    )
+
+
+@command("show", example="modelyard jobs show 42")
+@click.argument("number", type=int)
+def show(session: Session, number: int) -> None:
+    """Show what a job does, how far it is, and why its last attempt failed."""
+    _show(session, session.client.jobs.show(number))
+
+
+@command("retry", example="modelyard jobs retry 42")
+@click.argument("number", type=int)
+def retry(session: Session, number: int) -> None:
+    """Have a job tried at once that failed, was cancelled, or waits for its next attempt."""
+    _show(session, session.client.jobs.retry(number))
+
+
+@command("cancel", example="modelyard jobs cancel 42")
+@click.argument("number", type=int)
+def cancel(session: Session, number: int) -> None:
+    """End a job that waits, or ask the process that runs it to end it."""
+    _show(session, session.client.jobs.cancel(number))
