@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Scope
 from modelyard.domain.checkpoint import parse_checkpoint
 from modelyard.domain.errors import (
@@ -383,6 +384,38 @@ def test_nothing_is_told_that_its_maker_may_no_longer_read(own: Own) -> None:
     own.move(OTHER)
     own.deliver()
     assert {m.value["data"].get("model") for m in own.receiver.messages[told:]} == {"fraud/other"}
+
+
+def test_what_waits_is_for_who_decides_now_where_it_goes(own: Own) -> None:
+    """Rights are asked when a letter goes out, and when deliveries are listed or sent again."""
+    bob = own.registry.user("bob")
+    grant(own, "bob", Role.MAINTAINER)
+
+    def hide(tx: Transaction) -> None:
+        access.grant_role(tx, own.root, catalog.model_holding(tx, own.root, OTHER), "bob", Role.NONE)
+
+    own.db.write(hide)
+    own.receiver.answer = lambda count, value: 503
+    made = own.subscribe()
+    own.move(OTHER)
+    own.move(SCORER)
+    assert own.deliver() == 0
+    waiting = {each.seq for each in own.log(made)}
+    own.db.write(
+        lambda tx: outbox.edit_subscription(tx, bob, made.subscription.id, target=f"{own.receiver.url}/bob")
+    )
+    seen = own.db.read(lambda tx: outbox.list_deliveries(tx, bob, made.subscription.id, None, None, 1000))
+    hidden = waiting - {each.seq for each in seen}
+    assert 0 < len(hidden) < len(waiting)
+    assert own.db.write(lambda tx: outbox.replay(tx, bob, made.subscription.id, min(hidden))) == 0
+    own.receiver.answer = lambda count, value: 204
+    own.clock.pass_seconds(3600)
+    assert own.deliver() > 0
+    sent = {message.value["data"].get("model") for message in own.receiver.accepted}
+    assert "fraud/scorer" in sent
+    assert "fraud/other" not in sent
+    # Nothing of it is left for a next one.
+    assert not {each.seq for each in own.log(made)} & hidden
 
 
 def test_the_subscription_of_a_disabled_account_ends(own: Own) -> None:

@@ -105,6 +105,8 @@ Open = Callable[[Subscription], AbstractContextManager[Send]]
 
 @dataclass(slots=True)
 class _Outcome:
+    hidden: list[int] = field(default_factory=list)
+    """What the subscription's account may not read any more: it is dropped."""
     done: list[int] = field(default_factory=list)
     status: int | None = None
     failed: tuple[Letter, Sent] | None = None
@@ -114,14 +116,22 @@ def deliver(db: Database, open_way: Open, job: Job, heartbeat: Heartbeat) -> End
     """Send letter after letter of one lane until one fails; the ending writes down what became of them."""
     work = DELIVER.read(job)
 
+    outcome = _Outcome()
+
     def find(tx: Transaction) -> tuple[Subscription | None, list[Letter]]:
-        subscription = queries.find_subscription(tx, work.subscription)
-        if subscription is None or subscription.state != "active" or (subscription.paused_until or 0) > tx.now:
+        subscriber = queries.find_subscriber(tx, work.subscription)
+        if subscriber is None:
+            return None, []
+        subscription, account = subscriber
+        if subscription.state != "active" or (subscription.paused_until or 0) > tx.now:
             return subscription, []
-        return subscription, [Letter(*row) for row in queries.list_run(tx, subscription.id, work.lane, _RUN)]
+        letters = [Letter(*row) for row in queries.list_run(tx, subscription.id, work.lane, _RUN)]
+        # Rights are asked when a letter goes out: since it was written, they or the receiver may have changed.
+        hidden = queries.list_hidden(tx, account.to_actor(), [letter.seq for letter in letters])
+        outcome.hidden = [letter.delivery_id for letter in letters if letter.seq in hidden]
+        return subscription, [letter for letter in letters if letter.seq not in hidden]
 
     subscription, letters = db.read(find)
-    outcome = _Outcome()
     if subscription is not None and letters:
         with open_way(subscription) as send:
             _send(letters, send, outcome, heartbeat)
@@ -147,6 +157,8 @@ def _send(letters: Sequence[Letter], send: Send, outcome: _Outcome, heartbeat: H
 def _record(tx: Transaction, work: DeliverLane, outcome: _Outcome) -> Outcome:
     subscription = queries.find_subscription(tx, work.subscription)
     if subscription is not None:
+        if outcome.hidden:
+            queries.drop_deliveries(tx, outcome.hidden)
         if outcome.done:
             queries.finish_deliveries(tx, outcome.done, outcome.status)
         if outcome.failed is not None:

@@ -299,6 +299,16 @@ def list_run(tx: Transaction, subscription_id: int, lane: int, limit: int) -> li
     return [(row[0], row[1], row[2], row[3]) for row in found] if found and found[0][4] <= tx.now else []
 
 
+def list_hidden(tx: Transaction, account: Actor, seqs: Sequence[int]) -> set[int]:
+    """Those of these events that the account may not read."""
+    seen = sa.select(events.c.seq).where(events.c.seq.in_(seqs), visible_events(account))
+    return set(seqs) - {int(row[0]) for row in tx.rows(seen)}
+
+
+def drop_deliveries(tx: Transaction, ids: Sequence[int]) -> None:
+    tx.execute(deliveries.delete().where(_d.id.in_(ids)))
+
+
 def finish_deliveries(tx: Transaction, ids: Sequence[int], status: int | None) -> None:
     tx.execute(
         deliveries.update()
@@ -330,9 +340,9 @@ def fail_delivery(
 
 
 def list_deliveries(
-    tx: Transaction, subscription_id: int, state: str | None, before: int | None, limit: int
+    tx: Transaction, actor: Actor, subscription_id: int, state: str | None, before: int | None, limit: int
 ) -> list[Delivery]:
-    """Newest event first, below the event `before`."""
+    """Of the events that the actor may read: the newest first, below the event `before`."""
     query = (
         sa.select(
             _d.id,
@@ -347,7 +357,7 @@ def list_deliveries(
             events.c.kind,
         )
         .join(events, events.c.seq == _d.seq)
-        .where(_d.subscription_id == subscription_id)
+        .where(_d.subscription_id == subscription_id, visible_events(actor))
         .order_by(_d.seq.desc())
         .limit(limit)
     )
@@ -358,9 +368,15 @@ def list_deliveries(
     return [Delivery(*row) for row in tx.rows(query)]
 
 
-def replay_deliveries(tx: Transaction, subscription_id: int, *, seq: int | None) -> int:
-    """Send one event again, whatever became of it, or (None) all dead letters. Returns how many."""
-    chosen = deliveries.update().where(_d.subscription_id == subscription_id)
+def replay_deliveries(tx: Transaction, actor: Actor, subscription_id: int, *, seq: int | None) -> int:
+    """Send one event again, whatever became of it, or (None) all dead letters, of those that the actor may read.
+
+    Returns how many.
+    """
+    readable = (
+        sa.select(events.c.seq).where(events.c.seq == _d.seq, visible_events(actor)).correlate(deliveries)
+    )
+    chosen = deliveries.update().where(_d.subscription_id == subscription_id, sa.exists(readable))
     chosen = chosen.where(_d.state == "dead") if seq is None else chosen.where(_d.seq == seq)
     done = tx.execute(chosen.values(state="pending", attempts=0, due_at=tx.now, finished_at=None, error=None))
     return int(done.rowcount)

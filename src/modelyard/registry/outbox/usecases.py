@@ -230,13 +230,13 @@ def list_deliveries(
     find_subscription(tx, actor, subscription_id)
     if state not in (None, "pending", "done", "dead"):
         raise Invalid(reason=f"{state!r} is no state of a delivery", fix="Use pending, done or dead")
-    return queries.list_deliveries(tx, subscription_id, state, before, limit)
+    return queries.list_deliveries(tx, actor, subscription_id, state, before, limit)
 
 
 def replay(tx: Transaction, actor: Actor, subscription_id: int, seq: int | None) -> int:
     """Send one event again (its message keeps its id), or all dead letters. Returns how many."""
     found = find_subscription(tx, actor, subscription_id)
-    count = queries.replay_deliveries(tx, subscription_id, seq=seq)
+    count = queries.replay_deliveries(tx, actor, subscription_id, seq=seq)
     queue_lanes(tx, found)
     return count
 

@@ -92,6 +92,9 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
         scan, facts = scan_text(not_scanned("its bytes are not here"), ()), {}
 
     def keep(tx: Transaction) -> list[int]:
+        if digest not in uploads.find_read(tx, [digest]):
+            # Withheld or collected meanwhile.
+            return []
         uploads.set_facts(tx, digest, facts)
         if scan is None:
             return []
