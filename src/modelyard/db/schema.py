@@ -15,7 +15,7 @@ from modelyard.db.row_notes import create_key, create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0016"
+HEAD = "0001"
 """The newest revision in migrations/versions/; a test holds it to be so."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
