@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import access as wire
 from modelyard.wire.base import PageQuery
 
@@ -18,19 +19,15 @@ class TokenQuery(PageQuery, kw_only=True):
     everybody: bool = False
 
 
-class Accounts:
+class Accounts(Feature):
     """`client.accounts`: users, service accounts and groups."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def list(self, kind: str | None = None, limit: int | None = None) -> Iterator[wire.Account]:
         """kind: user, service or group; None: all."""
         return items(self._transport, at("accounts"), AccountQuery(kind=kind), wire.AccountPage, limit)
 
     def get(self, name: str) -> wire.Account:
-        found: wire.Account = self._transport.call("GET", at("accounts", name), returns=wire.Account)
-        return found
+        return self._transport.call("GET", at("accounts", name), returns=wire.Account)
 
     def create(
         self,
@@ -55,8 +52,7 @@ class Accounts:
             is_auditor=is_auditor,
         )
         # The request is remembered by its hash only, so the password stays here.
-        found: wire.Account = self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
-        return found
+        return self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
 
     def edit(
         self,
@@ -80,30 +76,20 @@ class Accounts:
             disabled=disabled,
             is_auditor=is_auditor,
         )
-        found: wire.Account = self._transport.call(
-            "PATCH", at("accounts", name), body=body, returns=wire.Account
-        )
-        return found
+        return self._transport.call("PATCH", at("accounts", name), body=body, returns=wire.Account)
 
     def sign_in_link(self, name: str) -> str:
         """An address that signs the account in on a browser, once, within ten minutes."""
-        found: wire.SignInLink = self._transport.call(
+        return self._transport.call(
             "POST", at("accounts", name, "sign-in-link"), returns=wire.SignInLink, repeatable=False
-        )
-        return found.url
+        ).url
 
 
-class Groups:
+class Groups(Feature):
     """`client.groups`: who is in a group."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def members(self, group: str) -> Sequence[str]:
-        found: wire.NameList = self._transport.call(
-            "GET", at("groups", group, "members"), returns=wire.NameList
-        )
-        return found.items
+        return self._transport.call("GET", at("groups", group, "members"), returns=wire.NameList).items
 
     def add(self, group: str, account: str) -> None:
         self._transport.call("PUT", at("groups", group, "members", account))
@@ -112,18 +98,14 @@ class Groups:
         self._transport.call("DELETE", at("groups", group, "members", account))
 
 
-class Tokens:
+class Tokens(Feature):
     """`client.tokens`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def list(self, *, everybody: bool = False) -> Sequence[wire.Token]:
         """One's own, newest first, without secrets. everybody: of all accounts, for admins."""
-        found: wire.TokenList = self._transport.call(
+        return self._transport.call(
             "GET", at("tokens"), query=TokenQuery(everybody=everybody), returns=wire.TokenList
-        )
-        return found.items
+        ).items
 
     def create(
         self,
@@ -148,10 +130,9 @@ class Tokens:
             expires_in_days=expires_in_days,
             form=form,
         )
-        found: wire.CreatedToken = self._transport.call(
+        return self._transport.call(
             "POST", at("tokens"), body=body, returns=wire.CreatedToken, repeatable=False
         )
-        return found
 
     def revoke(self, token_id: int) -> None:
         """At once, with all that was made with it."""

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from modelyard.domain.names import Alias, ModelName
-from modelyard.sdk.catalog import if_match
-from modelyard.sdk.http import at
+from modelyard.domain.names import Alias
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.values import moment
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-class Aliases:
+class Aliases(Feature):
     """`client.aliases`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: ModelName, *more: object) -> str:
-        return at("models", model.namespace, model.name, "aliases", *more)
-
     def list(self, model: str) -> Sequence[wire.Alias]:
-        found: wire.AliasList = self._transport.call(
-            "GET", self._at(self._client.model_name(model)), returns=wire.AliasList
-        )
-        return found.items
+        return self._transport.call(
+            "GET", self._session.model_path(model, "aliases"), returns=wire.AliasList
+        ).items
 
     def get(self, model: str, alias: str) -> wire.Alias:
         """Its `revision` is what `set` and `remove` take to notice a move in between."""
-        path = self._at(self._client.model_name(model), Alias.parse(alias))
-        found: wire.Alias = self._transport.call("GET", path, returns=wire.Alias)
-        return found
+        path = self._session.model_path(model, "aliases", Alias.parse(alias))
+        return self._transport.call("GET", path, returns=wire.Alias)
 
     def set(
         self, ref: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
@@ -47,24 +35,22 @@ class Aliases:
         seen_revision: move it only while it stands at that revision, 0: only when it is not set; otherwise
         AliasMoved. None: move it in any case.
         """
-        parsed = self._client.ref(ref)
-        number = parsed.selector if isinstance(parsed.selector, int) else self._client.resolve(ref).version
+        model, number = self._session.version_of(ref)
         headers = {"if-none-match": "*"} if seen_revision == 0 else if_match(seen_revision)
-        found: wire.Alias = self._transport.call(
+        return self._transport.call(
             "PUT",
-            self._at(parsed.model, Alias.parse(alias)),
+            at("models", model.namespace, model.name, "aliases", Alias.parse(alias)),
             body=wire.SetAlias(version=number, reason=reason),
             headers=headers,
             returns=wire.Alias,
         )
-        return found
 
     def remove(
         self, model: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
     ) -> None:
         self._transport.call(
             "DELETE",
-            self._at(self._client.model_name(model), Alias.parse(alias)),
+            self._session.model_path(model, "aliases", Alias.parse(alias)),
             query=Reason(reason=reason),
             headers=if_match(seen_revision),
         )
@@ -73,6 +59,5 @@ class Aliases:
         self, model: str, alias: str, *, at_time: datetime | str | None = None, limit: int | None = None
     ) -> Iterator[wire.AliasMove]:
         """Its moves, newest first. at_time: those made until then, so the first one says where it stood."""
-        moment = at_time.isoformat() if isinstance(at_time, datetime) else at_time
-        path = self._at(self._client.model_name(model), Alias.parse(alias), "history")
-        return items(self._transport, path, wire.MoveQuery(at=moment), wire.AliasMovePage, limit)
+        path = self._session.model_path(model, "aliases", Alias.parse(alias), "history")
+        return items(self._transport, path, wire.MoveQuery(at=moment(at_time)), wire.AliasMovePage, limit)

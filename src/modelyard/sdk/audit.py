@@ -16,25 +16,22 @@ import msgspec
 from modelyard.domain.bundle import Lines, Report, read_header, verify_bundle
 from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
 from modelyard.domain.errors import ExtraMissing, Invalid, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at, query_text
+from modelyard.sdk.http import BROKEN, at, query_text
 from modelyard.sdk.operations import event_data
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import audit as wire
 from modelyard.wire import versions as versions_wire
 
 _LONG_SECONDS = 3600.0
 
 
-class Audit:
+class Audit(Feature):
     """`client.audit`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def checkpoint(self) -> wire.Checkpoint:
         """The log's size and root, signed now. Keep `note`: later exports can be held against it."""
-        found: wire.Checkpoint = self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
-        return found
+        return self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
 
     def events(
         self, query: versions_wire.LogQuery | None = None, limit: int | None = None
@@ -45,10 +42,9 @@ class Audit:
 
     def looked_at(self, query: versions_wire.LogQuery) -> int | None:
         """How many events there are in the scope of a query that finds none of them."""
-        page: versions_wire.EventPage = self._transport.call(
+        return self._transport.call(
             "GET", at("audit", "events"), query=query, returns=versions_wire.EventPage
-        )
-        return page.looked_at
+        ).looked_at
 
     def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
         """Write the log, or chosen events of it, with all that is needed to verify them; returns the file.
@@ -84,10 +80,7 @@ class Audit:
     def consistency(self, old: int, new: int | None = None) -> wire.Consistency:
         """Proof that the log of `old` events is the beginning of the one of `new` (None: of now)."""
         query = wire.ConsistencyQuery(old=old, new=new)
-        found: wire.Consistency = self._transport.call(
-            "GET", at("audit", "consistency"), query=query, returns=wire.Consistency
-        )
-        return found
+        return self._transport.call("GET", at("audit", "consistency"), query=query, returns=wire.Consistency)
 
     def check(self) -> Iterator[wire.LogCheckProgress]:
         """Let the server compare its stored events with the tree; the last item has `finished`."""

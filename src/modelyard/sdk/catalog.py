@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Model, ModelPage
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import PageQuery, Reason
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-def if_match(revision: int | None) -> dict[str, str] | None:
-    """The header that lets a write pass only while the thing is as it was seen; None: always."""
-    return None if revision is None else {"if-match": f'"{revision}"'}
-
-
-class Namespaces:
+class Namespaces(Feature):
     """`client.namespaces`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def list(self, limit: int | None = None) -> Iterator[wire.Namespace]:
         """Those the caller may see, by name."""
@@ -51,14 +40,10 @@ class Namespaces:
             naming_pattern=naming_pattern,
             reserved_names=list(reserved_names),
         )
-        found: wire.Namespace = self._transport.call(
-            "POST", at("namespaces"), body=body, returns=wire.Namespace
-        )
-        return found
+        return self._transport.call("POST", at("namespaces"), body=body, returns=wire.Namespace)
 
     def get(self, name: str) -> wire.Namespace:
-        found: wire.Namespace = self._transport.call("GET", at("namespaces", name), returns=wire.Namespace)
-        return found
+        return self._transport.call("GET", at("namespaces", name), returns=wire.Namespace)
 
     def edit(
         self,
@@ -79,20 +64,18 @@ class Namespaces:
             naming_pattern=naming_pattern,
             reserved_names=None if reserved_names is None else [*reserved_names],
         )
-        found: wire.Namespace = self._transport.call(
+        return self._transport.call(
             "PATCH", at("namespaces", name), body=body, headers=if_match(revision), returns=wire.Namespace
         )
-        return found
 
     def delete(self, name: str) -> None:
         """Only one that never held a model."""
         self._transport.call("DELETE", at("namespaces", name))
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
-        found: access_wire.MemberList = self._transport.call(
+        return self._transport.call(
             "GET", at("namespaces", name, "members"), returns=access_wire.MemberList
-        )
-        return found.items
+        ).items
 
     def grant(self, name: str, account: str, role: str) -> None:
         """role: reader, contributor, maintainer or owner. account: a user, service account or group."""
@@ -103,16 +86,8 @@ class Namespaces:
         self._transport.call("DELETE", at("namespaces", name, "members", account))
 
 
-class Models:
+class Models(Feature):
     """`client.models`. Every name may lack its namespace when the account has a default one."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, name: str, *more: object) -> str:
-        model = self._client.model_name(name)
-        return at("models", model.namespace, model.name, *more)
 
     def search(
         self,
@@ -149,8 +124,7 @@ class Models:
 
     def page(self, query: wire.ModelQuery) -> ModelPage:
         """One page, with the total when the query asks for it."""
-        found: ModelPage = self._transport.call("GET", at("models"), query=query, returns=ModelPage)
-        return found
+        return self._transport.call("GET", at("models"), query=query, returns=ModelPage)
 
     def create(
         self,
@@ -171,12 +145,10 @@ class Models:
             tags=dict(tags or {}),
             owners=list(owners),
         )
-        found: Model = self._transport.call("POST", at("models"), body=body, returns=Model)
-        return found
+        return self._transport.call("POST", at("models"), body=body, returns=Model)
 
     def get(self, name: str) -> Model:
-        found: Model = self._transport.call("GET", self._at(name), returns=Model)
-        return found
+        return self._transport.call("GET", self._session.model_path(name), returns=Model)
 
     def edit(
         self,
@@ -201,20 +173,18 @@ class Models:
             task=task,
             archived=archived,
         )
-        found: Model = self._transport.call(
-            "PATCH", self._at(name), body=body, headers=if_match(revision), returns=Model
+        return self._transport.call(
+            "PATCH", self._session.model_path(name), body=body, headers=if_match(revision), returns=Model
         )
-        return found
 
     def rename(self, name: str, to: str) -> Model:
         """Inside its namespace; the old name goes on working."""
         body = wire.RenameModel(to=to)
-        found: Model = self._transport.call("POST", self._at(name, "rename"), body=body, returns=Model)
-        return found
+        return self._transport.call("POST", self._session.model_path(name, "rename"), body=body, returns=Model)
 
     def delete(self, name: str, reason: str | None = None) -> None:
         """The model and all its versions; HasDependents while something needs one."""
-        self._transport.call("DELETE", self._at(name), query=Reason(reason=reason))
+        self._transport.call("DELETE", self._session.model_path(name), query=Reason(reason=reason))
 
     def history(
         self, name: str, query: versions_wire.EventQuery | None = None, limit: int | None = None
@@ -222,7 +192,7 @@ class Models:
         """Everything that happened to the model, newest first."""
         return items(
             self._transport,
-            self._at(name, "history"),
+            self._session.model_path(name, "history"),
             query or versions_wire.EventQuery(),
             versions_wire.EventPage,
             limit,
@@ -230,14 +200,15 @@ class Models:
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
         """Who holds a role on the model itself, in place of the one on its namespace."""
-        found: access_wire.MemberList = self._transport.call(
-            "GET", self._at(name, "members"), returns=access_wire.MemberList
-        )
-        return found.items
+        return self._transport.call(
+            "GET", self._session.model_path(name, "members"), returns=access_wire.MemberList
+        ).items
 
     def grant(self, name: str, account: str, role: str) -> None:
         """role `none` hides the model from the account."""
-        self._transport.call("PUT", self._at(name, "members", account), body=access_wire.GrantRole(role=role))
+        self._transport.call(
+            "PUT", self._session.model_path(name, "members", account), body=access_wire.GrantRole(role=role)
+        )
 
     def revoke(self, name: str, account: str) -> None:
-        self._transport.call("DELETE", self._at(name, "members", account))
+        self._transport.call("DELETE", self._session.model_path(name, "members", account))

@@ -4,85 +4,65 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from modelyard.sdk.http import at
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import comments as wire
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-class Comments:
+class Comments(Feature):
     """`client.comments`."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: str, *more: object) -> str:
-        name = self._client.model_name(model)
-        return at("models", name.namespace, name.name, "comments", *more)
 
     def list(
         self, model: str, *, version: int | None = None, promotion: int | None = None, limit: int | None = None
     ) -> Iterator[wire.Comment]:
         """Oldest first; deleted ones without their words."""
         query = wire.CommentQuery(version=version, promotion=promotion)
-        return items(self._transport, self._at(model), query, wire.CommentPage, limit)
+        return items(
+            self._transport, self._session.model_path(model, "comments"), query, wire.CommentPage, limit
+        )
 
     def write(
         self, model: str, body: str, *, version: int | None = None, promotion: int | None = None
     ) -> wire.Comment:
         """body: Markdown; @name notifies an account, or the members of a group."""
         wanted = wire.WriteComment(body=body, version=version, promotion=promotion)
-        found: wire.Comment = self._transport.call("POST", self._at(model), body=wanted, returns=wire.Comment)
-        return found
+        return self._transport.call(
+            "POST", self._session.model_path(model, "comments"), body=wanted, returns=wire.Comment
+        )
 
     def edit(self, model: str, comment: int, body: str, *, seen_revision: int | None = None) -> wire.Comment:
-        headers = {"if-match": f'"{seen_revision}"'} if seen_revision is not None else None
-        found: wire.Comment = self._transport.call(
+        return self._transport.call(
             "PATCH",
-            self._at(model, comment),
+            self._session.model_path(model, "comments", comment),
             body=wire.EditComment(body=body),
             returns=wire.Comment,
-            headers=headers,
+            headers=if_match(seen_revision),
         )
-        return found
 
     def delete(self, model: str, comment: int) -> None:
         """The words go, the trace stays."""
-        self._transport.call("DELETE", self._at(model, comment))
+        self._transport.call("DELETE", self._session.model_path(model, "comments", comment))
 
     def history(self, model: str, comment: int) -> builtins.list[wire.CommentRevision]:
         """Everything it said, oldest first."""
-        found: wire.CommentHistory = self._transport.call(
-            "GET", self._at(model, comment, "history"), returns=wire.CommentHistory
-        )
-        return found.items
+        return self._transport.call(
+            "GET", self._session.model_path(model, "comments", comment, "history"), returns=wire.CommentHistory
+        ).items
 
 
-class Inbox:
+class Inbox(Feature):
     """`client.inbox`: what one watches and is notified of."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: str) -> str:
-        name = self._client.model_name(model)
-        return at("models", name.namespace, name.name, "watch")
-
     def watch(self, model: str) -> None:
-        self._transport.call("PUT", self._at(model))
+        self._transport.call("PUT", self._session.model_path(model, "watch"))
 
     def unwatch(self, model: str) -> None:
-        self._transport.call("DELETE", self._at(model))
+        self._transport.call("DELETE", self._session.model_path(model, "watch"))
 
     def watched(self) -> list[str]:
-        found: wire.WatchList = self._transport.call("GET", at("watches"), returns=wire.WatchList)
-        return found.items
+        return self._transport.call("GET", at("watches"), returns=wire.WatchList).items
 
     def notifications(self, *, unread: bool = False, limit: int | None = None) -> Iterator[wire.Notification]:
         """Newest first."""
@@ -92,7 +72,6 @@ class Inbox:
     def mark_read(self, up_to: int | None = None) -> int:
         """Up to this notification, or all. Returns how many were unread."""
         body = wire.MarkRead(up_to=up_to)
-        found: wire.MarkedRead = self._transport.call(
+        return self._transport.call(
             "POST", at("notifications", "read"), body=body, returns=wire.MarkedRead
-        )
-        return found.count
+        ).count

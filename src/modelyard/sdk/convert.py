@@ -9,12 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.errors import Invalid
 from modelyard.sdk.files import PULLED_FOLDER
 from modelyard.sdk.progress import Progress
-from modelyard.sdk.pull import pull
+from modelyard.sdk.pull import pull_version
+from modelyard.sdk.push import push
 from modelyard.sdk.savers.base import (
     LOADER_FILE,
     SavedModel,
@@ -24,10 +25,8 @@ from modelyard.sdk.savers.base import (
     write_loader,
 )
 from modelyard.sdk.savers.pytorch import read_state, write_state
+from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 FORMATS = ("safetensors",)
 _SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
@@ -35,7 +34,8 @@ _STATE_KEYS = ("state_dict", "model_state_dict", "model", "module")
 
 
 def convert(
-    client: Client,
+    session: Session,
+    /,
     ref: str,
     *,
     to: str = "safetensors",
@@ -50,7 +50,7 @@ def convert(
     require("safetensors.torch", what)
     with tempfile.TemporaryDirectory(prefix="modelyard-convert-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
-        parent = pull(client, ref, folder, progress=progress).version
+        parent = pull_version(session, ref, folder, progress=progress).version
         converted = _convert_folder(torch, folder, parent.reference)
         loader = folder / LOADER_FILE
         loader.unlink(missing_ok=True)
@@ -59,7 +59,8 @@ def convert(
                 "pytorch", "builtins.dict", tuple(converted), versions_of("torch", "safetensors")
             )
             write_loader(folder, "pytorch", saved)
-        return client.push(
+        return push(
+            session,
             folder,
             parent.model,
             description=description or f"The tensors of {parent.reference} as safetensors",

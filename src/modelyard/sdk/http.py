@@ -13,8 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -39,6 +38,7 @@ _MAX_WAIT_SECONDS = 5.0
 _MAX_RETRY_AFTER_SECONDS = 30.0
 _UNMET_PATIENCE_SECONDS = 2.0
 
+R = TypeVar("R")
 Body = bytes | Iterable[bytes | memoryview]
 
 
@@ -133,18 +133,45 @@ class Transport:
 
     # --- calls -----------------------------------------------------------------------------------
 
+    @overload
     def call(
         self,
         method: str,
         path: str,
         *,
-        query: Any = None,
-        body: Any = None,
-        returns: Any = None,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        returns: type[R],
         headers: dict[str, str] | None = None,
         repeatable: bool = True,
         timeout_seconds: float | None = None,
-    ) -> Any:
+    ) -> R: ...
+
+    @overload
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> None: ...
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        returns: type[R] | None = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> R | None:
         """One request of the API, answered with `returns` (None: nothing). Raises what the server names.
 
         repeatable False: sent again only when it certainly never arrived.
@@ -163,7 +190,8 @@ class Transport:
         )
         return None if returns is None else self.decode(reply, returns, path)
 
-    def decode(self, reply: Reply, wanted: Any, path: str) -> Any:
+    def decode(self, reply: Reply, wanted: type[R], path: str) -> R:
+        """Raises UnexpectedAnswer for a body that does not have the shape."""
         try:
             return _decoder(wanted).decode(reply.data)
         except msgspec.MsgspecError as exc:
@@ -346,16 +374,20 @@ def _pool_for(url: str, max_connections: int) -> Any:
     return urllib3.PoolManager(**options)
 
 
-@cache
-def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(wanted)
+_decoders: dict[object, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(wanted: type[R]) -> msgspec.json.Decoder[R]:
+    if wanted not in _decoders:
+        _decoders[wanted] = msgspec.json.Decoder(wanted)
+    return _decoders[wanted]
 
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def query_text(query: Any) -> str:
+def query_text(query: msgspec.Struct | None) -> str:
     """`?a=1&b=2` of a wire query: lists repeat their name, what is None or a default is left out."""
     if query is None:
         return ""
@@ -368,6 +400,11 @@ def query_text(query: Any) -> str:
             if item is not None
         ]
     return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def if_match(revision: int | None) -> dict[str, str] | None:
+    """Return the header that lets a write pass only while the object has this revision; None: always."""
+    return None if revision is None else {"if-match": f'"{revision}"'}
 
 
 def at(*parts: object) -> str:

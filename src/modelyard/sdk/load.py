@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileWithheld
 from modelyard.sdk.progress import Progress
-from modelyard.sdk.pull import Pulled, pull
+from modelyard.sdk.pull import Pulled, pull_version
 from modelyard.sdk.savers.base import LOADER_FILE
+from modelyard.sdk.session import Session
 
 if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
     from modelyard.sdk.savers.base import Trust
 
 
 def load(
-    client: Client, ref: str, *, trust: Trust, check: bool, progress: Progress | None, **options: Any
+    session: Session,
+    /,
+    ref: str,
+    *,
+    trust: Trust = False,
+    check: bool = True,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Any:
     """See `Client.load`. The files are linked from the cache for as long as loading takes.
 
@@ -26,10 +33,10 @@ def load(
     """
     from modelyard.sdk.savers import load_model
 
-    place = client.cache.folder / "loading"
+    place = session.cache.folder / "loading"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
-        pulled = pull(client, ref, Path(folder), link=True, progress=progress)
+        pulled = pull_version(session, ref, Path(folder), link=True, progress=progress)
         refuse_lost(pulled)
         return load_model(pulled.folder, trust=trust, check=check, **options)
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from modelyard.domain.errors import ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at
+from modelyard.sdk.http import BROKEN, at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import operations as wire
 from modelyard.wire import versions as versions_wire
 
@@ -16,32 +17,26 @@ _LONG_SECONDS = 3600.0
 _MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
-class Admin:
+class Admin(Feature):
     """`client.admin`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def health(self) -> wire.Health:
         """Whether the server runs."""
-        found: wire.Health = self._transport.call("GET", "/health", returns=wire.Health)
-        return found
+        return self._transport.call("GET", "/health", returns=wire.Health)
 
     def readiness(self) -> wire.Readiness:
         """Whether its database and its store of bytes answer. Raises Unavailable when one does not."""
-        found: wire.Readiness = self._transport.call("GET", "/ready", returns=wire.Readiness)
-        return found
+        return self._transport.call("GET", "/ready", returns=wire.Readiness)
 
     def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> wire.Collection:
         """Delete the bytes that nothing needs; dry_run: only count them. grace_hours None: the server's."""
-        found: wire.Collection = self._transport.call(
+        return self._transport.call(
             "POST",
             at("admin", "gc"),
             body=wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
             returns=wire.Collection,
             timeout_seconds=_LONG_SECONDS,
         )
-        return found
 
     def scrub(self) -> Iterator[wire.ScrubProgress]:
         """Let the server read all stored bytes again; the last item has `finished` and all damage.

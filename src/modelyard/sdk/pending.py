@@ -22,12 +22,13 @@ from modelyard.sdk.http import at
 from modelyard.sdk.locks import try_lock
 from modelyard.sdk.recording import now
 from modelyard.sdk.registering import facts_of, register
+from modelyard.sdk.run_reading import Runs
+from modelyard.sdk.session import Session
 from modelyard.sdk.spool import write_durably
 from modelyard.wire import runs as wire
 from modelyard.wire.base import encode
 
 if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
     from modelyard.sdk.run_handle import Run
     from modelyard.sdk.views import Version
 
@@ -102,7 +103,7 @@ def files_of(folder: Path) -> Path:
     return folder / _FILES
 
 
-def complete(client: Client, folder: Path, pending: Pending) -> Version | None:
+def complete(session: Session, folder: Path, pending: Pending) -> Version | None:
     """Register it, with all that the server knows of its run; None while another process does.
 
     Done twice it is the same version, so that a crash in between does no harm.
@@ -111,12 +112,12 @@ def complete(client: Client, folder: Path, pending: Pending) -> Version | None:
     if lock is None:
         return None
     try:
-        facts = facts_of(client.runs.get(pending.run), pending.facts)
-        version = register(client, folder / _FILES, pending.model, facts=facts, capture=False)
+        facts = facts_of(Runs(session).get(pending.run), pending.facts)
+        version = register(session, folder / _FILES, pending.model, facts=facts, capture=False)
         said = wire.SendRecords(
             writer=_WRITER, first=1, frames=[wire.Frame(versions=[version.reference])], clock=now()
         )
-        client.transport.call("POST", at("runs", pending.run, "records"), body=said, returns=wire.Stored)
+        session.transport.call("POST", at("runs", pending.run, "records"), body=said, returns=wire.Stored)
         (folder / _TOLD).unlink()
         shutil.rmtree(folder / _FILES, ignore_errors=True)
     finally:

@@ -4,68 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from modelyard.sdk.catalog import if_match
-from modelyard.sdk.http import at
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.values import moment
 from modelyard.wire import policy as wire
 from modelyard.wire.base import PageQuery, Reason
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-class Policies:
+class Policies(Feature):
     """`client.policies`. `of` is a namespace, or `namespace/name` for one model."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
 
     def _at(self, of: str, *more: object) -> str:
         if "/" not in of:
             return at("namespaces", of, "policy", *more)
-        name = self._client.model_name(of)
-        return at("models", name.namespace, name.name, "policy", *more)
+        return self._session.model_path(of, "policy", *more)
 
     def show(self, of: str) -> wire.Policy:
         """Its own policy, the inherited one, and what both amount to."""
-        found: wire.Policy = self._transport.call("GET", self._at(of), returns=wire.Policy)
-        return found
+        return self._transport.call("GET", self._at(of), returns=wire.Policy)
 
     def set(self, of: str, text: str, *, reason: str | None = None, seen: int | None = None) -> wire.Policy:
         """Put a text in force. seen: the revision it replaces, 0 for none; another one raises EditConflict.
 
         Raises InvalidPolicy with line and reason.
         """
-        found: wire.Policy = self._transport.call(
+        return self._transport.call(
             "PUT",
             self._at(of),
             body=wire.SetPolicy(text=text, reason=reason),
             headers={"if-none-match": "*"} if seen == 0 else if_match(seen),
             returns=wire.Policy,
         )
-        return found
 
     def check(self, of: str, text: str) -> wire.Policy:
         """Return the policy in force when the text could replace it; `weakens` says what that would weaken.
 
         Raises InvalidPolicy.
         """
-        found: wire.Policy = self._transport.call(
+        return self._transport.call(
             "PUT", self._at(of), body=wire.SetPolicy(text=text, dry_run=True), returns=wire.Policy
         )
-        return found
 
     def remove(self, of: str, *, reason: str | None = None) -> wire.Policy:
         """Back to what holds without it; its texts stay in the history."""
-        found: wire.Policy = self._transport.call(
-            "DELETE", self._at(of), query=Reason(reason=reason), returns=wire.Policy
-        )
-        return found
+        return self._transport.call("DELETE", self._at(of), query=Reason(reason=reason), returns=wire.Policy)
 
     def history(self, of: str, limit: int | None = None) -> Iterator[wire.PolicyVersion]:
         """Every text that was ever in force, newest first; an empty one took the policy away."""
@@ -73,15 +60,13 @@ class Policies:
 
     def test(self, of: str, text: str, *, since: datetime | str) -> wire.PolicyTest:
         """Past promotions judged under another policy: what would have differed."""
-        when = since.isoformat() if isinstance(since, datetime) else since
-        found: wire.PolicyTest = self._transport.call(
+        return self._transport.call(
             "POST",
             self._at(of, "test"),
-            body=wire.TestPolicy(text=text, since=when),
+            body=wire.TestPolicy(text=text, since=moment(since)),
             returns=wire.PolicyTest,
             timeout_seconds=600,
         )
-        return found
 
     def example(self) -> str:
         """A commented policy to begin with."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from modelyard.domain.errors import Refused
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.values import moment
 from modelyard.wire import promotion as wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import Reason
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 POLL_SECONDS = 2.0
 
@@ -27,25 +26,12 @@ def attempt_of(refused: Refused) -> wire.Attempt:
     return msgspec.convert(refused.fields["attempt"], wire.Attempt)
 
 
-def moment(when: datetime | str | None) -> str | None:
-    return when.isoformat() if isinstance(when, datetime) else when
-
-
-class Promotions:
+class Promotions(Feature):
     """`client.promotions`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: str, *more: object) -> str:
-        name = self._client.model_name(model)
-        return at("models", name.namespace, name.name, *more)
-
     def _wish(self, ref: str, stage: str) -> tuple[str, wire.Promote]:
-        parsed = self._client.ref(ref)
-        number = parsed.selector if isinstance(parsed.selector, int) else self._client.resolve(ref).version
-        return str(parsed.model), wire.Promote(stage=stage.removeprefix("@"), version=number)
+        model, number = self._session.version_of(ref)
+        return str(model), wire.Promote(stage=stage.removeprefix("@"), version=number)
 
     # --- promoting -------------------------------------------------------------------------------
 
@@ -104,10 +90,9 @@ class Promotions:
         return self._promote(model, wish)
 
     def _promote(self, model: str, wish: wire.Promote) -> wire.Attempt:
-        found: wire.Attempt = self._transport.call(
-            "POST", self._at(model, "promotions"), body=wish, returns=wire.Attempt
+        return self._transport.call(
+            "POST", self._session.model_path(model, "promotions"), body=wish, returns=wire.Attempt
         )
-        return found
 
     # --- an open promotion -----------------------------------------------------------------------
 
@@ -123,7 +108,9 @@ class Promotions:
     ) -> Iterator[wire.Promotion]:
         """Promotions, rollbacks and demotions of a model, newest first. states: open, done, refused, …"""
         query = wire.PromotionQuery(stage=stage, state=[*states], version=version, since=moment(since))
-        return items(self._transport, self._at(model, "promotions"), query, wire.PromotionPage, limit)
+        return items(
+            self._transport, self._session.model_path(model, "promotions"), query, wire.PromotionPage, limit
+        )
 
     def to_review(self, limit: int | None = None) -> Iterator[wire.Promotion]:
         """Open promotions, of all models, that wait for the caller's vote."""
@@ -131,8 +118,7 @@ class Promotions:
 
     def get(self, promotion: int) -> wire.Promotion:
         """With votes and waivers; an open one with the verdict of now."""
-        found: wire.Promotion = self._transport.call("GET", at("promotions", promotion), returns=wire.Promotion)
-        return found
+        return self._transport.call("GET", at("promotions", promotion), returns=wire.Promotion)
 
     def approve(self, promotion: int, comment: str | None = None) -> wire.Promotion:
         return self._change(promotion, "votes", wire.CastVote(approves=True, comment=comment))
@@ -149,29 +135,26 @@ class Promotions:
         return self._change(promotion, "withdraw", Reason(reason=reason))
 
     def _change(self, promotion: int, verb: str, body: Any) -> wire.Promotion:
-        found: wire.Promotion = self._transport.call(
+        return self._transport.call(
             "POST", at("promotions", promotion, verb), body=body, returns=wire.Promotion
         )
-        return found
 
     # --- stages ----------------------------------------------------------------------------------
 
     def stages(self, model: str) -> wire.StageList:
         """The stages of a model in order, and who stands there."""
-        found: wire.StageList = self._transport.call("GET", self._at(model, "stages"), returns=wire.StageList)
-        return found
+        return self._transport.call("GET", self._session.model_path(model, "stages"), returns=wire.StageList)
 
     def history(
         self, model: str, stage: str, *, at_time: datetime | str | None = None, limit: int = 50
     ) -> Sequence[wire.Promotion]:
         """Who stood in a stage, newest first. at_time: moves until then, so the first one says who stood there."""
-        found: wire.StageMovePage = self._transport.call(
+        return self._transport.call(
             "GET",
-            self._at(model, "stages", stage.removeprefix("@"), "history"),
+            self._session.model_path(model, "stages", stage.removeprefix("@"), "history"),
             query=wire.StageMoveQuery(at=moment(at_time), limit=limit),
             returns=wire.StageMovePage,
-        )
-        return found.items
+        ).items
 
     def rollback(
         self, model: str, stage: str, *, reason: str, to: int | None = None, seen_revision: int | None = None
@@ -183,13 +166,12 @@ class Promotions:
         """
         stage = stage.removeprefix("@")
         seen = self._revision(model, stage) if seen_revision is None else seen_revision
-        found: wire.Promotion = self._transport.call(
+        return self._transport.call(
             "POST",
-            self._at(model, "stages", stage, "rollback"),
+            self._session.model_path(model, "stages", stage, "rollback"),
             body=wire.Rollback(reason=reason, to=to, seen_revision=seen),
             returns=wire.Promotion,
         )
-        return found
 
     def _revision(self, model: str, stage: str) -> int | None:
         return next((s.revision for s in self.stages(model).items if s.name == stage.lower()), None)
@@ -204,13 +186,12 @@ class Promotions:
         reason: str | None = None,
     ) -> wire.Promotion:
         """Take a version out of a stage: the primary one, or `version`."""
-        found: wire.Promotion = self._transport.call(
+        return self._transport.call(
             "POST",
-            self._at(model, "stages", stage.removeprefix("@"), "demote"),
+            self._session.model_path(model, "stages", stage.removeprefix("@"), "demote"),
             body=wire.Demote(version=version, next_primary=next_primary, reason=reason),
             returns=wire.Promotion,
         )
-        return found
 
     # --- deprecation -----------------------------------------------------------------------------
 
@@ -223,20 +204,14 @@ class Promotions:
         reason: str | None = None,
     ) -> versions_wire.Version:
         """Warn whoever resolves or pulls the version."""
-        found: versions_wire.Version = self._transport.call(
+        return self._transport.call(
             "PUT",
-            self._version(ref),
+            self._session.version_path(ref, "deprecation"),
             body=wire.Deprecate(replacement=replacement, ends_at=moment(ends_at), reason=reason),
             returns=versions_wire.Version,
         )
-        return found
 
     def undeprecate(self, ref: str) -> versions_wire.Version:
-        found: versions_wire.Version = self._transport.call(
-            "DELETE", self._version(ref), returns=versions_wire.Version
+        return self._transport.call(
+            "DELETE", self._session.version_path(ref, "deprecation"), returns=versions_wire.Version
         )
-        return found
-
-    def _version(self, ref: str) -> str:
-        model, wish = self._wish(ref, "")
-        return self._at(model, "versions", wish.version, "deprecation")

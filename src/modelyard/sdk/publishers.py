@@ -11,29 +11,25 @@ from typing import Any
 import urllib3
 
 from modelyard.domain.errors import Invalid, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at
+from modelyard.sdk.http import BROKEN, at
+from modelyard.sdk.session import Feature
 from modelyard.wire import publishers as wire
 
 
-class Publishers:
+class Publishers(Feature):
     """`client.publishers`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def list(self, namespace: str) -> builtins.list[wire.Publisher]:
         """The CI jobs that may act in the namespace."""
-        found: wire.PublisherList = self._transport.call(
+        return self._transport.call(
             "GET", at("namespaces", namespace, "publishers"), returns=wire.PublisherList
-        )
-        return found.items
+        ).items
 
     def trust(self, namespace: str, publisher: wire.TrustPublisher) -> wire.Publisher:
         """Let CI jobs of a description act in the namespace, without a stored secret."""
-        found: wire.Publisher = self._transport.call(
+        return self._transport.call(
             "POST", at("namespaces", namespace, "publishers"), body=publisher, returns=wire.Publisher
         )
-        return found
 
     def distrust(self, namespace: str, publisher: int) -> None:
         """End a trusted publisher and all its tokens."""
@@ -41,16 +37,14 @@ class Publishers:
 
     def audience(self) -> str:
         """What a CI job's ID token must name as its audience."""
-        found: wire.Audience = self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience)
-        return found.audience
+        return self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience).audience
 
     def exchange(self, id_token: str, namespace: str) -> wire.ExchangedToken:
         """A CI job's ID token for a token of fifteen minutes in the namespace. Each ID token counts once."""
         body = wire.ExchangeToken(token=id_token, namespace=namespace)
-        found: wire.ExchangedToken = self._transport.call(
+        return self._transport.call(
             "POST", at("oidc", "exchange"), body=body, returns=wire.ExchangedToken, repeatable=False
         )
-        return found
 
 
 def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> str:

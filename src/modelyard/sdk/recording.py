@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.sdk import spool
-from modelyard.sdk.client import Client
 from modelyard.sdk.locks import try_lock
 from modelyard.sdk.sender import Sender
+from modelyard.sdk.session import Session
 from modelyard.sdk.spool import Header, SpoolWriter
 from modelyard.wire import runs as wire
 
@@ -48,7 +48,7 @@ def now() -> int:
 class Recorder:
     """One writer of one run."""
 
-    def __init__(self, header: Header, connect: Callable[[], Client] | None) -> None:
+    def __init__(self, header: Header, connect: Callable[[], Session] | None) -> None:
         """connect: makes the client to send with; None: nothing is sent (offline)."""
         self.header = header
         self._queue = deque[Record]()

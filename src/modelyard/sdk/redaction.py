@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at
+from modelyard.sdk.session import Feature
 from modelyard.wire import redaction as wire
 
 
-class Redactions:
+class Redactions(Feature):
     """`client.redactions`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def redact(self, namespace: str, text: str, *, reason: str) -> wire.Redaction:
         """Take a text out of all records, logs, cards, comments and events of a namespace, for good.
@@ -34,21 +32,19 @@ class Redactions:
             Denied: you do not own the namespace.
         """
         body = wire.RedactText(text=text, reason=reason)
-        found: wire.Redaction = self._transport.call(
+        return self._transport.call(
             "POST",
             at("namespaces", namespace, "redactions"),
             body=body,
             returns=wire.Redaction,
             repeatable=False,
         )
-        return found
 
     def list(self, namespace: str) -> Sequence[wire.Redaction]:
         """What was redacted in a namespace, newest first."""
-        found: wire.RedactionList = self._transport.call(
+        return self._transport.call(
             "GET", at("namespaces", namespace, "redactions"), returns=wire.RedactionList
-        )
-        return found.items
+        ).items
 
     def withhold(self, holder: str, path: str, *, reason: str) -> wire.Withheld:
         """Withhold the bytes of a file for good, wherever they are: no route gives them, and they are deleted.
@@ -67,14 +63,10 @@ class Redactions:
             Denied: you do not own the namespace, or others that have the same bytes.
         """
         body = wire.WithholdFile(holder=holder, path=path, reason=reason)
-        found: wire.Withheld = self._transport.call(
-            "POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False
-        )
-        return found
+        return self._transport.call("POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False)
 
     def list_withheld(self, namespace: str) -> Sequence[wire.Withheld]:
         """Files of a namespace whose bytes were withheld, newest first."""
-        found: wire.WithheldList = self._transport.call(
+        return self._transport.call(
             "GET", at("namespaces", namespace, "withheld"), returns=wire.WithheldList
-        )
-        return found.items
+        ).items

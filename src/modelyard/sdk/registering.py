@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
 from modelyard.domain.record import SIX_FACTS
-from modelyard.sdk.client import Client
-from modelyard.sdk.run_handle import metric_facts
+from modelyard.sdk.reports import Cards
+from modelyard.sdk.session import Session
+from modelyard.sdk.values import metric_facts
 
 if TYPE_CHECKING:
     from modelyard.sdk.run_handle import Run
@@ -41,9 +42,9 @@ def _register_last(run: Run, model: str) -> str:
     with paused(), tempfile.TemporaryDirectory(prefix="modelyard-run-") as place:
         if not run.offline:
             try:
-                client = run.client()
+                session = run.client()
                 return words_for(
-                    register(client, noticed.model, model, facts={}, example=noticed.example, capture=True)
+                    register(session, noticed.model, model, facts={}, example=noticed.example, capture=True)
                 )
             except ModelyardError as error:
                 if not may_pass(error):
@@ -73,15 +74,16 @@ def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def register(client: Client, what: Any, model: str, **options: Any) -> Version:
+def register(session: Session, what: Any, model: str, **options: Any) -> Version:
     """Push, and leave a card that is filled with the version's facts, where it has none."""
     from modelyard.sdk.push import push
 
-    version = push(client, what, model, **options)
+    version = push(session, what, model, **options)
+    cards = Cards(session)
     try:
-        client.card(version.reference)
+        cards.get(version.reference)
     except FileNotFound:
-        client.set_card(version.reference, client.card_template(version.reference))
+        cards.set(version.reference, cards.template(version.reference))
     return version
 
 

@@ -6,32 +6,17 @@ import base64
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.errors import ExtraMissing, FileNotFound, Invalid
-from modelyard.sdk.http import at
+from modelyard.sdk.session import Feature, Session
+from modelyard.sdk.views import Version
 from modelyard.wire import reports as wire
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 
 
-class OfVersion:
-    """What all of these have in common: a version and a path below it."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, ref: str, *more: object) -> str:
-        parsed = self._client.ref(ref)
-        number = parsed.selector if isinstance(parsed.selector, int) else self._client.resolve(ref).version
-        return at("models", parsed.model.namespace, parsed.model.name, "versions", number, *more)
-
-
-class Checks(OfVersion):
+class Checks(Feature):
     """`client.checks`: named results that CI, scanners or people report."""
 
     def report(
@@ -46,10 +31,9 @@ class Checks(OfVersion):
     ) -> Sequence[wire.Check]:
         """state: pass, fail, error or pending. Returns all checks of the version, newest first."""
         body = wire.ReportCheck(name=name, state=state, url=url, summary=summary, details=dict(details or {}))
-        found: wire.CheckList = self._transport.call(
-            "POST", self._at(ref, "checks"), body=body, returns=wire.CheckList
-        )
-        return found.items
+        return self._transport.call(
+            "POST", self._session.version_path(ref, "checks"), body=body, returns=wire.CheckList
+        ).items
 
     def report_junit(self, ref: str, name: str, path: str | Path, *, url: str = "") -> Sequence[wire.Check]:
         """Report what a JUnit XML file says: pass when tests ran and none failed, error when none ran."""
@@ -58,74 +42,72 @@ class Checks(OfVersion):
 
     def list(self, ref: str) -> Sequence[wire.Check]:
         """Newest first; the first of each name counts."""
-        found: wire.CheckList = self._transport.call("GET", self._at(ref, "checks"), returns=wire.CheckList)
-        return found.items
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "checks"), returns=wire.CheckList
+        ).items
 
 
-class Evaluations(OfVersion):
+class Evaluations(Feature):
     """`client.evaluations`: metrics of a version, measured on a dataset split."""
 
     def report(
         self, ref: str, metrics: Mapping[str, float | str], *, split: str = "", dataset: str = ""
     ) -> wire.Evaluation:
-        found: wire.Evaluation = self._transport.call(
+        return self._transport.call(
             "POST",
-            self._at(ref, "evaluations"),
+            self._session.version_path(ref, "evaluations"),
             body=wire.ReportEvaluation(metrics=dict(metrics), split=split, dataset=dataset),
             returns=wire.Evaluation,
         )
-        return found
 
     def list(self, ref: str) -> Sequence[wire.Evaluation]:
         """Newest first; metrics frozen at registration are in the version's record."""
-        found: wire.EvaluationList = self._transport.call(
-            "GET", self._at(ref, "evaluations"), returns=wire.EvaluationList
-        )
-        return found.items
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "evaluations"), returns=wire.EvaluationList
+        ).items
 
 
-class Cards(OfVersion):
+class Cards(Feature):
     """`client.cards`."""
 
     def get(self, ref: str, *, number: int | None = None) -> wire.Card:
         """number: 0 for the README.md among the files, 1, 2, … as they were set; None: the newest."""
-        found: wire.Card = self._transport.call(
-            "GET", self._at(ref, "card"), query=wire.CardQuery(number=number), returns=wire.Card
+        return self._transport.call(
+            "GET",
+            self._session.version_path(ref, "card"),
+            query=wire.CardQuery(number=number),
+            returns=wire.Card,
         )
-        return found
 
     def set(self, ref: str, text: str) -> wire.Card:
         """It stands before the README.md among the files, which stay as they are."""
-        found: wire.Card = self._transport.call(
-            "PUT", self._at(ref, "card"), body=wire.SetCard(text=text), returns=wire.Card
+        return self._transport.call(
+            "PUT", self._session.version_path(ref, "card"), body=wire.SetCard(text=text), returns=wire.Card
         )
-        return found
 
     def template(self, ref: str) -> str:
         """A card to begin with, filled with what is known; what people must write stands in comments."""
-        found: wire.CardTemplate = self._transport.call(
-            "GET", self._at(ref, "card", "template"), returns=wire.CardTemplate
-        )
-        return found.text
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "template"), returns=wire.CardTemplate
+        ).text
 
     def history(self, ref: str) -> Sequence[wire.CardEntry]:
         """The cards that were set, newest first."""
-        found: wire.CardHistory = self._transport.call(
-            "GET", self._at(ref, "card", "history"), returns=wire.CardHistory
-        )
-        return found.items
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "history"), returns=wire.CardHistory
+        ).items
 
     def problems(self, ref: str) -> Sequence[wire.CardProblem]:
         """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
-        found: wire.CardCheck = self._transport.call(
-            "GET", self._at(ref, "card", "problems"), returns=wire.CardCheck
-        )
-        return found.problems
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "problems"), returns=wire.CardCheck
+        ).problems
 
     def html(self, ref: str) -> str:
         """Sanitised: without its author's own markup, scripts and images."""
-        found: wire.CardHtml = self._transport.call("GET", self._at(ref, "card", "html"), returns=wire.CardHtml)
-        return found.html
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "html"), returns=wire.CardHtml
+        ).html
 
     def diff(self, ref: str, other: str | None = None) -> str:
         """Unified, from the card of `other` to that of `ref`; None: from the card that `ref` had before.
@@ -153,14 +135,28 @@ class Cards(OfVersion):
             return ""
 
 
-class Attestations(OfVersion):
+def card(session: Session, /, ref: str) -> wire.Card:
+    """Same as `client.cards.get`."""
+    return Cards(session).get(ref)
+
+
+def set_card(session: Session, /, ref: str, text: str) -> wire.Card:
+    """Same as `client.cards.set`."""
+    return Cards(session).set(ref, text)
+
+
+def card_template(session: Session, /, ref: str) -> str:
+    """Same as `client.cards.template`."""
+    return Cards(session).template(ref)
+
+
+class Attestations(Feature):
     """`client.attestations`: Ed25519 signatures over a version's two digests."""
 
     def list(self, ref: str) -> wire.AttestationList:
-        found: wire.AttestationList = self._transport.call(
-            "GET", self._at(ref, "attestations"), returns=wire.AttestationList
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "attestations"), returns=wire.AttestationList
         )
-        return found
 
     def sign(self, ref: str, key_file: str | Path) -> wire.Attestation:
         """Sign what the version's digests say with a private key in a PEM file. Raises ExtraMissing, Invalid.
@@ -170,19 +166,18 @@ class Attestations(OfVersion):
         from modelyard.domain.attested import attested_bytes
 
         key = _private_key(Path(key_file))
-        version = self._client.versions.get(ref)
+        version = self._transport.call("GET", self._session.version_path(ref), returns=Version)
         signature = key.sign(attested_bytes(version.digest, version.record_digest))
         return self.add(version.reference, base64.b64encode(signature).decode())
 
     def add(self, ref: str, signature: str) -> wire.Attestation:
         """signature: base64, made elsewhere over the statement that `list` gives."""
-        found: wire.Attestation = self._transport.call(
+        return self._transport.call(
             "POST",
-            self._at(ref, "attestations"),
+            self._session.version_path(ref, "attestations"),
             body=wire.Attest(signature=signature),
             returns=wire.Attestation,
         )
-        return found
 
 
 def _cryptography() -> Any:

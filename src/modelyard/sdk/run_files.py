@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from modelyard.domain.errors import (
     Busy,
@@ -24,13 +23,13 @@ from modelyard.sdk.locations import spool_folder
 from modelyard.sdk.locks import try_lock
 from modelyard.sdk.placing import place_file
 from modelyard.sdk.sender import Delivery
+from modelyard.sdk.session import Session
 from modelyard.wire import runs as wire
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequence[str]) -> list[FileWithheld]:
+def pull_files(
+    session: Session, run: wire.RunDetails, folder: Path, paths: Sequence[str]
+) -> list[FileWithheld]:
     """Returns what says why a file was left out: one that is withheld and was not asked for by its path.
 
     Raises FileNotFound for a path that the run does not have, FileWithheld, DownloadCorrupt.
@@ -41,7 +40,7 @@ def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequen
         if path not in known:
             raise FileNotFound(path=path, reference=f"run {run.id}")
         try:
-            _pull(client, run.id, known[path], folder)
+            _pull(session, run.id, known[path], folder)
         except FileWithheld as error:
             if paths:
                 raise
@@ -49,19 +48,19 @@ def pull_files(client: Client, run: wire.RunDetails, folder: Path, paths: Sequen
     return left_out
 
 
-def _pull(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
+def _pull(session: Session, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
     """A file that was logged a moment ago may still be scanned: wait for it."""
-    patience = Patience(client.transport.patience_seconds)
+    patience = Patience(session.transport.patience_seconds)
     while True:
         try:
-            _fetch(client, run, artifact, folder)
+            _fetch(session, run, artifact, folder)
         except Busy as error:
             patience.wait(error)
         else:
             return
 
 
-def _fetch(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
+def _fetch(session: Session, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
     target = place_file(folder, artifact.path)
     if target.is_dir():
         raise WouldOverwrite(path=str(target), fix="Remove the folder, or pull into another one (--to DIR)")
@@ -69,7 +68,7 @@ def _fetch(client: Client, run: str, artifact: wire.RunArtifact, folder: Path) -
     digest = hashlib.sha256()
     try:
         with (
-            client.transport.open(at("runs", run, "artifacts", artifact.path), {}) as answer,
+            session.transport.open(at("runs", run, "artifacts", artifact.path), {}) as answer,
             partial.open("xb") as file,
         ):
             while block := answer.read(BLOCK_BYTES):
@@ -101,10 +100,10 @@ class Synced:
     notes: list[str] = field(default_factory=list)
 
 
-def sync(connect: Callable[[str | None], Client], run: str | None = None) -> list[Synced]:
+def sync(connect: Callable[[str | None], Session], run: str | None = None) -> list[Synced]:
     """Send what runs left in the spool, then register the models that wait; what the server does not take stays.
 
-    connect: makes the client for the server that a run was made for (None: it knew of none). run: only of this.
+    connect: makes the session for the server that a run was made for (None: it knew of none). run: only of this.
     """
     done: list[Synced] = []
     for path in spool.list_headers(spool_folder()):
@@ -127,7 +126,7 @@ def sync(connect: Callable[[str | None], Client], run: str | None = None) -> lis
     return [*done, *(_register_pending(connect, folder) for folder in waiting)]
 
 
-def _register_pending(connect: Callable[[str | None], Client], folder: Path) -> Synced:
+def _register_pending(connect: Callable[[str | None], Session], folder: Path) -> Synced:
     found = Synced(folder.name)
     try:
         told = pending.read(folder)
@@ -146,8 +145,8 @@ def _register_pending(connect: Callable[[str | None], Client], folder: Path) -> 
     return found
 
 
-def _sync_writer(client: Client, folder: Path, header: spool.Header, found: Synced) -> None:
-    delivery = Delivery(client, folder, header)
+def _sync_writer(session: Session, folder: Path, header: spool.Header, found: Synced) -> None:
+    delivery = Delivery(session, folder, header)
     before = delivery.reader.acknowledged
     # A run that said nothing is begun all the same.
     delivery.step(heartbeat=True)

@@ -24,12 +24,12 @@ from modelyard.domain.errors import DatasetMismatch, Invalid, InvalidPath, Model
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk import credentials
-from modelyard.sdk.client import Client
 from modelyard.sdk.files import find_files
-from modelyard.sdk.push import plain
 from modelyard.sdk.recording import Recorder, clean_value, now
 from modelyard.sdk.secret_files import refuse_secret_files
+from modelyard.sdk.session import Session
 from modelyard.sdk.spool import Header
+from modelyard.sdk.values import metric_facts, plain
 from modelyard.wire import runs as wire
 
 logger = logging.getLogger("modelyard")
@@ -53,7 +53,7 @@ class Run:
         parent: str | None,
         offline: bool | None,
         begins: bool,
-        client: Client | None,
+        client: Session | None,
         on_end: Callable[[Run], None],
     ) -> None:
         """begins False: somebody else began the run of this uid, and ends it."""
@@ -85,11 +85,11 @@ class Run:
         writer = secrets.token_hex(8)
         header = Header(run=self.id, writer=writer, server=url, start=start)
 
-        def connect() -> Client:
+        def connect() -> Session:
             if client is not None:
                 return client
             # Asked anew each time: a token may have been renewed meanwhile.
-            return Client(
+            return Session(
                 url, credentials.choose(url, None)[1] or token, patience_seconds=0, timeout_seconds=30
             )
 
@@ -414,18 +414,3 @@ def _wait_seconds() -> float:
 
 
 _CAPTURED = ("code", "environment", "image")
-_SPLITS = frozenset({"train", "training", "valid", "validation", "val", "test", "eval", "holdout"})
-
-
-def metric_facts(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`test:f1` is the metric f1 on the split test; any other name is a metric without a split."""
-    from modelyard.sdk.push import metrics_to_json
-
-    found = []
-    for name, value in sorted(metrics.items()):
-        split, colon, rest = name.partition(":")
-        known = bool(colon) and bool(rest) and split in _SPLITS
-        found.append(
-            {"name": rest, "split": split, "value": value} if known else {"name": name, "value": value}
-        )
-    return metrics_to_json(found)

@@ -6,14 +6,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import runs as wire
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 _SHOWN = 30
 
@@ -36,12 +34,8 @@ class RunInfoPage(wire.RunPage, kw_only=True):
     items: list[RunInfo]  # type: ignore[assignment]
 
 
-class Runs:
+class Runs(Feature):
     """`client.runs`."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
 
     def list(
         self,
@@ -81,8 +75,7 @@ class Runs:
 
     def get(self, run: str) -> RunDetails:
         """run: its whole id. Raises RunNotFound."""
-        found: RunDetails = self._transport.call("GET", at("runs", run), returns=RunDetails)
-        return found
+        return self._transport.call("GET", at("runs", run), returns=RunDetails)
 
     def series(
         self,
@@ -96,10 +89,7 @@ class Runs:
     ) -> wire.Series:
         """A metric by step or time, at most so many points, chosen so that a chart of them looks the same."""
         query = wire.SeriesQuery(metric=metric, from_step=from_step, to_step=to_step, points=points, by=by)
-        found: wire.Series = self._transport.call(
-            "GET", at("runs", run, "series"), query=query, returns=wire.Series
-        )
-        return found
+        return self._transport.call("GET", at("runs", run, "series"), query=query, returns=wire.Series)
 
     def log(self, run: str) -> Iterator[str]:
         """What the run printed, piece by piece, as far as it is there now."""
@@ -121,7 +111,7 @@ class Runs:
         """
         from modelyard.sdk.run_files import pull_files
 
-        for left_out in pull_files(self._client, self.get(run), Path(to), paths):
+        for left_out in pull_files(self._session, self.get(run), Path(to), paths):
             warnings.warn(left_out.message, stacklevel=2)
         return Path(to)
 
@@ -136,14 +126,13 @@ class Runs:
 
     def describe_experiment(self, experiment: str, description: str) -> wire.Experiment:
         """Say what an experiment is about."""
-        name = self._client.model_name(experiment)
-        found: wire.Experiment = self._transport.call(
+        name = self._session.model_name(experiment)
+        return self._transport.call(
             "PATCH",
             at("experiments", name.namespace, name.name),
             body=wire.DescribeExperiment(description=description),
             returns=wire.Experiment,
         )
-        return found
 
 
 def _status(run: wire.Run) -> str:

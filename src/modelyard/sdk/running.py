@@ -24,9 +24,10 @@ from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.domain.secrets import LineMasker, mask_arguments
 from modelyard.sdk import capture, environment, pending, registering, run_files
-from modelyard.sdk.client import Client
 from modelyard.sdk.run_handle import Run
+from modelyard.sdk.run_reading import Runs
 from modelyard.sdk.runs import WRAPPED, experiment_of, run
+from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -66,7 +67,7 @@ def run_command(
     register: str | None = None,
     files: Path | None = None,
     offline: bool | None = None,
-    client: Client | None = None,
+    client: Session | None = None,
     output: IO[bytes] | None = None,
 ) -> Outcome:
     """Run a program and note what there is to note of it; it never fails because of that.
@@ -443,7 +444,7 @@ def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None
         noted.flush()
         # What the program could not send itself.
         run_files.sync(lambda _: client, run=noted.id)
-        facts = registering.facts_of(client.runs.get(noted.id), made.learned)
+        facts = registering.facts_of(Runs(client).get(noted.id), made.learned)
         outcome.version = registering.register(client, made.path, model, facts=facts, capture=False)
     except ModelyardError as error:
         outcome.error = error

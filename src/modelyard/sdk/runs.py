@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from modelyard.domain.names import ModelName
 from modelyard.sdk import forks
-from modelyard.sdk.client import Client
 from modelyard.sdk.run_handle import Run
+from modelyard.sdk.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CAPTURE_SECONDS = 30.0
@@ -72,7 +72,7 @@ def _begin(
     uid: str | None = None,
     offline: bool | None = None,
     asked: bool = True,
-    client: Client | None = None,
+    client: Session | None = None,
 ) -> Run:
     """A run, present from now on for the whole process unless it is taken into a context.
 
@@ -191,7 +191,7 @@ def run(
     offline: bool | None = None,
     capture: bool = True,
     register: str | None = None,
-    client: Client | None = None,
+    client: Session | None = None,
 ) -> RunBlock:
     """A run: `with my.run("first", experiment="fraud/trees") as run:`, or `@my.run()` on a function.
 

@@ -14,10 +14,10 @@ import msgspec
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BytesWithheld, Invalid, Kind, ModelyardError, RecordsMissing, RunNotFound
 from modelyard.sdk import forks
-from modelyard.sdk.client import Client
 from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import at
 from modelyard.sdk.progress import Silent
+from modelyard.sdk.session import Session
 from modelyard.sdk.spool import Header, Line, SpoolReader
 from modelyard.sdk.transfer import send_missing
 from modelyard.wire import runs as wire
@@ -38,7 +38,7 @@ _frames = msgspec.json.Decoder(wire.Frame)
 class Delivery:
     """One writer's way to one server. Raises what the server answers; nothing is lost by that."""
 
-    def __init__(self, client: Client, folder: Path, header: Header) -> None:
+    def __init__(self, client: Session, folder: Path, header: Header) -> None:
         self.client = client
         self.folder = folder
         self.header = header
@@ -125,7 +125,7 @@ class Delivery:
 class Sender:
     """A thread that delivers while the run goes on, whatever becomes of the server."""
 
-    def __init__(self, connect: Callable[[], Client], folder: Path, header: Header) -> None:
+    def __init__(self, connect: Callable[[], Session], folder: Path, header: Header) -> None:
         self._connect = connect
         self._folder = folder
         self._header = header

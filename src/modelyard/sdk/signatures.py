@@ -12,26 +12,31 @@ from typing import Any
 
 from modelyard.domain.errors import Invalid
 from modelyard.domain.signature import Problem, check_inputs
-from modelyard.sdk.reports import OfVersion
 from modelyard.sdk.savers.signature import describe_data
+from modelyard.sdk.session import Feature, Session
 from modelyard.wire import signature as wire
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _TRUTHS = {"true", "false"}
 
 
-class Signatures(OfVersion):
+class Signatures(Feature):
     """`client.signatures`."""
 
     def get(self, ref: str) -> wire.Signature:
         """Raises NotFound for a version without one."""
-        found: wire.Signature = self._transport.call("GET", self._at(ref, "signature"), returns=wire.Signature)
-        return found
+        return self._transport.call("GET", self._session.version_path(ref, "signature"), returns=wire.Signature)
 
     def check(self, ref: str, data: Any) -> Sequence[Problem]:
-        """See `Client.check_signature`."""
-        found = self.get(ref)
-        return check_inputs({"inputs": found.inputs, "outputs": found.outputs}, described(data))
+        """Same as `client.check_signature`."""
+        return check_signature(self._session, ref, data)
+
+
+def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Problem]:
+    """Compare data with a version's signature; no row of it leaves this machine."""
+    path = session.version_path(ref, "signature")
+    signature = session.transport.call("GET", path, returns=wire.Signature)
+    return check_inputs({"inputs": signature.inputs, "outputs": signature.outputs}, described(data))
 
 
 def described(data: Any) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at, query_text
+from modelyard.sdk.http import BROKEN, at, query_text
 from modelyard.sdk.operations import event_data
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature, Session
 from modelyard.wire import subscriptions as wire
 from modelyard.wire.base import Answer
 
@@ -36,11 +37,8 @@ class StreamedEvent(Answer, kw_only=True):
     data: dict[str, object] = {}
 
 
-class Subscriptions:
+class Subscriptions(Feature):
     """`client.subscriptions`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def create(
         self,
@@ -63,24 +61,19 @@ class Subscriptions:
             stages=None if stages is None else [*stages],
             from_event=from_event,
         )
-        found: wire.Subscription = self._transport.call(
+        return self._transport.call(
             "POST", at("subscriptions"), body=body, returns=wire.Subscription, repeatable=False
         )
-        return found
 
     def list(self, *, model: str | None = None, namespace: str | None = None) -> list[wire.Subscription]:
         """Those of a model, of a namespace, or (for admins) all."""
         query = wire.SubscriptionQuery(model=model, namespace=namespace)
-        found: wire.SubscriptionList = self._transport.call(
+        return self._transport.call(
             "GET", at("subscriptions"), query=query, returns=wire.SubscriptionList
-        )
-        return found.items
+        ).items
 
     def show(self, subscription: int) -> wire.Subscription:
-        found: wire.Subscription = self._transport.call(
-            "GET", at("subscriptions", subscription), returns=wire.Subscription
-        )
-        return found
+        return self._transport.call("GET", at("subscriptions", subscription), returns=wire.Subscription)
 
     def edit(
         self,
@@ -98,20 +91,18 @@ class Subscriptions:
             stages=None if stages is None else [*stages],
             active=active,
         )
-        found: wire.Subscription = self._transport.call(
+        return self._transport.call(
             "PATCH", at("subscriptions", subscription), body=body, returns=wire.Subscription
         )
-        return found
 
     def remove(self, subscription: int) -> None:
         self._transport.call("DELETE", at("subscriptions", subscription))
 
     def rotate(self, subscription: int) -> wire.Subscription:
         """A new webhook secret, shown this once; for a day messages are signed with both."""
-        found: wire.Subscription = self._transport.call(
+        return self._transport.call(
             "POST", at("subscriptions", subscription, "rotate"), returns=wire.Subscription, repeatable=False
         )
-        return found
 
     def deliveries(
         self, subscription: int, *, state: str | None = None, limit: int | None = None
@@ -122,19 +113,19 @@ class Subscriptions:
 
     def replay(self, subscription: int, event: int | None = None) -> int:
         """Send one event again, or (None) all dead letters. Returns how many."""
-        found: wire.Replayed = self._transport.call(
+        return self._transport.call(
             "POST",
             at("subscriptions", subscription, "replay"),
             body=wire.Replay(event=event),
             returns=wire.Replayed,
-        )
-        return found.count
+        ).count
 
 
 def follow(
-    transport: Transport,
-    *,
+    session: Session,
+    /,
     model: str | None = None,
+    *,
     namespace: str | None = None,
     kinds: Sequence[str] = (),
     after: int | None = None,
@@ -143,9 +134,10 @@ def follow(
 
     Raises what the server refuses, and ServerUnreachable when it stays away.
     """
+    transport, name = session.transport, None if model is None else str(session.model_name(model))
     last, failures = after, 0
     while True:
-        query = wire.StreamQuery(model=model, namespace=namespace, kind=[*kinds], after=last)
+        query = wire.StreamQuery(model=name, namespace=namespace, kind=[*kinds], after=last)
         try:
             with transport.stream("GET", at("events") + query_text(query), _SILENCE_SECONDS) as response:
                 for data in event_data(response.stream(4096)):

@@ -197,8 +197,7 @@ class _Sender:
     def _start(self) -> wire.Upload:
         """A new upload, or the one that an earlier try began."""
         body = wire.StartUpload(digest=self._digest, size=self._file.size_bytes)
-        found: wire.Upload = self._transport.call("POST", at("uploads"), body=body, returns=wire.Upload)
-        return found
+        return self._transport.call("POST", at("uploads"), body=body, returns=wire.Upload)
 
     def _append_all(self, upload: wire.Upload) -> None:
         offset, size = upload.offset, self._file.size_bytes

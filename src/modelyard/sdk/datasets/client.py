@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
@@ -15,12 +15,10 @@ from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import Transport, at
 from modelyard.sdk.paging import items
 from modelyard.sdk.progress import Silent
+from modelyard.sdk.session import Feature, Session
 from modelyard.sdk.transfer import send_missing
 from modelyard.wire import datasets as wire
 from modelyard.wire.base import PageQuery
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 
 def send_profiles(transport: Transport, described: Iterable[Described], parallel: int) -> None:
@@ -79,12 +77,8 @@ def _name_of(path: Path) -> str:
     return name
 
 
-class Datasets:
+class Datasets(Feature):
     """A reference is `namespace/name` or `name`, perhaps with `@sha256:…` or the first eight digits of it."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
 
     def _split(self, ref: str) -> tuple[str, str, str]:
         place, _, selector = ref.partition("@")
@@ -96,7 +90,7 @@ class Datasets:
         return namespace, name, selector or "newest"
 
     def _namespace(self, namespace: str | None) -> str:
-        found = namespace or self._client.default_namespace
+        found = namespace or self._session.default_namespace
         if found is None:
             raise Invalid(
                 reason="no namespace is named and your account has no default one",
@@ -119,14 +113,13 @@ class Datasets:
                 raise Invalid(reason="a dataset needs a name", fix='Give one: push(table, "transactions")')
             data = describe(data, name=name, **how)
         space = self._namespace(namespace)
-        send_profiles(self._transport, [data], self._client.parallel)
-        found: wire.DatasetVersion = self._transport.call(
+        send_profiles(self._transport, [data], self._session.parallel)
+        return self._transport.call(
             "POST",
             at("namespaces", space, "datasets"),
             body=wire.PushDataset(entry=data.entry),
             returns=wire.DatasetVersion,
         )
-        return found
 
     def list(
         self, namespace: str | None = None, *, word: str | None = None, limit: int | None = None
@@ -143,8 +136,7 @@ class Datasets:
 
     def get(self, ref: str) -> wire.ShownDataset:
         """A content: its columns, every version trained on it, and who read it from where."""
-        found: wire.ShownDataset = self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
-        return found
+        return self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
 
     def _at(self, ref: str, *more: str) -> str:
         namespace, dataset, selector = self._split(ref)
@@ -160,10 +152,14 @@ class Datasets:
             f"{namespace}/{name}" + ("" if selector == "newest" else f"@{selector}")
             for namespace, name, selector in map(self._split, (before, after))
         ]
-        found: wire.Drift = self._transport.call(
+        return self._transport.call(
             "GET",
             at("dataset-drift"),
             query=wire.DatasetPair(before=pair[0], after=pair[1]),
             returns=wire.Drift,
         )
-        return found
+
+
+def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:
+    """Make a dataset known, with its profile and none of its rows."""
+    return Datasets(session).push(data, name, **how)
