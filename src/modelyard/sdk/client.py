@@ -23,7 +23,7 @@ from modelyard.sdk.push import push
 from modelyard.sdk.quarantine import Quarantine, Scans
 from modelyard.sdk.redaction import Redactions
 from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations, card, card_template, set_card
-from modelyard.sdk.run_reading import Runs
+from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.session import Session
 from modelyard.sdk.signatures import Signatures, check_signature
 from modelyard.sdk.subscriptions import Subscriptions, follow

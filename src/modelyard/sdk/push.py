@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid, MissingBlobs
@@ -16,6 +15,7 @@ from modelyard.domain.record import Record
 from modelyard.sdk.datasets.client import describe_all, send_profiles
 from modelyard.sdk.files import LocalFile, find_files, hash_file, manifest_of
 from modelyard.sdk.parallel import Stop, each
+from modelyard.sdk.present import PresentRun, present_run
 from modelyard.sdk.progress import Progress, Silent
 from modelyard.sdk.secret_files import refuse_secret_files
 from modelyard.sdk.session import Session
@@ -24,9 +24,6 @@ from modelyard.sdk.values import metrics_to_json, plain
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import versions as wire
-
-if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
 
 _TRIES = 3
 
@@ -59,7 +56,7 @@ def push(
     name = str(session.model_name(model))
     checked_aliases = [str(Alias.parse(alias)) for alias in ([alias] if isinstance(alias, str) else alias)]
     known: dict[str, Any] = capturing.capture() if capture else {}
-    active = _active_run()
+    active = present_run()
     if active is not None:
         known = {**active.facts(), **known}
     known.update(facts or {})
@@ -99,16 +96,10 @@ def push(
         return _noted(active, _push_files(session, name, find_files(folder), wanted, progress or Silent()))
 
 
-def _noted(active: Run | None, version: Version) -> Version:
+def _noted(active: PresentRun | None, version: Version) -> Version:
     if active is not None:
         active.log_version(version.reference)
     return version
-
-
-def _active_run() -> Run | None:
-    """The run that this push belongs to. Asking costs nothing where runs are not in use."""
-    module = sys.modules.get("modelyard.sdk.runs")
-    return None if module is None else module.active_run()
 
 
 def save_object(what: Any, folder: Path, example: Any, allow_pickle: bool) -> dict[str, Any]:

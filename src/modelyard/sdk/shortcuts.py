@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
-
 from modelyard.sdk import credentials, signatures
 from modelyard.sdk import load as loading
 from modelyard.sdk import pull as pulling
 from modelyard.sdk import push as pushing
+from modelyard.sdk.binding import bind
 from modelyard.sdk.datasets import client as datasets
 from modelyard.sdk.session import Session, shared_session
 from modelyard.wire import access as access_wire
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _shared(function: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
-    """Return the function without its first parameter, which becomes the shared session."""
-
-    @functools.wraps(function)
-    def shared(*args: P.args, **kwargs: P.kwargs) -> R:
-        return function(shared_session(), *args, **kwargs)
-
-    # So that help() shows the parameters that a caller gives.
-    signature = inspect.signature(function)
-    _, *given = signature.parameters.values()
-    shared.__signature__ = signature.replace(parameters=given)  # type: ignore[attr-defined]
-    shared.__module__ = __name__
-    return shared
-
-
-push = _shared(pushing.push)
-pull = _shared(pulling.pull)
-load = _shared(loading.load)
-check_signature = _shared(signatures.check_signature)
-log_dataset = _shared(datasets.log_dataset)
+push = bind(pushing.push, shared_session, __name__)
+pull = bind(pulling.pull, shared_session, __name__)
+load = bind(loading.load, shared_session, __name__)
+check_signature = bind(signatures.check_signature, shared_session, __name__)
+log_dataset = bind(datasets.log_dataset, shared_session, __name__)
 
 
 def login(url: str, token: str, *, make_default: bool = True, insecure: bool = False) -> access_wire.WhoAmI:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, overload
@@ -11,6 +12,11 @@ from modelyard.domain.errors import Invalid
 from modelyard.domain.record import number_to_json
 
 _SPLITS = frozenset({"train", "training", "valid", "validation", "val", "test", "eval", "holdout"})
+
+
+def now() -> int:
+    """Return whole microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 @overload

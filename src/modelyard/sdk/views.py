@@ -13,6 +13,7 @@ from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import Page
 
+_SHOWN = 30
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -44,6 +45,20 @@ def _table(title: str, rows: list[tuple[str, str]]) -> str:
         if text
     )
     return f"<table><caption><b>{escape(title)}</b></caption><tbody>{body}</tbody></table>"
+
+
+def run_table(
+    name: str, uid: str, status: str, experiment: str, params: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> str:
+    """Return a run as a notebook shows it; all text is escaped."""
+    rows = [("id", uid), ("status", status), ("experiment", experiment)]
+    rows += [
+        (f"metric {key}", f"{value:.6g}" if isinstance(value, float) else str(value))
+        for key, value in metrics.items()
+    ]
+    rows += [(f"param {key}", str(value)[:200]) for key, value in params.items()]
+    left_out = f"<p>and {len(rows) - _SHOWN} more</p>" if len(rows) > _SHOWN else ""
+    return _table(name, rows[:_SHOWN]) + left_out
 
 
 class Version(versions_wire.Version, kw_only=True):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from modelyard.sdk.recording import now
-from modelyard.sdk.run_handle import Run
-from modelyard.sdk.runs import current_run
+# Plug-ins find all their tools in this module.
+from modelyard.sdk.notice import is_paused as is_paused
+from modelyard.sdk.notice import notice_model as notice_model
+from modelyard.sdk.notice import paused as paused
+from modelyard.sdk.notice import switch
+from modelyard.sdk.runs.block import current_run
+from modelyard.sdk.runs.handle import Run
 
 logger = logging.getLogger("modelyard")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,31 +41,6 @@ class Autologger(Protocol):
         ...
 
 
-# --- the model that was fitted last ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    model: Any
-    example: Any
-    """A few rows of its input, None when there are none."""
-    at: int
-    """Microseconds since 1970."""
-
-
-_noticed: list[Noticed] = []
-
-
-def notice_model(model: Any, example: Any = None) -> None:
-    """It is what `register` registers, unless another one follows."""
-    _noticed[:] = [Noticed(model, example, now())]
-
-
-def last_model(since: int = 0) -> Noticed | None:
-    """The model fitted last; None when there is none since that moment (microseconds)."""
-    return _noticed[0] if _noticed and _noticed[0].at >= since else None
-
-
 def head(data: Any) -> Any:
     """The first rows of a frame or an array, for an example; None for anything else."""
     try:
@@ -77,34 +54,7 @@ def head(data: Any) -> Any:
 # --- not disturbing the training -------------------------------------------------------------------------
 
 
-class _State(threading.local):
-    depth = 0
-
-
-class _Switch:
-    on = False
-
-
-switch = _Switch()
-"""Turned by `autolog`, for all autologgers at once."""
-
-
-_state = _State()
 _warned: set[str] = set()
-
-
-@contextmanager
-def paused() -> Iterator[None]:
-    """What happens inside of a call that is noted already is not noted once more."""
-    _state.depth += 1
-    try:
-        yield
-    finally:
-        _state.depth -= 1
-
-
-def is_paused() -> bool:
-    return _state.depth > 0 or not switch.on
 
 
 def quietly(what: str, work: Callable[[], object]) -> None:

@@ -10,8 +10,9 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from modelyard.domain.errors import Invalid
-from modelyard.sdk.autolog.base import Autologger, quietly, switch
+from modelyard.sdk.autolog.base import Autologger, quietly
 from modelyard.sdk.autolog.imports import when_imported
+from modelyard.sdk.notice import switch
 
 GROUP = "modelyard.autologgers"
 logger = logging.getLogger("modelyard")

@@ -19,7 +19,7 @@ from modelyard.sdk.autolog.base import (
     reference,
     wrap,
 )
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 _SOURCE = "_modelyard_source"
 

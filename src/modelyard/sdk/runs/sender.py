@@ -17,8 +17,8 @@ from modelyard.sdk import forks
 from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import at
 from modelyard.sdk.progress import Silent
+from modelyard.sdk.runs.spool import Header, Line, SpoolReader
 from modelyard.sdk.session import Session
-from modelyard.sdk.spool import Header, Line, SpoolReader
 from modelyard.sdk.transfer import send_missing
 from modelyard.wire import runs as wire
 

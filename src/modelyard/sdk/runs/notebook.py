@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
+    from modelyard.sdk.runs.handle import Run
 
 MAX_CELLS = 5_000
 MAX_BYTES = 4 * 1024 * 1024

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
+from modelyard.sdk.views import run_table
 from modelyard.wire import runs as wire
-
-_SHOWN = 30
 
 
 class RunInfo(wire.Run, kw_only=True):
@@ -109,7 +106,7 @@ class Runs(Feature):
 
         Without paths, files that are withheld are left out, with a warning for each.
         """
-        from modelyard.sdk.run_files import pull_files
+        from modelyard.sdk.runs.files import pull_files
 
         for left_out in pull_files(self._session, self.get(run), Path(to), paths):
             warnings.warn(left_out.message, stacklevel=2)
@@ -137,22 +134,3 @@ class Runs(Feature):
 
 def _status(run: wire.Run) -> str:
     return "stale (it says nothing any more)" if run.stale else run.status
-
-
-def run_table(
-    name: str, uid: str, status: str, experiment: str, params: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> str:
-    """What a notebook shows of a run; all text is escaped."""
-    rows = [("id", uid), ("status", status), ("experiment", experiment)]
-    rows += [
-        (f"metric {key}", f"{value:.6g}" if isinstance(value, float) else str(value))
-        for key, value in metrics.items()
-    ]
-    rows += [(f"param {key}", str(value)[:200]) for key, value in params.items()]
-    left_out = f"<p>and {len(rows) - _SHOWN} more</p>" if len(rows) > _SHOWN else ""
-    body = "".join(
-        f"<tr><th style='text-align:left'>{escape(key)}</th><td style='text-align:left'>{escape(text)}</td></tr>"
-        for key, text in rows[:_SHOWN]
-        if text
-    )
-    return f"<table><caption><b>{escape(name)}</b></caption><tbody>{body}</tbody></table>{left_out}"

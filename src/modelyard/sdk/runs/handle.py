@@ -25,11 +25,11 @@ from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk import credentials
 from modelyard.sdk.files import find_files
-from modelyard.sdk.recording import Recorder, clean_value, now
+from modelyard.sdk.runs.recorder import Recorder, clean_value
+from modelyard.sdk.runs.spool import Header
 from modelyard.sdk.secret_files import refuse_secret_files
 from modelyard.sdk.session import Session
-from modelyard.sdk.spool import Header
-from modelyard.sdk.values import metric_facts, plain
+from modelyard.sdk.values import metric_facts, now, plain
 from modelyard.wire import runs as wire
 
 logger = logging.getLogger("modelyard")
@@ -391,7 +391,7 @@ class Run:
         return f"<Run {self.name} ({self.id}) {self.status}>"
 
     def _repr_html_(self) -> str:
-        from modelyard.sdk.run_reading import run_table
+        from modelyard.sdk.views import run_table
 
         return run_table(self.name, self.id, self.status, self.experiment, self.params, self.metrics)
 

@@ -23,10 +23,11 @@ from typing import IO, Any
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.domain.secrets import LineMasker, mask_arguments
-from modelyard.sdk import capture, environment, pending, registering, run_files
-from modelyard.sdk.run_handle import Run
-from modelyard.sdk.run_reading import Runs
-from modelyard.sdk.runs import WRAPPED, experiment_of, run
+from modelyard.sdk import capture, environment
+from modelyard.sdk.runs import offline, registration
+from modelyard.sdk.runs.block import WRAPPED, experiment_of, run
+from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
 
@@ -160,7 +161,7 @@ class _Child:
         self._began = time.monotonic()
         self._usage: Any = None
         self._log = BoundedLog(noted.log_text, noted.note)
-        startup = Path(__file__).parent / "startup"
+        startup = Path(__file__).parents[1] / "startup"
         child_environment = {
             **os.environ,
             "MODELYARD_RUN": noted.id,
@@ -443,18 +444,18 @@ def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None
         client = noted.client()
         noted.flush()
         # What the program could not send itself.
-        run_files.sync(lambda _: client, run=noted.id)
-        facts = registering.facts_of(Runs(client).get(noted.id), made.learned)
-        outcome.version = registering.register(client, made.path, model, facts=facts, capture=False)
+        offline.sync(lambda _: client, run=noted.id)
+        facts = registration.facts_of(Runs(client).get(noted.id), made.learned)
+        outcome.version = registration.register(client, made.path, model, facts=facts, capture=False)
     except ModelyardError as error:
         outcome.error = error
-        if registering.may_pass(error):
+        if registration.may_pass(error):
             _keep(noted, model, made, outcome)
 
 
 def _keep(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
     try:
-        pending.keep(noted, model, made.path, made.learned)
+        offline.keep(noted, model, made.path, made.learned)
         outcome.kept = True
     except OSError as error:
         outcome.notes.append(f"What was to be registered could not be kept: {error}")

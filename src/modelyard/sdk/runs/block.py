@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modelyard.domain.names import ModelName
-from modelyard.sdk import forks
-from modelyard.sdk.run_handle import Run
+from modelyard.sdk import forks, present
+from modelyard.sdk.binding import bind
+from modelyard.sdk.runs.handle import Run
 from modelyard.sdk.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,9 @@ def active_run() -> Run | None:
             return run
     with _lock:
         return _open[-1] if _open else None
+
+
+present.find_with(active_run)
 
 
 def current_run() -> Run:
@@ -136,9 +140,10 @@ class RunBlock:
         if capture:
             _capture_later(run)
         if self._told["register"]:
-            from modelyard.sdk.registering import prepare
+            from modelyard.sdk.runs import offline
+            from modelyard.sdk.runs.registration import prepare
 
-            prepare(run, self._told["register"])
+            prepare(run, self._told["register"], offline.keep)
         return run
 
     def __enter__(self) -> Run:
@@ -213,7 +218,8 @@ def run(
 
 def _capture_later(run: Run) -> None:
     """Asking git and listing packages takes a while: the training does not wait for it, only the run's end."""
-    from modelyard.sdk import capture, notebook
+    from modelyard.sdk import capture
+    from modelyard.sdk.runs import notebook
 
     place = capture.place_of_program()
 
@@ -324,40 +330,11 @@ def _after_fork() -> None:
 # --- one line each ---------------------------------------------------------------------------------------
 
 
-def log_metric(name: str, value: Any, step: int | None = None) -> None:
-    """One point of a metric of the present run. step None: one after the last one of this metric."""
-    current_run().log_metric(name, value, step)
-
-
-def log_metrics(metrics: Mapping[str, Any], step: int | None = None) -> None:
-    """Several metrics at one step."""
-    current_run().log_metrics(metrics, step)
-
-
-def log_param(name: str, value: Any) -> None:
-    """What the training was set to; the last value of a name counts."""
-    current_run().log_param(name, value)
-
-
-def log_params(params: Mapping[str, Any]) -> None:
-    current_run().log_params(params)
-
-
-def set_tag(key: str, value: Any) -> None:
-    """value None takes the tag away."""
-    current_run().set_tag(key, value)
-
-
-def log_artifact(path: str | os.PathLike[str], name: str | None = None) -> None:
-    """Keep a file, or all files of a folder, as they are now. See `Run.log_artifact`."""
-    current_run().log_artifact(path, name)
-
-
-def log_figure(figure: Any, name: str) -> None:
-    """Keep a figure as a file of this name. See `Run.log_figure`."""
-    current_run().log_figure(figure, name)
-
-
-def log_input(data: Any, *, name: str, **said: Any) -> None:
-    """Data that the training reads. See `Run.log_input`."""
-    current_run().log_input(data, name=name, **said)
+log_metric = bind(Run.log_metric, current_run, __name__)
+log_metrics = bind(Run.log_metrics, current_run, __name__)
+log_param = bind(Run.log_param, current_run, __name__)
+log_params = bind(Run.log_params, current_run, __name__)
+set_tag = bind(Run.set_tag, current_run, __name__)
+log_artifact = bind(Run.log_artifact, current_run, __name__)
+log_figure = bind(Run.log_figure, current_run, __name__)
+log_input = bind(Run.log_input, current_run, __name__)

@@ -11,17 +11,16 @@ import math
 import os
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelyard.sdk import spool
 from modelyard.sdk.locks import try_lock
-from modelyard.sdk.sender import Sender
+from modelyard.sdk.runs import spool
+from modelyard.sdk.runs.sender import Sender
+from modelyard.sdk.runs.spool import Header, SpoolWriter
 from modelyard.sdk.session import Session
-from modelyard.sdk.spool import Header, SpoolWriter
 from modelyard.wire import runs as wire
 
 logger = logging.getLogger("modelyard")
@@ -38,11 +37,6 @@ MOST_WAITING = 2_000_000
 _FRAME_RECORDS = 20_000
 _FRAME_BYTES = 1024 * 1024
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
-
-
-def now() -> int:
-    """Whole microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
 
 
 class Recorder:

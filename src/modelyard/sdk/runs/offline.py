@@ -1,4 +1,5 @@
-"""A model that could not be registered when its run ended: kept with the run's spool until `modelyard sync`.
+"""Records that could not be sent, and models that could not be registered, when their run ended: kept until
+`modelyard sync`. A model lies with the spool of its run.
 
 <spool>/<run id>/
     register.pending   which model, and what is known of it beside the run
@@ -10,26 +11,30 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modelyard.domain.errors import Invalid
+from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.sdk.files import find_files
 from modelyard.sdk.http import at
+from modelyard.sdk.locations import spool_folder
 from modelyard.sdk.locks import try_lock
-from modelyard.sdk.recording import now
-from modelyard.sdk.registering import facts_of, register
-from modelyard.sdk.run_reading import Runs
+from modelyard.sdk.runs import spool
+from modelyard.sdk.runs.reading import Runs
+from modelyard.sdk.runs.registration import facts_of, register
+from modelyard.sdk.runs.sender import Delivery
+from modelyard.sdk.runs.spool import write_durably
 from modelyard.sdk.session import Session
-from modelyard.sdk.spool import write_durably
+from modelyard.sdk.values import now
 from modelyard.wire import runs as wire
 from modelyard.wire.base import encode
 
 if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
+    from modelyard.sdk.runs.handle import Run
     from modelyard.sdk.views import Version
 
 FORMAT = 1
@@ -82,7 +87,7 @@ def list_pending(root: Path) -> Sequence[Path]:
     return [path.parent for path in found]
 
 
-def read(folder: Path) -> Pending:
+def read_pending(folder: Path) -> Pending:
     """Raises Invalid for what this release did not write."""
     path = folder / _TOLD
     try:
@@ -126,3 +131,77 @@ def complete(session: Session, folder: Path, pending: Pending) -> Version | None
     if not any(folder.iterdir()):
         folder.rmdir()
     return version
+
+
+# --- modelyard sync --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Synced:
+    """What became of one writer's spool."""
+
+    run: str
+    records: int = 0
+    outcome: str = "sent"
+    """sent, busy (its process still runs), kept (with the reason) or registered (its model, kept until now)."""
+    reason: str = ""
+    version: str = ""
+    """Reference of what was registered."""
+    notes: list[str] = field(default_factory=list)
+
+
+def sync(connect: Callable[[str | None], Session], run: str | None = None) -> list[Synced]:
+    """Send what runs left in the spool, then register the models that wait; what the server does not take stays.
+
+    connect: makes the session for the server that a run was made for (None: it knew of none). run: only of this.
+    """
+    done: list[Synced] = []
+    for path in spool.list_headers(spool_folder()):
+        header = spool.read_header(path)
+        if run not in (None, header.run):
+            continue
+        found = Synced(header.run)
+        done.append(found)
+        lock = try_lock(path.with_suffix(".lock"))
+        if lock is None:
+            found.outcome = "busy"
+            continue
+        try:
+            _sync_writer(connect(header.server), path.parent, header, found)
+        except ModelyardError as error:
+            found.outcome, found.reason = "kept", str(error)
+        finally:
+            os.close(lock)
+    waiting = [folder for folder in list_pending(spool_folder()) if run in (None, folder.name)]
+    return [*done, *(_register_pending(connect, folder) for folder in waiting)]
+
+
+def _register_pending(connect: Callable[[str | None], Session], folder: Path) -> Synced:
+    found = Synced(folder.name)
+    try:
+        kept = read_pending(folder)
+        if any(folder.glob("*.json")):
+            found.outcome, found.reason = "kept", f"{kept.model} is registered when the run has been sent"
+            return found
+        version = complete(connect(kept.server), folder, kept)
+    except ModelyardError as error:
+        found.outcome = "kept"
+        found.reason = f"{error}. The files to register are in {files_of(folder)}"
+        return found
+    if version is None:
+        found.outcome = "busy"
+    else:
+        found.outcome, found.version = "registered", version.reference
+    return found
+
+
+def _sync_writer(session: Session, folder: Path, header: spool.Header, found: Synced) -> None:
+    delivery = Delivery(session, folder, header)
+    before = delivery.reader.acknowledged
+    # A run that said nothing is begun all the same.
+    delivery.step(heartbeat=True)
+    while delivery.step():
+        pass
+    found.records = delivery.reader.acknowledged - before
+    found.notes = delivery.notes
+    spool.remove_writer(folder, header.writer)

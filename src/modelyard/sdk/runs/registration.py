@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
 from modelyard.domain.record import SIX_FACTS
+from modelyard.sdk.notice import last_model, paused
 from modelyard.sdk.reports import Cards
 from modelyard.sdk.session import Session
 from modelyard.sdk.values import metric_facts
 
 if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
+    from modelyard.sdk.runs.handle import Run
     from modelyard.sdk.views import Version
     from modelyard.wire.runs import RunDetails
 
 
-def prepare(run: Run, model: str) -> None:
-    """Have what is fitted last registered when the run finishes."""
-    run.when_finished(lambda: print(_register_last(run, model)))
+Keep = Callable[["Run", str, Path, dict[str, Any]], None]
+"""Keeps a model's files and facts for later."""
 
 
-def _register_last(run: Run, model: str) -> str:
-    """Register what autologging saw fitted last during the run, or keep it for later; what came of it, in words.
+def prepare(run: Run, model: str, keep: Keep) -> None:
+    """Register the model that is fitted last when the run finishes, or keep it for later."""
+    run.when_finished(lambda: print(_register_last(run, model, keep)))
+
+
+def _register_last(run: Run, model: str, keep: Keep) -> str:
+    """Register the model that autologging saw fitted last during the run, or keep it; returns the outcome in words.
 
     Raises Invalid when it saw nothing.
     """
-    from modelyard.sdk import pending
-    from modelyard.sdk.autolog import last_model, paused
     from modelyard.sdk.push import save_object
 
     noticed = last_model(run.began_at)
@@ -52,7 +56,7 @@ def _register_last(run: Run, model: str) -> str:
                 why = error
         folder = Path(place) / "model"
         learned = save_object(noticed.model, folder, noticed.example, allow_pickle=False)
-        pending.keep(run, model, folder, learned)
+        keep(run, model, folder, learned)
     return words_for_kept(model, why)
 
 
