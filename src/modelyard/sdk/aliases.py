@@ -18,22 +18,71 @@ class Aliases(Feature):
     """`client.aliases`."""
 
     def list(self, model: str) -> Sequence[wire.Alias]:
+        """Return all aliases of a model.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+
+        Returns:
+            The aliases, each with the version it points at.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> {alias.alias: alias.version for alias in client.aliases.list("fraud/scorer")}
+            {'champion': 12, 'canary': 13}
+        """
         return self._transport.call(
             "GET", self._session.model_path(model, "aliases"), returns=wire.AliasList
         ).items
 
     def get(self, model: str, alias: str) -> wire.Alias:
-        """Its `revision` is what `set` and `remove` take to notice a move in between."""
+        """Return one alias.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+
+        Returns:
+            The alias; pass its `revision` to `set` or `remove` to notice a move in between.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> client.aliases.get("fraud/scorer", "champion").version
+            12
+        """
         path = self._session.model_path(model, "aliases", Alias.parse(alias))
         return self._transport.call("GET", path, returns=wire.Alias)
 
     def set(
         self, ref: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
     ) -> wire.Alias:
-        """Point `alias` at the version that `ref` means now.
+        """Point an alias at the version that a reference means now.
 
-        seen_revision: move it only while it stands at that revision, 0: only when it is not set; otherwise
-        AliasMoved. None: move it in any case.
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            alias: Name of the alias, which need not exist yet.
+            seen_revision: Move the alias only while it has this revision; 0: only when it does not exist;
+                None: in any case.
+            reason: Why; kept in the event log.
+
+        Returns:
+            The alias as it is now.
+
+        Raises:
+            AliasMoved: The alias has another revision than `seen_revision`.
+            ProtectedAlias: The alias is a stage; use `client.promotions.promote`.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.aliases.set("fraud/scorer:13", "champion", reason="better recall").version
+            13
         """
         model, number = self._session.version_of(ref)
         headers = {"if-none-match": "*"} if seen_revision == 0 else if_match(seen_revision)
@@ -48,6 +97,23 @@ class Aliases(Feature):
     def remove(
         self, model: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
     ) -> None:
+        """Remove an alias; the version stays.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+            seen_revision: Remove the alias only while it has this revision; None: in any case.
+            reason: Why; kept in the event log.
+
+        Raises:
+            AliasNotFound: The model has no such alias.
+            AliasMoved: The alias has another revision than `seen_revision`.
+            ProtectedAlias: The alias is a stage; use `client.promotions.demote`.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.aliases.remove("fraud/scorer", "canary")
+        """
         self._transport.call(
             "DELETE",
             self._session.model_path(model, "aliases", Alias.parse(alias)),
@@ -58,6 +124,25 @@ class Aliases(Feature):
     def history(
         self, model: str, alias: str, *, at_time: datetime | str | None = None, limit: int | None = None
     ) -> Iterator[wire.AliasMove]:
-        """Its moves, newest first. at_time: those made until then, so the first one says where it stood."""
+        """Return the moves of an alias, the newest first.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+            at_time: Return the moves made until this moment, so that the first one says where the alias stood
+                then.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One move at a time.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> next(client.aliases.history("fraud/scorer", "champion", at_time="2026-05-01T00:00:00Z")).to_version
+            11
+        """
         path = self._session.model_path(model, "aliases", Alias.parse(alias), "history")
         return items(self._transport, path, wire.MoveQuery(at=moment(at_time)), wire.AliasMovePage, limit)

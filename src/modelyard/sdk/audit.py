@@ -30,33 +30,105 @@ class Audit(Feature):
     """`client.audit`."""
 
     def checkpoint(self) -> wire.Checkpoint:
-        """The log's size and root, signed now. Keep `note`: later exports can be held against it."""
+        """Return the size and the root of the event log, signed now.
+
+        Keep its `note`: a later export can be checked against it.
+
+        Returns:
+            The signed checkpoint.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+
+        Example:
+            >>> Path("checkpoint.txt").write_text(client.audit.checkpoint().note)
+        """
         return self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
 
     def events(
         self, query: versions_wire.LogQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """The event log, newest first: of the whole registry, or of the model or namespace that the query names."""
+        """Return events of the log, the newest first.
+
+        Args:
+            query: Which events, for example of one model or one account; None: all of the registry.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One event at a time.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [event.kind for event in client.audit.events(limit=2)]
+            ['alias.moved', 'version.registered']
+        """
         query = query or versions_wire.LogQuery()
         return items(self._transport, at("audit", "events"), query, versions_wire.EventPage, limit)
 
     def looked_at(self, query: versions_wire.LogQuery) -> int | None:
-        """How many events there are in the scope of a query that finds none of them."""
+        """Count the events in the scope of a query, whether or not they match it.
+
+        Args:
+            query: The query; its scope is the model or namespace that it names.
+
+        Returns:
+            How many events were searched; None: the server did not count them.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.audit.looked_at(LogQuery(model="fraud/scorer", kind=["version.deleted"]))
+            240
+        """
         return self._transport.call(
             "GET", at("audit", "events"), query=query, returns=versions_wire.EventPage
         ).looked_at
 
     def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
-        """Write the log, or chosen events of it, with all that is needed to verify them; returns the file.
+        """Write the log, or chosen events of it, with all that is needed to verify them.
 
-        A file that exists is replaced when the export is complete, and not before.
+        An existing file is replaced when the export is complete, and not before.
+
+        Args:
+            to: The file to write.
+            query: Which events; None: the whole log.
+
+        Returns:
+            The file.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+            ServerUnreachable: The export broke off; the file is as it was before.
+
+        Example:
+            >>> client.audit.export("log.jsonl")
+            PosixPath('log.jsonl')
         """
         target = Path(to)
         self._download(at("audit", "export") + query_text(query), target)
         return target
 
     def prove(self, seq: int, to: str | os.PathLike[str]) -> Path:
-        """Write one event and the proof that the log holds it."""
+        """Write one event, and the proof that the log holds it.
+
+        Args:
+            seq: Number of the event.
+            to: The file to write.
+
+        Returns:
+            The file.
+
+        Raises:
+            EventNotFound: There is no such event.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.audit.prove(1204, "event.jsonl")
+            PosixPath('event.jsonl')
+        """
         target = Path(to)
         self._download(at("audit", "events", seq, "proof"), target)
         return target
@@ -78,12 +150,40 @@ class Audit(Feature):
             partial.unlink(missing_ok=True)
 
     def consistency(self, old: int, new: int | None = None) -> wire.Consistency:
-        """Proof that the log of `old` events is the beginning of the one of `new` (None: of now)."""
+        """Return the proof that an older state of the log is the beginning of a newer one.
+
+        Args:
+            old: Number of events in the older state.
+            new: Number of events in the newer state; None: as many as there are now.
+
+        Returns:
+            The proof, as RFC 9162 defines it.
+
+        Raises:
+            Invalid: `old` is larger than `new`, or the log is not that long.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> len(client.audit.consistency(1000).proof)
+            9
+        """
         query = wire.ConsistencyQuery(old=old, new=new)
         return self._transport.call("GET", at("audit", "consistency"), query=query, returns=wire.Consistency)
 
     def check(self) -> Iterator[wire.LogCheckProgress]:
-        """Let the server compare its stored events with the tree; the last item has `finished`."""
+        """Have the server compare its stored events with the tree of the log.
+
+        Returns:
+            The progress, item by item; the last one has `finished`, and all damage that was found.
+
+        Raises:
+            Denied: You are not an admin.
+            ServerUnreachable: The check broke off.
+
+        Example:
+            >>> [*client.audit.check()][-1].damage
+            []
+        """
         finished = False
         try:
             with self._transport.stream("POST", at("audit", "check"), _LONG_SECONDS) as response:
@@ -107,12 +207,28 @@ def verify_log(
     against: str | os.PathLike[str] | None = None,
     signatures: bool = True,
 ) -> Report:
-    """Verify an export: every event is in the log that the checkpoint signed, unchanged and in its place.
+    """Verify an exported log without any server.
 
-    key: the log's public key, as the operator published it, or a file with it. Without one the key inside
-    the export is used, which shows that the file is whole but not whose it is. against: a file with an older
-    checkpoint, or an older export. signatures False: hashes only, which needs no further package.
-    Raises Invalid for a file that is no export, ExtraMissing; what is wrong is in the report.
+    Every event must be in the log that the checkpoint signed, unchanged and in its place.
+
+    Args:
+        file: The export.
+        key: Public key of the log as its operator published it, or a file with it; None: the key inside the
+            export, which shows that the file is whole, but not who wrote it.
+        against: A file with an older checkpoint, or an older export, which this one must continue; None: no
+            such check.
+        signatures: Check the signature too. False: check the hashes alone, which needs no further package.
+
+    Returns:
+        The report; `ok` is True when nothing is wrong, and `problems` says what is.
+
+    Raises:
+        Invalid: The file is not an export.
+        ExtraMissing: Checking a signature needs the packages of `modelyard[audit]`.
+
+    Example:
+        >>> my.verify_log("log.jsonl", against="checkpoint.txt").ok
+        True
     """
     check = _signature_check() if signatures else None
     older: Lines | None = None

@@ -42,7 +42,29 @@ def convert(
     description: str = "",
     progress: Progress | None = None,
 ) -> Version:
-    """See `Client.convert`."""
+    """Register a child version whose torch files are safetensors, with equal tensors bit by bit.
+
+    This needs torch on this machine. The files are read with `weights_only`, so nothing in them runs.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        to: Target format: `safetensors`.
+        description: Description of the child version; empty: one that names its parent.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The child version.
+
+    Raises:
+        Invalid: A file holds more than tensors, or the version has no torch file.
+        ExtraMissing: torch or safetensors is not installed.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> client.convert("fraud/scorer:12").reference
+        'fraud/scorer:13'
+    """
     if to not in FORMATS:
         raise Invalid(reason=f"nothing is converted to {to[:40]!r}", fix=f"Use {', '.join(FORMATS)}")
     what = "a conversion to safetensors"

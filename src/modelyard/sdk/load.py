@@ -27,9 +27,31 @@ def load(
     progress: Progress | None = None,
     **options: Any,
 ) -> Any:
-    """See `Client.load`. The files are linked from the cache for as long as loading takes.
+    """Return the live object that was pushed. Without trust, nothing in its files runs code.
 
-    Raises FileWithheld where a file that it needs is withheld; NoSaver, UntrustedModel, and what `pull` raises.
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        trust: False: no pickle. True: a pickle that only rebuilds data, by the rules of the registry's scan.
+            A list of names: those too (`["my_corp.utils.Helper"]`). `"unsafe"`: run whatever the file
+            contains.
+        check: Where the version has a signature, make `predict` name the column that does not fit
+            (SignatureMismatch).
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+        options: Further arguments of the saver that reads the files.
+
+    Returns:
+        The object, for example a fitted estimator.
+
+    Raises:
+        UntrustedModel: The files run code, and `trust` does not allow it.
+        NoSaver: No saver on this machine reads this kind of model.
+        FileWithheld: A file that is needed is withheld.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> model = my.load("fraud/scorer@champion")
+        >>> model.predict(frame)
     """
     from modelyard.sdk.savers import load_model
 

@@ -21,15 +21,52 @@ class Admin(Feature):
     """`client.admin`."""
 
     def health(self) -> wire.Health:
-        """Whether the server runs."""
+        """Return whether the server runs.
+
+        Returns:
+            Its status and its release.
+
+        Raises:
+            ServerUnreachable: The server does not answer.
+
+        Example:
+            >>> client.admin.health().status
+            'ok'
+        """
         return self._transport.call("GET", "/health", returns=wire.Health)
 
     def readiness(self) -> wire.Readiness:
-        """Whether its database and its store of bytes answer. Raises Unavailable when one does not."""
+        """Return whether the server's database and its store of bytes answer.
+
+        Returns:
+            The state of both.
+
+        Raises:
+            Unavailable: One of them does not answer.
+
+        Example:
+            >>> client.admin.readiness().status
+            'ready'
+        """
         return self._transport.call("GET", "/ready", returns=wire.Readiness)
 
     def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> wire.Collection:
-        """Delete the bytes that nothing needs; dry_run: only count them. grace_hours None: the server's."""
+        """Delete the bytes that nothing needs any more.
+
+        Args:
+            dry_run: Only count them.
+            grace_hours: Keep bytes younger than this many hours; None: as the server is set.
+
+        Returns:
+            The number of blobs and their size in bytes.
+
+        Raises:
+            Denied: You are not an admin.
+
+        Example:
+            >>> client.admin.collect_garbage(dry_run=True).size_bytes
+            734003200
+        """
         return self._transport.call(
             "POST",
             at("admin", "gc"),
@@ -39,9 +76,18 @@ class Admin(Feature):
         )
 
     def scrub(self) -> Iterator[wire.ScrubProgress]:
-        """Let the server read all stored bytes again; the last item has `finished` and all damage.
+        """Have the server read all stored bytes again and compare them with their digests.
 
-        Raises ServerUnreachable when the server goes away before it has finished.
+        Returns:
+            The progress, item by item; the last one has `finished`, and all damage that was found.
+
+        Raises:
+            ServerUnreachable: The server went away before it had finished.
+            Denied: You are not an admin.
+
+        Example:
+            >>> [*client.admin.scrub()][-1].damage
+            []
         """
         finished = False
         try:
@@ -58,7 +104,22 @@ class Admin(Feature):
     def events(
         self, query: versions_wire.EventQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """The event log of the whole registry, newest first."""
+        """Return the event log of the whole registry, the newest first.
+
+        Args:
+            query: Which events, for example of one account or one kind; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One event at a time.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+
+        Example:
+            >>> [event.kind for event in client.admin.events(limit=2)]
+            ['alias.moved', 'version.registered']
+        """
         return items(
             self._transport,
             at("audit", "events"),

@@ -76,7 +76,32 @@ def pull(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Put a version's files into a folder, with every byte verified."""
+    """Put a version's files into a folder, with every byte verified.
+
+    Files that are withheld are left out, with a warning for each.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        to: The folder; None: a folder in the current one with the name of the model.
+        link: Make hard links to the cache instead of copies; such files must not be edited.
+        force: Overwrite files that no earlier pull put there.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The folder.
+
+    Raises:
+        WouldOverwrite: A file is in the way; nothing was changed.
+        VersionQuarantined: The version is in quarantine; the error says who can release it.
+        VersionRecalled: The version was recalled.
+        DownloadCorrupt: The bytes that arrived are not those that the version names.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> my.pull("fraud/scorer@production", "./scorer")
+        PosixPath('/home/ada/scorer')
+    """
     pulled = pull_version(session, ref, to, link=link, force=force, progress=progress)
     for file in pulled.left_out:
         warnings.warn(left_out_text(file), stacklevel=2)

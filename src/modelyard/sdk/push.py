@@ -49,10 +49,46 @@ def push(
     capture: bool = True,
     progress: Progress | None = None,
 ) -> Version:
-    """See `Client.push`. by_command: the command line pushes, so it is not the code that made the model."""
-    # Refuse what is wrong before a byte is read or sent.
+    """Register a folder, a file or a live model object as the next version of a model.
+
+    The same bytes with the same facts return the version that exists, unless `force_new` is True.
+
+    Args:
+        what: A path, or an object of a framework that a saver knows.
+        model: Name of the model; the namespace may be left out when your account has a default one.
+        alias: One alias, or several, to point at the version.
+        tags: Tags of the version.
+        metrics: `{"f1": 0.93}`, or `[{"name": "f1", "value": 0.93, "split": "test", "dataset": "cards"}]`.
+        params: Parameters of the training.
+        description: What is new in this version.
+        facts: Further frozen facts; they replace captured facts of the same name.
+        data: Training data, as tables, paths, `{name: table}`, or results of `my.describe`; needs the
+            packages of `modelyard[data]` unless it was described before.
+        example: Input rows from which the signature of an object is taken.
+        card: Text of the README.md that is written next to an object.
+        force_new: Register a new version even when an equal one exists.
+        allow_pickle: Let an object be saved as a pickle where its framework has no safer format.
+        allow_secrets: Push files that are known to contain credentials, which are refused otherwise.
+        capture: False: do not gather facts about the code, the environment and the image.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The version; `created` is False when it existed before.
+
+    Raises:
+        Invalid: The metrics, the data or the facts are not valid.
+        NoSaver: No saver on this machine knows the object.
+        SecretFiles: Some files contain credentials; the error lists them.
+        FileChanged: A file changed while it was being sent.
+        Denied: Your role does not allow this.
+
+    Example:
+        >>> my.push(model, "fraud/scorer", alias="champion", metrics={"f1": 0.93}).reference
+        'fraud/scorer:12'
+    """
     from modelyard.sdk import capture as capturing
 
+    # Refuse what is wrong before a byte is read or sent.
     name = str(session.model_name(model))
     checked_aliases = [str(Alias.parse(alias)) for alias in ([alias] if isinstance(alias, str) else alias)]
     known: dict[str, Any] = capturing.capture() if capture else {}

@@ -51,6 +51,13 @@ class Session:
         return f"<{type(self).__name__} of {self.url}>"
 
     def close(self) -> None:
+        """Close the connections to the server. The session can still be used, and opens new ones then.
+
+        Never raises.
+
+        Example:
+            >>> client.close()
+        """
         self.transport.close()
 
     @property
@@ -60,7 +67,19 @@ class Session:
     # --- the account -----------------------------------------------------------------------------
 
     def whoami(self) -> access_wire.WhoAmI:
-        """Raises NotSignedIn without a token."""
+        """Return the account of this session.
+
+        Returns:
+            The account, its groups, and the limits of the token in use.
+
+        Raises:
+            NotSignedIn: There is no token.
+            TokenInvalid: The server does not accept the token.
+
+        Example:
+            >>> client.whoami().name
+            'ada'
+        """
         if not self.transport.has_token:
             raise NotSignedIn(url=self.url)
         return self.transport.call("GET", at("whoami"), returns=access_wire.WhoAmI)
@@ -73,20 +92,82 @@ class Session:
     # --- names -----------------------------------------------------------------------------------
 
     def model_name(self, name: str) -> ModelName:
-        """With the account's default namespace when it lacks one. Raises InvalidName."""
+        """Return the full name of a model, without asking whether it exists.
+
+        Args:
+            name: The name; without a namespace it gets the account's default one.
+
+        Returns:
+            The name.
+
+        Raises:
+            InvalidName: The name is not valid, or it needs a namespace.
+
+        Example:
+            >>> str(client.model_name("scorer"))
+            'fraud/scorer'
+        """
         return ModelName.parse(name, None if "/" in name else self.default_namespace)
 
     def ref(self, ref: str) -> Ref:
-        """A reference, parsed but not resolved."""
+        """Return a reference in its parts, without asking what it means.
+
+        Args:
+            ref: The reference; without a namespace it gets the account's default one.
+
+        Returns:
+            The model and the selector.
+
+        Raises:
+            InvalidReference: The reference is not valid.
+
+        Example:
+            >>> client.ref("scorer:12").selector
+            12
+        """
         return Ref.parse(ref, None if "/" in ref else self.default_namespace)
 
     def resolve(self, ref: str, *, serving: bool = False) -> wire.Resolved:
-        """What a reference means now. serving: `warning` says when that may change by itself."""
+        """Return the version that a reference means now.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            serving: Add a warning when the reference may mean another version later.
+
+        Returns:
+            The version, with its digests and its state.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            VersionNotFound: There is no such version, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> client.resolve("fraud/scorer@champion").version
+            12
+        """
         query = wire.ResolveQuery(ref=ref, serving=serving)
         return self.transport.call("GET", at("resolve"), query=query, returns=wire.Resolved)
 
     def version_of(self, ref: str) -> tuple[ModelName, int]:
-        """Return the model and the number that a reference means now; a number is not asked for."""
+        """Return the model and the number of the version that a reference means now.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The name and the number. For a number nothing is asked, so the version need not exist.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> client.version_of("fraud/scorer@champion")[1]
+            12
+        """
         parsed = self.ref(ref)
         if isinstance(parsed.selector, int):
             return parsed.model, parsed.selector
@@ -96,12 +177,44 @@ class Session:
     # --- paths of the API ------------------------------------------------------------------------
 
     def model_path(self, model: str, *more: object) -> str:
-        """Return the path of a model, or of a part of it."""
+        """Return the path of a model in the API, or of a part of it.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            more: Further parts of the path.
+
+        Returns:
+            The path.
+
+        Raises:
+            InvalidName: The name is not valid, or it needs a namespace.
+
+        Example:
+            >>> client.model_path("fraud/scorer", "stages")
+            '/api/v1/models/fraud/scorer/stages'
+        """
         name = self.model_name(model)
         return at("models", name.namespace, name.name, *more)
 
     def version_path(self, ref: str, *more: object) -> str:
-        """Return the path of the version that a reference means now, or of a part of it."""
+        """Return the path in the API of the version that a reference means now, or of a part of it.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            more: Further parts of the path.
+
+        Returns:
+            The path.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> client.version_path("fraud/scorer@champion", "files")
+            '/api/v1/models/fraud/scorer/versions/12/files'
+        """
         name, number = self.version_of(ref)
         return at("models", name.namespace, name.name, "versions", number, *more)
 

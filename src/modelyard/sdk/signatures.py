@@ -24,16 +24,69 @@ class Signatures(Feature):
     """`client.signatures`."""
 
     def get(self, ref: str) -> wire.Signature:
-        """Raises NotFound for a version without one."""
+        """Return the signature of a version: the schema of its inputs and outputs.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The signature.
+
+        Raises:
+            NotFound: The version has no signature.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [column["name"] for column in client.signatures.get("fraud/scorer:12").inputs]
+            ['amount', 'country']
+        """
         return self._transport.call("GET", self._session.version_path(ref, "signature"), returns=wire.Signature)
 
     def check(self, ref: str, data: Any) -> Sequence[Problem]:
-        """Same as `client.check_signature`."""
+        """Compare data with a version's signature. The same as `client.check_signature`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            data: A DataFrame of pandas or polars, an array, a dict of arrays, or the path of a CSV or JSON
+                file.
+
+        Returns:
+            The columns that do not fit; empty when all do.
+
+        Raises:
+            Invalid: The data has no names, types or shapes.
+            NotFound: The version has no signature.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> client.signatures.check("fraud/scorer:12", frame)
+            []
+        """
         return check_signature(self._session, ref, data)
 
 
 def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Problem]:
-    """Compare data with a version's signature; no row of it leaves this machine."""
+    """Compare data with a version's signature. No row of the data leaves this machine.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        data: A DataFrame of pandas or polars, an array, a dict of arrays, or the path of a CSV or JSON file.
+
+    Returns:
+        The columns that do not fit; empty when all do.
+
+    Raises:
+        Invalid: The data has no names, types or shapes.
+        NotFound: The version has no signature.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> [str(problem) for problem in my.check_signature("fraud/scorer:12", "cards.csv")]
+        ['amount: expected float64, found string']
+    """
     path = session.version_path(ref, "signature")
     signature = session.transport.call("GET", path, returns=wire.Signature)
     return check_inputs({"inputs": signature.inputs, "outputs": signature.outputs}, described(data))

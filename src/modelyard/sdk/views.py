@@ -68,7 +68,17 @@ class Version(versions_wire.Version, kw_only=True):
         return _table(self.reference, self.rows())
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a person wants to see of it, in order; what is unknown is left out."""
+        """Return the properties of the version that a person wants to see, in order; unknown ones are left out.
+
+        Never raises.
+
+        Returns:
+            Name and text of each property.
+
+        Example:
+            >>> dict(client.versions.get("fraud/scorer:12").rows())["state"]
+            'ready'
+        """
         said = self.format
         rows = [
             ("state", f"{self.state}, in quarantine" if self.quarantined else self.state),
@@ -105,6 +115,17 @@ class Model(catalog_wire.Model, kw_only=True):
         return _table(self.name, self.rows())
 
     def rows(self) -> list[tuple[str, str]]:
+        """Return the properties of the model that a person wants to see, in order; unknown ones are left out.
+
+        Never raises.
+
+        Returns:
+            Name and text of each property.
+
+        Example:
+            >>> dict(client.models.get("fraud/scorer").rows())["versions"]
+            '12, newest 12'
+        """
         rows = [
             ("name", self.display_name),
             ("description", self.description),

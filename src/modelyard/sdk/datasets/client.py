@@ -101,10 +101,27 @@ class Datasets(Feature):
     def push(
         self, data: Any, name: str | None = None, *, namespace: str | None = None, **how: Any
     ) -> wire.DatasetVersion:
-        """Make a content known, with its profile and none of its rows.
+        """Make a dataset known: its digest and its profile, and none of its rows.
 
-        data: what `describe` takes, or what it returned. name: needed for what was not described yet; may carry
-        the namespace, as `fraud/transactions`. how: further arguments of `describe`.
+        Args:
+            data: Anything that `my.describe` takes or returned.
+            name: Name of the dataset, with or without its namespace; needed unless the data was described
+                before.
+            namespace: Namespace of the dataset; None: the one in the name, else your default one.
+            how: Further arguments of `my.describe`.
+
+        Returns:
+            The dataset at this content.
+
+        Raises:
+            Invalid: The name or the namespace is missing.
+            DatasetMismatch: The data does not have the digest in `expect`.
+            ExtraMissing: Describing data needs the packages of `modelyard[data]`.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.datasets.push(frame, "fraud/transactions").rows
+            120000
         """
         if name is not None and "/" in name:
             namespace, _, name = name.partition("/")
@@ -124,18 +141,64 @@ class Datasets(Feature):
     def list(
         self, namespace: str | None = None, *, word: str | None = None, limit: int | None = None
     ) -> Iterator[wire.Dataset]:
-        """Those that moved last first. word: part of the name."""
+        """Return the datasets of a namespace, the most recently changed first.
+
+        Args:
+            namespace: Name of the namespace; None: your default one.
+            word: Only datasets whose name contains this word; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One dataset at a time.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> [dataset.name for dataset in client.datasets.list("fraud")]
+            ['transactions']
+        """
         path = at("namespaces", self._namespace(namespace), "datasets")
         return items(self._transport, path, wire.DatasetQuery(q=word), wire.DatasetPage, limit)
 
     def versions(self, name: str, limit: int | None = None) -> Iterator[wire.DatasetVersion]:
-        """The contents of a dataset, newest first."""
+        """Return the contents that a dataset has had, the newest first.
+
+        Args:
+            name: Name of the dataset, with or without its namespace.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One content at a time.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> [content.digest for content in client.datasets.versions("fraud/transactions", limit=1)]
+            ['sha256:5f70…']
+        """
         namespace, dataset, _ = self._split(name)
         path = at("namespaces", namespace, "datasets", dataset)
         return items(self._transport, path, PageQuery(), wire.DatasetVersionPage, limit)
 
     def get(self, ref: str) -> wire.ShownDataset:
-        """A content: its columns, every version trained on it, and who read it from where."""
+        """Return one content of a dataset: its columns, the versions trained on it, and its readers.
+
+        Args:
+            ref: `namespace/name` or `name`, perhaps with `@sha256:…` or at least eight digits of it; else the
+                newest content.
+
+        Returns:
+            The content.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.get("fraud/transactions").rows
+            120000
+        """
         return self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
 
     def _at(self, ref: str, *more: str) -> str:
@@ -143,11 +206,42 @@ class Datasets(Feature):
         return at("namespaces", namespace, "datasets", dataset, selector, *more)
 
     def profile(self, ref: str) -> Profile:
-        """Its profile, checked against nothing: the digest is in `get(ref).dataset.profile`."""
+        """Return the profile of a dataset's content.
+
+        The profile is not checked against its digest, which is in `get(ref).dataset.profile`.
+
+        Args:
+            ref: A reference, as `get` takes it.
+
+        Returns:
+            The distribution of each column.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.profile("fraud/transactions").rows
+            120000
+        """
         return read_profile(self._transport.send("GET", self._at(ref, "profile")).data)
 
     def compare(self, before: str, after: str) -> wire.Drift:
-        """How far two contents are apart: schema, each column's distribution, shared keys."""
+        """Compare two contents: schema, distribution of each column, and shared keys.
+
+        Args:
+            before: A reference, as `get` takes it.
+            after: Another one.
+
+        Returns:
+            How far the contents are apart.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.compare("fraud/transactions@5f70c2aa", "fraud/transactions").same
+            False
+        """
         pair: Sequence[str] = [
             f"{namespace}/{name}" + ("" if selector == "newest" else f"@{selector}")
             for namespace, name, selector in map(self._split, (before, after))
@@ -161,5 +255,24 @@ class Datasets(Feature):
 
 
 def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:
-    """Make a dataset known, with its profile and none of its rows."""
+    """Make a dataset known: its digest and its profile, and none of its rows.
+
+    Args:
+        data: Anything that `my.describe` takes or returned.
+        name: Name of the dataset, with or without its namespace; needed unless the data was described before.
+        how: Further arguments of `my.describe`.
+
+    Returns:
+        The dataset at this content.
+
+    Raises:
+        Invalid: The name is missing, or no namespace is known.
+        DatasetMismatch: The data does not have the digest in `expect`.
+        ExtraMissing: Describing data needs the packages of `modelyard[data]`.
+        Denied: Your role does not allow this.
+
+    Example:
+        >>> my.log_dataset(frame, "fraud/transactions", keys=["transaction_id"]).rows
+        120000
+    """
     return Datasets(session).push(data, name, **how)

@@ -35,7 +35,17 @@ _lock = threading.RLock()
 
 
 def active_run() -> Run | None:
-    """The innermost run that is going on here; None outside of every run."""
+    """Return the innermost run that is going on here.
+
+    Never raises.
+
+    Returns:
+        The run; None outside of every run.
+
+    Example:
+        >>> my.active_run().name
+        'first'
+    """
     for run in reversed(_present.get()):
         if run.is_active:
             return run
@@ -130,7 +140,18 @@ class RunBlock:
         self._runs: list[tuple[Run, Any]] = []
 
     def start(self) -> Run:
-        """Begin now; the caller ends it. It is the present run of the process until then."""
+        """Begin the run now. It is the present run of the process until it ends.
+
+        Returns:
+            The run; the caller ends it.
+
+        Raises:
+            InvalidName: The name of the experiment is not valid.
+
+        Example:
+            >>> run = my.run("first").start()
+            >>> run.end()
+        """
         run = _begin(self._name, **self._options)
         capture = self._told["capture"]
         if self._options.get("uid"):
@@ -198,13 +219,33 @@ def run(
     register: str | None = None,
     client: Session | None = None,
 ) -> RunBlock:
-    """A run: `with my.run("first", experiment="fraud/trees") as run:`, or `@my.run()` on a function.
+    """Describe a run: a context manager, a decorator, or a run that `start` begins.
 
-    experiment: `namespace/name`, or a name in the account's default namespace (else the one named like the
-    account); else MODELYARD_EXPERIMENT, else that of the model to register, else `default`. id: go on with a run
-    that ended. offline True: spool only, for `modelyard sync`; else MODELYARD_OFFLINE. capture False: nothing is
-    noted of the code and the environment. register: a model (`namespace/name`) whose next version becomes what
-    `my.autolog` saw fitted last, when the run finishes. A run inside of another is nested in it.
+    A run inside another one is nested in it.
+
+    Args:
+        name: Name of the run; empty: the name of the program.
+        experiment: `namespace/name`, or a name in your default namespace; empty: MODELYARD_EXPERIMENT, else
+            the experiment named like the model in `register`, else `default`.
+        id: Id of a run that ended, to go on with it; None: a new run.
+        tags: Tags of the run.
+        params: Parameters of the training.
+        offline: True: send nothing; `modelyard sync` does it later. None: as MODELYARD_OFFLINE says.
+        capture: False: do not gather facts about the code and the environment.
+        register: A model (`namespace/name`). When the run finishes, the model that `my.autolog` saw fitted
+            last becomes its next version.
+        client: The client to send with; None: the one of the environment.
+
+    Returns:
+        The block: use it with `with`, as a decorator, or call its `start`.
+
+    Raises:
+        InvalidName: The name of the experiment is not valid; raised when the run begins.
+
+    Example:
+        >>> with my.run("first", experiment="fraud/trees") as run:
+        ...     run.log_param("depth", 6)
+        ...     run.log_metric("loss", 0.3)
     """
     options = {
         "experiment": experiment or experiment_of(register),
