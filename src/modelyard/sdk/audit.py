@@ -240,7 +240,7 @@ def verify_log(
 
 
 def lines_of(path: Path) -> Lines:
-    """The lines of a file, read anew at each call."""
+    """Return a function that reads the lines of a file from the start at each call."""
 
     def lines() -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -250,7 +250,7 @@ def lines_of(path: Path) -> Lines:
 
 
 def read_checkpoint(path: Path) -> SignedCheckpoint:
-    """The checkpoint in a file, or that of an export. Raises Invalid."""
+    """Return the checkpoint in a file, or that of an export. Raises Invalid."""
     return _older(path)[0]
 
 
@@ -275,7 +275,7 @@ def _read_text(path: Path) -> str:
 
 
 def _signature_check() -> Callable[[LogKey, SignedCheckpoint], bool]:
-    """Raises ExtraMissing."""
+    """Return the function that checks a signature. Raises ExtraMissing."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

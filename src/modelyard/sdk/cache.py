@@ -181,7 +181,7 @@ class Cache:
 
 
 def hash_path(path: Path) -> Digest:
-    """The digest of a file's bytes."""
+    """Return the digest of a file's bytes."""
     hasher = hashlib.sha256()
     block = bytearray(_BLOCK_BYTES)
     view = memoryview(block)

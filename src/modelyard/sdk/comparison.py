@@ -9,7 +9,7 @@ from modelyard.sdk.session import Session
 from modelyard.wire import comparison as wire
 
 
-def compare(
+def compare(  # noqa: D417
     session: Session, /, *refs: str, directions: Mapping[str, str] | None = None, curves: bool = True
 ) -> wire.Comparison:
     """Compare two to eight versions or runs; the others are shown by their differences from the first.
@@ -40,7 +40,7 @@ def compare(
     return session.transport.call("GET", at("compare"), query=query, returns=wire.Comparison)
 
 
-def best(
+def best(  # noqa: D417
     session: Session, /, model: str, metric: str, *, split: str | None = None, direction: str | None = None
 ) -> wire.Best:
     """Find the ready version of a model that has the best value of a metric.
@@ -66,7 +66,7 @@ def best(
     return session.transport.call("GET", session.model_path(model, "best"), query=query, returns=wire.Best)
 
 
-def metric_history(
+def metric_history(  # noqa: D417
     session: Session, /, model: str, metric: str, *, split: str | None = None
 ) -> wire.MetricHistory:
     """Return a metric over the versions of a model.

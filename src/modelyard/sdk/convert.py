@@ -33,7 +33,7 @@ _SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 _STATE_KEYS = ("state_dict", "model_state_dict", "model", "module")
 
 
-def convert(
+def convert(  # noqa: D417
     session: Session,
     /,
     ref: str,
@@ -118,7 +118,7 @@ def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
 
 
 def _tensors_of(torch: Any, path: Path, name: str) -> dict[str, Any]:
-    """The state dict, which must be all that the file holds. Raises Invalid."""
+    """Read the state dict, which must be all that the file holds. Raises Invalid."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -191,7 +191,7 @@ class Transport:
         return None if returns is None else self.decode(reply, returns, path)
 
     def decode(self, reply: Reply, wanted: type[R], path: str) -> R:
-        """Raises UnexpectedAnswer for a body that does not have the shape."""
+        """Decode the body of a reply. Raises UnexpectedAnswer for one that does not have the shape."""
         try:
             return _decoder(wanted).decode(reply.data)
         except msgspec.MsgspecError as exc:
@@ -226,7 +226,7 @@ class Transport:
 
     @contextmanager
     def open(self, target: str, headers: dict[str, str], *, foreign: bool = False) -> Iterator[Any]:
-        """A GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
+        """Open a GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
 
         target: a path of this server; with `foreign`, a whole address elsewhere, which gets no token.
         Raises ModelyardError; what breaks while reading is the caller's to catch (`BROKEN`).
@@ -237,7 +237,7 @@ class Transport:
 
     @contextmanager
     def stream(self, method: str, target: str, timeout_seconds: float) -> Iterator[Any]:
-        """An answer that is read while it is made, tried once."""
+        """Open an answer that is read while it is made, tried once."""
         tried = self._try(method, self.url + target, None, None, timeout_seconds, keep_open=True)
         with self._opened(tried) as found:
             yield found
@@ -328,7 +328,7 @@ def _origin(url: str) -> str:
 
 
 def checked_url(url: str) -> str:
-    """The server's address without a closing slash; without a scheme it is https://, and on this machine http://.
+    """Return the server's address without a closing slash; the default is https://, and on this machine http://.
 
     Raises Invalid.
     """
@@ -344,7 +344,7 @@ def checked_url(url: str) -> str:
 
 
 def refuse_clear_text(url: str) -> None:
-    """Raises Invalid for an address at which others on the way could read a token."""
+    """Refuse an address at which others on the way could read a token. Raises Invalid."""
     if url.startswith("http://") and not _is_local(url):
         raise Invalid(
             reason=f"{url} is not encrypted, so a token sent there could be read on the way",
@@ -408,5 +408,5 @@ def if_match(revision: int | None) -> dict[str, str] | None:
 
 
 def at(*parts: object) -> str:
-    """A path of the API from its parts, each one quoted whole."""
+    """Return a path of the API from its parts, each one quoted whole."""
     return "/api/v1/" + "/".join(quote(str(part), safe="") for part in parts)

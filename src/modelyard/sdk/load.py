@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.savers.base import Trust
 
 
-def load(
+def load(  # noqa: D417
     session: Session,
     /,
     ref: str,
@@ -64,7 +64,7 @@ def load(
 
 
 def refuse_lost(pulled: Pulled) -> None:
-    """Raises FileWithheld when the loader, or a file that it names, is withheld."""
+    """Refuse a folder whose loader, or a file that it names, is withheld. Raises FileWithheld."""
     needed = {LOADER_FILE, *_named_files(pulled.folder / LOADER_FILE)} if pulled.left_out else set()
     for file in pulled.left_out:
         if file.path in needed:
@@ -80,7 +80,7 @@ def refuse_lost(pulled: Pulled) -> None:
 
 
 def _named_files(loader: Path) -> list[str]:
-    """The model's files as the loader names them; none where it does not read as one, which loading says better."""
+    """Return the model's files as the loader names them; none where it cannot be read, which loading explains better."""
     try:
         value = json.loads(loader.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -29,12 +29,12 @@ _noticed: list[Noticed] = []
 
 
 def notice_model(model: Any, example: Any = None) -> None:
-    """It is what `register` registers, unless another one follows."""
+    """Note the model that was fitted last, which `register` registers."""
     _noticed[:] = [Noticed(model, example, now())]
 
 
 def last_model(since: int = 0) -> Noticed | None:
-    """The model fitted last; None when there is none since that moment (microseconds)."""
+    """Return the model fitted last; None when there is none since that moment (microseconds)."""
     return _noticed[0] if _noticed and _noticed[0].at >= since else None
 
 
@@ -55,7 +55,7 @@ _state = _State()
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """What happens inside of a call that is noted already is not noted once more."""
+    """Note nothing inside a call that is noted already."""
     _state.depth += 1
     try:
         yield

@@ -130,7 +130,7 @@ class Admin(Feature):
 
 
 def event_data(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The data of each server-sent event. Source: WHATWG HTML, section 9.2, as our server writes it."""
+    """Return the data of each server-sent event. Source: WHATWG HTML, section 9.2, as our server writes it."""
     waiting = b""
     for chunk in chunks:
         waiting += chunk

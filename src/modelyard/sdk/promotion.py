@@ -22,7 +22,7 @@ POLL_SECONDS = 2.0
 
 
 def attempt_of(refused: Refused) -> wire.Attempt:
-    """What a refused promotion was judged on: the verdict with a reason for every rule."""
+    """Return the attempt behind a refusal: the verdict with a reason for every rule."""
     return msgspec.convert(refused.fields["attempt"], wire.Attempt)
 
 

@@ -118,7 +118,7 @@ class Publishers(Feature):
 
 
 def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> str:
-    """The ID token of the CI job that this runs in.
+    """Return the ID token of the CI job that this runs in.
 
     MODELYARD_ID_TOKEN when it is set, as GitLab's `id_tokens:` can; else GitHub is asked for one, which needs
     `permissions: id-token: write`. Raises Invalid outside of a CI job.

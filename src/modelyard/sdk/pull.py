@@ -66,7 +66,7 @@ class Notes(msgspec.Struct, kw_only=True):
     files: dict[str, NotedFile] = {}
 
 
-def pull(
+def pull(  # noqa: D417
     session: Session,
     /,
     ref: str,
@@ -157,7 +157,7 @@ def left_out_text(file: wire.WithheldFile) -> str:
 def _without_withheld(
     session: Session, manifest: Manifest, left_out: Sequence[wire.WithheldFile]
 ) -> list[File]:
-    """The files to bring. What an earlier pull left of the others in the cache goes."""
+    """Return the files to bring, and remove the others from the cache."""
     gone = {file.path for file in left_out}
     for file in manifest.files:
         if file.path in gone:
@@ -166,7 +166,7 @@ def _without_withheld(
 
 
 def find_manifest(session: Session, ref: str) -> tuple[wire.Resolved, Manifest]:
-    """What the reference means, and its files, checked against the digest and for safe paths."""
+    """Return what the reference means, and its files, checked against the digest and for safe paths."""
     asked = session.ref(ref)
     version = session.resolve(ref)
     if version.recalled is not None and version.recalled.get("mode") == "refuse":
@@ -187,7 +187,7 @@ def find_manifest(session: Session, ref: str) -> tuple[wire.Resolved, Manifest]:
 
 
 def checked_manifest(data: bytes) -> Manifest:
-    """Raises InvalidManifest or InvalidPath: a server is not trusted with where files go."""
+    """Read a manifest. Raises InvalidManifest, InvalidPath: a server is not trusted with where files go."""
     try:
         found = Manifest.from_bytes(data)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as exc:
@@ -269,7 +269,7 @@ def _noted(target: Path, digest: Digest) -> NotedFile:
 
 
 def _read_notes(folder: Path) -> Notes:
-    """Notes that are missing or damaged mean that nothing is known, so that nothing is overwritten."""
+    """Read the notes; missing or damaged ones mean that nothing is known, so that nothing is overwritten."""
     try:
         return msgspec.json.decode((_notes_folder(folder) / "pulled.json").read_bytes(), type=Notes)
     except (OSError, msgspec.MsgspecError):

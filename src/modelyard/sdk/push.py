@@ -28,7 +28,7 @@ from modelyard.wire import versions as wire
 _TRIES = 3
 
 
-def push(
+def push(  # noqa: D417
     session: Session,
     /,
     what: Any,

@@ -335,7 +335,7 @@ class Cards(Feature):
             return ""
 
 
-def card(session: Session, /, ref: str) -> wire.Card:
+def card(session: Session, /, ref: str) -> wire.Card:  # noqa: D417
     """Return the model card of a version. The same as `client.cards.get`.
 
     Args:
@@ -355,7 +355,7 @@ def card(session: Session, /, ref: str) -> wire.Card:
     return Cards(session).get(ref)
 
 
-def set_card(session: Session, /, ref: str, text: str) -> wire.Card:
+def set_card(session: Session, /, ref: str, text: str) -> wire.Card:  # noqa: D417
     """Set the model card of a version. The same as `client.cards.set`.
 
     Args:
@@ -377,7 +377,7 @@ def set_card(session: Session, /, ref: str, text: str) -> wire.Card:
     return Cards(session).set(ref, text)
 
 
-def card_template(session: Session, /, ref: str) -> str:
+def card_template(session: Session, /, ref: str) -> str:  # noqa: D417
     """Return a card to begin with. The same as `client.cards.template`.
 
     Args:

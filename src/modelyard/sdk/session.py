@@ -30,10 +30,23 @@ class Session:
         cache: Cache | None = None,
         insecure: bool = False,
     ) -> None:
-        """url, token: else MODELYARD_URL and MODELYARD_TOKEN, else what `modelyard login` or `serve` stored.
-        timeout_seconds: the longest silence of the server. patience_seconds: how long to repeat what may
-        succeed later (a restart, a busy database); four times as long for each file's bytes. parallel: files
-        moved at once. insecure: send the token over http:// to another machine too.
+        """Take the address and the token given here, else those of the environment, else the stored ones.
+
+        Args:
+            url: Address of the server; None: MODELYARD_URL, else the one that `modelyard login` or `serve` stored.
+            token: Secret of a token; None: MODELYARD_TOKEN, else the stored one.
+            timeout_seconds: Longest silence of the server.
+            patience_seconds: How long to repeat a request that may succeed later (a restart, a busy database);
+                four times as long for each file's bytes.
+            parallel: How many files are moved at once.
+            cache: Where pulled files are kept; None: the folder of this user.
+            insecure: Send the token over `http://` to another machine too, where others on the way can read it.
+
+        Raises:
+            Invalid: The address is not valid, or it is not encrypted and `insecure` is False.
+
+        Example:
+            >>> client = my.Client("http://127.0.0.1:8470", token)
         """
         url, token = credentials.choose(url, token)
         self.parallel = max(1, parallel)

@@ -67,7 +67,7 @@ class Signatures(Feature):
         return check_signature(self._session, ref, data)
 
 
-def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Problem]:
+def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Problem]:  # noqa: D417
     """Compare data with a version's signature. No row of the data leaves this machine.
 
     Args:
@@ -106,7 +106,7 @@ def described(data: Any) -> list[dict[str, Any]]:
 
 
 def describe_file(path: Path) -> list[dict[str, Any]]:
-    """A CSV with a heading; or JSON: a list of records, or an object of lists. Raises Invalid, OSError."""
+    """Describe a CSV with a heading, or JSON: a list of records, or an object of lists. Raises Invalid, OSError."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise Invalid(reason=f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", fix="Check a part of it")
     try:
@@ -176,7 +176,7 @@ def _kind_of_value(value: Any) -> str:
 
 
 def _common(kinds: set[str]) -> str:
-    """The type of a column with values of these; without any value it may be anything."""
+    """Return the type of a column with values of these; without any value it may be anything."""
     if not kinds:
         return "object"
     if kinds <= {"int64", "float64"}:

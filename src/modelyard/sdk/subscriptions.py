@@ -249,7 +249,7 @@ class Subscriptions(Feature):
         ).count
 
 
-def follow(
+def follow(  # noqa: D417
     session: Session,
     /,
     model: str | None = None,

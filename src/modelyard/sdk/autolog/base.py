@@ -42,7 +42,7 @@ class Autologger(Protocol):
 
 
 def head(data: Any) -> Any:
-    """The first rows of a frame or an array, for an example; None for anything else."""
+    """Return the first rows of a frame or an array, for an example; None for anything else."""
     try:
         if hasattr(data, "head"):
             return data.head(_EXAMPLE_ROWS)
@@ -102,7 +102,7 @@ class _Descriptor:
 
 
 def replace_in_main(before: Any, after: Any) -> None:
-    """A notebook that said `from package import name` before autologging holds the function itself."""
+    """Replace a function in a notebook that said `from package import name` before autologging."""
     main = vars(sys.modules["__main__"])
     for name, value in list(main.items()):
         if value is before:
@@ -141,7 +141,7 @@ def _words(value: Any) -> str:
 
 
 def caller_outside(*packages: str) -> FrameType | None:
-    """The frame of the user's code that called into one of these packages."""
+    """Return the frame of the user's code that called into one of these packages."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -152,7 +152,7 @@ def caller_outside(*packages: str) -> FrameType | None:
 
 
 def name_in(frame: FrameType | None, value: Any) -> str | None:
-    """What the user's code calls this object."""
+    """Return the name that the user's code has for this object."""
     if frame is None or value is None:
         return None
     for names in (frame.f_locals, frame.f_globals):
@@ -181,7 +181,7 @@ def _size(data: Any) -> int:
 
 
 def with_target(data: Any, target: Any) -> Any:
-    """A frame or an array with the target as its last column, when that fits."""
+    """Return a frame or an array with the target as its last column, when that fits."""
     if target is None or not hasattr(data, "shape") or len(data.shape) != 2:
         return data
     rows = data.shape[0]
@@ -202,7 +202,7 @@ def with_target(data: Any, target: Any) -> Any:
 
 
 def reference(value: Any) -> Callable[[], Any]:
-    """A way to the object that does not keep it, where it allows that."""
+    """Return a way to the object that does not keep it, where it allows that."""
     try:
         return weakref.ref(value)
     except TypeError:

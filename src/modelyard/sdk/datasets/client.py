@@ -22,7 +22,7 @@ from modelyard.wire.base import PageQuery
 
 
 def send_profiles(transport: Transport, described: Iterable[Described], parallel: int) -> None:
-    """The profiles' bytes, where the server lacks them."""
+    """Send the profiles' bytes, where the server lacks them."""
     profiles = {Digest.of(one.profile): one.profile for one in described if one.profile}
     if not profiles:
         return
@@ -254,7 +254,7 @@ class Datasets(Feature):
         )
 
 
-def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:
+def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:  # noqa: D417
     """Make a dataset known: its digest and its profile, and none of its rows.
 
     Args:

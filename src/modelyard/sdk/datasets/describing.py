@@ -142,7 +142,7 @@ def _unread(
 
 
 def _rows_of(query: Query) -> dict[str, list[Any]]:
-    """The query's rows by column. The driver's own types: texts, numbers, times."""
+    """Return the query's rows by column, in the driver's own types: texts, numbers, times."""
     cursor = query.connection.cursor()
     try:
         cursor.execute(query.sql, query.parameters)

@@ -57,7 +57,7 @@ present.find_with(active_run)
 
 
 def current_run() -> Run:
-    """The innermost run that is going on here, begun when there is none.
+    """Return the innermost run that is going on here, begun when there is none.
 
     In a process that `modelyard run` started, or another process of a run, it is that run.
     """
@@ -88,7 +88,7 @@ def _begin(
     asked: bool = True,
     client: Session | None = None,
 ) -> Run:
-    """A run, present from now on for the whole process unless it is taken into a context.
+    """Begin a run, present from now on for the whole process unless it is taken into a context.
 
     asked False: something was said outside of every run. A process that belongs to a run joins that one then; the
     first run that a program of `modelyard run` asks for is that one too, and others are nested in it.
@@ -203,7 +203,7 @@ class RunBlock:
 
 
 def experiment_of(model: str | None) -> str:
-    """The experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
+    """Return the experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
     return os.environ.get("MODELYARD_EXPERIMENT") or (model if model is not None and "/" in model else "")
 
 
@@ -355,7 +355,7 @@ def _end_all() -> None:
 
 
 def _after_fork() -> None:
-    """The child of a fork has none of our threads: it joins the run as a writer of its own when it speaks."""
+    """Let the child of a fork, which has none of our threads, join the run as a writer of its own when it speaks."""
     global _lock
     # Another thread may have held it at the moment of the fork.
     _lock = threading.RLock()

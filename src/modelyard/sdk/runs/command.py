@@ -117,7 +117,7 @@ def _name_of(command: Sequence[str]) -> str:
 
 
 def _program_of(command: Sequence[str]) -> Path | None:
-    """The file of a Python program, or of a script."""
+    """Return the file of a Python program, or of a script."""
     for part in command[:20]:
         path = Path(part)
         if path.suffix == ".py" and path.is_file():
@@ -134,7 +134,7 @@ def _place_of(command: Sequence[str]) -> capture.Place:
 
 
 def _own_facts(place: capture.Place, command: Sequence[str]) -> dict[str, Any]:
-    """What is known from outside. A Python that is not ours tells of its environment itself."""
+    """Return what is known from outside. A Python that is not ours reports its environment itself."""
     code = capture.code_facts(place)
     code["command"] = mask_arguments([*command])
     facts: dict[str, Any] = {"code": code}
@@ -228,7 +228,7 @@ class _Child:
             signal.signal(number, handler)
 
     def wait(self) -> int:
-        """The program's exit code; below 0 the signal that ended it."""
+        """Wait for the program and return its exit code; below 0, the signal that ended it."""
         process = self._process
         try:
             if hasattr(os, "wait4"):
@@ -361,7 +361,7 @@ class _Made:
 
 
 def _made_files(folder: Path, since: float) -> _Made:
-    """The model that was fitted last, else the model files written since then.
+    """Return the model that was fitted last, else the model files written since then.
 
     Raises Invalid when there is neither.
     """
@@ -406,7 +406,7 @@ def _written_models(top: Path, since: float) -> list[Path]:
 
 
 def _together(written: Sequence[Path], folder: Path, since: float) -> Path:
-    """A folder of its own that the program filled is registered whole, single files with their names."""
+    """Return what to register: a folder of its own that the program filled, or single files with their names."""
     if len(written) == 1 and written[0].parent == Path.cwd():
         return written[0]
     parents = {path.parent for path in written}

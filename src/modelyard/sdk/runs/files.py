@@ -23,7 +23,7 @@ from modelyard.wire import runs as wire
 def pull_files(
     session: Session, run: wire.RunDetails, folder: Path, paths: Sequence[str]
 ) -> list[FileWithheld]:
-    """Returns what says why a file was left out: one that is withheld and was not asked for by its path.
+    """Put files of a run into a folder, and return why files were left out: withheld ones that no path asked for.
 
     Raises FileNotFound for a path that the run does not have, FileWithheld, DownloadCorrupt.
     """
@@ -42,7 +42,7 @@ def pull_files(
 
 
 def _pull(session: Session, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
-    """A file that was logged a moment ago may still be scanned: wait for it."""
+    """Wait for a file that was logged a moment ago and is still being scanned."""
     patience = Patience(session.transport.patience_seconds)
     while True:
         try:

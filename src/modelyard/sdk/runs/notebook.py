@@ -19,7 +19,7 @@ def shell() -> Any:
 
 
 def cells() -> list[str]:
-    """Sources of the cells run so far, the present one included; [] outside of a notebook."""
+    """Return the sources of the cells run so far, the present one included; [] outside of a notebook."""
     here = shell()
     if here is None:
         return []

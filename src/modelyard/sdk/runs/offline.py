@@ -82,13 +82,13 @@ def _sync(path: Path) -> None:
 
 
 def list_pending(root: Path) -> Sequence[Path]:
-    """The folders of the runs whose model waits, the oldest first."""
+    """Return the folders of the runs whose model waits, the oldest first."""
     found = sorted(root.glob(f"*/{_TOLD}"), key=lambda path: path.stat().st_mtime_ns)
     return [path.parent for path in found]
 
 
 def read_pending(folder: Path) -> Pending:
-    """Raises Invalid for what this release did not write."""
+    """Read the note of a model that waits. Raises Invalid for what this release did not write."""
     path = folder / _TOLD
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Pending)

@@ -227,12 +227,12 @@ def _word(value: float) -> str:
 
 
 def clean(text: str) -> str:
-    """The text as every database takes it: without NUL and without halves of characters."""
+    """Return the text as every database takes it: without NUL and without halves of characters."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def clean_value(value: Any) -> Any:
-    """The same for every text inside of a JSON value."""
+    """Clean every text inside a JSON value in the same way."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):

@@ -66,7 +66,7 @@ def may_pass(error: ModelyardError) -> bool:
 
 
 def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
-    """What a version carries that came out of the run. learned: of the model itself."""
+    """Return the facts of a version that came out of the run. learned: facts of the model itself."""
     facts: dict[str, Any] = {
         **{name: run.facts.get(name) for name in ("code", "environment", "image")},
         "run": {"id": run.id, "name": run.name},
@@ -92,13 +92,13 @@ def register(session: Session, what: Any, model: str, **options: Any) -> Version
 
 
 def words_for(version: Version) -> str:
-    """The version and how complete it is, for a person."""
+    """Describe the version and how complete it is, for a person."""
     known = len(SIX_FACTS) - len(version.missing)
     words = f"{version.reference}  {version.digest}\n{known} of {len(SIX_FACTS)} facts are known"
     return f"{words}; not known: {', '.join(version.missing)}" if version.missing else words
 
 
 def words_for_kept(model: str, why: ModelyardError | None) -> str:
-    """That a model waits for `modelyard sync`. why None: its run was offline."""
+    """Say that a model waits for `modelyard sync`. why None: its run was offline."""
     reason = f": {why}" if why is not None else ", since the run is offline"
     return f"No version of {model} was registered yet{reason}\nIts files are kept; register them with: modelyard sync"

@@ -83,7 +83,7 @@ class Delivery:
             self._begun = True
 
     def _files_of(self, lines: list[Line]) -> list[tuple[Path, Digest]]:
-        """The logged files of these frames whose bytes are still here."""
+        """Return the logged files of these frames whose bytes are still here."""
         found: dict[str, tuple[Path, Digest]] = {}
         for line in lines:
             if b'"artifacts"' not in line.raw:
@@ -114,7 +114,7 @@ class Delivery:
         return stored
 
     def _start_over(self, known: int) -> None:
-        """The server lost frames that it had acknowledged (it was restored from a backup): go on under another
+        """Go on after the server lost frames that it had acknowledged (it was restored from a backup): under another
         writer's name, so that what comes is kept."""
         lost = self.reader.acknowledged - self._skipped - known
         logger.warning("run %s: the server no longer has %d records of this writer", self.header.run, lost)

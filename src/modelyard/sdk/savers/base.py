@@ -60,7 +60,7 @@ class Saver(Protocol):
         ...
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """The object again. `spec` is what `save` returned, checked in shape but not in meaning.
+        """Load the object again. `spec` is what `save` returned, checked in shape but not in meaning.
 
         options: what the caller passed to `my.load` beside `trust`; refuse others with `take_options`.
         Raises UntrustedModel when loading would run code that `trust` does not allow.
@@ -81,7 +81,7 @@ class LoaderSpec:
     extra: Mapping[str, Any]
 
     def only_file(self, folder: Path, suffix: str) -> Path:
-        """The one model file, which must end in `suffix`. Raises Invalid."""
+        """Return the one model file, which must end in `suffix`. Raises Invalid."""
         if len(self.files) != 1 or not self.files[0].endswith(suffix):
             raise Invalid(reason=f"{LOADER_FILE} of the saver {self.saver!r} must name one file *{suffix}")
         return checked_file(folder, self.files[0])
@@ -103,7 +103,7 @@ def write_loader(folder: Path, saver: str, saved: SavedModel) -> None:
 
 
 def read_loader(folder: Path) -> LoaderSpec:
-    """Raises NoSaver when there is none, Invalid or InvalidPath when it is not as `write_loader` makes it."""
+    """Read the loader file. Raises NoSaver when there is none, Invalid or InvalidPath when `write_loader` did not make it."""
     path = folder / LOADER_FILE
     if not path.is_file():
         raise NoSaver(what=str(folder), reason=f"it has no {LOADER_FILE}", fix="Use my.pull to get its files")
@@ -150,7 +150,7 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
 
 
 def checked_file(folder: Path, relative: str) -> Path:
-    """A regular file inside of the folder, reached without links below it. Raises InvalidPath."""
+    """Return a regular file inside of the folder, reached without links below it. Raises InvalidPath."""
     check_placement(relative)
     path = folder
     for part in relative.split("/"):
@@ -199,7 +199,7 @@ def require_weights_only(what: str) -> Any:
 
 
 def trusted_names(trust: Trust) -> frozenset[str]:
-    """The names that the caller lists. Raises Invalid for a text, which is not a list."""
+    """Return the names that the caller lists. Raises Invalid for a text, which is not a list."""
     if isinstance(trust, bool):
         return frozenset()
     if isinstance(trust, str):
@@ -222,7 +222,7 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 
 def take_options(options: Mapping[str, Any], *known: str) -> list[Any]:
-    """The values of `known`, None for those not passed. Raises Invalid for any other option."""
+    """Return the values of `known`, None for those not passed. Raises Invalid for any other option."""
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise Invalid(

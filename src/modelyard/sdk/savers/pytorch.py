@@ -53,7 +53,7 @@ class PytorchSaver:
         )
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """The state dict on the CPU; with into=module, that module filled with it."""
+        """Load the state dict on the CPU; with into=module, fill that module with it."""
         (into,) = take_options(options, "into")
         path = spec.only_file(folder, ".safetensors")
         state = read_state(path)
@@ -81,7 +81,7 @@ def write_state(state: Mapping[str, Any], path: Path, what: str) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote, on the CPU. Raises Invalid."""
+    """Read what `write_state` wrote, on the CPU. Raises Invalid."""
     require("torch", "this model")
     return _read_state(require("safetensors", "this model"), path)
 
