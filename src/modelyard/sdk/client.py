@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from modelyard.sdk import comparison
-from modelyard.sdk.access import Accounts, Groups, Tokens
-from modelyard.sdk.aliases import Aliases
-from modelyard.sdk.audit import Audit
-from modelyard.sdk.catalog import Models, Namespaces
-from modelyard.sdk.comments import Comments, Inbox
 from modelyard.sdk.convert import convert
-from modelyard.sdk.datasets.client import Datasets
-from modelyard.sdk.lineage import Lineage
 from modelyard.sdk.load import load
-from modelyard.sdk.operations import Admin
-from modelyard.sdk.policy import Policies
-from modelyard.sdk.promotion import Promotions
-from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.pull import pull
 from modelyard.sdk.push import push
-from modelyard.sdk.quarantine import Quarantine, Scans
-from modelyard.sdk.redaction import Redactions
-from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations, card, card_template, set_card
-from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.session import Session
-from modelyard.sdk.signatures import Signatures, check_signature
-from modelyard.sdk.subscriptions import Subscriptions, follow
-from modelyard.sdk.versions import Versions
+from modelyard.sdk.signatures import check_signature
+from modelyard.sdk.subscriptions import follow
+
+if TYPE_CHECKING:
+    from modelyard.sdk.access import Accounts, Groups, Tokens
+    from modelyard.sdk.aliases import Aliases
+    from modelyard.sdk.audit import Audit
+    from modelyard.sdk.catalog import Models, Namespaces
+    from modelyard.sdk.comments import Comments, Inbox
+    from modelyard.sdk.datasets.client import Datasets
+    from modelyard.sdk.lineage import Lineage
+    from modelyard.sdk.operations import Admin
+    from modelyard.sdk.policy import Policies
+    from modelyard.sdk.promotion import Promotions
+    from modelyard.sdk.publishers import Publishers
+    from modelyard.sdk.quarantine import Quarantine, Scans
+    from modelyard.sdk.redaction import Redactions
+    from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
+    from modelyard.sdk.runs.reading import Runs
+    from modelyard.sdk.signatures import Signatures
+    from modelyard.sdk.subscriptions import Subscriptions
+    from modelyard.sdk.versions import Versions
+    from modelyard.wire import reports as reports_wire
 
 
 class Client(Session):
@@ -41,35 +47,14 @@ class Client(Session):
         12
     """
 
-    # A feature is made when it is first used, and stands on this session.
-    accounts = cached_property(Accounts)
-    admin = cached_property(Admin)
-    aliases = cached_property(Aliases)
-    attestations = cached_property(Attestations)
-    audit = cached_property(Audit)
-    cards = cached_property(Cards)
-    checks = cached_property(Checks)
-    comments = cached_property(Comments)
-    datasets = cached_property(Datasets)
-    evaluations = cached_property(Evaluations)
-    groups = cached_property(Groups)
-    inbox = cached_property(Inbox)
-    lineage = cached_property(Lineage)
-    models = cached_property(Models)
-    namespaces = cached_property(Namespaces)
-    policies = cached_property(Policies)
-    promotions = cached_property(Promotions)
-    publishers = cached_property(Publishers)
-    quarantine = cached_property(Quarantine)
-    redactions = cached_property(Redactions)
-    runs = cached_property(Runs)
-    scans = cached_property(Scans)
-    signatures = cached_property(Signatures)
-    subscriptions = cached_property(Subscriptions)
-    tokens = cached_property(Tokens)
-    versions = cached_property(Versions)
+    def __enter__(self) -> Client:
+        return self
 
-    # A function that takes a session first is a method of every session.
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- functions that take a session first, and so are methods of it ---------------------------
+
     push = push
     pull = pull
     load = load
@@ -79,12 +64,221 @@ class Client(Session):
     best = comparison.best
     metric_history = comparison.metric_history
     follow = follow
-    card = card
-    set_card = set_card
-    card_template = card_template
 
-    def __enter__(self) -> Client:
-        return self
+    # --- features: each is loaded when it is first used, and stands on this session --------------
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @cached_property
+    def accounts(self) -> Accounts:
+        from modelyard.sdk.access import Accounts
+
+        return Accounts(self)
+
+    @cached_property
+    def admin(self) -> Admin:
+        from modelyard.sdk.operations import Admin
+
+        return Admin(self)
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        from modelyard.sdk.aliases import Aliases
+
+        return Aliases(self)
+
+    @cached_property
+    def attestations(self) -> Attestations:
+        from modelyard.sdk.reports import Attestations
+
+        return Attestations(self)
+
+    @cached_property
+    def audit(self) -> Audit:
+        from modelyard.sdk.audit import Audit
+
+        return Audit(self)
+
+    @cached_property
+    def cards(self) -> Cards:
+        from modelyard.sdk.reports import Cards
+
+        return Cards(self)
+
+    @cached_property
+    def checks(self) -> Checks:
+        from modelyard.sdk.reports import Checks
+
+        return Checks(self)
+
+    @cached_property
+    def comments(self) -> Comments:
+        from modelyard.sdk.comments import Comments
+
+        return Comments(self)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        from modelyard.sdk.datasets.client import Datasets
+
+        return Datasets(self)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        from modelyard.sdk.reports import Evaluations
+
+        return Evaluations(self)
+
+    @cached_property
+    def groups(self) -> Groups:
+        from modelyard.sdk.access import Groups
+
+        return Groups(self)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        from modelyard.sdk.comments import Inbox
+
+        return Inbox(self)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        from modelyard.sdk.lineage import Lineage
+
+        return Lineage(self)
+
+    @cached_property
+    def models(self) -> Models:
+        from modelyard.sdk.catalog import Models
+
+        return Models(self)
+
+    @cached_property
+    def namespaces(self) -> Namespaces:
+        from modelyard.sdk.catalog import Namespaces
+
+        return Namespaces(self)
+
+    @cached_property
+    def policies(self) -> Policies:
+        from modelyard.sdk.policy import Policies
+
+        return Policies(self)
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        from modelyard.sdk.promotion import Promotions
+
+        return Promotions(self)
+
+    @cached_property
+    def publishers(self) -> Publishers:
+        from modelyard.sdk.publishers import Publishers
+
+        return Publishers(self)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        from modelyard.sdk.quarantine import Quarantine
+
+        return Quarantine(self)
+
+    @cached_property
+    def redactions(self) -> Redactions:
+        from modelyard.sdk.redaction import Redactions
+
+        return Redactions(self)
+
+    @cached_property
+    def runs(self) -> Runs:
+        from modelyard.sdk.runs.reading import Runs
+
+        return Runs(self)
+
+    @cached_property
+    def scans(self) -> Scans:
+        from modelyard.sdk.quarantine import Scans
+
+        return Scans(self)
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        from modelyard.sdk.signatures import Signatures
+
+        return Signatures(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from modelyard.sdk.subscriptions import Subscriptions
+
+        return Subscriptions(self)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        from modelyard.sdk.access import Tokens
+
+        return Tokens(self)
+
+    @cached_property
+    def versions(self) -> Versions:
+        from modelyard.sdk.versions import Versions
+
+        return Versions(self)
+
+    # --- cards -----------------------------------------------------------------------------------
+
+    def card(self, ref: str) -> reports_wire.Card:
+        """Return the model card of a version. The same as `client.cards.get`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+
+        Returns:
+            The card: its text, and the number of words in each section.
+
+        Raises:
+            FileNotFound: The version has no card.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> print(client.card("fraud/scorer:12").text)
+        """
+        return self.cards.get(ref)
+
+    def set_card(self, ref: str, text: str) -> reports_wire.Card:
+        """Set the model card of a version. The same as `client.cards.set`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+            text: The card in Markdown.
+
+        Returns:
+            The card.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.set_card("fraud/scorer:12", Path("CARD.md").read_text()).number
+            1
+        """
+        return self.cards.set(ref, text)
+
+    def card_template(self, ref: str) -> str:
+        """Return a card to begin with. The same as `client.cards.template`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+
+        Returns:
+            The text of the card.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> Path("CARD.md").write_text(client.card_template("fraud/scorer:12"))
+        """
+        return self.cards.template(ref)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.domain.errors import ExtraMissing, FileNotFound, Invalid
-from modelyard.sdk.session import Feature, Session
+from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Version
 from modelyard.wire import reports as wire
 
@@ -333,67 +333,6 @@ class Cards(Feature):
         except FileNotFound:
             # The first card of a version without a README.md.
             return ""
-
-
-def card(session: Session, /, ref: str) -> wire.Card:  # noqa: D417
-    """Return the model card of a version. The same as `client.cards.get`.
-
-    Args:
-        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
-            ready version.
-
-    Returns:
-        The card: its text, and the number of words in each section.
-
-    Raises:
-        FileNotFound: The version has no card.
-        VersionNotFound: There is no such version, or you may not see it.
-
-    Example:
-        >>> print(client.card("fraud/scorer:12").text)
-    """
-    return Cards(session).get(ref)
-
-
-def set_card(session: Session, /, ref: str, text: str) -> wire.Card:  # noqa: D417
-    """Set the model card of a version. The same as `client.cards.set`.
-
-    Args:
-        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
-            ready version.
-        text: The card in Markdown.
-
-    Returns:
-        The card.
-
-    Raises:
-        VersionNotFound: There is no such version, or you may not see it.
-        Denied: Your role does not allow this.
-
-    Example:
-        >>> client.set_card("fraud/scorer:12", Path("CARD.md").read_text()).number
-        1
-    """
-    return Cards(session).set(ref, text)
-
-
-def card_template(session: Session, /, ref: str) -> str:  # noqa: D417
-    """Return a card to begin with. The same as `client.cards.template`.
-
-    Args:
-        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
-            ready version.
-
-    Returns:
-        The text of the card.
-
-    Raises:
-        VersionNotFound: There is no such version, or you may not see it.
-
-    Example:
-        >>> Path("CARD.md").write_text(client.card_template("fraud/scorer:12"))
-    """
-    return Cards(session).template(ref)
 
 
 class Attestations(Feature):

@@ -19,6 +19,16 @@ Function = Callable[..., Any]
 ERRORS = {error.__name__ for error in all_errors().values()} | {"OSError"}
 
 
+def features() -> dict[str, type]:
+    """Name → class of each feature of a client."""
+    client = my.Client("http://127.0.0.1:1", "token")
+    names = [name for name, value in vars(my.Client).items() if isinstance(value, cached_property)]
+    return {name: type(getattr(client, name)) for name in names}
+
+
+FEATURES = features()
+
+
 def methods(owner: type) -> Iterator[tuple[str, Function]]:
     for name, value in inspect.getmembers(owner, inspect.isfunction):
         if not name.startswith("_") and value.__module__.startswith("modelyard.sdk"):
@@ -34,9 +44,8 @@ def surface() -> dict[str, Function]:
             found[f"my.{name}"] = value
         elif inspect.isclass(value):
             found.update(methods(value))
-    for value in vars(my.Client).values():
-        if isinstance(value, cached_property):
-            found.update(methods(value.func))
+    for feature in FEATURES.values():
+        found.update(methods(feature))
     found.update(methods(RunBlock))
     return found
 
@@ -135,10 +144,9 @@ def test_an_example_calls_what_exists(name: str) -> None:
             continue
         target: Any = {"my": my, "client": my.Client, "run": my.Run}[chain[0]]
         for part in chain[1:]:
-            target = getattr(target, part)
-            target = target.func if isinstance(target, cached_property) else target
+            target = FEATURES[part] if part in FEATURES and target is my.Client else getattr(target, part)
         signature = inspect.signature(target)
-        is_method = inspect.isfunction(target) and chain[0] != "my"
+        is_method = chain[0] != "my"
         given = {word.arg: None for word in call.keywords if word.arg is not None}
         signature.bind(*[None] * (len(call.args) + is_method), **given)
     if own != "__init__":
