@@ -136,6 +136,7 @@ class Accounts(Feature):
             The account as it is now.
 
         Raises:
+            Conflict: The server would be left without an admin.
             ActorNotFound: There is no such account.
             Denied: Your role does not allow this.
 
@@ -164,6 +165,7 @@ class Accounts(Feature):
             The address. Treat it as a password.
 
         Raises:
+            FullSignInNeeded: This client's own token does not stand for a full sign-in.
             ActorNotFound: There is no such account.
             Denied: Your role does not allow this.
 

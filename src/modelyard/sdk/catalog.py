@@ -185,6 +185,7 @@ class Namespaces(Feature):
             role: `reader`, `contributor`, `maintainer` or `owner`.
 
         Raises:
+            Conflict: The namespace would lose its last owner.
             NamespaceNotFound: There is no such namespace, or you may not see it.
             ActorNotFound: There is no such account.
             Denied: Your role does not allow this.
@@ -203,6 +204,7 @@ class Namespaces(Feature):
             account: Name of a user, service account or group.
 
         Raises:
+            Conflict: The namespace would lose its last owner.
             NamespaceNotFound: There is no such namespace, or you may not see it.
             ActorNotFound: There is no such account.
             Denied: Your role does not allow this.
@@ -379,6 +381,7 @@ class Models(Feature):
             The model as it is now.
 
         Raises:
+            ModelArchived: The model is archived; bring it back first.
             EditConflict: Somebody changed it in the meantime.
             ModelNotFound: There is no such model, or you may not see it.
             Denied: Your role does not allow this.

@@ -88,6 +88,9 @@ class Promotions(Feature):
             The attempt with its verdict.
 
         Raises:
+            AliasMoved: The stage has another revision than `seen_revision`.
+            StageFull: All slots of the stage are taken.
+            VersionArchived: The version is archived.
             Refused: The gate does not allow it; `attempt_of(error)` returns the verdict.
             VersionNotFound: There is no such version, or you may not see it.
             StageNotFound: The model has no such stage.
@@ -239,6 +242,7 @@ class Promotions(Feature):
             The promotion as it is now.
 
         Raises:
+            PromotionStale: The policy has changed since the promotion was opened.
             PromotionClosed: The promotion is no longer open.
             PromotionNotFound: There is no such promotion, or you may not see it.
             Denied: Your role does not allow this.
@@ -260,6 +264,7 @@ class Promotions(Feature):
             The promotion as it is now.
 
         Raises:
+            PromotionStale: The policy has changed since the promotion was opened.
             PromotionClosed: The promotion is no longer open.
             PromotionNotFound: There is no such promotion, or you may not see it.
             Denied: Your role does not allow this.
@@ -282,6 +287,7 @@ class Promotions(Feature):
             The promotion as it is now.
 
         Raises:
+            PromotionStale: The policy has changed since the promotion was opened.
             PromotionClosed: The promotion is no longer open.
             PromotionNotFound: There is no such promotion, or you may not see it.
             Denied: Your role does not allow this.

@@ -92,6 +92,7 @@ def pull(  # noqa: D417
         The folder.
 
     Raises:
+        ScanPending: The version is still being scanned.
         WouldOverwrite: A file is in the way; nothing was changed.
         VersionQuarantined: The version is in quarantine; the error says who can release it.
         VersionRecalled: The version was recalled.

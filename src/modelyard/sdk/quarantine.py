@@ -147,6 +147,7 @@ class Scans(Feature):
             All names that the namespace trusts now.
 
         Raises:
+            SecondPersonNeeded: It would release a version that you pushed, so another person must decide.
             Invalid: The name is dangerous, or it is not of the form `module.name`.
             NamespaceNotFound: There is no such namespace, or you may not see it.
             Denied: Your role does not allow this.
@@ -222,6 +223,8 @@ class Quarantine(Feature):
             The scan, with the release.
 
         Raises:
+            Conflict: The version is not in quarantine.
+            SecondPersonNeeded: You pushed the version, so another person must decide.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -247,6 +250,8 @@ class Quarantine(Feature):
             The scan of the run's files.
 
         Raises:
+            Conflict: No file of the run is in quarantine.
+            SecondPersonNeeded: You made the run, so another person must decide.
             RunNotFound: There is no such run, or you may not see it.
             Denied: Your role does not allow this.
 

@@ -44,6 +44,7 @@ class Checks(Feature):
             All checks of the version, the newest first.
 
         Raises:
+            VersionDeleted: The version was deleted.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -122,6 +123,7 @@ class Evaluations(Feature):
             The evaluation.
 
         Raises:
+            VersionDeleted: The version was deleted.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -201,6 +203,7 @@ class Cards(Feature):
             The card.
 
         Raises:
+            VersionDeleted: The version was deleted.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -401,6 +404,7 @@ class Attestations(Feature):
             The attestation.
 
         Raises:
+            VersionDeleted: The version was deleted.
             Invalid: The signature does not hold.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.

@@ -141,6 +141,7 @@ class Versions(Feature):
             The version as it is now.
 
         Raises:
+            HasDependents: An alias still points at the version; move it first.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
