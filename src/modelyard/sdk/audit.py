@@ -11,19 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from modelyard.domain.bundle import Lines, Report, read_header, verify_bundle
 from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
 from modelyard.domain.errors import ExtraMissing, Invalid, ServerUnreachable
 from modelyard.sdk.http import BROKEN, at, query_text
-from modelyard.sdk.operations import event_data
 from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
+from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import audit as wire
 from modelyard.wire import versions as versions_wire
-
-_LONG_SECONDS = 3600.0
 
 
 class Audit(Feature):
@@ -136,7 +132,7 @@ class Audit(Feature):
     def _download(self, path: str, target: Path) -> None:
         partial = target.with_name(f".{target.name}.part")
         try:
-            with self._transport.stream("GET", path, _LONG_SECONDS) as response, partial.open("wb") as file:
+            with self._transport.stream("GET", path, LONG_SECONDS) as response, partial.open("wb") as file:
                 for chunk in response.stream(1 << 16):
                     file.write(chunk)
                 file.flush()
@@ -184,17 +180,7 @@ class Audit(Feature):
             >>> [*client.audit.check()][-1].damage
             []
         """
-        finished = False
-        try:
-            with self._transport.stream("POST", at("audit", "check"), _LONG_SECONDS) as response:
-                for data in event_data(response.stream(4096)):
-                    progress = msgspec.json.decode(data, type=wire.LogCheckProgress)
-                    finished = progress.finished
-                    yield progress
-        except BROKEN as exc:
-            raise ServerUnreachable(url=self._transport.url, reason="the check broke off") from exc
-        if not finished:
-            raise ServerUnreachable(url=self._transport.url, reason="the check broke off")
+        return follow_work(self._transport, at("audit", "check"), wire.LogCheckProgress, "check")
 
 
 # --- without any server --------------------------------------------------------------------------

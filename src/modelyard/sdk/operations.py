@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from modelyard.domain.errors import ServerUnreachable
-from modelyard.sdk.http import BROKEN, at
+from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
+from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import operations as wire
 from modelyard.wire import versions as versions_wire
-
-_LONG_SECONDS = 3600.0
-_MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class Admin(Feature):
@@ -72,7 +67,7 @@ class Admin(Feature):
             at("admin", "gc"),
             body=wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
             returns=wire.Collection,
-            timeout_seconds=_LONG_SECONDS,
+            timeout_seconds=LONG_SECONDS,
         )
 
     def scrub(self) -> Iterator[wire.ScrubProgress]:
@@ -89,17 +84,7 @@ class Admin(Feature):
             >>> [*client.admin.scrub()][-1].damage
             []
         """
-        finished = False
-        try:
-            with self._transport.stream("POST", at("admin", "scrub"), _LONG_SECONDS) as response:
-                for data in event_data(response.stream(4096)):
-                    progress = msgspec.json.decode(data, type=wire.ScrubProgress)
-                    finished = progress.finished
-                    yield progress
-        except BROKEN as exc:
-            raise ServerUnreachable(url=self._transport.url, reason="the scrub broke off") from exc
-        if not finished:
-            raise ServerUnreachable(url=self._transport.url, reason="the scrub broke off")
+        return follow_work(self._transport, at("admin", "scrub"), wire.ScrubProgress, "scrub")
 
     def events(
         self, query: versions_wire.EventQuery | None = None, limit: int | None = None
@@ -127,17 +112,3 @@ class Admin(Feature):
             versions_wire.EventPage,
             limit,
         )
-
-
-def event_data(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the data of each server-sent event. Source: WHATWG HTML, section 9.2, as our server writes it."""
-    waiting = b""
-    for chunk in chunks:
-        waiting += chunk
-        if len(waiting) > _MAX_EVENT_BYTES:
-            return
-        *events, waiting = waiting.split(b"\n\n")
-        for event in events:
-            for line in event.split(b"\n"):
-                if line.startswith(b"data: "):
-                    yield line[6:]

@@ -9,9 +9,9 @@ import msgspec
 
 from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
 from modelyard.sdk.http import BROKEN, at, query_text
-from modelyard.sdk.operations import event_data
 from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature, Session
+from modelyard.sdk.streams import event_data
 from modelyard.wire import subscriptions as wire
 from modelyard.wire.base import Answer
 
