@@ -69,156 +69,182 @@ class Client(Session):
 
     @cached_property
     def accounts(self) -> Accounts:
+        """Users, service accounts and groups."""
         from modelyard.sdk.access import Accounts
 
         return Accounts(self)
 
     @cached_property
     def admin(self) -> Admin:
+        """Work of operators: collection, checks of stored bytes, health."""
         from modelyard.sdk.operations import Admin
 
         return Admin(self)
 
     @cached_property
     def aliases(self) -> Aliases:
+        """Aliases: setting, removing, and their history."""
         from modelyard.sdk.aliases import Aliases
 
         return Aliases(self)
 
     @cached_property
     def attestations(self) -> Attestations:
+        """Cryptographic signatures over versions."""
         from modelyard.sdk.reports import Attestations
 
         return Attestations(self)
 
     @cached_property
     def audit(self) -> Audit:
+        """The event log: reading, exporting and checking it."""
         from modelyard.sdk.audit import Audit
 
         return Audit(self)
 
     @cached_property
     def cards(self) -> Cards:
+        """Model cards."""
         from modelyard.sdk.reports import Cards
 
         return Cards(self)
 
     @cached_property
     def checks(self) -> Checks:
+        """Results of checks that CI, scanners or people report."""
         from modelyard.sdk.reports import Checks
 
         return Checks(self)
 
     @cached_property
     def comments(self) -> Comments:
+        """Comments on models, versions and promotions."""
         from modelyard.sdk.comments import Comments
 
         return Comments(self)
 
     @cached_property
     def datasets(self) -> Datasets:
+        """Datasets: digests and profiles, never rows."""
         from modelyard.sdk.datasets.client import Datasets
 
         return Datasets(self)
 
     @cached_property
     def evaluations(self) -> Evaluations:
+        """Metrics of versions, measured after registration."""
         from modelyard.sdk.reports import Evaluations
 
         return Evaluations(self)
 
     @cached_property
     def groups(self) -> Groups:
+        """Members of groups."""
         from modelyard.sdk.access import Groups
 
         return Groups(self)
 
     @cached_property
     def inbox(self) -> Inbox:
+        """Models that you watch, and your notifications."""
         from modelyard.sdk.comments import Inbox
 
         return Inbox(self)
 
     @cached_property
     def lineage(self) -> Lineage:
+        """The graph of datasets, runs and versions, and recalls."""
         from modelyard.sdk.lineage import Lineage
 
         return Lineage(self)
 
     @cached_property
     def models(self) -> Models:
+        """Models."""
         from modelyard.sdk.catalog import Models
 
         return Models(self)
 
     @cached_property
     def namespaces(self) -> Namespaces:
+        """Namespaces and their members."""
         from modelyard.sdk.catalog import Namespaces
 
         return Namespaces(self)
 
     @cached_property
     def policies(self) -> Policies:
+        """Policies: the rules at the entrance to stages."""
         from modelyard.sdk.policy import Policies
 
         return Policies(self)
 
     @cached_property
     def promotions(self) -> Promotions:
+        """Stages, promotions, votes and rollbacks."""
         from modelyard.sdk.promotion import Promotions
 
         return Promotions(self)
 
     @cached_property
     def publishers(self) -> Publishers:
+        """CI jobs that act without a stored secret."""
         from modelyard.sdk.publishers import Publishers
 
         return Publishers(self)
 
     @cached_property
     def quarantine(self) -> Quarantine:
+        """Versions that are not served."""
         from modelyard.sdk.quarantine import Quarantine
 
         return Quarantine(self)
 
     @cached_property
     def redactions(self) -> Redactions:
+        """Taking out leaked texts and files."""
         from modelyard.sdk.redaction import Redactions
 
         return Redactions(self)
 
     @cached_property
     def runs(self) -> Runs:
+        """Runs, their series, logs and files."""
         from modelyard.sdk.runs.reading import Runs
 
         return Runs(self)
 
     @cached_property
     def scans(self) -> Scans:
+        """What loading the files of versions could run."""
         from modelyard.sdk.quarantine import Scans
 
         return Scans(self)
 
     @cached_property
     def signatures(self) -> Signatures:
+        """Schemas of inputs and outputs."""
         from modelyard.sdk.signatures import Signatures
 
         return Signatures(self)
 
     @cached_property
     def subscriptions(self) -> Subscriptions:
+        """Subscriptions that send events to an address."""
         from modelyard.sdk.subscriptions import Subscriptions
 
         return Subscriptions(self)
 
     @cached_property
     def tokens(self) -> Tokens:
+        """Tokens."""
         from modelyard.sdk.access import Tokens
 
         return Tokens(self)
 
     @cached_property
     def versions(self) -> Versions:
+        """Versions."""
         from modelyard.sdk.versions import Versions
 
         return Versions(self)
