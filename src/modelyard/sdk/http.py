@@ -48,7 +48,7 @@ class Interrupted(BaseException):
 
 @dataclass(slots=True)
 class Patience:
-    """How long failures may last before the caller hears of them. Progress starts the time anew."""
+    """How long failures may last before the caller hears of them. Progress starts the time again."""
 
     seconds: float
     _since: float | None = None
@@ -208,7 +208,7 @@ class Transport:
         timeout_seconds: float | None = None,
         patience: Patience | None = None,
     ) -> Reply:
-        """body: called for each try, so that a stream begins anew."""
+        """body: called for each try, so that a stream begins again."""
         patience = patience or Patience(self.patience_seconds)
         while True:
             outcome = self._try(method, self.url + target, headers, body, timeout_seconds, keep_open=False)
@@ -299,7 +299,7 @@ class Transport:
 
     def _failure_of(self, exc: BaseException, url: str) -> _Failure:
         if isinstance(exc, LocationParseError):
-            raise Invalid(reason=f"{_without_query(url)} is no address", fix="Correct the address") from exc
+            raise Invalid(reason=f"{_without_query(url)} is not an address", fix="Correct the address") from exc
         error = ServerUnreachable(url=_origin(url), reason=_reason(exc))
         error.__cause__ = exc
         never_sent = isinstance(exc, NewConnectionError | ConnectTimeoutError)
@@ -337,7 +337,7 @@ def checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise Invalid(
-            reason=f"{mask(_without_query(url))!r} is no address of a server",
+            reason=f"{mask(_without_query(url))!r} is not the address of a server",
             fix="Write for example https://registry.example.org or http://127.0.0.1:8470",
         )
     return url.rstrip("/")

@@ -130,7 +130,7 @@ def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> 
     place, secret = (environment.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}") for name in ("URL", "TOKEN"))
     if not place or not secret:
         raise Invalid(
-            reason="this is no CI job that can say who it is",
+            reason="this is not a CI job that can prove its identity",
             fix="GitHub: give the job `permissions: id-token: write`; GitLab: an id_token MODELYARD_ID_TOKEN "
             f"with the audience {audience}",
         )

@@ -86,7 +86,7 @@ def _number(metric: Mapping[str, Any]) -> float | str:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise Invalid(
-            reason=f"metric {metric.get('name')!r} is {str(value)[:60]!r}, which is no number",
-            fix="Give a number; what is no number is a param or a tag",
+            reason=f"metric {metric.get('name')!r} is {str(value)[:60]!r}, which is not a number",
+            fix="Give a number; other values are params or tags",
         ) from None
     return number if math.isfinite(number) else number_to_json(number)

@@ -234,7 +234,7 @@ def _read_parquet(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table
 
 
 def _without_index(schema: pa.Schema) -> pa.Schema:
-    """pandas writes the index of a frame as a column, and says so beside the schema."""
+    """pandas writes the index of a frame as a column, and says so next to the schema."""
     said = schema.pandas_metadata or {}
     index = {name for name in said.get("index_columns", ()) if isinstance(name, str)}
     return pa.schema([column for column in schema if column.name not in index])

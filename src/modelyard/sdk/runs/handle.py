@@ -70,7 +70,7 @@ class Run(RunLog):
         def connect() -> Session:
             if client is not None:
                 return client
-            # Asked anew each time: a token may have been renewed meanwhile.
+            # Asked again each time: a token may have been renewed meanwhile.
             return Session(
                 url, credentials.choose(url, None)[1] or token, patience_seconds=0, timeout_seconds=30
             )
@@ -154,7 +154,7 @@ class Run(RunLog):
             >>> run.end()
         """
         if status not in ("finished", "failed", "killed"):
-            raise Invalid(reason=f"{status!r} is no end of a run", fix="Use finished, failed or killed")
+            raise Invalid(reason=f"{status!r} is not an end of a run", fix="Use finished, failed or killed")
         with self._closing:
             if not self.is_active:
                 return

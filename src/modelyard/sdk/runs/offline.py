@@ -2,7 +2,7 @@
 `modelyard sync`. A model lies with the spool of its run.
 
 <spool>/<run id>/
-    register.pending   which model, and what is known of it beside the run
+    register.pending   which model, and what is known of it apart from the run
     register.lock      held while it is being registered
     model/             its files, as they were when the run ended
 """
@@ -75,7 +75,7 @@ def keep(run: Run, model: str, files: Path, learned: dict[str, Any]) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Before the note that all files are there: a power cut would otherwise leave it beside empty ones."""
+    """Before the note that all files are there: a power cut would otherwise leave it next to empty ones."""
     # Some systems sync only what is open for writing.
     with path.open("r+b") as file:
         os.fsync(file.fileno())

@@ -2,7 +2,7 @@
 
 The object gets a class made below its own and called the same: isinstance, `__class__`, attributes and every other
 method are as before, and a pickle, copy, clone or save of it is one of the original class, unchecked. What
-cannot have such a class (types with a layout of their own) stays as it is. Fitting it anew ends the check.
+cannot have such a class (types with a layout of their own) stays as it is. Fitting it again ends the check.
 """
 
 from __future__ import annotations

@@ -127,12 +127,12 @@ def _read_state(safetensors: Any, path: Path) -> dict[str, Any]:
             layout = json.loads((opened.metadata() or {}).get(_LAYOUT, "{}"))
             found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
     except (safetensors.SafetensorError, ValueError) as error:
-        raise Invalid(reason=f"{path.name} is no lawful safetensors file: {error}") from error
+        raise Invalid(reason=f"{path.name} is not a valid safetensors file: {error}") from error
     aliases, order = (
         (layout.get("aliases", {}), layout.get("order", [])) if isinstance(layout, dict) else ({}, [])
     )
     if not isinstance(aliases, dict) or not isinstance(order, list):
-        raise Invalid(reason=f"{path.name} has an unlawful layout")
+        raise Invalid(reason=f"{path.name} has a layout that is not valid")
     for alias, original in aliases.items():
         if original not in found or alias in found:
             raise Invalid(reason=f"{path.name} ties {alias!r} to a tensor that is not there")
