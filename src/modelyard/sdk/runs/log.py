@@ -422,7 +422,7 @@ class RunLog:
         try:
             return float(value)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-            self._warn(f"Metric {str(name)[:60]!r} was given what is no number: {error}")
+            self._warn(f"Metric {str(name)[:60]!r} was given a value that is not a number: {error}")
             return None
 
     def _name(self, text: Any, what: str) -> str:
