@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.autolog import autolog
     from modelyard.sdk.client import Client
     from modelyard.sdk.datasets import Query, describe
-    from modelyard.sdk.run_handle import Run
-    from modelyard.sdk.runs import (
+    from modelyard.sdk.runs.block import (
         active_run,
         log_artifact,
         log_figure,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
         run,
         set_tag,
     )
+    from modelyard.sdk.runs.handle import Run
     from modelyard.sdk.shortcuts import check_signature, load, log_dataset, login, pull, push
     from modelyard.sdk.views import Model, Version
 
@@ -76,27 +76,27 @@ _HOME_OF = {
     "Client": "modelyard.sdk.client",
     "Model": "modelyard.sdk.views",
     "ModelyardError": "modelyard.domain.errors",
-    "Run": "modelyard.sdk.run_handle",
+    "Run": "modelyard.sdk.runs.handle",
     "Query": "modelyard.sdk.datasets",
     "describe": "modelyard.sdk.datasets",
     "log_dataset": "modelyard.sdk.shortcuts",
     "Version": "modelyard.sdk.views",
-    "active_run": "modelyard.sdk.runs",
+    "active_run": "modelyard.sdk.runs.block",
     "autolog": "modelyard.sdk.autolog",
     "check_signature": "modelyard.sdk.shortcuts",
     "load": "modelyard.sdk.shortcuts",
-    "log_artifact": "modelyard.sdk.runs",
-    "log_figure": "modelyard.sdk.runs",
-    "log_input": "modelyard.sdk.runs",
-    "log_metric": "modelyard.sdk.runs",
-    "log_metrics": "modelyard.sdk.runs",
-    "log_param": "modelyard.sdk.runs",
-    "log_params": "modelyard.sdk.runs",
+    "log_artifact": "modelyard.sdk.runs.block",
+    "log_figure": "modelyard.sdk.runs.block",
+    "log_input": "modelyard.sdk.runs.block",
+    "log_metric": "modelyard.sdk.runs.block",
+    "log_metrics": "modelyard.sdk.runs.block",
+    "log_param": "modelyard.sdk.runs.block",
+    "log_params": "modelyard.sdk.runs.block",
     "login": "modelyard.sdk.shortcuts",
     "pull": "modelyard.sdk.shortcuts",
     "push": "modelyard.sdk.shortcuts",
-    "run": "modelyard.sdk.runs",
-    "set_tag": "modelyard.sdk.runs",
+    "run": "modelyard.sdk.runs.block",
+    "set_tag": "modelyard.sdk.runs.block",
     "verify_log": "modelyard.sdk.audit",
 }
 

@@ -51,23 +51,22 @@ def _present(session: Session, model: str) -> dict[str, Version]:
 
 def _push_line(session: Session, model: str, line: Line) -> list[tuple[Version, Trained]]:
     """Push all versions of one model, describe it, and point the aliases at the two best."""
-    from modelyard.sdk.push import push
+    from modelyard.sdk.capture import capture
 
     pushed: list[tuple[Version, Trained]] = []
     present = _present(session, model)
     for trained in line.versions:
-        version = present.get(trained.description) or push(
-            session.client,
+        version = present.get(trained.description) or session.client.push(
             trained.model,
             model,
             metrics=trained.metrics,
             params=trained.params,
             tags=trained.tags,
             description=trained.description,
-            facts={"data": [line.data]},
+            facts={**capture(by_command=True), "data": [line.data]},
             example=line.example,
             card=trained.card,
-            by_command=True,
+            capture=False,
         )
         pushed.append((version, trained))
     session.client.models.edit(

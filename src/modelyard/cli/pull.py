@@ -19,10 +19,9 @@ def pull(session: Session, ref: str, to: str | None, link: bool, force: bool) ->
     that an earlier pull put there are replaced, and those you changed are not. Files that are withheld, because they
     hold what leaked, are left out and named.
     """
-    from modelyard.sdk.pull import left_out_text
-    from modelyard.sdk.pull import pull as pull_files
+    from modelyard.sdk.pull import left_out_text, pull_version
 
-    pulled = pull_files(session.client, ref, to, link=link, force=force, progress=session.progress)
+    pulled = pull_version(session.client, ref, to, link=link, force=force, progress=session.progress)
     version = pulled.version
     if session.as_json:
         session.out.json(

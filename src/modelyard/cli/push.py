@@ -54,13 +54,12 @@ def push(
     Only bytes that the server lacks are sent; an interrupted push goes on where it stopped. What
     .modelyardignore names is left out.
     """
-    from modelyard.sdk.push import push as push_files
+    from modelyard.sdk.capture import capture
 
-    version = push_files(
-        session.client,
+    version = session.client.push(
         click.format_filename(path),
         model,
-        aliases=aliases,
+        alias=aliases,
         tags=key_values(tags, "--tag"),
         metrics=[_metric(*pair) for pair in key_values(metrics, "--metric").items()],
         params={name: _number_or_text(value) for name, value in key_values(params, "--param").items()},
@@ -68,8 +67,9 @@ def push(
         description=description,
         force_new=force_new,
         allow_secrets=allow_secrets,
-        capture=not no_capture,
-        by_command=True,
+        # The command is not the code that made the model.
+        facts={} if no_capture else capture(by_command=True),
+        capture=False,
         progress=session.progress,
     )
     if session.as_json:

@@ -38,8 +38,8 @@ def run(
     """
     import sys
 
-    from modelyard.sdk.registering import words_for, words_for_kept
-    from modelyard.sdk.running import run_command
+    from modelyard.sdk.runs.command import run_command
+    from modelyard.sdk.runs.registration import words_for, words_for_kept
 
     outcome = run_command(
         program,

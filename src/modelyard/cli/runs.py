@@ -12,7 +12,7 @@ from modelyard.cli.output import is_terminal
 
 if TYPE_CHECKING:
     from modelyard.sdk.client import Client
-    from modelyard.sdk.run_reading import RunDetails
+    from modelyard.sdk.runs.reading import RunDetails
     from modelyard.wire import runs as wire
 
 _HERE = "modelyard.cli.runs"
@@ -200,7 +200,7 @@ def log(session: Session, run: str) -> None:
 @click.argument("paths", nargs=-1)
 def pull(session: Session, run: str, folder: Path, paths: tuple[str, ...]) -> None:
     """Put the files of a run, or some of them, into a folder, every byte verified."""
-    from modelyard.sdk.run_files import pull_files
+    from modelyard.sdk.runs.files import pull_files
 
     client = session.client
     left_out = pull_files(client, client.runs.get(find_id(client, run)), folder, paths)
@@ -249,7 +249,7 @@ def sync(session: Session) -> int:
     Nothing is sent twice. What the server does not take stays where it is. Runs that are going on send by themselves.
     """
     from modelyard.sdk.client import Client
-    from modelyard.sdk.run_files import sync as send
+    from modelyard.sdk.runs.offline import sync as send
 
     def connect(server: str | None) -> Client:
         return Client(session.server or server, patience_seconds=5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import access as wire
 from modelyard.wire.base import PageQuery
 
@@ -18,19 +19,45 @@ class TokenQuery(PageQuery, kw_only=True):
     everybody: bool = False
 
 
-class Accounts:
+class Accounts(Feature):
     """`client.accounts`: users, service accounts and groups."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def list(self, kind: str | None = None, limit: int | None = None) -> Iterator[wire.Account]:
-        """kind: user, service or group; None: all."""
+        """Return the accounts of the server.
+
+        Args:
+            kind: `user`, `service` or `group`; None: all three.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One account at a time; further pages are fetched as they are needed.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> [account.name for account in client.accounts.list("service")]
+            ['release-bot']
+        """
         return items(self._transport, at("accounts"), AccountQuery(kind=kind), wire.AccountPage, limit)
 
     def get(self, name: str) -> wire.Account:
-        found: wire.Account = self._transport.call("GET", at("accounts", name), returns=wire.Account)
-        return found
+        """Return one account.
+
+        Args:
+            name: Name of the account.
+
+        Returns:
+            The account; its e-mail address is shown to itself and to admins only.
+
+        Raises:
+            ActorNotFound: There is no such account.
+
+        Example:
+            >>> client.accounts.get("ada").is_admin
+            False
+        """
+        return self._transport.call("GET", at("accounts", name), returns=wire.Account)
 
     def create(
         self,
@@ -44,6 +71,30 @@ class Accounts:
         default_namespace: str | None = None,
         is_auditor: bool = False,
     ) -> wire.Account:
+        """Create a user, a service account or a group; only admins may.
+
+        Args:
+            name: Name of the account, as people will type it.
+            kind: `user`, `service` or `group`.
+            display_name: Full name, for people.
+            email: Address for notifications; None: none.
+            password: First password of a user; None: the account signs in by a link or a token.
+            is_admin: Give all rights on the whole server.
+            default_namespace: Namespace of names that are written without one; None: none.
+            is_auditor: Allow reading and exporting the event log of the whole server.
+
+        Returns:
+            The new account.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidName: The name is not valid; the message proposes the nearest valid one.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.accounts.create("release-bot", kind="service").name
+            'release-bot'
+        """
         body = wire.CreateAccount(
             name=name,
             kind=kind,
@@ -55,8 +106,7 @@ class Accounts:
             is_auditor=is_auditor,
         )
         # The request is remembered by its hash only, so the password stays here.
-        found: wire.Account = self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
-        return found
+        return self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
 
     def edit(
         self,
@@ -70,7 +120,30 @@ class Accounts:
         disabled: bool | None = None,
         is_auditor: bool | None = None,
     ) -> wire.Account:
-        """What is None stays."""
+        """Change an account; parameters that are None leave their field as it is.
+
+        Args:
+            name: Name of the account.
+            display_name: Full name, for people.
+            email: Address for notifications.
+            password: New password.
+            is_admin: Whether the account has all rights on the whole server.
+            default_namespace: Namespace of names that are written without one.
+            disabled: True: the account can no longer sign in, and its tokens stop working.
+            is_auditor: Whether the account may read and export the whole event log.
+
+        Returns:
+            The account as it is now.
+
+        Raises:
+            Conflict: The server would be left without an admin.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.accounts.edit("ada", display_name="Ada Lovelace").display_name
+            'Ada Lovelace'
+        """
         body = wire.EditAccount(
             display_name=display_name,
             email=email,
@@ -80,50 +153,107 @@ class Accounts:
             disabled=disabled,
             is_auditor=is_auditor,
         )
-        found: wire.Account = self._transport.call(
-            "PATCH", at("accounts", name), body=body, returns=wire.Account
-        )
-        return found
+        return self._transport.call("PATCH", at("accounts", name), body=body, returns=wire.Account)
 
     def sign_in_link(self, name: str) -> str:
-        """An address that signs the account in on a browser, once, within ten minutes."""
-        found: wire.SignInLink = self._transport.call(
+        """Make an address that signs the account in on a browser, once, within ten minutes.
+
+        Args:
+            name: Name of the account.
+
+        Returns:
+            The address. Treat it as a password.
+
+        Raises:
+            FullSignInNeeded: This client's own token does not stand for a full sign-in.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> print(client.accounts.sign_in_link("ada"))
+        """
+        return self._transport.call(
             "POST", at("accounts", name, "sign-in-link"), returns=wire.SignInLink, repeatable=False
-        )
-        return found.url
+        ).url
 
 
-class Groups:
+class Groups(Feature):
     """`client.groups`: who is in a group."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def members(self, group: str) -> Sequence[str]:
-        found: wire.NameList = self._transport.call(
-            "GET", at("groups", group, "members"), returns=wire.NameList
-        )
-        return found.items
+        """Return the names of the members of a group.
+
+        Args:
+            group: Name of the group.
+
+        Returns:
+            The names of the accounts in it.
+
+        Raises:
+            ActorNotFound: There is no such group.
+
+        Example:
+            >>> client.groups.members("risk")
+            ['ada', 'grace']
+        """
+        return self._transport.call("GET", at("groups", group, "members"), returns=wire.NameList).items
 
     def add(self, group: str, account: str) -> None:
+        """Add an account to a group. Adding a member again changes nothing.
+
+        Args:
+            group: Name of the group.
+            account: Name of a user or service account.
+
+        Raises:
+            ActorNotFound: There is no such group or account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.groups.add("risk", "ada")
+        """
         self._transport.call("PUT", at("groups", group, "members", account))
 
     def remove(self, group: str, account: str) -> None:
+        """Remove an account from a group.
+
+        Args:
+            group: Name of the group.
+            account: Name of the member.
+
+        Raises:
+            ActorNotFound: There is no such group or account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.groups.remove("risk", "ada")
+        """
         self._transport.call("DELETE", at("groups", group, "members", account))
 
 
-class Tokens:
+class Tokens(Feature):
     """`client.tokens`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def list(self, *, everybody: bool = False) -> Sequence[wire.Token]:
-        """One's own, newest first, without secrets. everybody: of all accounts, for admins."""
-        found: wire.TokenList = self._transport.call(
+        """Return tokens, the newest first, without their secrets.
+
+        Args:
+            everybody: Return the tokens of all accounts; only admins may. False: your own.
+
+        Returns:
+            The tokens; `hint` shows the end of each secret.
+
+        Raises:
+            NotSignedIn: There is no token.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [token.name for token in client.tokens.list()]
+            ['laptop', 'ci']
+        """
+        return self._transport.call(
             "GET", at("tokens"), query=TokenQuery(everybody=everybody), returns=wire.TokenList
-        )
-        return found.items
+        ).items
 
     def create(
         self,
@@ -136,9 +266,29 @@ class Tokens:
         expires_in_days: float | None = 90,
         form: str = "modelyard",
     ) -> wire.CreatedToken:
-        """permissions None: all that the owner may. The secret is in the answer, this once.
+        """Create a token and return its secret, which is shown this once.
 
-        Takes a full sign-in, and the new token ends no later than the one that this client uses."""
+        This needs a full sign-in, and the new token ends no later than the one that this client uses.
+
+        Args:
+            name: What the token is for, for example `ci`.
+            owner: Account that the token acts for; None: yourself.
+            permissions: Names of the permissions that the token carries; None: all that its owner has.
+            namespace: Limit the token to this namespace; None: no limit.
+            model: Limit the token to this model; None: no limit.
+            expires_in_days: Days until the token ends; None: it does not end.
+            form: `modelyard`, or `hf` for clients that expect the form of a Hugging Face token.
+
+        Returns:
+            The new token with its secret in `token`.
+
+        Raises:
+            FullSignInNeeded: This client's own token does not stand for a full sign-in.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> secret = client.tokens.create("ci", namespace="fraud", expires_in_days=30).token
+        """
         body = wire.CreateToken(
             name=name,
             owner=owner,
@@ -148,11 +298,21 @@ class Tokens:
             expires_in_days=expires_in_days,
             form=form,
         )
-        found: wire.CreatedToken = self._transport.call(
+        return self._transport.call(
             "POST", at("tokens"), body=body, returns=wire.CreatedToken, repeatable=False
         )
-        return found
 
     def revoke(self, token_id: int) -> None:
-        """At once, with all that was made with it."""
+        """Revoke a token at once, together with every token that was made with it.
+
+        Args:
+            token_id: Number of the token, as `list` shows it.
+
+        Raises:
+            TokenNotFound: There is no such token.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.tokens.revoke(7)
+        """
         self._transport.call("DELETE", at("tokens", token_id))

@@ -4,67 +4,119 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from modelyard.domain.names import Alias, ModelName
-from modelyard.sdk.catalog import if_match
-from modelyard.sdk.http import at
+from modelyard.domain.names import Alias
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.values import moment
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-class Aliases:
+class Aliases(Feature):
     """`client.aliases`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: ModelName, *more: object) -> str:
-        return at("models", model.namespace, model.name, "aliases", *more)
-
     def list(self, model: str) -> Sequence[wire.Alias]:
-        found: wire.AliasList = self._transport.call(
-            "GET", self._at(self._client.model_name(model)), returns=wire.AliasList
-        )
-        return found.items
+        """Return all aliases of a model.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+
+        Returns:
+            The aliases, each with the version it points at.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> {alias.alias: alias.version for alias in client.aliases.list("fraud/scorer")}
+            {'champion': 12, 'canary': 13}
+        """
+        return self._transport.call(
+            "GET", self._session.model_path(model, "aliases"), returns=wire.AliasList
+        ).items
 
     def get(self, model: str, alias: str) -> wire.Alias:
-        """Its `revision` is what `set` and `remove` take to notice a move in between."""
-        path = self._at(self._client.model_name(model), Alias.parse(alias))
-        found: wire.Alias = self._transport.call("GET", path, returns=wire.Alias)
-        return found
+        """Return one alias.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+
+        Returns:
+            The alias; pass its `revision` to `set` or `remove` to notice a move in between.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> client.aliases.get("fraud/scorer", "champion").version
+            12
+        """
+        path = self._session.model_path(model, "aliases", Alias.parse(alias))
+        return self._transport.call("GET", path, returns=wire.Alias)
 
     def set(
         self, ref: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
     ) -> wire.Alias:
-        """Point `alias` at the version that `ref` means now.
+        """Point an alias at the version that a reference means now.
 
-        seen_revision: move it only while it stands at that revision, 0: only when it is not set; otherwise
-        AliasMoved. None: move it in any case.
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            alias: Name of the alias, which need not exist yet.
+            seen_revision: Move the alias only while it has this revision; 0: only when it does not exist;
+                None: in any case.
+            reason: Why; kept in the event log.
+
+        Returns:
+            The alias as it is now.
+
+        Raises:
+            AliasMoved: The alias has another revision than `seen_revision`.
+            ProtectedAlias: The alias is a stage; use `client.promotions.promote`.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.aliases.set("fraud/scorer:13", "champion", reason="better recall").version
+            13
         """
-        parsed = self._client.ref(ref)
-        number = parsed.selector if isinstance(parsed.selector, int) else self._client.resolve(ref).version
+        model, number = self._session.version_of(ref)
         headers = {"if-none-match": "*"} if seen_revision == 0 else if_match(seen_revision)
-        found: wire.Alias = self._transport.call(
+        return self._transport.call(
             "PUT",
-            self._at(parsed.model, Alias.parse(alias)),
+            at("models", model.namespace, model.name, "aliases", Alias.parse(alias)),
             body=wire.SetAlias(version=number, reason=reason),
             headers=headers,
             returns=wire.Alias,
         )
-        return found
 
     def remove(
         self, model: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
     ) -> None:
+        """Remove an alias; the version stays.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+            seen_revision: Remove the alias only while it has this revision; None: in any case.
+            reason: Why; kept in the event log.
+
+        Raises:
+            AliasNotFound: The model has no such alias.
+            AliasMoved: The alias has another revision than `seen_revision`.
+            ProtectedAlias: The alias is a stage; use `client.promotions.demote`.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.aliases.remove("fraud/scorer", "canary")
+        """
         self._transport.call(
             "DELETE",
-            self._at(self._client.model_name(model), Alias.parse(alias)),
+            self._session.model_path(model, "aliases", Alias.parse(alias)),
             query=Reason(reason=reason),
             headers=if_match(seen_revision),
         )
@@ -72,7 +124,25 @@ class Aliases:
     def history(
         self, model: str, alias: str, *, at_time: datetime | str | None = None, limit: int | None = None
     ) -> Iterator[wire.AliasMove]:
-        """Its moves, newest first. at_time: those made until then, so the first one says where it stood."""
-        moment = at_time.isoformat() if isinstance(at_time, datetime) else at_time
-        path = self._at(self._client.model_name(model), Alias.parse(alias), "history")
-        return items(self._transport, path, wire.MoveQuery(at=moment), wire.AliasMovePage, limit)
+        """Return the moves of an alias, the newest first.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            alias: Name of the alias.
+            at_time: Return the moves made until this moment, so that the first one says where the alias stood
+                then.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One move at a time.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            AliasNotFound: The model has no such alias.
+
+        Example:
+            >>> next(client.aliases.history("fraud/scorer", "champion", at_time="2026-05-01T00:00:00Z")).to_version
+            11
+        """
+        path = self._session.model_path(model, "aliases", Alias.parse(alias), "history")
+        return items(self._transport, path, wire.MoveQuery(at=moment(at_time)), wire.AliasMovePage, limit)

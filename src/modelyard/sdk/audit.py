@@ -11,56 +11,120 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from modelyard.domain.bundle import Lines, Report, read_header, verify_bundle
 from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
 from modelyard.domain.errors import ExtraMissing, Invalid, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at, query_text
-from modelyard.sdk.operations import event_data
+from modelyard.sdk.http import BROKEN, at, query_text
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import audit as wire
 from modelyard.wire import versions as versions_wire
 
-_LONG_SECONDS = 3600.0
 
-
-class Audit:
+class Audit(Feature):
     """`client.audit`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def checkpoint(self) -> wire.Checkpoint:
-        """The log's size and root, signed now. Keep `note`: later exports can be held against it."""
-        found: wire.Checkpoint = self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
-        return found
+        """Return the size and the root of the event log, signed now.
+
+        Keep its `note`: a later export can be checked against it.
+
+        Returns:
+            The signed checkpoint.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+
+        Example:
+            >>> Path("checkpoint.txt").write_text(client.audit.checkpoint().note)
+        """
+        return self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
 
     def events(
         self, query: versions_wire.LogQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """The event log, newest first: of the whole registry, or of the model or namespace that the query names."""
+        """Return events of the log, the newest first.
+
+        Args:
+            query: Which events, for example of one model or one account; None: all of the registry.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One event at a time.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [event.kind for event in client.audit.events(limit=2)]
+            ['alias.moved', 'version.registered']
+        """
         query = query or versions_wire.LogQuery()
         return items(self._transport, at("audit", "events"), query, versions_wire.EventPage, limit)
 
     def looked_at(self, query: versions_wire.LogQuery) -> int | None:
-        """How many events there are in the scope of a query that finds none of them."""
-        page: versions_wire.EventPage = self._transport.call(
+        """Count the events in the scope of a query, whether or not they match it.
+
+        Args:
+            query: The query; its scope is the model or namespace that it names.
+
+        Returns:
+            How many events were searched; None: the server did not count them.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.audit.looked_at(LogQuery(model="fraud/scorer", kind=["version.deleted"]))
+            240
+        """
+        return self._transport.call(
             "GET", at("audit", "events"), query=query, returns=versions_wire.EventPage
-        )
-        return page.looked_at
+        ).looked_at
 
     def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
-        """Write the log, or chosen events of it, with all that is needed to verify them; returns the file.
+        """Write the log, or chosen events of it, with all that is needed to verify them.
 
-        A file that exists is replaced when the export is complete, and not before.
+        An existing file is replaced when the export is complete, and not before.
+
+        Args:
+            to: The file to write.
+            query: Which events; None: the whole log.
+
+        Returns:
+            The file.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+            ServerUnreachable: The export broke off; the file is as it was before.
+
+        Example:
+            >>> client.audit.export("log.jsonl")
+            PosixPath('log.jsonl')
         """
         target = Path(to)
         self._download(at("audit", "export") + query_text(query), target)
         return target
 
     def prove(self, seq: int, to: str | os.PathLike[str]) -> Path:
-        """Write one event and the proof that the log holds it."""
+        """Write one event, and the proof that the log holds it.
+
+        Args:
+            seq: Number of the event.
+            to: The file to write.
+
+        Returns:
+            The file.
+
+        Raises:
+            EventNotFound: There is no such event.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.audit.prove(1204, "event.jsonl")
+            PosixPath('event.jsonl')
+        """
         target = Path(to)
         self._download(at("audit", "events", seq, "proof"), target)
         return target
@@ -68,7 +132,7 @@ class Audit:
     def _download(self, path: str, target: Path) -> None:
         partial = target.with_name(f".{target.name}.part")
         try:
-            with self._transport.stream("GET", path, _LONG_SECONDS) as response, partial.open("wb") as file:
+            with self._transport.stream("GET", path, LONG_SECONDS) as response, partial.open("wb") as file:
                 for chunk in response.stream(1 << 16):
                     file.write(chunk)
                 file.flush()
@@ -82,26 +146,41 @@ class Audit:
             partial.unlink(missing_ok=True)
 
     def consistency(self, old: int, new: int | None = None) -> wire.Consistency:
-        """Proof that the log of `old` events is the beginning of the one of `new` (None: of now)."""
+        """Return the proof that an older state of the log is the beginning of a newer one.
+
+        Args:
+            old: Number of events in the older state.
+            new: Number of events in the newer state; None: as many as there are now.
+
+        Returns:
+            The proof, as RFC 9162 defines it.
+
+        Raises:
+            Invalid: `old` is larger than `new`, or the log is not that long.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> len(client.audit.consistency(1000).proof)
+            9
+        """
         query = wire.ConsistencyQuery(old=old, new=new)
-        found: wire.Consistency = self._transport.call(
-            "GET", at("audit", "consistency"), query=query, returns=wire.Consistency
-        )
-        return found
+        return self._transport.call("GET", at("audit", "consistency"), query=query, returns=wire.Consistency)
 
     def check(self) -> Iterator[wire.LogCheckProgress]:
-        """Let the server compare its stored events with the tree; the last item has `finished`."""
-        finished = False
-        try:
-            with self._transport.stream("POST", at("audit", "check"), _LONG_SECONDS) as response:
-                for data in event_data(response.stream(4096)):
-                    progress = msgspec.json.decode(data, type=wire.LogCheckProgress)
-                    finished = progress.finished
-                    yield progress
-        except BROKEN as exc:
-            raise ServerUnreachable(url=self._transport.url, reason="the check broke off") from exc
-        if not finished:
-            raise ServerUnreachable(url=self._transport.url, reason="the check broke off")
+        """Have the server compare its stored events with the tree of the log.
+
+        Returns:
+            The progress, item by item; the last one has `finished`, and all damage that was found.
+
+        Raises:
+            Denied: You are not an admin.
+            ServerUnreachable: The check broke off.
+
+        Example:
+            >>> [*client.audit.check()][-1].damage
+            []
+        """
+        return follow_work(self._transport, at("audit", "check"), wire.LogCheckProgress, "check")
 
 
 # --- without any server --------------------------------------------------------------------------
@@ -114,12 +193,28 @@ def verify_log(
     against: str | os.PathLike[str] | None = None,
     signatures: bool = True,
 ) -> Report:
-    """Verify an export: every event is in the log that the checkpoint signed, unchanged and in its place.
+    """Verify an exported log without any server.
 
-    key: the log's public key, as the operator published it, or a file with it. Without one the key inside
-    the export is used, which shows that the file is whole but not whose it is. against: a file with an older
-    checkpoint, or an older export. signatures False: hashes only, which needs no further package.
-    Raises Invalid for a file that is no export, ExtraMissing; what is wrong is in the report.
+    Every event must be in the log that the checkpoint signed, unchanged and in its place.
+
+    Args:
+        file: The export.
+        key: Public key of the log as its operator published it, or a file with it; None: the key inside the
+            export, which shows that the file is whole, but not who wrote it.
+        against: A file with an older checkpoint, or an older export, which this one must continue; None: no
+            such check.
+        signatures: Check the signature too. False: check the hashes alone, which needs no further package.
+
+    Returns:
+        The report; `ok` is True when nothing is wrong, and `problems` says what is.
+
+    Raises:
+        Invalid: The file is not an export.
+        ExtraMissing: Checking a signature needs the packages of `modelyard[audit]`.
+
+    Example:
+        >>> my.verify_log("log.jsonl", against="checkpoint.txt").ok
+        True
     """
     check = _signature_check() if signatures else None
     older: Lines | None = None
@@ -131,7 +226,7 @@ def verify_log(
 
 
 def lines_of(path: Path) -> Lines:
-    """The lines of a file, read anew at each call."""
+    """Return a function that reads the lines of a file from the start at each call."""
 
     def lines() -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -141,7 +236,7 @@ def lines_of(path: Path) -> Lines:
 
 
 def read_checkpoint(path: Path) -> SignedCheckpoint:
-    """The checkpoint in a file, or that of an export. Raises Invalid."""
+    """Return the checkpoint in a file, or that of an export. Raises Invalid."""
     return _older(path)[0]
 
 
@@ -166,7 +261,7 @@ def _read_text(path: Path) -> str:
 
 
 def _signature_check() -> Callable[[LogKey, SignedCheckpoint], bool]:
-    """Raises ExtraMissing."""
+    """Return the function that checks a signature. Raises ExtraMissing."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

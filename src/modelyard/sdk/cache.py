@@ -6,7 +6,7 @@
     <cache>/size, size.lock    bytes held by all of it, kept by all processes together
 
 Several processes may use one cache at once. Nothing in it is trusted: a file's bytes are hashed when they
-leave the cache, so damage is found, and the file is fetched anew.
+leave the cache, so damage is found, and the file is fetched again.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Cache:
 
 
 def hash_path(path: Path) -> Digest:
-    """The digest of a file's bytes."""
+    """Return the digest of a file's bytes."""
     hasher = hashlib.sha256()
     block = bytearray(_BLOCK_BYTES)
     view = memoryview(block)

@@ -54,7 +54,7 @@ _recent_lock = threading.Lock()
 
 
 def capture(*, by_command: bool = False) -> dict[str, Any]:
-    """The facts `code`, `environment` and `image`, as far as they are known here.
+    """Return the facts `code`, `environment` and `image`, as far as they are known here.
 
     by_command: a person pushes files by the command line, so its arguments say nothing of the model.
     """
@@ -67,7 +67,7 @@ def capture(*, by_command: bool = False) -> dict[str, Any]:
 
 
 def capture_at(place: Place) -> dict[str, Any]:
-    """The same for a run; without a container image, the recipe of one that would be like this environment.
+    """Return the same for a run; without a container image, the recipe of one like this environment.
 
     Asked again within a minute, as nested runs do, it answers as before.
     """
@@ -126,7 +126,7 @@ def _relative(program: Path, folder: Path, top: str | None) -> str:
 
 
 def git_facts(folder: Path) -> dict[str, Any]:
-    """What git says of the repository the folder lies in, and its `top`; {} without one.
+    """Return what git says of the repository of the folder, and its `top`; {} without one.
 
     repository: the remote without credentials. branch: None when HEAD is detached. shallow: the history was
     cut. dirty: tracked files differ from the commit, then `diff` says how.
@@ -169,7 +169,7 @@ def git_facts(folder: Path) -> dict[str, Any]:
 
 
 def diff_facts(git: str, folder: Path) -> dict[str, Any]:
-    """The digest and size of what differs from the commit, and its beginning without credentials.
+    """Return the digest and size of what differs from the commit, and its beginning without credentials.
 
     Where a credential cannot be masked, the text is left out and `left_out` says why.
     """

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Model, ModelPage
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import PageQuery, Reason
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-def if_match(revision: int | None) -> dict[str, str] | None:
-    """The header that lets a write pass only while the thing is as it was seen; None: always."""
-    return None if revision is None else {"if-match": f'"{revision}"'}
-
-
-class Namespaces:
+class Namespaces(Feature):
     """`client.namespaces`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def list(self, limit: int | None = None) -> Iterator[wire.Namespace]:
-        """Those the caller may see, by name."""
+        """Return the namespaces that you may see, by name.
+
+        Args:
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One namespace at a time.
+
+        Raises:
+            ServerUnreachable: The server does not answer.
+
+        Example:
+            >>> [namespace.name for namespace in client.namespaces.list()]
+            ['fraud', 'search']
+        """
         return items(self._transport, at("namespaces"), PageQuery(), wire.NamespacePage, limit)
 
     def create(
@@ -42,7 +45,28 @@ class Namespaces:
         naming_pattern: str | None = None,
         reserved_names: Sequence[str] = (),
     ) -> wire.Namespace:
-        """visibility: private, signed-in or public. Whoever makes it owns it."""
+        """Create a namespace; you become its owner.
+
+        Args:
+            name: Name of the namespace.
+            display_name: Full name, for people.
+            description: What the namespace is for.
+            visibility: `private` (its members), `signed-in` (every account) or `public` (everybody may read).
+            naming_pattern: Regular expression that the names of its models must match; None: no further rule.
+            reserved_names: Names that no model in it may have.
+
+        Returns:
+            The new namespace.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidName: The name is not valid; the message proposes the nearest valid one.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.namespaces.create("fraud", display_name="Fraud detection").role
+            'owner'
+        """
         body = wire.CreateNamespace(
             name=name,
             display_name=display_name,
@@ -51,14 +75,25 @@ class Namespaces:
             naming_pattern=naming_pattern,
             reserved_names=list(reserved_names),
         )
-        found: wire.Namespace = self._transport.call(
-            "POST", at("namespaces"), body=body, returns=wire.Namespace
-        )
-        return found
+        return self._transport.call("POST", at("namespaces"), body=body, returns=wire.Namespace)
 
     def get(self, name: str) -> wire.Namespace:
-        found: wire.Namespace = self._transport.call("GET", at("namespaces", name), returns=wire.Namespace)
-        return found
+        """Return one namespace.
+
+        Args:
+            name: Name of the namespace.
+
+        Returns:
+            The namespace, with your role in it.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> client.namespaces.get("fraud").visibility
+            'private'
+        """
+        return self._transport.call("GET", at("namespaces", name), returns=wire.Namespace)
 
     def edit(
         self,
@@ -71,7 +106,29 @@ class Namespaces:
         reserved_names: Sequence[str] | None = None,
         revision: int | None = None,
     ) -> wire.Namespace:
-        """What is None stays. revision: what was seen; EditConflict when it is no longer so."""
+        """Change a namespace; parameters that are None leave their field as it is.
+
+        Args:
+            name: Name of the namespace.
+            display_name: Full name, for people.
+            description: What the namespace is for.
+            visibility: `private`, `signed-in` or `public`.
+            naming_pattern: Regular expression that the names of its models must match.
+            reserved_names: The whole new set of names that no model in it may have.
+            revision: Change it only while it has this revision; None: in any case.
+
+        Returns:
+            The namespace as it is now.
+
+        Raises:
+            EditConflict: Somebody changed it in the meantime.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.namespaces.edit("fraud", visibility="signed-in").visibility
+            'signed-in'
+        """
         body = wire.EditNamespace(
             display_name=display_name,
             description=description,
@@ -79,40 +136,87 @@ class Namespaces:
             naming_pattern=naming_pattern,
             reserved_names=None if reserved_names is None else [*reserved_names],
         )
-        found: wire.Namespace = self._transport.call(
+        return self._transport.call(
             "PATCH", at("namespaces", name), body=body, headers=if_match(revision), returns=wire.Namespace
         )
-        return found
 
     def delete(self, name: str) -> None:
-        """Only one that never held a model."""
+        """Delete a namespace that never held a model.
+
+        Args:
+            name: Name of the namespace.
+
+        Raises:
+            HasDependents: The namespace holds models, or held some.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.namespaces.delete("trial")
+        """
         self._transport.call("DELETE", at("namespaces", name))
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
-        found: access_wire.MemberList = self._transport.call(
+        """Return the accounts that have a role in a namespace.
+
+        Args:
+            name: Name of the namespace.
+
+        Returns:
+            The members with their roles.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> {member.name: member.role for member in client.namespaces.members("fraud")}
+            {'ada': 'owner', 'release-bot': 'maintainer'}
+        """
+        return self._transport.call(
             "GET", at("namespaces", name, "members"), returns=access_wire.MemberList
-        )
-        return found.items
+        ).items
 
     def grant(self, name: str, account: str, role: str) -> None:
-        """role: reader, contributor, maintainer or owner. account: a user, service account or group."""
+        """Give an account a role in a namespace, in place of the role it has there.
+
+        Args:
+            name: Name of the namespace.
+            account: Name of a user, service account or group.
+            role: `reader`, `contributor`, `maintainer` or `owner`.
+
+        Raises:
+            Conflict: The namespace would lose its last owner.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.namespaces.grant("fraud", "ada", "maintainer")
+        """
         body = access_wire.GrantRole(role=role)
         self._transport.call("PUT", at("namespaces", name, "members", account), body=body)
 
     def revoke(self, name: str, account: str) -> None:
+        """Take away the role of an account in a namespace.
+
+        Args:
+            name: Name of the namespace.
+            account: Name of a user, service account or group.
+
+        Raises:
+            Conflict: The namespace would lose its last owner.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.namespaces.revoke("fraud", "ada")
+        """
         self._transport.call("DELETE", at("namespaces", name, "members", account))
 
 
-class Models:
+class Models(Feature):
     """`client.models`. Every name may lack its namespace when the account has a default one."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, name: str, *more: object) -> str:
-        model = self._client.model_name(name)
-        return at("models", model.namespace, model.name, *more)
 
     def search(
         self,
@@ -129,9 +233,30 @@ class Models:
         archived: bool = False,
         limit: int | None = None,
     ) -> Iterator[Model]:
-        """All conditions hold at once; the most recently changed come first.
+        """Find models by words, tags, metrics and other properties; all conditions must hold.
 
-        tags: `key=value` or `key`; metrics: `f1>=0.7`, of the newest version.
+        Args:
+            words: Words to look for in names, descriptions and tags; empty: no condition.
+            namespace: Only models of this namespace; None: of all that you may see.
+            tags: `key=value`, or `key` for any value.
+            owner: Only models of this account.
+            framework: Only models of this framework, for example `pytorch`.
+            licence: Only models under this licence.
+            task: Only models for this task.
+            alias: Only models that have this alias.
+            metrics: Conditions such as `f1>=0.7`, on the metrics of the newest version.
+            archived: Include archived models.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One model at a time, the most recently changed first.
+
+        Raises:
+            Invalid: A condition cannot be read.
+
+        Example:
+            >>> [model.name for model in client.models.search("fraud", metrics=["f1>=0.7"])]
+            ['fraud/scorer']
         """
         query = wire.ModelQuery(
             q=words,
@@ -148,9 +273,22 @@ class Models:
         return items(self._transport, at("models"), query, ModelPage, limit)
 
     def page(self, query: wire.ModelQuery) -> ModelPage:
-        """One page, with the total when the query asks for it."""
-        found: ModelPage = self._transport.call("GET", at("models"), query=query, returns=ModelPage)
-        return found
+        """Return one page of models, with the total when the query asks for it.
+
+        Args:
+            query: The conditions, the size of the page and the cursor.
+
+        Returns:
+            The page; its `next_cursor` is for the next query.
+
+        Raises:
+            Invalid: A condition or the cursor cannot be read.
+
+        Example:
+            >>> client.models.page(ModelQuery(namespace="fraud", total=True)).total
+            14
+        """
+        return self._transport.call("GET", at("models"), query=query, returns=ModelPage)
 
     def create(
         self,
@@ -162,7 +300,29 @@ class Models:
         tags: Mapping[str, str] | None = None,
         owners: Sequence[str] = (),
     ) -> Model:
-        """A model without versions; a push makes one too. visibility None: as its namespace."""
+        """Create a model without versions. A push does this too where the model does not exist.
+
+        Args:
+            name: Name of the model; the namespace may be left out when your account has a default one.
+            display_name: Full name, for people.
+            description: What the model is for.
+            visibility: `private`, `signed-in` or `public`; None: as its namespace.
+            tags: Tags of the model.
+            owners: Accounts or groups that look after the model.
+
+        Returns:
+            The new model.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidName: The name is not valid; the message proposes the nearest valid one.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.create("fraud/scorer", tags={"team": "risk"}).version_count
+            0
+        """
         body = wire.CreateModel(
             name=name,
             display_name=display_name,
@@ -171,12 +331,25 @@ class Models:
             tags=dict(tags or {}),
             owners=list(owners),
         )
-        found: Model = self._transport.call("POST", at("models"), body=body, returns=Model)
-        return found
+        return self._transport.call("POST", at("models"), body=body, returns=Model)
 
     def get(self, name: str) -> Model:
-        found: Model = self._transport.call("GET", self._at(name), returns=Model)
-        return found
+        """Return one model.
+
+        Args:
+            name: Name of the model; an old name of a renamed model works too.
+
+        Returns:
+            The model, with its aliases and your role.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> client.models.get("fraud/scorer").newest_version
+            12
+        """
+        return self._transport.call("GET", self._session.model_path(name), returns=Model)
 
     def edit(
         self,
@@ -191,7 +364,32 @@ class Models:
         archived: bool | None = None,
         revision: int | None = None,
     ) -> Model:
-        """What is None stays; owners and tags are the whole new set."""
+        """Change a model; parameters that are None leave their field as it is.
+
+        Args:
+            name: Name of the model.
+            display_name: Full name, for people.
+            description: What the model is for.
+            visibility: `private`, `signed-in` or `public`.
+            owners: The whole new set of owners.
+            tags: The whole new set of tags.
+            task: The task that the model solves.
+            archived: True: archive the model; False: bring it back.
+            revision: Change it only while it has this revision; None: in any case.
+
+        Returns:
+            The model as it is now.
+
+        Raises:
+            ModelArchived: The model is archived; bring it back first.
+            EditConflict: Somebody changed it in the meantime.
+            ModelNotFound: There is no such model, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.edit("fraud/scorer", owners=["risk"]).owners
+            ['risk']
+        """
         body = wire.EditModel(
             display_name=display_name,
             description=description,
@@ -201,43 +399,131 @@ class Models:
             task=task,
             archived=archived,
         )
-        found: Model = self._transport.call(
-            "PATCH", self._at(name), body=body, headers=if_match(revision), returns=Model
+        return self._transport.call(
+            "PATCH", self._session.model_path(name), body=body, headers=if_match(revision), returns=Model
         )
-        return found
 
     def rename(self, name: str, to: str) -> Model:
-        """Inside its namespace; the old name goes on working."""
+        """Rename a model inside its namespace; the old name keeps working.
+
+        Args:
+            name: Name of the model.
+            to: The new name, without the namespace.
+
+        Returns:
+            The model under its new name.
+
+        Raises:
+            AlreadyExists: The new name is taken.
+            InvalidName: The new name is not valid.
+            ModelNotFound: There is no such model, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.rename("fraud/scorer", "card-scorer").name
+            'fraud/card-scorer'
+        """
         body = wire.RenameModel(to=to)
-        found: Model = self._transport.call("POST", self._at(name, "rename"), body=body, returns=Model)
-        return found
+        return self._transport.call("POST", self._session.model_path(name, "rename"), body=body, returns=Model)
 
     def delete(self, name: str, reason: str | None = None) -> None:
-        """The model and all its versions; HasDependents while something needs one."""
-        self._transport.call("DELETE", self._at(name), query=Reason(reason=reason))
+        """Delete a model and all its versions.
+
+        Args:
+            name: Name of the model.
+            reason: Why; kept in the event log.
+
+        Raises:
+            HasDependents: Something still needs one of its versions; the message names it.
+            ModelNotFound: There is no such model, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.delete("fraud/trial", reason="an experiment")
+        """
+        self._transport.call("DELETE", self._session.model_path(name), query=Reason(reason=reason))
 
     def history(
         self, name: str, query: versions_wire.EventQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """Everything that happened to the model, newest first."""
+        """Return everything that happened to a model, the newest first.
+
+        Args:
+            name: Name of the model.
+            query: Which events, for example of one account or one kind; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One event at a time.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> [event.kind for event in client.models.history("fraud/scorer", limit=2)]
+            ['alias.moved', 'version.registered']
+        """
         return items(
             self._transport,
-            self._at(name, "history"),
+            self._session.model_path(name, "history"),
             query or versions_wire.EventQuery(),
             versions_wire.EventPage,
             limit,
         )
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
-        """Who holds a role on the model itself, in place of the one on its namespace."""
-        found: access_wire.MemberList = self._transport.call(
-            "GET", self._at(name, "members"), returns=access_wire.MemberList
-        )
-        return found.items
+        """Return the accounts that have a role on the model itself, in place of their role in its namespace.
+
+        Args:
+            name: Name of the model.
+
+        Returns:
+            The members with their roles.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> {member.name: member.role for member in client.models.members("fraud/scorer")}
+            {'intern': 'reader'}
+        """
+        return self._transport.call(
+            "GET", self._session.model_path(name, "members"), returns=access_wire.MemberList
+        ).items
 
     def grant(self, name: str, account: str, role: str) -> None:
-        """role `none` hides the model from the account."""
-        self._transport.call("PUT", self._at(name, "members", account), body=access_wire.GrantRole(role=role))
+        """Give an account a role on a model, in place of its role in the namespace.
+
+        Args:
+            name: Name of the model.
+            account: Name of a user, service account or group.
+            role: `reader`, `contributor`, `maintainer` or `owner`; `none` hides the model from the account.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.grant("fraud/scorer", "intern", "reader")
+        """
+        self._transport.call(
+            "PUT", self._session.model_path(name, "members", account), body=access_wire.GrantRole(role=role)
+        )
 
     def revoke(self, name: str, account: str) -> None:
-        self._transport.call("DELETE", self._at(name, "members", account))
+        """Take away the role of an account on a model; its role in the namespace counts again.
+
+        Args:
+            name: Name of the model.
+            account: Name of a user, service account or group.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.models.revoke("fraud/scorer", "intern")
+        """
+        self._transport.call("DELETE", self._session.model_path(name, "members", account))

@@ -2,113 +2,51 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import NotSignedIn
-from modelyard.domain.names import ModelName, Ref
-from modelyard.sdk import credentials
-from modelyard.sdk.access import Accounts, Groups, Tokens
-from modelyard.sdk.aliases import Aliases
-from modelyard.sdk.audit import Audit
-from modelyard.sdk.cache import Cache
-from modelyard.sdk.catalog import Models, Namespaces
-from modelyard.sdk.comments import Comments, Inbox
-from modelyard.sdk.datasets.client import Datasets
-from modelyard.sdk.http import Transport, at
-from modelyard.sdk.jobs import Jobs
-from modelyard.sdk.lineage import Lineage
-from modelyard.sdk.operations import Admin
-from modelyard.sdk.policy import Policies
-from modelyard.sdk.progress import Progress
-from modelyard.sdk.promotion import Promotions
-from modelyard.sdk.publishers import Publishers
-from modelyard.sdk.quarantine import Quarantine, Scans
-from modelyard.sdk.redaction import Redactions
-from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
-from modelyard.sdk.run_reading import Runs
-from modelyard.sdk.signatures import Signatures
-from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
-from modelyard.sdk.versions import Versions
-from modelyard.sdk.views import Version
-from modelyard.wire import access as access_wire
-from modelyard.wire import comparison as comparison_wire
-from modelyard.wire import reports as reports_wire
-from modelyard.wire import versions as versions_wire
+from modelyard.sdk import comparison
+from modelyard.sdk.convert import convert
+from modelyard.sdk.load import load
+from modelyard.sdk.pull import pull
+from modelyard.sdk.push import push
+from modelyard.sdk.session import Session
+from modelyard.sdk.signatures import check_signature
+from modelyard.sdk.subscriptions import follow
 
 if TYPE_CHECKING:
-    from modelyard.domain.signature import Problem
-    from modelyard.sdk.savers.base import Trust
+    from modelyard.sdk.access import Accounts, Groups, Tokens
+    from modelyard.sdk.aliases import Aliases
+    from modelyard.sdk.audit import Audit
+    from modelyard.sdk.catalog import Models, Namespaces
+    from modelyard.sdk.comments import Comments, Inbox
+    from modelyard.sdk.datasets.client import Datasets
+    from modelyard.sdk.jobs import Jobs
+    from modelyard.sdk.lineage import Lineage
+    from modelyard.sdk.operations import Admin
+    from modelyard.sdk.policy import Policies
+    from modelyard.sdk.promotion import Promotions
+    from modelyard.sdk.publishers import Publishers
+    from modelyard.sdk.quarantine import Quarantine, Scans
+    from modelyard.sdk.redaction import Redactions
+    from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
+    from modelyard.sdk.runs.reading import Runs
+    from modelyard.sdk.signatures import Signatures
+    from modelyard.sdk.subscriptions import Subscriptions
+    from modelyard.sdk.versions import Versions
+    from modelyard.wire import reports as reports_wire
 
-DEFAULT_PARALLEL = 4
 
-
-class Client:
+class Client(Session):
     """One server, as one account. Safe in threads; may be used as a context manager.
 
-    url, token: else MODELYARD_URL and MODELYARD_TOKEN, else what `modelyard login` or `serve` stored.
-    timeout_seconds: the longest silence of the server. patience_seconds: how long to repeat what may
-    succeed later (a restart, a busy database); four times as long for each file's bytes. parallel: files
-    moved at once. insecure: send the token over http:// to another machine too.
+    It is a session with all features of the API, each under its own name, and with the calls that a script needs most.
+
+    Example:
+        >>> client = my.Client("http://127.0.0.1:8470")
+        >>> client.models.get("fraud/scorer").newest_version
+        12
     """
-
-    def __init__(
-        self,
-        url: str | None = None,
-        token: str | None = None,
-        *,
-        timeout_seconds: float = 60.0,
-        patience_seconds: float = 30.0,
-        parallel: int = DEFAULT_PARALLEL,
-        cache: Cache | None = None,
-        insecure: bool = False,
-    ) -> None:
-        url, token = credentials.choose(url, token)
-        self.parallel = max(1, parallel)
-        self.transport = Transport(
-            url,
-            token,
-            timeout_seconds=timeout_seconds,
-            patience_seconds=patience_seconds,
-            max_connections=max(16, 2 * self.parallel),
-            insecure=insecure or credentials.is_insecure(url),
-        )
-        self.cache = cache or Cache.default()
-        self.namespaces = Namespaces(self.transport)
-        self.models = Models(self)
-        self.versions = Versions(self)
-        self.aliases = Aliases(self)
-        self.promotions = Promotions(self)
-        self.policies = Policies(self)
-        self.checks = Checks(self)
-        self.evaluations = Evaluations(self)
-        self.attestations = Attestations(self)
-        self.cards = Cards(self)
-        self.runs = Runs(self)
-        self.signatures = Signatures(self)
-        self.scans = Scans(self)
-        self.quarantine = Quarantine(self)
-        self.datasets = Datasets(self)
-        self.lineage = Lineage(self)
-        self.accounts = Accounts(self.transport)
-        self.groups = Groups(self.transport)
-        self.tokens = Tokens(self.transport)
-        self.admin = Admin(self.transport)
-        self.audit = Audit(self.transport)
-        self.redactions = Redactions(self.transport)
-        self.comments = Comments(self)
-        self.inbox = Inbox(self)
-        self.publishers = Publishers(self.transport)
-        self.subscriptions = Subscriptions(self.transport)
-        self.jobs = Jobs(self.transport)
-
-    def __repr__(self) -> str:
-        return f"<Client of {self.url}>"
 
     def __enter__(self) -> Client:
         return self
@@ -116,225 +54,265 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        self.transport.close()
+    # --- functions that take a session first, and so are methods of it ---------------------------
 
-    @property
-    def url(self) -> str:
-        return self.transport.url
+    push = push
+    pull = pull
+    load = load
+    convert = convert
+    check_signature = check_signature
+    compare = comparison.compare
+    best = comparison.best
+    metric_history = comparison.metric_history
+    follow = follow
 
-    # --- who and what ----------------------------------------------------------------------------
-
-    def whoami(self) -> access_wire.WhoAmI:
-        """Raises NotSignedIn without a token."""
-        if not self.transport.has_token:
-            raise NotSignedIn(url=self.url)
-        found: access_wire.WhoAmI = self.transport.call("GET", at("whoami"), returns=access_wire.WhoAmI)
-        return found
+    # --- features: each is loaded when it is first used, and stands on this session --------------
 
     @cached_property
-    def _default_namespace(self) -> str | None:
-        return self.whoami().default_namespace if self.transport.has_token else None
+    def accounts(self) -> Accounts:
+        """Users, service accounts and groups."""
+        from modelyard.sdk.access import Accounts
 
-    @property
-    def default_namespace(self) -> str | None:
-        """The account's own; None without one, and for nobody."""
-        return self._default_namespace
+        return Accounts(self)
 
-    def model_name(self, name: str) -> ModelName:
-        """With the account's default namespace when it lacks one. Raises InvalidName."""
-        return ModelName.parse(name, None if "/" in name else self._default_namespace)
+    @cached_property
+    def admin(self) -> Admin:
+        """Work of operators: collection, checks of stored bytes, health."""
+        from modelyard.sdk.operations import Admin
 
-    def ref(self, ref: str) -> Ref:
-        """A reference, parsed but not resolved."""
-        return Ref.parse(ref, None if "/" in ref else self._default_namespace)
+        return Admin(self)
 
-    def resolve(self, ref: str, *, serving: bool = False) -> versions_wire.Resolved:
-        """What a reference means now. serving: `warning` says when that may change by itself."""
-        query = versions_wire.ResolveQuery(ref=ref, serving=serving)
-        found: versions_wire.Resolved = self.transport.call(
-            "GET", at("resolve"), query=query, returns=versions_wire.Resolved
-        )
-        return found
+    @cached_property
+    def aliases(self) -> Aliases:
+        """Aliases: setting, removing, and their history."""
+        from modelyard.sdk.aliases import Aliases
 
-    def compare(
-        self, *refs: str, directions: Mapping[str, str] | None = None, curves: bool = True
-    ) -> comparison_wire.Comparison:
-        """Two to eight versions or runs (`run:<id>`) beside each other; the others differ from the first.
+        return Aliases(self)
 
-        directions: metric → higher or lower, where which is better is not known. curves False: without series.
-        """
-        from modelyard.sdk.comparison import compare
+    @cached_property
+    def attestations(self) -> Attestations:
+        """Cryptographic signatures over versions."""
+        from modelyard.sdk.reports import Attestations
 
-        return compare(self, refs, directions=directions, curves=curves)
+        return Attestations(self)
 
-    def best(
-        self, model: str, metric: str, *, split: str | None = None, direction: str | None = None
-    ) -> comparison_wire.Best:
-        """The ready version with the best value of a metric, and all that were weighed."""
-        from modelyard.sdk.comparison import best
+    @cached_property
+    def audit(self) -> Audit:
+        """The event log: reading, exporting and checking it."""
+        from modelyard.sdk.audit import Audit
 
-        return best(self, model, metric, split=split, direction=direction)
+        return Audit(self)
 
-    def metric_history(
-        self, model: str, metric: str, *, split: str | None = None
-    ) -> comparison_wire.MetricHistory:
-        """A metric over the versions of a model: what records say, and what was reported later."""
-        from modelyard.sdk.comparison import metric_history
+    @cached_property
+    def cards(self) -> Cards:
+        """Model cards."""
+        from modelyard.sdk.reports import Cards
 
-        return metric_history(self, model, metric, split=split)
+        return Cards(self)
 
-    def follow(
-        self,
-        model: str | None = None,
-        *,
-        namespace: str | None = None,
-        kinds: Sequence[str] = (),
-        after: int | None = None,
-    ) -> Iterator[StreamedEvent]:
-        """Events as they happen, without end, also across restarts of the server.
+    @cached_property
+    def checks(self) -> Checks:
+        """Results of checks that CI, scanners or people report."""
+        from modelyard.sdk.reports import Checks
 
-        after: number of the last event that was seen; None begins with what happens from now on.
-        """
-        name = None if model is None else str(self.model_name(model))
-        return follow(self.transport, model=name, namespace=namespace, kinds=kinds, after=after)
+        return Checks(self)
+
+    @cached_property
+    def comments(self) -> Comments:
+        """Comments on models, versions and promotions."""
+        from modelyard.sdk.comments import Comments
+
+        return Comments(self)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Datasets: digests and profiles, never rows."""
+        from modelyard.sdk.datasets.client import Datasets
+
+        return Datasets(self)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """Metrics of versions, measured after registration."""
+        from modelyard.sdk.reports import Evaluations
+
+        return Evaluations(self)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Members of groups."""
+        from modelyard.sdk.access import Groups
+
+        return Groups(self)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Models that you watch, and your notifications."""
+        from modelyard.sdk.comments import Inbox
+
+        return Inbox(self)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Background jobs of the server."""
+        from modelyard.sdk.jobs import Jobs
+
+        return Jobs(self)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """The graph of datasets, runs and versions, and recalls."""
+        from modelyard.sdk.lineage import Lineage
+
+        return Lineage(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """Models."""
+        from modelyard.sdk.catalog import Models
+
+        return Models(self)
+
+    @cached_property
+    def namespaces(self) -> Namespaces:
+        """Namespaces and their members."""
+        from modelyard.sdk.catalog import Namespaces
+
+        return Namespaces(self)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Policies: the rules at the entrance to stages."""
+        from modelyard.sdk.policy import Policies
+
+        return Policies(self)
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        """Stages, promotions, votes and rollbacks."""
+        from modelyard.sdk.promotion import Promotions
+
+        return Promotions(self)
+
+    @cached_property
+    def publishers(self) -> Publishers:
+        """CI jobs that act without a stored secret."""
+        from modelyard.sdk.publishers import Publishers
+
+        return Publishers(self)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Versions that are not served."""
+        from modelyard.sdk.quarantine import Quarantine
+
+        return Quarantine(self)
+
+    @cached_property
+    def redactions(self) -> Redactions:
+        """Taking out leaked texts and files."""
+        from modelyard.sdk.redaction import Redactions
+
+        return Redactions(self)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs, their series, logs and files."""
+        from modelyard.sdk.runs.reading import Runs
+
+        return Runs(self)
+
+    @cached_property
+    def scans(self) -> Scans:
+        """What loading the files of versions could run."""
+        from modelyard.sdk.quarantine import Scans
+
+        return Scans(self)
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """Schemas of inputs and outputs."""
+        from modelyard.sdk.signatures import Signatures
+
+        return Signatures(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """Subscriptions that send events to an address."""
+        from modelyard.sdk.subscriptions import Subscriptions
+
+        return Subscriptions(self)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Tokens."""
+        from modelyard.sdk.access import Tokens
+
+        return Tokens(self)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Versions."""
+        from modelyard.sdk.versions import Versions
+
+        return Versions(self)
 
     # --- cards -----------------------------------------------------------------------------------
 
     def card(self, ref: str) -> reports_wire.Card:
-        """The model card of a version: its text, and how many words each section has."""
+        """Return the model card of a version. The same as `client.cards.get`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+
+        Returns:
+            The card: its text, and the number of words in each section.
+
+        Raises:
+            FileNotFound: The version has no card.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> print(client.card("fraud/scorer:12").text)
+        """
         return self.cards.get(ref)
 
     def set_card(self, ref: str, text: str) -> reports_wire.Card:
-        """Set the card of a version; earlier ones are kept, and its files stay as they are."""
+        """Set the model card of a version. The same as `client.cards.set`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+            text: The card in Markdown.
+
+        Returns:
+            The card.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.set_card("fraud/scorer:12", Path("CARD.md").read_text()).number
+            1
+        """
         return self.cards.set(ref, text)
 
     def card_template(self, ref: str) -> str:
-        """A card to begin with: standard front matter and sections, filled with what is known."""
+        """Return a card to begin with. The same as `client.cards.template`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+
+        Returns:
+            The text of the card.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> Path("CARD.md").write_text(client.card_template("fraud/scorer:12"))
+        """
         return self.cards.template(ref)
-
-    # --- bytes -----------------------------------------------------------------------------------
-
-    def push(
-        self,
-        what: Any,
-        model: str,
-        *,
-        alias: str | Sequence[str] = (),
-        tags: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        params: Mapping[str, Any] | None = None,
-        description: str = "",
-        facts: Mapping[str, Any] | None = None,
-        data: Any = None,
-        example: Any = None,
-        card: str | None = None,
-        force_new: bool = False,
-        allow_pickle: bool = False,
-        allow_secrets: bool = False,
-        capture: bool = True,
-        progress: Progress | None = None,
-    ) -> Version:
-        """Register a folder, a file or a live model object as the model's next version.
-
-        what: a path, or an object of a framework that a saver knows. metrics: `{"f1": 0.9}` or
-        `[{"name", "value", "split", "dataset"}]`. facts: further frozen facts, stronger than what is
-        captured. data: what it was trained on, as tables, paths, {name: table}, or what `describe` returned; needs
-        the packages of modelyard[data] unless it was described before. example: input rows that an object's signature is taken from. card: text of a README.md
-        beside an object. allow_secrets: push files that are known to hold credentials, which are refused else. capture False: no facts of the code, environment and image are gathered.
-        The same bytes with the same facts answer with the version that exists, unless force_new.
-        """
-        from modelyard.sdk.push import push
-
-        return push(
-            self,
-            what,
-            model,
-            aliases=[alias] if isinstance(alias, str) else [*alias],
-            tags=tags,
-            metrics=metrics,
-            params=params,
-            description=description,
-            facts=facts,
-            data=data,
-            example=example,
-            card=card,
-            force_new=force_new,
-            allow_pickle=allow_pickle,
-            allow_secrets=allow_secrets,
-            capture=capture,
-            progress=progress,
-        )
-
-    def pull(
-        self,
-        ref: str,
-        to: str | os.PathLike[str] | None = None,
-        *,
-        link: bool = False,
-        force: bool = False,
-        progress: Progress | None = None,
-    ) -> Path:
-        """Put a version's files into a folder, every byte verified; returns the folder.
-
-        to: None means a folder of the model's name here. link: hard links to the cache instead of copies;
-        such files must not be edited. force: overwrite what no earlier pull put there.
-        Files that are withheld are left out, with a warning for each.
-        """
-        from modelyard.sdk.pull import left_out_text, pull
-
-        pulled = pull(self, ref, to, link=link, force=force, progress=progress)
-        for file in pulled.left_out:
-            warnings.warn(left_out_text(file), stacklevel=2)
-        return pulled.folder
-
-    def load(
-        self,
-        ref: str,
-        *,
-        trust: Trust = False,
-        check: bool = True,
-        progress: Progress | None = None,
-        **options: Any,
-    ) -> Any:
-        """The live object that was pushed. Without trust, nothing in it runs code.
-
-        trust: True takes a pickle that only rebuilds data, by the rules of the registry's scan; a list of names takes
-        those too (["my_corp.utils.Helper"]); "unsafe" runs whatever the file holds.
-        check: where the version has a signature, `predict` says which column does not fit (SignatureMismatch).
-        """
-        from modelyard.sdk.load import load
-
-        return load(self, ref, trust=trust, check=check, progress=progress, **options)
-
-    def convert(
-        self, ref: str, *, to: str = "safetensors", description: str = "", progress: Progress | None = None
-    ) -> Version:
-        """A child version whose torch files are safetensors, with tensors equal bit by bit; needs torch here.
-
-        The files are read with weights_only and run nothing. Raises Invalid for what holds more than tensors.
-        """
-        from modelyard.sdk.convert import convert
-
-        return convert(self, ref, to=to, description=description, progress=progress)
-
-    def check_signature(self, ref: str, data: Any) -> Sequence[Problem]:
-        """What of the data does not fit the version's signature; empty when all does. No row leaves this machine.
-
-        data: a pandas or polars DataFrame, an array, a dict of arrays, or the path of a CSV or JSON file.
-        Raises Invalid for data that tells no names, types or shapes, NotFound without a signature.
-        """
-        return self.signatures.check(ref, data)
-
-
-_shared: dict[tuple[str, str | None], Client] = {}
-_shared_lock = threading.Lock()
-
-
-def shared_client() -> Client:
-    """The client behind `my.push` and its like: one for each server and account in use."""
-    key = credentials.choose(None, None)
-    with _shared_lock:
-        if key not in _shared:
-            _shared[key] = Client(*key)
-        return _shared[key]

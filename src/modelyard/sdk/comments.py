@@ -4,95 +4,221 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from modelyard.sdk.http import at
+from modelyard.sdk.http import at, if_match
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import comments as wire
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
-
-class Comments:
+class Comments(Feature):
     """`client.comments`."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: str, *more: object) -> str:
-        name = self._client.model_name(model)
-        return at("models", name.namespace, name.name, "comments", *more)
 
     def list(
         self, model: str, *, version: int | None = None, promotion: int | None = None, limit: int | None = None
     ) -> Iterator[wire.Comment]:
-        """Oldest first; deleted ones without their words."""
+        """Return the comments on a model, the oldest first. Deleted comments come without their text.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            version: Only comments on this version; None: no condition.
+            promotion: Only comments on this promotion; None: no condition.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One comment at a time.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> [comment.author for comment in client.comments.list("fraud/scorer", version=12)]
+            ['ada', 'grace']
+        """
         query = wire.CommentQuery(version=version, promotion=promotion)
-        return items(self._transport, self._at(model), query, wire.CommentPage, limit)
+        return items(
+            self._transport, self._session.model_path(model, "comments"), query, wire.CommentPage, limit
+        )
 
     def write(
         self, model: str, body: str, *, version: int | None = None, promotion: int | None = None
     ) -> wire.Comment:
-        """body: Markdown; @name notifies an account, or the members of a group."""
+        """Write a comment on a model, on one of its versions, or on a promotion.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            body: Text in Markdown; `@name` notifies an account, or all members of a group.
+            version: Number of the version; None: the model as a whole.
+            promotion: Number of the promotion; None: not on a promotion.
+
+        Returns:
+            The new comment.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+            VersionNotFound: There is no such version, or you may not see it.
+            PromotionNotFound: There is no such promotion, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.comments.write("fraud/scorer", "Recall is lower, @risk", version=12).id
+            3
+        """
         wanted = wire.WriteComment(body=body, version=version, promotion=promotion)
-        found: wire.Comment = self._transport.call("POST", self._at(model), body=wanted, returns=wire.Comment)
-        return found
+        return self._transport.call(
+            "POST", self._session.model_path(model, "comments"), body=wanted, returns=wire.Comment
+        )
 
     def edit(self, model: str, comment: int, body: str, *, seen_revision: int | None = None) -> wire.Comment:
-        headers = {"if-match": f'"{seen_revision}"'} if seen_revision is not None else None
-        found: wire.Comment = self._transport.call(
+        """Change the text of a comment; earlier texts stay in its history.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            comment: Number of the comment.
+            body: The new text in Markdown.
+            seen_revision: Change the comment only while it has this revision; None: in any case.
+
+        Returns:
+            The comment as it is now.
+
+        Raises:
+            EditConflict: Somebody changed it in the meantime.
+            CommentNotFound: There is no such comment.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.comments.edit("fraud/scorer", 3, "Recall is lower on new cards").revision
+            2
+        """
+        return self._transport.call(
             "PATCH",
-            self._at(model, comment),
+            self._session.model_path(model, "comments", comment),
             body=wire.EditComment(body=body),
             returns=wire.Comment,
-            headers=headers,
+            headers=if_match(seen_revision),
         )
-        return found
 
     def delete(self, model: str, comment: int) -> None:
-        """The words go, the trace stays."""
-        self._transport.call("DELETE", self._at(model, comment))
+        """Delete the text of a comment; a trace of it stays.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            comment: Number of the comment.
+
+        Raises:
+            CommentNotFound: There is no such comment.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.comments.delete("fraud/scorer", 3)
+        """
+        self._transport.call("DELETE", self._session.model_path(model, "comments", comment))
 
     def history(self, model: str, comment: int) -> builtins.list[wire.CommentRevision]:
-        """Everything it said, oldest first."""
-        found: wire.CommentHistory = self._transport.call(
-            "GET", self._at(model, comment, "history"), returns=wire.CommentHistory
-        )
-        return found.items
+        """Return all texts that a comment has had, the oldest first.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+            comment: Number of the comment.
+
+        Returns:
+            The texts, each with its revision and time.
+
+        Raises:
+            CommentNotFound: There is no such comment.
+
+        Example:
+            >>> [text.body for text in client.comments.history("fraud/scorer", 3)]
+            ['Recall is lower, @risk', 'Recall is lower on new cards']
+        """
+        return self._transport.call(
+            "GET", self._session.model_path(model, "comments", comment, "history"), returns=wire.CommentHistory
+        ).items
 
 
-class Inbox:
+class Inbox(Feature):
     """`client.inbox`: what one watches and is notified of."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, model: str) -> str:
-        name = self._client.model_name(model)
-        return at("models", name.namespace, name.name, "watch")
-
     def watch(self, model: str) -> None:
-        self._transport.call("PUT", self._at(model))
+        """Watch a model: notify you of what happens to it.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> client.inbox.watch("fraud/scorer")
+        """
+        self._transport.call("PUT", self._session.model_path(model, "watch"))
 
     def unwatch(self, model: str) -> None:
-        self._transport.call("DELETE", self._at(model))
+        """Stop watching a model.
+
+        Args:
+            model: Name of the model; the namespace may be left out when your account has a default one.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> client.inbox.unwatch("fraud/scorer")
+        """
+        self._transport.call("DELETE", self._session.model_path(model, "watch"))
 
     def watched(self) -> list[str]:
-        found: wire.WatchList = self._transport.call("GET", at("watches"), returns=wire.WatchList)
-        return found.items
+        """Return the names of the models that you watch.
+
+        Returns:
+            The names.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> client.inbox.watched()
+            ['fraud/scorer']
+        """
+        return self._transport.call("GET", at("watches"), returns=wire.WatchList).items
 
     def notifications(self, *, unread: bool = False, limit: int | None = None) -> Iterator[wire.Notification]:
-        """Newest first."""
+        """Return your notifications, the newest first.
+
+        Args:
+            unread: Return only unread ones.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One notification at a time.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> [note.reason for note in client.inbox.notifications(unread=True)]
+            ['mention']
+        """
         query = wire.NotificationQuery(unread=unread)
         return items(self._transport, at("notifications"), query, wire.NotificationPage, limit)
 
     def mark_read(self, up_to: int | None = None) -> int:
-        """Up to this notification, or all. Returns how many were unread."""
+        """Mark notifications as read.
+
+        Args:
+            up_to: Number of the last notification to mark; None: all.
+
+        Returns:
+            How many of them were unread.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> client.inbox.mark_read()
+            4
+        """
         body = wire.MarkRead(up_to=up_to)
-        found: wire.MarkedRead = self._transport.call(
+        return self._transport.call(
             "POST", at("notifications", "read"), body=body, returns=wire.MarkedRead
-        )
-        return found.count
+        ).count

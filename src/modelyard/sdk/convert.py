@@ -9,12 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.errors import Invalid
 from modelyard.sdk.files import PULLED_FOLDER
 from modelyard.sdk.progress import Progress
-from modelyard.sdk.pull import pull
+from modelyard.sdk.pull import pull_version
+from modelyard.sdk.push import push
 from modelyard.sdk.savers.base import (
     LOADER_FILE,
     SavedModel,
@@ -24,25 +25,46 @@ from modelyard.sdk.savers.base import (
     write_loader,
 )
 from modelyard.sdk.savers.pytorch import read_state, write_state
+from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 FORMATS = ("safetensors",)
 _SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 _STATE_KEYS = ("state_dict", "model_state_dict", "model", "module")
 
 
-def convert(
-    client: Client,
+def convert(  # noqa: D417
+    session: Session,
+    /,
     ref: str,
     *,
     to: str = "safetensors",
     description: str = "",
     progress: Progress | None = None,
 ) -> Version:
-    """See `Client.convert`."""
+    """Register a child version whose torch files are safetensors, with equal tensors bit by bit.
+
+    This needs torch on this machine. The files are read with `weights_only`, so nothing in them runs.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        to: Target format: `safetensors`.
+        description: Description of the child version; empty: one that names its parent.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The child version.
+
+    Raises:
+        Invalid: A file holds more than tensors, or the version has no torch file.
+        ExtraMissing: torch or safetensors is not installed.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> client.convert("fraud/scorer:12").reference
+        'fraud/scorer:13'
+    """
     if to not in FORMATS:
         raise Invalid(reason=f"nothing is converted to {to[:40]!r}", fix=f"Use {', '.join(FORMATS)}")
     what = "a conversion to safetensors"
@@ -50,7 +72,7 @@ def convert(
     require("safetensors.torch", what)
     with tempfile.TemporaryDirectory(prefix="modelyard-convert-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
-        parent = pull(client, ref, folder, progress=progress).version
+        parent = pull_version(session, ref, folder, progress=progress).version
         converted = _convert_folder(torch, folder, parent.reference)
         loader = folder / LOADER_FILE
         loader.unlink(missing_ok=True)
@@ -59,7 +81,8 @@ def convert(
                 "pytorch", "builtins.dict", tuple(converted), versions_of("torch", "safetensors")
             )
             write_loader(folder, "pytorch", saved)
-        return client.push(
+        return push(
+            session,
             folder,
             parent.model,
             description=description or f"The tensors of {parent.reference} as safetensors",
@@ -95,7 +118,7 @@ def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
 
 
 def _tensors_of(torch: Any, path: Path, name: str) -> dict[str, Any]:
-    """The state dict, which must be all that the file holds. Raises Invalid."""
+    """Read the state dict, which must be all that the file holds. Raises Invalid."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

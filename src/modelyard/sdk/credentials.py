@@ -42,7 +42,7 @@ def path() -> Path:
 
 
 def load() -> Credentials:
-    """Raises Invalid when the file is damaged."""
+    """Read the stored credentials. Raises Invalid when the file is damaged."""
     try:
         raw = path().read_bytes()
     except FileNotFoundError:

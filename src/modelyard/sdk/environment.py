@@ -105,7 +105,7 @@ def _direct_origin(text: str) -> dict[str, Any]:
 
 
 def requirements_text(environment: dict[str, Any]) -> str:
-    """The packages as a requirements file that an installer takes; what is local is a comment."""
+    """Return the packages as a requirements file that an installer takes; what is local is a comment."""
     lines = []
     for name, version in environment.get("packages", {}).items():
         origin = environment.get("origins", {}).get(name, {})
@@ -146,7 +146,7 @@ def accelerator_facts() -> dict[str, Any]:
 
 
 def ask_smi(*arguments: str) -> str:
-    """What nvidia-smi says; "" where it is missing, fails or takes long."""
+    """Return the output of nvidia-smi; "" where it is missing, fails or takes long."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return ""
@@ -206,7 +206,7 @@ _DOCKER_FILE = Path("/.dockerenv")
 
 
 def image_facts() -> dict[str, Any]:
-    """The container image, as far as the environment or the container names it; {} outside of one."""
+    """Return the container image, as far as the environment or the container names it; {} outside of one."""
     for variable in _IMAGE_VARIABLES:
         value = os.environ.get(variable)
         if value:

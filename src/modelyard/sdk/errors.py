@@ -16,12 +16,12 @@ _decoder = msgspec.json.Decoder(Problem)
 
 @cache
 def _by_kind() -> dict[str, type[ModelyardError]]:
-    """The class that stands for a whole kind: the one right below the root."""
+    """Return the class that stands for a whole kind: the one right below the root."""
     return {cls.kind.value: cls for cls in ModelyardError.__subclasses__()}
 
 
 def error_from_problem(problem: Problem) -> ModelyardError:
-    """A newer server's code that is unknown here becomes the class of its kind, an unknown kind Internal."""
+    """Build the error that a problem names; an unknown code gives the class of its kind, an unknown kind Internal."""
     cls = all_errors().get(problem.code)
     if cls is None or cls.kind.value != problem.kind:
         cls = _by_kind().get(problem.kind, _by_kind()[Kind.INTERNAL.value])
@@ -32,7 +32,7 @@ def error_from_problem(problem: Problem) -> ModelyardError:
 
 
 def error_from_answer(url: str, status: int, content_type: str, body: bytes) -> ModelyardError:
-    """The error behind an answer that is no success. UnexpectedAnswer when no registry wrote it."""
+    """Return the error behind an answer that is not a success; UnexpectedAnswer when no registry wrote it."""
     if content_type.partition(";")[0].strip().lower() == PROBLEM_TYPE:
         try:
             return error_from_problem(_decoder.decode(body))
@@ -42,7 +42,7 @@ def error_from_answer(url: str, status: int, content_type: str, body: bytes) -> 
 
 
 def problem_of(error: ModelyardError) -> dict[str, Any]:
-    """The same shape for an error raised on this side, for programs that read `--json`."""
+    """Return the same shape for an error raised on this side, for programs that read `--json`."""
     return {
         "type": f"urn:modelyard:error:{error.code}",
         "title": error.code.replace("_", " "),

@@ -37,7 +37,7 @@ class LocalFile:
     mtime_ns: int
 
     def check_unchanged(self) -> None:
-        """Raises FileChanged."""
+        """Check that the file has not changed. Raises FileChanged."""
         try:
             found = self.source.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -47,7 +47,7 @@ class LocalFile:
 
 
 def find_files(what: Path) -> list[LocalFile]:
-    """The files of a folder, or the one file, in the order of their paths.
+    """Return the files of a folder, or the one file, in the order of their paths.
 
     Raises InvalidManifest for nothing at all, UnlawfulFile for links and devices, InvalidPath.
     """
@@ -124,7 +124,7 @@ def read_rules(file: Path) -> Callable[[str, bool], bool]:
 
 
 def _parse_rule(line: str) -> tuple[list[str], bool, bool] | None:
-    """(a pattern for each part of the whole path, folders only, takes out); `**` stands for any number of parts."""
+    """Read a rule: (a pattern for each part of the path, folders only, takes out); `**` stands for any number of parts."""
     text = line.rstrip()
     if not text or text.startswith("#"):
         return None
@@ -176,5 +176,5 @@ def hash_file(file: LocalFile, stop: Stop, advance: Callable[[int], None]) -> Di
 
 
 def manifest_of(files: list[tuple[LocalFile, Digest]]) -> Manifest:
-    """Raises InvalidManifest, InvalidPath."""
+    """Build the manifest of files and their digests. Raises InvalidManifest, InvalidPath."""
     return Manifest.of(File(file.path, digest, file.size_bytes) for file, digest in files)

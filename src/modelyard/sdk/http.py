@@ -13,8 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -39,6 +38,7 @@ _MAX_WAIT_SECONDS = 5.0
 _MAX_RETRY_AFTER_SECONDS = 30.0
 _UNMET_PATIENCE_SECONDS = 2.0
 
+R = TypeVar("R")
 Body = bytes | Iterable[bytes | memoryview]
 
 
@@ -48,7 +48,7 @@ class Interrupted(BaseException):
 
 @dataclass(slots=True)
 class Patience:
-    """How long failures may last before the caller hears of them. Progress starts the time anew."""
+    """How long failures may last before the caller hears of them. Progress starts the time again."""
 
     seconds: float
     _since: float | None = None
@@ -133,18 +133,45 @@ class Transport:
 
     # --- calls -----------------------------------------------------------------------------------
 
+    @overload
     def call(
         self,
         method: str,
         path: str,
         *,
-        query: Any = None,
-        body: Any = None,
-        returns: Any = None,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        returns: type[R],
         headers: dict[str, str] | None = None,
         repeatable: bool = True,
         timeout_seconds: float | None = None,
-    ) -> Any:
+    ) -> R: ...
+
+    @overload
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> None: ...
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        returns: type[R] | None = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> R | None:
         """One request of the API, answered with `returns` (None: nothing). Raises what the server names.
 
         repeatable False: sent again only when it certainly never arrived.
@@ -163,7 +190,8 @@ class Transport:
         )
         return None if returns is None else self.decode(reply, returns, path)
 
-    def decode(self, reply: Reply, wanted: Any, path: str) -> Any:
+    def decode(self, reply: Reply, wanted: type[R], path: str) -> R:
+        """Decode the body of a reply. Raises UnexpectedAnswer for one that does not have the shape."""
         try:
             return _decoder(wanted).decode(reply.data)
         except msgspec.MsgspecError as exc:
@@ -180,7 +208,7 @@ class Transport:
         timeout_seconds: float | None = None,
         patience: Patience | None = None,
     ) -> Reply:
-        """body: called for each try, so that a stream begins anew."""
+        """body: called for each try, so that a stream begins again."""
         patience = patience or Patience(self.patience_seconds)
         while True:
             outcome = self._try(method, self.url + target, headers, body, timeout_seconds, keep_open=False)
@@ -198,7 +226,7 @@ class Transport:
 
     @contextmanager
     def open(self, target: str, headers: dict[str, str], *, foreign: bool = False) -> Iterator[Any]:
-        """A GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
+        """Open a GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
 
         target: a path of this server; with `foreign`, a whole address elsewhere, which gets no token.
         Raises ModelyardError; what breaks while reading is the caller's to catch (`BROKEN`).
@@ -209,7 +237,7 @@ class Transport:
 
     @contextmanager
     def stream(self, method: str, target: str, timeout_seconds: float) -> Iterator[Any]:
-        """An answer that is read while it is made, tried once."""
+        """Open an answer that is read while it is made, tried once."""
         tried = self._try(method, self.url + target, None, None, timeout_seconds, keep_open=True)
         with self._opened(tried) as found:
             yield found
@@ -271,7 +299,7 @@ class Transport:
 
     def _failure_of(self, exc: BaseException, url: str) -> _Failure:
         if isinstance(exc, LocationParseError):
-            raise Invalid(reason=f"{_without_query(url)} is no address", fix="Correct the address") from exc
+            raise Invalid(reason=f"{_without_query(url)} is not an address", fix="Correct the address") from exc
         error = ServerUnreachable(url=_origin(url), reason=_reason(exc))
         error.__cause__ = exc
         never_sent = isinstance(exc, NewConnectionError | ConnectTimeoutError)
@@ -300,7 +328,7 @@ def _origin(url: str) -> str:
 
 
 def checked_url(url: str) -> str:
-    """The server's address without a closing slash; without a scheme it is https://, and on this machine http://.
+    """Return the server's address without a closing slash; the default is https://, and on this machine http://.
 
     Raises Invalid.
     """
@@ -309,14 +337,14 @@ def checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise Invalid(
-            reason=f"{mask(_without_query(url))!r} is no address of a server",
+            reason=f"{mask(_without_query(url))!r} is not the address of a server",
             fix="Write for example https://registry.example.org or http://127.0.0.1:8470",
         )
     return url.rstrip("/")
 
 
 def refuse_clear_text(url: str) -> None:
-    """Raises Invalid for an address at which others on the way could read a token."""
+    """Refuse an address at which others on the way could read a token. Raises Invalid."""
     if url.startswith("http://") and not _is_local(url):
         raise Invalid(
             reason=f"{url} is not encrypted, so a token sent there could be read on the way",
@@ -346,16 +374,20 @@ def _pool_for(url: str, max_connections: int) -> Any:
     return urllib3.PoolManager(**options)
 
 
-@cache
-def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(wanted)
+_decoders: dict[object, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(wanted: type[R]) -> msgspec.json.Decoder[R]:
+    if wanted not in _decoders:
+        _decoders[wanted] = msgspec.json.Decoder(wanted)
+    return _decoders[wanted]
 
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def query_text(query: Any) -> str:
+def query_text(query: msgspec.Struct | None) -> str:
     """`?a=1&b=2` of a wire query: lists repeat their name, what is None or a default is left out."""
     if query is None:
         return ""
@@ -370,6 +402,11 @@ def query_text(query: Any) -> str:
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
+def if_match(revision: int | None) -> dict[str, str] | None:
+    """Return the header that lets a write pass only while the object has this revision; None: always."""
+    return None if revision is None else {"if-match": f'"{revision}"'}
+
+
 def at(*parts: object) -> str:
-    """A path of the API from its parts, each one quoted whole."""
+    """Return a path of the API from its parts, each one quoted whole."""
     return "/api/v1/" + "/".join(quote(str(part), safe="") for part in parts)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
 from modelyard.wire import jobs as wire
 
 
-class Jobs:
-    """`client.jobs`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+class Jobs(Feature):
+    """`client.jobs`: scans, deliveries and other work in the background."""
 
     def list(
         self,
@@ -23,12 +21,12 @@ class Jobs:
         namespace: str | None = None,
         limit: int | None = None,
     ) -> Iterator[wire.Job]:
-        """List background jobs, newest first; for admins of the server.
+        """List background jobs, the newest first.
 
         Args:
-            kind: Only jobs of this kind, for example "scan".
-            state: Only jobs in this state: waiting, running, done, failed or cancelled.
-            namespace: Only jobs that concern this namespace.
+            kind: Only jobs of this kind, for example `scan`; None: all kinds.
+            state: `waiting`, `running`, `done`, `failed` or `cancelled`; None: all states.
+            namespace: Only jobs of this namespace; None: of all.
             limit: At most this many; None: all.
 
         Returns:
@@ -38,23 +36,67 @@ class Jobs:
             Denied: The account does not operate the server.
 
         Example:
-            for job in my.Client().jobs.list(state="failed"):
-                print(job.id, job.kind, job.failure)
+            >>> [job.id for job in client.jobs.list(state="failed")]
+            [17]
         """
         query = wire.JobQuery(kind=kind, state=state, namespace=namespace)
         return items(self._transport, at("jobs"), query, wire.JobPage, limit)
 
     def show(self, job: int) -> wire.Job:
-        """Return one job. Raises JobNotFound."""
-        found: wire.Job = self._transport.call("GET", at("jobs", str(job)), returns=wire.Job)
-        return found
+        """Return one job.
+
+        Args:
+            job: Its number.
+
+        Returns:
+            The job with its attempts, progress and the reason for its last failure.
+
+        Raises:
+            JobNotFound: There is no such job.
+            Denied: The account does not operate the server.
+
+        Example:
+            >>> client.jobs.show(17).state
+            'failed'
+        """
+        return self._transport.call("GET", at("jobs", str(job)), returns=wire.Job)
 
     def retry(self, job: int) -> wire.Job:
-        """Have a job tried at once that failed, was cancelled, or waits for its next attempt. Raises JobOpen."""
-        found: wire.Job = self._transport.call("POST", at("jobs", str(job), "retry"), returns=wire.Job)
-        return found
+        """Have a job tried at once that failed, was cancelled, or waits for its next attempt.
+
+        Args:
+            job: Its number.
+
+        Returns:
+            The job, waiting.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobOpen: The job runs, or another one with its key waits.
+            Denied: The account does not operate the server.
+
+        Example:
+            >>> client.jobs.retry(17).state
+            'waiting'
+        """
+        return self._transport.call("POST", at("jobs", str(job), "retry"), returns=wire.Job)
 
     def cancel(self, job: int) -> wire.Job:
-        """End a job that waits, or ask the process that runs it to end it. Raises JobNotOpen."""
-        found: wire.Job = self._transport.call("POST", at("jobs", str(job), "cancel"), returns=wire.Job)
-        return found
+        """End a job that waits, or ask the process that runs it to end it.
+
+        Args:
+            job: Its number.
+
+        Returns:
+            The job as it is now.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobNotOpen: The job has ended.
+            Denied: The account does not operate the server.
+
+        Example:
+            >>> client.jobs.cancel(18).state
+            'cancelled'
+        """
+        return self._transport.call("POST", at("jobs", str(job), "cancel"), returns=wire.Job)

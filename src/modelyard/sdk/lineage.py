@@ -5,49 +5,116 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.sdk.http import at
-from modelyard.sdk.reports import OfVersion
+from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Version
 from modelyard.wire import lineage as wire
 
 
-class Lineage(OfVersion):
+class Lineage(Feature):
     """`client.lineage`: what came from what."""
 
     def trace(
         self, ref: str, *, direction: str = "both", depth: int | None = None, kind: str | None = None
     ) -> wire.Lineage:
-        """ref: of a version, a dataset (`transactions@sha256:…`) or a run (`run:<id>`).
+        """Return the graph of origins and results around a version, a dataset or a run.
 
-        direction: up (what it came from), down (what came of it) or both. depth: at most so many steps; None: all.
-        kind: version or dataset, where both could be meant.
+        Args:
+            ref: A version (`fraud/scorer:12`), a dataset (`transactions@sha256:…`) or a run (`run:<id>`).
+            direction: `up` (its origins), `down` (its results) or `both`.
+            depth: Follow at most this many steps; None: all.
+            kind: `version` or `dataset`, where the name could mean both; None: find out.
+
+        Returns:
+            The nodes and edges of the graph; `hidden` counts those that you may not see.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            DatasetNotFound: There is no such dataset, or you may not see it.
+            RunNotFound: There is no such run, or you may not see it.
+
+        Example:
+            >>> [node.kind for node in client.lineage.trace("fraud/scorer:12", direction="up").nodes]
+            ['version', 'dataset']
         """
-        found: wire.Lineage = self._transport.call(
+        return self._transport.call(
             "GET",
             at("lineage"),
             query=wire.LineageQuery(ref=ref, kind=kind, direction=direction, depth=depth),
             returns=wire.Lineage,
         )
-        return found
 
     def openlineage(
         self, ref: str, *, direction: str = "both", kind: str | None = None
     ) -> list[dict[str, Any]]:
-        """The same as run events of OpenLineage, oldest first."""
-        found: wire.OpenLineage = self._transport.call(
+        """Return the same graph as run events of OpenLineage, the oldest first.
+
+        Args:
+            ref: As `trace` takes it.
+            direction: `up`, `down` or `both`.
+            kind: `version` or `dataset`, where the name could mean both; None: find out.
+
+        Returns:
+            The events.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            DatasetNotFound: There is no such dataset, or you may not see it.
+            RunNotFound: There is no such run, or you may not see it.
+
+        Example:
+            >>> len(client.lineage.openlineage("fraud/scorer:12"))
+            2
+        """
+        return self._transport.call(
             "GET",
             at("lineage"),
             query=wire.LineageQuery(ref=ref, kind=kind, direction=direction, format="openlineage"),
             returns=wire.OpenLineage,
-        )
-        return found.events
+        ).events
 
     def recall(self, ref: str, reason: str, *, mode: str = "refuse") -> Version:
-        """Say that a version is not to be used. mode: refuse (pulls, aliases, promotions) or warn."""
-        found: Version = self._transport.call(
-            "PUT", self._at(ref, "recall"), body=wire.Recall(reason=reason, mode=mode), returns=Version
+        """Recall a version: declare that it must not be used any more.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            reason: Why; shown to everybody who asks for the version, and kept in the event log.
+            mode: `refuse` (no pulls, aliases or promotions) or `warn`.
+
+        Returns:
+            The version as it is now.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.lineage.recall("fraud/scorer:11", "trained on leaked labels").recalled["mode"]
+            'refuse'
+        """
+        return self._transport.call(
+            "PUT",
+            self._session.version_path(ref, "recall"),
+            body=wire.Recall(reason=reason, mode=mode),
+            returns=Version,
         )
-        return found
 
     def lift_recall(self, ref: str) -> Version:
-        found: Version = self._transport.call("DELETE", self._at(ref, "recall"), returns=Version)
-        return found
+        """Lift the recall of a version.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The version as it is now.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.lineage.lift_recall("fraud/scorer:11").recalled is None
+            True
+        """
+        return self._transport.call("DELETE", self._session.version_path(ref, "recall"), returns=Version)

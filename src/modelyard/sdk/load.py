@@ -9,33 +9,62 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileWithheld
 from modelyard.sdk.progress import Progress
-from modelyard.sdk.pull import Pulled, pull
+from modelyard.sdk.pull import Pulled, pull_version
 from modelyard.sdk.savers.base import LOADER_FILE
+from modelyard.sdk.session import Session
 
 if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
     from modelyard.sdk.savers.base import Trust
 
 
-def load(
-    client: Client, ref: str, *, trust: Trust, check: bool, progress: Progress | None, **options: Any
+def load(  # noqa: D417
+    session: Session,
+    /,
+    ref: str,
+    *,
+    trust: Trust = False,
+    check: bool = True,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Any:
-    """See `Client.load`. The files are linked from the cache for as long as loading takes.
+    """Return the live object that was pushed. Without trust, nothing in its files runs code.
 
-    Raises FileWithheld where a file that it needs is withheld; NoSaver, UntrustedModel, and what `pull` raises.
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        trust: False: no pickle. True: a pickle that only rebuilds data, by the rules of the registry's scan.
+            A list of names: those too (`["my_corp.utils.Helper"]`). `"unsafe"`: run whatever the file
+            contains.
+        check: Where the version has a signature, make `predict` name the column that does not fit
+            (SignatureMismatch).
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+        options: Further arguments of the saver that reads the files.
+
+    Returns:
+        The object, for example a fitted estimator.
+
+    Raises:
+        UntrustedModel: The files run code, and `trust` does not allow it.
+        NoSaver: No saver on this machine reads this kind of model.
+        FileWithheld: A file that is needed is withheld.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> model = my.load("fraud/scorer@champion")
+        >>> model.predict(frame)
     """
     from modelyard.sdk.savers import load_model
 
-    place = client.cache.folder / "loading"
+    place = session.cache.folder / "loading"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
-        pulled = pull(client, ref, Path(folder), link=True, progress=progress)
+        pulled = pull_version(session, ref, Path(folder), link=True, progress=progress)
         refuse_lost(pulled)
         return load_model(pulled.folder, trust=trust, check=check, **options)
 
 
 def refuse_lost(pulled: Pulled) -> None:
-    """Raises FileWithheld when the loader, or a file that it names, is withheld."""
+    """Refuse a folder whose loader, or a file that it names, is withheld. Raises FileWithheld."""
     needed = {LOADER_FILE, *_named_files(pulled.folder / LOADER_FILE)} if pulled.left_out else set()
     for file in pulled.left_out:
         if file.path in needed:
@@ -51,7 +80,7 @@ def refuse_lost(pulled: Pulled) -> None:
 
 
 def _named_files(loader: Path) -> list[str]:
-    """The model's files as the loader names them; none where it does not read as one, which loading says better."""
+    """Return the model's files as the loader names them; none where it cannot be read, which loading explains better."""
     try:
         value = json.loads(loader.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -4,66 +4,107 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from modelyard.domain.errors import ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at
+from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature
+from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import operations as wire
 from modelyard.wire import versions as versions_wire
 
-_LONG_SECONDS = 3600.0
-_MAX_EVENT_BYTES = 16 * 1024 * 1024
 
-
-class Admin:
+class Admin(Feature):
     """`client.admin`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def health(self) -> wire.Health:
-        """Whether the server runs."""
-        found: wire.Health = self._transport.call("GET", "/health", returns=wire.Health)
-        return found
+        """Return whether the server runs.
+
+        Returns:
+            Its status and its release.
+
+        Raises:
+            ServerUnreachable: The server does not answer.
+
+        Example:
+            >>> client.admin.health().status
+            'ok'
+        """
+        return self._transport.call("GET", "/health", returns=wire.Health)
 
     def readiness(self) -> wire.Readiness:
-        """Whether its database and its store of bytes answer. Raises Unavailable when one does not."""
-        found: wire.Readiness = self._transport.call("GET", "/ready", returns=wire.Readiness)
-        return found
+        """Return whether the server's database and its store of bytes answer.
+
+        Returns:
+            The state of both.
+
+        Raises:
+            Unavailable: One of them does not answer.
+
+        Example:
+            >>> client.admin.readiness().status
+            'ready'
+        """
+        return self._transport.call("GET", "/ready", returns=wire.Readiness)
 
     def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> wire.Collection:
-        """Delete the bytes that nothing needs; dry_run: only count them. grace_hours None: the server's."""
-        found: wire.Collection = self._transport.call(
+        """Delete the bytes that nothing needs any more.
+
+        Args:
+            dry_run: Only count them.
+            grace_hours: Keep bytes younger than this many hours; None: as the server is set.
+
+        Returns:
+            The number of blobs and their size in bytes.
+
+        Raises:
+            Denied: You are not an admin.
+
+        Example:
+            >>> client.admin.collect_garbage(dry_run=True).size_bytes
+            734003200
+        """
+        return self._transport.call(
             "POST",
             at("admin", "gc"),
             body=wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
             returns=wire.Collection,
-            timeout_seconds=_LONG_SECONDS,
+            timeout_seconds=LONG_SECONDS,
         )
-        return found
 
     def scrub(self) -> Iterator[wire.ScrubProgress]:
-        """Let the server read all stored bytes again; the last item has `finished` and all damage.
+        """Have the server read all stored bytes again and compare them with their digests.
 
-        Raises ServerUnreachable when the server goes away before it has finished.
+        Returns:
+            The progress, item by item; the last one has `finished`, and all damage that was found.
+
+        Raises:
+            ServerUnreachable: The server went away before it had finished.
+            Denied: You are not an admin.
+
+        Example:
+            >>> [*client.admin.scrub()][-1].damage
+            []
         """
-        finished = False
-        try:
-            with self._transport.stream("POST", at("admin", "scrub"), _LONG_SECONDS) as response:
-                for data in event_data(response.stream(4096)):
-                    progress = msgspec.json.decode(data, type=wire.ScrubProgress)
-                    finished = progress.finished
-                    yield progress
-        except BROKEN as exc:
-            raise ServerUnreachable(url=self._transport.url, reason="the scrub broke off") from exc
-        if not finished:
-            raise ServerUnreachable(url=self._transport.url, reason="the scrub broke off")
+        return follow_work(self._transport, at("admin", "scrub"), wire.ScrubProgress, "scrub")
 
     def events(
         self, query: versions_wire.EventQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """The event log of the whole registry, newest first."""
+        """Return the event log of the whole registry, the newest first.
+
+        Args:
+            query: Which events, for example of one account or one kind; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One event at a time.
+
+        Raises:
+            Denied: You are neither an auditor nor an admin.
+
+        Example:
+            >>> [event.kind for event in client.admin.events(limit=2)]
+            ['alias.moved', 'version.registered']
+        """
         return items(
             self._transport,
             at("audit", "events"),
@@ -71,17 +112,3 @@ class Admin:
             versions_wire.EventPage,
             limit,
         )
-
-
-def event_data(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The data of each server-sent event. Source: WHATWG HTML, section 9.2, as our server writes it."""
-    waiting = b""
-    for chunk in chunks:
-        waiting += chunk
-        if len(waiting) > _MAX_EVENT_BYTES:
-            return
-        *events, waiting = waiting.split(b"\n\n")
-        for event in events:
-            for line in event.split(b"\n"):
-                if line.startswith(b"data: "):
-                    yield line[6:]

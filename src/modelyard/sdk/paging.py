@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -11,11 +11,22 @@ from modelyard.sdk.http import Transport
 from modelyard.wire.base import PageQuery
 
 PAGE_SIZE = 200
+T = TypeVar("T", covariant=True)
+
+
+class PageOf(Protocol[T]):
+    """Part of a list of things of one kind."""
+
+    @property
+    def items(self) -> Sequence[T]: ...
+
+    @property
+    def next_cursor(self) -> str | None: ...
 
 
 def items(
-    transport: Transport, path: str, query: PageQuery, page_type: Any, limit: int | None
-) -> Iterator[Any]:
+    transport: Transport, path: str, query: PageQuery, page_type: type[PageOf[T]], limit: int | None
+) -> Iterator[T]:
     """Item by item, a page at a time. limit: at most so many in all; None: every one."""
     left = limit
     cursor: str | None = None

@@ -15,13 +15,13 @@ Stop = threading.Event
 
 
 def check(stop: Stop) -> None:
-    """Raises Interrupted when the work is to end."""
+    """Raise Interrupted when the work is to end."""
     if stop.is_set():
         raise Interrupted
 
 
 def each(items: Iterable[T], work: Callable[[T, Stop], R], threads: int) -> list[R]:
-    """The results in order. After a failure the others are told to stop, and it is raised."""
+    """Return the results in order. After a failure the others are told to stop, and it is raised."""
     todo = [*items]
     stop = Stop()
     if len(todo) == 1:

@@ -30,7 +30,7 @@ def make_folders(folder: Path, wanted: Path) -> None:
 
 
 def refuse_links(folder: Path, wanted: Path) -> None:
-    """Raises InvalidPath when a part between the two is a link, WouldOverwrite when it is a file."""
+    """Refuse links on the way. Raises InvalidPath for a part that is a link, WouldOverwrite for a file."""
     current = folder
     for part in wanted.relative_to(folder).parts:
         current = current / part

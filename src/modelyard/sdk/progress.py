@@ -9,7 +9,7 @@ class Progress(Protocol):
     """Called from several threads at once; must return quickly."""
 
     def begin(self, phase: str, total_bytes: int) -> None:
-        """A new phase: `hash`, `upload`, `download` or `write`."""
+        """Begin a phase: `hash`, `upload`, `download` or `write`."""
         ...
 
     def advance(self, size_bytes: int) -> None:
@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
     def end(self) -> None:
-        """The phase is over, done or not."""
+        """End the phase, done or not."""
         ...
 
 

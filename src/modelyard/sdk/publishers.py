@@ -11,50 +11,114 @@ from typing import Any
 import urllib3
 
 from modelyard.domain.errors import Invalid, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at
+from modelyard.sdk.http import BROKEN, at
+from modelyard.sdk.session import Feature
 from modelyard.wire import publishers as wire
 
 
-class Publishers:
+class Publishers(Feature):
     """`client.publishers`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
     def list(self, namespace: str) -> builtins.list[wire.Publisher]:
-        """The CI jobs that may act in the namespace."""
-        found: wire.PublisherList = self._transport.call(
+        """Return the CI jobs that may act in a namespace without a stored secret.
+
+        Args:
+            namespace: Name of the namespace.
+
+        Returns:
+            The trusted publishers.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [publisher.id for publisher in client.publishers.list("fraud")]
+            [2]
+        """
+        return self._transport.call(
             "GET", at("namespaces", namespace, "publishers"), returns=wire.PublisherList
-        )
-        return found.items
+        ).items
 
     def trust(self, namespace: str, publisher: wire.TrustPublisher) -> wire.Publisher:
-        """Let CI jobs of a description act in the namespace, without a stored secret."""
-        found: wire.Publisher = self._transport.call(
+        """Let CI jobs that match a description act in a namespace, without a stored secret.
+
+        Args:
+            namespace: Name of the namespace.
+            publisher: The description: the CI system, the repository, and the role that its jobs get.
+
+        Returns:
+            The trusted publisher.
+
+        Raises:
+            Invalid: The description is not complete.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> job = TrustPublisher(kind="github", repository="acme/fraud", role="contributor")
+            >>> client.publishers.trust("fraud", job).id
+            2
+        """
+        return self._transport.call(
             "POST", at("namespaces", namespace, "publishers"), body=publisher, returns=wire.Publisher
         )
-        return found
 
     def distrust(self, namespace: str, publisher: int) -> None:
-        """End a trusted publisher and all its tokens."""
+        """Remove a trusted publisher, and revoke all its tokens.
+
+        Args:
+            namespace: Name of the namespace.
+            publisher: Number of the publisher, as `list` shows it.
+
+        Raises:
+            PublisherNotFound: There is no such publisher.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.publishers.distrust("fraud", 2)
+        """
         self._transport.call("DELETE", at("namespaces", namespace, "publishers", publisher))
 
     def audience(self) -> str:
-        """What a CI job's ID token must name as its audience."""
-        found: wire.Audience = self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience)
-        return found.audience
+        """Return the audience that the ID token of a CI job must name.
+
+        Returns:
+            The audience.
+
+        Raises:
+            ServerUnreachable: The server does not answer.
+
+        Example:
+            >>> client.publishers.audience()
+            'https://registry.example.org'
+        """
+        return self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience).audience
 
     def exchange(self, id_token: str, namespace: str) -> wire.ExchangedToken:
-        """A CI job's ID token for a token of fifteen minutes in the namespace. Each ID token counts once."""
+        """Exchange the ID token of a CI job for a token of fifteen minutes. Each ID token is accepted once.
+
+        Args:
+            id_token: The token that the CI system signed.
+            namespace: Namespace in which the job wants to act.
+
+        Returns:
+            The token, and the account it acts for.
+
+        Raises:
+            IdTokenRefused: No trusted publisher matches, or the ID token is not valid.
+
+        Example:
+            >>> token = client.publishers.exchange(ci_id_token(client.publishers.audience()), "fraud").token
+        """
         body = wire.ExchangeToken(token=id_token, namespace=namespace)
-        found: wire.ExchangedToken = self._transport.call(
+        return self._transport.call(
             "POST", at("oidc", "exchange"), body=body, returns=wire.ExchangedToken, repeatable=False
         )
-        return found
 
 
 def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> str:
-    """The ID token of the CI job that this runs in.
+    """Return the ID token of the CI job that this runs in.
 
     MODELYARD_ID_TOKEN when it is set, as GitLab's `id_tokens:` can; else GitHub is asked for one, which needs
     `permissions: id-token: write`. Raises Invalid outside of a CI job.
@@ -66,7 +130,7 @@ def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> 
     place, secret = (environment.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}") for name in ("URL", "TOKEN"))
     if not place or not secret:
         raise Invalid(
-            reason="this is no CI job that can say who it is",
+            reason="this is not a CI job that can prove its identity",
             fix="GitHub: give the job `permissions: id-token: write`; GitLab: an id_token MODELYARD_ID_TOKEN "
             f"with the audience {audience}",
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -34,12 +34,10 @@ from modelyard.sdk.parallel import Stop, each
 from modelyard.sdk.placing import check_pulled, make_folders, place_file, refuse_links
 from modelyard.sdk.progress import Progress, Silent
 from modelyard.sdk.pulling import Fetcher
+from modelyard.sdk.session import Session
 from modelyard.sdk.views import withheld_text
 from modelyard.wire import versions as wire
 from modelyard.wire.base import encode
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,51 @@ class Notes(msgspec.Struct, kw_only=True):
     files: dict[str, NotedFile] = {}
 
 
-def pull(
-    client: Client,
+def pull(  # noqa: D417
+    session: Session,
+    /,
+    ref: str,
+    to: str | os.PathLike[str] | None = None,
+    *,
+    link: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Put a version's files into a folder, with every byte verified.
+
+    Files that are withheld are left out, with a warning for each.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        to: The folder; None: a folder in the current one with the name of the model.
+        link: Make hard links to the cache instead of copies; such files must not be edited.
+        force: Overwrite files that no earlier pull put there.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ScanPending: The version is still being scanned.
+        WouldOverwrite: A file is in the way; nothing was changed.
+        VersionQuarantined: The version is in quarantine; the error says who can release it.
+        VersionRecalled: The version was recalled.
+        DownloadCorrupt: The bytes that arrived are not those that the version names.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> my.pull("fraud/scorer@production", "./scorer")
+        PosixPath('/home/ada/scorer')
+    """
+    pulled = pull_version(session, ref, to, link=link, force=force, progress=progress)
+    for file in pulled.left_out:
+        warnings.warn(left_out_text(file), stacklevel=2)
+    return pulled.folder
+
+
+def pull_version(
+    session: Session,
     ref: str,
     to: str | os.PathLike[str] | None = None,
     *,
@@ -77,29 +118,29 @@ def pull(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Pulled:
-    """See `Client.pull`. Raises WouldOverwrite before anything is changed."""
+    """Do what `pull` does, and return all that is known of it. Raises WouldOverwrite before anything is changed."""
     progress = progress or Silent()
-    version, manifest = find_manifest(client, ref)
-    folder = Path(client.model_name(version.model).name if to is None else to).absolute()
+    version, manifest = find_manifest(session, ref)
+    folder = Path(session.model_name(version.model).name if to is None else to).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     notes = _read_notes(folder)
     left_out = tuple(version.withheld)
-    wanted = _without_withheld(client, manifest, left_out)
+    wanted = _without_withheld(session, manifest, left_out)
     todo = [file for file in wanted if not _is_there(folder, file, notes, force)]
     scratch = _notes_folder(folder) / "partial"
     make_folders(folder, scratch)
     progress.begin("download", sum(file.size_bytes for file in todo))
     name = ModelName.parse(version.model)
     fetcher = Fetcher(
-        client.transport,
-        client.cache,
+        session.transport,
+        session.cache,
         at("models", name.namespace, name.name, "versions", version.version, "files"),
         scratch,
         link,
         progress.advance,
     )
     try:
-        _bring_all(fetcher, folder, todo, notes, client.parallel)
+        _bring_all(fetcher, folder, todo, notes, session.parallel)
         _remove_stale(folder, wanted, notes)
         notes.reference, notes.digest = version.reference, version.digest
     finally:
@@ -114,19 +155,21 @@ def left_out_text(file: wire.WithheldFile) -> str:
     return f"Left out, because it is withheld: {withheld_text(file)}"
 
 
-def _without_withheld(client: Client, manifest: Manifest, left_out: Sequence[wire.WithheldFile]) -> list[File]:
-    """The files to bring. What an earlier pull left of the others in the cache goes."""
+def _without_withheld(
+    session: Session, manifest: Manifest, left_out: Sequence[wire.WithheldFile]
+) -> list[File]:
+    """Return the files to bring, and remove the others from the cache."""
     gone = {file.path for file in left_out}
     for file in manifest.files:
         if file.path in gone:
-            client.cache.discard(file.digest)
+            session.cache.discard(file.digest)
     return [file for file in manifest.files if file.path not in gone]
 
 
-def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
-    """What the reference means, and its files, checked against the digest and for safe paths."""
-    asked = client.ref(ref)
-    version = client.resolve(ref)
+def find_manifest(session: Session, ref: str) -> tuple[wire.Resolved, Manifest]:
+    """Return what the reference means, and its files, checked against the digest and for safe paths."""
+    asked = session.ref(ref)
+    version = session.resolve(ref)
     if version.recalled is not None and version.recalled.get("mode") == "refuse":
         # The server refuses the bytes too; what lies in the cache here is to be refused as well.
         said = version.recalled
@@ -137,7 +180,7 @@ def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
     # who can do what about it.
     name = ModelName.parse(version.model)
     path = at("models", name.namespace, name.name, "versions", version.version, "manifest")
-    data = client.transport.send("GET", path).data
+    data = session.transport.send("GET", path).data
     actual = Digest.of(data)
     if actual != version.digest:
         raise DownloadCorrupt(path="the manifest", actual=actual, expected=version.digest)
@@ -145,7 +188,7 @@ def find_manifest(client: Client, ref: str) -> tuple[wire.Resolved, Manifest]:
 
 
 def checked_manifest(data: bytes) -> Manifest:
-    """Raises InvalidManifest or InvalidPath: a server is not trusted with where files go."""
+    """Read a manifest. Raises InvalidManifest, InvalidPath: a server is not trusted with where files go."""
     try:
         found = Manifest.from_bytes(data)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as exc:
@@ -227,7 +270,7 @@ def _noted(target: Path, digest: Digest) -> NotedFile:
 
 
 def _read_notes(folder: Path) -> Notes:
-    """Notes that are missing or damaged mean that nothing is known, so that nothing is overwritten."""
+    """Read the notes; missing or damaged ones mean that nothing is known, so that nothing is overwritten."""
     try:
         return msgspec.json.decode((_notes_folder(folder) / "pulled.json").read_bytes(), type=Notes)
     except (OSError, msgspec.MsgspecError):

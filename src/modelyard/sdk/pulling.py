@@ -144,7 +144,7 @@ class _Download:
         self._offset = 0
 
     def run(self) -> Digest:
-        """The digest of all that arrived, which the caller compares."""
+        """Return the digest of all that arrived, which the caller compares."""
         patience = self._transport.transfer_patience()
         with self._partial.open("r+b" if self._partial.exists() else "w+b", buffering=0) as out:
             self._take_up(out)
@@ -233,7 +233,7 @@ def _write_all(out: Any, block: bytes) -> None:
 
 
 def _link(source: Path, new: Path) -> bool:
-    """A hard link; False where the file systems differ or have none."""
+    """Make a hard link; False where the file systems differ or have none."""
     try:
         os.link(source, new)
     except FileNotFoundError:
@@ -244,7 +244,7 @@ def _link(source: Path, new: Path) -> bool:
 
 
 def _clone(source: Path, new: Path) -> bool:
-    """A copy that shares its blocks until one side is written to; False where the file system has none."""
+    """Make a copy that shares its blocks until one side is written to; False where the file system has none."""
     try:
         import fcntl
     except ImportError:

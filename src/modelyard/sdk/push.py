@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid, MissingBlobs
 from modelyard.domain.names import Alias
-from modelyard.domain.record import Record, number_to_json
-from modelyard.sdk import capture as capturing
+from modelyard.domain.record import Record
 from modelyard.sdk.datasets.client import describe_all, send_profiles
 from modelyard.sdk.files import LocalFile, find_files, hash_file, manifest_of
 from modelyard.sdk.parallel import Stop, each
+from modelyard.sdk.present import PresentRun, present_run
 from modelyard.sdk.progress import Progress, Silent
 from modelyard.sdk.secret_files import refuse_secret_files
+from modelyard.sdk.session import Session
 from modelyard.sdk.transfer import send_missing
+from modelyard.sdk.values import metrics_to_json, plain
+from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import versions as wire
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
-    from modelyard.sdk.run_handle import Run
 
 _TRIES = 3
 
 
-def push(
-    client: Client,
+def push(  # noqa: D417
+    session: Session,
+    /,
     what: Any,
     model: str,
     *,
-    aliases: Sequence[str] = (),
+    alias: str | Sequence[str] = (),
     tags: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     params: Mapping[str, Any] | None = None,
@@ -49,15 +47,52 @@ def push(
     allow_pickle: bool = False,
     allow_secrets: bool = False,
     capture: bool = True,
-    by_command: bool = False,
     progress: Progress | None = None,
 ) -> Version:
-    """See `Client.push`. by_command: the command line pushes, so it is not the code that made the model."""
+    """Register a folder, a file or a live model object as the next version of a model.
+
+    The same bytes with the same facts return the version that exists, unless `force_new` is True.
+
+    Args:
+        what: A path, or an object of a framework that a saver knows.
+        model: Name of the model; the namespace may be left out when your account has a default one.
+        alias: One alias, or several, to point at the version.
+        tags: Tags of the version.
+        metrics: `{"f1": 0.93}`, or `[{"name": "f1", "value": 0.93, "split": "test", "dataset": "cards"}]`.
+        params: Parameters of the training.
+        description: What is new in this version.
+        facts: Further frozen facts; they replace captured facts of the same name.
+        data: Training data, as tables, paths, `{name: table}`, or results of `my.describe`; needs the
+            packages of `modelyard[data]` unless it was described before.
+        example: Input rows from which the signature of an object is taken.
+        card: Text of the README.md that is written next to an object.
+        force_new: Register a new version even when an equal one exists.
+        allow_pickle: Let an object be saved as a pickle where its framework has no safer format.
+        allow_secrets: Push files that are known to contain credentials, which are refused otherwise.
+        capture: False: do not gather facts about the code, the environment and the image.
+        progress: Receives each phase and the bytes moved; None: no progress is reported.
+
+    Returns:
+        The version; `created` is False when it existed before.
+
+    Raises:
+        Invalid: The metrics, the data or the facts are not valid.
+        NoSaver: No saver on this machine knows the object.
+        SecretFiles: Some files contain credentials; the error lists them.
+        FileChanged: A file changed while it was being sent.
+        Denied: Your role does not allow this.
+
+    Example:
+        >>> my.push(model, "fraud/scorer", alias="champion", metrics={"f1": 0.93}).reference
+        'fraud/scorer:12'
+    """
+    from modelyard.sdk import capture as capturing
+
     # Refuse what is wrong before a byte is read or sent.
-    name = str(client.model_name(model))
-    checked_aliases = [str(Alias.parse(alias)) for alias in aliases]
-    known: dict[str, Any] = capturing.capture(by_command=by_command) if capture else {}
-    active = _active_run()
+    name = str(session.model_name(model))
+    checked_aliases = [str(Alias.parse(alias)) for alias in ([alias] if isinstance(alias, str) else alias)]
+    known: dict[str, Any] = capturing.capture() if capture else {}
+    active = present_run()
     if active is not None:
         known = {**active.facts(), **known}
     known.update(facts or {})
@@ -77,7 +112,7 @@ def push(
         force_new=force_new,
     )
     wanted.facts = dict(Record.of(wanted.facts).facts)
-    send_profiles(client.transport, described, client.parallel)
+    send_profiles(session.transport, described, session.parallel)
     if isinstance(what, str | os.PathLike):
         if example is not None or card is not None:
             raise Invalid(
@@ -87,26 +122,20 @@ def push(
         files = find_files(Path(what))
         if not allow_secrets:
             refuse_secret_files(files)
-        return _noted(active, _push_files(client, name, files, wanted, progress or Silent()))
+        return _noted(active, _push_files(session, name, files, wanted, progress or Silent()))
     with tempfile.TemporaryDirectory(prefix="modelyard-push-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "model"
         learned = save_object(what, folder, example, allow_pickle)
         wanted.facts.update({key: value for key, value in learned.items() if key not in wanted.facts})
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")
-        return _noted(active, _push_files(client, name, find_files(folder), wanted, progress or Silent()))
+        return _noted(active, _push_files(session, name, find_files(folder), wanted, progress or Silent()))
 
 
-def _noted(active: Run | None, version: Version) -> Version:
+def _noted(active: PresentRun | None, version: Version) -> Version:
     if active is not None:
         active.log_version(version.reference)
     return version
-
-
-def _active_run() -> Run | None:
-    """The run that this push belongs to. Asking costs nothing where runs are not in use."""
-    module = sys.modules.get("modelyard.sdk.runs")
-    return None if module is None else module.active_run()
 
 
 def save_object(what: Any, folder: Path, example: Any, allow_pickle: bool) -> dict[str, Any]:
@@ -130,7 +159,7 @@ def save_object(what: Any, folder: Path, example: Any, allow_pickle: bool) -> di
 
 
 def _push_files(
-    client: Client, model: str, files: list[LocalFile], wanted: wire.RegisterVersion, progress: Progress
+    session: Session, model: str, files: list[LocalFile], wanted: wire.RegisterVersion, progress: Progress
 ) -> Version:
     progress.begin("hash", sum(file.size_bytes for file in files))
 
@@ -138,7 +167,7 @@ def _push_files(
         return hash_file(file, stop, progress.advance)
 
     try:
-        digests = each(files, digest, client.parallel)
+        digests = each(files, digest, session.parallel)
     finally:
         progress.end()
     pairs = [*zip(files, digests, strict=True)]
@@ -147,61 +176,11 @@ def _push_files(
         wire.FileEntry(path=file.path, digest=file.digest, size=file.size_bytes) for file in manifest.files
     ]
     for attempt in range(_TRIES):
-        send_missing(client.transport, pairs, client.parallel, progress)
+        send_missing(session.transport, pairs, session.parallel, progress)
         try:
-            return client.versions.register(model, wanted)
+            return Versions(session).register(model, wanted)
         except MissingBlobs:
             # Old bytes can be collected between the question and the registration.
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError("the loop above returns or raises")
-
-
-# --- values ------------------------------------------------------------------------------------------
-
-
-def plain(value: Any) -> Any:
-    """A parameter as JSON has it: numbers of numpy and its like by their value, all else by its words."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return number_to_json(float(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "size", 1) == 1:
-        return plain(item())
-    tolist = getattr(value, "tolist", None)
-    if callable(tolist):
-        return plain(tolist())
-    return str(value)
-
-
-def metrics_to_json(metrics: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`[{name, value, split?, dataset?}]`; what is not finite goes as "NaN", "Infinity" or "-Infinity".
-
-    Raises Invalid for a value that is no number.
-    """
-    if isinstance(metrics, Mapping):
-        metrics = [{"name": name, "value": value} for name, value in metrics.items()]
-    return [{**metric, "value": _number(metric)} for metric in metrics]
-
-
-def _number(metric: Mapping[str, Any]) -> float | str:
-    value = metric.get("value")
-    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
-        return value
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise Invalid(
-            reason=f"metric {metric.get('name')!r} is {str(value)[:60]!r}, which is no number",
-            fix="Give a number; what is no number is a param or a tag",
-        ) from None
-    return number if math.isfinite(number) else number_to_json(number)

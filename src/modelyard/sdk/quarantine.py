@@ -7,65 +7,202 @@ from typing import Any
 
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import items
-from modelyard.sdk.reports import OfVersion
+from modelyard.sdk.session import Feature
 from modelyard.wire import quarantine as wire
 
 
-class Scans(OfVersion):
+class Scans(Feature):
     """`client.scans`: what loading a version's files could run, and what is trusted in a namespace."""
 
     def get(self, ref: str) -> wire.Scan:
-        found: wire.Scan = self._transport.call("GET", self._at(ref, "scan"), returns=wire.Scan)
-        return found
+        """Return the scan of a version: what loading its files could run.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The verdict, and the findings of each file.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> client.scans.get("fraud/scorer:12").verdict
+            'no_code'
+        """
+        return self._transport.call("GET", self._session.version_path(ref, "scan"), returns=wire.Scan)
 
     def run(self, ref: str) -> wire.Scan:
-        """Scan again what the rules of the server's release may see with other eyes. Until there is a new verdict
-        the old one counts."""
-        found: wire.Scan = self._transport.call("POST", self._at(ref, "scan"), returns=wire.Scan)
-        return found
+        """Scan a version again, with the rules of the server's present release.
+
+        The old verdict counts until there is a new one.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The scan as it is now.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.scans.run("fraud/scorer:12").verdict
+            'no_code'
+        """
+        return self._transport.call("POST", self._session.version_path(ref, "scan"), returns=wire.Scan)
 
     def of_run(self, run: str) -> wire.RunScan:
-        """What loading the files of a run could run."""
-        found: wire.RunScan = self._transport.call("GET", at("runs", run, "scan"), returns=wire.RunScan)
-        return found
+        """Return what loading the files of a run could run.
+
+        Args:
+            run: The whole id of the run.
+
+        Returns:
+            The verdict of each file.
+
+        Raises:
+            RunNotFound: There is no such run, or you may not see it.
+
+        Example:
+            >>> [file.verdict for file in client.scans.of_run(run_id).files]
+            ['no_code']
+        """
+        return self._transport.call("GET", at("runs", run, "scan"), returns=wire.RunScan)
 
     def serve_unknown(self, namespace: str, serve: bool, *, reason: str) -> wire.TrustedList:
-        """Decide whether a namespace serves versions that name code which nobody here knows; owners may."""
+        """Decide whether a namespace serves versions that name code unknown to the registry; only owners may.
+
+        Args:
+            namespace: Name of the namespace.
+            serve: True: serve them.
+            reason: Why; kept in the event log.
+
+        Returns:
+            The names that the namespace trusts, and this decision.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.scans.serve_unknown("fraud", True, reason="our own savers").serve_unknown
+            True
+        """
         body = wire.ServeUnknown(serve=serve, reason=reason)
-        found: wire.TrustedList = self._transport.call(
+        return self._transport.call(
             "PUT", at("namespaces", namespace, "serve-unknown"), body=body, returns=wire.TrustedList
         )
-        return found
 
     def serves_unknown(self, namespace: str) -> bool:
-        found: wire.TrustedList = self._transport.call(
+        """Return whether a namespace serves versions that name code unknown to the registry.
+
+        Args:
+            namespace: Name of the namespace.
+
+        Returns:
+            The decision of its owners; False by default.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> client.scans.serves_unknown("fraud")
+            False
+        """
+        return self._transport.call(
             "GET", at("namespaces", namespace, "trusted-globals"), returns=wire.TrustedList
-        )
-        return found.serve_unknown
+        ).serve_unknown
 
     def trusted(self, namespace: str) -> Sequence[wire.TrustedGlobal]:
+        """Return the names that a namespace trusts.
+
+        Args:
+            namespace: Name of the namespace.
+
+        Returns:
+            The names, each with its reason.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> [item.name for item in client.scans.trusted("fraud")]
+            ['my_corp.utils.Helper']
+        """
         return self._trusted("GET", namespace)
 
     def trust(self, namespace: str, name: str, *, reason: str = "") -> Sequence[wire.TrustedGlobal]:
-        """Trust a global that a scan calls unknown, by `module.name`; versions that name nothing else unknown are
-        served from now on. A dangerous one cannot be trusted."""
+        """Trust a name that scans call unknown. Versions without any other unknown name are served from now on.
+
+        Args:
+            namespace: Name of the namespace.
+            name: The name as `module.name`; a dangerous one cannot be trusted.
+            reason: Why; kept in the event log.
+
+        Returns:
+            All names that the namespace trusts now.
+
+        Raises:
+            SecondPersonNeeded: It would release a version that you pushed, so another person must decide.
+            Invalid: The name is dangerous, or it is not of the form `module.name`.
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> len(client.scans.trust("fraud", "my_corp.utils.Helper", reason="our own code"))
+            1
+        """
         return self._trusted("POST", namespace, body=wire.TrustGlobal(name=name, reason=reason))
 
     def untrust(self, namespace: str, name: str) -> Sequence[wire.TrustedGlobal]:
+        """Stop trusting a name.
+
+        Args:
+            namespace: Name of the namespace.
+            name: The name as `module.name`.
+
+        Returns:
+            All names that the namespace trusts now.
+
+        Raises:
+            NotFound: The namespace does not trust this name.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.scans.untrust("fraud", "my_corp.utils.Helper")
+            []
+        """
         return self._trusted("DELETE", namespace, query=wire.UntrustQuery(name=name))
 
     def _trusted(self, method: str, namespace: str, **more: Any) -> Sequence[wire.TrustedGlobal]:
-        found: wire.TrustedList = self._transport.call(
+        return self._transport.call(
             method, at("namespaces", namespace, "trusted-globals"), returns=wire.TrustedList, **more
-        )
-        return found.items
+        ).items
 
 
-class Quarantine(OfVersion):
+class Quarantine(Feature):
     """`client.quarantine`: versions that are not served."""
 
     def list(self, namespace: str | None = None) -> Iterator[wire.QuarantinedVersion]:
-        """Those that you may see, newest first."""
+        """Return the versions in quarantine that you may see, the newest first.
+
+        Args:
+            namespace: Only versions of this namespace; None: of all.
+
+        Returns:
+            One version at a time.
+
+        Raises:
+            ServerUnreachable: The server does not answer.
+
+        Example:
+            >>> [version.reference for version in client.quarantine.list("fraud")]
+            ['fraud/scorer:9']
+        """
         return items(
             self._transport,
             at("quarantine"),
@@ -75,15 +212,53 @@ class Quarantine(OfVersion):
         )
 
     def release(self, ref: str, *, reason: str) -> wire.Scan:
-        """Serve the version in spite of what was found; needs the right, and the reason is kept."""
-        found: wire.Scan = self._transport.call(
-            "POST", self._at(ref, "release"), body=wire.ReleaseVersion(reason=reason), returns=wire.Scan
+        """Release a version from quarantine, in spite of the findings of its scan.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            reason: Why; kept in the event log.
+
+        Returns:
+            The scan, with the release.
+
+        Raises:
+            Conflict: The version is not in quarantine.
+            SecondPersonNeeded: You pushed the version, so another person must decide.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.quarantine.release("fraud/scorer:9", reason="read by hand").quarantined
+            False
+        """
+        return self._transport.call(
+            "POST",
+            self._session.version_path(ref, "release"),
+            body=wire.ReleaseVersion(reason=reason),
+            returns=wire.Scan,
         )
-        return found
 
     def release_run(self, run: str, *, reason: str) -> wire.RunScan:
-        """Serve those files of a run that are in quarantine now; needs the right, and the reason is kept."""
-        found: wire.RunScan = self._transport.call(
+        """Release the files of a run that are in quarantine now.
+
+        Args:
+            run: The whole id of the run.
+            reason: Why; kept in the event log.
+
+        Returns:
+            The scan of the run's files.
+
+        Raises:
+            Conflict: No file of the run is in quarantine.
+            SecondPersonNeeded: You made the run, so another person must decide.
+            RunNotFound: There is no such run, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.quarantine.release_run(run_id, reason="read by hand").run
+            '0d2f…'
+        """
+        return self._transport.call(
             "POST", at("runs", run, "release"), body=wire.ReleaseVersion(reason=reason), returns=wire.RunScan
         )
-        return found

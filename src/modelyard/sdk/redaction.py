@@ -8,73 +8,103 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import at
+from modelyard.sdk.session import Feature
 from modelyard.wire import redaction as wire
 
 
-class Redactions:
+class Redactions(Feature):
     """`client.redactions`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def redact(self, namespace: str, text: str, *, reason: str) -> wire.Redaction:
         """Take a text out of all records, logs, cards, comments and events of a namespace, for good.
 
         Args:
-            namespace: whose owner you are.
-            text: exactly as it stands there, 6 to 10,000 characters. It is sent, and not kept.
-            reason: kept in the event log.
+            namespace: A namespace that you own.
+            text: The text exactly as it stands there, 6 to 10,000 characters. It is sent, and not kept.
+            reason: Why; kept in the event log.
 
         Returns:
-            How many places held the text.
+            The redaction; `places` says how many places held the text.
 
         Raises:
-            Invalid: the text is too short, or stands nowhere in the namespace.
-            Denied: you do not own the namespace.
+            Invalid: The text is too short, or it stands nowhere in the namespace.
+            Denied: You do not own the namespace.
+
+        Example:
+            >>> client.redactions.redact("fraud", leaked_key, reason="key pasted into a comment").places
+            3
         """
         body = wire.RedactText(text=text, reason=reason)
-        found: wire.Redaction = self._transport.call(
+        return self._transport.call(
             "POST",
             at("namespaces", namespace, "redactions"),
             body=body,
             returns=wire.Redaction,
             repeatable=False,
         )
-        return found
 
     def list(self, namespace: str) -> Sequence[wire.Redaction]:
-        """What was redacted in a namespace, newest first."""
-        found: wire.RedactionList = self._transport.call(
-            "GET", at("namespaces", namespace, "redactions"), returns=wire.RedactionList
-        )
-        return found.items
-
-    def withhold(self, holder: str, path: str, *, reason: str) -> wire.Withheld:
-        """Withhold the bytes of a file for good, wherever they are: no route gives them, and they are deleted.
+        """Return the redactions of a namespace, the newest first.
 
         Args:
-            holder: a version (`fraud/scorer:3`), `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
-            path: of the file.
-            reason: kept in the event log, and told to everybody who asks for the file.
+            namespace: Name of the namespace.
+
+        Returns:
+            The redactions, without the texts.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [redaction.reason for redaction in client.redactions.list("fraud")]
+            ['key pasted into a comment']
+        """
+        return self._transport.call(
+            "GET", at("namespaces", namespace, "redactions"), returns=wire.RedactionList
+        ).items
+
+    def withhold(self, holder: str, path: str, *, reason: str) -> wire.Withheld:
+        """Withhold the bytes of a file for good, wherever they are: no route serves them, and they are deleted.
+
+        Args:
+            holder: A version (`fraud/scorer:3`), `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
+            path: Path of the file.
+            reason: Why; kept in the event log, and shown to everybody who asks for the file.
 
         Returns:
             The withheld file; `also` names the other files that have the same bytes.
 
         Raises:
-            FileNotFound: there is no such file.
-            FileWithheld: it was withheld before.
-            Denied: you do not own the namespace, or others that have the same bytes.
+            FileNotFound: There is no such file.
+            FileWithheld: It was withheld before.
+            Denied: You do not own the namespace, or others that have the same bytes.
+
+        Example:
+            >>> client.redactions.withhold("fraud/scorer:3", "config/settings.env", reason="it holds a key").also
+            []
         """
         body = wire.WithholdFile(holder=holder, path=path, reason=reason)
-        found: wire.Withheld = self._transport.call(
-            "POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False
-        )
-        return found
+        return self._transport.call("POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False)
 
     def list_withheld(self, namespace: str) -> Sequence[wire.Withheld]:
-        """Files of a namespace whose bytes were withheld, newest first."""
-        found: wire.WithheldList = self._transport.call(
+        """Return the files of a namespace whose bytes are withheld, the newest first.
+
+        Args:
+            namespace: Name of the namespace.
+
+        Returns:
+            The files.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [file.path for file in client.redactions.list_withheld("fraud")]
+            ['config/settings.env']
+        """
+        return self._transport.call(
             "GET", at("namespaces", namespace, "withheld"), returns=wire.WithheldList
-        )
-        return found.items
+        ).items

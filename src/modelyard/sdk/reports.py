@@ -6,32 +6,17 @@ import base64
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.errors import ExtraMissing, FileNotFound, Invalid
-from modelyard.sdk.http import at
+from modelyard.sdk.session import Feature
+from modelyard.sdk.views import Version
 from modelyard.wire import reports as wire
-
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
 
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 
 
-class OfVersion:
-    """What all of these have in common: a version and a path below it."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
-
-    def _at(self, ref: str, *more: object) -> str:
-        parsed = self._client.ref(ref)
-        number = parsed.selector if isinstance(parsed.selector, int) else self._client.resolve(ref).version
-        return at("models", parsed.model.namespace, parsed.model.name, "versions", number, *more)
-
-
-class Checks(OfVersion):
+class Checks(Feature):
     """`client.checks`: named results that CI, scanners or people report."""
 
     def report(
@@ -44,93 +29,293 @@ class Checks(OfVersion):
         summary: str = "",
         details: Mapping[str, Any] | None = None,
     ) -> Sequence[wire.Check]:
-        """state: pass, fail, error or pending. Returns all checks of the version, newest first."""
+        """Report the result of a check: a test, a scanner, a person.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            name: Name of the check.
+            state: `pass`, `fail`, `error` or `pending`.
+            url: Address with more about the result; empty: none.
+            summary: One line for people.
+            details: Further values, for example counts.
+
+        Returns:
+            All checks of the version, the newest first.
+
+        Raises:
+            VersionDeleted: The version was deleted.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.checks.report("fraud/scorer:12", "bias", "pass", summary="no gap above 1%")[0].state
+            'pass'
+        """
         body = wire.ReportCheck(name=name, state=state, url=url, summary=summary, details=dict(details or {}))
-        found: wire.CheckList = self._transport.call(
-            "POST", self._at(ref, "checks"), body=body, returns=wire.CheckList
-        )
-        return found.items
+        return self._transport.call(
+            "POST", self._session.version_path(ref, "checks"), body=body, returns=wire.CheckList
+        ).items
 
     def report_junit(self, ref: str, name: str, path: str | Path, *, url: str = "") -> Sequence[wire.Check]:
-        """Report what a JUnit XML file says: pass when tests ran and none failed, error when none ran."""
+        """Report what a JUnit XML file says: `pass` when tests ran and none failed, `error` when none ran.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            name: Name of the check.
+            path: The JUnit XML file.
+            url: Address with more about the result; empty: none.
+
+        Returns:
+            All checks of the version, the newest first.
+
+        Raises:
+            Invalid: The file is not a JUnit XML file.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.checks.report_junit("fraud/scorer:12", "tests", "junit.xml")[0].summary
+            '12 passed, 0 failed, 1 skipped'
+        """
         state, summary, details = read_junit(Path(path))
         return self.report(ref, name, state, url=url, summary=summary, details=details)
 
     def list(self, ref: str) -> Sequence[wire.Check]:
-        """Newest first; the first of each name counts."""
-        found: wire.CheckList = self._transport.call("GET", self._at(ref, "checks"), returns=wire.CheckList)
-        return found.items
+        """Return the checks of a version, the newest first. The first one of each name counts.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The checks.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> {check.name: check.state for check in client.checks.list("fraud/scorer:12")}
+            {'tests': 'pass', 'bias': 'pass'}
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "checks"), returns=wire.CheckList
+        ).items
 
 
-class Evaluations(OfVersion):
+class Evaluations(Feature):
     """`client.evaluations`: metrics of a version, measured on a dataset split."""
 
     def report(
         self, ref: str, metrics: Mapping[str, float | str], *, split: str = "", dataset: str = ""
     ) -> wire.Evaluation:
-        found: wire.Evaluation = self._transport.call(
+        """Report metrics of a version, measured on a split of a dataset.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            metrics: Metric → value; also `"NaN"`, `"Infinity"` and `"-Infinity"`.
+            split: Name of the split; empty: none is named.
+            dataset: Name of the dataset; empty: none is named.
+
+        Returns:
+            The evaluation.
+
+        Raises:
+            VersionDeleted: The version was deleted.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.evaluations.report("fraud/scorer:12", {"f1": 0.92}, split="test", dataset="cards").by
+            'ada'
+        """
+        return self._transport.call(
             "POST",
-            self._at(ref, "evaluations"),
+            self._session.version_path(ref, "evaluations"),
             body=wire.ReportEvaluation(metrics=dict(metrics), split=split, dataset=dataset),
             returns=wire.Evaluation,
         )
-        return found
 
     def list(self, ref: str) -> Sequence[wire.Evaluation]:
-        """Newest first; metrics frozen at registration are in the version's record."""
-        found: wire.EvaluationList = self._transport.call(
-            "GET", self._at(ref, "evaluations"), returns=wire.EvaluationList
-        )
-        return found.items
+        """Return the evaluations of a version, the newest first.
+
+        Metrics that were frozen at registration are in its record instead.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The evaluations.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [evaluation.metrics for evaluation in client.evaluations.list("fraud/scorer:12")]
+            [{'f1': 0.92}]
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "evaluations"), returns=wire.EvaluationList
+        ).items
 
 
-class Cards(OfVersion):
+class Cards(Feature):
     """`client.cards`."""
 
     def get(self, ref: str, *, number: int | None = None) -> wire.Card:
-        """number: 0 for the README.md among the files, 1, 2, … as they were set; None: the newest."""
-        found: wire.Card = self._transport.call(
-            "GET", self._at(ref, "card"), query=wire.CardQuery(number=number), returns=wire.Card
+        """Return the model card of a version.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            number: 0 for the README.md among its files, or 1, 2, … in the order in which cards were set;
+                None: the newest.
+
+        Returns:
+            The card: its text, and the number of words in each section.
+
+        Raises:
+            FileNotFound: The version has no card.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> print(client.cards.get("fraud/scorer:12").text)
+        """
+        return self._transport.call(
+            "GET",
+            self._session.version_path(ref, "card"),
+            query=wire.CardQuery(number=number),
+            returns=wire.Card,
         )
-        return found
 
     def set(self, ref: str, text: str) -> wire.Card:
-        """It stands before the README.md among the files, which stay as they are."""
-        found: wire.Card = self._transport.call(
-            "PUT", self._at(ref, "card"), body=wire.SetCard(text=text), returns=wire.Card
+        """Set the model card of a version. Its files, and earlier cards, stay as they are.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            text: The card in Markdown.
+
+        Returns:
+            The card.
+
+        Raises:
+            VersionDeleted: The version was deleted.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.cards.set("fraud/scorer:12", Path("CARD.md").read_text()).number
+            1
+        """
+        return self._transport.call(
+            "PUT", self._session.version_path(ref, "card"), body=wire.SetCard(text=text), returns=wire.Card
         )
-        return found
 
     def template(self, ref: str) -> str:
-        """A card to begin with, filled with what is known; what people must write stands in comments."""
-        found: wire.CardTemplate = self._transport.call(
-            "GET", self._at(ref, "card", "template"), returns=wire.CardTemplate
-        )
-        return found.text
+        """Return a card to begin with, filled with the known facts; comments show what people must write.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The text of the card.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> Path("CARD.md").write_text(client.cards.template("fraud/scorer:12"))
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "template"), returns=wire.CardTemplate
+        ).text
 
     def history(self, ref: str) -> Sequence[wire.CardEntry]:
-        """The cards that were set, newest first."""
-        found: wire.CardHistory = self._transport.call(
-            "GET", self._at(ref, "card", "history"), returns=wire.CardHistory
-        )
-        return found.items
+        """Return the cards that were set for a version, the newest first.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The cards, without their text.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [(entry.number, entry.by) for entry in client.cards.history("fraud/scorer:12")]
+            [(1, 'ada')]
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "history"), returns=wire.CardHistory
+        ).items
 
     def problems(self, ref: str) -> Sequence[wire.CardProblem]:
-        """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
-        found: wire.CardCheck = self._transport.call(
-            "GET", self._at(ref, "card", "problems"), returns=wire.CardCheck
-        )
-        return found.problems
+        """Return what is wrong with a card: missing or empty sections, and front matter that cannot be read.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The problems; empty when there are none.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [problem.where for problem in client.cards.problems("fraud/scorer:12")]
+            ['Limitations']
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "problems"), returns=wire.CardCheck
+        ).problems
 
     def html(self, ref: str) -> str:
-        """Sanitised: without its author's own markup, scripts and images."""
-        found: wire.CardHtml = self._transport.call("GET", self._at(ref, "card", "html"), returns=wire.CardHtml)
-        return found.html
+        """Return a card as sanitised HTML, without its author's own markup, scripts and images.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The HTML.
+
+        Raises:
+            FileNotFound: The version has no card.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> client.cards.html("fraud/scorer:12")
+            '<h1>Card scorer</h1>…'
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "card", "html"), returns=wire.CardHtml
+        ).html
 
     def diff(self, ref: str, other: str | None = None) -> str:
-        """Unified, from the card of `other` to that of `ref`; None: from the card that `ref` had before.
+        """Return the difference between two cards in unified form.
 
-        Empty when they are equal.
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            other: The version whose card is the older side; None: the card that `ref` had before.
+
+        Returns:
+            The difference; empty when the cards are equal.
+
+        Raises:
+            FileNotFound: A version has no card.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> print(client.cards.diff("fraud/scorer:12", "fraud/scorer:11"))
         """
         after = self.get(ref)
         if other is not None:
@@ -153,36 +338,87 @@ class Cards(OfVersion):
             return ""
 
 
-class Attestations(OfVersion):
+class Attestations(Feature):
     """`client.attestations`: Ed25519 signatures over a version's two digests."""
 
     def list(self, ref: str) -> wire.AttestationList:
-        found: wire.AttestationList = self._transport.call(
-            "GET", self._at(ref, "attestations"), returns=wire.AttestationList
+        """Return the cryptographic signatures over a version, and the statement that they sign.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The statement and the signatures.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [attestation.by for attestation in client.attestations.list("fraud/scorer:12").items]
+            ['ada']
+        """
+        return self._transport.call(
+            "GET", self._session.version_path(ref, "attestations"), returns=wire.AttestationList
         )
-        return found
 
     def sign(self, ref: str, key_file: str | Path) -> wire.Attestation:
-        """Sign what the version's digests say with a private key in a PEM file. Raises ExtraMissing, Invalid.
+        """Sign a version's digests with a private key.
 
-        The statement is made here from the digests, so the key never signs what a server hands it.
+        The statement is built here from the digests, so the key never signs a text of the server.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            key_file: A PEM file with an Ed25519 private key without a password.
+
+        Returns:
+            The attestation.
+
+        Raises:
+            ExtraMissing: Signing needs the packages of `modelyard[audit]`.
+            Invalid: The file does not hold such a key, or your account has not registered its public half.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.attestations.sign("fraud/scorer:12", "ada.pem").by
+            'ada'
         """
         from modelyard.domain.attested import attested_bytes
 
         key = _private_key(Path(key_file))
-        version = self._client.versions.get(ref)
+        version = self._transport.call("GET", self._session.version_path(ref), returns=Version)
         signature = key.sign(attested_bytes(version.digest, version.record_digest))
         return self.add(version.reference, base64.b64encode(signature).decode())
 
     def add(self, ref: str, signature: str) -> wire.Attestation:
-        """signature: base64, made elsewhere over the statement that `list` gives."""
-        found: wire.Attestation = self._transport.call(
+        """Add a signature that was made elsewhere over the statement of `list`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            signature: The Ed25519 signature in base64.
+
+        Returns:
+            The attestation.
+
+        Raises:
+            VersionDeleted: The version was deleted.
+            Invalid: The signature does not hold.
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.attestations.add("fraud/scorer:12", signature).by
+            'ada'
+        """
+        return self._transport.call(
             "POST",
-            self._at(ref, "attestations"),
+            self._session.version_path(ref, "attestations"),
             body=wire.Attest(signature=signature),
             returns=wire.Attestation,
         )
-        return found
 
 
 def _cryptography() -> Any:

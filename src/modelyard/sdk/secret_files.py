@@ -45,7 +45,7 @@ _DATABASE, _KEY = "modelyard.db", "secret.key"
 
 
 def refuse_secret_files(files: Sequence[LocalFile]) -> None:
-    """Raises SecretFiles with the names of the files that hold credentials."""
+    """Refuse files that hold credentials. Raises SecretFiles with their names."""
     ours = _own_folders(files)
     found = [
         (file.path, why)

@@ -12,26 +12,84 @@ from typing import Any
 
 from modelyard.domain.errors import Invalid
 from modelyard.domain.signature import Problem, check_inputs
-from modelyard.sdk.reports import OfVersion
 from modelyard.sdk.savers.signature import describe_data
+from modelyard.sdk.session import Feature, Session
 from modelyard.wire import signature as wire
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _TRUTHS = {"true", "false"}
 
 
-class Signatures(OfVersion):
+class Signatures(Feature):
     """`client.signatures`."""
 
     def get(self, ref: str) -> wire.Signature:
-        """Raises NotFound for a version without one."""
-        found: wire.Signature = self._transport.call("GET", self._at(ref, "signature"), returns=wire.Signature)
-        return found
+        """Return the signature of a version: the schema of its inputs and outputs.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The signature.
+
+        Raises:
+            NotFound: The version has no signature.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> [column["name"] for column in client.signatures.get("fraud/scorer:12").inputs]
+            ['amount', 'country']
+        """
+        return self._transport.call("GET", self._session.version_path(ref, "signature"), returns=wire.Signature)
 
     def check(self, ref: str, data: Any) -> Sequence[Problem]:
-        """See `Client.check_signature`."""
-        found = self.get(ref)
-        return check_inputs({"inputs": found.inputs, "outputs": found.outputs}, described(data))
+        """Compare data with a version's signature. The same as `client.check_signature`.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+            data: A DataFrame of pandas or polars, an array, a dict of arrays, or the path of a CSV or JSON
+                file.
+
+        Returns:
+            The columns that do not fit; empty when all do.
+
+        Raises:
+            Invalid: The data has no names, types or shapes.
+            NotFound: The version has no signature.
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> client.signatures.check("fraud/scorer:12", frame)
+            []
+        """
+        return check_signature(self._session, ref, data)
+
+
+def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Problem]:  # noqa: D417
+    """Compare data with a version's signature. No row of the data leaves this machine.
+
+    Args:
+        ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+            ready version.
+        data: A DataFrame of pandas or polars, an array, a dict of arrays, or the path of a CSV or JSON file.
+
+    Returns:
+        The columns that do not fit; empty when all do.
+
+    Raises:
+        Invalid: The data has no names, types or shapes.
+        NotFound: The version has no signature.
+        VersionNotFound: There is no such version, or you may not see it.
+
+    Example:
+        >>> [str(problem) for problem in my.check_signature("fraud/scorer:12", "cards.csv")]
+        ['amount: expected float64, found string']
+    """
+    path = session.version_path(ref, "signature")
+    signature = session.transport.call("GET", path, returns=wire.Signature)
+    return check_inputs({"inputs": signature.inputs, "outputs": signature.outputs}, described(data))
 
 
 def described(data: Any) -> list[dict[str, Any]]:
@@ -48,7 +106,7 @@ def described(data: Any) -> list[dict[str, Any]]:
 
 
 def describe_file(path: Path) -> list[dict[str, Any]]:
-    """A CSV with a heading; or JSON: a list of records, or an object of lists. Raises Invalid, OSError."""
+    """Describe a CSV with a heading, or JSON: a list of records, or an object of lists. Raises Invalid, OSError."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise Invalid(reason=f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", fix="Check a part of it")
     try:
@@ -118,7 +176,7 @@ def _kind_of_value(value: Any) -> str:
 
 
 def _common(kinds: set[str]) -> str:
-    """The type of a column with values of these; without any value it may be anything."""
+    """Return the type of a column with values of these; without any value it may be anything."""
     if not kinds:
         return "object"
     if kinds <= {"int64", "float64"}:

@@ -24,7 +24,7 @@ def split_link(text: str) -> tuple[str, str] | None:
 
 
 def make_own_token(url: str, proof: wire.SignIn, *, days: float | None = 90, insecure: bool = False) -> str:
-    """A token of the account, made in a session that is closed again.
+    """Make a token of the account, in a session that is closed again.
 
     insecure: send the proof over http:// to another machine too. Raises SignInFailed, TooManyAttempts, Invalid.
     """

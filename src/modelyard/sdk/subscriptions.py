@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
-from modelyard.sdk.http import BROKEN, Transport, at, query_text
-from modelyard.sdk.operations import event_data
+from modelyard.sdk.http import BROKEN, at, query_text
 from modelyard.sdk.paging import items
+from modelyard.sdk.session import Feature, Session
+from modelyard.sdk.streams import event_data
 from modelyard.wire import subscriptions as wire
 from modelyard.wire.base import Answer
 
@@ -36,11 +37,8 @@ class StreamedEvent(Answer, kw_only=True):
     data: dict[str, object] = {}
 
 
-class Subscriptions:
+class Subscriptions(Feature):
     """`client.subscriptions`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def create(
         self,
@@ -53,7 +51,28 @@ class Subscriptions:
         stages: Sequence[str] | None = None,
         from_event: int | None = None,
     ) -> wire.Subscription:
-        """Tell an address of events. kind: webhook, slack or email. `secret` is shown this once."""
+        """Send events to an address.
+
+        Args:
+            kind: `webhook`, `slack` or `email`.
+            target: The address.
+            model: Only events of this model; None: of a whole namespace, or of the registry.
+            namespace: Only events of this namespace; None: no condition.
+            event_kinds: Only events of these kinds; None: of all.
+            stages: Only events of these stages; None: of all.
+            from_event: Begin with this event; None: with the next one.
+
+        Returns:
+            The subscription; its `secret` is shown this once.
+
+        Raises:
+            Invalid: The address is not allowed.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.subscriptions.create("webhook", "https://ci.example.org/hook", model="fraud/scorer").id
+            5
+        """
         body = wire.CreateSubscription(
             kind=kind,
             target=target,
@@ -63,24 +82,49 @@ class Subscriptions:
             stages=None if stages is None else [*stages],
             from_event=from_event,
         )
-        found: wire.Subscription = self._transport.call(
+        return self._transport.call(
             "POST", at("subscriptions"), body=body, returns=wire.Subscription, repeatable=False
         )
-        return found
 
     def list(self, *, model: str | None = None, namespace: str | None = None) -> list[wire.Subscription]:
-        """Those of a model, of a namespace, or (for admins) all."""
+        """Return the subscriptions of a model, of a namespace, or of the registry.
+
+        Args:
+            model: Name of the model; None: no condition.
+            namespace: Name of the namespace; None: no condition. Without both: all, for admins.
+
+        Returns:
+            The subscriptions, without their secrets.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> [subscription.target for subscription in client.subscriptions.list(model="fraud/scorer")]
+            ['https://ci.example.org/hook']
+        """
         query = wire.SubscriptionQuery(model=model, namespace=namespace)
-        found: wire.SubscriptionList = self._transport.call(
+        return self._transport.call(
             "GET", at("subscriptions"), query=query, returns=wire.SubscriptionList
-        )
-        return found.items
+        ).items
 
     def show(self, subscription: int) -> wire.Subscription:
-        found: wire.Subscription = self._transport.call(
-            "GET", at("subscriptions", subscription), returns=wire.Subscription
-        )
-        return found
+        """Return one subscription.
+
+        Args:
+            subscription: Number of the subscription.
+
+        Returns:
+            The subscription, without its secret.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+
+        Example:
+            >>> client.subscriptions.show(5).state
+            'active'
+        """
+        return self._transport.call("GET", at("subscriptions", subscription), returns=wire.Subscription)
 
     def edit(
         self,
@@ -91,61 +135,152 @@ class Subscriptions:
         stages: Sequence[str] | None = None,
         active: bool | None = None,
     ) -> wire.Subscription:
-        """None leaves a field as it is; an empty list means all. active True also ends a pause."""
+        """Change a subscription; parameters that are None leave their field as it is.
+
+        Args:
+            subscription: Number of the subscription.
+            target: The address.
+            event_kinds: Only events of these kinds; empty: of all.
+            stages: Only events of these stages; empty: of all.
+            active: False: send nothing; True: send again, also after a pause.
+
+        Returns:
+            The subscription as it is now.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.subscriptions.edit(5, active=False).state
+            'disabled'
+        """
         body = wire.EditSubscription(
             target=target,
             event_kinds=None if event_kinds is None else [*event_kinds],
             stages=None if stages is None else [*stages],
             active=active,
         )
-        found: wire.Subscription = self._transport.call(
+        return self._transport.call(
             "PATCH", at("subscriptions", subscription), body=body, returns=wire.Subscription
         )
-        return found
 
     def remove(self, subscription: int) -> None:
+        """Remove a subscription.
+
+        Args:
+            subscription: Number of the subscription.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.subscriptions.remove(5)
+        """
         self._transport.call("DELETE", at("subscriptions", subscription))
 
     def rotate(self, subscription: int) -> wire.Subscription:
-        """A new webhook secret, shown this once; for a day messages are signed with both."""
-        found: wire.Subscription = self._transport.call(
+        """Make a new secret for a webhook. For one day, messages are signed with both.
+
+        Args:
+            subscription: Number of the subscription.
+
+        Returns:
+            The subscription; its new `secret` is shown this once.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> secret = client.subscriptions.rotate(5).secret
+        """
+        return self._transport.call(
             "POST", at("subscriptions", subscription, "rotate"), returns=wire.Subscription, repeatable=False
         )
-        return found
 
     def deliveries(
         self, subscription: int, *, state: str | None = None, limit: int | None = None
     ) -> Iterator[wire.Delivery]:
-        """What was sent and what became of it, newest first. state: pending, done or dead."""
+        """Return the messages of a subscription and their outcome, the newest first.
+
+        Args:
+            subscription: Number of the subscription.
+            state: `pending`, `done` or `dead`; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One message at a time.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+
+        Example:
+            >>> [delivery.error for delivery in client.subscriptions.deliveries(5, state="dead")]
+            ['the address answered 500']
+        """
         path = at("subscriptions", subscription, "deliveries")
         return items(self._transport, path, wire.DeliveryQuery(state=state), wire.DeliveryPage, limit)
 
     def replay(self, subscription: int, event: int | None = None) -> int:
-        """Send one event again, or (None) all dead letters. Returns how many."""
-        found: wire.Replayed = self._transport.call(
+        """Send one event again, or all messages that could not be delivered.
+
+        Args:
+            subscription: Number of the subscription.
+            event: Number of the event; None: all dead messages.
+
+        Returns:
+            How many messages are sent again.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.subscriptions.replay(5)
+            1
+        """
+        return self._transport.call(
             "POST",
             at("subscriptions", subscription, "replay"),
             body=wire.Replay(event=event),
             returns=wire.Replayed,
-        )
-        return found.count
+        ).count
 
 
-def follow(
-    transport: Transport,
-    *,
+def follow(  # noqa: D417
+    session: Session,
+    /,
     model: str | None = None,
+    *,
     namespace: str | None = None,
     kinds: Sequence[str] = (),
     after: int | None = None,
 ) -> Iterator[StreamedEvent]:
-    """Events as they happen, without end. A broken connection is opened again behind the last event.
+    """Return events as they happen, without end, also across restarts of the server.
 
-    Raises what the server refuses, and ServerUnreachable when it stays away.
+    Args:
+        model: Only events of this model; None: no condition.
+        namespace: Only events of this namespace; None: no condition.
+        kinds: Only events of these kinds; empty: of all.
+        after: Number of the last event that was seen; None: begin with what happens from now on.
+
+    Returns:
+        One event at a time.
+
+    Raises:
+        ServerUnreachable: The server stayed away for longer than the client's patience.
+        ModelNotFound: There is no such model, or you may not see it.
+
+    Example:
+        >>> for event in client.follow("fraud/scorer"):
+        ...     print(event.kind, event.version)
     """
+    transport, name = session.transport, None if model is None else str(session.model_name(model))
     last, failures = after, 0
     while True:
-        query = wire.StreamQuery(model=model, namespace=namespace, kind=[*kinds], after=last)
+        query = wire.StreamQuery(model=name, namespace=namespace, kind=[*kinds], after=last)
         try:
             with transport.stream("GET", at("events") + query_text(query), _SILENCE_SECONDS) as response:
                 for data in event_data(response.stream(4096)):

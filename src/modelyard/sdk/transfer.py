@@ -93,7 +93,7 @@ def send_missing(
 
 @contextmanager
 def _own_failures(file: LocalFile) -> Iterator[None]:
-    """A file that cannot be read is no broken connection, though both are an OSError."""
+    """Tell a file that cannot be read from a broken connection, though both are an OSError."""
     try:
         yield
     except OSError as exc:
@@ -142,7 +142,7 @@ class _Sender:
         self._told = arrived
 
     def _blocks(self, start: int, end: int) -> Iterator[memoryview]:
-        """The file's bytes from start to end. Raises FileChanged when it has fewer."""
+        """Return the file's bytes from start to end. Raises FileChanged when it has fewer."""
         self._tell(start)
         block = bytearray(min(BLOCK_BYTES, max(1, end - start)))
         view = memoryview(block)
@@ -195,10 +195,9 @@ class _Sender:
                 self._patience.wait(exc)
 
     def _start(self) -> wire.Upload:
-        """A new upload, or the one that an earlier try began."""
+        """Start a new upload, or take up the one that an earlier try began."""
         body = wire.StartUpload(digest=self._digest, size=self._file.size_bytes)
-        found: wire.Upload = self._transport.call("POST", at("uploads"), body=body, returns=wire.Upload)
-        return found
+        return self._transport.call("POST", at("uploads"), body=body, returns=wire.Upload)
 
     def _append_all(self, upload: wire.Upload) -> None:
         offset, size = upload.offset, self._file.size_bytes

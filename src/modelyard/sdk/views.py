@@ -13,6 +13,7 @@ from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import Page
 
+_SHOWN = 30
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -46,6 +47,20 @@ def _table(title: str, rows: list[tuple[str, str]]) -> str:
     return f"<table><caption><b>{escape(title)}</b></caption><tbody>{body}</tbody></table>"
 
 
+def run_table(
+    name: str, uid: str, status: str, experiment: str, params: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> str:
+    """Return a run as a notebook shows it; all text is escaped."""
+    rows = [("id", uid), ("status", status), ("experiment", experiment)]
+    rows += [
+        (f"metric {key}", f"{value:.6g}" if isinstance(value, float) else str(value))
+        for key, value in metrics.items()
+    ]
+    rows += [(f"param {key}", str(value)[:200]) for key, value in params.items()]
+    left_out = f"<p>and {len(rows) - _SHOWN} more</p>" if len(rows) > _SHOWN else ""
+    return _table(name, rows[:_SHOWN]) + left_out
+
+
 class Version(versions_wire.Version, kw_only=True):
     """A version of a model, as `my.push` and `client.versions` return it."""
 
@@ -53,7 +68,17 @@ class Version(versions_wire.Version, kw_only=True):
         return _table(self.reference, self.rows())
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a person wants to see of it, in order; what is unknown is left out."""
+        """Return the properties of the version that a person wants to see, in order; unknown ones are left out.
+
+        Never raises.
+
+        Returns:
+            Name and text of each property.
+
+        Example:
+            >>> dict(client.versions.get("fraud/scorer:12").rows())["state"]
+            'ready'
+        """
         said = self.format
         rows = [
             ("state", f"{self.state}, in quarantine" if self.quarantined else self.state),
@@ -90,6 +115,17 @@ class Model(catalog_wire.Model, kw_only=True):
         return _table(self.name, self.rows())
 
     def rows(self) -> list[tuple[str, str]]:
+        """Return the properties of the model that a person wants to see, in order; unknown ones are left out.
+
+        Never raises.
+
+        Returns:
+            Name and text of each property.
+
+        Example:
+            >>> dict(client.models.get("fraud/scorer").rows())["versions"]
+            '12, newest 12'
+        """
         rows = [
             ("name", self.display_name),
             ("description", self.description),

@@ -27,7 +27,7 @@ def leave_model(folder: Path) -> None:
 
     `<folder>/<process>/` holds its files in `model` and what was learned of it in `learned.json`.
     """
-    from modelyard.sdk.autolog import last_model, paused
+    from modelyard.sdk.notice import last_model, paused
     from modelyard.sdk.push import save_object
 
     noticed = last_model()

@@ -16,7 +16,7 @@ from modelyard.domain.secrets import mask
 from modelyard.sdk.errors import PROBLEM_TYPE, error_from_answer, error_from_problem
 from modelyard.sdk.http import query_text
 from modelyard.sdk.pull import checked_manifest
-from modelyard.sdk.push import metrics_to_json, plain
+from modelyard.sdk.values import metrics_to_json, plain
 from modelyard.sdk.views import Version, size_text
 from modelyard.wire.base import Problem
 from modelyard.wire.catalog import ModelQuery

@@ -4,7 +4,8 @@ An autologger is a plug-in for one framework (entry point group `modelyard.autol
 framework calls to train; whatever goes wrong in it is warned of once and never reaches the training.
 """
 
-from modelyard.sdk.autolog.base import Autologger, Noticed, last_model, notice_model, paused
+from modelyard.sdk.autolog.base import Autologger
 from modelyard.sdk.autolog.discovery import all_autologgers, autolog
+from modelyard.sdk.notice import Noticed, last_model, notice_model, paused
 
 __all__ = ["Autologger", "Noticed", "all_autologgers", "autolog", "last_model", "notice_model", "paused"]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from modelyard.sdk.recording import now
-from modelyard.sdk.run_handle import Run
-from modelyard.sdk.runs import current_run
+# Plug-ins find all their tools in this module.
+from modelyard.sdk.notice import is_paused as is_paused
+from modelyard.sdk.notice import notice_model as notice_model
+from modelyard.sdk.notice import paused as paused
+from modelyard.sdk.notice import switch
+from modelyard.sdk.runs.block import current_run
+from modelyard.sdk.runs.handle import Run
 
 logger = logging.getLogger("modelyard")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,33 +41,8 @@ class Autologger(Protocol):
         ...
 
 
-# --- the model that was fitted last ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    model: Any
-    example: Any
-    """A few rows of its input, None when there are none."""
-    at: int
-    """Microseconds since 1970."""
-
-
-_noticed: list[Noticed] = []
-
-
-def notice_model(model: Any, example: Any = None) -> None:
-    """It is what `register` registers, unless another one follows."""
-    _noticed[:] = [Noticed(model, example, now())]
-
-
-def last_model(since: int = 0) -> Noticed | None:
-    """The model fitted last; None when there is none since that moment (microseconds)."""
-    return _noticed[0] if _noticed and _noticed[0].at >= since else None
-
-
 def head(data: Any) -> Any:
-    """The first rows of a frame or an array, for an example; None for anything else."""
+    """Return the first rows of a frame or an array, for an example; None for anything else."""
     try:
         if hasattr(data, "head"):
             return data.head(_EXAMPLE_ROWS)
@@ -77,34 +54,7 @@ def head(data: Any) -> Any:
 # --- not disturbing the training -------------------------------------------------------------------------
 
 
-class _State(threading.local):
-    depth = 0
-
-
-class _Switch:
-    on = False
-
-
-switch = _Switch()
-"""Turned by `autolog`, for all autologgers at once."""
-
-
-_state = _State()
 _warned: set[str] = set()
-
-
-@contextmanager
-def paused() -> Iterator[None]:
-    """What happens inside of a call that is noted already is not noted once more."""
-    _state.depth += 1
-    try:
-        yield
-    finally:
-        _state.depth -= 1
-
-
-def is_paused() -> bool:
-    return _state.depth > 0 or not switch.on
 
 
 def quietly(what: str, work: Callable[[], object]) -> None:
@@ -152,7 +102,7 @@ class _Descriptor:
 
 
 def replace_in_main(before: Any, after: Any) -> None:
-    """A notebook that said `from package import name` before autologging holds the function itself."""
+    """Replace a function in a notebook that said `from package import name` before autologging."""
     main = vars(sys.modules["__main__"])
     for name, value in list(main.items()):
         if value is before:
@@ -191,7 +141,7 @@ def _words(value: Any) -> str:
 
 
 def caller_outside(*packages: str) -> FrameType | None:
-    """The frame of the user's code that called into one of these packages."""
+    """Return the frame of the user's code that called into one of these packages."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -202,7 +152,7 @@ def caller_outside(*packages: str) -> FrameType | None:
 
 
 def name_in(frame: FrameType | None, value: Any) -> str | None:
-    """What the user's code calls this object."""
+    """Return the name that the user's code has for this object."""
     if frame is None or value is None:
         return None
     for names in (frame.f_locals, frame.f_globals):
@@ -231,7 +181,7 @@ def _size(data: Any) -> int:
 
 
 def with_target(data: Any, target: Any) -> Any:
-    """A frame or an array with the target as its last column, when that fits."""
+    """Return a frame or an array with the target as its last column, when that fits."""
     if target is None or not hasattr(data, "shape") or len(data.shape) != 2:
         return data
     rows = data.shape[0]
@@ -252,7 +202,7 @@ def with_target(data: Any, target: Any) -> Any:
 
 
 def reference(value: Any) -> Callable[[], Any]:
-    """A way to the object that does not keep it, where it allows that."""
+    """Return a way to the object that does not keep it, where it allows that."""
     try:
         return weakref.ref(value)
     except TypeError:

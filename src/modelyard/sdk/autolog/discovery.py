@@ -10,8 +10,9 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from modelyard.domain.errors import Invalid
-from modelyard.sdk.autolog.base import Autologger, quietly, switch
+from modelyard.sdk.autolog.base import Autologger, quietly
 from modelyard.sdk.autolog.imports import when_imported
+from modelyard.sdk.notice import switch
 
 GROUP = "modelyard.autologgers"
 logger = logging.getLogger("modelyard")
@@ -57,10 +58,21 @@ def _build(point: EntryPoint) -> Autologger | None:
 
 
 def autolog(frameworks: Sequence[str] | None = None, *, enabled: bool = True) -> None:
-    """Note params, metrics, inputs and models of the frameworks that this program uses, from now on.
+    """Note the params, metrics, inputs and models of the frameworks that this program uses, from now on.
 
-    frameworks: names of autologgers; None: all. A framework is not imported for this; one that is imported
-    later is noticed then. enabled False: note nothing from now on. Raises Invalid for a name that nobody has.
+    A framework is not imported for this; one that is imported later is noted from then on.
+
+    Args:
+        frameworks: Names of autologgers, for example `["scikit-learn"]`; None: all.
+        enabled: False: note nothing from now on.
+
+    Raises:
+        Invalid: There is no autologger of that name.
+
+    Example:
+        >>> my.autolog()
+        >>> with my.run("first", experiment="fraud/trees"):
+        ...     DecisionTreeClassifier(max_depth=6).fit(X, y)
     """
     switch.on = enabled
     if not enabled:

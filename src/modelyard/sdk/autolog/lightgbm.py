@@ -18,7 +18,7 @@ from modelyard.sdk.autolog.base import (
     quietly,
     wrap,
 )
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 
 class LightgbmAutologger:

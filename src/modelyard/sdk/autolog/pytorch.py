@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from modelyard.sdk.autolog.base import is_paused, log_params, notice_model, quietly, reference, wrap
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 LOSS_SECONDS = 0.1
 _MOST_EXACT_STEPS = 100

@@ -26,7 +26,7 @@ from modelyard.sdk.autolog.base import (
     replace_in_main,
     wrap,
 )
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 MAX_SCORED_ROWS = 200_000
 _PREPARED = "_modelyard_prepared"

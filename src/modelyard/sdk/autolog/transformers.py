@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from modelyard.sdk.autolog.base import is_paused, log_params, notice_model, paused, quietly, wrap
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 _NOT_METRICS = ("epoch", "step", "total_flos")
 

@@ -19,7 +19,7 @@ from modelyard.sdk.autolog.base import (
     reference,
     wrap,
 )
-from modelyard.sdk.runs import current_run
+from modelyard.sdk.runs.block import current_run
 
 _SOURCE = "_modelyard_source"
 
@@ -39,7 +39,7 @@ class XgboostAutologger:
 
 
 def _keeping_source(init: Callable[..., None]) -> Callable[..., None]:
-    """A matrix does not give its input back, so it is remembered, without being kept alive."""
+    """Remember the input of a matrix, which does not give it back, without keeping it alive."""
 
     def kept(self: Any, data: Any = None, label: Any = None, **options: Any) -> None:
         if label is None:

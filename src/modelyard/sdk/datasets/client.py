@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
@@ -15,16 +15,14 @@ from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import Transport, at
 from modelyard.sdk.paging import items
 from modelyard.sdk.progress import Silent
+from modelyard.sdk.session import Feature, Session
 from modelyard.sdk.transfer import send_missing
 from modelyard.wire import datasets as wire
 from modelyard.wire.base import PageQuery
 
-if TYPE_CHECKING:
-    from modelyard.sdk.client import Client
-
 
 def send_profiles(transport: Transport, described: Iterable[Described], parallel: int) -> None:
-    """The profiles' bytes, where the server lacks them."""
+    """Send the profiles' bytes, where the server lacks them."""
     profiles = {Digest.of(one.profile): one.profile for one in described if one.profile}
     if not profiles:
         return
@@ -79,12 +77,8 @@ def _name_of(path: Path) -> str:
     return name
 
 
-class Datasets:
+class Datasets(Feature):
     """A reference is `namespace/name` or `name`, perhaps with `@sha256:…` or the first eight digits of it."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._transport = client.transport
 
     def _split(self, ref: str) -> tuple[str, str, str]:
         place, _, selector = ref.partition("@")
@@ -96,7 +90,7 @@ class Datasets:
         return namespace, name, selector or "newest"
 
     def _namespace(self, namespace: str | None) -> str:
-        found = namespace or self._client.default_namespace
+        found = namespace or self._session.default_namespace
         if found is None:
             raise Invalid(
                 reason="no namespace is named and your account has no default one",
@@ -107,10 +101,27 @@ class Datasets:
     def push(
         self, data: Any, name: str | None = None, *, namespace: str | None = None, **how: Any
     ) -> wire.DatasetVersion:
-        """Make a content known, with its profile and none of its rows.
+        """Make a dataset known: its digest and its profile, and none of its rows.
 
-        data: what `describe` takes, or what it returned. name: needed for what was not described yet; may carry
-        the namespace, as `fraud/transactions`. how: further arguments of `describe`.
+        Args:
+            data: Anything that `my.describe` takes or returned.
+            name: Name of the dataset, with or without its namespace; needed unless the data was described
+                before.
+            namespace: Namespace of the dataset; None: the one in the name, else your default one.
+            how: Further arguments of `my.describe`.
+
+        Returns:
+            The dataset at this content.
+
+        Raises:
+            Invalid: The name or the namespace is missing.
+            DatasetMismatch: The data does not have the digest in `expect`.
+            ExtraMissing: Describing data needs the packages of `modelyard[data]`.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.datasets.push(frame, "fraud/transactions").rows
+            120000
         """
         if name is not None and "/" in name:
             namespace, _, name = name.partition("/")
@@ -119,51 +130,149 @@ class Datasets:
                 raise Invalid(reason="a dataset needs a name", fix='Give one: push(table, "transactions")')
             data = describe(data, name=name, **how)
         space = self._namespace(namespace)
-        send_profiles(self._transport, [data], self._client.parallel)
-        found: wire.DatasetVersion = self._transport.call(
+        send_profiles(self._transport, [data], self._session.parallel)
+        return self._transport.call(
             "POST",
             at("namespaces", space, "datasets"),
             body=wire.PushDataset(entry=data.entry),
             returns=wire.DatasetVersion,
         )
-        return found
 
     def list(
         self, namespace: str | None = None, *, word: str | None = None, limit: int | None = None
     ) -> Iterator[wire.Dataset]:
-        """Those that moved last first. word: part of the name."""
+        """Return the datasets of a namespace, the most recently changed first.
+
+        Args:
+            namespace: Name of the namespace; None: your default one.
+            word: Only datasets whose name contains this word; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One dataset at a time.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+
+        Example:
+            >>> [dataset.name for dataset in client.datasets.list("fraud")]
+            ['transactions']
+        """
         path = at("namespaces", self._namespace(namespace), "datasets")
         return items(self._transport, path, wire.DatasetQuery(q=word), wire.DatasetPage, limit)
 
     def versions(self, name: str, limit: int | None = None) -> Iterator[wire.DatasetVersion]:
-        """The contents of a dataset, newest first."""
+        """Return the contents that a dataset has had, the newest first.
+
+        Args:
+            name: Name of the dataset, with or without its namespace.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One content at a time.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> [content.digest for content in client.datasets.versions("fraud/transactions", limit=1)]
+            ['sha256:5f70…']
+        """
         namespace, dataset, _ = self._split(name)
         path = at("namespaces", namespace, "datasets", dataset)
         return items(self._transport, path, PageQuery(), wire.DatasetVersionPage, limit)
 
     def get(self, ref: str) -> wire.ShownDataset:
-        """A content: its columns, every version trained on it, and who read it from where."""
-        found: wire.ShownDataset = self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
-        return found
+        """Return one content of a dataset: its columns, the versions trained on it, and its readers.
+
+        Args:
+            ref: `namespace/name` or `name`, perhaps with `@sha256:…` or at least eight digits of it; else the
+                newest content.
+
+        Returns:
+            The content.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.get("fraud/transactions").rows
+            120000
+        """
+        return self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
 
     def _at(self, ref: str, *more: str) -> str:
         namespace, dataset, selector = self._split(ref)
         return at("namespaces", namespace, "datasets", dataset, selector, *more)
 
     def profile(self, ref: str) -> Profile:
-        """Its profile, checked against nothing: the digest is in `get(ref).dataset.profile`."""
+        """Return the profile of a dataset's content.
+
+        The profile is not checked against its digest, which is in `get(ref).dataset.profile`.
+
+        Args:
+            ref: A reference, as `get` takes it.
+
+        Returns:
+            The distribution of each column.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.profile("fraud/transactions").rows
+            120000
+        """
         return read_profile(self._transport.send("GET", self._at(ref, "profile")).data)
 
     def compare(self, before: str, after: str) -> wire.Drift:
-        """How far two contents are apart: schema, each column's distribution, shared keys."""
+        """Compare two contents: schema, distribution of each column, and shared keys.
+
+        Args:
+            before: A reference, as `get` takes it.
+            after: Another one.
+
+        Returns:
+            How far the contents are apart.
+
+        Raises:
+            DatasetNotFound: There is no such dataset, or you may not see it.
+
+        Example:
+            >>> client.datasets.compare("fraud/transactions@5f70c2aa", "fraud/transactions").same
+            False
+        """
         pair: Sequence[str] = [
             f"{namespace}/{name}" + ("" if selector == "newest" else f"@{selector}")
             for namespace, name, selector in map(self._split, (before, after))
         ]
-        found: wire.Drift = self._transport.call(
+        return self._transport.call(
             "GET",
             at("dataset-drift"),
             query=wire.DatasetPair(before=pair[0], after=pair[1]),
             returns=wire.Drift,
         )
-        return found
+
+
+def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:  # noqa: D417
+    """Make a dataset known: its digest and its profile, and none of its rows.
+
+    Args:
+        data: Anything that `my.describe` takes or returned.
+        name: Name of the dataset, with or without its namespace; needed unless the data was described before.
+        how: Further arguments of `my.describe`.
+
+    Returns:
+        The dataset at this content.
+
+    Raises:
+        Invalid: The name is missing, or no namespace is known.
+        DatasetMismatch: The data does not have the digest in `expect`.
+        ExtraMissing: Describing data needs the packages of `modelyard[data]`.
+        Denied: Your role does not allow this.
+
+    Example:
+        >>> my.log_dataset(frame, "fraud/transactions", keys=["transaction_id"]).rows
+        120000
+    """
+    return Datasets(session).push(data, name, **how)

@@ -58,13 +58,34 @@ def describe(
     keys: Sequence[str] | None = None,
     keep_values: bool = True,
 ) -> Described:
-    """Fingerprint and profile a pandas or polars frame, an Arrow table, an array, files or a query.
+    """Describe data by a digest that tells whether it is the same, and a profile of its columns.
 
-    data: also a path to a CSV or Parquet file, or to a folder of them. columns: only these. filter, window,
-    split: said of the data, not done to it. expect: the digest that it must have. keys: columns that name a
-    row, so that overlap with another dataset can be told. keep_values False: the profile names no value of a
-    text column, only counts. What was described already is returned as it is, under its own name.
-    Raises DatasetMismatch, Invalid; ExtraMissing without the packages of modelyard[data].
+    No row leaves this machine. Data that was described before is returned as it is.
+
+    Args:
+        data: A pandas or polars frame, an Arrow table, an array, a `Query`, or the path of a CSV or Parquet
+            file or of a folder of them.
+        name: Name of the dataset.
+        source: Where the data comes from, for example an address; None: its path or its query.
+        columns: Read only these columns; None: all.
+        filter: The filter that was applied, in words; it is noted, not applied.
+        window: The window of time, in words; it is noted, not applied.
+        split: The split, for example `train`; it is noted, not applied.
+        expect: The digest that the data must have; None: any.
+        keys: Columns that identify a row, so that an overlap with another dataset can be computed.
+        keep_values: False: the profile contains no value of a text column, only counts.
+
+    Returns:
+        The entry for a version's record, and the profile.
+
+    Raises:
+        DatasetMismatch: The data does not have the digest in `expect`.
+        Invalid: The data cannot be read, or a column does not exist.
+        ExtraMissing: Describing data needs the packages of `modelyard[data]`.
+
+    Example:
+        >>> my.describe(frame, name="transactions", split="train").digest
+        'sha256:5f70…'
     """
     if isinstance(data, Described):
         _expect(data.name, data.digest, expect)
@@ -121,7 +142,7 @@ def _unread(
 
 
 def _rows_of(query: Query) -> dict[str, list[Any]]:
-    """The query's rows by column. The driver's own types: texts, numbers, times."""
+    """Return the query's rows by column, in the driver's own types: texts, numbers, times."""
     cursor = query.connection.cursor()
     try:
         cursor.execute(query.sql, query.parameters)

@@ -164,7 +164,7 @@ class Gatherer:
         return self._sha.hexdigest()
 
     def to_json(self, body: bytearray) -> dict[str, Any]:
-        """The column's entry in the header; what is not JSON goes to the end of the body."""
+        """Return the column's entry in the header; what is not JSON goes to the end of the body."""
         found: dict[str, Any] = {
             "name": self.name,
             "type": self.word,

@@ -89,7 +89,7 @@ class Quantiles:
         self._compact(_WORKING_K)
 
     def _toss(self, level: int) -> int:
-        """The coin: decided by how often it was tossed."""
+        """Toss the coin, which is decided by how often it was tossed."""
         self._tosses += 1
         return int(mix(np.array([self._tosses * 64 + level], np.uint64))[0])
 
@@ -124,7 +124,7 @@ class Quantiles:
             self._put_weighted(values, counts)
 
     def _put_weighted(self, values: Ints, counts: Ints) -> None:
-        """A value that occurs 13 times goes to levels 0, 2 and 3: nothing is lost."""
+        """Add values with their counts: one that occurs 13 times goes to levels 0, 2 and 3, so nothing is lost."""
         for level in range(int(counts.max()).bit_length() if len(counts) else 0):
             self._put(level, values[(counts >> level) & 1 == 1])
 
@@ -223,7 +223,7 @@ def _u64(values: Any) -> bytes:
 
 
 def mix(values: Hashes) -> Hashes:
-    """The finaliser of SplitMix64: every bit of the result depends on every bit given."""
+    """Mix the bits by the finaliser of SplitMix64: every bit of the result depends on every bit given."""
     with np.errstate(over="ignore"):
         found = values + np.uint64(0x9E3779B97F4A7C15)
         found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -237,7 +237,7 @@ _FIRST_HASHES = 16_384
 
 
 def hash_texts(data: NDArray[np.uint8], offsets: Ints) -> Hashes:
-    """A 64-bit hash of each text: data[offsets[i]:offsets[i + 1]] are its bytes.
+    """Return a 64-bit hash of each text, whose bytes are data[offsets[i]:offsets[i + 1]].
 
     FNV-1a, byte by byte of all the texts that are as long as that; BLAKE2b for the few long ones.
     """

@@ -36,7 +36,7 @@ class Table:
 
 
 def open_table(data: Any, columns: Sequence[str] | None) -> Table:
-    """Raises Invalid for what is no table; FileNotFoundError for a path that leads nowhere."""
+    """Open a table. Raises Invalid for anything else, FileNotFoundError for a path that leads nowhere."""
     table = _open(data)
     names = table.schema.names
     if len(set(names)) != len(names):
@@ -114,7 +114,7 @@ def _from_columns(columns: Mapping[str, Any], names: Any = None) -> pa.Table:
 
 
 def _array(values: Any, name: str) -> tuple[Any, bool]:
-    """An Arrow array; True: of mixed values, as the JSON text of each with its type."""
+    """Return an Arrow array, and True when the values are mixed: then as the JSON text of each with its type."""
     try:
         found = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
@@ -132,7 +132,7 @@ def _mixed_text(value: Any, name: str) -> str | None:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """What JSON can say of a value, the same in every process. Raises Invalid where there is nothing."""
+    """Return a value as JSON has it, the same in every process. Raises Invalid where JSON has no form."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -234,14 +234,14 @@ def _read_parquet(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table
 
 
 def _without_index(schema: pa.Schema) -> pa.Schema:
-    """pandas writes the index of a frame as a column, and says so beside the schema."""
+    """pandas writes the index of a frame as a column, and says so next to the schema."""
     said = schema.pandas_metadata or {}
     index = {name for name in said.get("index_columns", ()) if isinstance(name, str)}
     return pa.schema([column for column in schema if column.name not in index])
 
 
 def _read_csv(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table]]]:
-    """The whole file at once, because only all of it tells the types of its columns."""
+    """Read the whole file at once, because only all of it tells the types of its columns."""
     delimiter = "\t" if ".tsv" in file.name.lower() else ","
     if file.stat().st_size == 0:
         raise pa.ArrowInvalid("the file is empty")
@@ -254,7 +254,7 @@ def _read_csv(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table]]]:
 
 
 def _fit(piece: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The columns of the whole, in its order and types; null where a file lacks one."""
+    """Return the columns of the whole, in its order and types; null where a file lacks one."""
     arrays = [
         piece.column(field.name).cast(field.type)
         if field.name in piece.column_names
@@ -268,7 +268,7 @@ def _fit(piece: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def blocks(table: Table) -> Iterator[pa.Table]:
-    """The rows again, BLOCK_ROWS at a time; nothing for a table without rows."""
+    """Return the rows, BLOCK_ROWS at a time; nothing for a table without rows."""
     waiting: list[pa.Table] = []
     count = 0
     for piece in table.pieces:
@@ -286,7 +286,7 @@ def blocks(table: Table) -> Iterator[pa.Table]:
 
 
 def word_of(column: Any) -> str:
-    """The word for a column's type in fingerprints and profiles."""
+    """Return the word for a column's type in fingerprints and profiles."""
     if column.metadata and column.metadata.get(b"modelyard") == b"mixed":
         return "mixed"
     types, kind = pa.types, column.type

@@ -1,7 +1,7 @@
 """Savers: a live model object to files in its framework's own safest format, and back.
 
 `save_model(object, folder)` asks each saver whether it claims the object; the first one writes the
-files, and `modelyard.json` beside them says how they are loaded. `load_model(folder)` reads that file
+files, and `modelyard.json` next to them says how they are loaded. `load_model(folder)` reads that file
 and hands over to the saver it names. Nothing here imports a framework before an object or a folder of
 that framework is at hand. Further savers come by the entry point group `modelyard.savers`
 (docs/how-to/add-a-saver.md). Why no pickle: decision record 0005.

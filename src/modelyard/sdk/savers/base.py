@@ -1,4 +1,4 @@
-"""What a saver is, what it leaves beside the model files, and how that is checked before it is used."""
+"""What a saver is, what it leaves next to the model files, and how that is checked before it is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LOADER_BYTES = 4 * 1024 * 1024
 MAX_FILES = 10_000
 
 Trust = bool | Sequence[str]
-"""False: only what cannot run code; True: code that rebuilds data too; a list: these names besides; "unsafe": anything."""
+"""False: only what cannot run code; True: code that rebuilds data too; a list: these names too; "unsafe": anything."""
 UNSAFE = "unsafe"
 FIRST_SAFE_TORCH = (2, 6)
 """Before this release, `weights_only` could be made to run code (CVE-2025-32434)."""
@@ -60,9 +60,9 @@ class Saver(Protocol):
         ...
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """The object again. `spec` is what `save` returned, checked in shape but not in meaning.
+        """Load the object again. `spec` is what `save` returned, checked in shape but not in meaning.
 
-        options: what the caller passed to `my.load` beside `trust`; refuse others with `take_options`.
+        options: what the caller passed to `my.load` besides `trust`; refuse others with `take_options`.
         Raises UntrustedModel when loading would run code that `trust` does not allow.
         """
         ...
@@ -70,7 +70,7 @@ class Saver(Protocol):
 
 @dataclass(frozen=True)
 class LoaderSpec:
-    """A `modelyard.json`, with every field of the right type and every path lawful."""
+    """A `modelyard.json`, with every field of the right type and every path valid."""
 
     saver: str
     framework: str
@@ -81,7 +81,7 @@ class LoaderSpec:
     extra: Mapping[str, Any]
 
     def only_file(self, folder: Path, suffix: str) -> Path:
-        """The one model file, which must end in `suffix`. Raises Invalid."""
+        """Return the one model file, which must end in `suffix`. Raises Invalid."""
         if len(self.files) != 1 or not self.files[0].endswith(suffix):
             raise Invalid(reason=f"{LOADER_FILE} of the saver {self.saver!r} must name one file *{suffix}")
         return checked_file(folder, self.files[0])
@@ -103,7 +103,7 @@ def write_loader(folder: Path, saver: str, saved: SavedModel) -> None:
 
 
 def read_loader(folder: Path) -> LoaderSpec:
-    """Raises NoSaver when there is none, Invalid or InvalidPath when it is not as `write_loader` makes it."""
+    """Read the loader file. Raises NoSaver when there is none, Invalid or InvalidPath when `write_loader` did not make it."""
     path = folder / LOADER_FILE
     if not path.is_file():
         raise NoSaver(what=str(folder), reason=f"it has no {LOADER_FILE}", fix="Use my.pull to get its files")
@@ -121,7 +121,7 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
     def field_of(name: str, kind: type | tuple[type, ...]) -> Any:
         found = value.get(name)
         if not isinstance(found, kind):
-            raise Invalid(reason=f"{LOADER_FILE} lacks a lawful {name!r}")
+            raise Invalid(reason=f"{LOADER_FILE} lacks a valid {name!r}")
         return found
 
     if not isinstance(value, dict):
@@ -133,9 +133,9 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
         )
     files, versions = field_of("files", list), field_of("versions", dict)
     if not 0 < len(files) <= MAX_FILES or not all(isinstance(f, str) for f in files):
-        raise Invalid(reason=f"{LOADER_FILE} lacks a lawful 'files'")
+        raise Invalid(reason=f"{LOADER_FILE} lacks a valid 'files'")
     if not all(isinstance(v, str) for v in versions.values()):
-        raise Invalid(reason=f"{LOADER_FILE} lacks a lawful 'versions'")
+        raise Invalid(reason=f"{LOADER_FILE} lacks a valid 'versions'")
     for file in files:
         checked_file(folder, file)
     return LoaderSpec(
@@ -150,7 +150,7 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
 
 
 def checked_file(folder: Path, relative: str) -> Path:
-    """A regular file inside of the folder, reached without links below it. Raises InvalidPath."""
+    """Return a regular file inside of the folder, reached without links below it. Raises InvalidPath."""
     check_placement(relative)
     path = folder
     for part in relative.split("/"):
@@ -199,7 +199,7 @@ def require_weights_only(what: str) -> Any:
 
 
 def trusted_names(trust: Trust) -> frozenset[str]:
-    """The names that the caller lists. Raises Invalid for a text, which is not a list."""
+    """Return the names that the caller lists. Raises Invalid for a text, which is not a list."""
     if isinstance(trust, bool):
         return frozenset()
     if isinstance(trust, str):
@@ -222,7 +222,7 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 
 def take_options(options: Mapping[str, Any], *known: str) -> list[Any]:
-    """The values of `known`, None for those not passed. Raises Invalid for any other option."""
+    """Return the values of `known`, None for those not passed. Raises Invalid for any other option."""
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise Invalid(

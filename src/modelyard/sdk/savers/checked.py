@@ -2,7 +2,7 @@
 
 The object gets a class made below its own and called the same: isinstance, `__class__`, attributes and every other
 method are as before, and a pickle, copy, clone or save of it is one of the original class, unchecked. What
-cannot have such a class (types with a layout of their own) stays as it is. Fitting it anew ends the check.
+cannot have such a class (types with a layout of their own) stays as it is. Fitting it again ends the check.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _signatures: dict[int, Mapping[str, Any]] = {}
 
 
 def with_checked_predict(model: Any, signature: Mapping[str, Any] | None) -> Any:
-    """The same object. Nothing changes without lawful inputs in the signature, or without `predict`."""
+    """Return the same object; nothing changes without valid inputs in the signature, or without `predict`."""
     if not signature or not signature.get("inputs") or not lawful_entries(signature["inputs"]):
         return model
     if isinstance(model, type) or not callable(getattr(model, "predict", None)):
@@ -44,12 +44,12 @@ def with_checked_predict(model: Any, signature: Mapping[str, Any] | None) -> Any
 
 
 def _set_class(model: Any, cls: type) -> None:
-    """Raises TypeError for an object that cannot change its class."""
+    """Change the class of the object. Raises TypeError where that is impossible."""
     object.__dict__["__class__"].__set__(model, cls)
 
 
 def check_data(signature: Mapping[str, Any], data: Any, where: str) -> None:
-    """Raises SignatureMismatch. Data of a kind that tells no names, types or shapes is let through."""
+    """Check the data, and let data without names, types or shapes through. Raises SignatureMismatch."""
     found = describe_data(data)
     problems = check_inputs(signature, found) if found is not None else []
     if problems:
@@ -58,7 +58,7 @@ def check_data(signature: Mapping[str, Any], data: Any, where: str) -> None:
 
 @functools.cache
 def _checked_class(original: Any) -> Any:
-    """Raises TypeError for a class that takes no subclasses."""
+    """Make the subclass that checks. Raises TypeError for a class that takes no subclasses."""
 
     def reduce(self: Any, protocol: Any) -> Any:
         """As one of the original class, which every process can find."""

@@ -55,7 +55,7 @@ def _build(point: EntryPoint) -> Saver | None:
 
 
 def find_saver(obj: object) -> Saver:
-    """The first saver that claims the object. Raises NoSaver."""
+    """Return the first saver that claims the object. Raises NoSaver."""
     for saver in all_savers():
         if saver.claims(obj):
             return saver
@@ -66,7 +66,7 @@ def find_saver(obj: object) -> Saver:
 
 
 def find_loader(folder: Path) -> tuple[Saver, LoaderSpec]:
-    """The saver that `modelyard.json` names, and what it says. Raises NoSaver, Invalid, InvalidPath."""
+    """Return the saver that `modelyard.json` names, and what it says. Raises NoSaver, Invalid, InvalidPath."""
     spec = read_loader(folder)
     for saver in all_savers():
         if saver.name == spec.saver:

@@ -45,7 +45,7 @@ def _save(obj: object, folder: Path, example: Any, allow_pickle: bool) -> tuple[
 
 
 def load_model(folder: Path, *, trust: Trust = False, check: bool = True, **options: Any) -> Any:
-    """The object that was saved into the folder. Warns when a framework's version differs much.
+    """Load the object that was saved into the folder. Warns when a framework's version differs much.
 
     check: `predict` refuses data that does not fit the signature, where there is one (see `checked`).
     options: `into=module` (PyTorch) fills a given module; `as_session=True` (ONNX) gives a session.

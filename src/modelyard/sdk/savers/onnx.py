@@ -52,7 +52,7 @@ class OnnxSaver:
         )
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """The ModelProto; with as_session=True, an onnxruntime session on the CPU."""
+        """Load the ModelProto; with as_session=True, an onnxruntime session on the CPU."""
         (as_session,) = take_options(options, "as_session")
         path = spec.only_file(folder, ".onnx")
         data = path.read_bytes()

@@ -74,7 +74,7 @@ class PickleSaver:
 
 
 def load_judged(data: bytes, where: str, trusted: Collection[str] = ()) -> Any:
-    """The object of a pickle that does only what the scan allows.
+    """Load the object of a pickle that does only what the scan allows.
 
     trusted: unknown globals, `module.name`, that may be used too; what is dangerous cannot be trusted so.
     Raises UntrustedModel with the globals at fault, before anything is imported.

@@ -53,7 +53,7 @@ class PytorchSaver:
         )
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """The state dict on the CPU; with into=module, that module filled with it."""
+        """Load the state dict on the CPU; with into=module, fill that module with it."""
         (into,) = take_options(options, "into")
         path = spec.only_file(folder, ".safetensors")
         state = read_state(path)
@@ -81,7 +81,7 @@ def write_state(state: Mapping[str, Any], path: Path, what: str) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote, on the CPU. Raises Invalid."""
+    """Read what `write_state` wrote, on the CPU. Raises Invalid."""
     require("torch", "this model")
     return _read_state(require("safetensors", "this model"), path)
 
@@ -127,12 +127,12 @@ def _read_state(safetensors: Any, path: Path) -> dict[str, Any]:
             layout = json.loads((opened.metadata() or {}).get(_LAYOUT, "{}"))
             found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
     except (safetensors.SafetensorError, ValueError) as error:
-        raise Invalid(reason=f"{path.name} is no lawful safetensors file: {error}") from error
+        raise Invalid(reason=f"{path.name} is not a valid safetensors file: {error}") from error
     aliases, order = (
         (layout.get("aliases", {}), layout.get("order", [])) if isinstance(layout, dict) else ({}, [])
     )
     if not isinstance(aliases, dict) or not isinstance(order, list):
-        raise Invalid(reason=f"{path.name} has an unlawful layout")
+        raise Invalid(reason=f"{path.name} has a layout that is not valid")
     for alias, original in aliases.items():
         if original not in found or alias in found:
             raise Invalid(reason=f"{path.name} ties {alias!r} to a tensor that is not there")

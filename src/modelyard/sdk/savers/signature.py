@@ -9,7 +9,7 @@ from modelyard.domain.errors import Invalid
 
 
 def infer_signature(example: Any, output: Any = None) -> dict[str, Any] | None:
-    """{"inputs": [...], "outputs": [...]} with entries {name, dtype, shape}; None without an example.
+    """Return {"inputs": [...], "outputs": [...]} with entries {name, dtype, shape}; None without an example.
 
     A DataFrame gives one entry per column, a mapping one per key, an array a single one. In a shape,
     None is any size: the first dimension is taken to be rows. Raises Invalid for anything else.

@@ -74,7 +74,7 @@ class SklearnSaver:
 
 
 def _refused(untrusted: set[str], trust: Trust) -> set[str]:
-    """What is known to run what it is given is taken with trust="unsafe" alone."""
+    """Return the types that are refused; a type that runs what it is given needs trust="unsafe"."""
     if trust == UNSAFE:
         return set()
     dangerous = {name for name in untrusted if judge_global(*_module_and_name(name))[0] is Verdict.DANGEROUS}

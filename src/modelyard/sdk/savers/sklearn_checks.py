@@ -29,7 +29,7 @@ def _checks_of(part: Any) -> Iterable[Callable[[Any], bool]]:
 
 
 def _features(owner: Any) -> int:
-    """The columns to which the estimator holds its data."""
+    """Return the columns to which the estimator holds its data."""
     count = owner.n_features_in_
     if isinstance(count, bool) or not hasattr(count, "__index__") or int(count) < 1:
         raise ValueError(count)
@@ -168,7 +168,7 @@ def _neighbour_tree(bounds_kept: int) -> Callable[[Any], bool]:
 
 
 def _metric(metric: Any, columns: int) -> bool:
-    """The numbers that a distance keeps for each column."""
+    """Return the numbers that a distance keeps for each column."""
     name = type(metric).__name__.rstrip("0123456789")
     _, vector, matrix = metric.__getstate__()[:3]
     if name == "MahalanobisDistance":

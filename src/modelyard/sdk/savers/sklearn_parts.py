@@ -54,7 +54,7 @@ def unknown_types(types: list[str]) -> list[str]:
 
 
 def check_indices(loaded: Any, where: str) -> None:
-    """Raises UnlawfulModel when a part of `loaded` points outside of itself or of its owner's columns."""
+    """Refuse a model with a part that points outside of itself or of its owner's columns. Raises UnlawfulModel."""
     for part in _parts(loaded):
         if not is_sound(part):
             raise UnlawfulModel(

@@ -62,7 +62,7 @@ class TransformersSaver:
 
 
 def _architecture(transformers: Any, folder: Path) -> Any:
-    """The class that config.json names, if it is a model class of the library itself."""
+    """Return the class that config.json names, if it is a model class of the library itself."""
     try:
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

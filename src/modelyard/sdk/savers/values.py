@@ -14,7 +14,7 @@ _ARRAY_DTYPE = re.compile(r"[<>|=]?[biufU]\d{1,6}|object")
 
 
 def encode_value(value: Any) -> Any:
-    """Raises ValueError for what has no exact form here (functions, objects)."""
+    """Encode a value. Raises ValueError for values without an exact form here (functions, objects)."""
     if value is None or isinstance(value, bool | str):
         return value
     if hasattr(value, "dtype") and getattr(value, "shape", None) == ():
@@ -42,7 +42,7 @@ def encode_value(value: Any) -> Any:
 
 
 def decode_value(value: Any) -> Any:
-    """Raises Invalid for what `encode_value` cannot have made."""
+    """Decode a value. Raises Invalid for what `encode_value` cannot have made."""
     if isinstance(value, list):
         return [decode_value(v) for v in value]
     if not isinstance(value, dict):
@@ -61,7 +61,7 @@ def decode_value(value: Any) -> Any:
 
 
 def encode_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """(the parameters that have an exact form, the names of the others)."""
+    """Return the parameters that have an exact form, and the names of the others."""
     encoded: dict[str, Any] = {}
     lost: list[str] = []
     for name, value in parameters.items():

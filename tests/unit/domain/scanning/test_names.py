@@ -227,7 +227,7 @@ def test_what_a_module_imports_or_reaches_is_not_allowed(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "modelyard.sdk.running.run_command", "click.edit", "click.launch", "urllib3.PoolManager", "tqdm.tqdm",
+        "modelyard.sdk.runs.command.run_command", "click.edit", "click.launch", "urllib3.PoolManager", "tqdm.tqdm",
         "platformdirs.user_data_dir", "msgspec.json.decode", "hydra.utils.instantiate", "fire.Fire",
         "joblib.memory.Memory", "joblib.parallel.Parallel", "git.cmd.Git", "mlflow.projects.backend.local._run_entry_point",
         "sh.Command", "plumbum.local", "pip._internal.main", "invoke.run", "omegaconf.OmegaConf", "wandb.init",

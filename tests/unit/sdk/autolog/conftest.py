@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 import modelyard as my
+from modelyard.sdk import notice
 from modelyard.sdk.autolog import autolog, base
-from modelyard.sdk.run_handle import Run
+from modelyard.sdk.runs.handle import Run
 
 
 @pytest.fixture
 def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("MODELYARD_HOME", str(tmp_path))
     autolog()
-    base._noticed.clear()
+    notice._noticed.clear()
     base._warned.clear()
     try:
         with my.run("noted", offline=True, capture=False) as run:

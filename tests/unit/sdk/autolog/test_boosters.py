@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from modelyard.sdk.autolog import last_model
-from modelyard.sdk.run_handle import Run
+from modelyard.sdk.runs.handle import Run
 from tests.support.libraries import library
 
 

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from modelyard.sdk.autolog import autolog, last_model
-from modelyard.sdk.run_handle import Run
+from modelyard.sdk.runs.handle import Run
 
 
 @pytest.fixture

@@ -50,11 +50,11 @@ def test_a_dangerous_call_is_refused_with_trust_and_runs_only_as_unsafe(tmp_path
 
 
 def test_a_runner_of_our_own_client_is_refused(tmp_path: Path) -> None:
-    from modelyard.sdk.running import run_command
+    from modelyard.sdk.runs.command import run_command
 
     marker = tmp_path / "ran"
     folder = folder_with(tmp_path, pickle.dumps(Runs(run_command, ["touch", str(marker)])))
-    for trust in (True, ["modelyard.sdk.running.run_command"]):
+    for trust in (True, ["modelyard.sdk.runs.command.run_command"]):
         with pytest.raises(UntrustedModel, match="run_command"):
             load_model(folder, trust=trust)
     assert not marker.exists()

@@ -11,17 +11,16 @@ import math
 import os
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelyard.sdk import spool
-from modelyard.sdk.client import Client
 from modelyard.sdk.locks import try_lock
-from modelyard.sdk.sender import Sender
-from modelyard.sdk.spool import Header, SpoolWriter
+from modelyard.sdk.runs import spool
+from modelyard.sdk.runs.sender import Sender
+from modelyard.sdk.runs.spool import Header, SpoolWriter
+from modelyard.sdk.session import Session
 from modelyard.wire import runs as wire
 
 logger = logging.getLogger("modelyard")
@@ -40,15 +39,10 @@ _FRAME_BYTES = 1024 * 1024
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
 
 
-def now() -> int:
-    """Whole microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
-
-
 class Recorder:
     """One writer of one run."""
 
-    def __init__(self, header: Header, connect: Callable[[], Client] | None) -> None:
+    def __init__(self, header: Header, connect: Callable[[], Session] | None) -> None:
         """connect: makes the client to send with; None: nothing is sent (offline)."""
         self.header = header
         self._queue = deque[Record]()
@@ -233,12 +227,12 @@ def _word(value: float) -> str:
 
 
 def clean(text: str) -> str:
-    """The text as every database takes it: without NUL and without halves of characters."""
+    """Return the text as every database takes it: without NUL and without halves of characters."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def clean_value(value: Any) -> Any:
-    """The same for every text inside of a JSON value."""
+    """Clean every text inside a JSON value in the same way."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from modelyard.domain.errors import Invalid, ModelyardError, RecordsMissing, ServerUnreachable, TokenExpired
-from modelyard.sdk import sender
 from modelyard.sdk.http import Reply
-from modelyard.sdk.sender import Delivery, Sender
-from modelyard.sdk.spool import Header, SpoolWriter
+from modelyard.sdk.runs import sender
+from modelyard.sdk.runs.sender import Delivery, Sender
+from modelyard.sdk.runs.spool import Header, SpoolWriter
 from modelyard.wire.runs import Frame, StartRun, Stored
 
 RUN = "0d" * 16

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
+    from modelyard.sdk.runs.handle import Run
 
 MAX_CELLS = 5_000
 MAX_BYTES = 4 * 1024 * 1024
@@ -19,7 +19,7 @@ def shell() -> Any:
 
 
 def cells() -> list[str]:
-    """Sources of the cells run so far, the present one included; [] outside of a notebook."""
+    """Return the sources of the cells run so far, the present one included; [] outside of a notebook."""
     here = shell()
     if here is None:
         return []

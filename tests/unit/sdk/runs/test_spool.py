@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.domain.errors import Invalid
-from modelyard.sdk import spool
-from modelyard.sdk.spool import Header, SpoolReader, SpoolWriter
+from modelyard.sdk.runs import spool
+from modelyard.sdk.runs.spool import Header, SpoolReader, SpoolWriter
 from modelyard.wire.runs import Frame, StartRun
 
 RUN = "0a" * 16

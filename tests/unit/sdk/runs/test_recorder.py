@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelyard.sdk import recording
-from modelyard.sdk.recording import Recorder
-from modelyard.sdk.spool import Header, SpoolReader
+from modelyard.sdk.runs import recorder as recording
+from modelyard.sdk.runs.recorder import Recorder
+from modelyard.sdk.runs.spool import Header, SpoolReader
 from modelyard.wire.runs import RunEnd
 
 HEADER = Header(run="0b" * 16, writer="w", server=None, start=None)

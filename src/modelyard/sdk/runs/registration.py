@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
 from modelyard.domain.record import SIX_FACTS
-from modelyard.sdk.client import Client
-from modelyard.sdk.run_handle import metric_facts
+from modelyard.sdk.notice import last_model, paused
+from modelyard.sdk.reports import Cards
+from modelyard.sdk.session import Session
+from modelyard.sdk.values import metric_facts
 
 if TYPE_CHECKING:
-    from modelyard.sdk.run_handle import Run
+    from modelyard.sdk.runs.handle import Run
     from modelyard.sdk.views import Version
     from modelyard.wire.runs import RunDetails
 
 
-def prepare(run: Run, model: str) -> None:
-    """Have what is fitted last registered when the run finishes."""
-    run.when_finished(lambda: print(_register_last(run, model)))
+Keep = Callable[["Run", str, Path, dict[str, Any]], None]
+"""Keeps a model's files and facts for later."""
 
 
-def _register_last(run: Run, model: str) -> str:
-    """Register what autologging saw fitted last during the run, or keep it for later; what came of it, in words.
+def prepare(run: Run, model: str, keep: Keep) -> None:
+    """Register the model that is fitted last when the run finishes, or keep it for later."""
+    run.when_finished(lambda: print(_register_last(run, model, keep)))
+
+
+def _register_last(run: Run, model: str, keep: Keep) -> str:
+    """Register the model that autologging saw fitted last during the run, or keep it; returns the outcome in words.
 
     Raises Invalid when it saw nothing.
     """
-    from modelyard.sdk import pending
-    from modelyard.sdk.autolog import last_model, paused
     from modelyard.sdk.push import save_object
 
     noticed = last_model(run.began_at)
@@ -41,9 +46,9 @@ def _register_last(run: Run, model: str) -> str:
     with paused(), tempfile.TemporaryDirectory(prefix="modelyard-run-") as place:
         if not run.offline:
             try:
-                client = run.client()
+                session = run.client()
                 return words_for(
-                    register(client, noticed.model, model, facts={}, example=noticed.example, capture=True)
+                    register(session, noticed.model, model, facts={}, example=noticed.example, capture=True)
                 )
             except ModelyardError as error:
                 if not may_pass(error):
@@ -51,7 +56,7 @@ def _register_last(run: Run, model: str) -> str:
                 why = error
         folder = Path(place) / "model"
         learned = save_object(noticed.model, folder, noticed.example, allow_pickle=False)
-        pending.keep(run, model, folder, learned)
+        keep(run, model, folder, learned)
     return words_for_kept(model, why)
 
 
@@ -61,7 +66,7 @@ def may_pass(error: ModelyardError) -> bool:
 
 
 def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
-    """What a version carries that came out of the run. learned: of the model itself."""
+    """Return the facts of a version that came out of the run. learned: facts of the model itself."""
     facts: dict[str, Any] = {
         **{name: run.facts.get(name) for name in ("code", "environment", "image")},
         "run": {"id": run.id, "name": run.name},
@@ -73,26 +78,27 @@ def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def register(client: Client, what: Any, model: str, **options: Any) -> Version:
+def register(session: Session, what: Any, model: str, **options: Any) -> Version:
     """Push, and leave a card that is filled with the version's facts, where it has none."""
     from modelyard.sdk.push import push
 
-    version = push(client, what, model, **options)
+    version = push(session, what, model, **options)
+    cards = Cards(session)
     try:
-        client.card(version.reference)
+        cards.get(version.reference)
     except FileNotFound:
-        client.set_card(version.reference, client.card_template(version.reference))
+        cards.set(version.reference, cards.template(version.reference))
     return version
 
 
 def words_for(version: Version) -> str:
-    """The version and how complete it is, for a person."""
+    """Describe the version and how complete it is, for a person."""
     known = len(SIX_FACTS) - len(version.missing)
     words = f"{version.reference}  {version.digest}\n{known} of {len(SIX_FACTS)} facts are known"
     return f"{words}; not known: {', '.join(version.missing)}" if version.missing else words
 
 
 def words_for_kept(model: str, why: ModelyardError | None) -> str:
-    """That a model waits for `modelyard sync`. why None: its run was offline."""
+    """Say that a model waits for `modelyard sync`. why None: its run was offline."""
     reason = f": {why}" if why is not None else ", since the run is offline"
     return f"No version of {model} was registered yet{reason}\nIts files are kept; register them with: modelyard sync"

@@ -23,10 +23,12 @@ from typing import IO, Any
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.domain.secrets import LineMasker, mask_arguments
-from modelyard.sdk import capture, environment, pending, registering, run_files
-from modelyard.sdk.client import Client
-from modelyard.sdk.run_handle import Run
-from modelyard.sdk.runs import WRAPPED, experiment_of, run
+from modelyard.sdk import capture, environment
+from modelyard.sdk.runs import offline, registration
+from modelyard.sdk.runs.block import WRAPPED, experiment_of, run
+from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.runs.reading import Runs
+from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -66,7 +68,7 @@ def run_command(
     register: str | None = None,
     files: Path | None = None,
     offline: bool | None = None,
-    client: Client | None = None,
+    client: Session | None = None,
     output: IO[bytes] | None = None,
 ) -> Outcome:
     """Run a program and note what there is to note of it; it never fails because of that.
@@ -115,7 +117,7 @@ def _name_of(command: Sequence[str]) -> str:
 
 
 def _program_of(command: Sequence[str]) -> Path | None:
-    """The file of a Python program, or of a script."""
+    """Return the file of a Python program, or of a script."""
     for part in command[:20]:
         path = Path(part)
         if path.suffix == ".py" and path.is_file():
@@ -132,7 +134,7 @@ def _place_of(command: Sequence[str]) -> capture.Place:
 
 
 def _own_facts(place: capture.Place, command: Sequence[str]) -> dict[str, Any]:
-    """What is known from outside. A Python that is not ours tells of its environment itself."""
+    """Return what is known from outside. A Python that is not ours reports its environment itself."""
     code = capture.code_facts(place)
     code["command"] = mask_arguments([*command])
     facts: dict[str, Any] = {"code": code}
@@ -159,7 +161,7 @@ class _Child:
         self._began = time.monotonic()
         self._usage: Any = None
         self._log = BoundedLog(noted.log_text, noted.note)
-        startup = Path(__file__).parent / "startup"
+        startup = Path(__file__).parents[1] / "startup"
         child_environment = {
             **os.environ,
             "MODELYARD_RUN": noted.id,
@@ -226,7 +228,7 @@ class _Child:
             signal.signal(number, handler)
 
     def wait(self) -> int:
-        """The program's exit code; below 0 the signal that ended it."""
+        """Wait for the program and return its exit code; below 0, the signal that ended it."""
         process = self._process
         try:
             if hasattr(os, "wait4"):
@@ -359,7 +361,7 @@ class _Made:
 
 
 def _made_files(folder: Path, since: float) -> _Made:
-    """The model that was fitted last, else the model files written since then.
+    """Return the model that was fitted last, else the model files written since then.
 
     Raises Invalid when there is neither.
     """
@@ -404,7 +406,7 @@ def _written_models(top: Path, since: float) -> list[Path]:
 
 
 def _together(written: Sequence[Path], folder: Path, since: float) -> Path:
-    """A folder of its own that the program filled is registered whole, single files with their names."""
+    """Return what to register: a folder of its own that the program filled, or single files with their names."""
     if len(written) == 1 and written[0].parent == Path.cwd():
         return written[0]
     parents = {path.parent for path in written}
@@ -442,18 +444,18 @@ def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None
         client = noted.client()
         noted.flush()
         # What the program could not send itself.
-        run_files.sync(lambda _: client, run=noted.id)
-        facts = registering.facts_of(client.runs.get(noted.id), made.learned)
-        outcome.version = registering.register(client, made.path, model, facts=facts, capture=False)
+        offline.sync(lambda _: client, run=noted.id)
+        facts = registration.facts_of(Runs(client).get(noted.id), made.learned)
+        outcome.version = registration.register(client, made.path, model, facts=facts, capture=False)
     except ModelyardError as error:
         outcome.error = error
-        if registering.may_pass(error):
+        if registration.may_pass(error):
             _keep(noted, model, made, outcome)
 
 
 def _keep(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
     try:
-        pending.keep(noted, model, made.path, made.learned)
+        offline.keep(noted, model, made.path, made.learned)
         outcome.kept = True
     except OSError as error:
         outcome.notes.append(f"What was to be registered could not be kept: {error}")

@@ -14,11 +14,11 @@ import msgspec
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BytesWithheld, Invalid, Kind, ModelyardError, RecordsMissing, RunNotFound
 from modelyard.sdk import forks
-from modelyard.sdk.client import Client
 from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import at
 from modelyard.sdk.progress import Silent
-from modelyard.sdk.spool import Header, Line, SpoolReader
+from modelyard.sdk.runs.spool import Header, Line, SpoolReader
+from modelyard.sdk.session import Session
 from modelyard.sdk.transfer import send_missing
 from modelyard.wire import runs as wire
 
@@ -38,7 +38,7 @@ _frames = msgspec.json.Decoder(wire.Frame)
 class Delivery:
     """One writer's way to one server. Raises what the server answers; nothing is lost by that."""
 
-    def __init__(self, client: Client, folder: Path, header: Header) -> None:
+    def __init__(self, client: Session, folder: Path, header: Header) -> None:
         self.client = client
         self.folder = folder
         self.header = header
@@ -83,7 +83,7 @@ class Delivery:
             self._begun = True
 
     def _files_of(self, lines: list[Line]) -> list[tuple[Path, Digest]]:
-        """The logged files of these frames whose bytes are still here."""
+        """Return the logged files of these frames whose bytes are still here."""
         found: dict[str, tuple[Path, Digest]] = {}
         for line in lines:
             if b'"artifacts"' not in line.raw:
@@ -114,7 +114,7 @@ class Delivery:
         return stored
 
     def _start_over(self, known: int) -> None:
-        """The server lost frames that it had acknowledged (it was restored from a backup): go on under another
+        """Go on after the server lost frames that it had acknowledged (it was restored from a backup): under another
         writer's name, so that what comes is kept."""
         lost = self.reader.acknowledged - self._skipped - known
         logger.warning("run %s: the server no longer has %d records of this writer", self.header.run, lost)
@@ -125,7 +125,7 @@ class Delivery:
 class Sender:
     """A thread that delivers while the run goes on, whatever becomes of the server."""
 
-    def __init__(self, connect: Callable[[], Client], folder: Path, header: Header) -> None:
+    def __init__(self, connect: Callable[[], Session], folder: Path, header: Header) -> None:
         self._connect = connect
         self._folder = folder
         self._header = header

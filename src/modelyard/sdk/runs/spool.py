@@ -46,7 +46,7 @@ def _segment(folder: Path, writer: str, first: int) -> Path:
 
 
 def _segments(folder: Path, writer: str) -> list[tuple[int, Path]]:
-    """(number of its first frame, path), in order."""
+    """List segments as (number of the first frame, path), in order."""
     found = folder.glob(f"{writer}.*{_SUFFIX}")
     return sorted((int(path.name.split(".")[-2]), path) for path in found)
 
@@ -68,7 +68,7 @@ class SpoolWriter:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
     def append(self, frame: Frame) -> int:
-        """Returns the frame's number. Raises OSError with nothing appended."""
+        """Append a frame and return its number. Raises OSError with nothing appended."""
         if self._size >= SEGMENT_BYTES:
             before = self._file
             self._file = self._open()
@@ -113,7 +113,7 @@ class SpoolReader:
         """Number of the last frame that the server has, as far as is known here."""
 
     def peek(self, most_bytes: int, most_frames: int) -> list[Line]:
-        """The next frames, at least one if there is any."""
+        """Return the next frames, at least one if there is any."""
         found: list[Line] = []
         size = 0
         for line in self._lines():
@@ -143,7 +143,7 @@ class SpoolReader:
             segment, offset = number + 1, 0
 
     def acknowledge(self, line: Line) -> None:
-        """The server has this frame and those before it."""
+        """Note that the server has this frame and those before it."""
         for first, path in _segments(self.folder, self.writer):
             if first < line.segment:
                 path.unlink(missing_ok=True)
@@ -165,7 +165,7 @@ def _frame_of(line: bytes, number: int) -> bytes:
 
 
 def read_header(path: Path) -> Header:
-    """Raises Invalid for what this release did not write."""
+    """Read the header of a writer. Raises Invalid for what this release did not write."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Header)
     except (OSError, msgspec.MsgspecError) as exc:
@@ -179,13 +179,13 @@ def read_header(path: Path) -> Header:
 
 
 def list_headers(root: Path) -> list[Path]:
-    """The headers of all writers, those that began their run first."""
+    """Return the headers of all writers, those that began their run first."""
     found = sorted(root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
     return sorted(found, key=lambda path: read_header(path).start is None)
 
 
 def remove_writer(folder: Path, writer: str) -> None:
-    """What a writer left, and the run's folder when nobody else writes there."""
+    """Remove what a writer left, and the run's folder when no other writer is there."""
     for _, path in _segments(folder, writer):
         path.unlink(missing_ok=True)
     (folder / f"{writer}.json").unlink(missing_ok=True)

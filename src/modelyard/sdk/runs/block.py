@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modelyard.domain.names import ModelName
-from modelyard.sdk import forks
-from modelyard.sdk.client import Client
-from modelyard.sdk.run_handle import Run
+from modelyard.sdk import forks, present
+from modelyard.sdk.binding import bind
+from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CAPTURE_SECONDS = 30.0
@@ -34,7 +35,17 @@ _lock = threading.RLock()
 
 
 def active_run() -> Run | None:
-    """The innermost run that is going on here; None outside of every run."""
+    """Return the innermost run that is going on here.
+
+    Never raises.
+
+    Returns:
+        The run; None outside of every run.
+
+    Example:
+        >>> my.active_run().name
+        'first'
+    """
     for run in reversed(_present.get()):
         if run.is_active:
             return run
@@ -42,8 +53,11 @@ def active_run() -> Run | None:
         return _open[-1] if _open else None
 
 
+present.find_with(active_run)
+
+
 def current_run() -> Run:
-    """The innermost run that is going on here, begun when there is none.
+    """Return the innermost run that is going on here, begun when there is none.
 
     In a process that `modelyard run` started, or another process of a run, it is that run.
     """
@@ -72,9 +86,9 @@ def _begin(
     uid: str | None = None,
     offline: bool | None = None,
     asked: bool = True,
-    client: Client | None = None,
+    client: Session | None = None,
 ) -> Run:
-    """A run, present from now on for the whole process unless it is taken into a context.
+    """Begin a run, present from now on for the whole process unless it is taken into a context.
 
     asked False: something was said outside of every run. A process that belongs to a run joins that one then; the
     first run that a program of `modelyard run` asks for is that one too, and others are nested in it.
@@ -126,7 +140,18 @@ class RunBlock:
         self._runs: list[tuple[Run, Any]] = []
 
     def start(self) -> Run:
-        """Begin now; the caller ends it. It is the present run of the process until then."""
+        """Begin the run now. It is the present run of the process until it ends.
+
+        Returns:
+            The run; the caller ends it.
+
+        Raises:
+            InvalidName: The name of the experiment is not valid.
+
+        Example:
+            >>> run = my.run("first").start()
+            >>> run.end()
+        """
         run = _begin(self._name, **self._options)
         capture = self._told["capture"]
         if self._options.get("uid"):
@@ -136,9 +161,10 @@ class RunBlock:
         if capture:
             _capture_later(run)
         if self._told["register"]:
-            from modelyard.sdk.registering import prepare
+            from modelyard.sdk.runs import offline
+            from modelyard.sdk.runs.registration import prepare
 
-            prepare(run, self._told["register"])
+            prepare(run, self._told["register"], offline.keep)
         return run
 
     def __enter__(self) -> Run:
@@ -177,7 +203,7 @@ class RunBlock:
 
 
 def experiment_of(model: str | None) -> str:
-    """The experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
+    """Return the experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
     return os.environ.get("MODELYARD_EXPERIMENT") or (model if model is not None and "/" in model else "")
 
 
@@ -191,15 +217,35 @@ def run(
     offline: bool | None = None,
     capture: bool = True,
     register: str | None = None,
-    client: Client | None = None,
+    client: Session | None = None,
 ) -> RunBlock:
-    """A run: `with my.run("first", experiment="fraud/trees") as run:`, or `@my.run()` on a function.
+    """Describe a run: a context manager, a decorator, or a run that `start` begins.
 
-    experiment: `namespace/name`, or a name in the account's default namespace (else the one named like the
-    account); else MODELYARD_EXPERIMENT, else that of the model to register, else `default`. id: go on with a run
-    that ended. offline True: spool only, for `modelyard sync`; else MODELYARD_OFFLINE. capture False: nothing is
-    noted of the code and the environment. register: a model (`namespace/name`) whose next version becomes what
-    `my.autolog` saw fitted last, when the run finishes. A run inside of another is nested in it.
+    A run inside another one is nested in it.
+
+    Args:
+        name: Name of the run; empty: the name of the program.
+        experiment: `namespace/name`, or a name in your default namespace; empty: MODELYARD_EXPERIMENT, else
+            the experiment named like the model in `register`, else `default`.
+        id: Id of a run that ended, to go on with it; None: a new run.
+        tags: Tags of the run.
+        params: Parameters of the training.
+        offline: True: send nothing; `modelyard sync` does it later. None: as MODELYARD_OFFLINE says.
+        capture: False: do not gather facts about the code and the environment.
+        register: A model (`namespace/name`). When the run finishes, the model that `my.autolog` saw fitted
+            last becomes its next version.
+        client: The client to send with; None: the one of the environment.
+
+    Returns:
+        The block: use it with `with`, as a decorator, or call its `start`.
+
+    Raises:
+        InvalidName: The name of the experiment is not valid; raised when the run begins.
+
+    Example:
+        >>> with my.run("first", experiment="fraud/trees") as run:
+        ...     run.log_param("depth", 6)
+        ...     run.log_metric("loss", 0.3)
     """
     options = {
         "experiment": experiment or experiment_of(register),
@@ -213,7 +259,8 @@ def run(
 
 def _capture_later(run: Run) -> None:
     """Asking git and listing packages takes a while: the training does not wait for it, only the run's end."""
-    from modelyard.sdk import capture, notebook
+    from modelyard.sdk import capture
+    from modelyard.sdk.runs import notebook
 
     place = capture.place_of_program()
 
@@ -308,7 +355,7 @@ def _end_all() -> None:
 
 
 def _after_fork() -> None:
-    """The child of a fork has none of our threads: it joins the run as a writer of its own when it speaks."""
+    """Let the child of a fork, which has none of our threads, join the run as a writer of its own when it speaks."""
     global _lock
     # Another thread may have held it at the moment of the fork.
     _lock = threading.RLock()
@@ -324,40 +371,11 @@ def _after_fork() -> None:
 # --- one line each ---------------------------------------------------------------------------------------
 
 
-def log_metric(name: str, value: Any, step: int | None = None) -> None:
-    """One point of a metric of the present run. step None: one after the last one of this metric."""
-    current_run().log_metric(name, value, step)
-
-
-def log_metrics(metrics: Mapping[str, Any], step: int | None = None) -> None:
-    """Several metrics at one step."""
-    current_run().log_metrics(metrics, step)
-
-
-def log_param(name: str, value: Any) -> None:
-    """What the training was set to; the last value of a name counts."""
-    current_run().log_param(name, value)
-
-
-def log_params(params: Mapping[str, Any]) -> None:
-    current_run().log_params(params)
-
-
-def set_tag(key: str, value: Any) -> None:
-    """value None takes the tag away."""
-    current_run().set_tag(key, value)
-
-
-def log_artifact(path: str | os.PathLike[str], name: str | None = None) -> None:
-    """Keep a file, or all files of a folder, as they are now. See `Run.log_artifact`."""
-    current_run().log_artifact(path, name)
-
-
-def log_figure(figure: Any, name: str) -> None:
-    """Keep a figure as a file of this name. See `Run.log_figure`."""
-    current_run().log_figure(figure, name)
-
-
-def log_input(data: Any, *, name: str, **said: Any) -> None:
-    """Data that the training reads. See `Run.log_input`."""
-    current_run().log_input(data, name=name, **said)
+log_metric = bind(Run.log_metric, current_run, __name__)
+log_metrics = bind(Run.log_metrics, current_run, __name__)
+log_param = bind(Run.log_param, current_run, __name__)
+log_params = bind(Run.log_params, current_run, __name__)
+set_tag = bind(Run.set_tag, current_run, __name__)
+log_artifact = bind(Run.log_artifact, current_run, __name__)
+log_figure = bind(Run.log_figure, current_run, __name__)
+log_input = bind(Run.log_input, current_run, __name__)
