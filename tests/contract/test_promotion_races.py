@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from modelyard.domain.errors import Kind, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.registry.promotion import moves, queries, stages
+from modelyard.registry.promotion.nouns import PromotionFilter
 from modelyard.registry.versions import usecases as versions
 from tests.support.promotion import Team, policy, team
 from tests.support.registry import Registry
@@ -165,7 +166,7 @@ class Promotions(RuleBasedStateMachine):
                     assert counted, "a version is there without an approval under the policy of its promotion"
             # At most one open promotion of a version into the stage.
             open_now = queries.list_promotions(
-                tx, queries.PromotionFilter(model_id=model.id, states=("open",)), None, 1000
+                tx, PromotionFilter(model_id=model.id, states=("open",)), None, 1000
             )
             assert len({(row.number, row.stage) for row in open_now}) == len(open_now)
 

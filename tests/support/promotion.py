@@ -13,8 +13,8 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.promotion import policies, reading, stages, usecases
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policies import PolicyView
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.reading import PromotionView
 from modelyard.registry.promotion.usecases import Attempt, Wish
 from modelyard.registry.versions import aliases
@@ -141,7 +141,7 @@ class Team:
     def kinds(self) -> list[str]:
         """Kinds of the model's events, oldest first."""
         from modelyard.registry.audit import usecases as audit
-        from modelyard.registry.audit.queries import EventFilter
+        from modelyard.registry.audit.nouns import EventFilter
 
         name = ModelName.parse(self.model)
         found = self.registry.db.read(

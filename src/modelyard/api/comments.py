@@ -10,9 +10,9 @@ from modelyard.db.transaction import time_text
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
-from modelyard.registry.audit.queries import LoggedEvent
+from modelyard.registry.audit.nouns import LoggedEvent
 from modelyard.registry.comments import usecases as comments
-from modelyard.registry.comments.queries import Comment, Notification
+from modelyard.registry.comments.nouns import Comment, Notification
 from modelyard.registry.comments.rules import check_body
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.rendering import render_markdown, render_page

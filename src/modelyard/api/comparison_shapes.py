@@ -8,9 +8,9 @@ from modelyard.api import dataset_shapes
 from modelyard.db.transaction import time_text
 from modelyard.domain.record import number_to_json
 from modelyard.domain.significance import Difference
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.comparison import rules
-from modelyard.registry.comparison.queries import Measured
+from modelyard.registry.comparison.nouns import Measured
 from modelyard.registry.comparison.usecases import Comparison, DataDifference
 from modelyard.wire import comparison as wire
 

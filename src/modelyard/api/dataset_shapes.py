@@ -9,7 +9,7 @@ from modelyard.db.transaction import time_text
 from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
-from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion
 from modelyard.registry.lineage.readers import Reader
 from modelyard.wire import datasets as wire
 

@@ -18,7 +18,7 @@ from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import reading, stages, usecases
-from modelyard.registry.promotion.queries import PromotionFilter
+from modelyard.registry.promotion.nouns import PromotionFilter
 from modelyard.registry.promotion.usecases import Wish
 from modelyard.registry.versions import deprecation
 from modelyard.wire import promotion as wire

@@ -6,11 +6,10 @@ import json
 
 from modelyard.api.shapes import optional_time
 from modelyard.db.transaction import time_text
-from modelyard.registry.checks.queries import Check
-from modelyard.registry.evaluations.queries import Evaluation
+from modelyard.registry.checks.nouns import Check
+from modelyard.registry.evaluations.nouns import Evaluation
+from modelyard.registry.promotion.nouns import PolicyVersion, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.policies import PolicyView
-from modelyard.registry.promotion.policy_queries import PolicyVersion
-from modelyard.registry.promotion.queries import Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.reading import PromotionView, stored_verdict
 from modelyard.registry.promotion.replay import Replayed
 from modelyard.registry.promotion.rules import Verdict

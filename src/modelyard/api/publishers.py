@@ -11,7 +11,7 @@ from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.oidc import usecases as oidc
-from modelyard.registry.oidc.queries import Publisher
+from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.rules import Description
 from modelyard.wire import publishers as wire
 

@@ -16,7 +16,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.quarantine.usecases import RunFile, ScanView
-from modelyard.registry.scan.queries import Trusted
+from modelyard.registry.scan.nouns import Trusted
 from modelyard.registry.scan.rules import ScannedFile
 from modelyard.wire import quarantine as wire
 

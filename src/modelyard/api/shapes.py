@@ -9,18 +9,17 @@ from modelyard.db.transaction import load_json, time_text
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
-from modelyard.registry.access.queries import ActorRow, TokenRow
+from modelyard.registry.access.nouns import ActorRow, TokenRow
 from modelyard.registry.access.rules import role_with
-from modelyard.registry.audit.queries import LoggedEvent
-from modelyard.registry.catalog.queries import Namespace
+from modelyard.registry.audit.nouns import LoggedEvent
+from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
-from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
-from modelyard.registry.versions.queries import Resolved
+from modelyard.registry.versions.nouns import AliasMove, AliasRow, Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import VersionView
-from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.refusals import withheld_warning
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire

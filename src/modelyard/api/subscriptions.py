@@ -11,7 +11,7 @@ from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.outbox import rules
 from modelyard.registry.outbox import usecases as outbox
-from modelyard.registry.outbox.queries import Delivery, Subscription
+from modelyard.registry.outbox.nouns import Delivery, Subscription
 from modelyard.registry.outbox.usecases import NewSubscription
 from modelyard.wire import subscriptions as wire
 

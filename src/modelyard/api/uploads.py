@@ -13,7 +13,7 @@ from modelyard.doors.parsing import digits
 from modelyard.doors.streams import with_body
 from modelyard.doors.table import RouteTable
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.registry.uploads.queries import Upload
+from modelyard.registry.uploads.nouns import Upload
 from modelyard.wire import uploads as wire
 
 table = RouteTable("uploads")

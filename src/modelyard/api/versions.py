@@ -21,7 +21,7 @@ from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
-from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
@@ -30,11 +30,11 @@ from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
-from modelyard.registry.versions.queries import Resolved
+from modelyard.registry.versions.nouns import Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
-from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.refusals import withheld_warning
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire

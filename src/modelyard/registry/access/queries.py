@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +30,7 @@ from modelyard.domain.actor import (
     TokenOrigin,
     Visibility,
 )
+from modelyard.registry.access.nouns import ActorRow, Credential, NamespacePlace, ReaderKind, TokenRow
 
 _p = sa.bindparam
 
@@ -84,16 +83,6 @@ def visible_models(actor: Actor, permission: Permission = Permission.MODEL_READ)
     return visible_models_of(
         reader_kind(actor, permission), actor.id, actor.scope.namespace, actor.scope.model, permission
     )
-
-
-class ReaderKind(enum.Enum):
-    """What of an actor decides the text of a condition, apart from its values."""
-
-    NOBODY = enum.auto()
-    """The token's permissions leave it out."""
-    ANONYMOUS = enum.auto()
-    SIGNED_IN = enum.auto()
-    ALL = enum.auto()
 
 
 def reader_kind(actor: Actor, permission: Permission = Permission.MODEL_READ) -> ReaderKind:
@@ -175,33 +164,6 @@ def _open_or_held(
         return visibility.in_([sa.literal(Visibility.PUBLIC.value)])
     open_to = [sa.literal(word.value) for word in (Visibility.PUBLIC, Visibility.SIGNED_IN)]
     return sa.or_(visibility.in_(open_to), held())
-
-
-@dataclass(frozen=True, slots=True)
-class ActorRow:
-    id: int
-    name: str
-    kind: ActorKind
-    display_name: str
-    email: str | None
-    is_admin: bool
-    default_namespace: str | None
-    created_at: int
-    disabled_at: int | None
-    is_auditor: bool = False
-    made_by: str | None = None
-
-    def to_actor(self, *, is_full_sign_in: bool = False) -> Actor:
-        """is_full_sign_in: only for callers that hold proof of who it is."""
-        return Actor(
-            self.id,
-            self.name,
-            self.kind,
-            self.is_admin,
-            self.default_namespace,
-            is_auditor=self.is_auditor,
-            is_full_sign_in=is_full_sign_in,
-        )
 
 
 _makers = actors.alias("makers")
@@ -425,19 +387,6 @@ def count_owners(tx: Transaction, namespace_id: int) -> int:
 # --- tokens --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    id: int
-    name: str
-    hint: str
-    owner: str
-    scope: Scope
-    created_at: int
-    expires_at: int | None
-    last_used_at: int | None
-    revoked_at: int | None
-
-
 def _scope(permissions: str | None, namespace: str | None, model: str | None) -> Scope:
     words = load_json(permissions)
     held = None if words is None else frozenset(Permission(w) for w in words)
@@ -463,15 +412,6 @@ _FIND_BY_TOKEN = Statement(
     .join(actors, actors.c.id == tokens.c.actor_id)
     .where(tokens.c.hash == _p("hash"), tokens.c.revoked_at.is_(None), actors.c.disabled_at.is_(None))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """An actor as a token or session proves it."""
-
-    actor: Actor
-    expires_at: int | None
-    last_used_at: int | None
 
 
 def find_by_token(tx: Transaction, token_hash: str) -> Credential | None:
@@ -655,14 +595,6 @@ def use_link(tx: Transaction, link_hash: str) -> int | None:
 
 
 # --- namespaces as places ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NamespacePlace:
-    id: int
-    name: str
-    visibility: str
-    role: Role
 
 
 _FIND_PLACE = Statement(

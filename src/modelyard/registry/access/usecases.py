@@ -33,7 +33,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.registry.access import queries, rules, secrets
-from modelyard.registry.access.queries import ActorRow, Credential, TokenRow
+from modelyard.registry.access.nouns import ActorRow, Credential, TokenRow
 from modelyard.registry.access.rules import SERVER
 
 DAY = 86_400 * MICROSECONDS

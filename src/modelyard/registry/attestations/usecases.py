@@ -11,7 +11,7 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.registry.attestations import queries
-from modelyard.registry.attestations.queries import StoredAttestation
+from modelyard.registry.attestations.nouns import StoredAttestation
 from modelyard.registry.versions.usecases import DELETED, find_version
 
 _SIGNATURE_BYTES = 64

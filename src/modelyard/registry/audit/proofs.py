@@ -26,7 +26,7 @@ from modelyard.domain.merkle import (
 )
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import EventFilter, Redacted
+from modelyard.registry.audit.nouns import EventFilter, Redacted
 from modelyard.registry.audit.state import Problem, StateCheck
 from modelyard.registry.audit.usecases import LogScope, narrow
 from modelyard.registry.catalog.usecases import find_model

@@ -17,7 +17,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.events import AliasMoved, AliasRemoved, VersionRegistered
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import Frozen, Redacted
+from modelyard.registry.audit.nouns import Frozen, Redacted
 from modelyard.registry.audit.rows import RowCheck
 
 _PAGE = 500

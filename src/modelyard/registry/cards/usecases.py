@@ -16,7 +16,7 @@ from modelyard.domain.errors import FileNotFound, TooLarge, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.domain.record import missing_facts
 from modelyard.registry.cards import queries
-from modelyard.registry.cards.queries import StoredCard
+from modelyard.registry.cards.nouns import StoredCard
 from modelyard.registry.cards.template import write_template
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -33,29 +31,11 @@ from modelyard.db.transaction import Transaction, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.names import STANDARD_STAGES, ModelName
 from modelyard.registry.access.queries import known_namespaces, model_role, namespace_role
-from modelyard.registry.access.rules import Place
+from modelyard.registry.catalog.nouns import Model, Namespace
 
 _p = sa.bindparam
 
 # --- namespaces ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    id: int
-    name: str
-    display_name: str
-    description: str
-    visibility: Visibility
-    naming_pattern: str | None
-    reserved_names: tuple[str, ...]
-    revision: int
-    created_at: int
-    role: Role
-
-    @property
-    def place(self) -> Place:
-        return Place(self.name, None, self.role, self.visibility)
 
 
 _NAMESPACE = (
@@ -174,33 +154,6 @@ def count_runs(tx: Transaction, namespace_id: int) -> int:
 
 
 # --- models --------------------------------------------------------------------------------------
-
-
-class Model(msgspec.Struct, frozen=True):
-    # No dataclass: a page makes a thousand of them, and a frozen dataclass takes fifteen times as long.
-    id: int
-    namespace_id: int
-    name: ModelName
-    display_name: str
-    description: str
-    visibility: Visibility
-    newest_version: int | None
-    version_count: int
-    framework: str | None
-    licence: str | None
-    task: str | None
-    revision: int
-    created_at: int
-    updated_at: int
-    archived_at: int | None
-    deleted_at: int | None
-    role: Role
-    protected_aliases: tuple[str, ...]
-    """Names of its stages: aliases that only promotion moves."""
-
-    @property
-    def place(self) -> Place:
-        return Place(self.name.namespace, self.name.name, self.role, self.visibility)
 
 
 MODEL_COLUMNS = (

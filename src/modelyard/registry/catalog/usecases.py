@@ -23,7 +23,7 @@ from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import Holding
 from modelyard.registry.catalog import queries, rules
-from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.nouns import Model, Namespace
 
 
 @dataclass(frozen=True, slots=True)

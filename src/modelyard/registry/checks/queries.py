@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, checks
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.checks.nouns import Check
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    state: str
-    url: str
-    summary: str
-    details: str | None
-    at: int
-    by: str
 
 
 _INSERT = Statement(

@@ -15,10 +15,10 @@ from modelyard.domain.errors import Invalid, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.domain.secrets import mask_json
 from modelyard.registry.catalog import rules as catalog_rules
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries
-from modelyard.registry.checks.queries import Check
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.checks.nouns import Check
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import DELETED, find_version
 
 STATES = ("pass", "fail", "error", "pending")

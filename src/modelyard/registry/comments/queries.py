@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,24 +26,9 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
+from modelyard.registry.comments.nouns import Comment, Notification
 
 _c = comments.c
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    id: int
-    model_id: int
-    version: int | None
-    promotion_id: int | None
-    author_id: int
-    author: str
-    body: str
-    revision: int
-    created_at: int
-    edited_at: int | None
-    deleted_at: int | None
-    deleted_by: str | None
 
 
 def _comments() -> sa.Select[Any]:
@@ -170,17 +154,6 @@ def list_watched(tx: Transaction, actor: Actor) -> list[ModelName]:
 
 REVIEW = "review"
 """The reason of a notification whose reader is asked to vote, which is a right to see it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    id: int
-    seq: int
-    reason: str
-    created_at: int
-    read_at: int | None
-    body: str
-    """Of the event."""
 
 
 def list_notifications(

@@ -18,10 +18,11 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import ModelName, Ref, VersionNumber
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.comments import queries, rules
-from modelyard.registry.comments.queries import REVIEW, Comment, Notification
+from modelyard.registry.comments.nouns import Comment, Notification
+from modelyard.registry.comments.queries import REVIEW
 from modelyard.registry.versions.usecases import find_version
 
 _LOOK_AT = 500

@@ -12,9 +12,9 @@ from modelyard.domain.errors import Invalid
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import number_from_json
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.comparison import queries
-from modelyard.registry.comparison.queries import Measured
+from modelyard.registry.comparison.nouns import Measured
 from modelyard.registry.comparison.rules import HIGHER, LOWER
 from modelyard.registry.promotion.metric_schemas import direction_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -24,6 +23,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.queries import namespace_role
+from modelyard.registry.comparison.nouns import Measured
 from modelyard.registry.versions.inspect import reader_of
 
 
@@ -75,20 +75,6 @@ def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict
         if access.may(actor, Permission.NAMESPACE_READ, place):
             found.setdefault(digest, profile)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A value of a metric of one version. at: when the version was registered, or the evaluation reported."""
-
-    version: int
-    at: int
-    split: str
-    dataset: str
-    value: float | None
-    evaluated: bool
-    state: str
-    recalled: bool
 
 
 def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]:

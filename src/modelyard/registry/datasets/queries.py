@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -13,37 +12,9 @@ from modelyard.db.tables import actors, blobs, dataset_versions, datasets, linea
 from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
+from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion, Use
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetVersion:
-    """One content. entry: JSON of what was first said of it."""
-
-    id: int
-    namespace: str
-    name: str
-    digest: Digest
-    entry: str
-    profile: Digest | None
-    created_at: int
-    created_by: str
-    withheld_profile: Digest | None = None
-    """The profile, where its bytes are withheld; `profile` is None then."""
-
-    @property
-    def reference(self) -> str:
-        return f"{self.namespace}/{self.name}@{self.digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRow:
-    namespace: str
-    name: str
-    versions: int
-    newest: Digest
-    updated_at: int
 
 
 _ENSURE_DATASET = Statement(
@@ -224,16 +195,6 @@ def list_datasets(
             )
         )
     return [(row[0], DatasetRow(row[1], row[2], row[3], Digest(row[4]), row[5])) for row in tx.rows(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """An edge that leaves a content: who read it, how."""
-
-    target: str
-    relation: str
-    details: str | None
-    at: int
 
 
 def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[Use]:

@@ -21,7 +21,7 @@ from modelyard.domain.profile import MAX_PROFILE_BYTES, Profile, read_profile
 from modelyard.registry import edges
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import queries, rules
-from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion
 from modelyard.registry.datasets.rules import Entry
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes

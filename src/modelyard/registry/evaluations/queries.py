@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, evaluations
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.evaluations.nouns import Evaluation
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    split: str
-    dataset: str
-    metrics: str
-    """JSON, as in a record."""
-    at: int
-    by: str
 
 
 _LIST = Statement(

@@ -12,7 +12,7 @@ from modelyard.domain.names import Ref
 from modelyard.domain.record import parse_metrics
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.evaluations import queries
-from modelyard.registry.evaluations.queries import Evaluation
+from modelyard.registry.evaluations.nouns import Evaluation
 from modelyard.registry.versions.usecases import DELETED, find_version
 
 MAX_METRICS = 500

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,17 +23,9 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, namespace_role
 from modelyard.registry.access.rules import Place
+from modelyard.registry.lineage.nouns import DatasetNode, FoundEdge, ModelNode, RunNode, VersionNode
 
 _TEXTS_AT_ONCE = 10_000
-
-
-class FoundEdge(NamedTuple):
-    """A plain tuple: there may be tens of thousands."""
-
-    source: str
-    target: str
-    relation: str
-    details: str | None
 
 
 def list_edges(
@@ -65,20 +56,6 @@ def _among(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElemen
     return column.in_(sa.bindparam(None, sorted({int(i) for i in ids}), expanding=True, literal_execute=True))
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNode:
-    id: int
-    model_id: int
-    number: int
-    digest: str
-    state: str
-    created_at: int
-    created_by: str
-    deprecated: bool | int
-    recall: str | None
-    """JSON: mode, reason, by, at."""
-
-
 def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
     query = (
         sa.select(
@@ -96,17 +73,6 @@ def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
         .where(_among(versions.c.id, ids))
     )
     return [VersionNode(*row) for row in tx.rows(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelNode:
-    id: int
-    place: Place
-    deleted: bool
-
-    @property
-    def name(self) -> str:
-        return f"{self.place.namespace}/{self.place.model}"
 
 
 def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[ModelNode]:
@@ -128,16 +94,6 @@ def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[Model
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetNode:
-    id: int
-    namespace_id: int
-    name: str
-    digest: str
-    created_at: int
-    created_by: str
-
-
 def list_contents(tx: Transaction, ids: Iterable[int]) -> list[DatasetNode]:
     query = (
         sa.select(
@@ -153,16 +109,6 @@ def list_contents(tx: Transaction, ids: Iterable[int]) -> list[DatasetNode]:
         .where(_among(dataset_versions.c.id, ids))
     )
     return [DatasetNode(*row) for row in tx.rows(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class RunNode:
-    uid: str
-    namespace_id: int
-    name: str
-    status: str
-    created_at: int
-    created_by: str
 
 
 def list_runs(tx: Transaction, uids: Iterable[str]) -> list[RunNode]:

@@ -9,7 +9,7 @@ from typing import Any
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.datasets import queries as dataset_queries
-from modelyard.registry.datasets.queries import DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage.usecases import Node, describe_nodes
 
 MAX_READERS = 1_000

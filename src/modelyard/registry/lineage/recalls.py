@@ -9,11 +9,11 @@ from modelyard.domain.errors import Invalid, VersionDeleted
 from modelyard.domain.names import Ref
 from modelyard.registry import edges
 from modelyard.registry.catalog import rules as catalog_rules
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.lineage import queries
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as version_queries
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.recalled import REFUSE, WARN
 from modelyard.registry.versions.usecases import DELETED, VersionView, find_version, show_version
 

@@ -23,8 +23,9 @@ from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.datasets import queries as dataset_queries
 from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage import queries
-from modelyard.registry.lineage.queries import FoundEdge
+from modelyard.registry.lineage.nouns import FoundEdge
 from modelyard.registry.versions import usecases as versions
 
 UP, DOWN, BOTH = "up", "down", "both"
@@ -154,7 +155,7 @@ def split_dataset_ref(ref: str, default_namespace: str | None) -> tuple[str, str
     return namespace, name, selector or None
 
 
-def find_dataset(tx: Transaction, actor: Actor, ref: str) -> dataset_queries.DatasetVersion:
+def find_dataset(tx: Transaction, actor: Actor, ref: str) -> DatasetVersion:
     return datasets.find_content(tx, actor, *split_dataset_ref(ref, actor.default_namespace))
 
 

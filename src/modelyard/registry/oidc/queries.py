@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,23 +19,9 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction, dump_json, load_json
 from modelyard.domain.actor import ActorKind, Role
+from modelyard.registry.oidc.nouns import Publisher
 
 _t = trusted_publishers.c
-
-
-@dataclass(frozen=True, slots=True)
-class Publisher:
-    id: int
-    namespace_id: int
-    namespace: str
-    model: str | None
-    kind: str
-    issuer: str
-    claims: Mapping[str, str]
-    role: Role
-    actor_id: int
-    account: str
-    created_at: int
 
 
 def _publishers() -> sa.Select[Any]:

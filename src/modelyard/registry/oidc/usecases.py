@@ -23,11 +23,12 @@ from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access_rules
 from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.access.nouns import ActorRow
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import create_model, find_model, find_namespace
 from modelyard.registry.oidc import queries, rules
+from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.providers import CI_ALGORITHMS, Providers, unverified_issuer
-from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description
 
 TOKEN_LIFETIME = 15 * 60 * MICROSECONDS
@@ -269,7 +270,7 @@ def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings
 
 
 def _set_groups(
-    tx: Transaction, account: access_queries.ActorRow, settings: SignInSettings, claims: Mapping[str, Any]
+    tx: Transaction, account: ActorRow, settings: SignInSettings, claims: Mapping[str, Any]
 ) -> None:
     mapped = {ours for each in settings.groups.values() for ours in each}
     if not mapped:

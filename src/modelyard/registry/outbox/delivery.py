@@ -16,7 +16,7 @@ from modelyard.db.transaction import MICROSECONDS, Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.registry.outbox import queries, rules
-from modelyard.registry.outbox.queries import Subscription
+from modelyard.registry.outbox.nouns import Place, Subscription
 from modelyard.registry.outgoing import OutgoingFailed
 
 SYSTEM = Actor(id=0, name="server")
@@ -51,7 +51,7 @@ def _derive(tx: Transaction, subscription_id: int) -> None:
     size = queries.find_log_size(tx)
     place = subscription.place
     if place.model_id:
-        place = queries.Place(None, place.model_id)
+        place = Place(None, place.model_id)
     found = queries.list_visible_events(tx, account.to_actor(), place, subscription.next_seq, size, _LOOK_AT)
     end = found[-1][0] + 1 if len(found) == _LOOK_AT else size
     chosen = [(seq, lane) for seq, lane, body in found if subscription.choice.matches(queries.body_of(body))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,9 +21,8 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction, dump_json, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access import rules as access
+from modelyard.registry.access.nouns import ActorRow, ReaderKind
 from modelyard.registry.access.queries import (
-    ActorRow,
-    ReaderKind,
     find_actor,
     model_role,
     namespace_role,
@@ -32,17 +30,10 @@ from modelyard.registry.access.queries import (
     reader_kind,
     visible_models,
 )
+from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
 from modelyard.registry.outbox.rules import Choice
 
 # --- events that an actor may read ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where events happen: None and 0 mean everywhere."""
-
-    namespace: str | None = None
-    model_id: int = 0
 
 
 def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
@@ -87,25 +78,6 @@ def find_log_size(tx: Transaction) -> int:
 
 
 # --- subscriptions -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    id: int
-    kind: str
-    target: str
-    place: Place
-    choice: Choice
-    secret: str | None
-    former_secret: str | None
-    former_secret_until: int | None
-    state: str
-    state_reason: str
-    failures: int
-    paused_until: int | None
-    next_seq: int
-    created_at: int
-    created_by: str
 
 
 _s = subscriptions.c
@@ -231,21 +203,6 @@ def find_place(tx: Transaction, actor: Actor, place: Place) -> access.Place | No
 # --- deliveries ----------------------------------------------------------------------------------
 
 _d = deliveries.c
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    id: int
-    seq: int
-    state: str
-    attempts: int
-    due_at: int
-    status: int | None
-    error: str | None
-    created_at: int
-    finished_at: int | None
-    kind: str
-    """Of the event."""
 
 
 def insert_deliveries(tx: Transaction, subscription_id: int, found: Sequence[tuple[int, int]]) -> None:

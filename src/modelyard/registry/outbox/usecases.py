@@ -14,7 +14,7 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import queries, rules
-from modelyard.registry.outbox.queries import Delivery, Place, Subscription
+from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
 from modelyard.registry.outbox.rules import Choice
 from modelyard.registry.outgoing.http import check_url
 

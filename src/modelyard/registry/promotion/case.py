@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
 from modelyard.domain.names import fold
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.evidence import gather
 from modelyard.registry.promotion.moves import Standing
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
 from modelyard.registry.promotion.policy import Policy, Stage, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import Evidence
 from modelyard.registry.versions.held import refuse_held, refuse_incomplete
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED
 
 

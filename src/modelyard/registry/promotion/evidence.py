@@ -13,14 +13,14 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.attestations import queries as attestations
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries as checks
 from modelyard.registry.evaluations import queries as evaluations
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.expressions import with_assertions
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.policy_queries import find_policy_age, names_of
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import (
     Attestation,
     Champion,
@@ -35,7 +35,7 @@ from modelyard.registry.promotion.rules import (
 )
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 
 _MOVES_READ = 500
 

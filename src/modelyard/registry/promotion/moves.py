@@ -14,16 +14,16 @@ from modelyard.db.transaction import Transaction, dump_json
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import AliasMoved, StageFull
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
+from modelyard.registry.promotion.nouns import MoveState, Occupant
 from modelyard.registry.promotion.policy import Stage
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Occupant
+from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.alias_queries import AliasRow
 from modelyard.registry.versions.held import refuse_held, refuse_incomplete
 from modelyard.registry.versions.holds import set_holds
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import AliasRow, Version
 from modelyard.registry.versions.usecases import DELETED
 
 MOVES_READ = 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,48 +25,18 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.registry.promotion.nouns import (
+    MoveState,
+    Occupant,
+    Promotion,
+    PromotionFilter,
+    StoredVote,
+    StoredWaiver,
+)
 
 _p = sa.bindparam
 OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
 PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A row of `promotions`, with the names of what it points at."""
-
-    id: int
-    model_id: int
-    model: ModelName
-    version_id: int
-    number: int
-    digest: Digest
-    record_digest: Digest
-    stage: str
-    kind: str
-    state: str
-    primary: bool
-    seen_number: int | None
-    seen_revision: int
-    policy_digest: str
-    reason: str | None
-    opened_at: int
-    opened_by: str
-    opened_by_id: int
-    expires_at: int | None
-    closed_at: int | None
-    closed_by: str | None
-    closed_reason: str | None
-    verdict: str | None
-    evidence: str | None
-    move: int | None
-    after_primary: int | None
-    after_all: str | None
-    undid: int | None
-
-    @property
-    def reference(self) -> str:
-        return f"{self.model}:{self.number}"
 
 
 _closer = actors.alias("closer")
@@ -153,18 +122,6 @@ def find_open(tx: Transaction, model_id: int, version_id: int, stage: str) -> Pr
     return _promotion(row) if row else None
 
 
-@dataclass(frozen=True, slots=True)
-class PromotionFilter:
-    """All given conditions hold at once."""
-
-    model_id: int | None = None
-    model_ids: Sequence[int] | None = None
-    stage: str | None = None
-    states: Sequence[str] = ()
-    number: int | None = None
-    since: int | None = None
-
-
 def list_promotions(
     tx: Transaction, chosen: PromotionFilter, before: int | None, limit: int
 ) -> list[Promotion]:
@@ -206,18 +163,6 @@ def list_moves(tx: Transaction, model_id: int, stage: str, until: int, limit: in
     return [
         _promotion(row) for row in tx.all(_LIST_MOVES, model_id=model_id, stage=stage, until=until, limit=limit)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class MoveState:
-    """What a move left behind, for walking a long history."""
-
-    id: int
-    kind: str
-    after_primary: int | None
-    after_all: str
-    """JSON list."""
-    at: int
 
 
 _LIST_STATES = Statement(
@@ -318,25 +263,6 @@ def find_effective(tx: Transaction, digest: str) -> str | None:
 # --- votes and waivers -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVote:
-    by: str
-    by_id: int
-    approves: bool
-    comment: str | None
-    policy_digest: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredWaiver:
-    rule: str
-    by: str
-    reason: str
-    policy_digest: str
-    at: int
-
-
 def list_votes(tx: Transaction, promotion_id: int, until: int) -> list[StoredVote]:
     """In the order they were cast, up to that moment."""
     query = (
@@ -420,15 +346,6 @@ def list_members_of(tx: Transaction, groups: Iterable[str]) -> dict[str, list[st
 
 
 # --- who stands in a stage ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Occupant:
-    """A version in a stage beside the primary one."""
-
-    version_id: int
-    number: int
-    since: int
 
 
 _LIST_OCCUPANTS = Statement(

@@ -22,23 +22,17 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import ModelName, Ref, fold
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, queries
 from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
+from modelyard.registry.promotion.nouns import MoveState, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import (
-    DEMOTE,
-    ROLLBACK,
-    MoveState,
-    Promotion,
-    StoredVote,
-    StoredWaiver,
-)
+from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version
 
 

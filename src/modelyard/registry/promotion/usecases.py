@@ -27,7 +27,7 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import find_same_people
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, permits, queries
 from modelyard.registry.promotion.case import (
     Case,
@@ -36,13 +36,14 @@ from modelyard.registry.promotion.case import (
     gather_for,
     staleness,
 )
+from modelyard.registry.promotion.nouns import Promotion, PromotionFilter
 from modelyard.registry.promotion.permits import check_named, find_visible
 from modelyard.registry.promotion.policy import Policy, StageGate
-from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter
+from modelyard.registry.promotion.queries import OPEN
 from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_version
 
 

@@ -8,7 +8,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.manifest import Manifest
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.keyring.usecases import SYSTEM
 from modelyard.registry.quarantine import queries
 from modelyard.registry.scan import queries as scans
@@ -18,7 +18,7 @@ from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import summarise_files
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 
 
 def settle_manifest(tx: Transaction, manifest_id: int) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
 from modelyard.db.tables import (
@@ -23,24 +21,11 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.keyring.usecases import SYSTEM
+from modelyard.registry.quarantine.nouns import Quarantined, StoredRunFile
 from modelyard.registry.versions import queries as version_queries
-from modelyard.registry.versions.queries import Version
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A version in quarantine, as a list shows it."""
-
-    id: int
-    model: ModelName
-    number: int
-    digest: str
-    verdict: str
-    at: int
-    """When it was registered."""
-    by: str
+from modelyard.registry.versions.nouns import Version
 
 
 def list_quarantined(
@@ -144,17 +129,6 @@ def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Rol
 
 
 # --- files of runs -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRunFile:
-    path: str
-    digest: Digest
-    scan: str | None
-    """As rules.read_file takes it."""
-    released: str | None
-    """JSON of the release."""
-    logged_by: str | None
 
 
 def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:

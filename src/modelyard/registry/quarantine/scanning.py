@@ -22,7 +22,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.quarantine.judging import refresh_summary, settle_manifest
 from modelyard.registry.quarantine.usecases import ScanView, show_scan
 from modelyard.registry.scan import queries as scans
-from modelyard.registry.scan.queries import ScanJob
+from modelyard.registry.scan.nouns import ScanJob
 from modelyard.registry.scan.rules import read_file, scan_text
 from modelyard.registry.scan.usecases import (
     FIRST_TRY_SECONDS,
@@ -31,7 +31,7 @@ from modelyard.registry.scan.usecases import (
     Patience,
 )
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
+from modelyard.registry.uploads.nouns import BlobRead
 from modelyard.registry.versions.inspect import read_blob, unread_of
 from modelyard.registry.versions.usecases import DELETED, find_version
 

@@ -16,18 +16,19 @@ from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.nouns import Model, Namespace
 from modelyard.registry.quarantine import queries
 from modelyard.registry.quarantine.judging import append_released, judge_unknown
+from modelyard.registry.quarantine.nouns import Quarantined
 from modelyard.registry.quarantine.people import acts_alone, is_same_person, others_with_right, refuse_alone
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.queries import Run
+from modelyard.registry.runs.nouns import Run
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan import serving
-from modelyard.registry.scan.queries import Trusted
+from modelyard.registry.scan.nouns import Trusted
 from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import DELETED, find_version
 
 MAX_NAME = 500
@@ -68,7 +69,7 @@ def view_scan(tx: Transaction, model: Model, version: Version) -> ScanView:
 
 def list_quarantined(
     tx: Transaction, actor: Actor, namespace: str | None, before: int | None, limit: int
-) -> list[queries.Quarantined]:
+) -> list[Quarantined]:
     """Versions in quarantine that the actor may see, the newest first."""
     return queries.list_quarantined(tx, actor, namespace, before, limit)
 

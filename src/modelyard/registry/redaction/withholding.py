@@ -23,13 +23,13 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.lineage.usecases import find_dataset
 from modelyard.registry.redaction import withholding_queries as queries
-from modelyard.registry.redaction.withholding_queries import Place
+from modelyard.registry.redaction.nouns import Place
 from modelyard.registry.runs import queries as run_queries
 from modelyard.registry.runs.usecases import find_run
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.usecases import find_version
 from modelyard.registry.withheld import queries as withheld
-from modelyard.registry.withheld.queries import Withheld
+from modelyard.registry.withheld.nouns import Withheld
 from modelyard.registry.withheld.refusals import file_withheld
 
 RUN, DATASET = "run:", "dataset:"

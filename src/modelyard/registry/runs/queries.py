@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,42 +30,10 @@ from modelyard.db.transaction import Transaction, dump_json, load_json
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import namespace_role
 from modelyard.registry.access.rules import Place
+from modelyard.registry.runs.nouns import Run
 from modelyard.registry.runs.rules import Artifact
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    id: int
-    uid: str
-    place: Place
-    """Of its namespace, with what the actor is there."""
-    namespace_id: int
-    experiment_id: int
-    experiment: str
-    name: str
-    parent: str | None
-    status: str
-    exit_code: int | None
-    started_at: int
-    ended_at: int | None
-    heard_at: int
-    clock_skew: int
-    facts: str
-    notes: str
-    log_bytes: int
-    created_at: int
-    created_by: str
-
-    @property
-    def namespace(self) -> str:
-        assert self.place.namespace is not None
-        return self.place.namespace
-
-    @property
-    def experiment_ref(self) -> str:
-        return f"{self.namespace}/{self.experiment}"
 
 
 RUN_COLUMNS = (

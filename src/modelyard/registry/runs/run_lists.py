@@ -21,7 +21,8 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction, dump_json, load_json
 from modelyard.domain.actor import Actor
 from modelyard.registry.access.queries import namespace_role, readable_namespaces
-from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, Run, to_run
+from modelyard.registry.runs.nouns import Run
+from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, to_run
 from modelyard.registry.runs.rules import RUNNING, SILENT_MICROSECONDS, STALE, RunSearch
 
 SHOWN = 20

@@ -36,10 +36,9 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.runs import queries, rules, run_lists, series, series_queries
-from modelyard.registry.runs.queries import Run
+from modelyard.registry.runs.nouns import Metric, Run
 from modelyard.registry.runs.rules import Artifact, RunSearch, Said
 from modelyard.registry.runs.run_lists import Experiment
-from modelyard.registry.runs.series_queries import Metric
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.uploads import queries as uploads

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -25,6 +24,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
+from modelyard.registry.scan.nouns import ScanJob, Trusted
 
 _p = sa.bindparam
 
@@ -85,15 +85,6 @@ def set_state(tx: Transaction, manifest_id: int, state: str) -> None:
 
 
 # --- jobs: bytes that wait for the worker ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ScanJob:
-    digest: Digest
-    namespace_id: int
-    """Who waits for it; 0: nobody, since a verdict by older rules is there."""
-    tries: int
-    asked_at: int
 
 
 def insert_jobs(
@@ -194,18 +185,6 @@ def serves_unknown(tx: Transaction, namespace: str) -> bool:
 
 def set_serve_unknown(tx: Transaction, namespace_id: int, serve: bool) -> None:
     tx.execute(namespaces.update().where(namespaces.c.id == namespace_id).values(serve_unknown=int(serve)))
-
-
-@dataclass(frozen=True, slots=True)
-class Trusted:
-    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
-
-    name: str
-    reason: str
-    at: int
-    by: str
-    alone: bool
-    confirmed_by: str | None
 
 
 _confirmers = actors.alias("confirmers")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
@@ -17,7 +16,9 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
-from modelyard.registry.access.queries import ReaderKind, reader_kind, visible_models_of
+from modelyard.registry.access.nouns import ReaderKind
+from modelyard.registry.access.queries import reader_kind, visible_models_of
+from modelyard.registry.uploads.nouns import BlobRead, Upload
 from modelyard.registry.withheld.refusals import bytes_withheld
 
 _p = sa.bindparam
@@ -172,17 +173,6 @@ def find_state(tx: Transaction, digest: Digest) -> tuple[str, int] | None:
     return (row[0], row[1]) if row else None
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    id: str
-    actor_id: int
-    digest: Digest
-    size_bytes: int
-    expires_at: int
-    scope: str
-    """Of the token that began it; Scope.key."""
-
-
 _INSERT_UPLOAD = Statement(
     uploads.insert().values(
         id=_p("id"),
@@ -255,18 +245,6 @@ def list_expired_uploads(tx: Transaction) -> list[str]:
 
 
 # --- what was read from the files ----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BlobRead:
-    """What was read of some bytes."""
-
-    scan: str | None
-    """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
-    scan_rules: int
-    """The rules that the scan rests on."""
-    facts: Mapping[str, str]
-    """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
 
 
 _FIND_READ = Statement(

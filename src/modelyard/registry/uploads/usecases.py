@@ -25,7 +25,7 @@ from modelyard.domain.secrets import find_secrets, is_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries
-from modelyard.registry.uploads.queries import Upload
+from modelyard.registry.uploads.nouns import Upload
 from modelyard.registry.withheld.refusals import bytes_withheld
 
 UPLOAD_LIFETIME = 7 * 86_400 * MICROSECONDS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -13,20 +12,9 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, alias_moves, aliases, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.versions.nouns import AliasMove, AliasRow
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class AliasRow:
-    """Where an alias stands; number None: it was removed."""
-
-    alias: str
-    number: int | None
-    digest: str | None
-    revision: int
-    updated_at: int
-    updated_by: str
 
 
 _ALIAS = (
@@ -164,17 +152,6 @@ def move_alias(
         reason=reason,
     )
     return int(row[0])
-
-
-@dataclass(frozen=True, slots=True)
-class AliasMove:
-    alias: str
-    revision: int
-    from_number: int | None
-    to_number: int | None
-    at: int
-    actor: str
-    reason: str | None
 
 
 def list_moves(

@@ -15,12 +15,11 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.versions import alias_queries
-from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
 from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import AliasMove, AliasRow, Version
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
 
 

@@ -6,11 +6,11 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import FilesWithheld, ScanPending, VersionQuarantined
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
 from modelyard.registry.scan.serving import way_out
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.recalled import refuse_recalled
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 

@@ -24,7 +24,7 @@ from modelyard.domain.manifest import Manifest
 from modelyard.registry.scan.rules import read_files
 from modelyard.registry.scan.usecases import REGISTRATION_SECONDS, BlobSource, Patience, scan_blob
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
+from modelyard.registry.uploads.nouns import BlobRead
 
 CARD_PATH = "README.md"
 CARD_READER = "card"

@@ -12,7 +12,7 @@ from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import Ref
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.versions import queries

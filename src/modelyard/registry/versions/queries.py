@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.lists import ids_text, is_among
@@ -30,47 +28,9 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.scan.rules import PENDING
+from modelyard.registry.versions.nouns import Resolved, Version
 
 _p = sa.bindparam
-
-
-class Version(msgspec.Struct, frozen=True):
-    """A version without its files and its record's text."""
-
-    # No dataclass: a page makes a hundred of them, and a frozen dataclass takes fifteen times as long.
-    id: int
-    model_id: int
-    number: int
-    digest: Digest
-    record_digest: Digest
-    state: str
-    description: str
-    revision: int
-    created_at: int
-    updated_at: int
-    created_by: str
-    manifest_id: int
-    size_bytes: int
-    file_count: int
-    format_facts: str
-    record: str
-    deprecation: str | None = None
-    """JSON: replacement, ends_at, reason, by, at."""
-    scan: str = PENDING
-    """The worst verdict on its files, or pending."""
-    quarantined: int = 0
-    released: str | None = None
-    """JSON: by, at, reason, verdict."""
-    recall: str | None = None
-    """JSON: mode, reason, by, at."""
-    withheld: int = 0
-    """How many of its files are withheld."""
-
-    @property
-    def is_held(self) -> bool:
-        """Not served: quarantined, or not looked into yet."""
-        return bool(self.quarantined) or self.scan == PENDING
 
 
 VERSION_COLUMNS = (
@@ -157,35 +117,6 @@ def find_by_alias(tx: Transaction, model_id: int, alias: Alias) -> Version | Non
 
 
 # --- resolve: the hottest read ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a reference means now."""
-
-    model: ModelName
-    number: int
-    digest: Digest
-    record_digest: Digest
-    state: str
-    size_bytes: int
-    created_at: int
-    alias_revision: int | None
-    place: Place
-    deleted: bool
-    deprecation: str | None
-    """JSON: replacement, ends_at, reason, by, at."""
-    scan: str
-    quarantined: bool
-    recall: str | None
-    """JSON: mode, reason, by, at."""
-    manifest_id: int
-    withheld: int
-    """How many of its files are withheld."""
-
-    @property
-    def is_held(self) -> bool:
-        return self.quarantined or self.scan == PENDING
 
 
 _RESOLVED = (

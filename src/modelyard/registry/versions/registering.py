@@ -20,7 +20,7 @@ from modelyard.domain.record import Record
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import read_files
@@ -30,8 +30,8 @@ from modelyard.registry.versions import alias_queries, queries, registering_quer
 from modelyard.registry.versions.aliases import move_to, refuse_protected
 from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.origins import check_parents, note_origins
-from modelyard.registry.versions.queries import Version
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import bytes_withheld

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.record import Metric
+from modelyard.registry.versions.nouns import Same
 
 _p = sa.bindparam
 
@@ -90,22 +90,6 @@ def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan
         ],
     )
     return manifest_id
-
-
-@dataclass(frozen=True, slots=True)
-class Same:
-    """An earlier version of the model with the same files."""
-
-    number: int
-    record_digest: str
-    state: str
-    manifest_id: int
-    format_facts: str
-    scan: str
-    newest_manifest_id: int | None
-    """Of the model's newest served version."""
-    withheld: int
-    """How many of the files are withheld."""
 
 
 _newest = versions.alias("newest")

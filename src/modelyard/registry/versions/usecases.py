@@ -25,14 +25,14 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.versions import alias_queries, page_queries, queries
 from modelyard.registry.versions.held import refuse_held
 from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
 from modelyard.registry.versions.inspect import CARD_PATH
-from modelyard.registry.versions.queries import Resolved, Version
-from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.versions.nouns import Resolved, Version
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import file_withheld
 

@@ -1,0 +1,56 @@
+"""Runs and their metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.registry.access.rules import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: int
+    uid: str
+    place: Place
+    """Of its namespace, with what the actor is there."""
+    namespace_id: int
+    experiment_id: int
+    experiment: str
+    name: str
+    parent: str | None
+    status: str
+    exit_code: int | None
+    started_at: int
+    ended_at: int | None
+    heard_at: int
+    clock_skew: int
+    facts: str
+    notes: str
+    log_bytes: int
+    created_at: int
+    created_by: str
+
+    @property
+    def namespace(self) -> str:
+        assert self.place.namespace is not None
+        return self.place.namespace
+
+    @property
+    def experiment_ref(self) -> str:
+        return f"{self.namespace}/{self.experiment}"
+
+
+@dataclass(slots=True)
+class Metric:
+    """The newest value of a metric, and what the whole series says."""
+
+    id: int
+    name: str
+    value: float
+    step: int
+    at: int
+    least: float | None
+    most: float | None
+    count: int
+    special_count: int
+    next_block: int

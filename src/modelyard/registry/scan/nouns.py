@@ -1,0 +1,28 @@
+"""Files that wait for a scan, and names that are trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.domain.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    digest: Digest
+    namespace_id: int
+    """Who waits for it; 0: nobody, since a verdict by older rules is there."""
+    tries: int
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
+
+    name: str
+    reason: str
+    at: int
+    by: str
+    alone: bool
+    confirmed_by: str | None

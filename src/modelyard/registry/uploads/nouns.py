@@ -1,0 +1,31 @@
+"""Uploads, and what a caller may read of a blob."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelyard.domain.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    id: str
+    actor_id: int
+    digest: Digest
+    size_bytes: int
+    expires_at: int
+    scope: str
+    """Of the token that began it; Scope.key."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRead:
+    """What was read of some bytes."""
+
+    scan: str | None
+    """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
+    scan_rules: int
+    """The rules that the scan rests on."""
+    facts: Mapping[str, str]
+    """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
