@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from modelyard.api import shapes
-from modelyard.db.transaction import time_text
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable

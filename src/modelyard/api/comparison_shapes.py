@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.api import dataset_shapes
-from modelyard.db.transaction import time_text
 from modelyard.domain.record import number_to_json
 from modelyard.domain.significance import Difference
+from modelyard.domain.times import time_text
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.comparison import rules
 from modelyard.registry.comparison.nouns import Measured

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from modelyard.db.transaction import time_text
 from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
+from modelyard.domain.times import time_text
 from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion
 from modelyard.registry.lineage.readers import Reader
 from modelyard.wire import datasets as wire

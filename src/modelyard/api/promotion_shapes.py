@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from modelyard.api.shapes import optional_time
-from modelyard.db.transaction import time_text
+from modelyard.domain.times import time_text
 from modelyard.registry.checks.nouns import Check
 from modelyard.registry.evaluations.nouns import Evaluation
 from modelyard.registry.promotion.nouns import PolicyVersion, Promotion, StoredVote, StoredWaiver

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from modelyard.db.transaction import time_text
 from modelyard.domain.actor import Role
 from modelyard.domain.errors import Invalid
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer

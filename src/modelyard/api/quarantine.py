@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
 from modelyard.domain.scanning.verdicts import RULES_VERSION, Verdict
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable

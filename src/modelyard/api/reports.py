@@ -6,8 +6,9 @@ import base64
 from functools import partial
 
 from modelyard.api import promotion_shapes as shapes
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.attested import attested_bytes
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.attestations import usecases as attestations

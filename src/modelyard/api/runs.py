@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from starlette.responses import Response
 
 from modelyard.api.shapes import optional_time
-from modelyard.db.transaction import MICROSECONDS, Transaction, load_json, time_text, to_datetime
+from modelyard.db.json_columns import load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.record import number_to_json
+from modelyard.domain.times import MICROSECONDS, time_text, to_datetime
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelyard.db.transaction import load_json, time_text
+from modelyard.db.json_columns import load_json
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
+from modelyard.domain.times import time_text
 from modelyard.registry.access.nouns import ActorRow, TokenRow
 from modelyard.registry.access.rules import role_with
 from modelyard.registry.audit.nouns import LoggedEvent

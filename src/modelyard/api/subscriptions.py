@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from modelyard.api import shapes
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest, SizeMismatch
+from modelyard.domain.times import time_text
 from modelyard.doors.answers import Json, json_response
 from modelyard.doors.call import Call
 from modelyard.doors.parsing import digits

@@ -24,9 +24,10 @@ import sqlalchemy.exc
 
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
 from modelyard.db.row_notes import RowNotes
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
+from modelyard.domain.times import MICROSECONDS
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from modelyard.db.transaction import to_moment
 from modelyard.domain.errors import ClientGone, Invalid, InvalidRequest, TooLarge
+from modelyard.domain.times import to_moment
 from modelyard.wire.base import FIRST_MOMENT, LAST_MOMENT
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -19,7 +20,7 @@ from modelyard.db.tables import (
     sign_in_links,
     tokens,
 )
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import (
     FULL_ORIGINS,
     Actor,

@@ -6,7 +6,8 @@ import secrets as stdlib_secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, to_datetime
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import (
     ANONYMOUS,
@@ -32,6 +33,7 @@ from modelyard.domain.errors import (
     TokenNotFound,
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
+from modelyard.domain.times import MICROSECONDS, to_datetime
 from modelyard.registry.access import queries, rules, secrets
 from modelyard.registry.access.nouns import ActorRow, Credential, TokenRow
 from modelyard.registry.access.rules import SERVER

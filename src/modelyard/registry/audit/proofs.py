@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import Transaction, to_datetime
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line
 from modelyard.domain.digest import Digest
@@ -24,6 +24,7 @@ from modelyard.domain.merkle import (
     make_proof,
     perfect_nodes,
 )
+from modelyard.domain.times import to_datetime
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
 from modelyard.registry.audit.nouns import EventFilter, Redacted

@@ -8,12 +8,13 @@ from typing import Any
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.card_sections import section_texts
 from modelyard.domain.errors import FileWithheld, NotFound
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Ref
+from modelyard.domain.times import time_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.bom import queries
 from modelyard.registry.bom.rules import Material, build_bom

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -27,7 +28,7 @@ from modelyard.db.tables import (
     scan_trusts,
     trusted_publishers,
 )
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.names import STANDARD_STAGES, ModelName
 from modelyard.registry.access.queries import known_namespaces, model_role, namespace_role

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.domain.errors import (

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, VersionDeleted

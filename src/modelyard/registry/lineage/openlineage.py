@@ -12,7 +12,8 @@ import re
 import uuid
 from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
+from modelyard.domain.times import time_text
 from modelyard.registry import edges
 from modelyard.registry.lineage import queries
 from modelyard.registry.lineage.usecases import Graph, Node

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, VersionDeleted

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.json_columns import load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import (
     InvalidAlias,

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.tables import (
     actors,
     group_members,
@@ -17,7 +18,7 @@ from modelyard.db.tables import (
     trusted_publishers,
     used_id_tokens,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
 from modelyard.registry.oidc.nouns import Publisher
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, ActorKind, Permission, Role, TokenOrigin
 from modelyard.domain.errors import (
@@ -19,6 +19,7 @@ from modelyard.domain.errors import (
     SignInFailed,
 )
 from modelyard.domain.names import RESERVED_ACCOUNTS, ModelName
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access_rules
 from modelyard.registry.access import secrets

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.outbox import queries, rules
 from modelyard.registry.outbox.nouns import Place, Subscription
 from modelyard.registry.outgoing import OutgoingFailed

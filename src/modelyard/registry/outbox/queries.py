@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -18,7 +19,7 @@ from modelyard.db.tables import (
     namespaces,
     subscriptions,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.nouns import ActorRow, ReaderKind

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, SubscriptionNotFound, TokenScopeTooNarrow
 from modelyard.domain.names import ModelName
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring

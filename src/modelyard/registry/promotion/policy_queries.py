@@ -9,9 +9,10 @@ from functools import lru_cache
 import msgspec
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, model_redirects, models, namespaces, policies
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion.nouns import PolicyVersion

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.json_columns import load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access

@@ -9,13 +9,14 @@ from functools import partial
 
 from modelyard.blobs.store import BlobStore, StoredBlob
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction, to_datetime, to_moment
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound
 from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Ref
+from modelyard.domain.times import MICROSECONDS, to_datetime, to_moment
 from modelyard.registry.access import rules as access
 from modelyard.registry.retention import queries
 from modelyard.registry.uploads import usecases as uploads

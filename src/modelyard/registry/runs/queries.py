@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -26,7 +27,7 @@ from modelyard.db.tables import (
     runs,
     versions,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import namespace_role
 from modelyard.registry.access.rules import Place

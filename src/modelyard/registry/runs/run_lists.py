@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.tables import (
     actors,
     experiments,
@@ -18,7 +19,7 @@ from modelyard.db.tables import (
     run_tags,
     runs,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.access.queries import namespace_role, readable_namespaces
 from modelyard.registry.runs.nouns import Run

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.tables import run_artifacts, run_inputs, run_metrics, run_params, run_tags
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
@@ -29,6 +30,7 @@ from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules

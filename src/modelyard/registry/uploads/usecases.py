@@ -9,7 +9,7 @@ from dataclasses import replace
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
 from modelyard.db.tables.uploads import DELETING, WITHHELD
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
@@ -22,6 +22,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.scanning import Skim, needs_scan
 from modelyard.domain.secrets import find_secrets, is_text
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import Transaction, dump_json, load_json, time_text
+from modelyard.db.json_columns import dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, VersionDeleted, VersionNotFound
 from modelyard.domain.names import Ref
+from modelyard.domain.times import time_text
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.versions import queries
 from modelyard.registry.versions.usecases import DELETED, READY, VersionView, find_version, show_version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import load_json
+from modelyard.db.json_columns import load_json
 from modelyard.domain.errors import VersionRecalled
 
 REFUSE, WARN = "refuse", "warn"

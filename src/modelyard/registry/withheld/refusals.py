@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BytesWithheld, FileWithheld
+from modelyard.domain.times import time_text
 from modelyard.registry.withheld import queries
 
 
