@@ -171,7 +171,7 @@ def test_what_may_not_be_seen_is_hidden_without_a_name(crew: Team, family: dict[
     told = repr(ours)
     assert other.namespace not in told
     assert str(view.version.id) not in hidden[0].key
-    assert all(edge.details is None for edge in ours.edges if hidden[0].key in (edge.source, edge.target))
+    assert all(edge.details == {} for edge in ours.edges if hidden[0].key in (edge.source, edge.target))
     # From the content itself, under our name: theirs is there, without a name.
     down = trace(crew, family["data"], direction="down")
     assert "secret-data" not in repr(down)

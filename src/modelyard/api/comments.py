@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from modelyard.api import shapes
@@ -44,7 +43,7 @@ def _notification(row: Notification) -> wire.Notification:
         reason=row.reason,
         created_at=time_text(row.created_at),
         read=row.read_at is not None,
-        event=shapes.event(LoggedEvent(row.seq, json.loads(row.body))),
+        event=shapes.event(LoggedEvent(row.seq, row.body)),
     )
 
 

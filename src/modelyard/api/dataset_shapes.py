@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
@@ -17,7 +14,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 def content(found: DatasetVersion) -> wire.DatasetVersion:
-    entry: dict[str, Any] = json.loads(found.entry)
+    entry = found.entry.value
     rows = entry.get("rows")
     return wire.DatasetVersion(
         reference=found.reference,

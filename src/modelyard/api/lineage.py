@@ -67,7 +67,7 @@ def _shape(graph: lineage.Graph) -> wire.Lineage:
                 aliases=list(node.aliases),
                 owners=list(node.owners),
                 deprecated=node.deprecated,
-                recalled=node.recalled,
+                recalled=common.recalled(node.recalled),
                 created_at=common.optional_time(node.created_at),
                 created_by=node.created_by,
             )
@@ -78,7 +78,7 @@ def _shape(graph: lineage.Graph) -> wire.Lineage:
                 source=edge.source,
                 target=edge.target,
                 relation=edge.relation,
-                details=lineage.parse_details(edge),
+                details=edge.details,
             )
             for edge in graph.edges
         ],

@@ -209,7 +209,7 @@ def check(found: Check) -> reports_wire.Check:
         state=found.state,
         url=found.url,
         summary=found.summary,
-        details=json.loads(found.details) if found.details else {},
+        details=found.details.value if found.details else {},
         at=time_text(found.at),
         by=found.by,
     )
@@ -219,7 +219,7 @@ def evaluation(found: Evaluation) -> reports_wire.Evaluation:
     return reports_wire.Evaluation(
         split=found.split,
         dataset=found.dataset,
-        metrics=json.loads(found.metrics),
+        metrics=list(found.metrics),
         at=time_text(found.at),
         by=found.by,
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from starlette.responses import Response
 
 from modelyard.api.shapes import optional_time
-from modelyard.db.json_columns import load_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.record import number_to_json
@@ -302,8 +301,8 @@ def _details(view: runs.RunView) -> wire.RunDetails:
             for a in view.artifacts
         ],
         versions=list(view.versions),
-        facts=load_json(run.facts),
-        notes=load_json(run.notes),
+        facts=run.facts.value,
+        notes=run.notes.value,
         log_bytes=run.log_bytes,
         clock_skew_seconds=runs.skew_seconds(run),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelyard.db.json_columns import load_json
+import msgspec
+
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
@@ -17,7 +18,7 @@ from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
 from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.held import held_warning
-from modelyard.registry.versions.nouns import AliasMove, AliasRow, Resolved
+from modelyard.registry.versions.nouns import AliasMove, AliasRow, Recall, Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.registry.withheld.nouns import WithheldFile
@@ -106,9 +107,13 @@ def withheld_file(found: WithheldFile) -> versions_wire.WithheldFile:
     )
 
 
+def recalled(recall: Recall | None) -> dict[str, Any] | None:
+    return None if recall is None else msgspec.structs.asdict(recall)
+
+
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row, reference = view.version, str(view.ref)
-    facts: dict[str, Any] = load_json(row.record)
+    facts = row.record.value
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
@@ -128,13 +133,13 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         revision=row.revision,
         metrics=facts.get("metrics", []),
         params=facts.get("params", {}),
-        format=load_json(row.format_facts),
+        format=row.format_facts.value,
         completeness=round(completeness(facts), 4),
         missing=missing_facts(facts),
         scan=row.scan,
         quarantined=bool(row.quarantined),
         warning=_warning(view, reference),
-        recalled=load_json(row.recall),
+        recalled=recalled(row.recall),
         withheld=[withheld_file(file) for file in view.withheld],
         created=created,
     )
@@ -166,7 +171,7 @@ def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | N
         scan=found.scan,
         quarantined=found.quarantined,
         warning=warning,
-        recalled=load_json(found.recall),
+        recalled=recalled(found.recall),
         withheld=[withheld_file(file) for file in withheld],
     )
 

@@ -220,7 +220,7 @@ async def show_manifest(call: Call) -> Annotated[Response, MANIFEST_MEDIA_TYPE]:
 async def show_record(call: Call) -> Annotated[Response, "application/json"]:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
     version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
-    return _frozen(version.record.encode(), version.record_digest, "application/json")
+    return _frozen(version.record.text.encode(), version.record_digest, "application/json")
 
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify")

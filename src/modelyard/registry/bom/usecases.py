@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -36,7 +35,7 @@ def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: st
 def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: dict[str, str]) -> Material:
     model, version = find_version(tx, actor, ref)
     access.refuse_strangers(actor)
-    facts = json.loads(version.record)
+    facts = version.record.value
     digests = {str(entry["digest"]) for entry in facts.get("data", []) if entry.get("digest")}
     return Material(
         model=str(model.name),
@@ -48,7 +47,7 @@ def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: d
         made_at=time_text(tx.now),
         release=release,
         facts=facts,
-        said=json.loads(version.format_facts),
+        said=version.format_facts.value,
         files=Manifest.from_bytes(versions.find_manifest_body(tx, version.manifest_id)).files,
         scan=quarantine.view_scan(tx, model, version).verdict,
         description=version.description or model.description,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from modelyard.blobs.store import BlobStore
@@ -118,7 +117,7 @@ def list_cards(tx: Transaction, actor: Actor, ref: Ref) -> list[StoredCard]:
 def card_template(tx: Transaction, actor: Actor, ref: Ref) -> str:
     """A card to begin with, filled with what is known of the version."""
     model, version = find_version(tx, actor, ref)
-    facts = json.loads(version.record)
+    facts = version.record.value
     return write_template(
         reference=f"{model.name}:{version.number}",
         title=model.display_name or model.name.name,
@@ -126,6 +125,6 @@ def card_template(tx: Transaction, actor: Actor, ref: Ref) -> str:
         description=model.description or version.description,
         tags=versions.list_tags(tx, [version.id]).get(version.id, {}),
         facts=facts,
-        said=json.loads(version.format_facts),
+        said=version.format_facts.value,
         missing=missing_facts(facts),
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from modelyard.db.json_columns import JsonText
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +14,7 @@ class Check:
     state: str
     url: str
     summary: str
-    details: str | None
+    details: JsonText[dict[str, Any]] | None
+    """Only a list of checks shows them; gates look at names and states."""
     at: int
     by: str

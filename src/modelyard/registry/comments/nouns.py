@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +29,5 @@ class Notification:
     reason: str
     created_at: int
     read_at: int | None
-    body: str
+    body: dict[str, Any]
     """Of the event."""

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText, load_json
 from modelyard.db.tables import (
     actors,
     comment_revisions,
@@ -174,7 +175,7 @@ def list_notifications(
         query = query.where(n.read_at.is_(None))
     if before is not None:
         query = query.where(n.id < before)
-    return [Notification(*row) for row in tx.rows(query)]
+    return [Notification(row[0], row[1], row[2], row[3], row[4], load_json(row[5])) for row in tx.rows(query)]
 
 
 def mark_read(tx: Transaction, actor_id: int, up_to: int | None) -> int:
@@ -204,7 +205,9 @@ def find_log_size(tx: Transaction) -> int:
     return int(tx.execute(sa.select(event_head.c.size).where(event_head.c.id == 1)).scalar_one())
 
 
-def list_model_events(tx: Transaction, start: int, end: int) -> list[tuple[int, int, int, int, str, str]]:
+def list_model_events(
+    tx: Transaction, start: int, end: int
+) -> list[tuple[int, int, int, int, str, JsonText[dict[str, Any]]]]:
     """(seq, at, model id, actor id, kind, body) of events that concern a model."""
     e = events.c
     query = (
@@ -212,7 +215,7 @@ def list_model_events(tx: Transaction, start: int, end: int) -> list[tuple[int, 
         .where(events.c.seq >= start, events.c.seq < end, events.c.model_id != 0)
         .order_by(events.c.seq)
     )
-    return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in tx.rows(query)]
+    return [(row[0], row[1], row[2], row[3], row[4], JsonText(row[5])) for row in tx.rows(query)]
 
 
 def list_watchers(tx: Transaction, model_ids: Iterable[int]) -> dict[int, dict[int, int]]:

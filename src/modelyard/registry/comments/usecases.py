@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from typing import Any
 
 from modelyard.db.engine import Database
+from modelyard.db.json_columns import JsonText
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -251,12 +252,12 @@ def _derive(tx: Transaction) -> None:
     queries.set_cursor(tx, end)
 
 
-def _called_by(kind: str, body: str) -> tuple[str, list[str]]:
+def _called_by(kind: str, body: JsonText[dict[str, Any]]) -> tuple[str, list[str]]:
     """(reason, names of the accounts and groups that an event calls whether or not they watch)."""
     if kind.startswith("comment."):
-        return "mention", json.loads(body)["data"].get("mentions", [])
+        return "mention", body.value["data"].get("mentions", [])
     if kind == events.PromotionOpened.kind:
-        return REVIEW, json.loads(body)["data"].get("reviewers", [])
+        return REVIEW, body.value["data"].get("reviewers", [])
     return "watch", []
 
 

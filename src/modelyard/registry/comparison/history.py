@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,8 +26,8 @@ def metric_history(
     """Values frozen in records and reported later, by version, then by time. split None: of every split."""
     model = catalog.find_model(tx, actor, name)
     found = queries.list_recorded(tx, model.id, metric)
-    for measured, text in queries.list_evaluated(tx, model.id, MOST_EVALUATIONS):
-        for said in json.loads(text):
+    for measured, metrics in queries.list_evaluated(tx, model.id, MOST_EVALUATIONS):
+        for said in metrics:
             if said["name"] == metric:
                 value = number_from_json(said["value"], f"metric {metric!r}")
                 found.append(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.tables import (
     blob_facts,
     blobs,
@@ -98,8 +100,8 @@ def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]
     ]
 
 
-def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Measured, str]]:
-    """(measurement without a value, JSON of the metrics) of the newest evaluations, oldest first."""
+def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Measured, list[dict[str, Any]]]]:
+    """(measurement without a value, the metrics) of the newest evaluations, oldest first."""
     query = (
         sa.select(
             versions.c.number,
@@ -116,6 +118,6 @@ def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Mea
         .limit(limit)
     )
     return [
-        (Measured(number, at, split, dataset, None, True, state, bool(recalled)), metrics)
+        (Measured(number, at, split, dataset, None, True, state, bool(recalled)), load_json(metrics))
         for number, at, split, dataset, state, recalled, metrics in reversed(tx.rows(query))
     ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """One content. entry: JSON of what was first said of it."""
+    """One content. entry: as it was described first; most readers of a content do not ask for it."""
 
     id: int
     namespace: str
     name: str
     digest: Digest
-    entry: str
+    entry: JsonText[dict[str, Any]]
     profile: Digest | None
     created_at: int
     created_by: str
@@ -42,5 +44,5 @@ class Use:
 
     target: str
     relation: str
-    details: str | None
+    details: dict[str, Any]
     at: int

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, blobs, dataset_versions, datasets, lineage_edges, namespaces
 from modelyard.db.tables.uploads import WITHHELD
@@ -115,7 +116,7 @@ def _content(row: tuple[object, ...]) -> DatasetVersion:
         str(row[1]),
         str(row[2]),
         Digest(row[3]),
-        str(row[4]),
+        JsonText(str(row[4])),
         None if is_withheld else profile,
         row[6],  # type: ignore[arg-type]
         str(row[7]),
@@ -211,4 +212,4 @@ def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[U
         .order_by(lineage_edges.c.created_at.desc(), lineage_edges.c.target)
         .limit(limit)
     )
-    return [Use(*row) for row in tx.rows(query)]
+    return [Use(row[0], row[1], load_json(row[2]) or {}, row[3]) for row in tx.rows(query)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -39,9 +38,7 @@ def report_evaluation(
     split = catalog_rules.check_text(split, "the split", 200)
     dataset = catalog_rules.check_text(dataset, "the dataset", 200)
     parsed = [metric.to_json() for metric in parse_metrics(metrics)]
-    text = dump_json(parsed)
-    assert text is not None
-    queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=text)
+    queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=parsed)
     tx.append(
         events.VersionEvaluated(
             namespace=model.name.namespace,
@@ -55,7 +52,7 @@ def report_evaluation(
         actor,
         model.id,
     )
-    return Evaluation(split, dataset, text, tx.now, actor.name)
+    return Evaluation(split, dataset, parsed, tx.now, actor.name)
 
 
 def list_evaluations(tx: Transaction, actor: Actor, ref: Ref) -> list[Evaluation]:

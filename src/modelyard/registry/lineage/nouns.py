@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modelyard.registry.access.rules import Place
+from modelyard.registry.versions.nouns import Recall
 
 
 class FoundEdge(NamedTuple):
@@ -15,6 +16,17 @@ class FoundEdge(NamedTuple):
     target: str
     relation: str
     details: str | None
+    """JSON: edges are compared with each other before they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """As a graph shows it; without details where an end is hidden."""
+
+    source: str
+    target: str
+    relation: str
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +39,7 @@ class VersionNode:
     created_at: int
     created_by: str
     deprecated: bool | int
-    recall: str | None
-    """JSON: mode, reason, by, at."""
+    recall: Recall | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import load_json, load_noun
 from modelyard.db.tables import (
     actors,
     aliases,
@@ -23,7 +24,8 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, namespace_role
 from modelyard.registry.access.rules import Place
-from modelyard.registry.lineage.nouns import DatasetNode, FoundEdge, ModelNode, RunNode, VersionNode
+from modelyard.registry.lineage.nouns import DatasetNode, FoundEdge, GraphEdge, ModelNode, RunNode, VersionNode
+from modelyard.registry.versions.nouns import Recall
 
 _TEXTS_AT_ONCE = 10_000
 
@@ -51,6 +53,10 @@ def list_edges(
     return [FoundEdge(*row) for row in tx.rows(query)]
 
 
+def to_graph_edge(edge: FoundEdge) -> GraphEdge:
+    return GraphEdge(edge.source, edge.target, edge.relation, load_json(edge.details) or {})
+
+
 def _among(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
     """The numbers stand in the statement itself: there may be more than a driver takes as parameters."""
     return column.in_(sa.bindparam(None, sorted({int(i) for i in ids}), expanding=True, literal_execute=True))
@@ -72,7 +78,10 @@ def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
         .join(actors, actors.c.id == versions.c.created_by)
         .where(_among(versions.c.id, ids))
     )
-    return [VersionNode(*row) for row in tx.rows(query)]
+    return [
+        VersionNode(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], load_noun(row[8], Recall))
+        for row in tx.rows(query)
+    ]
 
 
 def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[ModelNode]:
@@ -159,7 +168,7 @@ def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str
     return found
 
 
-def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
-    """version id → its record, JSON text."""
+def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Version id → its record."""
     query = sa.select(versions.c.id, versions.c.record).where(_among(versions.c.id, ids))
-    return {row[0]: row[1] for row in tx.rows(query)}
+    return {row[0]: load_json(row[1]) for row in tx.rows(query)}

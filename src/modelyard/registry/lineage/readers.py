@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,7 @@ def list_readers(tx: Transaction, actor: Actor, content: DatasetVersion) -> list
     found = []
     for use in uses:
         node = nodes[use.target]
-        details = json.loads(use.details) if use.details and not node.hidden else {}
+        details = {} if node.hidden else use.details
         name = None if node.hidden else node.name
         found.append(Reader(name, node.kind, use.relation, details, use.at))
     return found

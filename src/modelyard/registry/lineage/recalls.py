@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -14,7 +13,7 @@ from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.lineage import queries
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as version_queries
-from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.nouns import Recall, Version
 from modelyard.registry.versions.recalled import REFUSE, WARN
 from modelyard.registry.versions.usecases import DELETED, VersionView, find_version, show_version
 
@@ -39,8 +38,8 @@ def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason
     if not reason or not reason.strip():
         raise Invalid(reason="a recall needs a reason", fix='Give one: --reason "…"')
     reason = catalog_rules.check_text(reason.strip(), "the reason", 2000)
-    said = {"mode": mode, "reason": reason, "by": actor.name, "at": tx.now}
-    version_queries.update_version(tx, version.id, {"recall": dump_json(said)})
+    recall = Recall(at=tx.now, by=actor.name, mode=mode, reason=reason)
+    version_queries.set_recall(tx, version.id, recall)
     told = _descendants(tx, version.id)
     tx.append(
         events.VersionRecalled(
@@ -104,7 +103,7 @@ def lift_recall(tx: Transaction, actor: Actor, ref: Ref, reason: str | None = No
 
 def _lift(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
     checked = catalog_rules.check_text(reason, "the reason", 2000) if reason else None
-    version_queries.update_version(tx, version.id, {"recall": None})
+    version_queries.set_recall(tx, version.id, None)
     tx.append(
         events.RecallLifted(
             namespace=model.name.namespace,

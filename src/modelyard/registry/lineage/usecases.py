@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from modelyard.db.json_columns import load_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import (
@@ -26,8 +23,9 @@ from modelyard.registry.datasets import queries as dataset_queries
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage import queries
-from modelyard.registry.lineage.nouns import FoundEdge
+from modelyard.registry.lineage.nouns import FoundEdge, GraphEdge
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.nouns import Recall
 
 UP, DOWN, BOTH = "up", "down", "both"
 MAX_EDGES = 50_000
@@ -51,7 +49,7 @@ class Node:
     aliases: Sequence[str] = ()
     owners: Sequence[str] = ()
     deprecated: bool = False
-    recalled: dict[str, Any] | None = None
+    recalled: Recall | None = None
     created_at: int | None = None
     created_by: str | None = None
 
@@ -62,7 +60,7 @@ class Graph:
 
     starts: list[str]
     nodes: list[Node]
-    edges: list[FoundEdge]
+    edges: list[GraphEdge]
     truncated: bool
 
     @property
@@ -104,7 +102,7 @@ def trace_from(
     nodes = {key: Node(key, key.partition(":")[0], far) for key, far in depths.items()}
     describe_nodes(tx, actor, nodes)
     ordered = sorted(nodes.values(), key=lambda node: (node.depth, node.kind, node.name, node.key))
-    return _hide(Graph(list(starts), ordered, found, truncated))
+    return _hide(Graph(list(starts), ordered, [queries.to_graph_edge(edge) for edge in found], truncated))
 
 
 def find_starts(tx: Transaction, actor: Actor, ref: str, kind: str | None) -> list[str]:
@@ -221,7 +219,7 @@ def _describe_versions(tx: Transaction, actor: Actor, nodes: dict[str, Node]) ->
         node.aliases = pointing.get(row.id, ())
         node.owners = owners.get(row.model_id, ())
         node.deprecated = bool(row.deprecated)
-        node.recalled = load_json(row.recall)
+        node.recalled = row.recall
         node.created_at, node.created_by = row.created_at, row.created_by
 
 
@@ -269,16 +267,12 @@ def _hide(graph: Graph) -> Graph:
     for node in graph.nodes:
         node.key = masks.get(node.key, node.key)
     shown = [
-        FoundEdge(
+        GraphEdge(
             masks.get(edge.source, edge.source),
             masks.get(edge.target, edge.target),
             edge.relation,
-            None if {edge.source, edge.target} & hidden else edge.details,
+            {} if {edge.source, edge.target} & hidden else edge.details,
         )
         for edge in graph.edges
     ]
     return Graph([masks.get(key, key) for key in graph.starts], graph.nodes, shown, graph.truncated)
-
-
-def parse_details(edge: FoundEdge) -> dict[str, Any]:
-    return json.loads(edge.details) if edge.details else {}

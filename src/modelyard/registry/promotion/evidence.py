@@ -62,8 +62,8 @@ def gather(
     """
     now = tx.now if at is None else at
     needs = entry.needs
-    record: dict[str, Any] = json.loads(version.record)
-    said: dict[str, Any] = json.loads(version.format_facts)
+    record = version.record.value
+    said = version.format_facts.value
     missing = missing_facts(record)
     found: dict[str, Any] = {
         "now": now,
@@ -151,11 +151,10 @@ def _same_people(tx: Transaction, entry: StageGate, found: dict[str, Any]) -> di
 
 def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
     view = quarantine.view_scan(tx, model, version)
-    released = quarantine.released_by(version)
     return Scanned(
         verdict=view.verdict,
         unknown=[name for name in view.files.unknown if name not in view.trusted],
-        released_by=str(released["by"]) if released else None,
+        released_by=version.released.by if version.released else None,
         secrets=sum(len(file.secrets) for file in view.files.files),
         kinds=sorted({kind for file in view.files.files for kind in file.code_kinds}),
     )
@@ -163,7 +162,7 @@ def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
 
 def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]:
     """Frozen at registration, then measured later."""
-    record: dict[str, Any] = json.loads(version.record)
+    record = version.record.value
     found = [
         _value(m.to_json(), m.split, m.dataset, version.created_by, version.created_at)
         for m in parse_metrics(record.get("metrics", []))
@@ -171,7 +170,7 @@ def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]
     for evaluation in evaluations.list_evaluations(tx, version.id, until):
         found.extend(
             _value(entry, evaluation.split, evaluation.dataset, evaluation.by, evaluation.at)
-            for entry in json.loads(evaluation.metrics)
+            for entry in evaluation.metrics
         )
     return found
 

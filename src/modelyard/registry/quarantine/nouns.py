@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.registry.scan.nouns import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,5 @@ class StoredRunFile:
     digest: Digest
     scan: str | None
     """As rules.read_file takes it."""
-    released: str | None
-    """JSON of the release."""
+    released: Release | None
     logged_by: str | None

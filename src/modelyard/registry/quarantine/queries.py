@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_noun
 from modelyard.db.tables import (
     actors,
     blobs,
@@ -24,6 +25,7 @@ from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.keyring.usecases import SYSTEM
 from modelyard.registry.quarantine.nouns import Quarantined, StoredRunFile
+from modelyard.registry.scan.nouns import Release
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.nouns import Version
 
@@ -60,8 +62,10 @@ def list_quarantined(
     return [Quarantined(row[0], ModelName(row[1], row[2]), *row[3:]) for row in tx.rows(query)]
 
 
-def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, released: str | None) -> None:
-    version_queries.update_version(tx, version_id, {"quarantined": int(quarantined), "released": released})
+def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, released: Release | None) -> None:
+    version_queries.update_version(
+        tx, version_id, {"quarantined": int(quarantined), "released": dump_json(released)}
+    )
 
 
 def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Version]]:
@@ -149,9 +153,12 @@ def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
         .where(run_artifacts.c.run_id == run_id)
         .order_by(run_artifacts.c.path)
     )
-    return [StoredRunFile(row[0], Digest(row[1]), *row[2:]) for row in tx.rows(query)]
+    return [
+        StoredRunFile(row[0], Digest(row[1]), row[2], load_noun(row[3], Release), row[4])
+        for row in tx.rows(query)
+    ]
 
 
-def set_run_file_released(tx: Transaction, run_id: int, path: str, released: str | None) -> None:
+def set_run_file_released(tx: Transaction, run_id: int, path: str, released: Release | None) -> None:
     where = (run_artifacts.c.run_id == run_id, run_artifacts.c.path == path)
-    tx.execute(run_artifacts.update().where(*where).values(released=released))
+    tx.execute(run_artifacts.update().where(*where).values(released=dump_json(released)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -26,7 +24,7 @@ from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.nouns import Run
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan import serving
-from modelyard.registry.scan.nouns import Trusted
+from modelyard.registry.scan.nouns import Release, Trusted
 from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
@@ -100,8 +98,8 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
         model.id,
         reference,
     )
-    release = {"by": actor.name, "at": tx.now, "reason": words, "verdict": version.scan, "alone": alone}
-    queries.set_quarantine(tx, version.id, quarantined=False, released=dump_json(release))
+    release = Release(actor.name, tx.now, words, version.scan, alone)
+    queries.set_quarantine(tx, version.id, quarantined=False, released=release)
     versions.refresh_newest(tx, model.id)
     append_released(tx, model, version, words, actor, alone=alone)
     return show_scan(tx, actor, Ref(model.name, version.number))
@@ -116,8 +114,7 @@ class RunFile:
     files: ScannedFiles
     author: str
     quarantined: bool
-    released: str | None
-    """JSON of the release."""
+    released: Release | None
 
 
 def show_run_files(tx: Transaction, actor: Actor, uid: str) -> list[RunFile]:
@@ -156,14 +153,8 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
     authors = sorted({file.author for file in held})
     alone = [acts_alone(tx, actor, author, permission, run.namespace, 0, f"run {uid}") for author in authors]
     for file in held:
-        release = {
-            "by": actor.name,
-            "at": tx.now,
-            "reason": words,
-            "verdict": file.files.state,
-            "alone": any(alone),
-        }
-        queries.set_run_file_released(tx, run.id, file.path, dump_json(release))
+        release = Release(actor.name, tx.now, words, file.files.state, any(alone))
+        queries.set_run_file_released(tx, run.id, file.path, release)
     tx.append(
         events.RunFilesReleased(
             namespace=run.namespace,
@@ -272,9 +263,3 @@ def set_serve_unknown(tx: Transaction, actor: Actor, namespace: str, serve: bool
     scans.set_serve_unknown(tx, found.id, serve)
     tx.append(events.ServeUnknownChanged(namespace=found.name, serve=serve, reason=words), actor)
     judge_unknown(tx, found.name, actor, f"{found.name} serves unknown code" if serve else "")
-
-
-def released_by(version: Version) -> dict[str, object] | None:
-    """by, at, reason, verdict and alone of the release; None: nobody released it."""
-    found: dict[str, object] | None = json.loads(version.released) if version.released else None
-    return found

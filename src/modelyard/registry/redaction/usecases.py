@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable
@@ -146,7 +145,6 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
 def list_redactions(tx: Transaction, actor: Actor, namespace: str) -> list[Redaction]:
     """Newest first, for everybody who may read the namespace."""
     found = catalog.find_namespace(tx, actor, namespace)
-    told = [(seq, json.loads(body)) for seq, body in queries.list_redactions(tx, found.name)]
     return [
         Redaction(
             id=event["data"]["redaction"],
@@ -157,5 +155,5 @@ def list_redactions(tx: Transaction, actor: Actor, namespace: str) -> list[Redac
             by=event["actor"]["name"],
             at=event["at"],
         )
-        for seq, event in told
+        for seq, event in queries.list_redactions(tx, found.name)
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from modelyard.db.json_columns import JsonText
 from modelyard.registry.access.rules import Place
 
 
@@ -24,8 +26,9 @@ class Run:
     ended_at: int | None
     heard_at: int
     clock_skew: int
-    facts: str
-    notes: str
+    facts: JsonText[dict[str, Any]]
+    notes: JsonText[list[str]]
+    """Neither is looked at where a batch of metrics comes in, which is most of the time."""
     log_bytes: int
     created_at: int
     created_by: str

@@ -16,6 +16,7 @@ from modelyard.domain.names import ModelName
 from modelyard.domain.record import NON_FINITE
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.registry.runs.series import Points
+from modelyard.registry.scan.nouns import Release
 
 RUNNING = "running"
 ENDED = ("finished", "failed", "killed")
@@ -88,8 +89,8 @@ class Artifact:
     digest: str
     size_bytes: int
     media_type: str
-    released: str | None = None
-    """JSON of the release from the quarantine; None: nobody released it."""
+    released: Release | None = None
+    """From the quarantine; None: it was not released."""
     logged_by: str | None = None
     """None: before this was noted."""
 

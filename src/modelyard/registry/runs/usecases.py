@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.db.json_columns import dump_json, load_json
+from modelyard.db.json_columns import dump_json
 from modelyard.db.tables import run_artifacts, run_inputs, run_metrics, run_params, run_tags
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -180,7 +180,7 @@ def _store(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
     for reference in said.versions:
         _store_version(tx, actor, run, said, reference)
     if said.facts:
-        merged = rules.merge_facts(load_json(run.facts), mask_json(said.facts))
+        merged = rules.merge_facts(run.facts.value, mask_json(said.facts))
         if len(dump_json(merged) or "") > rules.MAX_FACTS_BYTES:
             said.note(f"Facts that would take more than {rules.MAX_FACTS_BYTES} bytes were left out.")
         else:
@@ -285,7 +285,7 @@ def _store_log(tx: Transaction, run: Run, said: Said) -> int:
 
 
 def _store_notes(tx: Transaction, run: Run, notes: Sequence[str]) -> None:
-    before: list[str] = load_json(run.notes)
+    before = run.notes.value
     merged = [*before, *[words for words in notes if words not in before]]
     if merged != before:
         queries.set_notes(tx, run.id, merged[: rules.MAX_NOTES])

@@ -1,8 +1,10 @@
-"""Files that wait for a scan, and names that are trusted."""
+"""Files that wait for a scan, releases from the quarantine, and names that are trusted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.domain.digest import Digest
 
@@ -26,3 +28,15 @@ class Trusted:
     by: str
     alone: bool
     confirmed_by: str | None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A version or a file that was let out of the quarantine, knowingly."""
+
+    by: str
+    at: int
+    reason: str
+    verdict: str
+    """At that time; a worse one ends the release."""
+    alone: bool = False
+    """No other person held the right when it was given."""

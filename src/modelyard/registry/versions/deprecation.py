@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -11,6 +10,7 @@ from modelyard.domain.names import Ref
 from modelyard.domain.times import time_text
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.versions import queries
+from modelyard.registry.versions.nouns import Deprecation
 from modelyard.registry.versions.usecases import DELETED, READY, VersionView, find_version, show_version
 
 
@@ -41,20 +41,23 @@ def deprecate_version(
         raise Invalid(
             reason="the date lies in the past", fix="Choose a date to come, or archive the version now"
         )
-    said = {
-        "replacement": replacement,
-        "ends_at": time_text(ends_at) if ends_at is not None else None,
-        "reason": catalog_rules.check_text(reason, "the reason") if reason else None,
-    }
-    stored = dump_json({k: v for k, v in said.items() if v is not None} | {"by": actor.name, "at": tx.now})
-    queries.update_version(tx, version.id, {"deprecation": stored})
+    deprecation = Deprecation(
+        by=actor.name,
+        at=tx.now,
+        replacement=replacement,
+        ends_at=time_text(ends_at) if ends_at is not None else None,
+        reason=catalog_rules.check_text(reason, "the reason") if reason else None,
+    )
+    queries.set_deprecation(tx, version.id, deprecation)
     tx.append(
         events.VersionDeprecated(
             namespace=model.name.namespace,
             model=str(model.name),
             version=version.number,
             digest=version.digest,
-            **said,  # type: ignore[arg-type]
+            replacement=deprecation.replacement,
+            ends_at=deprecation.ends_at,
+            reason=deprecation.reason,
         ),
         actor,
         model.id,
@@ -65,7 +68,7 @@ def deprecate_version(
 def undeprecate_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
     model, version = find_version(tx, actor, ref, Permission.VERSION_DEPRECATE)
     if version.deprecation is not None:
-        queries.update_version(tx, version.id, {"deprecation": None})
+        queries.set_deprecation(tx, version.id, None)
         tx.append(
             events.VersionUndeprecated(
                 namespace=model.name.namespace,
@@ -79,17 +82,16 @@ def undeprecate_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
     return show_version(tx, actor, Ref(model.name, version.number))
 
 
-def deprecation_warning(reference: str, deprecation: str | None) -> str | None:
+def deprecation_warning(reference: str, deprecation: Deprecation | None) -> str | None:
     """Words for whoever uses a deprecated version; None for one that is not."""
-    said = load_json(deprecation)
-    if said is None:
+    if deprecation is None:
         return None
     model = reference.partition(":")[0]
     parts = [f"{reference} is deprecated"]
-    if said.get("ends_at"):
-        parts.append(f"and will be taken away at {said['ends_at']}")
-    if said.get("reason"):
-        parts.append(f"({said['reason']})")
-    if said.get("replacement"):
-        parts.append(f"; use {model}:{said['replacement']} instead")
+    if deprecation.ends_at:
+        parts.append(f"and will be taken away at {deprecation.ends_at}")
+    if deprecation.reason:
+        parts.append(f"({deprecation.reason})")
+    if deprecation.replacement:
+        parts.append(f"; use {model}:{deprecation.replacement} instead")
     return " ".join(parts).replace(" ;", ";")

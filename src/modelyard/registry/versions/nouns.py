@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.rules import Place
+from modelyard.registry.scan.nouns import Release
 from modelyard.registry.scan.rules import PENDING
 
 
@@ -35,8 +38,29 @@ class AliasMove:
     reason: str | None
 
 
+class Deprecation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A version is still usable, but not the one to use."""
+
+    by: str
+    at: int
+    replacement: int | None = None
+    """Number of the version to use instead."""
+    ends_at: str | None = None
+    """When it will be taken away, RFC 3339."""
+    reason: str | None = None
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """A version is not to be used. mode: refuse or warn."""
+
+    at: int
+    by: str
+    mode: str
+    reason: str
+
+
 class Version(msgspec.Struct, frozen=True):
-    """A version without its files and its record's text."""
+    """A version without its files."""
 
     # No dataclass: a page makes a hundred of them, and a frozen dataclass takes fifteen times as long.
     id: int
@@ -53,17 +77,16 @@ class Version(msgspec.Struct, frozen=True):
     manifest_id: int
     size_bytes: int
     file_count: int
-    format_facts: str
-    record: str
-    deprecation: str | None = None
-    """JSON: replacement, ends_at, reason, by, at."""
+    format_facts: JsonText[dict[str, Any]]
+    """What the files say of themselves."""
+    record: JsonText[dict[str, Any]]
+    """The frozen facts; their canonical text is what the record digest is about."""
+    deprecation: Deprecation | None = None
     scan: str = PENDING
     """The worst verdict on its files, or pending."""
     quarantined: int = 0
-    released: str | None = None
-    """JSON: by, at, reason, verdict."""
-    recall: str | None = None
-    """JSON: mode, reason, by, at."""
+    released: Release | None = None
+    recall: Recall | None = None
     withheld: int = 0
     """How many of its files are withheld."""
 
@@ -87,12 +110,10 @@ class Resolved:
     alias_revision: int | None
     place: Place
     deleted: bool
-    deprecation: str | None
-    """JSON: replacement, ends_at, reason, by, at."""
+    deprecation: Deprecation | None
     scan: str
     quarantined: bool
-    recall: str | None
-    """JSON: mode, reason, by, at."""
+    recall: Recall | None
     manifest_id: int
     withheld: int
     """How many of its files are withheld."""
@@ -110,7 +131,7 @@ class Same:
     record_digest: str
     state: str
     manifest_id: int
-    format_facts: str
+    format_facts: JsonText[dict[str, Any]]
     scan: str
     newest_manifest_id: int | None
     """Of the model's newest served version."""

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -95,7 +97,7 @@ def register_version(
         if same.withheld:
             first = list_withheld_files(tx, same.manifest_id)[0]
             raise bytes_withheld(tx, first.withheld.digest)
-        said = json.loads(same.format_facts)
+        said = same.format_facts.value
         framework, licence = said.get("framework"), said.get("licence")
         is_newest = same.manifest_id == same.newest_manifest_id
         card = None if is_newest else _find_card(tx, same.manifest_id)
@@ -179,7 +181,7 @@ def _insert(
         size_bytes=manifest.size_bytes,
         file_count=len(manifest.files),
         format_facts=stored.format_facts,
-        record=text,
+        record=JsonText(text),
         scan=stored.scan,
         quarantined=int(quarantined),
     )
@@ -188,8 +190,7 @@ def _insert(
 @dataclass(frozen=True, slots=True)
 class _StoredManifest:
     id: int
-    format_facts: str
-    """JSON"""
+    format_facts: JsonText[dict[str, Any]]
     framework: str | None
     licence: str | None
     scan: str
@@ -222,7 +223,9 @@ def _ensure_manifest(
     if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
         found = registering_queries.insert_manifest(tx, manifest, text, scan), text, scan
-    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
+    return _StoredManifest(
+        found[0], JsonText(found[1]), summary.get("framework"), summary.get("licence"), found[2], card
+    )
 
 
 def _find_card(tx: Transaction, manifest_id: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     manifest_files,
@@ -141,7 +142,7 @@ def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Dig
     What a version of the model has is here and readable for whoever may register in it.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    return Same(*row) if row else None
+    return Same(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], row[7]) if row else None
 
 
 _TAKE_NUMBER = Statement(
