@@ -383,7 +383,7 @@ def test_those_who_depend_on_it_are_told(crew: Team, family: dict[str, str]) -> 
     assert len(told(other, "version.ancestor_recalled")) == 1
     node = next(n for n in trace(crew, family["base"]).nodes if n.name == family["base"])
     assert node.recalled is not None
-    assert node.recalled["reason"] == "leaked labels"
+    assert node.recalled.reason == "leaked labels"
 
 
 def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:

@@ -150,7 +150,7 @@ class Promotions(RuleBasedStateMachine):
             assert production.primary == (history[0].after_primary if history else None)
             assert [row.move for row in history] == list(range(len(history), 0, -1))
             for row in history:
-                assert json.loads(row.after_all or "[]") == ([row.after_primary] if row.after_primary else [])
+                assert row.after_all == ((row.after_primary,) if row.after_primary else ())
                 assert row.state == "done"
             # What stands there is ready, and was let in by a verdict that allowed it.
             if production.primary is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from modelyard.api.shapes import optional_time
 from modelyard.domain.times import time_text
 from modelyard.registry.checks.nouns import Check
 from modelyard.registry.evaluations.nouns import Evaluation
 from modelyard.registry.promotion.nouns import PolicyVersion, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.policies import PolicyView
-from modelyard.registry.promotion.reading import PromotionView, stored_verdict
+from modelyard.registry.promotion.reading import PromotionView
 from modelyard.registry.promotion.replay import Replayed
 from modelyard.registry.promotion.rules import Verdict
 from modelyard.registry.promotion.stages import StageMove, StageView
@@ -69,7 +67,7 @@ def _waivers(waivers: list[StoredWaiver], policy_digest: str) -> list[wire.Waive
 
 def promotion(row: Promotion, *, with_verdict: bool = False) -> wire.Promotion:
     """A row alone; its votes and waivers are left out."""
-    stored = stored_verdict(row) if with_verdict else None
+    stored = row.verdict if with_verdict else None
     return wire.Promotion(
         id=row.id,
         kind=row.kind,
@@ -91,7 +89,7 @@ def promotion(row: Promotion, *, with_verdict: bool = False) -> wire.Promotion:
         closed_by=row.closed_by,
         closed_reason=row.closed_reason,
         after_primary=row.after_primary,
-        after_versions=json.loads(row.after_all) if row.after_all else None,
+        after_versions=None if row.move is None else list(row.after_all),
         undid=row.undid,
         verdict=verdict(stored) if stored else None,
     )

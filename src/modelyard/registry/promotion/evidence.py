@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.record import completeness, missing_facts, parse_metrics
@@ -199,7 +196,7 @@ def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], u
     for stage in stages:
         since: int | None = None
         for move in reversed(queries.list_move_states(tx, model_id, stage, until, _MOVES_READ)):
-            stands = number in json.loads(move.after_all)
+            stands = number in move.after_all
             if stands and since is None:
                 since = move.at
             elif not stands and since is not None:
@@ -208,8 +205,3 @@ def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], u
         if since is not None:
             found.append(Stay(stage=stage, since=since))
     return sorted(found, key=lambda stay: stay.since, reverse=True)
-
-
-def load_evidence(text: str) -> Evidence:
-    """Evidence as it was stored with a decision."""
-    return msgspec.json.decode(text, type=Evidence)

@@ -5,19 +5,17 @@ Everything here happens after the decision, in its transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import AliasMoved, StageFull
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
-from modelyard.registry.promotion.nouns import MoveState, Occupant
+from modelyard.registry.promotion.nouns import Move, MoveState, Occupant
 from modelyard.registry.promotion.policy import Stage
 from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.versions import alias_queries
@@ -149,25 +147,24 @@ def _hold_others(tx: Transaction, model: Model, stage: str, version_ids: Sequenc
 
 
 def leave_stage(tx: Transaction, model: Model, stage: str, standing: Standing, number: int) -> list[int]:
-    """Take a version that stands beside the primary one out; returns who is left."""
+    """Take a version that stands next to the primary one out; returns who is left."""
     gone = next(o for o in standing.others if o.number == number)
     queries.delete_occupant(tx, model.id, stage, gone.version_id)
     _hold_others(tx, model, stage, [o.version_id for o in standing.others if o.number != number])
     return [n for n in standing.all if n != number]
 
 
-def closing_values(
-    tx: Transaction, actor: Actor, model: Model, stage: str, after: Sequence[int], has_primary: bool
-) -> dict[str, Any]:
-    """Columns of a promotion that was carried out."""
-    return {
-        "state": queries.DONE,
-        "closed_at": tx.now,
-        "closed_by": actor.id,
-        "move": queries.next_move(tx, model.id, stage),
-        "after_primary": after[0] if after and has_primary else None,
-        "after_all": dump_json(list(after)),
-    }
+def carried_out(tx: Transaction, actor: Actor, move: Move, after: Sequence[int], has_primary: bool) -> Move:
+    """The move with its place in the stage's history. after: who stands there now, the primary one first."""
+    return replace(
+        move,
+        state=queries.DONE,
+        closed_at=tx.now,
+        closed_by=actor.id,
+        move=queries.next_move(tx, move.version.model_id, move.stage),
+        after_primary=after[0] if after and has_primary else None,
+        after_all=tuple(after),
+    )
 
 
 def hold_version(tx: Transaction, model: Model, stage: str, number: int | None) -> None:
@@ -212,4 +209,4 @@ def way_back(stack: Sequence[Undoable]) -> int | None:
 
 def stood_in(moves: Sequence[MoveState]) -> set[int]:
     """All versions that ever were there."""
-    return {number for move in moves for number in json.loads(move.after_all)}
+    return {number for move in moves for number in move.after_all}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from modelyard.db.json_columns import dump_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.registry.promotion.rules import Evidence, Verdict
+from modelyard.registry.versions.nouns import Version
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A row of `promotions`, with the names of what it points at."""
+    """A request to move a version into a stage, or a rollback or demotion, with the names of what it points at."""
 
     id: int
     model_id: int
@@ -35,16 +39,66 @@ class Promotion:
     closed_at: int | None
     closed_by: str | None
     closed_reason: str | None
-    verdict: str | None
-    evidence: str | None
+    verdict: Verdict | None
+    """What it was decided on, or judged on last while it is open."""
     move: int | None
+    """Its place in the history of the stage; None: nothing was moved."""
     after_primary: int | None
-    after_all: str | None
+    after_all: tuple[int, ...]
+    """All who stood there afterwards; empty where nothing was moved, or nothing was left."""
     undid: int | None
 
     @property
     def reference(self) -> str:
         return f"{self.model}:{self.number}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A promotion, rollback or demotion as it is written: what was asked for, how it was judged, how it ended.
+
+    Not slotted: the texts are made once, for the table and for the digest that the event carries.
+    """
+
+    version: Version
+    stage: str
+    kind: str
+    primary: bool
+    seen_number: int | None
+    """Who stood there, and the revision of the stage's alias, when it was judged."""
+    seen_revision: int
+    policy_digest: str
+    state: str
+    reason: str | None
+    """This, when and by whom it was opened, and when it expires stay as they were first stored."""
+    opened_at: int
+    opened_by: int
+    """Id of the account."""
+    expires_at: int | None = None
+    verdict: Verdict | None = None
+    evidence: Evidence | None = None
+    closed_at: int | None = None
+    closed_by: int | None = None
+    closed_reason: str | None = None
+    move: int | None = None
+    """Its place in the history of the stage; None: nothing was moved."""
+    after_primary: int | None = None
+    after_all: tuple[int, ...] | None = None
+    undid: int | None = None
+    """Id of the move that a rollback undid."""
+
+    @cached_property
+    def verdict_text(self) -> str | None:
+        return dump_json(self.verdict)
+
+    @cached_property
+    def evidence_text(self) -> str | None:
+        return dump_json(self.evidence)
+
+    @property
+    def verdict_digest(self) -> Digest:
+        """Of the verdict and of the evidence it was given on, as they are stored."""
+        return Digest.of(f"{self.verdict_text}\n{self.evidence_text}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +120,7 @@ class MoveState:
     id: int
     kind: str
     after_primary: int | None
-    after_all: str
-    """JSON list."""
+    after_all: tuple[int, ...]
     at: int
 
 
@@ -92,7 +145,7 @@ class StoredWaiver:
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A version in a stage beside the primary one."""
+    """A version in a stage next to the primary one."""
 
     version_id: int
     number: int

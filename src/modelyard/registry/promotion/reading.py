@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from modelyard.db.json_columns import load_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
@@ -49,7 +46,7 @@ def show_promotion(tx: Transaction, actor: Actor, promotion_id: int) -> Promotio
 
 def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> PromotionView:
     entry = policy.gates.get(row.stage)
-    verdict = stored_verdict(row)
+    verdict = row.verdict
     stale = None
     if row.state == OPEN and entry is not None:
         stage = policy.stage(row.stage)
@@ -68,12 +65,6 @@ def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> Prom
         reviewers=entry.vote_groups if entry else (),
         stale=stale,
     )
-
-
-def stored_verdict(row: Promotion) -> Verdict | None:
-    """What it was decided on."""
-    found = load_json(row.verdict)
-    return None if found is None else msgspec.convert(found, Verdict)
 
 
 def list_promotions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, queries
 from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
-from modelyard.registry.promotion.nouns import MoveState, Promotion, StoredVote, StoredWaiver
+from modelyard.registry.promotion.nouns import Move, MoveState, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
 from modelyard.registry.promotion.policy_queries import effective_policy
@@ -110,7 +109,7 @@ def list_history(
         StageMove(
             row,
             row.after_primary,
-            json.loads(row.after_all or "[]"),
+            row.after_all,
             queries.list_votes(tx, row.id, LATEST),
             queries.list_waivers(tx, row.id, LATEST),
         )
@@ -221,33 +220,28 @@ def _record(
 ) -> Promotion:
     """The move in the stage's history."""
     queries.keep_effective(tx, policy.digest, canonical_json(policy.body).decode())
-    values = moves.closing_values(tx, actor, model, stage.name, after, after_primary is not None)
-    promotion_id = queries.insert_promotion(
-        tx,
-        model_id=model.id,
-        version_id=version.id,
-        number=version.number,
-        digest=version.digest,
-        record_digest=version.record_digest,
+    move = Move(
+        version=version,
         stage=stage.name,
         kind=kind,
-        primary_wanted=1,
+        primary=True,
         seen_number=standing.number,
         seen_revision=standing.revision,
         policy_digest=policy.digest,
+        state=queries.DONE,
         reason=reason,
         opened_at=tx.now,
         opened_by=actor.id,
         undid=undid,
-        **values,
     )
-    row = queries.find_promotion(tx, promotion_id)
+    move = moves.carried_out(tx, actor, move, after, after_primary is not None)
+    row = queries.find_promotion(tx, queries.store_move(tx, move))
     assert row is not None
     return row
 
 
 def _state(row: Promotion) -> MoveState:
-    return MoveState(row.id, row.kind, row.after_primary, row.after_all or "[]", row.closed_at or row.opened_at)
+    return MoveState(row.id, row.kind, row.after_primary, row.after_all, row.closed_at or row.opened_at)
 
 
 # --- demotion ------------------------------------------------------------------------------------------

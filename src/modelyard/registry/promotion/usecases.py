@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.canonical import canonical_json
-from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AliasMoved,
     Denied,
@@ -36,7 +35,7 @@ from modelyard.registry.promotion.case import (
     gather_for,
     staleness,
 )
-from modelyard.registry.promotion.nouns import Promotion, PromotionFilter
+from modelyard.registry.promotion.nouns import Move, Promotion, PromotionFilter
 from modelyard.registry.promotion.permits import check_named, find_visible
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.queries import OPEN
@@ -160,30 +159,31 @@ def _completes_itself(tx: Transaction, case: Case, requester: Actor) -> bool:
     return True
 
 
-def _decided(verdict: Verdict, evidence: Evidence) -> dict[str, str]:
-    return {
-        "verdict": canonical_json(msgspec.to_builtins(verdict)).decode(),
-        "evidence": canonical_json(msgspec.to_builtins(evidence)).decode(),
-    }
-
-
-def _new_values(case: Case, actor: Actor, now: int, primary: bool, reason: str | None) -> dict[str, Any]:
-    return {
-        "model_id": case.model.id,
-        "version_id": case.version.id,
-        "number": case.version.number,
-        "digest": case.version.digest,
-        "record_digest": case.version.record_digest,
-        "stage": case.stage.name,
-        "kind": queries.PROMOTE,
-        "primary_wanted": int(primary),
-        "seen_number": case.standing.number,
-        "seen_revision": case.standing.revision,
-        "policy_digest": case.policy.digest,
-        "reason": reason,
-        "opened_at": now,
-        "opened_by": actor.id,
-    }
+def _open_move(
+    tx: Transaction,
+    actor: Actor,
+    case: Case,
+    verdict: Verdict,
+    evidence: Evidence,
+    primary: bool,
+    reason: str | None,
+) -> Move:
+    """As it is before it is carried out or refused: about the stage and the policy of this moment."""
+    return Move(
+        version=case.version,
+        stage=case.stage.name,
+        kind=queries.PROMOTE,
+        primary=primary,
+        seen_number=case.standing.number,
+        seen_revision=case.standing.revision,
+        policy_digest=case.policy.digest,
+        state=OPEN,
+        reason=reason,
+        opened_at=tx.now,
+        opened_by=actor.id,
+        verdict=verdict,
+        evidence=evidence,
+    )
 
 
 def _complete(
@@ -202,24 +202,11 @@ def _complete(
     )
     if primary and case.standing.number is not None:
         moves.hold_version(tx, case.model, case.stage.name, case.standing.number)
-    decided = _decided(verdict, evidence)
     queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
     has_primary = primary or case.standing.number is not None
-    values = {
-        **moves.closing_values(tx, actor, case.model, case.stage.name, after, has_primary),
-        **decided,
-        "policy_digest": case.policy.digest,
-        "closed_reason": closed_reason,
-        "primary_wanted": int(primary),
-        "seen_number": case.standing.number,
-        "seen_revision": case.standing.revision,
-    }
-    if row is None:
-        new = _new_values(case, actor, tx.now, primary, reason)
-        promotion_id = queries.insert_promotion(tx, **{**new, **values})
-    else:
-        promotion_id = row.id
-        queries.update_promotion(tx, row.id, values)
+    move = replace(_open_move(tx, actor, case, verdict, evidence, primary, reason), closed_reason=closed_reason)
+    move = moves.carried_out(tx, actor, move, after, has_primary)
+    promotion_id = queries.store_move(tx, move, row.id if row else None)
     tx.append(
         events.VersionPromoted(
             **_named(case, promotion_id),
@@ -227,7 +214,7 @@ def _complete(
             primary=primary,
             verdict=msgspec.to_builtins(verdict),
             gate=case.policy.gate_body(case.stage.name),
-            verdict_digest=Digest.of(f"{decided['verdict']}\n{decided['evidence']}".encode()),
+            verdict_digest=move.verdict_digest,
             waived=[r.rule for r in verdict.results if r.outcome is Outcome.WAIVED],
             warned=[r.rule for r in verdict.refusals],
             reason=reason,
@@ -285,12 +272,9 @@ def _keep(
     """Store what is not carried out: open for what is missing, or refused for good."""
     queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
     stays_open = wish.request or wish.keep_open
-    new = _new_values(case, actor, tx.now, wish.primary, reason)
+    move = _open_move(tx, actor, case, verdict, evidence, wish.primary, reason)
     if row is None:
-        expires_at = tx.now + duration(case.policy.open_for)
-        promotion_id = queries.insert_promotion(
-            tx, **new, **_decided(verdict, evidence), state=OPEN, expires_at=expires_at
-        )
+        promotion_id = queries.store_move(tx, replace(move, expires_at=tx.now + duration(case.policy.open_for)))
         row = _found(tx, promotion_id)
         # Now that it has a number, the refusal can name it in its commands.
         evidence = msgspec.structs.replace(evidence, promotion=promotion_id)
@@ -307,12 +291,16 @@ def _keep(
                 case.model.id,
             )
     # Asked for again, knowingly: the promotion now is about the stage and the policy of this moment.
-    fresh = ("primary_wanted", "seen_number", "seen_revision", "policy_digest")
-    values: dict[str, Any] = {**{k: new[k] for k in fresh}, **_decided(verdict, evidence)}
+    move = replace(move, verdict=verdict, evidence=evidence)
     if not stays_open:
-        values |= {"state": queries.REFUSED, "closed_at": tx.now, "closed_by": actor.id}
-        values["closed_reason"] = "the gate said no"
-    queries.update_promotion(tx, row.id, values)
+        move = replace(
+            move,
+            state=queries.REFUSED,
+            closed_at=tx.now,
+            closed_by=actor.id,
+            closed_reason="the gate said no",
+        )
+    queries.store_move(tx, move, row.id)
     return _found(tx, row.id), verdict
 
 
@@ -368,9 +356,8 @@ def vote(
         kind = events.PromotionApproved if approves else events.PromotionRejected
         tx.append(kind(**named_in(row), comment=comment), actor, row.model_id)
     if not approves:
-        _close(
-            tx, actor, row, queries.REFUSED, f"rejected by {actor.name}" + (f": {comment}" if comment else "")
-        )
+        words = f"rejected by {actor.name}" + (f": {comment}" if comment else "")
+        queries.close_promotion(tx, actor, row.id, queries.REFUSED, words)
     else:
         _complete_if_ready(tx, row)
     return show_promotion(tx, actor, row.id)
@@ -431,7 +418,7 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
         access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
     _check_open(tx, row)
     reason = catalog_rules.check_reason(reason)
-    _close(tx, actor, row, queries.WITHDRAWN, reason)
+    queries.close_promotion(tx, actor, row.id, queries.WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
     return show_promotion(tx, actor, row.id)
 
@@ -463,14 +450,6 @@ def _entry(policy: Policy, row: Promotion) -> StageGate:
     if entry is None:
         raise StageNotFound(model=str(row.model), stage=row.stage, stages=", ".join(policy.stage_names))
     return entry
-
-
-def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: str | None) -> None:
-    queries.update_promotion(
-        tx,
-        row.id,
-        {"state": state, "closed_at": tx.now, "closed_by": actor.id, "closed_reason": reason},
-    )
 
 
 # --- what completes by itself --------------------------------------------------------------------------
@@ -530,5 +509,5 @@ def settle(tx: Transaction, promotion_id: int) -> None:
         return
     account = accounts.find_actor(tx, row.opened_by)
     assert account is not None
-    _close(tx, account.to_actor(), row, queries.EXPIRED, "its needs were not met in time")
+    queries.close_promotion(tx, account.to_actor(), row.id, queries.EXPIRED, "its needs were not met in time")
     tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)
