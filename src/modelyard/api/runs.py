@@ -21,9 +21,8 @@ from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.runs import rules, series
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.nouns import Run
+from modelyard.registry.runs.nouns import Experiment, Run
 from modelyard.registry.runs.rules import RunSearch, Said
-from modelyard.registry.runs.run_lists import Experiment
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.wire import runs as wire
 

@@ -31,6 +31,7 @@ from modelyard.domain.errors import (
     TokenExpired,
     TokenInvalid,
     TokenNotFound,
+    Unauthenticated,
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.domain.times import MICROSECONDS, to_datetime
@@ -128,6 +129,13 @@ def note_failed_sign_ins(tx: Transaction, what: str, address: str, attempts: int
 
 def sign_out(tx: Transaction, session: str) -> None:
     queries.delete_session(tx, secrets.hash_secret(session))
+
+
+def list_own_groups(tx: Transaction, actor: Actor) -> list[str]:
+    """Names of the groups that the actor belongs to. Raises Unauthenticated for a caller without an account."""
+    if actor.is_anonymous:
+        raise Unauthenticated()
+    return queries.list_groups_of(tx, actor.id)
 
 
 # --- accounts ------------------------------------------------------------------------------------

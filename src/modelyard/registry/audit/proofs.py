@@ -5,7 +5,6 @@ What an export holds and how it is verified: domain/bundle.py. Why: decision rec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -308,12 +307,12 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
 def _problem(row: tuple[Any, ...] | None, leaf: bytes, redacted: tuple[str, str] | None) -> str | None:
     if row is None:
         return "the event is missing"
-    body = row[8]
+    body = row[8].text
     is_as_logged = leaf_hash(body.encode()) == leaf
     is_redacted = redacted == (leaf.hex(), Digest.of(body.encode()))
     if not is_as_logged and not is_redacted:
         return "the event was changed after it was logged"
-    value = json.loads(body)
+    value = row[8].value
     actor = value["actor"]
     told = (
         value["seq"],

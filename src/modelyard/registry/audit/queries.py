@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -179,8 +180,8 @@ def list_bodies(tx: Transaction, start: int, end: int) -> list[tuple[int, str]]:
 
 
 def list_rows(tx: Transaction, start: int, end: int) -> list[tuple[Any, ...]]:
-    """Whole rows, in the order of StoredEvent."""
-    return [tuple(row) for row in tx.run(_ROWS, start=start, end=end)]
+    """Whole rows, in the order of StoredEvent; the body is a JsonText, and few checks of a row look into it."""
+    return [(*row[:8], JsonText[dict[str, Any]](row[8])) for row in tx.run(_ROWS, start=start, end=end)]
 
 
 def list_nodes(tx: Transaction, start: int, end: int) -> dict[tuple[int, int], bytes]:

@@ -7,7 +7,6 @@ are held against the events that made them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +53,7 @@ class StateCheck:
         for seq, _, kind, _, _, _, model_id, version, body in rows:
             if kind not in _KINDS:
                 continue
-            event = json.loads(body)
+            event = body.value
             data = event["data"]
             if kind == VersionRegistered.kind:
                 reference = f"{event['model']}:{version}"

@@ -36,7 +36,9 @@ class WhatHappened:
     """One event of the stream."""
 
     seq: int
+    kind: str
     body: str
+    """As it is logged, canonical JSON."""
 
 
 def subscribe(
@@ -284,7 +286,9 @@ def follow(
     # The model's events under all the names it had: its id is enough.
     place = replace(chosen.place, namespace=None) if chosen.place.model_id else chosen.place
     found = queries.list_visible_events(tx, actor, place, start, size, limit)
-    matching = [
-        WhatHappened(seq, body) for seq, _, body in found if chosen.choice.matches(queries.body_of(body))
-    ]
+    matching = []
+    for seq, _, body in found:
+        event = queries.body_of(body)
+        if chosen.choice.matches(event):
+            matching.append(WhatHappened(seq, event["kind"], body))
     return matching, found[-1][0] + 1 if len(found) == limit else size

@@ -57,3 +57,15 @@ class Metric:
     count: int
     special_count: int
     next_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    id: int
+    namespace: str
+    name: str
+    description: str
+    run_count: int
+    created_at: int
+    created_by: str
+    updated_at: int

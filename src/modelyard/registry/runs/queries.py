@@ -1,4 +1,4 @@
-"""SQL of runs: what one run holds. Lists of runs are in run_lists.py, series in series_queries.py."""
+"""SQL of runs: what one run holds. Lists of runs are in list_queries.py, series in series_queries.py."""
 
 from __future__ import annotations
 

@@ -37,10 +37,9 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.runs import queries, rules, run_lists, series, series_queries
-from modelyard.registry.runs.nouns import Metric, Run
+from modelyard.registry.runs import list_queries, queries, rules, series, series_queries
+from modelyard.registry.runs.nouns import Experiment, Metric, Run
 from modelyard.registry.runs.rules import Artifact, RunSearch, Said
-from modelyard.registry.runs.run_lists import Experiment
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.uploads import queries as uploads
@@ -369,8 +368,8 @@ def list_runs(
     tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int
 ) -> list[ListedRun]:
     """The newest first. Four statements, whatever is stored."""
-    found = run_lists.list_runs(tx, actor, search, before, limit)
-    params, metrics, tags = run_lists.list_shown(tx, [run.id for run in found])
+    found = list_queries.list_runs(tx, actor, search, before, limit)
+    params, metrics, tags = list_queries.list_shown(tx, [run.id for run in found])
     return [
         ListedRun(
             run,
@@ -450,17 +449,17 @@ def read_log(tx: Transaction, actor: Actor, uid: str, position: int) -> tuple[st
 def list_experiments(
     tx: Transaction, actor: Actor, namespace: str | None, before: tuple[int, int] | None, limit: int
 ) -> list[Experiment]:
-    return run_lists.list_experiments(tx, actor, namespace, before, limit)
+    return list_queries.list_experiments(tx, actor, namespace, before, limit)
 
 
 def describe_experiment(tx: Transaction, actor: Actor, name: ModelName, description: str) -> Experiment:
     """Say what an experiment is about. Raises ExperimentNotFound."""
     namespace = catalog.find_namespace(tx, actor, name.namespace, Permission.RUN_LOG)
-    found = run_lists.find_experiment(tx, namespace.id, name.name)
+    found = list_queries.find_experiment(tx, namespace.id, name.name)
     if found is None:
         raise ExperimentNotFound(experiment=str(name))
-    run_lists.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
-    changed = run_lists.find_experiment(tx, namespace.id, name.name)
+    list_queries.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
+    changed = list_queries.find_experiment(tx, namespace.id, name.name)
     assert changed is not None
     return changed
 

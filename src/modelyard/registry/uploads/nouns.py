@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 
 
@@ -27,5 +29,5 @@ class BlobRead:
     """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
     scan_rules: int
     """The rules that the scan rests on."""
-    facts: Mapping[str, str]
-    """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
+    facts: Mapping[str, JsonText[dict[str, Any]] | None]
+    """Reader → facts, None when there are none; a reader that is missing did not read yet."""

@@ -8,6 +8,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.lists import is_one_of
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
@@ -261,7 +262,7 @@ def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRe
         for digest, scan, scan_rules, reader, facts in tx.all(_FIND_READ, digests=",".join(some)):
             read = found.get(Digest(digest)) or BlobRead(scan, scan_rules, {})
             if reader is not None:
-                read = BlobRead(scan, scan_rules, {**read.facts, reader: facts})
+                read = BlobRead(scan, scan_rules, {**read.facts, reader: JsonText(facts) if facts else None})
             found[Digest(digest)] = read
     return found
 

@@ -127,10 +127,10 @@ def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tupl
     for file in manifest.files:
         if file.digest not in read:
             continue
-        text = read[file.digest].facts.get(reader_of(file.path) or "")
-        if not text:
+        found = read[file.digest].facts.get(reader_of(file.path) or "")
+        if found is None:
             continue
-        value = json.loads(text)
+        value = found.value
         if "facts" in value:
             per_file[file.path] = FormatFacts.from_json(value["facts"])
         if file.path == CARD_PATH:

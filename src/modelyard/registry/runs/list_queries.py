@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.access.queries import namespace_role, readable_namespaces
-from modelyard.registry.runs.nouns import Run
+from modelyard.registry.runs.nouns import Experiment, Run
 from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, to_run
 from modelyard.registry.runs.rules import RUNNING, SILENT_MICROSECONDS, STALE, RunSearch
 
@@ -127,18 +126,6 @@ def list_shown(tx: Transaction, run_ids: Sequence[int]) -> tuple[dict[int, dict[
 
 
 # --- experiments -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    id: int
-    namespace: str
-    name: str
-    description: str
-    run_count: int
-    created_at: int
-    created_by: str
-    updated_at: int
 
 
 _EXPERIMENT = (
