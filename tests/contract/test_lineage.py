@@ -115,7 +115,7 @@ def test_runs_stand_between_data_and_versions(crew: Team, door: Door) -> None:
     registry, uid = crew.registry, "f" * 31 + unique()[-1]
     entry = {"name": "clicks", "digest": digest(), "split": "train"}
     here = ModelName.parse(f"{crew.namespace}/nightly")
-    start = runs.Start(uid, here, "night 1", None, 1)
+    start = runs.RunStart(uid, here, "night 1", None, 1)
     registry.db.write(lambda tx: runs.start_run(tx, crew.contributor, registry.settings, start))
     version = f"{crew.model}:{crew.push()}"
 
@@ -123,7 +123,7 @@ def test_runs_stand_between_data_and_versions(crew: Team, door: Door) -> None:
         said.inputs.append(entry)
         said.versions.append(version)
 
-    batch = runs.Batch("w", 1, 1, None)
+    batch = runs.BatchHeader("w", 1, 1, None)
     registry.db.write(lambda tx: runs.store_records(tx, crew.contributor, uid, batch, say))
     found = trace(crew, f"run:{uid}")
     data = f"{crew.namespace}/clicks@{entry['digest']}"
@@ -397,7 +397,7 @@ def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
     while comments.derive_notifications(db):
         pass
     found = db.read(lambda tx: comments.list_notifications(tx, crew.reader, unread=True, before=None, limit=10))
-    assert [json.loads(n.body)["kind"] for n in found] == ["version.ancestor_recalled"]
+    assert [n.body["kind"] for n in found] == ["version.ancestor_recalled"]
 
 
 def test_recalls_that_are_refused(crew: Team, family: dict[str, str]) -> None:

@@ -61,7 +61,7 @@ class Promotions(RuleBasedStateMachine):
                 raise error
 
     def ask(self, number: int) -> None:
-        attempt = self.crew.promote(number, request=True, by=self.crew.contributor)
+        attempt = self.crew.promote(number, open_only=True, by=self.crew.contributor)
         if attempt.promotion is not None:
             self.open.append(attempt.promotion.id)
 
@@ -221,7 +221,7 @@ def test_a_crash_between_two_statements_leaves_the_old_state(registry: Registry,
             return call
 
         tx.run, tx.execute = counted(run), counted(execute)
-        usecases.promote(tx, crew.maintainer, usecases.Wish(crew.ref(two), "production"))
+        usecases.promote(tx, crew.maintainer, usecases.PromotionRequest(crew.ref(two), "production"))
 
     with pytest.raises(Cut):
         registry.db.write(cut_off)

@@ -6,7 +6,7 @@ from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
 from modelyard.domain.times import time_text
-from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion
+from modelyard.registry.datasets.nouns import Dataset, DatasetVersion
 from modelyard.registry.lineage.readers import Reader
 from modelyard.wire import datasets as wire
 
@@ -29,7 +29,7 @@ def content(found: DatasetVersion) -> wire.DatasetVersion:
     )
 
 
-def dataset(row: DatasetRow) -> wire.Dataset:
+def dataset(row: Dataset) -> wire.Dataset:
     return wire.Dataset(
         namespace=row.namespace,
         name=row.name,

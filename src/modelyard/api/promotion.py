@@ -19,7 +19,7 @@ from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import reading, stages, usecases
 from modelyard.registry.promotion.nouns import PromotionFilter
-from modelyard.registry.promotion.usecases import Wish
+from modelyard.registry.promotion.usecases import PromotionRequest
 from modelyard.registry.versions import deprecation
 from modelyard.wire import promotion as wire
 from modelyard.wire import versions as versions_wire
@@ -29,17 +29,17 @@ table = RouteTable("promotion")
 _MODEL = "/api/v1/models/{namespace}/{name}"
 
 
-def _wish(call: Call, body: wire.Promote) -> Wish:
+def _request(call: Call, body: wire.Promote) -> PromotionRequest:
     if (body.version is None) == (body.target is None):
         raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
     selector = f":{body.version}" if body.target is None else body.target
     if selector[:1] not in ":@":
         selector = f":{selector}"
-    return Wish(
+    return PromotionRequest(
         ref=Ref.parse(f"{call.model}{selector}"),
         stage=body.stage,
         reason=body.reason,
-        request=body.request,
+        open_only=body.request,
         primary=body.primary,
         keep_open=body.keep_open,
         seen=body.seen_revision,
@@ -62,14 +62,14 @@ async def promote(call: Call, body: wire.Promote) -> Answer[wire.Attempt]:
 
     200 for a dry run, and when the version stands there already; 202 for a request that waits.
     """
-    wish = _wish(call, body)
+    request = _request(call, body)
     if body.dry_run:
-        dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish))
+        dry = await call.read(lambda tx: usecases.explain(tx, call.actor, request))
         return Answer(200, encode(shapes.attempt(dry, dry_run=True)))
 
     def work(tx: Transaction) -> Answer[wire.Attempt]:
-        found = usecases.promote(tx, call.actor, wish)
-        shown = shapes.attempt(found, request=wish.request)
+        found = usecases.promote(tx, call.actor, request)
+        shown = shapes.attempt(found, request=request.open_only)
         if shown.outcome == "refused":
             return Answer(409, encode(_refusal(shown, call.request_id)), {"content-type": PROBLEM_TYPE})
         status = 201 if found.done and found.changed else 200 if found.done else 202

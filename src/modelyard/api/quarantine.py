@@ -15,7 +15,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.quarantine.usecases import RunFile, ScanView
-from modelyard.registry.scan.nouns import Release, Trusted
+from modelyard.registry.scan.nouns import Release, TrustedGlobal
 from modelyard.registry.scan.rules import ScannedFile
 from modelyard.wire import quarantine as wire
 
@@ -151,7 +151,7 @@ def _namespace(call: Call) -> str:
     return ModelName.parse(f"{call.path['namespace']}/x").namespace
 
 
-def _trusted(tx: Transaction, namespace: str, found: Sequence[Trusted]) -> wire.TrustedList:
+def _trusted(tx: Transaction, namespace: str, found: Sequence[TrustedGlobal]) -> wire.TrustedList:
     items = [
         wire.TrustedGlobal(
             name=t.name,

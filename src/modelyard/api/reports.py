@@ -28,7 +28,7 @@ _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 @table.route("POST", f"{_VERSION}/checks", status=201)
 async def report_check(call: Call, body: wire.ReportCheck) -> Answer[wire.CheckList]:
     """Report a check of a version; answers with all of its checks."""
-    report = checks.Report(body.name, body.state, body.url, body.summary, body.details)
+    report = checks.CheckReport(body.name, body.state, body.url, body.summary, body.details)
 
     def work(tx: Transaction) -> wire.CheckList:
         checks.report_check(tx, call.actor, call.ref, report)

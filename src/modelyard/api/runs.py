@@ -22,7 +22,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.runs import rules, series
 from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.nouns import Experiment, Run
-from modelyard.registry.runs.rules import RunSearch, Said
+from modelyard.registry.runs.rules import RecordBatch, RunSearch
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.wire import runs as wire
 
@@ -40,7 +40,7 @@ async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
     experiment = rules.parse_experiment(body.experiment, rules.home_namespace(call.actor))
 
     def work(tx: Transaction) -> wire.Run:
-        start = runs.Start(
+        start = runs.RunStart(
             call.path["run"],
             experiment,
             body.name,
@@ -65,33 +65,37 @@ async def send_records(call: Call, body: wire.SendRecords) -> wire.Stored:
         raise InvalidRequest(
             reason=f"there are more than {rules.MAX_BATCH_POINTS} points", fix="Send fewer at once"
         )
-    batch = runs.Batch(body.writer, body.first, len(body.frames), body.clock)
+    header = runs.BatchHeader(body.writer, body.first, len(body.frames), body.clock)
 
     def work(tx: Transaction) -> wire.Stored:
         last, notes = runs.store_records(
-            tx, call.actor, call.path["run"], batch, lambda said, position: _read(said, body.frames[position])
+            tx,
+            call.actor,
+            call.path["run"],
+            header,
+            lambda batch, position: _read(batch, body.frames[position]),
         )
         return wire.Stored(last=last, notes=notes)
 
     return await call.services.db.awrite(work)
 
 
-def _read(said: Said, frame: wire.Frame) -> None:
+def _read(batch: RecordBatch, frame: wire.Frame) -> None:
     for columns in frame.points:
-        said.add_points(columns.name, columns.steps, columns.times, columns.values)
+        batch.add_points(columns.name, columns.steps, columns.times, columns.values)
     for name, value in frame.params.items():
-        said.add_param(name, value)
+        batch.add_param(name, value)
     for key, tag in frame.tags.items():
-        said.add_tag(key, tag)
+        batch.add_tag(key, tag)
     for each in frame.artifacts:
-        said.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
-    said.inputs += frame.inputs
-    said.facts = rules.merge_facts(said.facts, frame.facts)
-    said.versions += frame.versions
-    said.log += frame.log
+        batch.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
+    batch.inputs += frame.inputs
+    batch.facts = rules.merge_facts(batch.facts, frame.facts)
+    batch.versions += frame.versions
+    batch.log += frame.log
     for words in frame.notes:
-        said.note(words[:1000])
-    said.resumed = said.resumed or frame.resumed
+        batch.note(words[:1000])
+    batch.resumed = batch.resumed or frame.resumed
     if frame.end is not None:
         status = frame.end.status
         if status not in rules.ENDED:
@@ -101,7 +105,7 @@ def _read(said: Said, frame: wire.Frame) -> None:
         exit_code = frame.end.exit_code
         if exit_code is not None and not -(2**31) <= exit_code < 2**31:
             raise InvalidRequest(reason=f"{exit_code} is no exit code", fix="An exit code has 32 bits")
-        said.end = rules.End(status, exit_code, _moment(frame.end.at))
+        batch.end = rules.RunEnd(status, exit_code, _moment(frame.end.at))
 
 
 def _moment(microseconds: int) -> int:

@@ -11,15 +11,15 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
 from modelyard.domain.times import time_text
-from modelyard.registry.access.nouns import ActorRow, TokenRow
+from modelyard.registry.access.nouns import Account, Token
 from modelyard.registry.access.rules import role_with
 from modelyard.registry.audit.nouns import LoggedEvent
 from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
 from modelyard.registry.versions.deprecation import deprecation_warning
-from modelyard.registry.versions.held import held_warning
-from modelyard.registry.versions.nouns import AliasMove, AliasRow, Recall, Resolved
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Recall, Resolved
 from modelyard.registry.versions.recalled import recall_warning
+from modelyard.registry.versions.serving import held_warning
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.refusals import withheld_warning
@@ -32,7 +32,7 @@ def optional_time(moment: int | None) -> str | None:
     return None if moment is None else time_text(moment)
 
 
-def account(row: ActorRow) -> access_wire.Account:
+def account(row: Account) -> access_wire.Account:
     return access_wire.Account(
         name=row.name,
         kind=row.kind.value,
@@ -47,7 +47,7 @@ def account(row: ActorRow) -> access_wire.Account:
     )
 
 
-def token(row: TokenRow) -> access_wire.Token:
+def token(row: Token) -> access_wire.Token:
     held = row.scope.permissions
     return access_wire.Token(
         id=row.id,
@@ -176,7 +176,7 @@ def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | N
     )
 
 
-def alias(name: ModelName, row: AliasRow) -> versions_wire.Alias:
+def alias(name: ModelName, row: AliasPosition) -> versions_wire.Alias:
     assert row.number is not None
     assert row.digest is not None
     return versions_wire.Alias(

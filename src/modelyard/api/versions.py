@@ -28,11 +28,11 @@ from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.deprecation import deprecation_warning
-from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.nouns import Resolved
 from modelyard.registry.versions.recalled import recall_warning
 from modelyard.registry.versions.registering import Registration
+from modelyard.registry.versions.serving import held_warning
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.refusals import withheld_warning

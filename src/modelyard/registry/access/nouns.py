@@ -24,7 +24,7 @@ class ReaderKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ActorRow:
+class Account:
     id: int
     name: str
     kind: ActorKind
@@ -51,7 +51,7 @@ class ActorRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRow:
+class Token:
     id: int
     name: str
     hint: str

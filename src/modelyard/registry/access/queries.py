@@ -31,7 +31,7 @@ from modelyard.domain.actor import (
     TokenOrigin,
     Visibility,
 )
-from modelyard.registry.access.nouns import ActorRow, Credential, NamespacePlace, ReaderKind, TokenRow
+from modelyard.registry.access.nouns import Account, Credential, NamespacePlace, ReaderKind, Token
 
 _p = sa.bindparam
 
@@ -183,8 +183,8 @@ _ACTOR = (
 )
 
 
-def _actor_row(row: tuple[Any, ...]) -> ActorRow:
-    return ActorRow(
+def _actor_row(row: tuple[Any, ...]) -> Account:
+    return Account(
         row[0],
         row[1],
         ActorKind(row[2]),
@@ -202,12 +202,12 @@ def _actor_row(row: tuple[Any, ...]) -> ActorRow:
 _FIND_ACTOR = Statement(sa.select(*_ACTOR).where(actors.c.name == _p("name")))
 
 
-def find_actor(tx: Transaction, name: str) -> ActorRow | None:
+def find_actor(tx: Transaction, name: str) -> Account | None:
     row = tx.one(_FIND_ACTOR, name=name)
     return _actor_row(row) if row else None
 
 
-def find_actor_by_id(tx: Transaction, actor_id: int) -> ActorRow | None:
+def find_actor_by_id(tx: Transaction, actor_id: int) -> Account | None:
     rows = tx.rows(sa.select(*_ACTOR).where(actors.c.id == actor_id))
     return _actor_row(rows[0]) if rows else None
 
@@ -216,7 +216,7 @@ def find_password_hash(tx: Transaction, actor_id: int) -> str | None:
     return tx.execute(sa.select(actors.c.password_hash).where(actors.c.id == actor_id)).scalar_one()  # type: ignore[no-any-return]
 
 
-def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limit: int) -> list[ActorRow]:
+def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limit: int) -> list[Account]:
     """By name, after the name `after`."""
     query = sa.select(*_ACTOR).order_by(actors.c.name).limit(limit)
     if kind is not None:
@@ -481,7 +481,7 @@ _TOKEN = (
 )
 
 
-def list_tokens(tx: Transaction, actor_id: int | None) -> list[TokenRow]:
+def list_tokens(tx: Transaction, actor_id: int | None) -> list[Token]:
     """Those of one actor, or (None) of all; newest first, revoked ones left out."""
     query = (
         sa.select(*_TOKEN)
@@ -491,7 +491,7 @@ def list_tokens(tx: Transaction, actor_id: int | None) -> list[TokenRow]:
     )
     if actor_id is not None:
         query = query.where(tokens.c.actor_id == actor_id)
-    return [TokenRow(r[0], r[1], r[2], r[3], _scope(r[4], r[5], r[6]), *r[7:]) for r in tx.rows(query)]
+    return [Token(r[0], r[1], r[2], r[3], _scope(r[4], r[5], r[6]), *r[7:]) for r in tx.rows(query)]
 
 
 def find_token_owner(tx: Transaction, token_id: int) -> tuple[int, str] | None:

@@ -36,7 +36,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.domain.times import MICROSECONDS, to_datetime
 from modelyard.registry.access import queries, rules, secrets
-from modelyard.registry.access.nouns import ActorRow, Credential, TokenRow
+from modelyard.registry.access.nouns import Account, Credential, Token
 from modelyard.registry.access.rules import SERVER
 
 DAY = 86_400 * MICROSECONDS
@@ -153,7 +153,7 @@ def create_actor(
     is_admin: bool = False,
     default_namespace: str | None = None,
     is_auditor: bool = False,
-) -> ActorRow:
+) -> Account:
     """A new user, service account or group. Raises AlreadyExists, InvalidFact."""
     check_create_actor(actor)
     name = parse_actor_name(name)
@@ -185,13 +185,13 @@ def check_create_actor(actor: Actor) -> None:
     rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
 
 
-def find_actor(tx: Transaction, actor: Actor, name: str) -> ActorRow:
+def find_actor(tx: Transaction, actor: Actor, name: str) -> Account:
     """Anybody signed in may look an account up; addresses are for oneself and admins. Raises ActorNotFound."""
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
     return _without_address(actor, _find_actor(tx, name))
 
 
-def _without_address(actor: Actor, row: ActorRow) -> ActorRow:
+def _without_address(actor: Actor, row: Account) -> Account:
     """The row as the actor may see it."""
     may_see = row.id == actor.id or rules.holds(actor, Permission.ACTORS_MANAGE, SERVER)
     return row if may_see else replace(row, email=None)
@@ -199,7 +199,7 @@ def _without_address(actor: Actor, row: ActorRow) -> ActorRow:
 
 def list_actors(
     tx: Transaction, actor: Actor, kind: ActorKind | None, after: str | None, limit: int
-) -> list[ActorRow]:
+) -> list[Account]:
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
     return [_without_address(actor, row) for row in queries.list_actors(tx, kind, after, limit)]
 
@@ -226,7 +226,7 @@ def check_edit_actor(tx: Transaction, actor: Actor, name: str) -> None:
     _find_to_manage(tx, actor, name)
 
 
-def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> ActorRow:
+def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Account:
     """Own display name, e-mail, password and default namespace; all else by an admin.
 
     Raises InvalidFact; Conflict when it would leave the server without an admin.
@@ -265,14 +265,14 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Act
     return _find_actor(tx, name)
 
 
-def _find_actor(tx: Transaction, name: str) -> ActorRow:
+def _find_actor(tx: Transaction, name: str) -> Account:
     found = queries.find_actor(tx, fold(name))
     if found is None:
         raise ActorNotFound(name=name[:100])
     return found
 
 
-def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> ActorRow:
+def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> Account:
     """The account whose proof of identity the actor may change: its own, or any by an admin.
 
     Raises ActorNotFound, Denied, FullSignInNeeded for a token that does not stand for a full sign-in.
@@ -313,7 +313,7 @@ def list_group_members(tx: Transaction, actor: Actor, group: str) -> list[str]:
     return queries.list_group_members(tx, _find_group(tx, group).id)
 
 
-def _find_group(tx: Transaction, name: str) -> ActorRow:
+def _find_group(tx: Transaction, name: str) -> Account:
     found = _find_actor(tx, name)
     if found.kind is not ActorKind.GROUP:
         raise ActorNotFound(name=name[:100])
@@ -385,7 +385,7 @@ def create_token(
 def _issue_token(
     tx: Transaction,
     actor: Actor,
-    owner: ActorRow,
+    owner: Account,
     *,
     name: str,
     scope: Scope = EVERYTHING,
@@ -435,7 +435,7 @@ def _permissions(words: Iterable[str] | None) -> frozenset[Permission] | None:
 _GRANTABLE = ", ".join(p.value for p in Permission if p not in IDENTITY_PERMISSIONS)
 
 
-def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[TokenRow]:
+def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[Token]:
     rules.check(actor, Permission.ACTORS_MANAGE if everybody else Permission.ACCOUNT_MANAGE, SERVER)
     return queries.list_tokens(tx, None if everybody else actor.id)
 
@@ -552,7 +552,7 @@ def create_first_owner(tx: Transaction, name: str, release: str) -> NewToken | N
     return _issue_local(tx, _find_actor(tx, name), "local client", None)
 
 
-def _issue_local(tx: Transaction, owner: ActorRow, name: str, expires_in_days: float | None) -> NewToken:
+def _issue_local(tx: Transaction, owner: Account, name: str, expires_in_days: float | None) -> NewToken:
     return _issue_token(
         tx, owner.to_actor(), owner, name=name, expires_in_days=expires_in_days, origin=TokenOrigin.LOCAL
     )

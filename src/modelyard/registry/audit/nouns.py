@@ -44,7 +44,7 @@ class EventFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class FrozenFacts:
     """What of a version never changes."""
 
     digest: str

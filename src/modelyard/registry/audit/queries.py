@@ -31,7 +31,7 @@ from modelyard.domain.events import ContentRedacted, all_events
 from modelyard.domain.merkle import node_count, node_place
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import model_role
-from modelyard.registry.audit.nouns import AliasState, EventFilter, Frozen, LoggedEvent, Redacted
+from modelyard.registry.audit.nouns import AliasState, EventFilter, FrozenFacts, LoggedEvent, Redacted
 
 
 def matching_kinds(patterns: Sequence[str]) -> list[str]:
@@ -235,13 +235,13 @@ def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | N
 # --- the rows that the log tells of --------------------------------------------------------------
 
 
-def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Frozen]:
+def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], FrozenFacts]:
     """places: (model id, number)."""
     v = versions.c
     query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record, v.id).where(
         sa.tuple_(v.model_id, v.number).in_(places)
     )
-    return {(row[0], row[1]): Frozen(*row[2:]) for row in tx.rows(query)}
+    return {(row[0], row[1]): FrozenFacts(*row[2:]) for row in tx.rows(query)}
 
 
 def list_alias_rows(tx: Transaction) -> list[AliasState]:

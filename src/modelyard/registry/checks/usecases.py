@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """What a reporter says."""
 
     name: str
@@ -38,7 +38,7 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tuple[Model, Version]:
+def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -> tuple[Model, Version]:
     """Add a result to a version. Raises Invalid, VersionDeleted, Denied."""
     model, version = find_version(tx, actor, ref, Permission.CHECK_REPORT)
     if version.state == DELETED:

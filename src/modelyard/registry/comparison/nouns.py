@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """A value of a metric of one version. at: when the version was registered, or the evaluation reported."""
 
     version: int

@@ -25,7 +25,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.queries import namespace_role
-from modelyard.registry.comparison.nouns import Measured
+from modelyard.registry.comparison.nouns import Measurement
 from modelyard.registry.versions.inspect import reader_of
 
 
@@ -79,7 +79,7 @@ def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict
     return found
 
 
-def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]:
+def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measurement]:
     """As frozen in records, by version."""
     query = (
         sa.select(
@@ -95,12 +95,14 @@ def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]
         .order_by(versions.c.number)
     )
     return [
-        Measured(number, at, split, "", value, False, state, bool(recalled))
+        Measurement(number, at, split, "", value, False, state, bool(recalled))
         for number, at, split, value, state, recalled in tx.rows(query)
     ]
 
 
-def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Measured, list[dict[str, Any]]]]:
+def list_evaluated(
+    tx: Transaction, model_id: int, limit: int
+) -> list[tuple[Measurement, list[dict[str, Any]]]]:
     """(measurement without a value, the metrics) of the newest evaluations, oldest first."""
     query = (
         sa.select(
@@ -118,6 +120,6 @@ def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Mea
         .limit(limit)
     )
     return [
-        (Measured(number, at, split, dataset, None, True, state, bool(recalled)), load_json(metrics))
+        (Measurement(number, at, split, dataset, None, True, state, bool(recalled)), load_json(metrics))
         for number, at, split, dataset, state, recalled, metrics in reversed(tx.rows(query))
     ]

@@ -30,7 +30,7 @@ class DatasetVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetRow:
+class Dataset:
     namespace: str
     name: str
     versions: int
@@ -39,7 +39,7 @@ class DatasetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class DatasetUse:
     """An edge that leaves a content: who read it, how."""
 
     target: str

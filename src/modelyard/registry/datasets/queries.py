@@ -13,7 +13,7 @@ from modelyard.db.tables import actors, blobs, dataset_versions, datasets, linea
 from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
-from modelyard.registry.datasets.nouns import DatasetRow, DatasetVersion, Use
+from modelyard.registry.datasets.nouns import Dataset, DatasetUse, DatasetVersion
 
 _p = sa.bindparam
 
@@ -162,7 +162,7 @@ def list_by_digest(tx: Transaction, digest: Digest) -> list[DatasetVersion]:
 
 def list_datasets(
     tx: Transaction, namespace: str, word: str | None, before: tuple[int, int] | None, limit: int
-) -> list[tuple[int, DatasetRow]]:
+) -> list[tuple[int, Dataset]]:
     """(id, dataset), those that moved last first."""
     newest = (
         sa.select(dataset_versions.c.digest)
@@ -195,10 +195,10 @@ def list_datasets(
                 sa.and_(datasets.c.updated_at == before[0], datasets.c.id < before[1]),
             )
         )
-    return [(row[0], DatasetRow(row[1], row[2], row[3], Digest(row[4]), row[5])) for row in tx.rows(query)]
+    return [(row[0], Dataset(row[1], row[2], row[3], Digest(row[4]), row[5])) for row in tx.rows(query)]
 
 
-def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[Use]:
+def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[DatasetUse]:
     """Newest first."""
     sources = [f"dataset:{content_id}" for content_id in content_ids]
     query = (
@@ -212,4 +212,4 @@ def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[U
         .order_by(lineage_edges.c.created_at.desc(), lineage_edges.c.target)
         .limit(limit)
     )
-    return [Use(row[0], row[1], load_json(row[2]) or {}, row[3]) for row in tx.rows(query)]
+    return [DatasetUse(row[0], row[1], load_json(row[2]) or {}, row[3]) for row in tx.rows(query)]

@@ -24,7 +24,7 @@ from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access_rules
 from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
-from modelyard.registry.access.nouns import ActorRow
+from modelyard.registry.access.nouns import Account
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import create_model, find_model, find_namespace
 from modelyard.registry.oidc import queries, rules
@@ -270,9 +270,7 @@ def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings
     return access.open_session(tx, account.id)
 
 
-def _set_groups(
-    tx: Transaction, account: ActorRow, settings: SignInSettings, claims: Mapping[str, Any]
-) -> None:
+def _set_groups(tx: Transaction, account: Account, settings: SignInSettings, claims: Mapping[str, Any]) -> None:
     mapped = {ours for each in settings.groups.values() for ours in each}
     if not mapped:
         return

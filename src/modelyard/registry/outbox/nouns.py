@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.rules import EventChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Subscription:
     kind: str
     target: str
     place: Place
-    choice: Choice
+    choice: EventChoice
     secret: str | None
     former_secret: str | None
     former_secret_until: int | None

@@ -22,7 +22,7 @@ from modelyard.db.tables import (
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access import rules as access
-from modelyard.registry.access.nouns import ActorRow, ReaderKind
+from modelyard.registry.access.nouns import Account, ReaderKind
 from modelyard.registry.access.queries import (
     find_actor,
     model_role,
@@ -32,7 +32,7 @@ from modelyard.registry.access.queries import (
     visible_models,
 )
 from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.rules import EventChoice
 
 # --- events that an actor may read ---------------------------------------------------------------
 
@@ -104,7 +104,7 @@ _SUBSCRIPTION = (
 
 
 def _subscription(row: Sequence[Any]) -> Subscription:
-    choice = Choice(load_json(row[5]), load_json(row[6]))
+    choice = EventChoice(load_json(row[5]), load_json(row[6]))
     return Subscription(row[0], row[1], row[2], Place(row[3], row[4]), choice, *row[7:17])
 
 
@@ -132,7 +132,14 @@ def list_subscriptions(
 
 
 def insert_subscription(
-    tx: Transaction, *, kind: str, target: str, place: Place, choice: Choice, next_seq: int, created_by: int
+    tx: Transaction,
+    *,
+    kind: str,
+    target: str,
+    place: Place,
+    choice: EventChoice,
+    next_seq: int,
+    created_by: int,
 ) -> int:
     insert = subscriptions.insert().values(
         kind=kind,
@@ -158,7 +165,7 @@ def delete_subscription(tx: Transaction, subscription_id: int) -> None:
     tx.execute(subscriptions.delete().where(_s.id == subscription_id))
 
 
-def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, ActorRow] | None:
+def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, Account] | None:
     """The subscription and the account whose rights decide what it may tell."""
     found = find_subscription(tx, subscription_id)
     account = find_actor(tx, found.created_by) if found is not None else None

@@ -17,7 +17,7 @@ from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import queries, rules
 from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.rules import EventChoice
 from modelyard.registry.outgoing.http import check_url
 
 ROTATION_OVERLAP = 24 * 3600 * MICROSECONDS
@@ -32,7 +32,7 @@ class NewSubscription:
 
 
 @dataclass(frozen=True, slots=True)
-class WhatHappened:
+class StreamedEvent:
     """One event of the stream."""
 
     seq: int
@@ -67,7 +67,7 @@ def subscribe(
         rules.check_email(target)
     else:
         check_url(target)
-    choice = Choice(
+    choice = EventChoice(
         rules.check_kinds(event_kinds) if event_kinds else None, sorted(set(stages)) if stages else None
     )
     size = queries.find_log_size(tx)
@@ -246,7 +246,7 @@ def replay(tx: Transaction, actor: Actor, subscription_id: int, seq: int | None)
 @dataclass(frozen=True, slots=True)
 class StreamFilter:
     place: Place
-    choice: Choice
+    choice: EventChoice
 
 
 def open_stream(
@@ -273,12 +273,12 @@ def open_stream(
         access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
     size = queries.find_log_size(tx)
     start = size if after is None else max(0, min(after + 1, size))
-    return StreamFilter(place, Choice(rules.check_kinds(kinds) if kinds else None)), start
+    return StreamFilter(place, EventChoice(rules.check_kinds(kinds) if kinds else None)), start
 
 
 def follow(
     tx: Transaction, actor: Actor, chosen: StreamFilter, start: int, limit: int
-) -> tuple[list[WhatHappened], int]:
+) -> tuple[list[StreamedEvent], int]:
     """(events from `start` on that the actor may read now, where to go on)."""
     size = queries.find_log_size(tx)
     if start >= size:
@@ -290,5 +290,5 @@ def follow(
     for seq, _, body in found:
         event = queries.body_of(body)
         if chosen.choice.matches(event):
-            matching.append(WhatHappened(seq, event["kind"], body))
+            matching.append(StreamedEvent(seq, event["kind"], body))
     return matching, found[-1][0] + 1 if len(found) == limit else size

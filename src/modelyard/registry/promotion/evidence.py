@@ -26,7 +26,7 @@ from modelyard.registry.promotion.rules import (
     MetricValue,
     PolicyAge,
     Scanned,
-    Stay,
+    StagePeriod,
     Vote,
     Waiver,
 )
@@ -190,9 +190,9 @@ def _champion(tx: Transaction, model: Model, number: int, until: int) -> Champio
     )
 
 
-def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[Stay]:
+def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[StagePeriod]:
     """Where a version stood and stands, the latest stay first."""
-    found: list[Stay] = []
+    found: list[StagePeriod] = []
     for stage in stages:
         since: int | None = None
         for move in reversed(queries.list_move_states(tx, model_id, stage, until, _MOVES_READ)):
@@ -200,8 +200,8 @@ def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], u
             if stands and since is None:
                 since = move.at
             elif not stands and since is not None:
-                found.append(Stay(stage=stage, since=since, until=move.at))
+                found.append(StagePeriod(stage=stage, since=since, until=move.at))
                 since = None
         if since is not None:
-            found.append(Stay(stage=stage, since=since))
+            found.append(StagePeriod(stage=stage, since=since))
     return sorted(found, key=lambda stay: stay.since, reverse=True)

@@ -20,9 +20,9 @@ from modelyard.registry.promotion.policy import Stage
 from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.held import refuse_held, refuse_incomplete
-from modelyard.registry.versions.holds import set_holds
-from modelyard.registry.versions.nouns import AliasRow, Version
+from modelyard.registry.versions.dependents import set_holds
+from modelyard.registry.versions.nouns import AliasPosition, Version
+from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
 from modelyard.registry.versions.usecases import DELETED
 
 MOVES_READ = 1000
@@ -30,11 +30,11 @@ LATEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StageState:
     """Who stands in a stage. primary None: nobody does, or only others."""
 
     stage: str
-    primary: AliasRow | None
+    primary: AliasPosition | None
     others: Sequence[Occupant]
 
     @property
@@ -51,17 +51,17 @@ class Standing:
         return [*first, *(o.number for o in self.others)]
 
 
-def find_standing(tx: Transaction, model: Model, stage: Stage) -> Standing:
+def find_standing(tx: Transaction, model: Model, stage: Stage) -> StageState:
     """One statement where the stage has one place."""
     others = queries.list_occupants(tx, model.id, stage.name) if stage.slots > 1 else []
-    return Standing(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
+    return StageState(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
 
 
 def point_stage(
     tx: Transaction,
     actor: Actor,
     model: Model,
-    standing: Standing,
+    standing: StageState,
     version: Version | None,
     reason: str | None,
 ) -> None:
@@ -106,7 +106,7 @@ def enter_stage(
     actor: Actor,
     model: Model,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     version: Version,
     *,
     primary: bool,
@@ -146,7 +146,7 @@ def _hold_others(tx: Transaction, model: Model, stage: str, version_ids: Sequenc
     set_holds(tx, model.id, "stage", stage, version_ids)
 
 
-def leave_stage(tx: Transaction, model: Model, stage: str, standing: Standing, number: int) -> list[int]:
+def leave_stage(tx: Transaction, model: Model, stage: str, standing: StageState, number: int) -> list[int]:
     """Take a version that stands next to the primary one out; returns who is left."""
     gone = next(o for o in standing.others if o.number == number)
     queries.delete_occupant(tx, model.id, stage, gone.version_id)

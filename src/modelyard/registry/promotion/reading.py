@@ -13,7 +13,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.queries import find_model as find_model_row
 from modelyard.registry.promotion import moves, permits, queries
-from modelyard.registry.promotion.case import Case, gather_for, staleness
+from modelyard.registry.promotion.decision import Decision, gather_for, staleness
 from modelyard.registry.promotion.nouns import Promotion, PromotionFilter, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import find_visible
 from modelyard.registry.promotion.policy import Policy
@@ -55,8 +55,8 @@ def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> Prom
         assert version is not None
         standing = moves.find_standing(tx, model, stage)
         stale = staleness(row, policy, standing)
-        case = Case(model, version, policy, stage, entry, standing)
-        verdict = judge(entry.gate, gather_for(tx, case, row, row.opened_by))
+        decision = Decision(model, version, policy, stage, entry, standing)
+        verdict = judge(entry.gate, gather_for(tx, decision, row, row.opened_by))
     return PromotionView(
         promotion=row,
         verdict=verdict,

@@ -23,7 +23,7 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, queries
-from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
+from modelyard.registry.promotion.moves import LATEST, MOVES_READ, StageState
 from modelyard.registry.promotion.nouns import Move, MoveState, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
@@ -168,7 +168,7 @@ def rollback(
 
 def _for_change(
     tx: Transaction, actor: Actor, name: ModelName, stage: str, permission: Permission, seen: int | None
-) -> tuple[Model, Policy, Stage, Standing]:
+) -> tuple[Model, Policy, Stage, StageState]:
     model = catalog.find_open_model(tx, actor, name, permission)
     policy = effective_policy(tx, model)
     found = policy.stage(fold(stage))
@@ -210,7 +210,7 @@ def _record(
     model: Model,
     policy: Policy,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     version: Version,
     kind: str,
     reason: str | None,
@@ -293,7 +293,7 @@ def _leave_primary(
     actor: Actor,
     model: Model,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     next_primary: int | None,
     reason: str | None,
 ) -> tuple[list[int], int | None]:

@@ -28,11 +28,11 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, permits, queries
-from modelyard.registry.promotion.case import (
-    Case,
+from modelyard.registry.promotion.decision import (
+    Decision,
     check_ready,
-    find_case,
     gather_for,
+    prepare_decision,
     staleness,
 )
 from modelyard.registry.promotion.nouns import Move, Promotion, PromotionFilter
@@ -47,13 +47,13 @@ from modelyard.registry.versions.usecases import find_version
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks for."""
+class PromotionRequest:
+    """A version asked into a stage."""
 
     ref: Ref
     stage: str
     reason: str | None = None
-    request: bool = False
+    open_only: bool = False
     """Only open it: whoever may promote completes it, or the policy does."""
     primary: bool = True
     """False: beside the primary version, where the stage has more than one place."""
@@ -80,80 +80,80 @@ class Attempt:
 # --- promoting ---------------------------------------------------------------------------------------
 
 
-def explain(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
+def explain(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
     """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
 
     What can enter no stage at all is refused as there: archived, deleted, recalled, held, not scanned yet, or with
     withheld files.
     """
-    model, version = find_version(tx, actor, wish.ref)
+    model, version = find_version(tx, actor, request.ref)
     catalog.refuse_archived(model)
-    case = find_case(tx, model, version, wish.stage)
-    check_ready(tx, case)
-    row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name))
-    return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
+    decision = prepare_decision(tx, model, version, request.stage)
+    check_ready(tx, decision)
+    row = queries.find_open(tx, model.id, version.id, decision.stage.name)
+    verdict = judge(decision.entry.gate, gather_for(tx, decision, row, actor.name))
+    return Attempt(model, version, request.stage, verdict, decision.policy.digest, row, False, False)
 
 
-def promote(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
+def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
     """Move a version into a stage if its gate lets it in; judged and moved in this one transaction.
 
     A refusal is an answer: it is recorded, and the promotion stays open for what is missing.
     Raises StageNotFound, VersionArchived, VersionDeleted, Denied, AliasMoved, StageFull.
     """
-    permission = Permission.PROMOTION_PROPOSE if wish.request else Permission.PROMOTION_PROMOTE
-    model = catalog.find_open_model(tx, actor, wish.ref.model, permission)
-    _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
-    case = find_case(tx, model, version, wish.stage)
-    reason = catalog_rules.check_reason(wish.reason)
-    check_ready(tx, case)
-    if not wish.primary and case.stage.slots == 1:
+    permission = Permission.PROMOTION_PROPOSE if request.open_only else Permission.PROMOTION_PROMOTE
+    model = catalog.find_open_model(tx, actor, request.ref.model, permission)
+    _, version = find_version(tx, actor, Ref(model.name, request.ref.selector))
+    decision = prepare_decision(tx, model, version, request.stage)
+    reason = catalog_rules.check_reason(request.reason)
+    check_ready(tx, decision)
+    if not request.primary and decision.stage.slots == 1:
         raise Invalid(
-            reason=f"stage {case.stage.name} has one place",
-            fix=f"Give it more in the policy: stages: [{{name: {case.stage.name}, slots: 2}}]",
+            reason=f"stage {decision.stage.name} has one place",
+            fix=f"Give it more in the policy: stages: [{{name: {decision.stage.name}, slots: 2}}]",
         )
-    if not wish.request:
-        check_named(tx, actor, case.entry.who.promote, f"promote to {case.stage.name}", str(model.name))
-    _check_seen(case, wish.seen)
-    row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    evidence = gather_for(tx, case, row, actor.name)
-    verdict = judge(case.entry.gate, evidence)
-    if _stands_already(case, wish.primary):
-        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, None, True, False)
-    if verdict.allows and (not wish.request or _completes_itself(tx, case, actor)):
-        done = _complete(tx, actor, case, row, verdict, evidence, wish.primary, reason)
-        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, done, True, True)
-    row, verdict = _keep(tx, actor, case, row, verdict, evidence, wish, reason)
+    if not request.open_only:
+        check_named(tx, actor, decision.entry.who.promote, f"promote to {decision.stage.name}", str(model.name))
+    _check_seen(decision, request.seen)
+    row = queries.find_open(tx, model.id, version.id, decision.stage.name)
+    evidence = gather_for(tx, decision, row, actor.name)
+    verdict = judge(decision.entry.gate, evidence)
+    if _stands_already(decision, request.primary):
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, None, True, False)
+    if verdict.allows and (not request.open_only or _completes_itself(tx, decision, actor)):
+        done = _complete(tx, actor, decision, row, verdict, evidence, request.primary, reason)
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, done, True, True)
+    row, verdict = _keep(tx, actor, decision, row, verdict, evidence, request, reason)
     if not verdict.allows:
-        _append_refusal(tx, actor, case, row, verdict)
-    return Attempt(model, version, case.stage.name, verdict, case.policy.digest, row, False, True)
+        _append_refusal(tx, actor, decision, row, verdict)
+    return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, row, False, True)
 
 
-def _check_seen(case: Case, seen: int | None) -> None:
-    if seen is not None and seen != case.standing.revision:
+def _check_seen(decision: Decision, seen: int | None) -> None:
+    if seen is not None and seen != decision.standing.revision:
         raise AliasMoved(
-            model=str(case.model.name),
-            alias=case.stage.name,
-            version=case.standing.number,
-            revision=case.standing.revision,
+            model=str(decision.model.name),
+            alias=decision.stage.name,
+            version=decision.standing.number,
+            revision=decision.standing.revision,
         )
 
 
-def _stands_already(case: Case, primary: bool) -> bool:
-    number = case.version.number
-    return case.standing.number == number if primary else number in case.standing.all
+def _stands_already(decision: Decision, primary: bool) -> bool:
+    number = decision.version.number
+    return decision.standing.number == number if primary else number in decision.standing.all
 
 
-def _completes_itself(tx: Transaction, case: Case, requester: Actor) -> bool:
+def _completes_itself(tx: Transaction, decision: Decision, requester: Actor) -> bool:
     """Whether the policy completes it: by the right of who asked, or because others had to approve."""
-    if not case.entry.automatic:
+    if not decision.entry.automatic:
         return False
-    if not case.entry.has_approvals and not access.may(
-        requester, Permission.PROMOTION_PROMOTE, case.model.place
+    if not decision.entry.has_approvals and not access.may(
+        requester, Permission.PROMOTION_PROMOTE, decision.model.place
     ):
         return False
     try:
-        check_named(tx, requester, case.entry.who.promote, "promote", str(case.model.name))
+        check_named(tx, requester, decision.entry.who.promote, "promote", str(decision.model.name))
     except Denied:
         return False
     return True
@@ -162,7 +162,7 @@ def _completes_itself(tx: Transaction, case: Case, requester: Actor) -> bool:
 def _open_move(
     tx: Transaction,
     actor: Actor,
-    case: Case,
+    decision: Decision,
     verdict: Verdict,
     evidence: Evidence,
     primary: bool,
@@ -170,13 +170,13 @@ def _open_move(
 ) -> Move:
     """As it is before it is carried out or refused: about the stage and the policy of this moment."""
     return Move(
-        version=case.version,
-        stage=case.stage.name,
+        version=decision.version,
+        stage=decision.stage.name,
         kind=queries.PROMOTE,
         primary=primary,
-        seen_number=case.standing.number,
-        seen_revision=case.standing.revision,
-        policy_digest=case.policy.digest,
+        seen_number=decision.standing.number,
+        seen_revision=decision.standing.revision,
+        policy_digest=decision.policy.digest,
         state=OPEN,
         reason=reason,
         opened_at=tx.now,
@@ -189,7 +189,7 @@ def _open_move(
 def _complete(
     tx: Transaction,
     actor: Actor,
-    case: Case,
+    decision: Decision,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
@@ -198,45 +198,54 @@ def _complete(
     closed_reason: str | None = None,
 ) -> Promotion:
     after = moves.enter_stage(
-        tx, actor, case.model, case.stage, case.standing, case.version, primary=primary, reason=reason
+        tx,
+        actor,
+        decision.model,
+        decision.stage,
+        decision.standing,
+        decision.version,
+        primary=primary,
+        reason=reason,
     )
-    if primary and case.standing.number is not None:
-        moves.hold_version(tx, case.model, case.stage.name, case.standing.number)
-    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
-    has_primary = primary or case.standing.number is not None
-    move = replace(_open_move(tx, actor, case, verdict, evidence, primary, reason), closed_reason=closed_reason)
+    if primary and decision.standing.number is not None:
+        moves.hold_version(tx, decision.model, decision.stage.name, decision.standing.number)
+    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
+    has_primary = primary or decision.standing.number is not None
+    move = replace(
+        _open_move(tx, actor, decision, verdict, evidence, primary, reason), closed_reason=closed_reason
+    )
     move = moves.carried_out(tx, actor, move, after, has_primary)
     promotion_id = queries.store_move(tx, move, row.id if row else None)
     tx.append(
         events.VersionPromoted(
-            **_named(case, promotion_id),
-            from_version=case.standing.number,
+            **_named(decision, promotion_id),
+            from_version=decision.standing.number,
             primary=primary,
             verdict=msgspec.to_builtins(verdict),
-            gate=case.policy.gate_body(case.stage.name),
+            gate=decision.policy.gate_body(decision.stage.name),
             verdict_digest=move.verdict_digest,
             waived=[r.rule for r in verdict.results if r.outcome is Outcome.WAIVED],
             warned=[r.rule for r in verdict.refusals],
             reason=reason,
         ),
         actor,
-        case.model.id,
+        decision.model.id,
     )
     return _found(tx, promotion_id)
 
 
-def _named(case: Case, promotion_id: int) -> dict[str, Any]:
+def _named(decision: Decision, promotion_id: int) -> dict[str, Any]:
     """What every event of a promotion says."""
     return {
-        "namespace": case.model.name.namespace,
-        "model": str(case.model.name),
-        "version": case.version.number,
+        "namespace": decision.model.name.namespace,
+        "model": str(decision.model.name),
+        "version": decision.version.number,
         "promotion": promotion_id,
-        "stage": case.stage.name,
-        "digest": case.version.digest,
-        "record_digest": case.version.record_digest,
-        "effective_digest": case.policy.digest,
-        "text_digests": list(case.policy.text_digests) or None,
+        "stage": decision.stage.name,
+        "digest": decision.version.digest,
+        "record_digest": decision.version.record_digest,
+        "effective_digest": decision.policy.digest,
+        "text_digests": list(decision.policy.text_digests) or None,
     }
 
 
@@ -262,33 +271,35 @@ def _found(tx: Transaction, promotion_id: int) -> Promotion:
 def _keep(
     tx: Transaction,
     actor: Actor,
-    case: Case,
+    decision: Decision,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
-    wish: Wish,
+    request: PromotionRequest,
     reason: str | None,
 ) -> tuple[Promotion, Verdict]:
     """Store what is not carried out: open for what is missing, or refused for good."""
-    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
-    stays_open = wish.request or wish.keep_open
-    move = _open_move(tx, actor, case, verdict, evidence, wish.primary, reason)
+    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
+    stays_open = request.open_only or request.keep_open
+    move = _open_move(tx, actor, decision, verdict, evidence, request.primary, reason)
     if row is None:
-        promotion_id = queries.store_move(tx, replace(move, expires_at=tx.now + duration(case.policy.open_for)))
+        promotion_id = queries.store_move(
+            tx, replace(move, expires_at=tx.now + duration(decision.policy.open_for))
+        )
         row = _found(tx, promotion_id)
         # Now that it has a number, the refusal can name it in its commands.
         evidence = msgspec.structs.replace(evidence, promotion=promotion_id)
-        verdict = judge(case.entry.gate, evidence)
+        verdict = judge(decision.entry.gate, evidence)
         if stays_open:
             tx.append(
                 events.PromotionOpened(
-                    **_named(case, promotion_id),
-                    reviewers=list(case.entry.vote_groups),
+                    **_named(decision, promotion_id),
+                    reviewers=list(decision.entry.vote_groups),
                     missing=[r.rule for r in verdict.refusals],
                     reason=reason,
                 ),
                 actor,
-                case.model.id,
+                decision.model.id,
             )
     # Asked for again, knowingly: the promotion now is about the stage and the policy of this moment.
     move = replace(move, verdict=verdict, evidence=evidence)
@@ -304,16 +315,18 @@ def _keep(
     return _found(tx, row.id), verdict
 
 
-def _append_refusal(tx: Transaction, actor: Actor, case: Case, row: Promotion, verdict: Verdict) -> None:
+def _append_refusal(
+    tx: Transaction, actor: Actor, decision: Decision, row: Promotion, verdict: Verdict
+) -> None:
     refusals = [
         {"rule": r.rule, "outcome": r.outcome.value, "measured": r.measured, "needed": r.needed}
         for r in verdict.refusals
     ]
     event = events.PromotionRefused(
-        **_named(case, row.id),
+        **_named(decision, row.id),
         refusals=refusals,
         verdict=msgspec.to_builtins(verdict),
-        gate=case.policy.gate_body(case.stage.name),
+        gate=decision.policy.gate_body(decision.stage.name),
         stays_open=row.state == OPEN,
     )
     tx.append(event, actor, row.model_id)
@@ -464,19 +477,19 @@ def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
     try:
         model = catalog.find_open_model(tx, requester, row.model, Permission.PROMOTION_PROPOSE)
         _, version = find_version(tx, requester, Ref(model.name, row.number))
-        case = find_case(tx, model, version, row.stage)
-        check_ready(tx, case)
+        decision = prepare_decision(tx, model, version, row.stage)
+        check_ready(tx, decision)
     except ModelyardError:
         # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
         return False
-    if staleness(row, case.policy, case.standing) or not _completes_itself(tx, case, requester):
+    if staleness(row, decision.policy, decision.standing) or not _completes_itself(tx, decision, requester):
         return False
-    evidence = gather_for(tx, case, row, row.opened_by)
-    verdict = judge(case.entry.gate, evidence)
-    is_full = not row.primary and len(case.standing.all) >= case.stage.slots
-    if not verdict.allows or is_full or _stands_already(case, row.primary):
+    evidence = gather_for(tx, decision, row, row.opened_by)
+    verdict = judge(decision.entry.gate, evidence)
+    is_full = not row.primary and len(decision.standing.all) >= decision.stage.slots
+    if not verdict.allows or is_full or _stands_already(decision, row.primary):
         return False
-    _complete(tx, requester, case, row, verdict, evidence, row.primary, row.reason, "the last need was met")
+    _complete(tx, requester, decision, row, verdict, evidence, row.primary, row.reason, "the last need was met")
     return True
 
 
@@ -491,7 +504,7 @@ def list_ready(tx: Transaction, limit: int = 500) -> list[int]:
         if account is None:
             continue
         try:
-            attempt = explain(tx, account.to_actor(), Wish(Ref(row.model, row.number), row.stage))
+            attempt = explain(tx, account.to_actor(), PromotionRequest(Ref(row.model, row.number), row.stage))
         except ModelyardError:
             continue
         if attempt.verdict.allows:

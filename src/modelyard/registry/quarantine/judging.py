@@ -16,9 +16,9 @@ from modelyard.registry.scan.rules import PENDING, read_files, release_covers
 from modelyard.registry.scan.serving import is_held
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import summarise_files
 from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.serving import append_quarantined
 
 
 def settle_manifest(tx: Transaction, manifest_id: int) -> bool:

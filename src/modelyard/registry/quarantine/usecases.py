@@ -24,7 +24,7 @@ from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.nouns import Run
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan import serving
-from modelyard.registry.scan.nouns import Release, Trusted
+from modelyard.registry.scan.nouns import Release, TrustedGlobal
 from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
@@ -177,7 +177,7 @@ def _checked_reason(reason: str, what: str) -> str:
 # --- trust -------------------------------------------------------------------------------------------
 
 
-def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[Trusted]:
+def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[TrustedGlobal]:
     """Take a global that no rule knows as allowed in the pickles of a namespace.
 
     Versions that name nothing else unknown are served from now on. Raises Invalid for what is no name, is allowed
@@ -231,7 +231,7 @@ def _refuse_own(tx: Transaction, actor: Actor, namespace: str, name: str, others
             refuse_alone(actor, f"{model.name}:{version.number}", f"trust {name}", others)
 
 
-def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> list[Trusted]:
+def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> list[TrustedGlobal]:
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_TRUST)
     if not scans.delete_trust(tx, found.id, name):
         raise NotFound(
@@ -243,7 +243,7 @@ def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> 
     return scans.list_trusted(tx, found.name)
 
 
-def list_trusted(tx: Transaction, actor: Actor, namespace: str) -> Sequence[Trusted]:
+def list_trusted(tx: Transaction, actor: Actor, namespace: str) -> Sequence[TrustedGlobal]:
     return scans.list_trusted(tx, catalog.find_namespace(tx, actor, namespace).name)
 
 

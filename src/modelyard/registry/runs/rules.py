@@ -77,7 +77,7 @@ def is_silent(status: str, heard_at: int, now: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RunEnd:
     status: str
     exit_code: int | None
     at: int
@@ -96,7 +96,7 @@ class Artifact:
 
 
 @dataclass(slots=True)
-class Said:
+class RecordBatch:
     """All frames of a batch that are new, together and storable."""
 
     points: dict[str, Points] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Said:
     versions: list[str] = field(default_factory=list)
     log: str = ""
     notes: list[str] = field(default_factory=list)
-    end: End | None = None
+    end: RunEnd | None = None
     resumed: bool = False
 
     def note(self, words: str) -> None:

@@ -19,7 +19,7 @@ class ScanJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class TrustedGlobal:
     """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
 
     name: str

@@ -24,7 +24,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
-from modelyard.registry.scan.nouns import ScanJob, Trusted
+from modelyard.registry.scan.nouns import ScanJob, TrustedGlobal
 
 _p = sa.bindparam
 
@@ -206,12 +206,12 @@ _TRUSTED = (
 )
 
 
-def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[Trusted]:
+def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[TrustedGlobal]:
     """names: only these."""
     query = _TRUSTED.where(namespaces.c.name == namespace)
     if names is not None:
         query = query.where(scan_trusts.c.name.in_(list(names)))
-    return [Trusted(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in tx.rows(query)]
+    return [TrustedGlobal(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in tx.rows(query)]
 
 
 def insert_trust(

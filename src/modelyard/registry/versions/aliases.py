@@ -18,8 +18,8 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.versions import alias_queries
-from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.nouns import AliasMove, AliasRow, Version
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Version
+from modelyard.registry.versions.serving import refuse_held
 from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
 
 
@@ -31,7 +31,7 @@ def set_alias(
     *,
     seen: int | None = None,
     reason: str | None = None,
-) -> AliasRow:
+) -> AliasPosition:
     """Point an alias at a ready version.
 
     seen: the revision the caller saw, 0 for "not set yet"; another one raises AliasMoved. None: wherever it
@@ -108,7 +108,7 @@ def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
         raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
 
 
-def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:
+def _check_seen(model: Model, alias: Alias, present: AliasPosition | None, seen: int | None) -> None:
     standing = present.revision if present is not None else 0
     # An alias that was removed counts as not set, so that "create it" works again.
     is_set = present is not None and present.number is not None
@@ -128,10 +128,10 @@ def move_to(
     actor: Actor,
     model: Model,
     alias: Alias,
-    present: AliasRow | None,
+    present: AliasPosition | None,
     version: Version,
     reason: str | None,
-) -> AliasRow:
+) -> AliasPosition:
     from_number = present.number if present is not None else None
     revision = alias_queries.move_alias(
         tx,
@@ -161,10 +161,10 @@ def move_to(
         actor,
         model.id,
     )
-    return AliasRow(alias, version.number, version.digest, revision, tx.now, actor.name)
+    return AliasPosition(alias, version.number, version.digest, revision, tx.now, actor.name)
 
 
-def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasRow]:
+def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasPosition]:
     """Raises AliasNotFound, also for a removed one."""
     model = catalog.find_model(tx, actor, name)
     found = alias_queries.find_alias(tx, model.id, alias)
@@ -173,7 +173,7 @@ def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> 
     return model, found
 
 
-def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasRow]]:
+def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasPosition]]:
     model = catalog.find_model(tx, actor, name)
     return model, alias_queries.list_aliases(tx, model.id)
 

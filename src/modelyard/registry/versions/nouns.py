@@ -16,7 +16,7 @@ from modelyard.registry.scan.rules import PENDING
 
 
 @dataclass(frozen=True, slots=True)
-class AliasRow:
+class AliasPosition:
     """Where an alias stands; number None: it was removed."""
 
     alias: str
@@ -124,7 +124,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Same:
+class EarlierVersion:
     """An earlier version of the model with the same files."""
 
     number: int

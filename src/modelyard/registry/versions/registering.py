@@ -30,10 +30,10 @@ from modelyard.registry.scan.serving import is_held
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import alias_queries, queries, registering_queries
 from modelyard.registry.versions.aliases import move_to, refuse_protected
-from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.origins import check_parents, note_origins
+from modelyard.registry.versions.serving import append_quarantined
 from modelyard.registry.versions.usecases import READY, VersionView, view_of
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import bytes_withheld

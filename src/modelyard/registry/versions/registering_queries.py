@@ -22,7 +22,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.record import Metric
-from modelyard.registry.versions.nouns import Same
+from modelyard.registry.versions.nouns import EarlierVersion
 
 _p = sa.bindparam
 
@@ -136,13 +136,17 @@ _FIND_SAME = Statement(
 )
 
 
-def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> Same | None:
+def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> EarlierVersion | None:
     """The first version with these files and this record, else any with these files; none that is deleted.
 
     What a version of the model has is here and readable for whoever may register in it.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    return Same(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], row[7]) if row else None
+    return (
+        EarlierVersion(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], row[7])
+        if row
+        else None
+    )
 
 
 _TAKE_NUMBER = Statement(

@@ -28,10 +28,10 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.versions import alias_queries, page_queries, queries
-from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
+from modelyard.registry.versions.dependents import refuse_archive_while_needed, refuse_delete_while_needed
 from modelyard.registry.versions.inspect import CARD_PATH
 from modelyard.registry.versions.nouns import Resolved, Version
+from modelyard.registry.versions.serving import refuse_held
 from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import file_withheld
