@@ -34,6 +34,7 @@ from modelyard.registry.promotion.replay import replay
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import deprecation
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.warnings import warnings_of
 from tests.support.promotion import Team, outcomes, policy, team
 from tests.support.registry import Registry, unique
 
@@ -534,7 +535,7 @@ def test_a_deprecated_version_warns_whoever_resolves_it(crew: Team) -> None:
             tx, crew.maintainer, crew.ref(one), replacement=two, ends_at=ends, reason="bias"
         )
     )
-    warning = deprecation.deprecation_warning(str(view.ref), view.version.deprecation)
+    warning = warnings_of(view)
     assert warning is not None
     assert f"{crew.model}:2" in warning
     found = db.read(lambda tx: versions.resolve(tx, crew.reader, crew.ref(one)))

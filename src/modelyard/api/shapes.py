@@ -16,13 +16,10 @@ from modelyard.registry.access.rules import role_with
 from modelyard.registry.audit.nouns import LoggedEvent
 from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
-from modelyard.registry.versions.deprecation import deprecation_warning
 from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Recall, Resolved
-from modelyard.registry.versions.recalled import recall_warning
-from modelyard.registry.versions.serving import held_warning
 from modelyard.registry.versions.usecases import VersionView
+from modelyard.registry.versions.warnings import warnings_of
 from modelyard.registry.withheld.nouns import WithheldFile
-from modelyard.registry.withheld.refusals import withheld_warning
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
@@ -138,23 +135,11 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         missing=missing_facts(facts),
         scan=row.scan,
         quarantined=bool(row.quarantined),
-        warning=_warning(view, reference),
+        warning=warnings_of(view),
         recalled=recalled(row.recall),
         withheld=[withheld_file(file) for file in view.withheld],
         created=created,
     )
-
-
-def _warning(view: VersionView, reference: str) -> str | None:
-    row = view.version
-    words = [
-        held_warning(reference, row.scan, bool(row.quarantined)),
-        recall_warning(reference, row.recall),
-        withheld_warning(reference, row.withheld),
-        f"not moved: {', '.join(f'@{alias}' for alias in view.not_moved)}" if view.not_moved else None,
-        deprecation_warning(reference, row.deprecation),
-    ]
-    return "; ".join(w for w in words if w) or None
 
 
 def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | None) -> versions_wire.Resolved:

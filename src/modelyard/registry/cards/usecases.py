@@ -11,7 +11,7 @@ from modelyard.domain import card_sections as rules
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import FileNotFound, TooLarge, VersionDeleted
+from modelyard.domain.errors import FileNotFound, TooLarge
 from modelyard.domain.names import Ref
 from modelyard.domain.record import missing_facts
 from modelyard.registry.cards import queries
@@ -21,7 +21,8 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.inspect import CARD_PATH, card_words
-from modelyard.registry.versions.usecases import DELETED, find_card_file, find_version
+from modelyard.registry.versions.rules import refuse_deleted
+from modelyard.registry.versions.usecases import find_card_file, find_present, find_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ class Card:
 
 def set_card(tx: Transaction, actor: Actor, ref: Ref, text: str) -> Card:
     """Raises TooLarge, InvalidFact, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.VERSION_EDIT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.VERSION_EDIT)
     text = catalog_rules.check_text(text, "the card", rules.MAX_CARD_BYTES)
     raw = text.encode()
     if len(raw) > rules.MAX_CARD_BYTES:
@@ -51,9 +50,7 @@ def set_card(tx: Transaction, actor: Actor, ref: Ref, text: str) -> Card:
     queries.insert_card(tx, actor, version.id, text, sections)
     tx.append(
         events.CardEdited(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             card_digest=Digest.of(raw),
         ),
@@ -86,8 +83,7 @@ def show_card(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, number: in
         if stored is not None:
             return stored, None
         try:
-            if version.state == DELETED:
-                raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+            refuse_deleted(model.name, version)
             if number:
                 raise FileNotFound(reference=f"{model.name}:{version.number}", path=f"card {number}")
             file = find_card_file(tx, model, version)

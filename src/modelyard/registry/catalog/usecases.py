@@ -12,7 +12,6 @@ from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.domain.errors import (
     AlreadyExists,
-    EditConflict,
     HasDependents,
     Invalid,
     ModelArchived,
@@ -111,7 +110,7 @@ def edit_namespace(
     found = find_namespace(tx, actor, name, Permission.NAMESPACE_EDIT)
     if edit.visibility is not None and edit.visibility is not found.visibility:
         access.check(actor, Permission.MODEL_SHARE, found.place)
-    _same_revision(f"namespace {found.name}", found.revision, revision)
+    rules.check_revision(f"namespace {found.name}", found.revision, revision)
     values: dict[str, Any] = {}
     if edit.display_name is not None:
         values["display_name"] = rules.check_text(edit.display_name, "the display name", 200)
@@ -302,7 +301,7 @@ def edit_model(
     """
     found = find_model(tx, actor, name)
     _check_edit(actor, found, edit)
-    _same_revision(str(found.name), found.revision, revision)
+    rules.check_revision(str(found.name), found.revision, revision)
     values: dict[str, Any] = {}
     changes: dict[str, Any] = {}
 
@@ -403,11 +402,6 @@ def refresh_words(tx: Transaction, model: Model) -> None:
     queries.set_words(tx, model.id, words)
 
 
-def _same_revision(what: str, present: int, seen: int | None) -> None:
-    if seen is not None and seen != present:
-        raise EditConflict(what=what, revision=present)
-
-
 def card_text(tx: Transaction, model_id: int) -> str:
     """What of the newest card is searched."""
     return queries.find_card_text(tx, model_id)
@@ -418,7 +412,7 @@ def bury_model(tx: Transaction, actor: Actor, model: Model, reason: str | None) 
     queries.update_model(tx, model.id, {"deleted_at": tx.now})
     queries.set_words(tx, model.id, "")
     tx.append(
-        events.ModelDeleted(namespace=model.name.namespace, model=str(model.name), reason=reason),
+        events.ModelDeleted(**events.about(model.name), reason=reason),
         actor,
         model.id,
     )

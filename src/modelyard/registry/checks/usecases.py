@@ -12,7 +12,7 @@ from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.domain.secrets import mask_json
 from modelyard.registry.catalog import rules as catalog_rules
@@ -20,7 +20,7 @@ from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries
 from modelyard.registry.checks.nouns import Check
 from modelyard.registry.versions.nouns import Version
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.usecases import find_present, find_version
 
 STATES = ("pass", "fail", "error", "pending")
 MAX_DETAILS_BYTES = 64 * 1024
@@ -40,9 +40,7 @@ class CheckReport:
 
 def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -> tuple[Model, Version]:
     """Add a result to a version. Raises Invalid, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.CHECK_REPORT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.CHECK_REPORT)
     if not _NAME.match(report.name):
         raise Invalid(
             reason=f"{report.name[:60]!r} is no name of a check",
@@ -72,9 +70,7 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
     )
     tx.append(
         events.CheckReported(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             check=report.name,
             state=report.state,

@@ -57,9 +57,7 @@ def write_comment(
     queries.insert_watch(tx, actor.id, model.id)
     tx.append(
         events.CommentWritten(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version,
+            **events.about(model.name, version),
             comment=made,
             promotion=promotion,
             mentions=queries.list_known_names(tx, rules.mentions(text)),
@@ -126,9 +124,7 @@ def edit_comment(
     known = set(rules.mentions(found.body))
     tx.append(
         events.CommentEdited(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=found.version,
+            **events.about(model.name, found.version),
             comment=comment_id,
             # Whoever was mentioned before has heard of it.
             mentions=queries.list_known_names(tx, [m for m in rules.mentions(text) if m not in known]),
@@ -151,9 +147,7 @@ def delete_comment(tx: Transaction, actor: Actor, name: ModelName, comment_id: i
     queries.delete_comment(tx, comment_id, actor.id)
     tx.append(
         events.CommentDeleted(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=found.version,
+            **events.about(model.name, found.version),
             comment=comment_id,
             author=found.author,
         ),

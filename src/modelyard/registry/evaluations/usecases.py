@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.domain.record import parse_metrics
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.evaluations import queries
 from modelyard.registry.evaluations.nouns import Evaluation
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.usecases import find_present, find_version
 
 MAX_METRICS = 500
 
@@ -28,9 +28,7 @@ def report_evaluation(
     dataset: str = "",
 ) -> Evaluation:
     """Add measured values to a version. Raises Invalid, InvalidFact, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.EVALUATION_REPORT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.EVALUATION_REPORT)
     if not metrics or len(metrics) > MAX_METRICS:
         raise Invalid(
             reason=f"an evaluation has 1 to {MAX_METRICS} metrics, not {len(metrics)}", fix="Split it"
@@ -41,9 +39,7 @@ def report_evaluation(
     queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=parsed)
     tx.append(
         events.VersionEvaluated(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             metrics=parsed,
             split=split or None,

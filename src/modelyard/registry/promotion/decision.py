@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelyard.db.transaction import Transaction
-from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
+from modelyard.domain.errors import StageNotFound, VersionArchived
 from modelyard.domain.names import fold
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves
@@ -17,8 +17,8 @@ from modelyard.registry.promotion.policy import Policy, Stage, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.rules import Evidence
 from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
 from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def check_ready(tx: Transaction, decision: Decision) -> None:
     FilesWithheld for a version that does not stand in the stage yet."""
     model, version = decision.model, decision.version
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
     refuse_held(tx, model, version)

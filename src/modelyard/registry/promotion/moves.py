@@ -22,8 +22,8 @@ from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.dependents import set_holds
 from modelyard.registry.versions.nouns import AliasPosition, Version
+from modelyard.registry.versions.rules import DELETED
 from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
-from modelyard.registry.versions.usecases import DELETED
 
 MOVES_READ = 1000
 LATEST = 2**62
@@ -82,8 +82,7 @@ def point_stage(
             model=str(model.name), alias=standing.stage, version=standing.number, revision=standing.revision
         )
     common: dict[str, Any] = {
-        "namespace": model.name.namespace,
-        "model": str(model.name),
+        **events.about(model.name),
         "alias": standing.stage,
         "revision": revision,
         "reason": reason,

@@ -15,7 +15,6 @@ from modelyard.domain.errors import (
     Invalid,
     NothingToRollBack,
     StageNotFound,
-    VersionDeleted,
     VersionNotFound,
 )
 from modelyard.domain.names import ModelName, Ref, fold
@@ -32,7 +31,8 @@ from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
+from modelyard.registry.versions.usecases import archive_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def rollback(
     """
     model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
     check_named(tx, actor, policy.gates[found.name].who.rollback, f"roll back {found.name}", str(model.name))
-    reason = _reason(reason, "a rollback")
+    reason = catalog_rules.require_reason(reason, "a rollback")
     history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
     stack = moves.undo_stack(history)
     target = moves.way_back(stack) if to is None else to
@@ -182,21 +182,12 @@ def _for_change(
     return model, policy, found, standing
 
 
-def _reason(reason: str | None, what: str) -> str:
-    checked = catalog_rules.check_reason(reason.strip() if reason else None)
-    if not checked:
-        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
-    return checked
-
-
 def _usable(tx: Transaction, actor: Actor, model: Model, number: int) -> Version:
     """A version to go back to; one that was archived meanwhile is brought back."""
     version = versions.find_by_number(tx, model.id, number)
     if version is None:
         raise VersionNotFound(model=str(model.name), version=number)
-    reference = f"{model.name}:{number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         archive_version(tx, actor, Ref(model.name, number), archived=False)
         version = versions.find_by_number(tx, model.id, number)

@@ -237,9 +237,7 @@ def _complete(
 def _named(decision: Decision, promotion_id: int) -> dict[str, Any]:
     """What every event of a promotion says."""
     return {
-        "namespace": decision.model.name.namespace,
-        "model": str(decision.model.name),
-        "version": decision.version.number,
+        **events.about(decision.model.name, decision.version.number),
         "promotion": promotion_id,
         "stage": decision.stage.name,
         "digest": decision.version.digest,
@@ -251,9 +249,7 @@ def _named(decision: Decision, promotion_id: int) -> dict[str, Any]:
 
 def named_in(row: Promotion) -> dict[str, Any]:
     return {
-        "namespace": row.model.namespace,
-        "model": str(row.model),
-        "version": row.number,
+        **events.about(row.model, row.number),
         "promotion": row.id,
         "stage": row.stage,
         "digest": row.digest,
@@ -387,8 +383,7 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     _check_policy(row, policy)
     entry = _entry(policy, row)
     check_named(tx, actor, entry.who.waive, f"waive rules of {row.stage}", str(model.name))
-    if not reason.strip():
-        raise Invalid(reason="a waiver needs a reason", fix='Give one: --reason "…"')
+    checked = catalog_rules.require_reason(reason, "a waiver")
     named = next((n for n in entry.gate.rules if n.id == rule), None)
     if named is None:
         known = ", ".join(n.id for n in entry.gate.rules) or "none"
@@ -414,8 +409,6 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
             fix=f"{why[0].upper()}{why[1:]}; "
             + ("meet the rule" if not named.waivable else "ask another owner"),
         )
-    checked = catalog_rules.check_reason(reason)
-    assert checked is not None
     queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
     tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
     _complete_if_ready(tx, row)

@@ -66,9 +66,7 @@ def append_released(
 ) -> None:
     tx.append(
         events.VersionReleased(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             verdict=version.scan,
             reason=reason,

@@ -33,7 +33,8 @@ from modelyard.registry.scan.usecases import (
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.uploads.nouns import BlobRead
 from modelyard.registry.versions.inspect import read_blob, unread_of
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.rules import DELETED
+from modelyard.registry.versions.usecases import find_version
 
 _QUEUED_AT_ONCE = 50
 _FOLLOWED_AT_ONCE = 20

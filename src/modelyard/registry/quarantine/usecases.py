@@ -9,7 +9,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import Conflict, Invalid, NotFound, VersionDeleted
+from modelyard.domain.errors import Conflict, Invalid, NotFound
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.globals import judge_global
@@ -28,10 +28,9 @@ from modelyard.registry.scan.nouns import Release, TrustedGlobal
 from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.usecases import find_present, find_version
 
 MAX_NAME = 500
-MAX_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,9 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
     Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for whoever pushed it, where there is
     another person with the right.
     """
-    model, version = find_version(tx, actor, ref, Permission.QUARANTINE_RELEASE)
+    model, version = find_present(tx, actor, ref, Permission.QUARANTINE_RELEASE)
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    words = _checked_reason(reason, "A release")
+    words = catalog_rules.require_reason(reason, "a release")
     if not version.quarantined:
         raise Conflict(
             reason=f"{reference} is not in quarantine",
@@ -142,7 +139,7 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
     Raises as release_version.
     """
     run = runs.find_run(tx, actor, uid, Permission.QUARANTINE_RELEASE)
-    words = _checked_reason(reason, "A release")
+    words = catalog_rules.require_reason(reason, "a release")
     held = [file for file in _run_files(tx, run) if file.quarantined]
     if not held:
         raise Conflict(
@@ -166,12 +163,6 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
         actor,
     )
     return _run_files(tx, run)
-
-
-def _checked_reason(reason: str, what: str) -> str:
-    if not reason.strip():
-        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
-    return catalog_rules.check_text(reason.strip(), "the reason", MAX_REASON)
 
 
 # --- trust -------------------------------------------------------------------------------------------
@@ -199,7 +190,7 @@ def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reaso
         )
     if verdict is Verdict.ALLOWLISTED:
         raise Invalid(reason=f"{name} is on the allow-list already", fix="There is nothing to do")
-    words = catalog_rules.check_text(reason.strip(), "the reason", MAX_REASON)
+    words = catalog_rules.check_reason(reason.strip()) or ""
     others = others_with_right(tx, actor, Permission.SCAN_TRUST, found.name)
     if scans.insert_trust(tx, actor, found.id, name, words, alone=not others):
         trusted = events.ScanTrusted(namespace=found.name, name=name, reason=words, alone=not others)
@@ -257,7 +248,7 @@ def set_serve_unknown(tx: Transaction, actor: Actor, namespace: str, serve: bool
     What is dangerous, or could not be looked into, is never served by this. Raises Invalid without a reason, Denied.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_LOOSEN)
-    words = _checked_reason(reason, "This decision")
+    words = catalog_rules.require_reason(reason, "this decision")
     if serve == scans.serves_unknown(tx, found.name):
         return
     scans.set_serve_unknown(tx, found.id, serve)

@@ -52,9 +52,9 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.CONTENT_REDACT)
     secret = rules.check_secret(text)
-    words = catalog_rules.check_reason(reason.strip())
-    if words is None or secret in reason:
-        raise Invalid(reason="a redaction needs a reason without the text itself", fix='Give one: --reason "…"')
+    words = catalog_rules.require_reason(reason, "a redaction")
+    if secret in reason:
+        raise Invalid(reason="the reason has the text in it", fix="Write one that does not give it away")
     redaction = secrets.token_hex(4)
     mark = rules.mark_of(redaction)
     rows = _redact_rows(tx, found.id, secret, mark)

@@ -69,9 +69,7 @@ def withhold_file(tx: Transaction, actor: Actor, holder: str, path: str, reason:
     """
     target = _find_target(tx, actor, holder, path)
     catalog.find_namespace(tx, actor, target.place.namespace, Permission.CONTENT_REDACT)
-    words = catalog_rules.check_reason(reason.strip())
-    if words is None:
-        raise Invalid(reason="a redaction needs a reason", fix='Give one: --reason "…"')
+    words = catalog_rules.require_reason(reason, "a redaction")
     if target.size_bytes == 0:
         raise Invalid(reason=f"{target.place.path} of {target.place.holder} is empty", fix="Name another file")
     if withheld.find_withheld(tx, target.digest) is not None:

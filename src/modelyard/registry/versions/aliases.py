@@ -10,7 +10,6 @@ from modelyard.domain.errors import (
     AliasNotFound,
     ProtectedAlias,
     VersionArchived,
-    VersionDeleted,
 )
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.catalog import rules as catalog_rules
@@ -19,8 +18,9 @@ from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
 from modelyard.registry.versions.serving import refuse_held
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
+from modelyard.registry.versions.usecases import find_version
 
 
 def set_alias(
@@ -40,8 +40,7 @@ def set_alias(
     model = catalog.find_open_model(tx, actor, target.model, Permission.ALIAS_MOVE)
     _, version = find_version(tx, actor, Ref(model.name, target.selector))
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
     refuse_held(tx, model, version)
@@ -90,9 +89,7 @@ def remove_alias(
     assert revision is not None
     tx.append(
         events.AliasRemoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=present.number,
+            **events.about(model.name, present.number),
             alias=alias,
             revision=revision,
             reason=reason,
@@ -148,9 +145,7 @@ def move_to(
         raise AliasMoved(model=str(model.name), alias=str(alias), version=from_number, revision="unknown")
     tx.append(
         events.AliasMoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             alias=alias,
             revision=revision,
             digest=version.digest,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted, VersionNotFound
+from modelyard.domain.errors import Invalid, VersionNotFound
 from modelyard.domain.names import Ref
 from modelyard.domain.times import time_text
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.versions import queries
 from modelyard.registry.versions.nouns import Deprecation
-from modelyard.registry.versions.usecases import DELETED, READY, VersionView, find_version, show_version
+from modelyard.registry.versions.rules import READY
+from modelyard.registry.versions.usecases import VersionView, find_present, find_version, show_version
 
 
 def deprecate_version(
@@ -28,9 +29,7 @@ def deprecate_version(
     replacement: the number of the version to use instead, which must be ready. ends_at: when it will be
     taken away, in microseconds. Raises Invalid, VersionNotFound, VersionDeleted.
     """
-    model, version = find_version(tx, actor, ref, Permission.VERSION_DEPRECATE)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.VERSION_DEPRECATE)
     if replacement is not None:
         other = queries.find_by_number(tx, model.id, replacement)
         if other is None:
@@ -51,9 +50,7 @@ def deprecate_version(
     queries.set_deprecation(tx, version.id, deprecation)
     tx.append(
         events.VersionDeprecated(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             replacement=deprecation.replacement,
             ends_at=deprecation.ends_at,
@@ -71,27 +68,10 @@ def undeprecate_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
         queries.set_deprecation(tx, version.id, None)
         tx.append(
             events.VersionUndeprecated(
-                namespace=model.name.namespace,
-                model=str(model.name),
-                version=version.number,
+                **events.about(model.name, version.number),
                 digest=version.digest,
             ),
             actor,
             model.id,
         )
     return show_version(tx, actor, Ref(model.name, version.number))
-
-
-def deprecation_warning(reference: str, deprecation: Deprecation | None) -> str | None:
-    """Words for whoever uses a deprecated version; None for one that is not."""
-    if deprecation is None:
-        return None
-    model = reference.partition(":")[0]
-    parts = [f"{reference} is deprecated"]
-    if deprecation.ends_at:
-        parts.append(f"and will be taken away at {deprecation.ends_at}")
-    if deprecation.reason:
-        parts.append(f"({deprecation.reason})")
-    if deprecation.replacement:
-        parts.append(f"; use {model}:{deprecation.replacement} instead")
-    return " ".join(parts).replace(" ;", ";")

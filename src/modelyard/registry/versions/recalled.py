@@ -12,8 +12,3 @@ def refuse_recalled(reference: str, recall: Recall | None) -> None:
     """Raises VersionRecalled when it was recalled and not only to warn."""
     if recall is not None and recall.mode == REFUSE:
         raise VersionRecalled(reference=reference, by=recall.by, reason=recall.reason)
-
-
-def recall_warning(reference: str, recall: Recall | None) -> str | None:
-    """Words for whoever looks at or uses a recalled version; None for one that is not."""
-    return None if recall is None else f"{reference} was recalled by {recall.by}: {recall.reason}"

@@ -33,8 +33,9 @@ from modelyard.registry.versions.aliases import move_to, refuse_protected
 from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.origins import check_parents, note_origins
+from modelyard.registry.versions.rules import READY
 from modelyard.registry.versions.serving import append_quarantined
-from modelyard.registry.versions.usecases import READY, VersionView, view_of
+from modelyard.registry.versions.usecases import VersionView, view_of
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import bytes_withheld
 
@@ -110,9 +111,7 @@ def register_version(
     note_origins(tx, actor, model, version.id, version.number, record.facts)
     tx.append(
         events.VersionRegistered(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=manifest.digest,
             record_digest=record.digest,
             size_bytes=manifest.size_bytes,

@@ -44,15 +44,6 @@ def refuse_incomplete(tx: Transaction, model: Model, version: Version, place: st
         raise FilesWithheld(reference=reference, place=place, paths=", ".join(paths[:_SAID]) + more)
 
 
-def held_warning(reference: str, scan: str, quarantined: bool) -> str | None:
-    """Words for whoever resolves or sees it; None for what is served."""
-    if scan == PENDING:
-        return f"the files of {reference} are still being scanned; they are not served yet"
-    if quarantined:
-        return f"{reference} is in quarantine ({scan}); see why with: modelyard scan show {reference}"
-    return None
-
-
 def append_quarantined(tx: Transaction, model: Model, version: Version, actor: Actor) -> None:
     """Log that the version is in quarantine, and by which findings. Nothing for one that is only pending."""
     if not version.quarantined:
@@ -67,9 +58,7 @@ def append_quarantined(tx: Transaction, model: Model, version: Version, actor: A
     ]
     tx.append(
         events.VersionQuarantined(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             verdict=version.scan,
             findings=found[:_SAID],
