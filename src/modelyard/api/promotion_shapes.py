@@ -126,20 +126,12 @@ def stage(view: StageView) -> wire.Stage:
     )
 
 
-def attempt(found: Attempt, *, dry_run: bool = False, request: bool = False) -> wire.Attempt:
-    """outcome: an open request is no refusal; everything else that did not move is one."""
-    if dry_run:
-        outcome = "dry-run"
-    elif found.done:
-        outcome = "done"
-    else:
-        outcome = "open" if request else "refused"
-    number = found.version.number
+def attempt(found: Attempt) -> wire.Attempt:
     return wire.Attempt(
-        outcome=outcome,
+        outcome=found.outcome,
         model=str(found.model.name),
-        version=number,
-        reference=f"{found.model.name}:{number}",
+        version=found.version.number,
+        reference=found.reference,
         stage=found.stage,
         policy_digest=found.policy_digest,
         verdict=verdict(found.verdict),

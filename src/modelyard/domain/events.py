@@ -59,7 +59,8 @@ class Event(_Fact):
 
 def about(model: ModelName, version: int | None = None) -> dict[str, Any]:
     """The header of an event of a model, or of one of its versions."""
-    return {"namespace": model.namespace, "model": str(model), "version": version}
+    named = {"namespace": model.namespace, "model": str(model)}
+    return named if version is None else {**named, "version": version}
 
 
 class ServerInitialised(Event):

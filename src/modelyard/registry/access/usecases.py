@@ -348,6 +348,8 @@ def create_token(
     expires_in_days: None means never, which only an admin may ask for. What is made with a token ends with it,
     and no token but one made by its owner in a sign-in of their own stands for a full sign-in.
     """
+    if form not in secrets.FORMS:
+        raise Invalid(reason=f"{form[:40]!r} is not a form of a token", fix="Use modelyard or hf")
     target = _find_to_manage(tx, actor, owner or actor.name)
     if target.kind is ActorKind.GROUP:
         raise Invalid(reason="a group cannot hold a token", fix="Make a service account for it")

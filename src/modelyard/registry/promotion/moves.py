@@ -15,9 +15,8 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.errors import AliasMoved, StageFull
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
-from modelyard.registry.promotion.nouns import Move, MoveState, Occupant
+from modelyard.registry.promotion.nouns import DEMOTE, DONE, ROLLBACK, Move, MoveState, Occupant
 from modelyard.registry.promotion.policy import Stage
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.dependents import set_holds
@@ -157,7 +156,7 @@ def carried_out(tx: Transaction, actor: Actor, move: Move, after: Sequence[int],
     """The move with its place in the stage's history. after: who stands there now, the primary one first."""
     return replace(
         move,
-        state=queries.DONE,
+        state=DONE,
         closed_at=tx.now,
         closed_by=actor.id,
         move=queries.next_move(tx, move.version.model_id, move.stage),

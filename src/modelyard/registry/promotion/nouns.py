@@ -12,6 +12,11 @@ from modelyard.domain.names import ModelName
 from modelyard.registry.promotion.rules import Evidence, Verdict
 from modelyard.registry.versions.nouns import Version
 
+OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
+"""States of a promotion."""
+PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
+"""Kinds of a move."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:

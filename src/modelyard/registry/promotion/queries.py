@@ -27,6 +27,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.promotion.nouns import (
+    OPEN,
     Move,
     MoveState,
     Occupant,
@@ -38,8 +39,6 @@ from modelyard.registry.promotion.nouns import (
 from modelyard.registry.promotion.rules import Verdict
 
 _p = sa.bindparam
-OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
-PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
 
 
 _closer = actors.alias("closer")

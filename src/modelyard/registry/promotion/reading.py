@@ -14,11 +14,10 @@ from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.queries import find_model as find_model_row
 from modelyard.registry.promotion import moves, permits, queries
 from modelyard.registry.promotion.decision import Decision, gather_for, staleness
-from modelyard.registry.promotion.nouns import Promotion, PromotionFilter, StoredVote, StoredWaiver
+from modelyard.registry.promotion.nouns import OPEN, Promotion, PromotionFilter, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import find_visible
 from modelyard.registry.promotion.policy import Policy
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import OPEN
 from modelyard.registry.promotion.rules import Verdict, judge
 from modelyard.registry.versions import queries as versions
 

@@ -13,10 +13,9 @@ from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import policy_queries, queries
 from modelyard.registry.promotion.evidence import gather
-from modelyard.registry.promotion.nouns import Promotion, PromotionFilter
+from modelyard.registry.promotion.nouns import DONE, OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
 from modelyard.registry.promotion.policies import checked_text, find_owner
 from modelyard.registry.promotion.policy import Policy, effective
-from modelyard.registry.promotion.queries import DONE, OPEN, PROMOTE, REFUSED
 from modelyard.registry.promotion.rules import Outcome, Verdict, judge
 from modelyard.registry.versions import queries as versions
 

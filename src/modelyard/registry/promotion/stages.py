@@ -23,11 +23,19 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, queries
 from modelyard.registry.promotion.moves import LATEST, MOVES_READ, StageState
-from modelyard.registry.promotion.nouns import Move, MoveState, Promotion, StoredVote, StoredWaiver
+from modelyard.registry.promotion.nouns import (
+    DEMOTE,
+    DONE,
+    ROLLBACK,
+    Move,
+    MoveState,
+    Promotion,
+    StoredVote,
+    StoredWaiver,
+)
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import Policy, Stage
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK
 from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
@@ -219,7 +227,7 @@ def _record(
         seen_number=standing.number,
         seen_revision=standing.revision,
         policy_digest=policy.digest,
-        state=queries.DONE,
+        state=DONE,
         reason=reason,
         opened_at=tx.now,
         opened_by=actor.id,

@@ -35,15 +35,26 @@ from modelyard.registry.promotion.decision import (
     prepare_decision,
     staleness,
 )
-from modelyard.registry.promotion.nouns import Move, Promotion, PromotionFilter
+from modelyard.registry.promotion.nouns import (
+    DONE,
+    EXPIRED,
+    OPEN,
+    PROMOTE,
+    REFUSED,
+    WITHDRAWN,
+    Move,
+    Promotion,
+    PromotionFilter,
+)
 from modelyard.registry.promotion.permits import check_named, find_visible
 from modelyard.registry.promotion.policy import Policy, StageGate
-from modelyard.registry.promotion.queries import OPEN
 from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_version
+
+DRY_RUN = "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ class PromotionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of it. promotion None: a dry run, or the version stands there already."""
+    """What came of a request. promotion None: a dry run, or the version stands there already."""
 
     model: Model
     version: Version
@@ -73,8 +84,34 @@ class Attempt:
     verdict: Verdict
     policy_digest: str
     promotion: Promotion | None
-    done: bool
+    outcome: str
+    """done, open (a request that waits), refused, or dry-run."""
     changed: bool
+
+    @property
+    def done(self) -> bool:
+        return self.outcome == DONE
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model.name}:{self.version.number}"
+
+    @property
+    def refusal(self) -> str:
+        """Why the version stays out, in a sentence; each rule's own reason is in the verdict."""
+        missing = self.verdict.refusals
+        names = ", ".join(result.rule for result in missing)
+        return (
+            f"{self.reference} may not enter {self.stage}: "
+            f"{len(missing)} of {len(self.verdict.results)} rules are not met ({names})"
+        )
+
+    @property
+    def way_on(self) -> str | None:
+        """What to do after a refusal; None: the promotion is closed, and each rule says what is needed."""
+        if self.promotion is None or self.promotion.state != OPEN:
+            return None
+        return f"Promotion {self.promotion.id} stays open; meet the rules, then promote again"
 
 
 # --- promoting ---------------------------------------------------------------------------------------
@@ -92,7 +129,7 @@ def explain(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt
     check_ready(tx, decision)
     row = queries.find_open(tx, model.id, version.id, decision.stage.name)
     verdict = judge(decision.entry.gate, gather_for(tx, decision, row, actor.name))
-    return Attempt(model, version, request.stage, verdict, decision.policy.digest, row, False, False)
+    return Attempt(model, version, request.stage, verdict, decision.policy.digest, row, DRY_RUN, False)
 
 
 def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
@@ -119,14 +156,15 @@ def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt
     evidence = gather_for(tx, decision, row, actor.name)
     verdict = judge(decision.entry.gate, evidence)
     if _stands_already(decision, request.primary):
-        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, None, True, False)
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, None, DONE, False)
     if verdict.allows and (not request.open_only or _completes_itself(tx, decision, actor)):
         done = _complete(tx, actor, decision, row, verdict, evidence, request.primary, reason)
-        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, done, True, True)
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, done, DONE, True)
     row, verdict = _keep(tx, actor, decision, row, verdict, evidence, request, reason)
     if not verdict.allows:
         _append_refusal(tx, actor, decision, row, verdict)
-    return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, row, False, True)
+    outcome = OPEN if request.open_only else REFUSED
+    return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, row, outcome, True)
 
 
 def _check_seen(decision: Decision, seen: int | None) -> None:
@@ -172,7 +210,7 @@ def _open_move(
     return Move(
         version=decision.version,
         stage=decision.stage.name,
-        kind=queries.PROMOTE,
+        kind=PROMOTE,
         primary=primary,
         seen_number=decision.standing.number,
         seen_revision=decision.standing.revision,
@@ -302,7 +340,7 @@ def _keep(
     if not stays_open:
         move = replace(
             move,
-            state=queries.REFUSED,
+            state=REFUSED,
             closed_at=tx.now,
             closed_by=actor.id,
             closed_reason="the gate said no",
@@ -366,7 +404,7 @@ def vote(
         tx.append(kind(**named_in(row), comment=comment), actor, row.model_id)
     if not approves:
         words = f"rejected by {actor.name}" + (f": {comment}" if comment else "")
-        queries.close_promotion(tx, actor, row.id, queries.REFUSED, words)
+        queries.close_promotion(tx, actor, row.id, REFUSED, words)
     else:
         _complete_if_ready(tx, row)
     return show_promotion(tx, actor, row.id)
@@ -424,7 +462,7 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
         access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
     _check_open(tx, row)
     reason = catalog_rules.check_reason(reason)
-    queries.close_promotion(tx, actor, row.id, queries.WITHDRAWN, reason)
+    queries.close_promotion(tx, actor, row.id, WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
     return show_promotion(tx, actor, row.id)
 
@@ -432,7 +470,7 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
 def _check_open(tx: Transaction, row: Promotion) -> None:
     state = row.state
     if state == OPEN and row.expires_at is not None and row.expires_at <= tx.now:
-        state = queries.EXPIRED
+        state = EXPIRED
     if state != OPEN:
         raise PromotionClosed(
             promotion=row.id, state=state, model=str(row.model), version=row.number, stage=row.stage
@@ -515,5 +553,5 @@ def settle(tx: Transaction, promotion_id: int) -> None:
         return
     account = accounts.find_actor(tx, row.opened_by)
     assert account is not None
-    queries.close_promotion(tx, account.to_actor(), row.id, queries.EXPIRED, "its needs were not met in time")
+    queries.close_promotion(tx, account.to_actor(), row.id, EXPIRED, "its needs were not met in time")
     tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)

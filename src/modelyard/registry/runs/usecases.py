@@ -112,20 +112,8 @@ def find_run(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class BatchHeader:
-    """What one writer of a run says in one request."""
-
-    writer: str
-    first: int
-    """Number of the first frame; the writer numbers its frames from 1 on, without a gap."""
-    count: int
-    clock: int | None
-    """The writer's clock when it sent this, whole microseconds."""
-
-
 def store_records(
-    tx: Transaction, actor: Actor, uid: str, header: BatchHeader, read: Callable[[RecordBatch, int], None]
+    tx: Transaction, actor: Actor, uid: str, header: rules.BatchHeader, read: Callable[[RecordBatch, int], None]
 ) -> tuple[int, list[str]]:
     """Store what is new of a batch; returns (number of the last frame that is stored, notes on this batch).
 
@@ -399,9 +387,14 @@ def read_series(
     from_step: int | None = None,
     to_step: int | None = None,
     most_points: int = 1000,
-    by_time: bool = False,
+    by: str = series.BY_STEP,
 ) -> Series:
-    """A metric's points, at most so many, chosen so that they draw the same picture. Raises SeriesNotFound."""
+    """A metric's points, at most so many, chosen so that they draw the same picture.
+
+    by: step or time. Raises SeriesNotFound, InvalidRequest.
+    """
+    series.check_selection(most_points, by, from_step, to_step)
+    by_time = by == series.BY_TIME
     run = find_run(tx, actor, uid)
     metric = series_queries.find_metric(tx, run.id, name)
     if metric is None:
