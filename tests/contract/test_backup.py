@@ -24,7 +24,7 @@ from modelyard.domain.errors import BlobNotFound, Conflict, Invalid
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.rules import Artifact, RecordBatch
+from modelyard.registry.runs.rules import Artifact, BatchHeader, RecordBatch
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
@@ -72,7 +72,7 @@ def note_run(registry: Registry) -> None:
         said.artifacts["plot.png"] = Artifact("plot.png", file.digest, file.size_bytes, "image/png")
         said.log = "epoch 1\n"
 
-    batch = runs.BatchHeader("w", 1, 1, None)
+    batch = BatchHeader("w", 1, 1, None)
     registry.db.write(lambda tx: runs.store_records(tx, registry.root, uid, batch, say))
 
 

@@ -20,6 +20,7 @@ from modelyard.registry.comparison.usecases import Comparison, compare_all
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.lineage import recalls
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import BatchHeader
 from modelyard.registry.versions import aliases, registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.sdk.datasets import describe
@@ -125,7 +126,7 @@ def test_runs_beside_versions_with_their_curves(crew: Team) -> None:
         said.params["depth"] = "5"
 
     registry.db.write(
-        lambda tx: runs.store_records(tx, crew.contributor, uid, runs.BatchHeader("w", 1, 1, None), say)
+        lambda tx: runs.store_records(tx, crew.contributor, uid, BatchHeader("w", 1, 1, None), say)
     )
     version = push(crew, params={"depth": 5}, metrics={"loss": 0.2}, run={"id": uid, "name": "night"})
     found = compare(crew, version, f"run:{uid}")

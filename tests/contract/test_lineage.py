@@ -31,6 +31,7 @@ from modelyard.registry.lineage import usecases as lineage
 from modelyard.registry.lineage.usecases import Graph
 from modelyard.registry.promotion import stages
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import BatchHeader
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
 from tests.support.door import Door
@@ -123,7 +124,7 @@ def test_runs_stand_between_data_and_versions(crew: Team, door: Door) -> None:
         said.inputs.append(entry)
         said.versions.append(version)
 
-    batch = runs.BatchHeader("w", 1, 1, None)
+    batch = BatchHeader("w", 1, 1, None)
     registry.db.write(lambda tx: runs.store_records(tx, crew.contributor, uid, batch, say))
     found = trace(crew, f"run:{uid}")
     data = f"{crew.namespace}/clicks@{entry['digest']}"
