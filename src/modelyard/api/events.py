@@ -17,7 +17,7 @@ from modelyard.doors.parsing import digits
 from modelyard.doors.streams import HeldStream
 from modelyard.doors.table import RouteTable
 from modelyard.registry.outbox import usecases as outbox
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 
 table = RouteTable("events")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from modelyard.api.shapes import optional_time
 from modelyard.domain.times import time_text
-from modelyard.registry.checks.nouns import Check
-from modelyard.registry.evaluations.nouns import Evaluation
 from modelyard.registry.promotion.nouns import PolicyVersion, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.policies import PolicyView
 from modelyard.registry.promotion.reading import PromotionView
@@ -15,7 +13,6 @@ from modelyard.registry.promotion.stages import StageMove, StageView
 from modelyard.registry.promotion.usecases import Attempt
 from modelyard.wire import policy as policy_wire
 from modelyard.wire import promotion as wire
-from modelyard.wire import reports as reports_wire
 
 
 def verdict(found: Verdict) -> wire.Verdict:
@@ -191,25 +188,3 @@ def replayed(found: Replayed) -> policy_wire.Replayed:
 
 
 # --- reports -------------------------------------------------------------------------------------------
-
-
-def check(found: Check) -> reports_wire.Check:
-    return reports_wire.Check(
-        name=found.name,
-        state=found.state,
-        url=found.url,
-        summary=found.summary,
-        details=found.details.value if found.details else {},
-        at=time_text(found.at),
-        by=found.by,
-    )
-
-
-def evaluation(found: Evaluation) -> reports_wire.Evaluation:
-    return reports_wire.Evaluation(
-        split=found.split,
-        dataset=found.dataset,
-        metrics=list(found.metrics),
-        at=time_text(found.at),
-        by=found.by,
-    )

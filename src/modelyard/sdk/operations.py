@@ -10,6 +10,7 @@ from modelyard.domain.errors import ServerUnreachable
 from modelyard.sdk.http import BROKEN, Transport, at
 from modelyard.sdk.paging import items
 from modelyard.wire import operations as wire
+from modelyard.wire import retention as retention_wire
 from modelyard.wire import versions as versions_wire
 
 _LONG_SECONDS = 3600.0
@@ -32,18 +33,18 @@ class Admin:
         found: wire.Readiness = self._transport.call("GET", "/ready", returns=wire.Readiness)
         return found
 
-    def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> wire.Collection:
+    def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> retention_wire.Collection:
         """Delete the bytes that nothing needs; dry_run: only count them. grace_hours None: the server's."""
-        found: wire.Collection = self._transport.call(
+        found: retention_wire.Collection = self._transport.call(
             "POST",
             at("admin", "gc"),
-            body=wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
-            returns=wire.Collection,
+            body=retention_wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
+            returns=retention_wire.Collection,
             timeout_seconds=_LONG_SECONDS,
         )
         return found
 
-    def scrub(self) -> Iterator[wire.ScrubProgress]:
+    def scrub(self) -> Iterator[retention_wire.ScrubProgress]:
         """Let the server read all stored bytes again; the last item has `finished` and all damage.
 
         Raises ServerUnreachable when the server goes away before it has finished.
@@ -52,7 +53,7 @@ class Admin:
         try:
             with self._transport.stream("POST", at("admin", "scrub"), _LONG_SECONDS) as response:
                 for data in event_data(response.stream(4096)):
-                    progress = msgspec.json.decode(data, type=wire.ScrubProgress)
+                    progress = msgspec.json.decode(data, type=retention_wire.ScrubProgress)
                     finished = progress.finished
                     yield progress
         except BROKEN as exc:

@@ -12,7 +12,7 @@ import urllib3
 
 from modelyard.domain.errors import Invalid, ServerUnreachable
 from modelyard.sdk.http import BROKEN, Transport, at
-from modelyard.wire import publishers as wire
+from modelyard.wire import oidc as wire
 
 
 class Publishers:

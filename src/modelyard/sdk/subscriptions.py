@@ -11,7 +11,7 @@ from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
 from modelyard.sdk.http import BROKEN, Transport, at, query_text
 from modelyard.sdk.operations import event_data
 from modelyard.sdk.paging import items
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 from modelyard.wire.base import Answer
 
 _SILENCE_SECONDS = 60.0

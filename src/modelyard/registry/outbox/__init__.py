@@ -3,6 +3,6 @@
 A subscription says who is told of which events. Deliveries are derived from the event log, whose order is the
 order of commit without gaps, so a cursor per subscription is all the bookkeeping that "nothing is lost" needs.
 Per subscription and model they go out in order, at least once, with backoff; what never arrives becomes a
-dead letter that can be sent again. Doors: api/subscriptions.py, api/events.py; the work is done by
+dead letter that can be sent again. Doors: api/outbox.py, api/events.py; the work is done by
 worker/courier.py. Decision record 0012.
 """

@@ -117,7 +117,7 @@ def list_history(
         StageMove(
             row,
             row.after_primary,
-            row.after_all,
+            list(row.after_all),
             queries.list_votes(tx, row.id, LATEST),
             queries.list_waivers(tx, row.id, LATEST),
         )

@@ -13,7 +13,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.rules import Description
-from modelyard.wire import publishers as wire
+from modelyard.wire import oidc as wire
 
 table = RouteTable("publishers")
 

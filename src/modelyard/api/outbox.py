@@ -14,7 +14,7 @@ from modelyard.registry.outbox import rules
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.registry.outbox.nouns import Delivery, Subscription
 from modelyard.registry.outbox.usecases import NewSubscription
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 
 table = RouteTable("subscriptions")
 

@@ -7,7 +7,7 @@ import click
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.output import key_values
 
-_HERE = "modelyard.cli.publishers"
+_HERE = "modelyard.cli.oidc"
 
 
 @click.group(
@@ -66,7 +66,7 @@ def trust(
     model: str | None,
 ) -> None:
     """Let CI jobs act in a namespace without a stored secret."""
-    from modelyard.wire.publishers import TrustPublisher
+    from modelyard.wire.oidc import TrustPublisher
 
     wanted = TrustPublisher(
         kind=kind,
