@@ -130,7 +130,7 @@ def login(session: Session, namespace: str) -> None:
     """
     from modelyard.sdk import credentials
     from modelyard.sdk.client import Client
-    from modelyard.sdk.publishers import ci_id_token
+    from modelyard.sdk.oidc import ci_id_token
 
     url, _ = credentials.choose(session.server, "")
     with Client(url, "") as client:

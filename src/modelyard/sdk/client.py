@@ -15,29 +15,32 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.sdk import credentials
 from modelyard.sdk.access import Accounts, Groups, Tokens
 from modelyard.sdk.aliases import Aliases
+from modelyard.sdk.attestations import Attestations
 from modelyard.sdk.audit import Audit
 from modelyard.sdk.cache import Cache
+from modelyard.sdk.cards import Cards
 from modelyard.sdk.catalog import Models, Namespaces
+from modelyard.sdk.checks import Checks
 from modelyard.sdk.comments import Comments, Inbox
 from modelyard.sdk.datasets.client import Datasets
+from modelyard.sdk.evaluations import Evaluations
 from modelyard.sdk.http import Transport, at
 from modelyard.sdk.lineage import Lineage
+from modelyard.sdk.oidc import Publishers
 from modelyard.sdk.operations import Admin
+from modelyard.sdk.outbox import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.policy import Policies
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.promotion import Promotions
-from modelyard.sdk.publishers import Publishers
 from modelyard.sdk.quarantine import Quarantine, Scans
 from modelyard.sdk.redaction import Redactions
-from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
 from modelyard.sdk.run_reading import Runs
 from modelyard.sdk.signatures import Signatures
-from modelyard.sdk.subscriptions import StreamedEvent, Subscriptions, follow
 from modelyard.sdk.versions import Versions
 from modelyard.sdk.views import Version
 from modelyard.wire import access as access_wire
+from modelyard.wire import cards as cards_wire
 from modelyard.wire import comparison as comparison_wire
-from modelyard.wire import reports as reports_wire
 from modelyard.wire import versions as versions_wire
 
 if TYPE_CHECKING:
@@ -199,11 +202,11 @@ class Client:
 
     # --- cards -----------------------------------------------------------------------------------
 
-    def card(self, ref: str) -> reports_wire.Card:
+    def card(self, ref: str) -> cards_wire.Card:
         """The model card of a version: its text, and how many words each section has."""
         return self.cards.get(ref)
 
-    def set_card(self, ref: str, text: str) -> reports_wire.Card:
+    def set_card(self, ref: str, text: str) -> cards_wire.Card:
         """Set the card of a version; earlier ones are kept, and its files stay as they are."""
         return self.cards.set(ref, text)
 

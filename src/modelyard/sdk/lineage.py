@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.sdk.http import at
-from modelyard.sdk.reports import OfVersion
+from modelyard.sdk.of_version import OfVersion
 from modelyard.sdk.views import Version
 from modelyard.wire import lineage as wire
 

@@ -33,7 +33,9 @@ class Admin:
         found: wire.Readiness = self._transport.call("GET", "/ready", returns=wire.Readiness)
         return found
 
-    def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> retention_wire.Collection:
+    def collect_garbage(
+        self, *, dry_run: bool = True, grace_hours: float | None = None
+    ) -> retention_wire.Collection:
         """Delete the bytes that nothing needs; dry_run: only count them. grace_hours None: the server's."""
         found: retention_wire.Collection = self._transport.call(
             "POST",

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modelyard.sdk.http import at
+from modelyard.sdk.of_version import OfVersion
 from modelyard.sdk.paging import items
-from modelyard.sdk.reports import OfVersion
 from modelyard.wire import quarantine as wire
 
 

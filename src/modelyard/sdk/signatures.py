@@ -12,7 +12,7 @@ from typing import Any
 
 from modelyard.domain.errors import Invalid
 from modelyard.domain.signature import Problem, check_inputs
-from modelyard.sdk.reports import OfVersion
+from modelyard.sdk.of_version import OfVersion
 from modelyard.sdk.savers.signature import describe_data
 from modelyard.wire import signature as wire
 
