@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -157,7 +156,8 @@ class Promotions(RuleBasedStateMachine):
                 assert versions.find_version(tx, crew.owner, crew.ref(production.primary))[1].state == "ready"
             for row in history:
                 if row.kind == "promote":
-                    assert json.loads(row.verdict or "{}")["passed"]
+                    assert row.verdict is not None
+                    assert row.verdict.passed
                     counted = [
                         v
                         for v in queries.list_votes(tx, row.id, moves.LATEST)
