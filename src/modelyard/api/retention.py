@@ -8,8 +8,6 @@ from typing import Annotated
 
 from starlette.responses import Response, StreamingResponse
 
-from modelyard.db.engine import seconds
-from modelyard.domain.errors import InvalidRequest
 from modelyard.doors.call import Call
 from modelyard.doors.streams import from_thread
 from modelyard.doors.table import RouteTable
@@ -20,17 +18,11 @@ from modelyard.wire.base import encode
 table = RouteTable("operations")
 
 
-_LONGEST_GRACE_HOURS = 100 * 366 * 24
-
-
 @table.route("POST", "/api/v1/admin/gc")
 async def collect_garbage(call: Call, body: wire.CollectGarbage) -> wire.Collection:
     """Delete the bytes that nothing needs; a dry run says what and how many."""
     services = call.services
-    hours = body.grace_hours
-    if hours is not None and hours > _LONGEST_GRACE_HOURS:
-        raise InvalidRequest(reason=f"the grace is longer than {_LONGEST_GRACE_HOURS} hours", fix="Give fewer")
-    grace = seconds(3600 * (services.settings.collect_grace_hours if hours is None else max(0.0, hours)))
+    grace = retention.grace_of(body.grace_hours, services.settings.collect_grace_hours)
     done = await call.in_thread(
         "exports",
         partial(retention.collect, services.db, services.blobs, call.actor, grace=grace, dry_run=body.dry_run),

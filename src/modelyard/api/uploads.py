@@ -81,8 +81,6 @@ async def start_upload(call: Call, body: wire.StartUpload) -> wire.Upload:
     """Begin a resumable upload, or find the caller's open one of the same bytes with its offset."""
     services = call.services
     digest = Digest.parse(body.digest)
-    if body.size < 0:
-        raise InvalidRequest(reason="the size is negative")
     upload = await _in_thread(
         call,
         uploads.start_upload,

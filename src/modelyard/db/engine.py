@@ -27,7 +27,6 @@ from modelyard.db.row_notes import RowNotes
 from modelyard.db.transaction import Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
-from modelyard.domain.times import MICROSECONDS
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -328,8 +327,3 @@ _ON_LOOP = Results(on_loop=True)
 def _refuse_another_round(results: Results, needed: NeedsWork) -> None:
     if results.is_used_up:
         raise ChangedMeanwhile() from needed
-
-
-def seconds(amount: float) -> int:
-    """A duration in the unit of all stored times."""
-    return round(amount * MICROSECONDS)

@@ -70,3 +70,8 @@ def time_text(moment: int) -> str:
 def _date_text(day: int) -> str:
     """day: since 1970."""
     return to_datetime(day * 24 * 60 * _MINUTE).date().isoformat()
+
+
+def seconds(amount: float) -> int:
+    """A duration in the unit of all stored times."""
+    return round(amount * MICROSECONDS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from modelyard.db.json_columns import load_json
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -442,7 +442,7 @@ def insert_token(
     actor_id: int,
     name: str,
     hint: str,
-    permissions: str | None,
+    permissions: Sequence[str] | None,
     namespace: str | None,
     model: str | None,
     expires_at: int | None,
@@ -455,7 +455,7 @@ def insert_token(
         actor_id=actor_id,
         name=name,
         hint=hint,
-        permissions=permissions,
+        permissions=dump_json(permissions),
         namespace=namespace,
         model=model,
         created_at=tx.now,

@@ -6,7 +6,6 @@ import secrets as stdlib_secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import (
@@ -407,7 +406,7 @@ def _issue_token(
         actor_id=owner.id,
         name=rules.check_token_name(name),
         hint=secrets.hint(secret),
-        permissions=None if scope.permissions is None else dump_json(sorted(scope.permissions)),
+        permissions=None if scope.permissions is None else sorted(scope.permissions),
         namespace=scope.namespace,
         model=scope.model,
         expires_at=expires_at,

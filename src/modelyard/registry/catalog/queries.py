@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from modelyard.db.json_columns import load_json
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -93,7 +93,7 @@ def insert_namespace(
     description: str,
     visibility: Visibility,
     naming_pattern: str | None,
-    reserved_names: str | None,
+    reserved_names: Sequence[str],
     created_by: int,
 ) -> int | None:
     """The new id; None when the name is taken."""
@@ -105,7 +105,7 @@ def insert_namespace(
             description=description,
             visibility=visibility.value,
             naming_pattern=naming_pattern,
-            reserved_names=reserved_names,
+            reserved_names=dump_json(reserved_names) if reserved_names else None,
             created_at=tx.now,
             created_by=created_by,
         )

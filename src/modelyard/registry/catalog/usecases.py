@@ -64,7 +64,7 @@ def create_namespace(
         description=rules.check_text(description, "the description"),
         visibility=visibility,
         naming_pattern=naming_pattern or None,
-        reserved_names=dump_json(sorted(reserved_names)) if reserved_names else None,
+        reserved_names=sorted(reserved_names),
         created_by=actor.id,
     )
     if namespace_id is None:

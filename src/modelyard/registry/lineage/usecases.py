@@ -13,6 +13,7 @@ from modelyard.domain.errors import (
     InvalidDigest,
     InvalidName,
     InvalidReference,
+    InvalidRequest,
     NotFound,
     RunNotFound,
 )
@@ -29,6 +30,7 @@ from modelyard.registry.versions.nouns import Recall
 
 UP, DOWN, BOTH = "up", "down", "both"
 MAX_EDGES = 50_000
+MAX_DEPTH = 1_000
 HIDDEN = "hidden"
 
 
@@ -81,10 +83,24 @@ def trace(
 
     ref: of a version, `[namespace/]dataset@sha256:…` (the same content counts under any name), or `run:<id>`.
     kind: version or dataset, where a reference could be both; None: a version if there is one.
-    Raises what resolving the reference raises.
+    Raises what resolving the reference raises, and InvalidRequest.
     """
+    _check_question(kind, direction, depth)
     starts = find_starts(tx, actor, ref, kind)
     return trace_from(tx, actor, starts, direction=direction, depth=depth)
+
+
+def _check_question(kind: str | None, direction: str, depth: int | None) -> None:
+    choices = {
+        "direction": (direction, (UP, DOWN, BOTH)),
+        "kind": (kind, (None, edges.VERSION, edges.DATASET)),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            words = ", ".join(choice for choice in known if choice)
+            raise InvalidRequest(reason=f"{name} is {str(value)[:40]!r}", fix=f"Use {words}")
+    if depth is not None and not 1 <= depth <= MAX_DEPTH:
+        raise InvalidRequest(reason=f"depth is {depth}", fix=f"Use 1 to {MAX_DEPTH}, or leave it out")
 
 
 def trace_from(

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-MICROSECONDS = 1_000_000
+from modelyard.domain.times import MICROSECONDS
 
 
 class Outcome(enum.StrEnum):

@@ -15,7 +15,7 @@ from modelyard.domain.errors import Invalid, InvalidRequest
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import NON_FINITE
 from modelyard.domain.secrets import mask, mask_json
-from modelyard.domain.times import to_datetime
+from modelyard.domain.times import MICROSECONDS, to_datetime
 from modelyard.registry.runs.series import Points
 from modelyard.registry.scan.nouns import Release
 
@@ -25,9 +25,9 @@ STATUSES = (RUNNING, *ENDED)
 STALE = "stale"
 """Not a status that is stored: running, and silent for too long."""
 
-SILENT_MICROSECONDS = 300 * 1_000_000
+SILENT_MICROSECONDS = 300 * MICROSECONDS
 """Clients say something every half minute."""
-SKEW_MICROSECONDS = 60 * 1_000_000
+SKEW_MICROSECONDS = 60 * MICROSECONDS
 """Clocks that differ by less count as equal."""
 
 MAX_METRICS = 20_000

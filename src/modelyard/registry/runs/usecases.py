@@ -190,17 +190,17 @@ def _too_many(
 
 
 def _store_artifacts(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch) -> None:
-    lawful: dict[str, Artifact] = {}
+    valid: dict[str, Artifact] = {}
     for path, artifact in batch.artifacts.items():
         try:
             check_path(path)
-            lawful[path] = Artifact(
+            valid[path] = Artifact(
                 path, Digest.parse(artifact.digest), artifact.size_bytes, artifact.media_type
             )
         except (InvalidPath, InvalidDigest) as error:
             batch.note(f"Artifact {path[:100]!r} was left out: {error.message}.")
-    left_out = _too_many(tx, batch, run_artifacts, run.id, list(lawful), rules.MAX_ARTIFACTS, "artifacts")
-    kept = [artifact for path, artifact in lawful.items() if path not in left_out]
+    left_out = _too_many(tx, batch, run_artifacts, run.id, list(valid), rules.MAX_ARTIFACTS, "artifacts")
+    kept = [artifact for path, artifact in valid.items() if path not in left_out]
     digests = {Digest(artifact.digest) for artifact in kept}
     sizes = uploads.find_known_sizes(tx, actor, digests, refuse_withheld=False)
     if len(sizes) < len(digests):
@@ -389,7 +389,7 @@ def read_series(
     most_points: int = 1000,
     by: str = series.BY_STEP,
 ) -> Series:
-    """A metric's points, at most so many, chosen so that they draw the same picture.
+    """Points of a metric, at most `most_points`, chosen so that they draw the same picture.
 
     by: step or time. Raises SeriesNotFound, InvalidRequest.
     """

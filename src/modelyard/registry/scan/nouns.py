@@ -13,14 +13,14 @@ from modelyard.domain.digest import Digest
 class ScanJob:
     digest: Digest
     namespace_id: int
-    """Who waits for it; 0: nobody, since a verdict by older rules is there."""
+    """The namespace that waits for it; 0: none, since a verdict by older rules is there."""
     tries: int
     asked_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedGlobal:
-    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
+    """alone: no other person held the right when it was given. confirmed_by: another person gave it too."""
 
     name: str
     reason: str

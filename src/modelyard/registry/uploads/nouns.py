@@ -26,7 +26,7 @@ class BlobRead:
     """What was read of some bytes."""
 
     scan: str | None
-    """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
+    """JSON of the scan; '': there is nothing to tell; None: not looked into yet. registry/scan/rules.py."""
     scan_rules: int
     """The rules that the scan rests on."""
     facts: Mapping[str, JsonText[dict[str, Any]] | None]

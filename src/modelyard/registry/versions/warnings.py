@@ -38,7 +38,7 @@ def _grave(reference: str, version: Version | Resolved) -> list[str | None]:
 
 
 def _held(reference: str, scan: str, quarantined: bool) -> str | None:
-    """Words for whoever resolves or sees it; None for what is served."""
+    """Why it is not served; None for what is."""
     if scan == PENDING:
         return f"the files of {reference} are still being scanned; they are not served yet"
     if quarantined:
@@ -47,7 +47,7 @@ def _held(reference: str, scan: str, quarantined: bool) -> str | None:
 
 
 def _recall(reference: str, recall: Recall | None) -> str | None:
-    """Words for whoever looks at or uses a recalled version; None for one that is not."""
+    """By whom it was recalled, and why; None for one that was not."""
     return None if recall is None else f"{reference} was recalled by {recall.by}: {recall.reason}"
 
 
@@ -60,7 +60,7 @@ def _withheld(reference: str, count: int) -> str | None:
 
 
 def _deprecation(reference: str, deprecation: Deprecation | None) -> str | None:
-    """Words for whoever uses a deprecated version; None for one that is not."""
+    """What to use instead, and until when; None for a version that is not deprecated."""
     if deprecation is None:
         return None
     model = reference.partition(":")[0]
