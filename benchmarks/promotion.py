@@ -33,11 +33,11 @@ from modelyard.registry.promotion.rules import (
     CheckResult,
     Evidence,
     MetricValue,
-    Stay,
+    StagePeriod,
     Vote,
     judge,
 )
-from modelyard.registry.promotion.usecases import Wish
+from modelyard.registry.promotion.usecases import PromotionRequest
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import aliases, registering
 from modelyard.registry.versions.registering import Registration
@@ -84,7 +84,7 @@ def twenty_rules() -> tuple[Callable[[], object], int]:
         checks=[CheckResult(name=f"c{n}", state="pass", by="ci", at=now) for n in range(4)],
         votes=[Vote(by=name, at=now, approves=True) for name in ("rita", "rob")],
         members={"risk": ["rita", "rob"]},
-        stays=[Stay(stage="staging", since=now - 7_200_000_000)],
+        stays=[StagePeriod(stage="staging", since=now - 7_200_000_000)],
     )
     assert judge(gate, evidence).passed
     return (lambda: judge(gate, evidence)), len(gate.rules)
@@ -120,7 +120,9 @@ def measure_moves(database: Database, rounds: int, policy: str) -> dict[str, flo
         times[kind].append(time.perf_counter() - began)
 
     def promote(number: int) -> Callable[..., object]:
-        return lambda tx: usecases.promote(tx, root, Wish(Ref(MODEL, number), "production"), evaluator)
+        return lambda tx: usecases.promote(
+            tx, root, PromotionRequest(Ref(MODEL, number), "production"), evaluator
+        )
 
     database.write(promote(1))
     for turn in range(rounds):

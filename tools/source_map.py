@@ -21,7 +21,7 @@ WAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "promote": (
         ("api/promotion.py", "promote"),
         ("registry/promotion/usecases.py", "promote"),
-        ("registry/promotion/queries.py", "insert_promotion"),
+        ("registry/promotion/queries.py", "store_move"),
         ("db/writer.py", "commit"),
     ),
     "resolve": (

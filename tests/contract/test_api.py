@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from modelyard.api import access, aliases, catalog, files, operations, uploads, versions
+from modelyard.api import access, aliases, catalog, files, operations, retention, uploads, versions
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE
 from tests.support.door import Door, digest_of, open_door
 from tests.support.registry import Registry, unique
 
-TABLES = [versions, files, uploads, aliases, catalog, access, operations]
+TABLES = [versions, files, uploads, aliases, catalog, access, operations, retention]
 
 
 class Noted(Door):

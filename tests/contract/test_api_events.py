@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.api import audit, events, publishers, subscriptions
+from modelyard.api import audit, events, oidc, outbox
 from modelyard.sdk.audit import verify_log
 from tests.support.door import Door, assert_problem
 from tests.support.registry import unique
@@ -41,7 +41,7 @@ def member(door: Door, space: str, role: str) -> Door:
 
 def test_every_route_is_in_the_description(door: Door) -> None:
     paths = door.get("openapi.json").json()["paths"]
-    for module in (audit, events, subscriptions, publishers):
+    for module in (audit, events, outbox, oidc):
         for spec in module.table.specs:
             assert spec.method.lower() in paths[re.sub(r":\w+}", "}", spec.path)], spec.operation
 

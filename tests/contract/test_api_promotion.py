@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.api import policy, promotion, reports
+from modelyard.api import attestations, cards, checks, evaluations, policy, promotion
 from tests.support.door import Door, assert_problem
 from tests.support.registry import unique
 
@@ -53,7 +53,7 @@ def ok(answer: Any, status: int = 200) -> Any:
 
 def test_every_route_is_in_the_description(door: Door) -> None:
     paths = door.get("openapi.json").json()["paths"]
-    for module in (promotion, policy, reports):
+    for module in (promotion, policy, checks, evaluations, attestations, cards):
         for spec in module.table.specs:
             assert spec.method.lower() in paths[spec.path], spec.operation
             assert spec.summary

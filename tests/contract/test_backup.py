@@ -24,7 +24,7 @@ from modelyard.domain.errors import BlobNotFound, Conflict, Invalid
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.rules import Artifact, Said
+from modelyard.registry.runs.rules import Artifact, BatchHeader, RecordBatch
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
@@ -64,15 +64,15 @@ def note_run(registry: Registry) -> None:
     """A run with points, whose blocks are bytes, and a file."""
     file = registry.send(registry.root, b"weights 1")
     uid = "0c" * 16
-    start = runs.Start(uid, ModelName.parse("team/trees"), "first", None, 5)
+    start = runs.RunStart(uid, ModelName.parse("team/trees"), "first", None, 5)
     registry.db.write(lambda tx: runs.start_run(tx, registry.root, registry.settings, start))
 
-    def say(said: Said, _position: int) -> None:
+    def say(said: RecordBatch, _position: int) -> None:
         said.add_points("loss", list(range(600)), list(range(600)), [n / 3 for n in range(599)] + ["NaN"])
         said.artifacts["plot.png"] = Artifact("plot.png", file.digest, file.size_bytes, "image/png")
         said.log = "epoch 1\n"
 
-    batch = runs.Batch("w", 1, 1, None)
+    batch = BatchHeader("w", 1, 1, None)
     registry.db.write(lambda tx: runs.store_records(tx, registry.root, uid, batch, say))
 
 

@@ -20,6 +20,7 @@ from modelyard.registry.comparison.usecases import Comparison, compare_all
 from modelyard.registry.evaluations import usecases as evaluations
 from modelyard.registry.lineage import recalls
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import BatchHeader
 from modelyard.registry.versions import aliases, registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.sdk.datasets import describe
@@ -117,7 +118,7 @@ def test_tensors_and_format_of_files(crew: Team) -> None:
 def test_runs_beside_versions_with_their_curves(crew: Team) -> None:
     registry, uid = crew.registry, unique().encode().hex().ljust(32, "0")[:32]
     here = ModelName.parse(f"{crew.namespace}/nightly")
-    start = runs.Start(uid, here, "night", None, 1)
+    start = runs.RunStart(uid, here, "night", None, 1)
     registry.db.write(lambda tx: runs.start_run(tx, crew.contributor, registry.settings, start))
 
     def say(said: Any, _: int) -> None:
@@ -125,7 +126,7 @@ def test_runs_beside_versions_with_their_curves(crew: Team) -> None:
         said.params["depth"] = "5"
 
     registry.db.write(
-        lambda tx: runs.store_records(tx, crew.contributor, uid, runs.Batch("w", 1, 1, None), say)
+        lambda tx: runs.store_records(tx, crew.contributor, uid, BatchHeader("w", 1, 1, None), say)
     )
     version = push(crew, params={"depth": 5}, metrics={"loss": 0.2}, run={"id": uid, "name": "night"})
     found = compare(crew, version, f"run:{uid}")

@@ -23,7 +23,8 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.datasets.queries import DatasetVersion, list_by_digest, list_uses
+from modelyard.registry.datasets.nouns import DatasetVersion
+from modelyard.registry.datasets.queries import list_by_digest, list_uses
 from modelyard.registry.lineage import readers
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.versions import usecases as versions

@@ -32,8 +32,8 @@ from modelyard.domain.merkle import Frontier, leaf_hash, node_place
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit import proofs
+from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.audit.proofs import CheckProgress
-from modelyard.registry.audit.queries import EventFilter
 from modelyard.registry.audit.usecases import LogScope
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.keyring import Keyring, open_keyring

@@ -31,6 +31,7 @@ from modelyard.registry.lineage import usecases as lineage
 from modelyard.registry.lineage.usecases import Graph
 from modelyard.registry.promotion import stages
 from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import BatchHeader
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
 from tests.support.door import Door
@@ -115,7 +116,7 @@ def test_runs_stand_between_data_and_versions(crew: Team, door: Door) -> None:
     registry, uid = crew.registry, "f" * 31 + unique()[-1]
     entry = {"name": "clicks", "digest": digest(), "split": "train"}
     here = ModelName.parse(f"{crew.namespace}/nightly")
-    start = runs.Start(uid, here, "night 1", None, 1)
+    start = runs.RunStart(uid, here, "night 1", None, 1)
     registry.db.write(lambda tx: runs.start_run(tx, crew.contributor, registry.settings, start))
     version = f"{crew.model}:{crew.push()}"
 
@@ -123,7 +124,7 @@ def test_runs_stand_between_data_and_versions(crew: Team, door: Door) -> None:
         said.inputs.append(entry)
         said.versions.append(version)
 
-    batch = runs.Batch("w", 1, 1, None)
+    batch = BatchHeader("w", 1, 1, None)
     registry.db.write(lambda tx: runs.store_records(tx, crew.contributor, uid, batch, say))
     found = trace(crew, f"run:{uid}")
     data = f"{crew.namespace}/clicks@{entry['digest']}"
@@ -171,7 +172,7 @@ def test_what_may_not_be_seen_is_hidden_without_a_name(crew: Team, family: dict[
     told = repr(ours)
     assert other.namespace not in told
     assert str(view.version.id) not in hidden[0].key
-    assert all(edge.details is None for edge in ours.edges if hidden[0].key in (edge.source, edge.target))
+    assert all(edge.details == {} for edge in ours.edges if hidden[0].key in (edge.source, edge.target))
     # From the content itself, under our name: theirs is there, without a name.
     down = trace(crew, family["data"], direction="down")
     assert "secret-data" not in repr(down)
@@ -383,7 +384,7 @@ def test_those_who_depend_on_it_are_told(crew: Team, family: dict[str, str]) -> 
     assert len(told(other, "version.ancestor_recalled")) == 1
     node = next(n for n in trace(crew, family["base"]).nodes if n.name == family["base"])
     assert node.recalled is not None
-    assert node.recalled["reason"] == "leaked labels"
+    assert node.recalled.reason == "leaked labels"
 
 
 def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
@@ -397,7 +398,7 @@ def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
     while comments.derive_notifications(db):
         pass
     found = db.read(lambda tx: comments.list_notifications(tx, crew.reader, unread=True, before=None, limit=10))
-    assert [json.loads(n.body)["kind"] for n in found] == ["version.ancestor_recalled"]
+    assert [n.body["kind"] for n in found] == ["version.ancestor_recalled"]
 
 
 def test_recalls_that_are_refused(crew: Team, family: dict[str, str]) -> None:

@@ -31,9 +31,9 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.keyring import Keyring
-from modelyard.registry.outbox import delivery, queries, rules
+from modelyard.registry.outbox import delivery, rules
 from modelyard.registry.outbox import usecases as outbox
-from modelyard.registry.outbox.queries import Delivery
+from modelyard.registry.outbox.nouns import Delivery, Subscription
 from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outbox.usecases import NewSubscription
 from modelyard.registry.outgoing import Allowed, Outgoing
@@ -98,7 +98,7 @@ class Own:
         )
         return found[::-1]
 
-    def show(self, made: NewSubscription) -> queries.Subscription:
+    def show(self, made: NewSubscription) -> Subscription:
         return self.db.read(lambda tx: outbox.find_subscription(tx, self.root, made.subscription.id))
 
 

@@ -34,6 +34,7 @@ from modelyard.registry.promotion.replay import replay
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import deprecation
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.warnings import warnings_of
 from tests.support.promotion import Team, outcomes, policy, team
 from tests.support.registry import Registry, unique
 
@@ -279,7 +280,7 @@ def test_expressions_decide_and_a_wrong_name_is_refused_at_save(crew: Team) -> N
 def test_two_approvals_of_which_one_from_a_group(crew: Team) -> None:
     crew.set_policy(policy("approvals: {count: 2}", f"approvals: {{group: {crew.risk}, count: 1}}"))
     number = crew.push()
-    attempt = crew.promote(number, request=True, by=crew.contributor)
+    attempt = crew.promote(number, open_only=True, by=crew.contributor)
     assert attempt.promotion is not None
     promotion = attempt.promotion.id
     # The author's vote would not count; a reader and a stranger have none.
@@ -348,7 +349,7 @@ def test_a_rejection_is_final(crew: Team) -> None:
 def test_the_last_need_completes_what_the_policy_completes(crew: Team, registry: Registry) -> None:
     crew.set_policy(policy("approvals: {count: 1}", "check: {name: bias}", more="complete: automatically"))
     number = crew.push()
-    attempt = crew.promote(number, request=True, by=crew.contributor)
+    attempt = crew.promote(number, open_only=True, by=crew.contributor)
     assert attempt.promotion is not None
     crew.vote(crew.owner, attempt.promotion.id)
     assert crew.standing() is None
@@ -362,8 +363,8 @@ def test_the_last_need_completes_what_the_policy_completes(crew: Team, registry:
 def test_a_request_does_not_complete_by_itself_after_the_stage_moved(crew: Team, registry: Registry) -> None:
     crew.set_policy(policy("approvals: {count: 1}", more="complete: automatically"))
     one, two = crew.push(), crew.push()
-    first = crew.promote(one, request=True, by=crew.contributor)
-    second = crew.promote(two, request=True, by=crew.contributor)
+    first = crew.promote(one, open_only=True, by=crew.contributor)
+    second = crew.promote(two, open_only=True, by=crew.contributor)
     assert first.promotion is not None
     assert second.promotion is not None
     crew.vote(crew.owner, second.promotion.id)
@@ -378,8 +379,8 @@ def test_a_request_does_not_complete_by_itself_after_the_stage_moved(crew: Team,
 def test_a_request_alone_never_completes_for_who_may_not_promote(crew: Team) -> None:
     crew.set_policy(policy(more="complete: automatically"))
     number = crew.push()
-    assert not crew.promote(number, request=True, by=crew.contributor).done
-    assert crew.promote(number, request=True, by=crew.maintainer).done
+    assert not crew.promote(number, open_only=True, by=crew.contributor).done
+    assert crew.promote(number, open_only=True, by=crew.maintainer).done
 
 
 def test_requests_expire(crew: Team, registry: Registry) -> None:
@@ -417,7 +418,7 @@ def test_a_waiver_needs_the_right_a_reason_and_somebody_else(crew: Team) -> None
 
 def test_withdrawing(crew: Team, registry: Registry) -> None:
     crew.set_policy(policy("check: {name: bias}"))
-    attempt = crew.promote(crew.push(), request=True, by=crew.contributor)
+    attempt = crew.promote(crew.push(), open_only=True, by=crew.contributor)
     assert attempt.promotion is not None
     promotion = attempt.promotion.id
 
@@ -534,7 +535,7 @@ def test_a_deprecated_version_warns_whoever_resolves_it(crew: Team) -> None:
             tx, crew.maintainer, crew.ref(one), replacement=two, ends_at=ends, reason="bias"
         )
     )
-    warning = deprecation.deprecation_warning(str(view.ref), view.version.deprecation)
+    warning = warnings_of(view)
     assert warning is not None
     assert f"{crew.model}:2" in warning
     found = db.read(lambda tx: versions.resolve(tx, crew.reader, crew.ref(one)))

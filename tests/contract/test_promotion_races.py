@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from modelyard.domain.errors import Kind, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.registry.promotion import moves, queries, stages
+from modelyard.registry.promotion.nouns import PromotionFilter
 from modelyard.registry.versions import usecases as versions
 from tests.support.promotion import Team, policy, team
 from tests.support.registry import Registry
@@ -60,7 +60,7 @@ class Promotions(RuleBasedStateMachine):
                 raise error
 
     def ask(self, number: int) -> None:
-        attempt = self.crew.promote(number, request=True, by=self.crew.contributor)
+        attempt = self.crew.promote(number, open_only=True, by=self.crew.contributor)
         if attempt.promotion is not None:
             self.open.append(attempt.promotion.id)
 
@@ -149,14 +149,15 @@ class Promotions(RuleBasedStateMachine):
             assert production.primary == (history[0].after_primary if history else None)
             assert [row.move for row in history] == list(range(len(history), 0, -1))
             for row in history:
-                assert json.loads(row.after_all or "[]") == ([row.after_primary] if row.after_primary else [])
+                assert row.after_all == ((row.after_primary,) if row.after_primary else ())
                 assert row.state == "done"
             # What stands there is ready, and was let in by a verdict that allowed it.
             if production.primary is not None:
                 assert versions.find_version(tx, crew.owner, crew.ref(production.primary))[1].state == "ready"
             for row in history:
                 if row.kind == "promote":
-                    assert json.loads(row.verdict or "{}")["passed"]
+                    assert row.verdict is not None
+                    assert row.verdict.passed
                     counted = [
                         v
                         for v in queries.list_votes(tx, row.id, moves.LATEST)
@@ -165,7 +166,7 @@ class Promotions(RuleBasedStateMachine):
                     assert counted, "a version is there without an approval under the policy of its promotion"
             # At most one open promotion of a version into the stage.
             open_now = queries.list_promotions(
-                tx, queries.PromotionFilter(model_id=model.id, states=("open",)), None, 1000
+                tx, PromotionFilter(model_id=model.id, states=("open",)), None, 1000
             )
             assert len({(row.number, row.stage) for row in open_now}) == len(open_now)
 
@@ -220,7 +221,7 @@ def test_a_crash_between_two_statements_leaves_the_old_state(registry: Registry,
             return call
 
         tx.run, tx.execute = counted(run), counted(execute)
-        usecases.promote(tx, crew.maintainer, usecases.Wish(crew.ref(two), "production"))
+        usecases.promote(tx, crew.maintainer, usecases.PromotionRequest(crew.ref(two), "production"))
 
     with pytest.raises(Cut):
         registry.db.write(cut_off)

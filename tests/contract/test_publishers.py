@@ -30,8 +30,8 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.oidc import usecases as oidc
+from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.providers import Providers
-from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description
 from modelyard.registry.oidc.usecases import Exchanged, SignInSettings
 from modelyard.registry.outgoing import Outgoing, Reply

@@ -306,7 +306,7 @@ def test_silent_runs_are_shown_as_such(door: Door, experiment: str, monkeypatch:
     run = start(door, experiment)
     assert shown(door, run)["stale"] is False
     monkeypatch.setattr(rules, "SILENT_MICROSECONDS", -1)
-    monkeypatch.setattr("modelyard.registry.runs.run_lists.SILENT_MICROSECONDS", -1)
+    monkeypatch.setattr("modelyard.registry.runs.list_queries.SILENT_MICROSECONDS", -1)
     assert shown(door, run)["stale"] is True
     assert [r["id"] for r in door.get(f"runs?experiment={experiment}&status=stale").json()["items"]] == [run]
     assert door.get(f"runs?experiment={experiment}&status=running").json()["items"] == []

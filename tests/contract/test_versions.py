@@ -28,7 +28,7 @@ from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Alias
 from modelyard.domain.record import Record
 from modelyard.registry.audit import usecases as audit
-from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import aliases as version_aliases

@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from modelyard.domain.errors import Denied, ServerUnreachable, Unauthenticated
 from modelyard.sdk.client import Client
-from modelyard.sdk.subscriptions import StreamedEvent
+from modelyard.sdk.outbox import StreamedEvent
 from tests.support.receiver import running_receiver
 from tests.support.server import RunningServer, running_server
 

@@ -13,10 +13,10 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.checks import usecases as checks
 from modelyard.registry.promotion import policies, reading, stages, usecases
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policies import PolicyView
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.reading import PromotionView
-from modelyard.registry.promotion.usecases import Attempt, Wish
+from modelyard.registry.promotion.usecases import Attempt, PromotionRequest
 from modelyard.registry.versions import aliases
 from tests.support.registry import Registry, unique
 
@@ -88,12 +88,12 @@ class Team:
     def promote(
         self, number: int, stage: str = "production", by: Actor | None = None, **options: Any
     ) -> Attempt:
-        wish = Wish(self.ref(number), stage, **options)
-        return self.registry.db.write(lambda tx: usecases.promote(tx, by or self.maintainer, wish))
+        request = PromotionRequest(self.ref(number), stage, **options)
+        return self.registry.db.write(lambda tx: usecases.promote(tx, by or self.maintainer, request))
 
     def explain(self, number: int, stage: str = "production", by: Actor | None = None) -> Attempt:
-        wish = Wish(self.ref(number), stage)
-        return self.registry.db.read(lambda tx: usecases.explain(tx, by or self.reader, wish))
+        request = PromotionRequest(self.ref(number), stage)
+        return self.registry.db.read(lambda tx: usecases.explain(tx, by or self.reader, request))
 
     def vote(self, by: Actor, promotion: int, approves: bool = True) -> PromotionView:
         return self.registry.db.write(
@@ -106,7 +106,7 @@ class Team:
     def check(self, number: int, name: str, state: str = "pass", by: Actor | None = None) -> None:
         self.registry.db.write(
             lambda tx: checks.report_check(
-                tx, by or self.contributor, self.ref(number), checks.Report(name, state)
+                tx, by or self.contributor, self.ref(number), checks.CheckReport(name, state)
             )
         )
 
@@ -141,7 +141,7 @@ class Team:
     def kinds(self) -> list[str]:
         """Kinds of the model's events, oldest first."""
         from modelyard.registry.audit import usecases as audit
-        from modelyard.registry.audit.queries import EventFilter
+        from modelyard.registry.audit.nouns import EventFilter
 
         name = ModelName.parse(self.model)
         found = self.registry.db.read(

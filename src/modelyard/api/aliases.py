@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from modelyard.api import shapes
 from modelyard.db.transaction import Transaction
-from modelyard.domain.errors import InvalidRequest
-from modelyard.domain.names import Alias, Ref
+from modelyard.domain.names import Alias
 from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
-from modelyard.doors.parsing import parse_time
+from modelyard.doors.parsing import parse_target, parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.versions import aliases as version_aliases
@@ -43,12 +42,7 @@ async def show_alias(call: Call) -> Tagged[wire.Alias]:
 async def set_alias(call: Call, body: wire.SetAlias) -> Answer[wire.Alias]:
     """Point an alias at a version. If-Match: "revision" moves it only from where it was seen,
     If-None-Match: * only sets it when it is not set."""
-    if (body.version is None) == (body.target is None):
-        raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
-    selector = f":{body.version}" if body.target is None else body.target
-    if selector[:1] not in ":@":
-        selector = f":{selector}"
-    target = Ref.parse(f"{call.model}{selector}")
+    target = parse_target(call.model, body.version, body.target)
 
     def work(tx: Transaction) -> wire.Alias:
         row = version_aliases.set_alias(

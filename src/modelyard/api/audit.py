@@ -8,15 +8,21 @@ from typing import Annotated
 
 from starlette.responses import Response, StreamingResponse
 
+from modelyard.api import shapes
 from modelyard.api.versions import event_filter, log_scope
 from modelyard.doors.call import Call
+from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.streams import HeldStream, from_thread
 from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import proofs
+from modelyard.registry.audit import usecases as audit
 from modelyard.wire import audit as wire
+from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import encode
 
 table = RouteTable("audit")
+# Its route stands among those for operators.
+log_table = RouteTable("operations")
 
 _BUNDLE = "application/jsonl"
 Bundle = Annotated[Response, _BUNDLE]
@@ -88,3 +94,21 @@ async def check_log(call: Call) -> Annotated[Response, "text/event-stream"]:
             yield b"event: progress\ndata: " + encode(body) + b"\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+@log_table.route("GET", "/api/v1/audit/events")
+async def list_audit_events(call: Call, query: versions_wire.LogQuery) -> versions_wire.EventPage:
+    """The event log, newest first: of the whole registry for its admins and auditors, of a namespace for its
+    auditors, of a model for its readers."""
+    limit = page_limit(query)
+    before = decode_cursor(query.cursor, int)
+    chosen, scope = event_filter(query), log_scope(query)
+    found = await call.read(
+        lambda tx: audit.list_log(
+            tx, call.actor, chosen, scope, before=before[0] if before else None, limit=limit + 1
+        )
+    )
+    page, cursor = cut(found.items, limit, lambda event: (event.seq,))
+    return versions_wire.EventPage(
+        items=[shapes.event(event) for event in page], next_cursor=cursor, looked_at=found.looked_at
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from modelyard.api import shapes
-from modelyard.db.transaction import time_text
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
-from modelyard.registry.audit.queries import LoggedEvent
+from modelyard.registry.audit.nouns import LoggedEvent
 from modelyard.registry.comments import usecases as comments
-from modelyard.registry.comments.queries import Comment, Notification
+from modelyard.registry.comments.nouns import Comment, Notification
 from modelyard.registry.comments.rules import check_body
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.rendering import render_markdown, render_page
@@ -44,7 +43,7 @@ def _notification(row: Notification) -> wire.Notification:
         reason=row.reason,
         created_at=time_text(row.created_at),
         read=row.read_at is not None,
-        event=shapes.event(LoggedEvent(row.seq, json.loads(row.body))),
+        event=shapes.event(LoggedEvent(row.seq, row.body)),
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.api import dataset_shapes
-from modelyard.db.transaction import time_text
 from modelyard.domain.record import number_to_json
 from modelyard.domain.significance import Difference
-from modelyard.registry.catalog.queries import Model
+from modelyard.domain.times import time_text
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.comparison import rules
-from modelyard.registry.comparison.queries import Measured
+from modelyard.registry.comparison.nouns import Measurement
 from modelyard.registry.comparison.usecases import Comparison, DataDifference
 from modelyard.wire import comparison as wire
 
@@ -119,7 +119,7 @@ def _data(found: DataDifference) -> wire.DataDifference:
     )
 
 
-def point(model: Model, found: Measured) -> wire.MetricPoint:
+def point(model: Model, found: Measurement) -> wire.MetricPoint:
     return wire.MetricPoint(
         version=found.version,
         reference=f"{model.name}:{found.version}",

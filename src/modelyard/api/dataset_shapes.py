@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from modelyard.db.transaction import time_text
 from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
-from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
+from modelyard.domain.times import time_text
+from modelyard.registry.datasets.nouns import Dataset, DatasetVersion
 from modelyard.registry.lineage.readers import Reader
 from modelyard.wire import datasets as wire
 
@@ -17,7 +14,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 def content(found: DatasetVersion) -> wire.DatasetVersion:
-    entry: dict[str, Any] = json.loads(found.entry)
+    entry = found.entry.value
     rows = entry.get("rows")
     return wire.DatasetVersion(
         reference=found.reference,
@@ -32,7 +29,7 @@ def content(found: DatasetVersion) -> wire.DatasetVersion:
     )
 
 
-def dataset(row: DatasetRow) -> wire.Dataset:
+def dataset(row: Dataset) -> wire.Dataset:
     return wire.Dataset(
         namespace=row.namespace,
         name=row.name,

@@ -15,7 +15,7 @@ from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.datasets.queries import DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.lineage import readers
 from modelyard.registry.lineage.usecases import split_dataset_ref

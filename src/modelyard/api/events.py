@@ -17,8 +17,7 @@ from modelyard.doors.parsing import digits
 from modelyard.doors.streams import HeldStream
 from modelyard.doors.table import RouteTable
 from modelyard.registry.outbox import usecases as outbox
-from modelyard.registry.outbox.queries import body_of
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 
 table = RouteTable("events")
 
@@ -71,8 +70,7 @@ async def follow_events(call: Call, query: wire.StreamQuery) -> Annotated[Respon
             if found:
                 silent_since = time.monotonic()
                 yield b"".join(
-                    f"id: {each.seq}\nevent: {body_of(each.body)['kind']}\ndata: {each.body}\n\n".encode()
-                    for each in found
+                    f"id: {each.seq}\nevent: {each.kind}\ndata: {each.body}\n\n".encode() for each in found
                 )
             if time.monotonic() > ends_at or call.services.stopping.is_set():
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelyard.api import shapes
-from modelyard.db.transaction import load_json, time_text
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
@@ -35,8 +35,8 @@ def _job(job: Job) -> wire.Job:
         created_at=time_text(job.created_at),
         started_at=shapes.optional_time(job.started_at),
         finished_at=shapes.optional_time(job.finished_at),
-        payload=load_json(job.payload),
-        result=load_json(job.result),
+        payload=job.payload_value,
+        result=job.result_value,
     )
 
 

@@ -38,7 +38,7 @@ def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
             "description": "The native API of the Modelyard model registry. Errors are RFC 9457 problem details.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [{"name": table.tag} for table in tables],
+        "tags": [{"name": tag} for tag in dict.fromkeys(table.tag for table in tables)],
         "paths": paths,
         "components": {
             "schemas": components,

@@ -10,16 +10,15 @@ from modelyard.api import promotion_shapes as shapes
 from modelyard.api import shapes as common
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidRequest, PromotionNotFound, Refused
-from modelyard.domain.names import Ref
 from modelyard.doors.call import Call, revision_tag
 from modelyard.doors.errors import PROBLEM_TYPE, problem
 from modelyard.doors.paging import cut, decode_cursor, page_limit
-from modelyard.doors.parsing import parse_time
+from modelyard.doors.parsing import parse_target, parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import reading, stages, usecases
-from modelyard.registry.promotion.queries import PromotionFilter
-from modelyard.registry.promotion.usecases import Wish
+from modelyard.registry.promotion.nouns import REFUSED, PromotionFilter
+from modelyard.registry.promotion.usecases import Attempt, PromotionRequest
 from modelyard.registry.versions import deprecation
 from modelyard.wire import promotion as wire
 from modelyard.wire import versions as versions_wire
@@ -29,17 +28,12 @@ table = RouteTable("promotion")
 _MODEL = "/api/v1/models/{namespace}/{name}"
 
 
-def _wish(call: Call, body: wire.Promote) -> Wish:
-    if (body.version is None) == (body.target is None):
-        raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
-    selector = f":{body.version}" if body.target is None else body.target
-    if selector[:1] not in ":@":
-        selector = f":{selector}"
-    return Wish(
-        ref=Ref.parse(f"{call.model}{selector}"),
+def _request(call: Call, body: wire.Promote) -> PromotionRequest:
+    return PromotionRequest(
+        ref=parse_target(call.model, body.version, body.target),
         stage=body.stage,
         reason=body.reason,
-        request=body.request,
+        open_only=body.request,
         primary=body.primary,
         keep_open=body.keep_open,
         seen=body.seen_revision,
@@ -62,34 +56,25 @@ async def promote(call: Call, body: wire.Promote) -> Answer[wire.Attempt]:
 
     200 for a dry run, and when the version stands there already; 202 for a request that waits.
     """
-    wish = _wish(call, body)
+    request = _request(call, body)
     if body.dry_run:
-        dry = await call.read(lambda tx: usecases.explain(tx, call.actor, wish))
-        return Answer(200, encode(shapes.attempt(dry, dry_run=True)))
+        dry = await call.read(lambda tx: usecases.explain(tx, call.actor, request))
+        return Answer(200, encode(shapes.attempt(dry)))
 
     def work(tx: Transaction) -> Answer[wire.Attempt]:
-        found = usecases.promote(tx, call.actor, wish)
-        shown = shapes.attempt(found, request=wish.request)
-        if shown.outcome == "refused":
-            return Answer(409, encode(_refusal(shown, call.request_id)), {"content-type": PROBLEM_TYPE})
+        found = usecases.promote(tx, call.actor, request)
+        if found.outcome == REFUSED:
+            return Answer(409, encode(_refusal(found, call.request_id)), {"content-type": PROBLEM_TYPE})
         status = 201 if found.done and found.changed else 200 if found.done else 202
-        return Answer(status, encode(shown))
+        return Answer(status, encode(shapes.attempt(found)))
 
     return await call.commit_answer(work)
 
 
-def _refusal(attempt: wire.Attempt, request_id: str) -> Any:
-    """No, in this door's own words; the verdict is among the fields."""
-    missing = [r for r in attempt.verdict.results if r.outcome in ("fail", "unknown")]
-    number = attempt.promotion.id if attempt.promotion else None
-    still = number is not None and attempt.promotion is not None and attempt.promotion.state == "open"
-    error = Refused(
-        reason=f"{attempt.reference} may not enter {attempt.stage}: "
-        f"{len(missing)} of {len(attempt.verdict.results)} rules are not met ({', '.join(r.rule for r in missing)})",
-        fix=f"Promotion {number} stays open; meet the rules, then promote again" if still else None,
-        attempt=msgspec.to_builtins(attempt, enc_hook=str),
-    )
-    return problem(error, request_id)
+def _refusal(found: Attempt, request_id: str) -> Any:
+    """No, as this door says it; the verdict is among the fields."""
+    shown = msgspec.to_builtins(shapes.attempt(found), enc_hook=str)
+    return problem(Refused(reason=found.refusal, fix=found.way_on, attempt=shown), request_id)
 
 
 @table.route("GET", f"{_MODEL}/promotions")

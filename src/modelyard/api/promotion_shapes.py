@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 from modelyard.api.shapes import optional_time
-from modelyard.db.transaction import time_text
-from modelyard.registry.checks.queries import Check
-from modelyard.registry.evaluations.queries import Evaluation
+from modelyard.domain.times import time_text
+from modelyard.registry.promotion.nouns import PolicyVersion, Promotion, StoredVote, StoredWaiver
 from modelyard.registry.promotion.policies import PolicyView
-from modelyard.registry.promotion.policy_queries import PolicyVersion
-from modelyard.registry.promotion.queries import Promotion, StoredVote, StoredWaiver
-from modelyard.registry.promotion.reading import PromotionView, stored_verdict
+from modelyard.registry.promotion.reading import PromotionView
 from modelyard.registry.promotion.replay import Replayed
 from modelyard.registry.promotion.rules import Verdict
 from modelyard.registry.promotion.stages import StageMove, StageView
 from modelyard.registry.promotion.usecases import Attempt
 from modelyard.wire import policy as policy_wire
 from modelyard.wire import promotion as wire
-from modelyard.wire import reports as reports_wire
 
 
 def verdict(found: Verdict) -> wire.Verdict:
@@ -70,7 +64,7 @@ def _waivers(waivers: list[StoredWaiver], policy_digest: str) -> list[wire.Waive
 
 def promotion(row: Promotion, *, with_verdict: bool = False) -> wire.Promotion:
     """A row alone; its votes and waivers are left out."""
-    stored = stored_verdict(row) if with_verdict else None
+    stored = row.verdict if with_verdict else None
     return wire.Promotion(
         id=row.id,
         kind=row.kind,
@@ -92,7 +86,7 @@ def promotion(row: Promotion, *, with_verdict: bool = False) -> wire.Promotion:
         closed_by=row.closed_by,
         closed_reason=row.closed_reason,
         after_primary=row.after_primary,
-        after_versions=json.loads(row.after_all) if row.after_all else None,
+        after_versions=None if row.move is None else list(row.after_all),
         undid=row.undid,
         verdict=verdict(stored) if stored else None,
     )
@@ -129,20 +123,12 @@ def stage(view: StageView) -> wire.Stage:
     )
 
 
-def attempt(found: Attempt, *, dry_run: bool = False, request: bool = False) -> wire.Attempt:
-    """outcome: an open request is no refusal; everything else that did not move is one."""
-    if dry_run:
-        outcome = "dry-run"
-    elif found.done:
-        outcome = "done"
-    else:
-        outcome = "open" if request else "refused"
-    number = found.version.number
+def attempt(found: Attempt) -> wire.Attempt:
     return wire.Attempt(
-        outcome=outcome,
+        outcome=found.outcome,
         model=str(found.model.name),
-        version=number,
-        reference=f"{found.model.name}:{number}",
+        version=found.version.number,
+        reference=found.reference,
         stage=found.stage,
         policy_digest=found.policy_digest,
         verdict=verdict(found.verdict),
@@ -202,25 +188,3 @@ def replayed(found: Replayed) -> policy_wire.Replayed:
 
 
 # --- reports -------------------------------------------------------------------------------------------
-
-
-def check(found: Check) -> reports_wire.Check:
-    return reports_wire.Check(
-        name=found.name,
-        state=found.state,
-        url=found.url,
-        summary=found.summary,
-        details=json.loads(found.details) if found.details else {},
-        at=time_text(found.at),
-        by=found.by,
-    )
-
-
-def evaluation(found: Evaluation) -> reports_wire.Evaluation:
-    return reports_wire.Evaluation(
-        split=found.split,
-        dataset=found.dataset,
-        metrics=json.loads(found.metrics),
-        at=time_text(found.at),
-        by=found.by,
-    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
 from modelyard.domain.scanning.verdicts import RULES_VERSION, Verdict
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
@@ -16,7 +15,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.quarantine.usecases import RunFile, ScanView
-from modelyard.registry.scan.queries import Trusted
+from modelyard.registry.scan.nouns import Release, TrustedGlobal
 from modelyard.registry.scan.rules import ScannedFile
 from modelyard.wire import quarantine as wire
 
@@ -152,7 +151,7 @@ def _namespace(call: Call) -> str:
     return ModelName.parse(f"{call.path['namespace']}/x").namespace
 
 
-def _trusted(tx: Transaction, namespace: str, found: Sequence[Trusted]) -> wire.TrustedList:
+def _trusted(tx: Transaction, namespace: str, found: Sequence[TrustedGlobal]) -> wire.TrustedList:
     items = [
         wire.TrustedGlobal(
             name=t.name,
@@ -179,7 +178,7 @@ def _run_scan(uid: str, files: Sequence[RunFile]) -> wire.RunScan:
                 verdict=file.files.state,
                 quarantined=file.quarantined,
                 why=file.files.worst_reason,
-                released=_release(json.loads(file.released)) if file.released else None,
+                released=_release(file.released) if file.released else None,
             )
             for file in files
         ],
@@ -187,7 +186,7 @@ def _run_scan(uid: str, files: Sequence[RunFile]) -> wire.RunScan:
 
 
 def _scan(view: ScanView) -> wire.Scan:
-    released = quarantine.released_by(view.version)
+    released = view.version.released
     return wire.Scan(
         reference=f"{view.model.name}:{view.version.number}",
         verdict=view.verdict,
@@ -200,18 +199,18 @@ def _scan(view: ScanView) -> wire.Scan:
             if file.state != Verdict.NO_CODE.value or file.secrets or file.code_kinds
         ],
         released=_release(released) if released else None,
-        licence=json.loads(view.version.format_facts).get("licence"),
+        licence=view.version.format_facts.value.get("licence"),
         fix=view.way_out,
     )
 
 
-def _release(said: dict[str, Any]) -> wire.Release:
+def _release(release: Release) -> wire.Release:
     return wire.Release(
-        by=said["by"],
-        at=time_text(said["at"]),
-        reason=said["reason"],
-        verdict=said["verdict"],
-        alone=said.get("alone", False),
+        by=release.by,
+        at=time_text(release.at),
+        reason=release.reason,
+        verdict=release.verdict,
+        alone=release.alone,
     )
 
 

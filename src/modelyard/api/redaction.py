@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer

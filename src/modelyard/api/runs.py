@@ -9,26 +9,24 @@ from typing import Annotated, Any
 from starlette.responses import Response
 
 from modelyard.api.shapes import optional_time
-from modelyard.db.transaction import MICROSECONDS, Transaction, load_json, time_text, to_datetime
-from modelyard.domain.errors import InvalidRequest
+from modelyard.db.transaction import Transaction
 from modelyard.domain.record import number_to_json
+from modelyard.domain.times import MICROSECONDS, time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
-from modelyard.registry.runs import rules, series
+from modelyard.registry.runs import rules
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.queries import Run
-from modelyard.registry.runs.rules import RunSearch, Said
-from modelyard.registry.runs.run_lists import Experiment
+from modelyard.registry.runs.nouns import Experiment, Run
+from modelyard.registry.runs.rules import RecordBatch, RunSearch
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.wire import runs as wire
 
 table = RouteTable("runs")
 _RUN = "/api/v1/runs/{run}"
-_LONGEST_WRITER = 64
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -40,7 +38,7 @@ async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
     experiment = rules.parse_experiment(body.experiment, rules.home_namespace(call.actor))
 
     def work(tx: Transaction) -> wire.Run:
-        start = runs.Start(
+        start = runs.RunStart(
             call.path["run"],
             experiment,
             body.name,
@@ -56,63 +54,42 @@ async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
 @table.route("POST", f"{_RUN}/records", has_large_body=True)
 async def send_records(call: Call, body: wire.SendRecords) -> wire.Stored:
     """Store what a writer of the run says. Frames that are stored already are passed over."""
-    if not 0 < len(body.writer) <= _LONGEST_WRITER or not 0 < body.first <= 2**53:
-        raise InvalidRequest(reason=f"a writer has 1 to {_LONGEST_WRITER} characters and counts from 1")
-    if len(body.frames) > rules.MAX_FRAMES:
-        raise InvalidRequest(reason=f"there are more than {rules.MAX_FRAMES} frames", fix="Send fewer at once")
     points = sum(len(columns.values) for frame in body.frames for columns in frame.points)
-    if points > rules.MAX_BATCH_POINTS:
-        raise InvalidRequest(
-            reason=f"there are more than {rules.MAX_BATCH_POINTS} points", fix="Send fewer at once"
-        )
-    batch = runs.Batch(body.writer, body.first, len(body.frames), body.clock)
+    header = rules.check_header(
+        rules.BatchHeader(body.writer, body.first, len(body.frames), body.clock), points
+    )
 
     def work(tx: Transaction) -> wire.Stored:
         last, notes = runs.store_records(
-            tx, call.actor, call.path["run"], batch, lambda said, position: _read(said, body.frames[position])
+            tx,
+            call.actor,
+            call.path["run"],
+            header,
+            lambda batch, position: _read(batch, body.frames[position]),
         )
         return wire.Stored(last=last, notes=notes)
 
     return await call.write(work)
 
 
-def _read(said: Said, frame: wire.Frame) -> None:
+def _read(batch: RecordBatch, frame: wire.Frame) -> None:
     for columns in frame.points:
-        said.add_points(columns.name, columns.steps, columns.times, columns.values)
+        batch.add_points(columns.name, columns.steps, columns.times, columns.values)
     for name, value in frame.params.items():
-        said.add_param(name, value)
+        batch.add_param(name, value)
     for key, tag in frame.tags.items():
-        said.add_tag(key, tag)
+        batch.add_tag(key, tag)
     for each in frame.artifacts:
-        said.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
-    said.inputs += frame.inputs
-    said.facts = rules.merge_facts(said.facts, frame.facts)
-    said.versions += frame.versions
-    said.log += frame.log
+        batch.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
+    batch.inputs += frame.inputs
+    batch.facts = rules.merge_facts(batch.facts, frame.facts)
+    batch.versions += frame.versions
+    batch.log += frame.log
     for words in frame.notes:
-        said.note(words[:1000])
-    said.resumed = said.resumed or frame.resumed
+        batch.note(words[:1000])
+    batch.resumed = batch.resumed or frame.resumed
     if frame.end is not None:
-        status = frame.end.status
-        if status not in rules.ENDED:
-            raise InvalidRequest(
-                reason=f"{status[:40]!r} is no end of a run", fix=f"Use {', '.join(rules.ENDED)}"
-            )
-        exit_code = frame.end.exit_code
-        if exit_code is not None and not -(2**31) <= exit_code < 2**31:
-            raise InvalidRequest(reason=f"{exit_code} is no exit code", fix="An exit code has 32 bits")
-        said.end = rules.End(status, exit_code, _moment(frame.end.at))
-
-
-def _moment(microseconds: int) -> int:
-    """A time that can be shown. Raises InvalidRequest."""
-    try:
-        to_datetime(microseconds)
-    except (ValueError, OverflowError, OSError):
-        raise InvalidRequest(
-            reason=f"{microseconds} is no time", fix="Times are whole microseconds since 1970"
-        ) from None
-    return microseconds
+        batch.end = rules.check_end(rules.RunEnd(frame.end.status, frame.end.exit_code, frame.end.at))
 
 
 @table.route("DELETE", _RUN, status=204)
@@ -169,13 +146,6 @@ async def show_run(call: Call) -> wire.RunDetails:
 @table.route("GET", f"{_RUN}/series")
 async def read_series(call: Call, query: wire.SeriesQuery) -> wire.Series:
     """A metric by step and time, sampled when it is long, so that the chart stays the same."""
-    if not 2 <= query.points <= series.MOST_POINTS:
-        raise InvalidRequest(reason=f"points is {query.points}, it may be 2 to {series.MOST_POINTS}")
-    if query.by not in ("step", "time"):
-        raise InvalidRequest(reason=f"{query.by[:40]!r} is no order of points", fix="Use step or time")
-    for step in (query.from_step, query.to_step):
-        if step is not None and not -(2**63) <= step < 2**63:
-            raise InvalidRequest(reason="a step has 64 bits", fix="Give a smaller number")
     found = await call.read(
         lambda tx: runs.read_series(
             tx,
@@ -185,7 +155,7 @@ async def read_series(call: Call, query: wire.SeriesQuery) -> wire.Series:
             from_step=query.from_step,
             to_step=query.to_step,
             most_points=query.points,
-            by_time=query.by == "time",
+            by=query.by,
         )
     )
     return wire.Series(
@@ -300,8 +270,8 @@ def _details(view: runs.RunView) -> wire.RunDetails:
             for a in view.artifacts
         ],
         versions=list(view.versions),
-        facts=load_json(run.facts),
-        notes=load_json(run.notes),
+        facts=run.facts.value,
+        notes=run.notes.value,
         log_bytes=run.log_bytes,
         clock_skew_seconds=runs.skew_seconds(run),
     )

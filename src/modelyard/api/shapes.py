@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelyard.db.transaction import load_json, time_text
+import msgspec
+
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
-from modelyard.registry.access.queries import ActorRow, TokenRow
+from modelyard.domain.times import time_text
+from modelyard.registry.access.nouns import Account, Token
 from modelyard.registry.access.rules import role_with
-from modelyard.registry.audit.queries import LoggedEvent
-from modelyard.registry.catalog.queries import Namespace
+from modelyard.registry.audit.nouns import LoggedEvent
+from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
-from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
-from modelyard.registry.versions.deprecation import deprecation_warning
-from modelyard.registry.versions.held import held_warning
-from modelyard.registry.versions.queries import Resolved
-from modelyard.registry.versions.recalled import recall_warning
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Recall, Resolved
 from modelyard.registry.versions.usecases import VersionView
-from modelyard.registry.withheld.queries import WithheldFile
-from modelyard.registry.withheld.refusals import withheld_warning
+from modelyard.registry.versions.warnings import warnings_of
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
@@ -31,7 +29,7 @@ def optional_time(moment: int | None) -> str | None:
     return None if moment is None else time_text(moment)
 
 
-def account(row: ActorRow) -> access_wire.Account:
+def account(row: Account) -> access_wire.Account:
     return access_wire.Account(
         name=row.name,
         kind=row.kind.value,
@@ -46,7 +44,7 @@ def account(row: ActorRow) -> access_wire.Account:
     )
 
 
-def token(row: TokenRow) -> access_wire.Token:
+def token(row: Token) -> access_wire.Token:
     held = row.scope.permissions
     return access_wire.Token(
         id=row.id,
@@ -106,9 +104,13 @@ def withheld_file(found: WithheldFile) -> versions_wire.WithheldFile:
     )
 
 
+def recalled(recall: Recall | None) -> dict[str, Any] | None:
+    return None if recall is None else msgspec.structs.asdict(recall)
+
+
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row, reference = view.version, str(view.ref)
-    facts: dict[str, Any] = load_json(row.record)
+    facts = row.record.value
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
@@ -128,28 +130,16 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         revision=row.revision,
         metrics=facts.get("metrics", []),
         params=facts.get("params", {}),
-        format=load_json(row.format_facts),
+        format=row.format_facts.value,
         completeness=round(completeness(facts), 4),
         missing=missing_facts(facts),
         scan=row.scan,
         quarantined=bool(row.quarantined),
-        warning=_warning(view, reference),
-        recalled=load_json(row.recall),
+        warning=warnings_of(view),
+        recalled=recalled(row.recall),
         withheld=[withheld_file(file) for file in view.withheld],
         created=created,
     )
-
-
-def _warning(view: VersionView, reference: str) -> str | None:
-    row = view.version
-    words = [
-        held_warning(reference, row.scan, bool(row.quarantined)),
-        recall_warning(reference, row.recall),
-        withheld_warning(reference, row.withheld),
-        f"not moved: {', '.join(f'@{alias}' for alias in view.not_moved)}" if view.not_moved else None,
-        deprecation_warning(reference, row.deprecation),
-    ]
-    return "; ".join(w for w in words if w) or None
 
 
 def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | None) -> versions_wire.Resolved:
@@ -166,12 +156,12 @@ def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | N
         scan=found.scan,
         quarantined=found.quarantined,
         warning=warning,
-        recalled=load_json(found.recall),
+        recalled=recalled(found.recall),
         withheld=[withheld_file(file) for file in withheld],
     )
 
 
-def alias(name: ModelName, row: AliasRow) -> versions_wire.Alias:
+def alias(name: ModelName, row: AliasPosition) -> versions_wire.Alias:
     assert row.number is not None
     assert row.digest is not None
     return versions_wire.Alias(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.db.transaction import time_text
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest, SizeMismatch
+from modelyard.domain.times import time_text
 from modelyard.doors.answers import Json, json_response
 from modelyard.doors.call import Call
 from modelyard.doors.parsing import digits
 from modelyard.doors.streams import with_body
 from modelyard.doors.table import RouteTable
 from modelyard.registry.uploads import usecases as uploads
-from modelyard.registry.uploads.queries import Upload
+from modelyard.registry.uploads.nouns import Upload
 from modelyard.wire import uploads as wire
 
 table = RouteTable("uploads")
@@ -81,8 +81,6 @@ async def start_upload(call: Call, body: wire.StartUpload) -> wire.Upload:
     """Begin a resumable upload, or find the caller's open one of the same bytes with its offset."""
     services = call.services
     digest = Digest.parse(body.digest)
-    if body.size < 0:
-        raise InvalidRequest(reason="the size is negative")
     upload = await _in_thread(
         call,
         uploads.start_upload,

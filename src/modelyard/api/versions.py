@@ -21,27 +21,22 @@ from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
-from modelyard.registry.audit.queries import EventFilter
+from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_metric, parse_tag
 from modelyard.registry.versions import registering
 from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.deprecation import deprecation_warning
-from modelyard.registry.versions.held import held_warning
 from modelyard.registry.versions.inspect import inspect_files
-from modelyard.registry.versions.queries import Resolved
-from modelyard.registry.versions.recalled import recall_warning
+from modelyard.registry.versions.nouns import Resolved
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
-from modelyard.registry.withheld.queries import WithheldFile
-from modelyard.registry.withheld.refusals import withheld_warning
+from modelyard.registry.versions.warnings import warnings_of_resolved
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
 
 table = RouteTable("versions")
-
-NEWEST_WARNING = "this reference names no version, alias or digest, so what it means will change"
 
 
 @table.route("GET", "/api/v1/resolve")
@@ -60,16 +55,7 @@ async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]
         return found, versions.list_withheld(tx, found)
 
     found, withheld = await call.point(read)
-    warnings = [NEWEST_WARNING] if query.serving and ref.selector is None else []
-    reference = f"{found.model}:{found.number}"
-    more = (
-        held_warning(reference, found.scan, found.quarantined),
-        recall_warning(reference, found.recall),
-        withheld_warning(reference, found.withheld),
-        deprecation_warning(reference, found.deprecation),
-    )
-    warning = "; ".join([*warnings, *(words for words in more if words)]) or None
-    answer = tagged(shapes.resolved(found, withheld, warning))
+    answer = tagged(shapes.resolved(found, withheld, warnings_of_resolved(found, ref, serving=query.serving)))
     services.resolved.keep(generation, asked, answer)
     return answer
 
@@ -120,11 +106,6 @@ async def list_versions(call: Call, query: wire.VersionQuery) -> wire.VersionPag
         if value is None:
             raise InvalidRequest(reason=f"tag condition {tag[:60]!r} has no value", fix="Write tag=key=value")
         tags[key] = value
-    unknown = [state for state in query.state if state not in versions.STATES]
-    if unknown:
-        raise InvalidRequest(
-            reason=f"{unknown[0][:40]!r} is no state of a version", fix=f"Use {', '.join(versions.STATES)}"
-        )
     wanted = VersionFilter(
         states=tuple(query.state), tags=tags, metrics=tuple(parse_metric(metric) for metric in query.metric)
     )
@@ -147,26 +128,11 @@ async def show_version(call: Call) -> Tagged[wire.Version]:
 @table.route("PATCH", "/api/v1/models/{namespace}/{name}/versions/{version}")
 async def edit_version(call: Call, body: wire.EditVersion) -> Answer[wire.Version]:
     """Change annotations, archive or bring back; If-Match guards against a change in between."""
-
-    def work(tx: Transaction) -> wire.Version:
-        view = None
-        if body.description is not None or body.tags is not None or body.archived is None:
-            edit = VersionEdit(body.description, body.tags)
-            view = versions.edit_version(tx, call.actor, call.ref, edit, call.seen_revision)
-        if body.archived is not None:
-            view = versions.archive_version(
-                tx,
-                call.actor,
-                call.ref,
-                archived=body.archived,
-                reason=body.reason,
-                # An edit in the same request has compared the revision, and raised it.
-                revision=call.seen_revision if view is None else None,
-            )
-        assert view is not None
-        return shapes.version(view)
-
-    return await call.commit(work, etag=revision_tag)
+    edit = VersionEdit(body.description, body.tags, body.archived, body.reason)
+    return await call.commit(
+        lambda tx: shapes.version(versions.edit_version(tx, call.actor, call.ref, edit, call.seen_revision)),
+        etag=revision_tag,
+    )
 
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", status=204)
@@ -220,7 +186,7 @@ async def show_manifest(call: Call) -> Annotated[Response, MANIFEST_MEDIA_TYPE]:
 async def show_record(call: Call) -> Annotated[Response, "application/json"]:
     """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
     version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
-    return _frozen(version.record.encode(), version.record_digest, "application/json")
+    return _frozen(version.record.text.encode(), version.record_digest, "application/json")
 
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify")

@@ -125,3 +125,8 @@ def confirm(session: Session, question: str, yes: bool) -> None:
     if session.as_json or not sys.stdin.isatty():
         raise click.UsageError(f"{question} Say so with --yes.")
     click.confirm(question, abort=True, err=True)
+
+
+def say(session: Session, value: object, words: str) -> None:
+    """Print a result: as JSON where it was asked for, else in words."""
+    session.out.json(value) if session.as_json else session.out.text(words)

@@ -24,7 +24,7 @@ import sqlalchemy.exc
 
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
 from modelyard.db.row_notes import RowNotes
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
 
@@ -332,8 +332,3 @@ _ON_LOOP = Results(on_loop=True)
 def _refuse_another_round(results: Results, needed: NeedsWork) -> None:
     if results.is_used_up:
         raise ChangedMeanwhile() from needed
-
-
-def seconds(amount: float) -> int:
-    """A duration in the unit of all stored times."""
-    return round(amount * MICROSECONDS)

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
@@ -22,41 +19,9 @@ from modelyard.db.statement import Statement
 from modelyard.domain.actor import Actor
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.events import Event
-
-MICROSECONDS = 1_000_000
+from modelyard.domain.times import time_text
 
 T = TypeVar("T")
-
-
-def to_datetime(moment: int) -> datetime:
-    return datetime.fromtimestamp(moment / MICROSECONDS, UTC)
-
-
-def to_moment(when: datetime) -> int:
-    """Whole microseconds since 1970 UTC. The time must be aware."""
-    return round(when.timestamp() * MICROSECONDS)
-
-
-_MINUTE = 60 * MICROSECONDS
-_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
-
-
-@lru_cache(1024)
-def time_text(moment: int) -> str:
-    """RFC 3339 in UTC.
-
-    Put together by hand: a page of a list shows hundreds of times, and datetime takes three times as long.
-    """
-    day, rest = divmod(moment, 24 * 60 * _MINUTE)
-    minute, rest = divmod(rest, _MINUTE)
-    digits = f"{rest:08}"
-    return f"{_date_text(day)}{_MINUTES[minute]}{digits[:2]}.{digits[2:]}Z"
-
-
-@lru_cache(4096)
-def _date_text(day: int) -> str:
-    """day: since 1970."""
-    return to_datetime(day * 24 * 60 * _MINUTE).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +145,3 @@ class Transaction:
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
         """Record what happened; stored in the order of the calls, with the change or not at all."""
         self.pending.append(PendingEvent(event, actor.id, actor.name, model_id, self.now))
-
-
-def load_json(text: str | None) -> Any:
-    """The value of a JSON column; None for NULL."""
-    return None if text is None else msgspec.json.decode(text)
-
-
-def dump_json(value: Any) -> str | None:
-    return None if value is None else canonical_json(value).decode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, dataclass_transform
 
+from modelyard.domain.names import ModelName
+
 _NEEDED = object()
 
 
@@ -53,6 +55,12 @@ class Event(_Fact):
         """The fields of the kind itself, as JSON values; None fields are left out."""
         common = Event._defaults
         return {n: v for n, v in self.__dict__.items() if n not in common and v is not None}
+
+
+def about(model: ModelName, version: int | None = None) -> dict[str, Any]:
+    """The header of an event of a model, or of one of its versions."""
+    named = {"namespace": model.namespace, "model": str(model)}
+    return named if version is None else {**named, "version": version}
 
 
 class ServerInitialised(Event):

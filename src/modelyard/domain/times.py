@@ -1,11 +1,14 @@
-"""Moments and durations as people write them; one way to read them for every command and door."""
+"""Moments: whole microseconds since 1970 UTC inside, one text form outside, and one way to read what people write."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from modelyard.domain.errors import Invalid
+
+MICROSECONDS = 1_000_000
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -36,3 +39,39 @@ def parse_moment(text: str, now: datetime) -> datetime:
     raise Invalid(
         reason=f"{text[:60]!r} is not a time", fix="Write for example 2026-03-03, 2026-03-03T14:00:00Z, or 90d"
     )
+
+
+def to_datetime(moment: int) -> datetime:
+    return datetime.fromtimestamp(moment / MICROSECONDS, UTC)
+
+
+def to_moment(when: datetime) -> int:
+    """Whole microseconds since 1970 UTC. The time must be aware."""
+    return round(when.timestamp() * MICROSECONDS)
+
+
+_MINUTE = 60 * MICROSECONDS
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+
+
+@lru_cache(1024)
+def time_text(moment: int) -> str:
+    """RFC 3339 in UTC.
+
+    Put together by hand: a page of a list shows hundreds of times, and datetime takes three times as long.
+    """
+    day, rest = divmod(moment, 24 * 60 * _MINUTE)
+    minute, rest = divmod(rest, _MINUTE)
+    digits = f"{rest:08}"
+    return f"{_date_text(day)}{_MINUTES[minute]}{digits[:2]}.{digits[2:]}Z"
+
+
+@lru_cache(4096)
+def _date_text(day: int) -> str:
+    """day: since 1970."""
+    return to_datetime(day * 24 * 60 * _MINUTE).date().isoformat()
+
+
+def seconds(amount: float) -> int:
+    """A duration in the unit of all stored times."""
+    return round(amount * MICROSECONDS)

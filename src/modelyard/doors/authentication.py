@@ -13,7 +13,7 @@ from modelyard.doors.browser import SESSION_COOKIE, refuse_foreign_origin
 from modelyard.doors.guarding import hold_back
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
-from modelyard.registry.access.queries import Credential
+from modelyard.registry.access.nouns import Credential
 from modelyard.registry.access.secrets import hash_secret
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

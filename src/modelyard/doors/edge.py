@@ -26,7 +26,6 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from modelyard.db.transaction import MICROSECONDS
 from modelyard.domain.errors import (
     Internal,
     InvalidRequest,
@@ -37,6 +36,7 @@ from modelyard.domain.errors import (
     SlowBody,
     UnsupportedEncoding,
 )
+from modelyard.domain.times import MICROSECONDS
 from modelyard.doors.errors import problem_response
 from modelyard.doors.limits import Limits
 from modelyard.doors.services import Services

@@ -16,7 +16,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.errors import TooManyAttempts
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
-from modelyard.registry.access.attempts import Told
+from modelyard.registry.access.attempts import LimitCrossed
 
 _MOST_HELD_BACK = 64
 _held_back = 0
@@ -80,7 +80,9 @@ async def hold_back(request: Request, services: Services, what: str) -> None:
         _held_back -= 1
 
 
-async def _tell(services: Services, told: Told | None, what: str, place: str, account: str | None) -> None:
+async def _tell(
+    services: Services, told: LimitCrossed | None, what: str, place: str, account: str | None
+) -> None:
     if told is not None:
         await services.db.awrite(
             lambda tx: access.note_failed_sign_ins(tx, what, place, told.attempts, account)

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from modelyard.db.transaction import to_moment
 from modelyard.domain.errors import ClientGone, Invalid, InvalidRequest, TooLarge
+from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.times import to_moment
 from modelyard.wire.base import FIRST_MOMENT, LAST_MOMENT
 
 T = TypeVar("T")
@@ -171,3 +172,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     if body and kind.partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
     return bytes(body)
+
+
+def parse_target(model: ModelName, version: int | None, target: str | None) -> Ref:
+    """The version that a body names by its number, or by `@alias`, `@sha256:…` or a number as text."""
+    if (version is None) == (target is None):
+        raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
+    selector = f":{version}" if target is None else target
+    if selector[:1] not in ":@":
+        selector = f":{selector}"
+    return Ref.parse(f"{model}{selector}")

@@ -14,7 +14,7 @@ from modelyard.db.engine import Database
 from modelyard.db.remembered import Remembered
 from modelyard.doors.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
-from modelyard.registry.access.queries import Credential
+from modelyard.registry.access.nouns import Credential
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.jobs.nouns import RunFigures
 from modelyard.registry.keyring import Keyring

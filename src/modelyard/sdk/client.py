@@ -8,33 +8,36 @@ from typing import TYPE_CHECKING
 from modelyard.sdk import comparison
 from modelyard.sdk.convert import convert
 from modelyard.sdk.load import load
+from modelyard.sdk.outbox import follow
 from modelyard.sdk.pull import pull
 from modelyard.sdk.push import push
 from modelyard.sdk.session import Session
 from modelyard.sdk.signatures import check_signature
-from modelyard.sdk.subscriptions import follow
 
 if TYPE_CHECKING:
     from modelyard.sdk.access import Accounts, Groups, Tokens
     from modelyard.sdk.aliases import Aliases
+    from modelyard.sdk.attestations import Attestations
     from modelyard.sdk.audit import Audit
+    from modelyard.sdk.cards import Cards
     from modelyard.sdk.catalog import Models, Namespaces
+    from modelyard.sdk.checks import Checks
     from modelyard.sdk.comments import Comments, Inbox
     from modelyard.sdk.datasets.client import Datasets
+    from modelyard.sdk.evaluations import Evaluations
     from modelyard.sdk.jobs import Jobs
     from modelyard.sdk.lineage import Lineage
+    from modelyard.sdk.oidc import Publishers
     from modelyard.sdk.operations import Admin
+    from modelyard.sdk.outbox import Subscriptions
     from modelyard.sdk.policy import Policies
     from modelyard.sdk.promotion import Promotions
-    from modelyard.sdk.publishers import Publishers
     from modelyard.sdk.quarantine import Quarantine, Scans
     from modelyard.sdk.redaction import Redactions
-    from modelyard.sdk.reports import Attestations, Cards, Checks, Evaluations
     from modelyard.sdk.runs.reading import Runs
     from modelyard.sdk.signatures import Signatures
-    from modelyard.sdk.subscriptions import Subscriptions
     from modelyard.sdk.versions import Versions
-    from modelyard.wire import reports as reports_wire
+    from modelyard.wire import cards as cards_wire
 
 
 class Client(Session):
@@ -92,7 +95,7 @@ class Client(Session):
     @cached_property
     def attestations(self) -> Attestations:
         """Cryptographic signatures over versions."""
-        from modelyard.sdk.reports import Attestations
+        from modelyard.sdk.attestations import Attestations
 
         return Attestations(self)
 
@@ -106,14 +109,14 @@ class Client(Session):
     @cached_property
     def cards(self) -> Cards:
         """Model cards."""
-        from modelyard.sdk.reports import Cards
+        from modelyard.sdk.cards import Cards
 
         return Cards(self)
 
     @cached_property
     def checks(self) -> Checks:
         """Results of checks that CI, scanners or people report."""
-        from modelyard.sdk.reports import Checks
+        from modelyard.sdk.checks import Checks
 
         return Checks(self)
 
@@ -134,7 +137,7 @@ class Client(Session):
     @cached_property
     def evaluations(self) -> Evaluations:
         """Metrics of versions, measured after registration."""
-        from modelyard.sdk.reports import Evaluations
+        from modelyard.sdk.evaluations import Evaluations
 
         return Evaluations(self)
 
@@ -197,7 +200,7 @@ class Client(Session):
     @cached_property
     def publishers(self) -> Publishers:
         """CI jobs that act without a stored secret."""
-        from modelyard.sdk.publishers import Publishers
+        from modelyard.sdk.oidc import Publishers
 
         return Publishers(self)
 
@@ -239,7 +242,7 @@ class Client(Session):
     @cached_property
     def subscriptions(self) -> Subscriptions:
         """Subscriptions that send events to an address."""
-        from modelyard.sdk.subscriptions import Subscriptions
+        from modelyard.sdk.outbox import Subscriptions
 
         return Subscriptions(self)
 
@@ -259,7 +262,7 @@ class Client(Session):
 
     # --- cards -----------------------------------------------------------------------------------
 
-    def card(self, ref: str) -> reports_wire.Card:
+    def card(self, ref: str) -> cards_wire.Card:
         """Return the model card of a version. The same as `client.cards.get`.
 
         Args:
@@ -278,7 +281,7 @@ class Client(Session):
         """
         return self.cards.get(ref)
 
-    def set_card(self, ref: str, text: str) -> reports_wire.Card:
+    def set_card(self, ref: str, text: str) -> cards_wire.Card:
         """Set the model card of a version. The same as `client.cards.set`.
 
         Args:

@@ -9,6 +9,7 @@ from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import operations as wire
+from modelyard.wire import retention as retention_wire
 from modelyard.wire import versions as versions_wire
 
 
@@ -45,7 +46,9 @@ class Admin(Feature):
         """
         return self._transport.call("GET", "/ready", returns=wire.Readiness)
 
-    def collect_garbage(self, *, dry_run: bool = True, grace_hours: float | None = None) -> wire.Collection:
+    def collect_garbage(
+        self, *, dry_run: bool = True, grace_hours: float | None = None
+    ) -> retention_wire.Collection:
         """Delete the bytes that nothing needs any more.
 
         Args:
@@ -65,12 +68,12 @@ class Admin(Feature):
         return self._transport.call(
             "POST",
             at("admin", "gc"),
-            body=wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
-            returns=wire.Collection,
+            body=retention_wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
+            returns=retention_wire.Collection,
             timeout_seconds=LONG_SECONDS,
         )
 
-    def scrub(self) -> Iterator[wire.ScrubProgress]:
+    def scrub(self) -> Iterator[retention_wire.ScrubProgress]:
         """Have the server read all stored bytes again and compare them with their digests.
 
         Returns:
@@ -84,7 +87,7 @@ class Admin(Feature):
             >>> [*client.admin.scrub()][-1].damage
             []
         """
-        return follow_work(self._transport, at("admin", "scrub"), wire.ScrubProgress, "scrub")
+        return follow_work(self._transport, at("admin", "scrub"), retention_wire.ScrubProgress, "scrub")
 
     def events(
         self, query: versions_wire.EventQuery | None = None, limit: int | None = None

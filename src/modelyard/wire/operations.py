@@ -1,8 +1,8 @@
-"""What operators do, and what machines ask."""
+"""What machines ask of a server."""
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer
 
 
 class Health(Answer, kw_only=True):
@@ -15,33 +15,3 @@ class Readiness(Answer, kw_only=True):
     """ready or unavailable"""
     database: str
     blobs: str
-
-
-class CollectGarbage(Request, kw_only=True):
-    dry_run: bool = True
-    grace_hours: float | None = None
-    """None: the server's setting."""
-
-
-class Collection(Answer, kw_only=True):
-    dry_run: bool
-    blobs: int
-    size_bytes: int
-    orphans: int
-    uploads: int
-    withheld: int = 0
-    """Of `blobs`, those that are withheld and lay in the store all the same."""
-
-
-class Damage(Answer, kw_only=True):
-    digest: str
-    problem: str
-
-
-class ScrubProgress(Answer, kw_only=True):
-    """One server-sent event of a scrub; the last one has finished = true."""
-
-    checked: int
-    size_bytes: int
-    damage: list[Damage]
-    finished: bool

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelyard.db.transaction import time_text, to_datetime, to_moment
+from modelyard.domain.times import time_text, to_datetime, to_moment
 
 
 @pytest.mark.parametrize(

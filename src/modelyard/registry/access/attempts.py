@@ -31,7 +31,7 @@ class _Failures:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LimitCrossed:
     """What is worth an event: the failures of a key crossed its limit, or ten times that, and so on."""
 
     attempts: int
@@ -55,7 +55,7 @@ class Attempts:
             waits.append(self._wait(("account", account), FREE_OF_ACCOUNT, now))
         return max(waits)
 
-    def begin(self, account: str, network: str, now: float) -> Told | None:
+    def begin(self, account: str, network: str, now: float) -> LimitCrossed | None:
         """Count an attempt as failed until `succeed` says otherwise, so that many at once gain nothing."""
         crossed = [
             self._add(("pair", account, network), FREE_OF_PAIR, now),
@@ -76,7 +76,7 @@ class Attempts:
         if len(self._known) > _MOST_KEYS:
             self._known.popitem(last=False)
 
-    def fail_unguessable(self, network: str, now: float) -> tuple[float, Told | None]:
+    def fail_unguessable(self, network: str, now: float) -> tuple[float, LimitCrossed | None]:
         """(how long to hold the answer back, what to tell) after a wrong token or link."""
         crossed = self._add(("secret", network), FREE_OF_NETWORK, now)
         over = self._failures["secret", network].count - FREE_OF_NETWORK
@@ -106,9 +106,9 @@ class Attempts:
         steps = math.log10(failures.count / free) if failures.count >= free else 0.5
         return failures.count if steps.is_integer() else 0
 
-    def _worth_telling(self, crossed: int, now: float) -> Told | None:
+    def _worth_telling(self, crossed: int, now: float) -> LimitCrossed | None:
         self._told = [at for at in self._told if now - at < 3600]
         if not crossed or len(self._told) >= _MOST_TOLD_AN_HOUR:
             return None
         self._told.append(now)
-        return Told(crossed)
+        return LimitCrossed(crossed)

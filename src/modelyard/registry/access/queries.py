@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -21,7 +20,7 @@ from modelyard.db.tables import (
     sign_in_links,
     tokens,
 )
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import (
     FULL_ORIGINS,
     Actor,
@@ -32,6 +31,7 @@ from modelyard.domain.actor import (
     TokenOrigin,
     Visibility,
 )
+from modelyard.registry.access.nouns import Account, Credential, NamespacePlace, ReaderKind, Token
 
 _p = sa.bindparam
 
@@ -84,16 +84,6 @@ def visible_models(actor: Actor, permission: Permission = Permission.MODEL_READ)
     return visible_models_of(
         reader_kind(actor, permission), actor.id, actor.scope.namespace, actor.scope.model, permission
     )
-
-
-class ReaderKind(enum.Enum):
-    """What of an actor decides the text of a condition, apart from its values."""
-
-    NOBODY = enum.auto()
-    """The token's permissions leave it out."""
-    ANONYMOUS = enum.auto()
-    SIGNED_IN = enum.auto()
-    ALL = enum.auto()
 
 
 def reader_kind(actor: Actor, permission: Permission = Permission.MODEL_READ) -> ReaderKind:
@@ -177,33 +167,6 @@ def _open_or_held(
     return sa.or_(visibility.in_(open_to), held())
 
 
-@dataclass(frozen=True, slots=True)
-class ActorRow:
-    id: int
-    name: str
-    kind: ActorKind
-    display_name: str
-    email: str | None
-    is_admin: bool
-    default_namespace: str | None
-    created_at: int
-    disabled_at: int | None
-    is_auditor: bool = False
-    made_by: str | None = None
-
-    def to_actor(self, *, is_full_sign_in: bool = False) -> Actor:
-        """is_full_sign_in: only for callers that hold proof of who it is."""
-        return Actor(
-            self.id,
-            self.name,
-            self.kind,
-            self.is_admin,
-            self.default_namespace,
-            is_auditor=self.is_auditor,
-            is_full_sign_in=is_full_sign_in,
-        )
-
-
 _makers = actors.alias("makers")
 _ACTOR = (
     actors.c.id,
@@ -220,8 +183,8 @@ _ACTOR = (
 )
 
 
-def _actor_row(row: tuple[Any, ...]) -> ActorRow:
-    return ActorRow(
+def _actor_row(row: tuple[Any, ...]) -> Account:
+    return Account(
         row[0],
         row[1],
         ActorKind(row[2]),
@@ -239,12 +202,12 @@ def _actor_row(row: tuple[Any, ...]) -> ActorRow:
 _FIND_ACTOR = Statement(sa.select(*_ACTOR).where(actors.c.name == _p("name")))
 
 
-def find_actor(tx: Transaction, name: str) -> ActorRow | None:
+def find_actor(tx: Transaction, name: str) -> Account | None:
     row = tx.one(_FIND_ACTOR, name=name)
     return _actor_row(row) if row else None
 
 
-def find_actor_by_id(tx: Transaction, actor_id: int) -> ActorRow | None:
+def find_actor_by_id(tx: Transaction, actor_id: int) -> Account | None:
     rows = tx.rows(sa.select(*_ACTOR).where(actors.c.id == actor_id))
     return _actor_row(rows[0]) if rows else None
 
@@ -253,7 +216,7 @@ def find_password_hash(tx: Transaction, actor_id: int) -> str | None:
     return tx.execute(sa.select(actors.c.password_hash).where(actors.c.id == actor_id)).scalar_one()  # type: ignore[no-any-return]
 
 
-def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limit: int) -> list[ActorRow]:
+def list_actors(tx: Transaction, kind: ActorKind | None, after: str | None, limit: int) -> list[Account]:
     """By name, after the name `after`."""
     query = sa.select(*_ACTOR).order_by(actors.c.name).limit(limit)
     if kind is not None:
@@ -425,19 +388,6 @@ def count_owners(tx: Transaction, namespace_id: int) -> int:
 # --- tokens --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    id: int
-    name: str
-    hint: str
-    owner: str
-    scope: Scope
-    created_at: int
-    expires_at: int | None
-    last_used_at: int | None
-    revoked_at: int | None
-
-
 def _scope(permissions: str | None, namespace: str | None, model: str | None) -> Scope:
     words = load_json(permissions)
     held = None if words is None else frozenset(Permission(w) for w in words)
@@ -463,15 +413,6 @@ _FIND_BY_TOKEN = Statement(
     .join(actors, actors.c.id == tokens.c.actor_id)
     .where(tokens.c.hash == _p("hash"), tokens.c.revoked_at.is_(None), actors.c.disabled_at.is_(None))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """An actor as a token or session proves it."""
-
-    actor: Actor
-    expires_at: int | None
-    last_used_at: int | None
 
 
 def find_by_token(tx: Transaction, token_hash: str) -> Credential | None:
@@ -501,7 +442,7 @@ def insert_token(
     actor_id: int,
     name: str,
     hint: str,
-    permissions: str | None,
+    permissions: Sequence[str] | None,
     namespace: str | None,
     model: str | None,
     expires_at: int | None,
@@ -514,7 +455,7 @@ def insert_token(
         actor_id=actor_id,
         name=name,
         hint=hint,
-        permissions=permissions,
+        permissions=dump_json(permissions),
         namespace=namespace,
         model=model,
         created_at=tx.now,
@@ -540,7 +481,7 @@ _TOKEN = (
 )
 
 
-def list_tokens(tx: Transaction, actor_id: int | None) -> list[TokenRow]:
+def list_tokens(tx: Transaction, actor_id: int | None) -> list[Token]:
     """Those of one actor, or (None) of all; newest first, revoked ones left out."""
     query = (
         sa.select(*_TOKEN)
@@ -550,7 +491,7 @@ def list_tokens(tx: Transaction, actor_id: int | None) -> list[TokenRow]:
     )
     if actor_id is not None:
         query = query.where(tokens.c.actor_id == actor_id)
-    return [TokenRow(r[0], r[1], r[2], r[3], _scope(r[4], r[5], r[6]), *r[7:]) for r in tx.rows(query)]
+    return [Token(r[0], r[1], r[2], r[3], _scope(r[4], r[5], r[6]), *r[7:]) for r in tx.rows(query)]
 
 
 def find_token_owner(tx: Transaction, token_id: int) -> tuple[int, str] | None:
@@ -655,14 +596,6 @@ def use_link(tx: Transaction, link_hash: str) -> int | None:
 
 
 # --- namespaces as places ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NamespacePlace:
-    id: int
-    name: str
-    visibility: str
-    role: Role
 
 
 _FIND_PLACE = Statement(

@@ -42,6 +42,9 @@ def _checksum(body: str) -> str:
     return digits
 
 
+FORMS = ("modelyard", "hf")
+
+
 def new_token(kind: str = "user", form: str = "modelyard") -> str:
     """form: 'modelyard', or 'hf' for clients that demand that prefix."""
     if form == "hf":

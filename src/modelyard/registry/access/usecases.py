@@ -6,7 +6,7 @@ import secrets as stdlib_secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, to_datetime
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import (
     ANONYMOUS,
@@ -30,10 +30,12 @@ from modelyard.domain.errors import (
     TokenExpired,
     TokenInvalid,
     TokenNotFound,
+    Unauthenticated,
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
+from modelyard.domain.times import MICROSECONDS, to_datetime
 from modelyard.registry.access import queries, rules, secrets
-from modelyard.registry.access.queries import ActorRow, Credential, TokenRow
+from modelyard.registry.access.nouns import Account, Credential, Token
 from modelyard.registry.access.rules import SERVER
 
 DAY = 86_400 * MICROSECONDS
@@ -128,6 +130,13 @@ def sign_out(tx: Transaction, session: str) -> None:
     queries.delete_session(tx, secrets.hash_secret(session))
 
 
+def list_own_groups(tx: Transaction, actor: Actor) -> list[str]:
+    """Names of the groups that the actor belongs to. Raises Unauthenticated for a caller without an account."""
+    if actor.is_anonymous:
+        raise Unauthenticated()
+    return queries.list_groups_of(tx, actor.id)
+
+
 # --- accounts ------------------------------------------------------------------------------------
 
 
@@ -143,7 +152,7 @@ def create_actor(
     is_admin: bool = False,
     default_namespace: str | None = None,
     is_auditor: bool = False,
-) -> ActorRow:
+) -> Account:
     """A new user, service account or group. Raises AlreadyExists, InvalidFact."""
     check_create_actor(actor)
     name = parse_actor_name(name)
@@ -175,13 +184,13 @@ def check_create_actor(actor: Actor) -> None:
     rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
 
 
-def find_actor(tx: Transaction, actor: Actor, name: str) -> ActorRow:
+def find_actor(tx: Transaction, actor: Actor, name: str) -> Account:
     """Anybody signed in may look an account up; addresses are for oneself and admins. Raises ActorNotFound."""
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
     return _without_address(actor, _find_actor(tx, name))
 
 
-def _without_address(actor: Actor, row: ActorRow) -> ActorRow:
+def _without_address(actor: Actor, row: Account) -> Account:
     """The row as the actor may see it."""
     may_see = row.id == actor.id or rules.holds(actor, Permission.ACTORS_MANAGE, SERVER)
     return row if may_see else replace(row, email=None)
@@ -189,7 +198,7 @@ def _without_address(actor: Actor, row: ActorRow) -> ActorRow:
 
 def list_actors(
     tx: Transaction, actor: Actor, kind: ActorKind | None, after: str | None, limit: int
-) -> list[ActorRow]:
+) -> list[Account]:
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
     return [_without_address(actor, row) for row in queries.list_actors(tx, kind, after, limit)]
 
@@ -216,7 +225,7 @@ def check_edit_actor(tx: Transaction, actor: Actor, name: str) -> None:
     _find_to_manage(tx, actor, name)
 
 
-def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> ActorRow:
+def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Account:
     """Own display name, e-mail, password and default namespace; all else by an admin.
 
     Raises InvalidFact; Conflict when it would leave the server without an admin.
@@ -255,14 +264,14 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Act
     return _find_actor(tx, name)
 
 
-def _find_actor(tx: Transaction, name: str) -> ActorRow:
+def _find_actor(tx: Transaction, name: str) -> Account:
     found = queries.find_actor(tx, fold(name))
     if found is None:
         raise ActorNotFound(name=name[:100])
     return found
 
 
-def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> ActorRow:
+def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> Account:
     """The account whose proof of identity the actor may change: its own, or any by an admin.
 
     Raises ActorNotFound, Denied, FullSignInNeeded for a token that does not stand for a full sign-in.
@@ -303,7 +312,7 @@ def list_group_members(tx: Transaction, actor: Actor, group: str) -> list[str]:
     return queries.list_group_members(tx, _find_group(tx, group).id)
 
 
-def _find_group(tx: Transaction, name: str) -> ActorRow:
+def _find_group(tx: Transaction, name: str) -> Account:
     found = _find_actor(tx, name)
     if found.kind is not ActorKind.GROUP:
         raise ActorNotFound(name=name[:100])
@@ -338,6 +347,8 @@ def create_token(
     expires_in_days: None means never, which only an admin may ask for. What is made with a token ends with it,
     and no token but one made by its owner in a sign-in of their own stands for a full sign-in.
     """
+    if form not in secrets.FORMS:
+        raise Invalid(reason=f"{form[:40]!r} is not a form of a token", fix="Use modelyard or hf")
     target = _find_to_manage(tx, actor, owner or actor.name)
     if target.kind is ActorKind.GROUP:
         raise Invalid(reason="a group cannot hold a token", fix="Make a service account for it")
@@ -375,7 +386,7 @@ def create_token(
 def _issue_token(
     tx: Transaction,
     actor: Actor,
-    owner: ActorRow,
+    owner: Account,
     *,
     name: str,
     scope: Scope = EVERYTHING,
@@ -395,7 +406,7 @@ def _issue_token(
         actor_id=owner.id,
         name=rules.check_token_name(name),
         hint=secrets.hint(secret),
-        permissions=None if scope.permissions is None else dump_json(sorted(scope.permissions)),
+        permissions=None if scope.permissions is None else sorted(scope.permissions),
         namespace=scope.namespace,
         model=scope.model,
         expires_at=expires_at,
@@ -425,7 +436,7 @@ def _permissions(words: Iterable[str] | None) -> frozenset[Permission] | None:
 _GRANTABLE = ", ".join(p.value for p in Permission if p not in IDENTITY_PERMISSIONS)
 
 
-def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[TokenRow]:
+def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[Token]:
     rules.check(actor, Permission.ACTORS_MANAGE if everybody else Permission.ACCOUNT_MANAGE, SERVER)
     return queries.list_tokens(tx, None if everybody else actor.id)
 
@@ -542,7 +553,7 @@ def create_first_owner(tx: Transaction, name: str, release: str) -> NewToken | N
     return _issue_local(tx, _find_actor(tx, name), "local client", None)
 
 
-def _issue_local(tx: Transaction, owner: ActorRow, name: str, expires_in_days: float | None) -> NewToken:
+def _issue_local(tx: Transaction, owner: Account, name: str, expires_in_days: float | None) -> NewToken:
     return _issue_token(
         tx, owner.to_actor(), owner, name=name, expires_in_days=expires_in_days, origin=TokenOrigin.LOCAL
     )

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
 from modelyard.db.tables import actors, attestations
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAttestation:
-    signature: str
-    at: int
-    by: str
+from modelyard.registry.attestations.nouns import StoredAttestation
 
 
 def list_attestations(

@@ -8,11 +8,11 @@ import binascii
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.registry.attestations import queries
-from modelyard.registry.attestations.queries import StoredAttestation
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.attestations.nouns import StoredAttestation
+from modelyard.registry.versions.usecases import find_present, find_version
 
 _SIGNATURE_BYTES = 64
 
@@ -22,9 +22,7 @@ def add_attestation(tx: Transaction, actor: Actor, ref: Ref, signature: str) -> 
 
     Raises Invalid, VersionDeleted, Denied.
     """
-    model, version = find_version(tx, actor, ref, Permission.VERSION_ATTEST)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.VERSION_ATTEST)
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -37,9 +35,7 @@ def add_attestation(tx: Transaction, actor: Actor, ref: Ref, signature: str) -> 
     queries.insert_attestation(tx, actor, version.id, signature)
     tx.append(
         events.VersionAttested(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             record_digest=version.record_digest,
             signature=signature,

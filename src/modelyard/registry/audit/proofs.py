@@ -5,13 +5,12 @@ What an export holds and how it is verified: domain/bundle.py. Why: decision rec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import Transaction, to_datetime
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line
 from modelyard.domain.digest import Digest
@@ -24,9 +23,10 @@ from modelyard.domain.merkle import (
     make_proof,
     perfect_nodes,
 )
+from modelyard.domain.times import to_datetime
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import EventFilter, Redacted
+from modelyard.registry.audit.nouns import EventFilter, Redacted
 from modelyard.registry.audit.state import Problem, StateCheck
 from modelyard.registry.audit.usecases import LogScope, narrow
 from modelyard.registry.catalog.usecases import find_model
@@ -307,12 +307,12 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
 def _problem(row: tuple[Any, ...] | None, leaf: bytes, redacted: tuple[str, str] | None) -> str | None:
     if row is None:
         return "the event is missing"
-    body = row[8]
+    body = row[8].text
     is_as_logged = leaf_hash(body.encode()) == leaf
     is_redacted = redacted == (leaf.hex(), Digest.of(body.encode()))
     if not is_as_logged and not is_redacted:
         return "the event was changed after it was logged"
-    value = json.loads(body)
+    value = row[8].value
     actor = value["actor"]
     told = (
         value["seq"],

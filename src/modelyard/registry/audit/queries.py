@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -31,42 +31,7 @@ from modelyard.domain.events import ContentRedacted, all_events
 from modelyard.domain.merkle import node_count, node_place
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import model_role
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    seq: int
-    body: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """What of the log and the tables was changed by a redaction, as the newest one of each place tells."""
-
-    events: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Number → (leaf in hexadecimal, digest of what is left)."""
-    rows: dict[tuple[str, str, tuple[Any, ...]], str] = field(default_factory=dict)
-    """(table, column, primary key) → digest of what is left."""
-    seqs: dict[int, list[int]] = field(default_factory=dict)
-    """Number of a redaction → the events that it changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """All given conditions hold at once. Times are whole microseconds since 1970 UTC."""
-
-    model_id: int | None = None
-    namespace: str | None = None
-    hidden: Sequence[int] = ()
-    """Models of the namespace whose events are left out."""
-    actor: str | None = None
-    kinds: Sequence[str] = ()
-    """Kinds, or patterns of kinds in which * stands for any text."""
-    since: int | None = None
-    until: int | None = None
-    """Exclusive."""
-    also: Sequence[int] = ()
-    """Numbers of events that are taken whatever the conditions say."""
+from modelyard.registry.audit.nouns import AliasState, EventFilter, FrozenFacts, LoggedEvent, Redacted
 
 
 def matching_kinds(patterns: Sequence[str]) -> list[str]:
@@ -215,8 +180,8 @@ def list_bodies(tx: Transaction, start: int, end: int) -> list[tuple[int, str]]:
 
 
 def list_rows(tx: Transaction, start: int, end: int) -> list[tuple[Any, ...]]:
-    """Whole rows, in the order of StoredEvent."""
-    return [tuple(row) for row in tx.run(_ROWS, start=start, end=end)]
+    """Whole rows, in the order of StoredEvent; the body is a JsonText, and few checks of a row look into it."""
+    return [(*row[:8], JsonText[dict[str, Any]](row[8])) for row in tx.run(_ROWS, start=start, end=end)]
 
 
 def list_nodes(tx: Transaction, start: int, end: int) -> dict[tuple[int, int], bytes]:
@@ -270,32 +235,13 @@ def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | N
 # --- the rows that the log tells of --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """What of a version never changes."""
-
-    digest: str
-    record_digest: str
-    record: str
-    id: int
-
-
-def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Frozen]:
+def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], FrozenFacts]:
     """places: (model id, number)."""
     v = versions.c
     query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record, v.id).where(
         sa.tuple_(v.model_id, v.number).in_(places)
     )
-    return {(row[0], row[1]): Frozen(*row[2:]) for row in tx.rows(query)}
-
-
-@dataclass(frozen=True, slots=True)
-class AliasState:
-    model_id: int
-    alias: str
-    revision: int
-    version: int | None
-    model: str
+    return {(row[0], row[1]): FrozenFacts(*row[2:]) for row in tx.rows(query)}
 
 
 def list_alias_rows(tx: Transaction) -> list[AliasState]:

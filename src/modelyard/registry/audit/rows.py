@@ -38,9 +38,9 @@ class RowCheck:
     def note(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """rows: a page of the log as `queries.list_rows` gives it."""
         for row in rows:
-            if '"rows":[' not in row[8]:
+            if '"rows":[' not in row[8].text:
                 continue
-            for name, key, digest in json.loads(row[8]).get("rows", ()):
+            for name, key, digest in row[8].value.get("rows", ()):
                 self.has_notes = True
                 self._told.execute(
                     "INSERT OR REPLACE INTO told (name, key, seq, digest) VALUES (?, ?, ?, ?)",

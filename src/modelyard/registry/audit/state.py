@@ -7,7 +7,6 @@ are held against the events that made them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.events import AliasMoved, AliasRemoved, VersionRegistered
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import Frozen, Redacted
+from modelyard.registry.audit.nouns import FrozenFacts, Redacted
 from modelyard.registry.audit.rows import RowCheck
 
 _PAGE = 500
@@ -28,7 +27,7 @@ Problem = tuple[int | None, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Registered:
     """A version as its event tells of it."""
 
     seq: int
@@ -50,15 +49,15 @@ class StateCheck:
     def note(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> Iterator[Problem]:
         """rows: a page of the log as `queries.list_rows` gives it."""
         self.rows.note(rows)
-        made: dict[tuple[int, int], _Told] = {}
+        made: dict[tuple[int, int], _Registered] = {}
         for seq, _, kind, _, _, _, model_id, version, body in rows:
             if kind not in _KINDS:
                 continue
-            event = json.loads(body)
+            event = body.value
             data = event["data"]
             if kind == VersionRegistered.kind:
                 reference = f"{event['model']}:{version}"
-                made[model_id, version] = _Told(seq, reference, data["digest"], data["record_digest"])
+                made[model_id, version] = _Registered(seq, reference, data["digest"], data["record_digest"])
             else:
                 pointed = version if kind == AliasMoved.kind else None
                 self._aliases[model_id, data["alias"]] = seq, data["revision"], pointed
@@ -126,7 +125,7 @@ def _named(version: int | None) -> str:
     return "nothing" if version is None else f"version {version}"
 
 
-def _version_problem(told: _Told, row: Frozen | None, redacted: Redacted) -> str | None:
+def _version_problem(told: _Registered, row: FrozenFacts | None, redacted: Redacted) -> str | None:
     if row is None:
         return f"{told.reference}, which it tells of, is gone from the table of versions"
     if row.digest != told.digest:

@@ -12,7 +12,7 @@ from modelyard.domain.events import all_events
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.audit import queries
-from modelyard.registry.audit.queries import EventFilter, LoggedEvent
+from modelyard.registry.audit.nouns import EventFilter, LoggedEvent
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.card_sections import section_texts
 from modelyard.domain.errors import FileWithheld, NotFound
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.names import Ref
+from modelyard.domain.times import time_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.bom import queries
 from modelyard.registry.bom.rules import Material, build_bom
@@ -35,7 +35,7 @@ def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: st
 def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: dict[str, str]) -> Material:
     model, version = find_version(tx, actor, ref)
     access.refuse_strangers(actor)
-    facts = json.loads(version.record)
+    facts = version.record.value
     digests = {str(entry["digest"]) for entry in facts.get("data", []) if entry.get("digest")}
     return Material(
         model=str(model.name),
@@ -47,7 +47,7 @@ def _material(tx: Transaction, actor: Actor, ref: Ref, release: str, sections: d
         made_at=time_text(tx.now),
         release=release,
         facts=facts,
-        said=json.loads(version.format_facts),
+        said=version.format_facts.value,
         files=Manifest.from_bytes(versions.find_manifest_body(tx, version.manifest_id)).files,
         scan=quarantine.view_scan(tx, model, version).verdict,
         description=version.description or model.description,

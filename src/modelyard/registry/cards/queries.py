@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,17 +11,8 @@ import sqlalchemy as sa
 from modelyard.db.tables import actors, blob_facts, cards, manifest_files
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.cards.nouns import StoredCard
 from modelyard.registry.versions.inspect import CARD_PATH, CARD_READER
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCard:
-    text: str
-    sections: dict[str, int]
-    at: int
-    by: str
-    number: int
-    """1, 2, … as they were set."""
 
 
 def _cards(version_id: int) -> sa.Select[tuple[str, str, int, str, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from modelyard.blobs.store import BlobStore
@@ -12,17 +11,18 @@ from modelyard.domain import card_sections as rules
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import FileNotFound, TooLarge, VersionDeleted
+from modelyard.domain.errors import FileNotFound, TooLarge
 from modelyard.domain.names import Ref
 from modelyard.domain.record import missing_facts
 from modelyard.registry.cards import queries
-from modelyard.registry.cards.queries import StoredCard
+from modelyard.registry.cards.nouns import StoredCard
 from modelyard.registry.cards.template import write_template
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.inspect import CARD_PATH, card_words
-from modelyard.registry.versions.usecases import DELETED, find_card_file, find_version
+from modelyard.registry.versions.rules import refuse_deleted
+from modelyard.registry.versions.usecases import find_card_file, find_present, find_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,7 @@ class Card:
 
 def set_card(tx: Transaction, actor: Actor, ref: Ref, text: str) -> Card:
     """Raises TooLarge, InvalidFact, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.VERSION_EDIT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.VERSION_EDIT)
     text = catalog_rules.check_text(text, "the card", rules.MAX_CARD_BYTES)
     raw = text.encode()
     if len(raw) > rules.MAX_CARD_BYTES:
@@ -52,9 +50,7 @@ def set_card(tx: Transaction, actor: Actor, ref: Ref, text: str) -> Card:
     queries.insert_card(tx, actor, version.id, text, sections)
     tx.append(
         events.CardEdited(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             card_digest=Digest.of(raw),
         ),
@@ -87,8 +83,7 @@ def show_card(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, number: in
         if stored is not None:
             return stored, None
         try:
-            if version.state == DELETED:
-                raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+            refuse_deleted(model.name, version)
             if number:
                 raise FileNotFound(reference=f"{model.name}:{version.number}", path=f"card {number}")
             file = find_card_file(tx, model, version)
@@ -118,7 +113,7 @@ def list_cards(tx: Transaction, actor: Actor, ref: Ref) -> list[StoredCard]:
 def card_template(tx: Transaction, actor: Actor, ref: Ref) -> str:
     """A card to begin with, filled with what is known of the version."""
     model, version = find_version(tx, actor, ref)
-    facts = json.loads(version.record)
+    facts = version.record.value
     return write_template(
         reference=f"{model.name}:{version.number}",
         title=model.display_name or model.name.name,
@@ -126,6 +121,6 @@ def card_template(tx: Transaction, actor: Actor, ref: Ref) -> str:
         description=model.description or version.description,
         tags=versions.list_tags(tx, [version.id]).get(version.id, {}),
         facts=facts,
-        said=json.loads(version.format_facts),
+        said=version.format_facts.value,
         missing=missing_facts(facts),
     )

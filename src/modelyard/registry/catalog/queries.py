@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -29,33 +28,15 @@ from modelyard.db.tables import (
     scan_trusts,
     trusted_publishers,
 )
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.names import STANDARD_STAGES, ModelName
 from modelyard.registry.access.queries import known_namespaces, model_role, namespace_role
-from modelyard.registry.access.rules import Place
+from modelyard.registry.catalog.nouns import Model, Namespace
 
 _p = sa.bindparam
 
 # --- namespaces ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    id: int
-    name: str
-    display_name: str
-    description: str
-    visibility: Visibility
-    naming_pattern: str | None
-    reserved_names: tuple[str, ...]
-    revision: int
-    created_at: int
-    role: Role
-
-    @property
-    def place(self) -> Place:
-        return Place(self.name, None, self.role, self.visibility)
 
 
 _NAMESPACE = (
@@ -112,7 +93,7 @@ def insert_namespace(
     description: str,
     visibility: Visibility,
     naming_pattern: str | None,
-    reserved_names: str | None,
+    reserved_names: Sequence[str],
     created_by: int,
 ) -> int | None:
     """The new id; None when the name is taken."""
@@ -124,7 +105,7 @@ def insert_namespace(
             description=description,
             visibility=visibility.value,
             naming_pattern=naming_pattern,
-            reserved_names=reserved_names,
+            reserved_names=dump_json(reserved_names) if reserved_names else None,
             created_at=tx.now,
             created_by=created_by,
         )
@@ -174,33 +155,6 @@ def count_runs(tx: Transaction, namespace_id: int) -> int:
 
 
 # --- models --------------------------------------------------------------------------------------
-
-
-class Model(msgspec.Struct, frozen=True):
-    # No dataclass: a page makes a thousand of them, and a frozen dataclass takes fifteen times as long.
-    id: int
-    namespace_id: int
-    name: ModelName
-    display_name: str
-    description: str
-    visibility: Visibility
-    newest_version: int | None
-    version_count: int
-    framework: str | None
-    licence: str | None
-    task: str | None
-    revision: int
-    created_at: int
-    updated_at: int
-    archived_at: int | None
-    deleted_at: int | None
-    role: Role
-    protected_aliases: tuple[str, ...]
-    """Names of its stages: aliases that only promotion moves."""
-
-    @property
-    def place(self) -> Place:
-        return Place(self.name.namespace, self.name.name, self.role, self.visibility)
 
 
 MODEL_COLUMNS = (

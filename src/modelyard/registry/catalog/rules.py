@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from modelyard.domain import texts
-from modelyard.domain.errors import Invalid, InvalidFact, InvalidName
+from modelyard.domain.errors import EditConflict, Invalid, InvalidFact, InvalidName
 from modelyard.domain.secrets import mask_json
 
 MAX_DESCRIPTION_LENGTH = 20_000
@@ -73,6 +73,20 @@ def check_text(value: str, what: str, limit: int = MAX_DESCRIPTION_LENGTH) -> st
 def check_reason(reason: str | None) -> str | None:
     """The reason of a change with its credentials masked; None for an empty one. Raises InvalidFact."""
     return check_text(reason, "the reason", MAX_REASON_LENGTH) if reason else None
+
+
+def require_reason(reason: str | None, what: str) -> str:
+    """As check_reason, for a change that is not made without one. what: with its article, as `a recall`."""
+    checked = check_reason(reason.strip()) if reason else None
+    if checked is None:
+        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
+    return checked
+
+
+def check_revision(what: str, present: int, seen: int | None) -> None:
+    """Raises EditConflict when the caller saw another revision. seen None: whichever it is."""
+    if seen is not None and seen != present:
+        raise EditConflict(what=what, revision=present)
 
 
 def check_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.domain.errors import (
     AlreadyExists,
-    EditConflict,
     HasDependents,
     Invalid,
     ModelArchived,
@@ -23,7 +23,7 @@ from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import Holding
 from modelyard.registry.catalog import queries, rules
-from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.nouns import Model, Namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def create_namespace(
         description=rules.check_text(description, "the description"),
         visibility=visibility,
         naming_pattern=naming_pattern or None,
-        reserved_names=dump_json(sorted(reserved_names)) if reserved_names else None,
+        reserved_names=sorted(reserved_names),
         created_by=actor.id,
     )
     if namespace_id is None:
@@ -110,7 +110,7 @@ def edit_namespace(
     found = find_namespace(tx, actor, name, Permission.NAMESPACE_EDIT)
     if edit.visibility is not None and edit.visibility is not found.visibility:
         access.check(actor, Permission.MODEL_SHARE, found.place)
-    _same_revision(f"namespace {found.name}", found.revision, revision)
+    rules.check_revision(f"namespace {found.name}", found.revision, revision)
     values: dict[str, Any] = {}
     if edit.display_name is not None:
         values["display_name"] = rules.check_text(edit.display_name, "the display name", 200)
@@ -301,7 +301,7 @@ def edit_model(
     """
     found = find_model(tx, actor, name)
     _check_edit(actor, found, edit)
-    _same_revision(str(found.name), found.revision, revision)
+    rules.check_revision(str(found.name), found.revision, revision)
     values: dict[str, Any] = {}
     changes: dict[str, Any] = {}
 
@@ -402,11 +402,6 @@ def refresh_words(tx: Transaction, model: Model) -> None:
     queries.set_words(tx, model.id, words)
 
 
-def _same_revision(what: str, present: int, seen: int | None) -> None:
-    if seen is not None and seen != present:
-        raise EditConflict(what=what, revision=present)
-
-
 def card_text(tx: Transaction, model_id: int) -> str:
     """What of the newest card is searched."""
     return queries.find_card_text(tx, model_id)
@@ -417,7 +412,7 @@ def bury_model(tx: Transaction, actor: Actor, model: Model, reason: str | None) 
     queries.update_model(tx, model.id, {"deleted_at": tx.now})
     queries.set_words(tx, model.id, "")
     tx.append(
-        events.ModelDeleted(namespace=model.name.namespace, model=str(model.name), reason=reason),
+        events.ModelDeleted(**events.about(model.name), reason=reason),
         actor,
         model.id,
     )

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, checks
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.checks.nouns import Check
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    state: str
-    url: str
-    summary: str
-    details: str | None
-    at: int
-    by: str
 
 
 _INSERT = Statement(
@@ -82,4 +71,7 @@ _LIST = Statement(
 
 def list_checks(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Check]:
     """Newest first, those reported up to that moment."""
-    return [Check(*row) for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)]
+    return [
+        Check(row[0], row[1], row[2], row[3], None if row[4] is None else JsonText(row[4]), row[5], row[6])
+        for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)
+    ]

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.domain.secrets import mask_json
 from modelyard.registry.catalog import rules as catalog_rules
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries
-from modelyard.registry.checks.queries import Check
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.checks.nouns import Check
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.usecases import find_present, find_version
 
 STATES = ("pass", "fail", "error", "pending")
 MAX_DETAILS_BYTES = 64 * 1024
@@ -27,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """What a reporter says."""
 
     name: str
@@ -37,11 +38,9 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tuple[Model, Version]:
+def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -> tuple[Model, Version]:
     """Add a result to a version. Raises Invalid, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.CHECK_REPORT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.CHECK_REPORT)
     if not _NAME.match(report.name):
         raise Invalid(
             reason=f"{report.name[:60]!r} is no name of a check",
@@ -71,9 +70,7 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: Report) -> tup
     )
     tx.append(
         events.CheckReported(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             check=report.name,
             state=report.state,

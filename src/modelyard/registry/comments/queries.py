@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText, load_json
 from modelyard.db.tables import (
     actors,
     comment_revisions,
@@ -27,24 +27,9 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
+from modelyard.registry.comments.nouns import Comment, Notification
 
 _c = comments.c
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    id: int
-    model_id: int
-    version: int | None
-    promotion_id: int | None
-    author_id: int
-    author: str
-    body: str
-    revision: int
-    created_at: int
-    edited_at: int | None
-    deleted_at: int | None
-    deleted_by: str | None
 
 
 def _comments() -> sa.Select[Any]:
@@ -172,17 +157,6 @@ REVIEW = "review"
 """The reason of a notification whose reader is asked to vote, which is a right to see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
-    id: int
-    seq: int
-    reason: str
-    created_at: int
-    read_at: int | None
-    body: str
-    """Of the event."""
-
-
 def list_notifications(
     tx: Transaction, actor: Actor, *, unread: bool, before: int | None, limit: int
 ) -> list[Notification]:
@@ -201,7 +175,7 @@ def list_notifications(
         query = query.where(n.read_at.is_(None))
     if before is not None:
         query = query.where(n.id < before)
-    return [Notification(*row) for row in tx.rows(query)]
+    return [Notification(row[0], row[1], row[2], row[3], row[4], load_json(row[5])) for row in tx.rows(query)]
 
 
 def mark_read(tx: Transaction, actor_id: int, up_to: int | None) -> int:
@@ -231,7 +205,9 @@ def find_log_size(tx: Transaction) -> int:
     return int(tx.execute(sa.select(event_head.c.size).where(event_head.c.id == 1)).scalar_one())
 
 
-def list_model_events(tx: Transaction, start: int, end: int) -> list[tuple[int, int, int, int, str, str]]:
+def list_model_events(
+    tx: Transaction, start: int, end: int
+) -> list[tuple[int, int, int, int, str, JsonText[dict[str, Any]]]]:
     """(seq, at, model id, actor id, kind, body) of events that concern a model."""
     e = events.c
     query = (
@@ -239,7 +215,7 @@ def list_model_events(tx: Transaction, start: int, end: int) -> list[tuple[int, 
         .where(events.c.seq >= start, events.c.seq < end, events.c.model_id != 0)
         .order_by(events.c.seq)
     )
-    return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in tx.rows(query)]
+    return [(row[0], row[1], row[2], row[3], row[4], JsonText(row[5])) for row in tx.rows(query)]
 
 
 def list_watchers(tx: Transaction, model_ids: Iterable[int]) -> dict[int, dict[int, int]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from typing import Any
 
 from modelyard.db.engine import Database
+from modelyard.db.json_columns import JsonText
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -18,10 +19,11 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import ModelName, Ref, VersionNumber
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.comments import queries, rules
-from modelyard.registry.comments.queries import REVIEW, Comment, Notification
+from modelyard.registry.comments.nouns import Comment, Notification
+from modelyard.registry.comments.queries import REVIEW
 from modelyard.registry.versions.usecases import find_version
 
 _LOOK_AT = 500
@@ -55,9 +57,7 @@ def write_comment(
     queries.insert_watch(tx, actor.id, model.id)
     tx.append(
         events.CommentWritten(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version,
+            **events.about(model.name, version),
             comment=made,
             promotion=promotion,
             mentions=queries.list_known_names(tx, rules.mentions(text)),
@@ -124,9 +124,7 @@ def edit_comment(
     known = set(rules.mentions(found.body))
     tx.append(
         events.CommentEdited(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=found.version,
+            **events.about(model.name, found.version),
             comment=comment_id,
             # Whoever was mentioned before has heard of it.
             mentions=queries.list_known_names(tx, [m for m in rules.mentions(text) if m not in known]),
@@ -149,9 +147,7 @@ def delete_comment(tx: Transaction, actor: Actor, name: ModelName, comment_id: i
     queries.delete_comment(tx, comment_id, actor.id)
     tx.append(
         events.CommentDeleted(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=found.version,
+            **events.about(model.name, found.version),
             comment=comment_id,
             author=found.author,
         ),
@@ -250,12 +246,12 @@ def _derive(tx: Transaction) -> None:
     queries.set_cursor(tx, end)
 
 
-def _called_by(kind: str, body: str) -> tuple[str, list[str]]:
+def _called_by(kind: str, body: JsonText[dict[str, Any]]) -> tuple[str, list[str]]:
     """(reason, names of the accounts and groups that an event calls whether or not they watch)."""
     if kind.startswith("comment."):
-        return "mention", json.loads(body)["data"].get("mentions", [])
+        return "mention", body.value["data"].get("mentions", [])
     if kind == events.PromotionOpened.kind:
-        return REVIEW, json.loads(body)["data"].get("reviewers", [])
+        return REVIEW, body.value["data"].get("reviewers", [])
     return "watch", []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,9 +11,9 @@ from modelyard.domain.errors import Invalid
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import number_from_json
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.comparison import queries
-from modelyard.registry.comparison.queries import Measured
+from modelyard.registry.comparison.nouns import Measurement
 from modelyard.registry.comparison.rules import HIGHER, LOWER
 from modelyard.registry.promotion.metric_schemas import direction_of
 
@@ -23,12 +22,12 @@ MOST_EVALUATIONS = 10_000
 
 def metric_history(
     tx: Transaction, actor: Actor, name: ModelName, metric: str, split: str | None = None
-) -> tuple[Model, list[Measured]]:
+) -> tuple[Model, list[Measurement]]:
     """Values frozen in records and reported later, by version, then by time. split None: of every split."""
     model = catalog.find_model(tx, actor, name)
     found = queries.list_recorded(tx, model.id, metric)
-    for measured, text in queries.list_evaluated(tx, model.id, MOST_EVALUATIONS):
-        for said in json.loads(text):
+    for measured, metrics in queries.list_evaluated(tx, model.id, MOST_EVALUATIONS):
+        for said in metrics:
             if said["name"] == metric:
                 value = number_from_json(said["value"], f"metric {metric!r}")
                 found.append(
@@ -52,7 +51,7 @@ def best_version(
     *,
     split: str | None = None,
     direction: str | None = None,
-) -> tuple[Model, Measured, list[Measured]]:
+) -> tuple[Model, Measurement, list[Measurement]]:
     """(model, the best, all that were weighed, best first): ready versions that were not recalled, each with the
     newest value of the metric. The earlier version wins a tie.
 
@@ -84,7 +83,7 @@ def best_version(
     return model, weighed[0], weighed
 
 
-def _ranked(usable: Sequence[Measured], direction: str) -> list[Measured]:
+def _ranked(usable: Sequence[Measurement], direction: str) -> list[Measurement]:
     newest = {m.version: m for m in usable}
     sign = -1 if direction == HIGHER else 1
     return sorted(newest.values(), key=lambda m: (sign * (m.value or 0.0), m.version))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.tables import (
     blob_facts,
     blobs,
@@ -24,6 +25,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.queries import namespace_role
+from modelyard.registry.comparison.nouns import Measurement
 from modelyard.registry.versions.inspect import reader_of
 
 
@@ -77,21 +79,7 @@ def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A value of a metric of one version. at: when the version was registered, or the evaluation reported."""
-
-    version: int
-    at: int
-    split: str
-    dataset: str
-    value: float | None
-    evaluated: bool
-    state: str
-    recalled: bool
-
-
-def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]:
+def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measurement]:
     """As frozen in records, by version."""
     query = (
         sa.select(
@@ -107,13 +95,15 @@ def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measured]
         .order_by(versions.c.number)
     )
     return [
-        Measured(number, at, split, "", value, False, state, bool(recalled))
+        Measurement(number, at, split, "", value, False, state, bool(recalled))
         for number, at, split, value, state, recalled in tx.rows(query)
     ]
 
 
-def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Measured, str]]:
-    """(measurement without a value, JSON of the metrics) of the newest evaluations, oldest first."""
+def list_evaluated(
+    tx: Transaction, model_id: int, limit: int
+) -> list[tuple[Measurement, list[dict[str, Any]]]]:
+    """(measurement without a value, the metrics) of the newest evaluations, oldest first."""
     query = (
         sa.select(
             versions.c.number,
@@ -130,6 +120,6 @@ def list_evaluated(tx: Transaction, model_id: int, limit: int) -> list[tuple[Mea
         .limit(limit)
     )
     return [
-        (Measured(number, at, split, dataset, None, True, state, bool(recalled)), metrics)
+        (Measurement(number, at, split, dataset, None, True, state, bool(recalled)), load_json(metrics))
         for number, at, split, dataset, state, recalled, metrics in reversed(tx.rows(query))
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -123,7 +122,7 @@ def _gather(tx: Transaction, actor: Actor, refs: Sequence[str], with_curves: boo
 
 def _version_side(tx: Transaction, actor: Actor, ref: str) -> Side:
     model, version = versions.find_version(tx, actor, Ref.parse(ref, actor.default_namespace))
-    facts: dict[str, Any] = json.loads(version.record)
+    facts = version.record.value
     run = facts.get("run", {}).get("id")
     side = Side(
         ref=f"{model.name}:{version.number}",
@@ -135,7 +134,7 @@ def _version_side(tx: Transaction, actor: Actor, ref: str) -> Side:
         code=facts.get("code", {}),
         environment=facts.get("environment", {}),
         data=[entry for entry in facts.get("data", ()) if entry.get("digest")],
-        format=json.loads(version.format_facts),
+        format=version.format_facts.value,
         files=queries.list_files(tx, version.manifest_id),
         size_bytes=version.size_bytes,
         run=run if isinstance(run, str) else None,
@@ -149,14 +148,13 @@ def _version_side(tx: Transaction, actor: Actor, ref: str) -> Side:
 
 def _add_evaluations(tx: Transaction, side: Side, version_id: int) -> None:
     for found in reversed(evaluations.list_evaluations(tx, version_id, tx.now)):
-        metrics = json.loads(found.metrics)
         where = {"split": found.split, "dataset": found.dataset}
-        rules.add_metrics(side, [{**where, **metric} for metric in metrics], again=True)
+        rules.add_metrics(side, [{**where, **metric} for metric in found.metrics], again=True)
 
 
 def _run_side(tx: Transaction, actor: Actor, ref: str) -> Side:
     view = runs.show_run(tx, actor, ref.removeprefix(RUN))
-    facts: dict[str, Any] = json.loads(view.run.facts)
+    facts = view.run.facts.value
     side = Side(
         ref=f"{RUN}{view.run.uid}",
         kind="run",

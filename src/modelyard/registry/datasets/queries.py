@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, blobs, dataset_versions, datasets, lineage_edges, namespaces
 from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
+from modelyard.registry.datasets.nouns import Dataset, DatasetUse, DatasetVersion
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetVersion:
-    """One content. entry: JSON of what was first said of it."""
-
-    id: int
-    namespace: str
-    name: str
-    digest: Digest
-    entry: str
-    profile: Digest | None
-    created_at: int
-    created_by: str
-    withheld_profile: Digest | None = None
-    """The profile, where its bytes are withheld; `profile` is None then."""
-
-    @property
-    def reference(self) -> str:
-        return f"{self.namespace}/{self.name}@{self.digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRow:
-    namespace: str
-    name: str
-    versions: int
-    newest: Digest
-    updated_at: int
 
 
 _ENSURE_DATASET = Statement(
@@ -144,7 +116,7 @@ def _content(row: tuple[object, ...]) -> DatasetVersion:
         str(row[1]),
         str(row[2]),
         Digest(row[3]),
-        str(row[4]),
+        JsonText(str(row[4])),
         None if is_withheld else profile,
         row[6],  # type: ignore[arg-type]
         str(row[7]),
@@ -190,7 +162,7 @@ def list_by_digest(tx: Transaction, digest: Digest) -> list[DatasetVersion]:
 
 def list_datasets(
     tx: Transaction, namespace: str, word: str | None, before: tuple[int, int] | None, limit: int
-) -> list[tuple[int, DatasetRow]]:
+) -> list[tuple[int, Dataset]]:
     """(id, dataset), those that moved last first."""
     newest = (
         sa.select(dataset_versions.c.digest)
@@ -223,20 +195,10 @@ def list_datasets(
                 sa.and_(datasets.c.updated_at == before[0], datasets.c.id < before[1]),
             )
         )
-    return [(row[0], DatasetRow(row[1], row[2], row[3], Digest(row[4]), row[5])) for row in tx.rows(query)]
+    return [(row[0], Dataset(row[1], row[2], row[3], Digest(row[4]), row[5])) for row in tx.rows(query)]
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """An edge that leaves a content: who read it, how."""
-
-    target: str
-    relation: str
-    details: str | None
-    at: int
-
-
-def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[Use]:
+def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[DatasetUse]:
     """Newest first."""
     sources = [f"dataset:{content_id}" for content_id in content_ids]
     query = (
@@ -250,4 +212,4 @@ def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[U
         .order_by(lineage_edges.c.created_at.desc(), lineage_edges.c.target)
         .limit(limit)
     )
-    return [Use(*row) for row in tx.rows(query)]
+    return [DatasetUse(row[0], row[1], load_json(row[2]) or {}, row[3]) for row in tx.rows(query)]

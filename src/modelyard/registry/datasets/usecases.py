@@ -21,7 +21,7 @@ from modelyard.domain.profile import MAX_PROFILE_BYTES, Profile, read_profile
 from modelyard.registry import edges
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import queries, rules
-from modelyard.registry.datasets.queries import DatasetRow, DatasetVersion
+from modelyard.registry.datasets.nouns import Dataset, DatasetVersion
 from modelyard.registry.datasets.rules import Entry
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
@@ -98,7 +98,7 @@ def check_profile(db: Database, blobs: BlobStore, actor: Actor, said: Mapping[st
 
 def list_datasets(
     tx: Transaction, actor: Actor, namespace: str, word: str | None, before: tuple[int, int] | None, limit: int
-) -> list[tuple[int, DatasetRow]]:
+) -> list[tuple[int, Dataset]]:
     space = catalog.find_namespace(tx, actor, namespace)
     return queries.list_datasets(tx, space.name, word, before, limit)
 

@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import lineage_edges
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 
 _p = sa.bindparam
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, evaluations
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.evaluations.nouns import Evaluation
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    split: str
-    dataset: str
-    metrics: str
-    """JSON, as in a record."""
-    at: int
-    by: str
 
 
 _LIST = Statement(
@@ -37,14 +30,28 @@ _LIST = Statement(
 
 def list_evaluations(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Evaluation]:
     """Newest first, those reported up to that moment."""
-    return [Evaluation(*row) for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)]
+    return [
+        Evaluation(row[0], row[1], load_json(row[2]), row[3], row[4])
+        for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)
+    ]
 
 
 def insert_evaluation(
-    tx: Transaction, actor: Actor, version_id: int, *, split: str, dataset: str, metrics: str
+    tx: Transaction,
+    actor: Actor,
+    version_id: int,
+    *,
+    split: str,
+    dataset: str,
+    metrics: Sequence[dict[str, Any]],
 ) -> None:
     tx.execute(
         evaluations.insert().values(
-            version_id=version_id, split=split, dataset=dataset, metrics=metrics, at=tx.now, actor_id=actor.id
+            version_id=version_id,
+            split=split,
+            dataset=dataset,
+            metrics=dump_json(metrics),
+            at=tx.now,
+            actor_id=actor.id,
         )
     )

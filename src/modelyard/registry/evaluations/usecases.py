@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.domain.record import parse_metrics
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.evaluations import queries
-from modelyard.registry.evaluations.queries import Evaluation
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.evaluations.nouns import Evaluation
+from modelyard.registry.versions.usecases import find_present, find_version
 
 MAX_METRICS = 500
 
@@ -28,9 +28,7 @@ def report_evaluation(
     dataset: str = "",
 ) -> Evaluation:
     """Add measured values to a version. Raises Invalid, InvalidFact, VersionDeleted, Denied."""
-    model, version = find_version(tx, actor, ref, Permission.EVALUATION_REPORT)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.EVALUATION_REPORT)
     if not metrics or len(metrics) > MAX_METRICS:
         raise Invalid(
             reason=f"an evaluation has 1 to {MAX_METRICS} metrics, not {len(metrics)}", fix="Split it"
@@ -38,14 +36,10 @@ def report_evaluation(
     split = catalog_rules.check_text(split, "the split", 200)
     dataset = catalog_rules.check_text(dataset, "the dataset", 200)
     parsed = [metric.to_json() for metric in parse_metrics(metrics)]
-    text = dump_json(parsed)
-    assert text is not None
-    queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=text)
+    queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=parsed)
     tx.append(
         events.VersionEvaluated(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             metrics=parsed,
             split=split or None,
@@ -54,7 +48,7 @@ def report_evaluation(
         actor,
         model.id,
     )
-    return Evaluation(split, dataset, text, tx.now, actor.name)
+    return Evaluation(split, dataset, parsed, tx.now, actor.name)
 
 
 def list_evaluations(tx: Transaction, actor: Actor, ref: Ref) -> list[Evaluation]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,8 @@ class FactsView:
 
 def show_facts(tx: Transaction, actor: Actor, ref: Ref) -> FactsView:
     model, version = find_version(tx, actor, ref)
-    record: dict[str, Any] = json.loads(version.record)
-    said: dict[str, Any] = json.loads(version.format_facts)
+    record = version.record.value
+    said = version.format_facts.value
     sections = cards.find_sections(tx, version.id, version.manifest_id, tx.now)
     items = judge_facts(
         record,
@@ -53,8 +52,8 @@ def show_signature(tx: Transaction, actor: Actor, ref: Ref) -> SignatureView:
     """Raises NotFound for a version without one."""
     model, version = find_version(tx, actor, ref)
     reference = f"{model.name}:{version.number}"
-    given = json.loads(version.record).get("signature")
-    found: dict[str, Any] = given or json.loads(version.format_facts).get("signature") or {}
+    given = version.record.value.get("signature")
+    found: dict[str, Any] = given or version.format_facts.value.get("signature") or {}
     inputs, outputs = found.get("inputs") or [], found.get("outputs") or []
     if not (lawful_entries(inputs) and lawful_entries(outputs)) or not (inputs or outputs):
         raise NotFound(

@@ -10,11 +10,13 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import idempotency_keys
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import IdempotencyConflict
+from modelyard.domain.times import MICROSECONDS
 
 KEPT = 7 * 86_400 * MICROSECONDS
 

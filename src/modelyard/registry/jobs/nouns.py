@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.transaction import Transaction
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -71,6 +72,14 @@ class Job:
     created_at: int
     started_at: int | None
     finished_at: int | None
+
+    @property
+    def payload_value(self) -> Any:
+        return load_json(self.payload)
+
+    @property
+    def result_value(self) -> Any:
+        return load_json(self.result)
 
     @property
     def lease(self) -> Lease:

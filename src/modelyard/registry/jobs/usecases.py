@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelyard.db.engine import seconds
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor, Permission
 from modelyard.domain.errors import Invalid, JobNotFound, JobNotOpen, JobOpen
+from modelyard.domain.times import seconds
 from modelyard.registry.access import rules as access
 from modelyard.registry.jobs import queries, rules
 from modelyard.registry.jobs.nouns import (

@@ -7,12 +7,12 @@ the inputs. Source: OpenLineage specification, schema 2-0-2 (RunEvent and facets
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
+from modelyard.domain.times import time_text
 from modelyard.registry import edges
 from modelyard.registry.lineage import queries
 from modelyard.registry.lineage.usecases import Graph, Node
@@ -33,7 +33,7 @@ def run_events(tx: Transaction, graph: Graph, public_url: str, release: str) -> 
     return [
         writer.event(
             node,
-            json.loads(records[int(node.key.partition(":")[2])]),
+            records[int(node.key.partition(":")[2])],
             [nodes[edge.source] for edge in graph.edges if edge.target == node.key],
         )
         for node in shown

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import load_json, load_noun
 from modelyard.db.tables import (
     actors,
     aliases,
@@ -24,17 +24,10 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, namespace_role
 from modelyard.registry.access.rules import Place
+from modelyard.registry.lineage.nouns import DatasetNode, FoundEdge, GraphEdge, ModelNode, RunNode, VersionNode
+from modelyard.registry.versions.nouns import Recall
 
 _TEXTS_AT_ONCE = 10_000
-
-
-class FoundEdge(NamedTuple):
-    """A plain tuple: there may be tens of thousands."""
-
-    source: str
-    target: str
-    relation: str
-    details: str | None
 
 
 def list_edges(
@@ -60,23 +53,13 @@ def list_edges(
     return [FoundEdge(*row) for row in tx.rows(query)]
 
 
+def to_graph_edge(edge: FoundEdge) -> GraphEdge:
+    return GraphEdge(edge.source, edge.target, edge.relation, load_json(edge.details) or {})
+
+
 def _among(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
     """The numbers stand in the statement itself: there may be more than a driver takes as parameters."""
     return column.in_(sa.bindparam(None, sorted({int(i) for i in ids}), expanding=True, literal_execute=True))
-
-
-@dataclass(frozen=True, slots=True)
-class VersionNode:
-    id: int
-    model_id: int
-    number: int
-    digest: str
-    state: str
-    created_at: int
-    created_by: str
-    deprecated: bool | int
-    recall: str | None
-    """JSON: mode, reason, by, at."""
 
 
 def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
@@ -95,18 +78,10 @@ def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
         .join(actors, actors.c.id == versions.c.created_by)
         .where(_among(versions.c.id, ids))
     )
-    return [VersionNode(*row) for row in tx.rows(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelNode:
-    id: int
-    place: Place
-    deleted: bool
-
-    @property
-    def name(self) -> str:
-        return f"{self.place.namespace}/{self.place.model}"
+    return [
+        VersionNode(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], load_noun(row[8], Recall))
+        for row in tx.rows(query)
+    ]
 
 
 def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[ModelNode]:
@@ -128,16 +103,6 @@ def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[Model
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetNode:
-    id: int
-    namespace_id: int
-    name: str
-    digest: str
-    created_at: int
-    created_by: str
-
-
 def list_contents(tx: Transaction, ids: Iterable[int]) -> list[DatasetNode]:
     query = (
         sa.select(
@@ -153,16 +118,6 @@ def list_contents(tx: Transaction, ids: Iterable[int]) -> list[DatasetNode]:
         .where(_among(dataset_versions.c.id, ids))
     )
     return [DatasetNode(*row) for row in tx.rows(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class RunNode:
-    uid: str
-    namespace_id: int
-    name: str
-    status: str
-    created_at: int
-    created_by: str
 
 
 def list_runs(tx: Transaction, uids: Iterable[str]) -> list[RunNode]:
@@ -213,7 +168,7 @@ def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str
     return found
 
 
-def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
-    """version id → its record, JSON text."""
+def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Version id → its record."""
     query = sa.select(versions.c.id, versions.c.record).where(_among(versions.c.id, ids))
-    return {row[0]: row[1] for row in tx.rows(query)}
+    return {row[0]: load_json(row[1]) for row in tx.rows(query)}

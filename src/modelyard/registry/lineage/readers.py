@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.datasets import queries as dataset_queries
-from modelyard.registry.datasets.queries import DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage.usecases import Node, describe_nodes
 
 MAX_READERS = 1_000
@@ -34,7 +33,7 @@ def list_readers(tx: Transaction, actor: Actor, content: DatasetVersion) -> list
     found = []
     for use in uses:
         node = nodes[use.target]
-        details = json.loads(use.details) if use.details and not node.hidden else {}
+        details = {} if node.hidden else use.details
         name = None if node.hidden else node.name
         found.append(Reader(name, node.kind, use.relation, details, use.at))
     return found

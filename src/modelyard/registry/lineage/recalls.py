@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted
+from modelyard.domain.errors import Invalid
 from modelyard.domain.names import Ref
 from modelyard.registry import edges
 from modelyard.registry.catalog import rules as catalog_rules
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.lineage import queries
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as version_queries
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Recall, Version
 from modelyard.registry.versions.recalled import REFUSE, WARN
-from modelyard.registry.versions.usecases import DELETED, VersionView, find_version, show_version
+from modelyard.registry.versions.rules import DELETED
+from modelyard.registry.versions.usecases import VersionView, find_present, find_version, show_version
 
 MODES = (REFUSE, WARN)
 MAX_TOLD = 10_000
@@ -29,24 +30,18 @@ def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason
     its place. One event is about the version, with the aliases on it; one is about each version that came from
     it, in any model, so that those who watch that model hear of it. Raises Invalid, VersionDeleted, Denied.
     """
-    model, version = find_version(tx, actor, ref, Permission.VERSION_RECALL)
+    model, version = find_present(tx, actor, ref, Permission.VERSION_RECALL)
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
     if mode not in MODES:
         raise Invalid(reason=f"{mode[:30]!r} is no way to recall", fix=f"Use {' or '.join(MODES)}")
-    if not reason or not reason.strip():
-        raise Invalid(reason="a recall needs a reason", fix='Give one: --reason "…"')
     tx.expect_many_rows()
-    reason = catalog_rules.check_text(reason.strip(), "the reason", 2000)
-    said = {"mode": mode, "reason": reason, "by": actor.name, "at": tx.now}
-    version_queries.update_version(tx, version.id, {"recall": dump_json(said)})
+    reason = catalog_rules.require_reason(reason, "a recall")
+    recall = Recall(at=tx.now, by=actor.name, mode=mode, reason=reason)
+    version_queries.set_recall(tx, version.id, recall)
     told = _descendants(tx, version.id)
     tx.append(
         events.VersionRecalled(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             record_digest=version.record_digest,
             mode=mode,
@@ -103,13 +98,11 @@ def lift_recall(tx: Transaction, actor: Actor, ref: Ref, reason: str | None = No
 
 
 def _lift(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
-    checked = catalog_rules.check_text(reason, "the reason", 2000) if reason else None
-    version_queries.update_version(tx, version.id, {"recall": None})
+    checked = catalog_rules.check_reason(reason)
+    version_queries.set_recall(tx, version.id, None)
     tx.append(
         events.RecallLifted(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             record_digest=version.record_digest,
             reason=checked,

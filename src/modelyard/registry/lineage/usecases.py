@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import (
     InvalidAlias,
     InvalidDigest,
     InvalidName,
     InvalidReference,
+    InvalidRequest,
     NotFound,
     RunNotFound,
 )
@@ -23,12 +22,15 @@ from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.datasets import queries as dataset_queries
 from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage import queries
-from modelyard.registry.lineage.queries import FoundEdge
+from modelyard.registry.lineage.nouns import FoundEdge, GraphEdge
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.nouns import Recall
 
 UP, DOWN, BOTH = "up", "down", "both"
 MAX_EDGES = 50_000
+MAX_DEPTH = 1_000
 HIDDEN = "hidden"
 
 
@@ -49,7 +51,7 @@ class Node:
     aliases: Sequence[str] = ()
     owners: Sequence[str] = ()
     deprecated: bool = False
-    recalled: dict[str, Any] | None = None
+    recalled: Recall | None = None
     created_at: int | None = None
     created_by: str | None = None
 
@@ -60,7 +62,7 @@ class Graph:
 
     starts: list[str]
     nodes: list[Node]
-    edges: list[FoundEdge]
+    edges: list[GraphEdge]
     truncated: bool
 
     @property
@@ -81,10 +83,24 @@ def trace(
 
     ref: of a version, `[namespace/]dataset@sha256:…` (the same content counts under any name), or `run:<id>`.
     kind: version or dataset, where a reference could be both; None: a version if there is one.
-    Raises what resolving the reference raises.
+    Raises what resolving the reference raises, and InvalidRequest.
     """
+    _check_question(kind, direction, depth)
     starts = find_starts(tx, actor, ref, kind)
     return trace_from(tx, actor, starts, direction=direction, depth=depth)
+
+
+def _check_question(kind: str | None, direction: str, depth: int | None) -> None:
+    choices = {
+        "direction": (direction, (UP, DOWN, BOTH)),
+        "kind": (kind, (None, edges.VERSION, edges.DATASET)),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            words = ", ".join(choice for choice in known if choice)
+            raise InvalidRequest(reason=f"{name} is {str(value)[:40]!r}", fix=f"Use {words}")
+    if depth is not None and not 1 <= depth <= MAX_DEPTH:
+        raise InvalidRequest(reason=f"depth is {depth}", fix=f"Use 1 to {MAX_DEPTH}, or leave it out")
 
 
 def trace_from(
@@ -102,7 +118,7 @@ def trace_from(
     nodes = {key: Node(key, key.partition(":")[0], far) for key, far in depths.items()}
     describe_nodes(tx, actor, nodes)
     ordered = sorted(nodes.values(), key=lambda node: (node.depth, node.kind, node.name, node.key))
-    return _hide(Graph(list(starts), ordered, found, truncated))
+    return _hide(Graph(list(starts), ordered, [queries.to_graph_edge(edge) for edge in found], truncated))
 
 
 def find_starts(tx: Transaction, actor: Actor, ref: str, kind: str | None) -> list[str]:
@@ -154,7 +170,7 @@ def split_dataset_ref(ref: str, default_namespace: str | None) -> tuple[str, str
     return namespace, name, selector or None
 
 
-def find_dataset(tx: Transaction, actor: Actor, ref: str) -> dataset_queries.DatasetVersion:
+def find_dataset(tx: Transaction, actor: Actor, ref: str) -> DatasetVersion:
     return datasets.find_content(tx, actor, *split_dataset_ref(ref, actor.default_namespace))
 
 
@@ -219,7 +235,7 @@ def _describe_versions(tx: Transaction, actor: Actor, nodes: dict[str, Node]) ->
         node.aliases = pointing.get(row.id, ())
         node.owners = owners.get(row.model_id, ())
         node.deprecated = bool(row.deprecated)
-        node.recalled = load_json(row.recall)
+        node.recalled = row.recall
         node.created_at, node.created_by = row.created_at, row.created_by
 
 
@@ -267,16 +283,12 @@ def _hide(graph: Graph) -> Graph:
     for node in graph.nodes:
         node.key = masks.get(node.key, node.key)
     shown = [
-        FoundEdge(
+        GraphEdge(
             masks.get(edge.source, edge.source),
             masks.get(edge.target, edge.target),
             edge.relation,
-            None if {edge.source, edge.target} & hidden else edge.details,
+            {} if {edge.source, edge.target} & hidden else edge.details,
         )
         for edge in graph.edges
     ]
     return Graph([masks.get(key, key) for key in graph.starts], graph.nodes, shown, graph.truncated)
-
-
-def parse_details(edge: FoundEdge) -> dict[str, Any]:
-    return json.loads(edge.details) if edge.details else {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.tables import (
     actors,
     group_members,
@@ -18,25 +18,11 @@ from modelyard.db.tables import (
     trusted_publishers,
     used_id_tokens,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ActorKind, Role
+from modelyard.registry.oidc.nouns import Publisher
 
 _t = trusted_publishers.c
-
-
-@dataclass(frozen=True, slots=True)
-class Publisher:
-    id: int
-    namespace_id: int
-    namespace: str
-    model: str | None
-    kind: str
-    issuer: str
-    claims: Mapping[str, str]
-    role: Role
-    actor_id: int
-    account: str
-    created_at: int
 
 
 def _publishers() -> sa.Select[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor, ActorKind, Permission, Role, TokenOrigin
 from modelyard.domain.errors import (
@@ -19,15 +19,17 @@ from modelyard.domain.errors import (
     SignInFailed,
 )
 from modelyard.domain.names import RESERVED_ACCOUNTS, ModelName
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access_rules
 from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.access.nouns import Account
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import create_model, find_model, find_namespace
 from modelyard.registry.oidc import queries, rules
+from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.providers import CI_ALGORITHMS, Providers, unverified_issuer
-from modelyard.registry.oidc.queries import Publisher
 from modelyard.registry.oidc.rules import Description
 
 TOKEN_LIFETIME = 15 * 60 * MICROSECONDS
@@ -267,9 +269,7 @@ def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings
     return access.open_session(tx, account.id)
 
 
-def _set_groups(
-    tx: Transaction, account: access_queries.ActorRow, settings: SignInSettings, claims: Mapping[str, Any]
-) -> None:
+def _set_groups(tx: Transaction, account: Account, settings: SignInSettings, claims: Mapping[str, Any]) -> None:
     mapped = {ours for each in settings.groups.values() for ours in each}
     if not mapped:
         return

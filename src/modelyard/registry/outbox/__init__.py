@@ -4,5 +4,5 @@ A subscription says who is told of which events. Deliveries are derived from the
 order of commit without gaps, so a cursor per subscription is all the bookkeeping that "nothing is lost" needs.
 Per subscription and model they go out in order, at least once, with backoff; what never arrives becomes a
 dead letter that can be sent again. Sending is a job of the queue for each subscription and model (lanes.py). Doors:
-api/subscriptions.py, api/events.py. Decision records 0012 and 0027.
+api/outbox.py, api/events.py. Decision records 0012 and 0027.
 """

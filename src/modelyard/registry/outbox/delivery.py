@@ -13,14 +13,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.jobs.heartbeat import Heartbeat
 from modelyard.registry.jobs.nouns import Ending, Job, Outcome
 from modelyard.registry.outbox import queries, rules
 from modelyard.registry.outbox.lanes import DELIVER, DeliverLane, next_turn, queue_lanes
-from modelyard.registry.outbox.queries import Subscription
+from modelyard.registry.outbox.nouns import Place, Subscription
 from modelyard.registry.outgoing import OutgoingFailed
 
 _LOOK_AT = 500
@@ -53,7 +54,7 @@ def _derive(tx: Transaction, subscription_id: int) -> None:
     size = queries.find_log_size(tx)
     place = subscription.place
     if place.model_id:
-        place = queries.Place(None, place.model_id)
+        place = Place(None, place.model_id)
     found = queries.list_visible_events(tx, account.to_actor(), place, subscription.next_seq, size, _LOOK_AT)
     end = found[-1][0] + 1 if len(found) == _LOOK_AT else size
     chosen = [(seq, lane) for seq, lane, body in found if subscription.choice.matches(queries.body_of(body))]

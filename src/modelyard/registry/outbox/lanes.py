@@ -13,7 +13,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, JobKind, Outcome
 from modelyard.registry.outbox import queries
-from modelyard.registry.outbox.queries import Subscription
+from modelyard.registry.outbox.nouns import Subscription
 
 
 class DeliverLane(msgspec.Struct):

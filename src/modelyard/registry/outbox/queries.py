@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -19,12 +19,11 @@ from modelyard.db.tables import (
     namespaces,
     subscriptions,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access import rules as access
+from modelyard.registry.access.nouns import Account, ReaderKind
 from modelyard.registry.access.queries import (
-    ActorRow,
-    ReaderKind,
     find_actor,
     model_role,
     namespace_role,
@@ -32,17 +31,10 @@ from modelyard.registry.access.queries import (
     reader_kind,
     visible_models,
 )
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
+from modelyard.registry.outbox.rules import EventChoice
 
 # --- events that an actor may read ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where events happen: None and 0 mean everywhere."""
-
-    namespace: str | None = None
-    model_id: int = 0
 
 
 def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
@@ -89,25 +81,6 @@ def find_log_size(tx: Transaction) -> int:
 # --- subscriptions -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    id: int
-    kind: str
-    target: str
-    place: Place
-    choice: Choice
-    secret: str | None
-    former_secret: str | None
-    former_secret_until: int | None
-    state: str
-    state_reason: str
-    failures: int
-    paused_until: int | None
-    next_seq: int
-    created_at: int
-    created_by: str
-
-
 _s = subscriptions.c
 _SUBSCRIPTION = (
     _s.id,
@@ -131,7 +104,7 @@ _SUBSCRIPTION = (
 
 
 def _subscription(row: Sequence[Any]) -> Subscription:
-    choice = Choice(load_json(row[5]), load_json(row[6]))
+    choice = EventChoice(load_json(row[5]), load_json(row[6]))
     return Subscription(row[0], row[1], row[2], Place(row[3], row[4]), choice, *row[7:17])
 
 
@@ -159,7 +132,14 @@ def list_subscriptions(
 
 
 def insert_subscription(
-    tx: Transaction, *, kind: str, target: str, place: Place, choice: Choice, next_seq: int, created_by: int
+    tx: Transaction,
+    *,
+    kind: str,
+    target: str,
+    place: Place,
+    choice: EventChoice,
+    next_seq: int,
+    created_by: int,
 ) -> int:
     insert = subscriptions.insert().values(
         kind=kind,
@@ -185,7 +165,7 @@ def delete_subscription(tx: Transaction, subscription_id: int) -> None:
     tx.execute(subscriptions.delete().where(_s.id == subscription_id))
 
 
-def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, ActorRow] | None:
+def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, Account] | None:
     """The subscription and the account whose rights decide what it may tell."""
     found = find_subscription(tx, subscription_id)
     account = find_actor(tx, found.created_by) if found is not None else None
@@ -231,21 +211,6 @@ def find_place(tx: Transaction, actor: Actor, place: Place) -> access.Place | No
 # --- deliveries ----------------------------------------------------------------------------------
 
 _d = deliveries.c
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    id: int
-    seq: int
-    state: str
-    attempts: int
-    due_at: int
-    status: int | None
-    error: str | None
-    created_at: int
-    finished_at: int | None
-    kind: str
-    """Of the event."""
 
 
 def insert_deliveries(tx: Transaction, subscription_id: int, found: Sequence[tuple[int, int]]) -> None:

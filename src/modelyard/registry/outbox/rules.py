@@ -23,7 +23,7 @@ _EMAIL = re.compile(r"[^\s@<>,;\"\\]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EventChoice:
     """Which events: None means all. A kind may end in `.*`; stages are names of stages or aliases."""
 
     kinds: Sequence[str] | None = None

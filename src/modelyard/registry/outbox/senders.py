@@ -16,7 +16,8 @@ from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import rules
 from modelyard.registry.outbox.delivery import Letter, Send, Sent
-from modelyard.registry.outbox.queries import Subscription, body_of
+from modelyard.registry.outbox.nouns import Subscription
+from modelyard.registry.outbox.queries import body_of
 from modelyard.registry.outgoing import Outgoing, OutgoingFailed, Reply, Session
 
 TIMEOUT_SECONDS = 10.0

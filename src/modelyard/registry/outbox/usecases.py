@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json
+from modelyard.db.json_columns import dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Invalid, SubscriptionNotFound, TokenScopeTooNarrow
 from modelyard.domain.names import ModelName
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import queries, rules
 from modelyard.registry.outbox.lanes import queue_lanes
-from modelyard.registry.outbox.queries import Delivery, Place, Subscription
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
+from modelyard.registry.outbox.rules import EventChoice
 from modelyard.registry.outgoing.http import check_url
 
 ROTATION_OVERLAP = 24 * 3600 * MICROSECONDS
@@ -31,11 +33,13 @@ class NewSubscription:
 
 
 @dataclass(frozen=True, slots=True)
-class WhatHappened:
+class StreamedEvent:
     """One event of the stream."""
 
     seq: int
+    kind: str
     body: str
+    """As it is logged, canonical JSON."""
 
 
 def subscribe(
@@ -64,7 +68,7 @@ def subscribe(
         rules.check_email(target)
     else:
         check_url(target)
-    choice = Choice(
+    choice = EventChoice(
         rules.check_kinds(event_kinds) if event_kinds else None, sorted(set(stages)) if stages else None
     )
     size = queries.find_log_size(tx)
@@ -247,7 +251,7 @@ def replay(tx: Transaction, actor: Actor, subscription_id: int, seq: int | None)
 @dataclass(frozen=True, slots=True)
 class StreamFilter:
     place: Place
-    choice: Choice
+    choice: EventChoice
 
 
 def open_stream(
@@ -274,12 +278,12 @@ def open_stream(
         access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
     size = queries.find_log_size(tx)
     start = size if after is None else max(0, min(after + 1, size))
-    return StreamFilter(place, Choice(rules.check_kinds(kinds) if kinds else None)), start
+    return StreamFilter(place, EventChoice(rules.check_kinds(kinds) if kinds else None)), start
 
 
 def follow(
     tx: Transaction, actor: Actor, chosen: StreamFilter, start: int, limit: int
-) -> tuple[list[WhatHappened], int]:
+) -> tuple[list[StreamedEvent], int]:
     """(events from `start` on that the actor may read now, where to go on)."""
     size = queries.find_log_size(tx)
     if start >= size:
@@ -287,7 +291,9 @@ def follow(
     # The model's events under all the names it had: its id is enough.
     place = replace(chosen.place, namespace=None) if chosen.place.model_id else chosen.place
     found = queries.list_visible_events(tx, actor, place, start, size, limit)
-    matching = [
-        WhatHappened(seq, body) for seq, _, body in found if chosen.choice.matches(queries.body_of(body))
-    ]
+    matching = []
+    for seq, _, body in found:
+        event = queries.body_of(body)
+        if chosen.choice.matches(event):
+            matching.append(StreamedEvent(seq, event["kind"], body))
     return matching, found[-1][0] + 1 if len(found) == limit else size

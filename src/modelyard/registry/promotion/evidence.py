@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.record import completeness, missing_facts, parse_metrics
@@ -13,14 +10,14 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.attestations import queries as attestations
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries as checks
 from modelyard.registry.evaluations import queries as evaluations
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.expressions import with_assertions
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.policy_queries import find_policy_age, names_of
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import (
     Attestation,
     Champion,
@@ -29,13 +26,13 @@ from modelyard.registry.promotion.rules import (
     MetricValue,
     PolicyAge,
     Scanned,
-    Stay,
+    StagePeriod,
     Vote,
     Waiver,
 )
 from modelyard.registry.quarantine import usecases as quarantine
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 
 _MOVES_READ = 500
 
@@ -63,9 +60,9 @@ def gather(
     now = tx.now if at is None else at
     needs = entry.needs
     # A hundred characters are about one metric or parameter.
-    tx.expect_rows(len(version.record) // 100)
-    record: dict[str, Any] = json.loads(version.record)
-    said: dict[str, Any] = json.loads(version.format_facts)
+    tx.expect_rows(len(version.record.text) // 100)
+    record = version.record.value
+    said = version.format_facts.value
     missing = missing_facts(record)
     found: dict[str, Any] = {
         "now": now,
@@ -153,11 +150,10 @@ def _same_people(tx: Transaction, entry: StageGate, found: dict[str, Any]) -> di
 
 def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
     view = quarantine.view_scan(tx, model, version)
-    released = quarantine.released_by(version)
     return Scanned(
         verdict=view.verdict,
         unknown=[name for name in view.files.unknown if name not in view.trusted],
-        released_by=str(released["by"]) if released else None,
+        released_by=version.released.by if version.released else None,
         secrets=sum(len(file.secrets) for file in view.files.files),
         kinds=sorted({kind for file in view.files.files for kind in file.code_kinds}),
     )
@@ -165,7 +161,7 @@ def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
 
 def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]:
     """Frozen at registration, then measured later."""
-    record: dict[str, Any] = json.loads(version.record)
+    record = version.record.value
     found = [
         _value(m.to_json(), m.split, m.dataset, version.created_by, version.created_at)
         for m in parse_metrics(record.get("metrics", []))
@@ -173,7 +169,7 @@ def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]
     for evaluation in evaluations.list_evaluations(tx, version.id, until):
         found.extend(
             _value(entry, evaluation.split, evaluation.dataset, evaluation.by, evaluation.at)
-            for entry in json.loads(evaluation.metrics)
+            for entry in evaluation.metrics
         )
     return found
 
@@ -196,23 +192,18 @@ def _champion(tx: Transaction, model: Model, number: int, until: int) -> Champio
     )
 
 
-def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[Stay]:
+def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[StagePeriod]:
     """Where a version stood and stands, the latest stay first."""
-    found: list[Stay] = []
+    found: list[StagePeriod] = []
     for stage in stages:
         since: int | None = None
         for move in reversed(queries.list_move_states(tx, model_id, stage, until, _MOVES_READ)):
-            stands = number in json.loads(move.after_all)
+            stands = number in move.after_all
             if stands and since is None:
                 since = move.at
             elif not stands and since is not None:
-                found.append(Stay(stage=stage, since=since, until=move.at))
+                found.append(StagePeriod(stage=stage, since=since, until=move.at))
                 since = None
         if since is not None:
-            found.append(Stay(stage=stage, since=since))
+            found.append(StagePeriod(stage=stage, since=since))
     return sorted(found, key=lambda stay: stay.since, reverse=True)
-
-
-def load_evidence(text: str) -> Evidence:
-    """Evidence as it was stored with a decision."""
-    return msgspec.json.decode(text, type=Evidence)

@@ -5,37 +5,35 @@ Everything here happens after the decision, in its transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import AliasMoved, StageFull
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
+from modelyard.registry.promotion.nouns import DEMOTE, DONE, ROLLBACK, Move, MoveState, Occupant
 from modelyard.registry.promotion.policy import Stage
-from modelyard.registry.promotion.queries import DEMOTE, ROLLBACK, MoveState, Occupant
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.alias_queries import AliasRow
-from modelyard.registry.versions.held import refuse_held, refuse_incomplete
-from modelyard.registry.versions.holds import set_holds
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import DELETED
+from modelyard.registry.versions.dependents import set_holds
+from modelyard.registry.versions.nouns import AliasPosition, Version
+from modelyard.registry.versions.rules import DELETED
+from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
 
 MOVES_READ = 1000
 LATEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StageState:
     """Who stands in a stage. primary None: nobody does, or only others."""
 
     stage: str
-    primary: AliasRow | None
+    primary: AliasPosition | None
     others: Sequence[Occupant]
 
     @property
@@ -52,17 +50,17 @@ class Standing:
         return [*first, *(o.number for o in self.others)]
 
 
-def find_standing(tx: Transaction, model: Model, stage: Stage) -> Standing:
+def find_standing(tx: Transaction, model: Model, stage: Stage) -> StageState:
     """One statement where the stage has one place."""
     others = queries.list_occupants(tx, model.id, stage.name) if stage.slots > 1 else []
-    return Standing(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
+    return StageState(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
 
 
 def point_stage(
     tx: Transaction,
     actor: Actor,
     model: Model,
-    standing: Standing,
+    standing: StageState,
     version: Version | None,
     reason: str | None,
 ) -> None:
@@ -83,8 +81,7 @@ def point_stage(
             model=str(model.name), alias=standing.stage, version=standing.number, revision=standing.revision
         )
     common: dict[str, Any] = {
-        "namespace": model.name.namespace,
-        "model": str(model.name),
+        **events.about(model.name),
         "alias": standing.stage,
         "revision": revision,
         "reason": reason,
@@ -107,7 +104,7 @@ def enter_stage(
     actor: Actor,
     model: Model,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     version: Version,
     *,
     primary: bool,
@@ -147,26 +144,25 @@ def _hold_others(tx: Transaction, model: Model, stage: str, version_ids: Sequenc
     set_holds(tx, model.id, "stage", stage, version_ids)
 
 
-def leave_stage(tx: Transaction, model: Model, stage: str, standing: Standing, number: int) -> list[int]:
-    """Take a version that stands beside the primary one out; returns who is left."""
+def leave_stage(tx: Transaction, model: Model, stage: str, standing: StageState, number: int) -> list[int]:
+    """Take a version that stands next to the primary one out; returns who is left."""
     gone = next(o for o in standing.others if o.number == number)
     queries.delete_occupant(tx, model.id, stage, gone.version_id)
     _hold_others(tx, model, stage, [o.version_id for o in standing.others if o.number != number])
     return [n for n in standing.all if n != number]
 
 
-def closing_values(
-    tx: Transaction, actor: Actor, model: Model, stage: str, after: Sequence[int], has_primary: bool
-) -> dict[str, Any]:
-    """Columns of a promotion that was carried out."""
-    return {
-        "state": queries.DONE,
-        "closed_at": tx.now,
-        "closed_by": actor.id,
-        "move": queries.next_move(tx, model.id, stage),
-        "after_primary": after[0] if after and has_primary else None,
-        "after_all": dump_json(list(after)),
-    }
+def carried_out(tx: Transaction, actor: Actor, move: Move, after: Sequence[int], has_primary: bool) -> Move:
+    """The move with its place in the stage's history. after: who stands there now, the primary one first."""
+    return replace(
+        move,
+        state=DONE,
+        closed_at=tx.now,
+        closed_by=actor.id,
+        move=queries.next_move(tx, move.version.model_id, move.stage),
+        after_primary=after[0] if after and has_primary else None,
+        after_all=tuple(after),
+    )
 
 
 def hold_version(tx: Transaction, model: Model, stage: str, number: int | None) -> None:
@@ -211,4 +207,4 @@ def way_back(stack: Sequence[Undoable]) -> int | None:
 
 def stood_in(moves: Sequence[MoveState]) -> set[int]:
     """All versions that ever were there."""
-    return {number for move in moves for number in json.loads(move.after_all)}
+    return {number for move in moves for number in move.after_all}

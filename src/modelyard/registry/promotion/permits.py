@@ -9,12 +9,12 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Denied, PromotionNotFound
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
 from modelyard.registry.promotion.gates.base import groups_in
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policy import Policy, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import names_in
 
 

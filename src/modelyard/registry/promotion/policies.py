@@ -16,12 +16,13 @@ from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.nouns import Model, Namespace
 from modelyard.registry.catalog.queries import find_namespace as find_namespace_row
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.promotion import policy_queries, queries
 from modelyard.registry.promotion.expressions import shared_evaluator
 from modelyard.registry.promotion.gates.assertion import AssertRule
+from modelyard.registry.promotion.nouns import PolicyVersion
 from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import (
     ParsedPolicy,
@@ -32,7 +33,7 @@ from modelyard.registry.promotion.policy import (
     rule_of,
     unheard,
 )
-from modelyard.registry.promotion.policy_queries import PolicyVersion, combine, parsed
+from modelyard.registry.promotion.policy_queries import combine, parsed
 from modelyard.registry.promotion.rules import WEAKENED_FOR, duration
 from modelyard.registry.promotion.weakening import (
     Weakening,

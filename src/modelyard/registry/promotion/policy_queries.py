@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import msgspec
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, model_redirects, models, namespaces, policies
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.promotion.nouns import PolicyVersion
 from modelyard.registry.promotion.policy import (
     ParsedPolicy,
     Policy,
@@ -26,19 +28,6 @@ from modelyard.registry.promotion.rules import PolicyAge
 from modelyard.registry.promotion.weakening import Weakening
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
-    """One text that was in force; an empty one took the policy away."""
-
-    model_id: int
-    number: int
-    digest: str
-    text: str
-    reason: str | None
-    at: int
-    by: str
 
 
 _COLUMNS = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import dump_json, load_json, load_noun
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -26,48 +26,19 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.registry.promotion.nouns import (
+    OPEN,
+    Move,
+    MoveState,
+    Occupant,
+    Promotion,
+    PromotionFilter,
+    StoredVote,
+    StoredWaiver,
+)
+from modelyard.registry.promotion.rules import Verdict
 
 _p = sa.bindparam
-OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
-PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A row of `promotions`, with the names of what it points at."""
-
-    id: int
-    model_id: int
-    model: ModelName
-    version_id: int
-    number: int
-    digest: Digest
-    record_digest: Digest
-    stage: str
-    kind: str
-    state: str
-    primary: bool
-    seen_number: int | None
-    seen_revision: int
-    policy_digest: str
-    reason: str | None
-    opened_at: int
-    opened_by: str
-    opened_by_id: int
-    expires_at: int | None
-    closed_at: int | None
-    closed_by: str | None
-    closed_reason: str | None
-    verdict: str | None
-    evidence: str | None
-    move: int | None
-    after_primary: int | None
-    after_all: str | None
-    undid: int | None
-
-    @property
-    def reference(self) -> str:
-        return f"{self.model}:{self.number}"
 
 
 _closer = actors.alias("closer")
@@ -96,7 +67,6 @@ _COLUMNS = (
     _closer.c.name,
     promotions.c.closed_reason,
     promotions.c.verdict,
-    promotions.c.evidence,
     promotions.c.move,
     promotions.c.after_primary,
     promotions.c.after_all,
@@ -123,7 +93,22 @@ def _promotion(row: Sequence[Any]) -> Promotion:
         row[9],
         row[10],
         bool(row[11]),
-        *row[12:],
+        row[12],
+        row[13],
+        row[14],
+        row[15],
+        row[16],
+        row[17],
+        row[18],
+        row[19],
+        row[20],
+        row[21],
+        row[22],
+        load_noun(row[23], Verdict),
+        row[24],
+        row[25],
+        tuple(load_json(row[26]) or ()),
+        row[27],
     )
 
 
@@ -151,18 +136,6 @@ def find_open(tx: Transaction, model_id: int, version_id: int, stage: str) -> Pr
     """There is at most one open promotion of a version into a stage."""
     row = tx.one(_FIND_OPEN, model_id=model_id, version_id=version_id, stage=stage)
     return _promotion(row) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class PromotionFilter:
-    """All given conditions hold at once."""
-
-    model_id: int | None = None
-    model_ids: Sequence[int] | None = None
-    stage: str | None = None
-    states: Sequence[str] = ()
-    number: int | None = None
-    since: int | None = None
 
 
 def list_promotions(
@@ -208,18 +181,6 @@ def list_moves(tx: Transaction, model_id: int, stage: str, until: int, limit: in
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class MoveState:
-    """What a move left behind, for walking a long history."""
-
-    id: int
-    kind: str
-    after_primary: int | None
-    after_all: str
-    """JSON list."""
-    at: int
-
-
 _LIST_STATES = Statement(
     sa.select(
         promotions.c.id,
@@ -242,7 +203,7 @@ _LIST_STATES = Statement(
 def list_move_states(tx: Transaction, model_id: int, stage: str, until: int, limit: int) -> list[MoveState]:
     """As list_moves, without what only readers of the history want."""
     return [
-        MoveState(*row)
+        MoveState(row[0], row[1], row[2], tuple(load_json(row[3])), row[4])
         for row in tx.all(_LIST_STATES, model_id=model_id, stage=stage, until=until, limit=limit)
     ]
 
@@ -252,7 +213,8 @@ _NEXT_MOVE = Statement(
         promotions.c.model_id == _p("model_id"), promotions.c.stage == _p("stage")
     )
 )
-_STORED = (
+# Of an open promotion these stay as they were first stored.
+_ASKED = (
     "model_id",
     "version_id",
     "number",
@@ -260,15 +222,18 @@ _STORED = (
     "record_digest",
     "stage",
     "kind",
+    "reason",
+    "opened_at",
+    "opened_by",
+    "expires_at",
+    "undid",
+)
+_DECIDED = (
     "state",
     "primary_wanted",
     "seen_number",
     "seen_revision",
     "policy_digest",
-    "reason",
-    "opened_at",
-    "opened_by",
-    "expires_at",
     "closed_at",
     "closed_by",
     "closed_reason",
@@ -277,9 +242,18 @@ _STORED = (
     "move",
     "after_primary",
     "after_all",
-    "undid",
 )
-_INSERT = Statement(promotions.insert().values({c: _p(c) for c in _STORED}).returning(promotions.c.id))
+_INSERT = Statement(
+    promotions.insert().values({c: _p(c) for c in (*_ASKED, *_DECIDED)}).returning(promotions.c.id)
+)
+_DECIDE = Statement(
+    promotions.update().where(promotions.c.id == _p("the_id")).values({c: _p(c) for c in _DECIDED})
+)
+_CLOSE = Statement(
+    promotions.update()
+    .where(promotions.c.id == _p("the_id"))
+    .values(state=_p("state"), closed_at=_p("now"), closed_by=_p("actor_id"), closed_reason=_p("closed_reason"))
+)
 
 
 def next_move(tx: Transaction, model_id: int, stage: str) -> int:
@@ -288,15 +262,49 @@ def next_move(tx: Transaction, model_id: int, stage: str) -> int:
     return int(row[0])
 
 
-def insert_promotion(tx: Transaction, **values: Any) -> int:
-    """values: columns of `promotions`; those left out are NULL."""
-    row = tx.one(_INSERT, **{**dict.fromkeys(_STORED), **values})
+def store_move(tx: Transaction, move: Move, promotion_id: int | None = None) -> int:
+    """Write a new promotion, or how an open one was judged or ended. Returns its id."""
+    decided = {
+        "state": move.state,
+        "primary_wanted": int(move.primary),
+        "seen_number": move.seen_number,
+        "seen_revision": move.seen_revision,
+        "policy_digest": move.policy_digest,
+        "closed_at": move.closed_at,
+        "closed_by": move.closed_by,
+        "closed_reason": move.closed_reason,
+        "verdict": move.verdict_text,
+        "evidence": move.evidence_text,
+        "move": move.move,
+        "after_primary": move.after_primary,
+        "after_all": dump_json(move.after_all),
+    }
+    if promotion_id is not None:
+        tx.run(_DECIDE, the_id=promotion_id, **decided)
+        return promotion_id
+    row = tx.one(
+        _INSERT,
+        model_id=move.version.model_id,
+        version_id=move.version.id,
+        number=move.version.number,
+        digest=move.version.digest,
+        record_digest=move.version.record_digest,
+        stage=move.stage,
+        kind=move.kind,
+        reason=move.reason,
+        opened_at=move.opened_at,
+        opened_by=move.opened_by,
+        expires_at=move.expires_at,
+        undid=move.undid,
+        **decided,
+    )
     assert row is not None
     return int(row[0])
 
 
-def update_promotion(tx: Transaction, promotion_id: int, values: Mapping[str, Any]) -> None:
-    tx.execute(promotions.update().where(promotions.c.id == promotion_id).values(**values))
+def close_promotion(tx: Transaction, actor: Actor, promotion_id: int, state: str, reason: str | None) -> None:
+    """End an open promotion without a move; its last verdict stays."""
+    tx.run(_CLOSE, the_id=promotion_id, state=state, now=tx.now, actor_id=actor.id, closed_reason=reason)
 
 
 _KEEP_POLICY = Statement(
@@ -316,25 +324,6 @@ def find_effective(tx: Transaction, digest: str) -> str | None:
 
 
 # --- votes and waivers -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVote:
-    by: str
-    by_id: int
-    approves: bool
-    comment: str | None
-    policy_digest: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredWaiver:
-    rule: str
-    by: str
-    reason: str
-    policy_digest: str
-    at: int
 
 
 def list_votes(tx: Transaction, promotion_id: int, until: int) -> list[StoredVote]:
@@ -420,15 +409,6 @@ def list_members_of(tx: Transaction, groups: Iterable[str]) -> dict[str, list[st
 
 
 # --- who stands in a stage ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Occupant:
-    """A version in a stage beside the primary one."""
-
-    version_id: int
-    number: int
-    since: int
 
 
 _LIST_OCCUPANTS = Statement(

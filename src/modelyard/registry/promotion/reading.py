@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from modelyard.db.transaction import Transaction, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.queries import find_model as find_model_row
 from modelyard.registry.promotion import moves, permits, queries
-from modelyard.registry.promotion.case import Case, gather_for, staleness
+from modelyard.registry.promotion.decision import Decision, gather_for, staleness
+from modelyard.registry.promotion.nouns import OPEN, Promotion, PromotionFilter, StoredVote, StoredWaiver
 from modelyard.registry.promotion.permits import find_visible
 from modelyard.registry.promotion.policy import Policy
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter, StoredVote, StoredWaiver
 from modelyard.registry.promotion.rules import Verdict, judge
 from modelyard.registry.versions import queries as versions
 
@@ -47,7 +45,7 @@ def show_promotion(tx: Transaction, actor: Actor, promotion_id: int) -> Promotio
 
 def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> PromotionView:
     entry = policy.gates.get(row.stage)
-    verdict = stored_verdict(row)
+    verdict = row.verdict
     stale = None
     if row.state == OPEN and entry is not None:
         stage = policy.stage(row.stage)
@@ -56,8 +54,8 @@ def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> Prom
         assert version is not None
         standing = moves.find_standing(tx, model, stage)
         stale = staleness(row, policy, standing)
-        case = Case(model, version, policy, stage, entry, standing)
-        verdict = judge(entry.gate, gather_for(tx, case, row, row.opened_by))
+        decision = Decision(model, version, policy, stage, entry, standing)
+        verdict = judge(entry.gate, gather_for(tx, decision, row, row.opened_by))
     return PromotionView(
         promotion=row,
         verdict=verdict,
@@ -66,12 +64,6 @@ def _view(tx: Transaction, row: Promotion, model: Model, policy: Policy) -> Prom
         reviewers=entry.vote_groups if entry else (),
         stale=stale,
     )
-
-
-def stored_verdict(row: Promotion) -> Verdict | None:
-    """What it was decided on."""
-    found = load_json(row.verdict)
-    return None if found is None else msgspec.convert(found, Verdict)
 
 
 def list_promotions(

@@ -11,7 +11,7 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import Denied
 from modelyard.domain.names import ModelName
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.policies import check_editor, find_owner
 from modelyard.registry.promotion.policy import Policy

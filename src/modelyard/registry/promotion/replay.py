@@ -10,13 +10,12 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import policy_queries, queries
 from modelyard.registry.promotion.evidence import gather
+from modelyard.registry.promotion.nouns import DONE, OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
 from modelyard.registry.promotion.policies import checked_text, find_owner
 from modelyard.registry.promotion.policy import Policy, effective
-from modelyard.registry.promotion.queries import DONE, OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
-from modelyard.registry.promotion.reading import stored_verdict
 from modelyard.registry.promotion.rules import Outcome, Verdict, judge
 from modelyard.registry.versions import queries as versions
 
@@ -97,7 +96,7 @@ def _readable(tx: Transaction, actor: Actor, namespace_id: int, namespace: str) 
 
 
 def _replay_one(tx: Transaction, model: Model, policy: Policy, row: Promotion) -> Replayed:
-    before = stored_verdict(row)
+    before = row.verdict
     assert before is not None
     entry = policy.gates.get(row.stage)
     version = versions.find_by_number(tx, model.id, row.number)

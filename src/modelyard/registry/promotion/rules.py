@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-MICROSECONDS = 1_000_000
+from modelyard.domain.times import MICROSECONDS
 
 
 class Outcome(enum.StrEnum):
@@ -72,7 +72,7 @@ class Attestation(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     at: int
 
 
-class Stay(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+class StagePeriod(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Where this version stood; until None: it stands there now."""
 
     stage: str
@@ -158,7 +158,7 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     votes: Sequence[Vote] = ()
     waivers: Sequence[Waiver] = ()
     attestations: Sequence[Attestation] = ()
-    stays: Sequence[Stay] = ()
+    stays: Sequence[StagePeriod] = ()
     """Newest first."""
     members: Mapping[str, Sequence[str]] = {}
     """Approver group → names of its members."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,30 +15,32 @@ from modelyard.domain.errors import (
     Invalid,
     NothingToRollBack,
     StageNotFound,
-    VersionDeleted,
     VersionNotFound,
 )
 from modelyard.domain.names import ModelName, Ref, fold
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, queries
-from modelyard.registry.promotion.moves import LATEST, MOVES_READ, Standing
-from modelyard.registry.promotion.permits import check_named
-from modelyard.registry.promotion.policy import Policy, Stage
-from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import (
+from modelyard.registry.promotion.moves import LATEST, MOVES_READ, StageState
+from modelyard.registry.promotion.nouns import (
     DEMOTE,
+    DONE,
     ROLLBACK,
+    Move,
     MoveState,
     Promotion,
     StoredVote,
     StoredWaiver,
 )
+from modelyard.registry.promotion.permits import check_named
+from modelyard.registry.promotion.policy import Policy, Stage
+from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED, archive_version
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
+from modelyard.registry.versions.usecases import archive_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def list_history(
         StageMove(
             row,
             row.after_primary,
-            json.loads(row.after_all or "[]"),
+            list(row.after_all),
             queries.list_votes(tx, row.id, LATEST),
             queries.list_waivers(tx, row.id, LATEST),
         )
@@ -145,7 +146,7 @@ def rollback(
     """
     model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
     check_named(tx, actor, policy.gates[found.name].who.rollback, f"roll back {found.name}", str(model.name))
-    reason = _reason(reason, "a rollback")
+    reason = catalog_rules.require_reason(reason, "a rollback")
     history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
     stack = moves.undo_stack(history)
     target = moves.way_back(stack) if to is None else to
@@ -175,7 +176,7 @@ def rollback(
 
 def _for_change(
     tx: Transaction, actor: Actor, name: ModelName, stage: str, permission: Permission, seen: int | None
-) -> tuple[Model, Policy, Stage, Standing]:
+) -> tuple[Model, Policy, Stage, StageState]:
     model = catalog.find_open_model(tx, actor, name, permission)
     policy = effective_policy(tx, model)
     found = policy.stage(fold(stage))
@@ -189,21 +190,12 @@ def _for_change(
     return model, policy, found, standing
 
 
-def _reason(reason: str | None, what: str) -> str:
-    checked = catalog_rules.check_reason(reason.strip() if reason else None)
-    if not checked:
-        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
-    return checked
-
-
 def _usable(tx: Transaction, actor: Actor, model: Model, number: int) -> Version:
     """A version to go back to; one that was archived meanwhile is brought back."""
     version = versions.find_by_number(tx, model.id, number)
     if version is None:
         raise VersionNotFound(model=str(model.name), version=number)
-    reference = f"{model.name}:{number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         archive_version(tx, actor, Ref(model.name, number), archived=False)
         version = versions.find_by_number(tx, model.id, number)
@@ -217,7 +209,7 @@ def _record(
     model: Model,
     policy: Policy,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     version: Version,
     kind: str,
     reason: str | None,
@@ -227,33 +219,28 @@ def _record(
 ) -> Promotion:
     """The move in the stage's history."""
     queries.keep_effective(tx, policy.digest, canonical_json(policy.body).decode())
-    values = moves.closing_values(tx, actor, model, stage.name, after, after_primary is not None)
-    promotion_id = queries.insert_promotion(
-        tx,
-        model_id=model.id,
-        version_id=version.id,
-        number=version.number,
-        digest=version.digest,
-        record_digest=version.record_digest,
+    move = Move(
+        version=version,
         stage=stage.name,
         kind=kind,
-        primary_wanted=1,
+        primary=True,
         seen_number=standing.number,
         seen_revision=standing.revision,
         policy_digest=policy.digest,
+        state=DONE,
         reason=reason,
         opened_at=tx.now,
         opened_by=actor.id,
         undid=undid,
-        **values,
     )
-    row = queries.find_promotion(tx, promotion_id)
+    move = moves.carried_out(tx, actor, move, after, after_primary is not None)
+    row = queries.find_promotion(tx, queries.store_move(tx, move))
     assert row is not None
     return row
 
 
 def _state(row: Promotion) -> MoveState:
-    return MoveState(row.id, row.kind, row.after_primary, row.after_all or "[]", row.closed_at or row.opened_at)
+    return MoveState(row.id, row.kind, row.after_primary, row.after_all, row.closed_at or row.opened_at)
 
 
 # --- demotion ------------------------------------------------------------------------------------------
@@ -305,7 +292,7 @@ def _leave_primary(
     actor: Actor,
     model: Model,
     stage: Stage,
-    standing: Standing,
+    standing: StageState,
     next_primary: int | None,
     reason: str | None,
 ) -> tuple[list[int], int | None]:

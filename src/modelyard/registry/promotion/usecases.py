@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.canonical import canonical_json
-from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AliasMoved,
     Denied,
@@ -27,33 +26,45 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import find_same_people
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves, permits, queries
-from modelyard.registry.promotion.case import (
-    Case,
+from modelyard.registry.promotion.decision import (
+    Decision,
     check_ready,
-    find_case,
     gather_for,
+    prepare_decision,
     staleness,
+)
+from modelyard.registry.promotion.nouns import (
+    DONE,
+    EXPIRED,
+    OPEN,
+    PROMOTE,
+    REFUSED,
+    WITHDRAWN,
+    Move,
+    Promotion,
+    PromotionFilter,
 )
 from modelyard.registry.promotion.permits import check_named, find_visible
 from modelyard.registry.promotion.policy import Policy, StageGate
-from modelyard.registry.promotion.queries import OPEN, Promotion, PromotionFilter
 from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_version
+
+DRY_RUN = "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks for."""
+class PromotionRequest:
+    """A version asked into a stage."""
 
     ref: Ref
     stage: str
     reason: str | None = None
-    request: bool = False
+    open_only: bool = False
     """Only open it: whoever may promote completes it, or the policy does."""
     primary: bool = True
     """False: beside the primary version, where the stage has more than one place."""
@@ -65,7 +76,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of it. promotion None: a dry run, or the version stands there already."""
+    """What came of a request. promotion None: a dry run, or the version stands there already."""
 
     model: Model
     version: Version
@@ -73,122 +84,150 @@ class Attempt:
     verdict: Verdict
     policy_digest: str
     promotion: Promotion | None
-    done: bool
+    outcome: str
+    """done, open (a request that waits), refused, or dry-run."""
     changed: bool
+
+    @property
+    def done(self) -> bool:
+        return self.outcome == DONE
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model.name}:{self.version.number}"
+
+    @property
+    def refusal(self) -> str:
+        """Why the version stays out, in a sentence; each rule's own reason is in the verdict."""
+        missing = self.verdict.refusals
+        names = ", ".join(result.rule for result in missing)
+        return (
+            f"{self.reference} may not enter {self.stage}: "
+            f"{len(missing)} of {len(self.verdict.results)} rules are not met ({names})"
+        )
+
+    @property
+    def way_on(self) -> str | None:
+        """What to do after a refusal; None: the promotion is closed, and each rule says what is needed."""
+        if self.promotion is None or self.promotion.state != OPEN:
+            return None
+        return f"Promotion {self.promotion.id} stays open; meet the rules, then promote again"
 
 
 # --- promoting ---------------------------------------------------------------------------------------
 
 
-def explain(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
+def explain(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
     """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
 
     What can enter no stage at all is refused as there: archived, deleted, recalled, held, not scanned yet, or with
     withheld files.
     """
-    model, version = find_version(tx, actor, wish.ref)
+    model, version = find_version(tx, actor, request.ref)
     catalog.refuse_archived(model)
-    case = find_case(tx, model, version, wish.stage)
-    check_ready(tx, case)
-    row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    verdict = judge(case.entry.gate, gather_for(tx, case, row, actor.name))
-    return Attempt(model, version, wish.stage, verdict, case.policy.digest, row, False, False)
+    decision = prepare_decision(tx, model, version, request.stage)
+    check_ready(tx, decision)
+    row = queries.find_open(tx, model.id, version.id, decision.stage.name)
+    verdict = judge(decision.entry.gate, gather_for(tx, decision, row, actor.name))
+    return Attempt(model, version, request.stage, verdict, decision.policy.digest, row, DRY_RUN, False)
 
 
-def promote(tx: Transaction, actor: Actor, wish: Wish) -> Attempt:
+def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
     """Move a version into a stage if its gate lets it in; judged and moved in this one transaction.
 
     A refusal is an answer: it is recorded, and the promotion stays open for what is missing.
     Raises StageNotFound, VersionArchived, VersionDeleted, Denied, AliasMoved, StageFull.
     """
-    permission = Permission.PROMOTION_PROPOSE if wish.request else Permission.PROMOTION_PROMOTE
-    model = catalog.find_open_model(tx, actor, wish.ref.model, permission)
-    _, version = find_version(tx, actor, Ref(model.name, wish.ref.selector))
-    case = find_case(tx, model, version, wish.stage)
-    reason = catalog_rules.check_reason(wish.reason)
-    check_ready(tx, case)
-    if not wish.primary and case.stage.slots == 1:
+    permission = Permission.PROMOTION_PROPOSE if request.open_only else Permission.PROMOTION_PROMOTE
+    model = catalog.find_open_model(tx, actor, request.ref.model, permission)
+    _, version = find_version(tx, actor, Ref(model.name, request.ref.selector))
+    decision = prepare_decision(tx, model, version, request.stage)
+    reason = catalog_rules.check_reason(request.reason)
+    check_ready(tx, decision)
+    if not request.primary and decision.stage.slots == 1:
         raise Invalid(
-            reason=f"stage {case.stage.name} has one place",
-            fix=f"Give it more in the policy: stages: [{{name: {case.stage.name}, slots: 2}}]",
+            reason=f"stage {decision.stage.name} has one place",
+            fix=f"Give it more in the policy: stages: [{{name: {decision.stage.name}, slots: 2}}]",
         )
-    if not wish.request:
-        check_named(tx, actor, case.entry.who.promote, f"promote to {case.stage.name}", str(model.name))
-    _check_seen(case, wish.seen)
-    row = queries.find_open(tx, model.id, version.id, case.stage.name)
-    evidence = gather_for(tx, case, row, actor.name)
-    verdict = judge(case.entry.gate, evidence)
-    if _stands_already(case, wish.primary):
-        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, None, True, False)
-    if verdict.allows and (not wish.request or _completes_itself(tx, case, actor)):
-        done = _complete(tx, actor, case, row, verdict, evidence, wish.primary, reason)
-        return Attempt(model, version, case.stage.name, verdict, case.policy.digest, done, True, True)
-    row, verdict = _keep(tx, actor, case, row, verdict, evidence, wish, reason)
+    if not request.open_only:
+        check_named(tx, actor, decision.entry.who.promote, f"promote to {decision.stage.name}", str(model.name))
+    _check_seen(decision, request.seen)
+    row = queries.find_open(tx, model.id, version.id, decision.stage.name)
+    evidence = gather_for(tx, decision, row, actor.name)
+    verdict = judge(decision.entry.gate, evidence)
+    if _stands_already(decision, request.primary):
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, None, DONE, False)
+    if verdict.allows and (not request.open_only or _completes_itself(tx, decision, actor)):
+        done = _complete(tx, actor, decision, row, verdict, evidence, request.primary, reason)
+        return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, done, DONE, True)
+    row, verdict = _keep(tx, actor, decision, row, verdict, evidence, request, reason)
     if not verdict.allows:
-        _append_refusal(tx, actor, case, row, verdict)
-    return Attempt(model, version, case.stage.name, verdict, case.policy.digest, row, False, True)
+        _append_refusal(tx, actor, decision, row, verdict)
+    outcome = OPEN if request.open_only else REFUSED
+    return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, row, outcome, True)
 
 
-def _check_seen(case: Case, seen: int | None) -> None:
-    if seen is not None and seen != case.standing.revision:
+def _check_seen(decision: Decision, seen: int | None) -> None:
+    if seen is not None and seen != decision.standing.revision:
         raise AliasMoved(
-            model=str(case.model.name),
-            alias=case.stage.name,
-            version=case.standing.number,
-            revision=case.standing.revision,
+            model=str(decision.model.name),
+            alias=decision.stage.name,
+            version=decision.standing.number,
+            revision=decision.standing.revision,
         )
 
 
-def _stands_already(case: Case, primary: bool) -> bool:
-    number = case.version.number
-    return case.standing.number == number if primary else number in case.standing.all
+def _stands_already(decision: Decision, primary: bool) -> bool:
+    number = decision.version.number
+    return decision.standing.number == number if primary else number in decision.standing.all
 
 
-def _completes_itself(tx: Transaction, case: Case, requester: Actor) -> bool:
+def _completes_itself(tx: Transaction, decision: Decision, requester: Actor) -> bool:
     """Whether the policy completes it: by the right of who asked, or because others had to approve."""
-    if not case.entry.automatic:
+    if not decision.entry.automatic:
         return False
-    if not case.entry.has_approvals and not access.may(
-        requester, Permission.PROMOTION_PROMOTE, case.model.place
+    if not decision.entry.has_approvals and not access.may(
+        requester, Permission.PROMOTION_PROMOTE, decision.model.place
     ):
         return False
     try:
-        check_named(tx, requester, case.entry.who.promote, "promote", str(case.model.name))
+        check_named(tx, requester, decision.entry.who.promote, "promote", str(decision.model.name))
     except Denied:
         return False
     return True
 
 
-def _decided(verdict: Verdict, evidence: Evidence) -> dict[str, str]:
-    return {
-        "verdict": canonical_json(msgspec.to_builtins(verdict)).decode(),
-        "evidence": canonical_json(msgspec.to_builtins(evidence)).decode(),
-    }
-
-
-def _new_values(case: Case, actor: Actor, now: int, primary: bool, reason: str | None) -> dict[str, Any]:
-    return {
-        "model_id": case.model.id,
-        "version_id": case.version.id,
-        "number": case.version.number,
-        "digest": case.version.digest,
-        "record_digest": case.version.record_digest,
-        "stage": case.stage.name,
-        "kind": queries.PROMOTE,
-        "primary_wanted": int(primary),
-        "seen_number": case.standing.number,
-        "seen_revision": case.standing.revision,
-        "policy_digest": case.policy.digest,
-        "reason": reason,
-        "opened_at": now,
-        "opened_by": actor.id,
-    }
+def _open_move(
+    tx: Transaction,
+    actor: Actor,
+    decision: Decision,
+    verdict: Verdict,
+    evidence: Evidence,
+    primary: bool,
+    reason: str | None,
+) -> Move:
+    """As it is before it is carried out or refused: about the stage and the policy of this moment."""
+    return Move(
+        version=decision.version,
+        stage=decision.stage.name,
+        kind=PROMOTE,
+        primary=primary,
+        seen_number=decision.standing.number,
+        seen_revision=decision.standing.revision,
+        policy_digest=decision.policy.digest,
+        state=OPEN,
+        reason=reason,
+        opened_at=tx.now,
+        opened_by=actor.id,
+        verdict=verdict,
+        evidence=evidence,
+    )
 
 
 def _complete(
     tx: Transaction,
     actor: Actor,
-    case: Case,
+    decision: Decision,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
@@ -197,66 +236,58 @@ def _complete(
     closed_reason: str | None = None,
 ) -> Promotion:
     after = moves.enter_stage(
-        tx, actor, case.model, case.stage, case.standing, case.version, primary=primary, reason=reason
+        tx,
+        actor,
+        decision.model,
+        decision.stage,
+        decision.standing,
+        decision.version,
+        primary=primary,
+        reason=reason,
     )
-    if primary and case.standing.number is not None:
-        moves.hold_version(tx, case.model, case.stage.name, case.standing.number)
-    decided = _decided(verdict, evidence)
-    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
-    has_primary = primary or case.standing.number is not None
-    values = {
-        **moves.closing_values(tx, actor, case.model, case.stage.name, after, has_primary),
-        **decided,
-        "policy_digest": case.policy.digest,
-        "closed_reason": closed_reason,
-        "primary_wanted": int(primary),
-        "seen_number": case.standing.number,
-        "seen_revision": case.standing.revision,
-    }
-    if row is None:
-        new = _new_values(case, actor, tx.now, primary, reason)
-        promotion_id = queries.insert_promotion(tx, **{**new, **values})
-    else:
-        promotion_id = row.id
-        queries.update_promotion(tx, row.id, values)
+    if primary and decision.standing.number is not None:
+        moves.hold_version(tx, decision.model, decision.stage.name, decision.standing.number)
+    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
+    has_primary = primary or decision.standing.number is not None
+    move = replace(
+        _open_move(tx, actor, decision, verdict, evidence, primary, reason), closed_reason=closed_reason
+    )
+    move = moves.carried_out(tx, actor, move, after, has_primary)
+    promotion_id = queries.store_move(tx, move, row.id if row else None)
     tx.append(
         events.VersionPromoted(
-            **_named(case, promotion_id),
-            from_version=case.standing.number,
+            **_named(decision, promotion_id),
+            from_version=decision.standing.number,
             primary=primary,
             verdict=msgspec.to_builtins(verdict),
-            gate=case.policy.gate_body(case.stage.name),
-            verdict_digest=Digest.of(f"{decided['verdict']}\n{decided['evidence']}".encode()),
+            gate=decision.policy.gate_body(decision.stage.name),
+            verdict_digest=move.verdict_digest,
             waived=[r.rule for r in verdict.results if r.outcome is Outcome.WAIVED],
             warned=[r.rule for r in verdict.refusals],
             reason=reason,
         ),
         actor,
-        case.model.id,
+        decision.model.id,
     )
     return _found(tx, promotion_id)
 
 
-def _named(case: Case, promotion_id: int) -> dict[str, Any]:
+def _named(decision: Decision, promotion_id: int) -> dict[str, Any]:
     """What every event of a promotion says."""
     return {
-        "namespace": case.model.name.namespace,
-        "model": str(case.model.name),
-        "version": case.version.number,
+        **events.about(decision.model.name, decision.version.number),
         "promotion": promotion_id,
-        "stage": case.stage.name,
-        "digest": case.version.digest,
-        "record_digest": case.version.record_digest,
-        "effective_digest": case.policy.digest,
-        "text_digests": list(case.policy.text_digests) or None,
+        "stage": decision.stage.name,
+        "digest": decision.version.digest,
+        "record_digest": decision.version.record_digest,
+        "effective_digest": decision.policy.digest,
+        "text_digests": list(decision.policy.text_digests) or None,
     }
 
 
 def named_in(row: Promotion) -> dict[str, Any]:
     return {
-        "namespace": row.model.namespace,
-        "model": str(row.model),
-        "version": row.number,
+        **events.about(row.model, row.number),
         "promotion": row.id,
         "stage": row.stage,
         "digest": row.digest,
@@ -274,57 +305,62 @@ def _found(tx: Transaction, promotion_id: int) -> Promotion:
 def _keep(
     tx: Transaction,
     actor: Actor,
-    case: Case,
+    decision: Decision,
     row: Promotion | None,
     verdict: Verdict,
     evidence: Evidence,
-    wish: Wish,
+    request: PromotionRequest,
     reason: str | None,
 ) -> tuple[Promotion, Verdict]:
     """Store what is not carried out: open for what is missing, or refused for good."""
-    queries.keep_effective(tx, case.policy.digest, canonical_json(case.policy.body).decode())
-    stays_open = wish.request or wish.keep_open
-    new = _new_values(case, actor, tx.now, wish.primary, reason)
+    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
+    stays_open = request.open_only or request.keep_open
+    move = _open_move(tx, actor, decision, verdict, evidence, request.primary, reason)
     if row is None:
-        expires_at = tx.now + duration(case.policy.open_for)
-        promotion_id = queries.insert_promotion(
-            tx, **new, **_decided(verdict, evidence), state=OPEN, expires_at=expires_at
+        promotion_id = queries.store_move(
+            tx, replace(move, expires_at=tx.now + duration(decision.policy.open_for))
         )
         row = _found(tx, promotion_id)
         # Now that it has a number, the refusal can name it in its commands.
         evidence = msgspec.structs.replace(evidence, promotion=promotion_id)
-        verdict = judge(case.entry.gate, evidence)
+        verdict = judge(decision.entry.gate, evidence)
         if stays_open:
             tx.append(
                 events.PromotionOpened(
-                    **_named(case, promotion_id),
-                    reviewers=list(case.entry.vote_groups),
+                    **_named(decision, promotion_id),
+                    reviewers=list(decision.entry.vote_groups),
                     missing=[r.rule for r in verdict.refusals],
                     reason=reason,
                 ),
                 actor,
-                case.model.id,
+                decision.model.id,
             )
     # Asked for again, knowingly: the promotion now is about the stage and the policy of this moment.
-    fresh = ("primary_wanted", "seen_number", "seen_revision", "policy_digest")
-    values: dict[str, Any] = {**{k: new[k] for k in fresh}, **_decided(verdict, evidence)}
+    move = replace(move, verdict=verdict, evidence=evidence)
     if not stays_open:
-        values |= {"state": queries.REFUSED, "closed_at": tx.now, "closed_by": actor.id}
-        values["closed_reason"] = "the gate said no"
-    queries.update_promotion(tx, row.id, values)
+        move = replace(
+            move,
+            state=REFUSED,
+            closed_at=tx.now,
+            closed_by=actor.id,
+            closed_reason="the gate said no",
+        )
+    queries.store_move(tx, move, row.id)
     return _found(tx, row.id), verdict
 
 
-def _append_refusal(tx: Transaction, actor: Actor, case: Case, row: Promotion, verdict: Verdict) -> None:
+def _append_refusal(
+    tx: Transaction, actor: Actor, decision: Decision, row: Promotion, verdict: Verdict
+) -> None:
     refusals = [
         {"rule": r.rule, "outcome": r.outcome.value, "measured": r.measured, "needed": r.needed}
         for r in verdict.refusals
     ]
     event = events.PromotionRefused(
-        **_named(case, row.id),
+        **_named(decision, row.id),
         refusals=refusals,
         verdict=msgspec.to_builtins(verdict),
-        gate=case.policy.gate_body(case.stage.name),
+        gate=decision.policy.gate_body(decision.stage.name),
         stays_open=row.state == OPEN,
     )
     tx.append(event, actor, row.model_id)
@@ -367,9 +403,8 @@ def vote(
         kind = events.PromotionApproved if approves else events.PromotionRejected
         tx.append(kind(**named_in(row), comment=comment), actor, row.model_id)
     if not approves:
-        _close(
-            tx, actor, row, queries.REFUSED, f"rejected by {actor.name}" + (f": {comment}" if comment else "")
-        )
+        words = f"rejected by {actor.name}" + (f": {comment}" if comment else "")
+        queries.close_promotion(tx, actor, row.id, REFUSED, words)
     else:
         _complete_if_ready(tx, row)
     return show_promotion(tx, actor, row.id)
@@ -386,8 +421,7 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     _check_policy(row, policy)
     entry = _entry(policy, row)
     check_named(tx, actor, entry.who.waive, f"waive rules of {row.stage}", str(model.name))
-    if not reason.strip():
-        raise Invalid(reason="a waiver needs a reason", fix='Give one: --reason "…"')
+    checked = catalog_rules.require_reason(reason, "a waiver")
     named = next((n for n in entry.gate.rules if n.id == rule), None)
     if named is None:
         known = ", ".join(n.id for n in entry.gate.rules) or "none"
@@ -413,8 +447,6 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
             fix=f"{why[0].upper()}{why[1:]}; "
             + ("meet the rule" if not named.waivable else "ask another owner"),
         )
-    checked = catalog_rules.check_reason(reason)
-    assert checked is not None
     queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
     tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
     _complete_if_ready(tx, row)
@@ -430,7 +462,7 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
         access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
     _check_open(tx, row)
     reason = catalog_rules.check_reason(reason)
-    _close(tx, actor, row, queries.WITHDRAWN, reason)
+    queries.close_promotion(tx, actor, row.id, WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
     return show_promotion(tx, actor, row.id)
 
@@ -438,7 +470,7 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
 def _check_open(tx: Transaction, row: Promotion) -> None:
     state = row.state
     if state == OPEN and row.expires_at is not None and row.expires_at <= tx.now:
-        state = queries.EXPIRED
+        state = EXPIRED
     if state != OPEN:
         raise PromotionClosed(
             promotion=row.id, state=state, model=str(row.model), version=row.number, stage=row.stage
@@ -464,14 +496,6 @@ def _entry(policy: Policy, row: Promotion) -> StageGate:
     return entry
 
 
-def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: str | None) -> None:
-    queries.update_promotion(
-        tx,
-        row.id,
-        {"state": state, "closed_at": tx.now, "closed_by": actor.id, "closed_reason": reason},
-    )
-
-
 # --- what completes by itself --------------------------------------------------------------------------
 
 
@@ -484,19 +508,19 @@ def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
     try:
         model = catalog.find_open_model(tx, requester, row.model, Permission.PROMOTION_PROPOSE)
         _, version = find_version(tx, requester, Ref(model.name, row.number))
-        case = find_case(tx, model, version, row.stage)
-        check_ready(tx, case)
+        decision = prepare_decision(tx, model, version, row.stage)
+        check_ready(tx, decision)
     except ModelyardError:
         # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
         return False
-    if staleness(row, case.policy, case.standing) or not _completes_itself(tx, case, requester):
+    if staleness(row, decision.policy, decision.standing) or not _completes_itself(tx, decision, requester):
         return False
-    evidence = gather_for(tx, case, row, row.opened_by)
-    verdict = judge(case.entry.gate, evidence)
-    is_full = not row.primary and len(case.standing.all) >= case.stage.slots
-    if not verdict.allows or is_full or _stands_already(case, row.primary):
+    evidence = gather_for(tx, decision, row, row.opened_by)
+    verdict = judge(decision.entry.gate, evidence)
+    is_full = not row.primary and len(decision.standing.all) >= decision.stage.slots
+    if not verdict.allows or is_full or _stands_already(decision, row.primary):
         return False
-    _complete(tx, requester, case, row, verdict, evidence, row.primary, row.reason, "the last need was met")
+    _complete(tx, requester, decision, row, verdict, evidence, row.primary, row.reason, "the last need was met")
     return True
 
 
@@ -511,7 +535,7 @@ def list_ready(tx: Transaction, limit: int = 500) -> list[int]:
         if account is None:
             continue
         try:
-            attempt = explain(tx, account.to_actor(), Wish(Ref(row.model, row.number), row.stage))
+            attempt = explain(tx, account.to_actor(), PromotionRequest(Ref(row.model, row.number), row.stage))
         except ModelyardError:
             continue
         if attempt.verdict.allows:
@@ -529,5 +553,5 @@ def settle(tx: Transaction, promotion_id: int) -> None:
         return
     account = accounts.find_actor(tx, row.opened_by)
     assert account is not None
-    _close(tx, account.to_actor(), row, queries.EXPIRED, "its needs were not met in time")
+    queries.close_promotion(tx, account.to_actor(), row.id, EXPIRED, "its needs were not met in time")
     tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)

@@ -8,16 +8,16 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.manifest import Manifest
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.quarantine import queries
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import PENDING, read_files, release_covers
 from modelyard.registry.scan.serving import is_held
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import summarise_files
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.serving import append_quarantined
 
 
 def settle_manifest(tx: Transaction, manifest_id: int) -> bool:
@@ -65,9 +65,7 @@ def append_released(
 ) -> None:
     tx.append(
         events.VersionReleased(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             verdict=version.scan,
             reason=reason,

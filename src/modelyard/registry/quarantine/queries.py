@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_noun
 from modelyard.db.tables import (
     actors,
     blobs,
@@ -23,23 +22,11 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.quarantine.nouns import Quarantined, StoredRunFile
+from modelyard.registry.scan.nouns import Release
 from modelyard.registry.versions import queries as version_queries
-from modelyard.registry.versions.queries import Version
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A version in quarantine, as a list shows it."""
-
-    id: int
-    model: ModelName
-    number: int
-    digest: str
-    verdict: str
-    at: int
-    """When it was registered."""
-    by: str
+from modelyard.registry.versions.nouns import Version
 
 
 def list_quarantined(
@@ -74,8 +61,10 @@ def list_quarantined(
     return [Quarantined(row[0], ModelName(row[1], row[2]), *row[3:]) for row in tx.rows(query)]
 
 
-def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, released: str | None) -> None:
-    version_queries.update_version(tx, version_id, {"quarantined": int(quarantined), "released": released})
+def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, released: Release | None) -> None:
+    version_queries.update_version(
+        tx, version_id, {"quarantined": int(quarantined), "released": dump_json(released)}
+    )
 
 
 def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Version]]:
@@ -145,17 +134,6 @@ def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Rol
 # --- files of runs -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRunFile:
-    path: str
-    digest: Digest
-    scan: str | None
-    """As rules.read_file takes it."""
-    released: str | None
-    """JSON of the release."""
-    logged_by: str | None
-
-
 def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
     """The files of a run whose bytes are here."""
     query = (
@@ -174,9 +152,12 @@ def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
         .where(run_artifacts.c.run_id == run_id)
         .order_by(run_artifacts.c.path)
     )
-    return [StoredRunFile(row[0], Digest(row[1]), *row[2:]) for row in tx.rows(query)]
+    return [
+        StoredRunFile(row[0], Digest(row[1]), row[2], load_noun(row[3], Release), row[4])
+        for row in tx.rows(query)
+    ]
 
 
-def set_run_file_released(tx: Transaction, run_id: int, path: str, released: str | None) -> None:
+def set_run_file_released(tx: Transaction, run_id: int, path: str, released: Release | None) -> None:
     where = (run_artifacts.c.run_id == run_id, run_artifacts.c.path == path)
-    tx.execute(run_artifacts.update().where(*where).values(released=released))
+    tx.execute(run_artifacts.update().where(*where).values(released=dump_json(released)))

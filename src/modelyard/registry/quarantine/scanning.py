@@ -31,9 +31,10 @@ from modelyard.registry.scan.usecases import (
 )
 from modelyard.registry.scan.waiting import SCAN, SLOW_SCAN, ask_for_scans, list_waiting, set_aside
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
+from modelyard.registry.uploads.nouns import BlobRead
 from modelyard.registry.versions.inspect import read_blob, unread_of
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.rules import DELETED
+from modelyard.registry.versions.usecases import find_version
 
 _QUEUED_AT_ONCE = 50
 _FOLLOWED_AT_ONCE = 20

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelyard.db.transaction import Transaction, dump_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import Conflict, Invalid, NotFound, VersionDeleted
+from modelyard.domain.errors import Conflict, Invalid, NotFound
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.globals import judge_global
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model, Namespace
+from modelyard.registry.catalog.nouns import Model, Namespace
 from modelyard.registry.quarantine import queries
 from modelyard.registry.quarantine.judging import append_released, judge_unknown
+from modelyard.registry.quarantine.nouns import Quarantined
 from modelyard.registry.quarantine.people import acts_alone, is_same_person, others_with_right, refuse_alone
 from modelyard.registry.runs import usecases as runs
-from modelyard.registry.runs.queries import Run
+from modelyard.registry.runs.nouns import Run
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan import serving
-from modelyard.registry.scan.queries import Trusted
+from modelyard.registry.scan.nouns import Release, TrustedGlobal
 from modelyard.registry.scan.rules import PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import DELETED, find_version
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.usecases import find_present, find_version
 
 MAX_NAME = 500
-MAX_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def view_scan(tx: Transaction, model: Model, version: Version) -> ScanView:
 
 def list_quarantined(
     tx: Transaction, actor: Actor, namespace: str | None, before: int | None, limit: int
-) -> list[queries.Quarantined]:
+) -> list[Quarantined]:
     """Versions in quarantine that the actor may see, the newest first."""
     return queries.list_quarantined(tx, actor, namespace, before, limit)
 
@@ -79,11 +78,9 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
     Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for whoever pushed it, where there is
     another person with the right.
     """
-    model, version = find_version(tx, actor, ref, Permission.QUARANTINE_RELEASE)
+    model, version = find_present(tx, actor, ref, Permission.QUARANTINE_RELEASE)
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    words = _checked_reason(reason, "A release")
+    words = catalog_rules.require_reason(reason, "a release")
     if not version.quarantined:
         raise Conflict(
             reason=f"{reference} is not in quarantine",
@@ -98,8 +95,8 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
         model.id,
         reference,
     )
-    release = {"by": actor.name, "at": tx.now, "reason": words, "verdict": version.scan, "alone": alone}
-    queries.set_quarantine(tx, version.id, quarantined=False, released=dump_json(release))
+    release = Release(actor.name, tx.now, words, version.scan, alone)
+    queries.set_quarantine(tx, version.id, quarantined=False, released=release)
     versions.refresh_newest(tx, model.id)
     append_released(tx, model, version, words, actor, alone=alone)
     return show_scan(tx, actor, Ref(model.name, version.number))
@@ -114,8 +111,7 @@ class RunFile:
     files: ScannedFiles
     author: str
     quarantined: bool
-    released: str | None
-    """JSON of the release."""
+    released: Release | None
 
 
 def show_run_files(tx: Transaction, actor: Actor, uid: str) -> list[RunFile]:
@@ -143,7 +139,7 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
     Raises as release_version.
     """
     run = runs.find_run(tx, actor, uid, Permission.QUARANTINE_RELEASE)
-    words = _checked_reason(reason, "A release")
+    words = catalog_rules.require_reason(reason, "a release")
     held = [file for file in _run_files(tx, run) if file.quarantined]
     if not held:
         raise Conflict(
@@ -154,14 +150,8 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
     authors = sorted({file.author for file in held})
     alone = [acts_alone(tx, actor, author, permission, run.namespace, 0, f"run {uid}") for author in authors]
     for file in held:
-        release = {
-            "by": actor.name,
-            "at": tx.now,
-            "reason": words,
-            "verdict": file.files.state,
-            "alone": any(alone),
-        }
-        queries.set_run_file_released(tx, run.id, file.path, dump_json(release))
+        release = Release(actor.name, tx.now, words, file.files.state, any(alone))
+        queries.set_run_file_released(tx, run.id, file.path, release)
     tx.append(
         events.RunFilesReleased(
             namespace=run.namespace,
@@ -175,16 +165,10 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
     return _run_files(tx, run)
 
 
-def _checked_reason(reason: str, what: str) -> str:
-    if not reason.strip():
-        raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
-    return catalog_rules.check_text(reason.strip(), "the reason", MAX_REASON)
-
-
 # --- trust -------------------------------------------------------------------------------------------
 
 
-def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[Trusted]:
+def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[TrustedGlobal]:
     """Take a global that no rule knows as allowed in the pickles of a namespace.
 
     Versions that name nothing else unknown are served from now on. Raises Invalid for what is no name, is allowed
@@ -206,7 +190,7 @@ def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reaso
         )
     if verdict is Verdict.ALLOWLISTED:
         raise Invalid(reason=f"{name} is on the allow-list already", fix="There is nothing to do")
-    words = catalog_rules.check_text(reason.strip(), "the reason", MAX_REASON)
+    words = catalog_rules.check_reason(reason.strip()) or ""
     others = others_with_right(tx, actor, Permission.SCAN_TRUST, found.name)
     if scans.insert_trust(tx, actor, found.id, name, words, alone=not others):
         trusted = events.ScanTrusted(namespace=found.name, name=name, reason=words, alone=not others)
@@ -238,7 +222,7 @@ def _refuse_own(tx: Transaction, actor: Actor, namespace: str, name: str, others
             refuse_alone(actor, f"{model.name}:{version.number}", f"trust {name}", others)
 
 
-def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> list[Trusted]:
+def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> list[TrustedGlobal]:
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_TRUST)
     if not scans.delete_trust(tx, found.id, name):
         raise NotFound(
@@ -250,7 +234,7 @@ def untrust_global(tx: Transaction, actor: Actor, namespace: str, name: str) -> 
     return scans.list_trusted(tx, found.name)
 
 
-def list_trusted(tx: Transaction, actor: Actor, namespace: str) -> Sequence[Trusted]:
+def list_trusted(tx: Transaction, actor: Actor, namespace: str) -> Sequence[TrustedGlobal]:
     return scans.list_trusted(tx, catalog.find_namespace(tx, actor, namespace).name)
 
 
@@ -264,15 +248,9 @@ def set_serve_unknown(tx: Transaction, actor: Actor, namespace: str, serve: bool
     What is dangerous, or could not be looked into, is never served by this. Raises Invalid without a reason, Denied.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_LOOSEN)
-    words = _checked_reason(reason, "This decision")
+    words = catalog_rules.require_reason(reason, "this decision")
     if serve == scans.serves_unknown(tx, found.name):
         return
     scans.set_serve_unknown(tx, found.id, serve)
     tx.append(events.ServeUnknownChanged(namespace=found.name, serve=serve, reason=words), actor)
     judge_unknown(tx, found.name, actor, f"{found.name} serves unknown code" if serve else "")
-
-
-def released_by(version: Version) -> dict[str, object] | None:
-    """by, at, reason, verdict and alone of the release; None: nobody released it."""
-    found: dict[str, object] | None = json.loads(version.released) if version.released else None
-    return found

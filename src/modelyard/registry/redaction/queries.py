@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import load_json
 from modelyard.db.schema import REDACTING
 from modelyard.db.tables import (
     alias_moves,
@@ -240,7 +241,7 @@ def find_leaf(tx: Transaction, seq: int) -> bytes | None:
     return bytes(row[0]) if row else None
 
 
-def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, str]]:
+def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, dict[str, Any]]]:
     """(number, body) of the redaction events of a namespace, newest first."""
     query = (
         sa.select(events.c.seq, events.c.body)
@@ -248,7 +249,7 @@ def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, str]]:
         .order_by(events.c.seq.desc())
         .limit(1000)
     )
-    return [(row[0], row[1]) for row in tx.rows(query)]
+    return [(row[0], load_json(row[1])) for row in tx.rows(query)]
 
 
 def forget_answers(tx: Transaction, probe: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable
@@ -53,9 +52,9 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.CONTENT_REDACT)
     secret = rules.check_secret(text)
-    words = catalog_rules.check_reason(reason.strip())
-    if words is None or secret in reason:
-        raise Invalid(reason="a redaction needs a reason without the text itself", fix='Give one: --reason "…"')
+    words = catalog_rules.require_reason(reason, "a redaction")
+    if secret in reason:
+        raise Invalid(reason="the reason has the text in it", fix="Write one that does not give it away")
     tx.expect_many_rows()
     redaction = secrets.token_hex(4)
     mark = rules.mark_of(redaction)
@@ -147,7 +146,6 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
 def list_redactions(tx: Transaction, actor: Actor, namespace: str) -> list[Redaction]:
     """Newest first, for everybody who may read the namespace."""
     found = catalog.find_namespace(tx, actor, namespace)
-    told = [(seq, json.loads(body)) for seq, body in queries.list_redactions(tx, found.name)]
     return [
         Redaction(
             id=event["data"]["redaction"],
@@ -158,5 +156,5 @@ def list_redactions(tx: Transaction, actor: Actor, namespace: str) -> list[Redac
             by=event["actor"]["name"],
             at=event["at"],
         )
-        for seq, event in told
+        for seq, event in queries.list_redactions(tx, found.name)
     ]

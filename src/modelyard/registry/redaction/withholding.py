@@ -23,13 +23,13 @@ from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.lineage.usecases import find_dataset
 from modelyard.registry.redaction import withholding_queries as queries
-from modelyard.registry.redaction.withholding_queries import Place
+from modelyard.registry.redaction.nouns import Place
 from modelyard.registry.runs import queries as run_queries
 from modelyard.registry.runs.usecases import find_run
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.usecases import find_version
 from modelyard.registry.withheld import queries as withheld
-from modelyard.registry.withheld.queries import Withheld
+from modelyard.registry.withheld.nouns import Withheld
 from modelyard.registry.withheld.refusals import file_withheld
 
 RUN, DATASET = "run:", "dataset:"
@@ -69,9 +69,7 @@ def withhold_file(tx: Transaction, actor: Actor, holder: str, path: str, reason:
     """
     target = _find_target(tx, actor, holder, path)
     catalog.find_namespace(tx, actor, target.place.namespace, Permission.CONTENT_REDACT)
-    words = catalog_rules.check_reason(reason.strip())
-    if words is None:
-        raise Invalid(reason="a redaction needs a reason", fix='Give one: --reason "…"')
+    words = catalog_rules.require_reason(reason, "a redaction")
     if target.size_bytes == 0:
         raise Invalid(reason=f"{target.place.path} of {target.place.holder} is empty", fix="Name another file")
     if withheld.find_withheld(tx, target.digest) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,19 +27,8 @@ from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
+from modelyard.registry.redaction.nouns import Place
 from modelyard.registry.versions.inspect import CARD_PATH, CARD_READER
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A file with certain bytes. holder: a version's reference, `run:ID`, or `dataset:NAME@DIGEST`."""
-
-    namespace: str
-    holder: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.holder} {self.path}"
 
 
 def list_places(tx: Transaction, digest: Digest) -> list[Place]:

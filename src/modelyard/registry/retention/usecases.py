@@ -9,13 +9,14 @@ from functools import partial
 
 from modelyard.blobs.store import BlobStore, StoredBlob
 from modelyard.db.engine import Database
-from modelyard.db.transaction import MICROSECONDS, Transaction, to_datetime, to_moment
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobCorrupt, BlobNotFound
+from modelyard.domain.errors import BlobCorrupt, BlobNotFound, InvalidRequest
 from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Ref
+from modelyard.domain.times import MICROSECONDS, seconds, to_datetime, to_moment
 from modelyard.registry.access import rules as access
 from modelyard.registry.retention import queries
 from modelyard.registry.uploads import usecases as uploads
@@ -23,6 +24,7 @@ from modelyard.registry.versions import usecases as versions
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 
 DEFAULT_GRACE = 86_400 * MICROSECONDS
+LONGEST_GRACE_HOURS = 100 * 366 * 24
 _PAGE = 500
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,13 @@ class Collection:
     uploads: int = 0
     """Expired uploads."""
     dry_run: bool = True
+
+
+def grace_of(hours: float | None, default_hours: float) -> int:
+    """How long unused bytes are kept, in microseconds. hours None: as the server is set. Raises InvalidRequest."""
+    if hours is not None and hours > LONGEST_GRACE_HOURS:
+        raise InvalidRequest(reason=f"the grace is longer than {LONGEST_GRACE_HOURS} hours", fix="Give fewer")
+    return seconds(3600 * (default_hours if hours is None else max(0.0, hours)))
 
 
 def collect(

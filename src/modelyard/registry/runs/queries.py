@@ -1,14 +1,14 @@
-"""SQL of runs: what one run holds. Lists of runs are in run_lists.py, series in series_queries.py."""
+"""SQL of runs: what one run holds. Lists of runs are in list_queries.py, series in series_queries.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText, dump_json, load_json, load_noun
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -27,46 +27,15 @@ from modelyard.db.tables import (
     runs,
     versions,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import namespace_role
 from modelyard.registry.access.rules import Place
+from modelyard.registry.runs.nouns import Run
 from modelyard.registry.runs.rules import Artifact
+from modelyard.registry.scan.nouns import Release
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    id: int
-    uid: str
-    place: Place
-    """Of its namespace, with what the actor is there."""
-    namespace_id: int
-    experiment_id: int
-    experiment: str
-    name: str
-    parent: str | None
-    status: str
-    exit_code: int | None
-    started_at: int
-    ended_at: int | None
-    heard_at: int
-    clock_skew: int
-    facts: str
-    notes: str
-    log_bytes: int
-    created_at: int
-    created_by: str
-
-    @property
-    def namespace(self) -> str:
-        assert self.place.namespace is not None
-        return self.place.namespace
-
-    @property
-    def experiment_ref(self) -> str:
-        return f"{self.namespace}/{self.experiment}"
 
 
 RUN_COLUMNS = (
@@ -101,7 +70,27 @@ RUNS = (
 def to_run(row: Sequence[Any]) -> Run:
     """A row of RUN_COLUMNS and then the actor's role on the namespace."""
     place = Place(row[2], None, Role(row[-1]), Visibility(row[3]))
-    return Run(row[0], row[1], place, *row[4:-1])
+    return Run(
+        row[0],
+        row[1],
+        place,
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
+        JsonText(row[15]),
+        JsonText(row[16]),
+        row[17],
+        row[18],
+        row[19],
+    )
 
 
 _FIND_RUN = Statement(
@@ -447,13 +436,17 @@ def list_inputs(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     return [load_json(row[0]) for row in tx.all(_LIST_INPUTS, run_id=run_id)]
 
 
+def _artifact(row: Sequence[Any]) -> Artifact:
+    return Artifact(row[0], row[1], row[2], row[3], load_noun(row[4], Release), row[5])
+
+
 def list_artifacts(tx: Transaction, run_id: int) -> list[Artifact]:
-    return [Artifact(*row) for row in tx.all(_LIST_ARTIFACTS, run_id=run_id)]
+    return [_artifact(row) for row in tx.all(_LIST_ARTIFACTS, run_id=run_id)]
 
 
 def find_artifact(tx: Transaction, run_id: int, path: str) -> Artifact | None:
     row = tx.one(_FIND_ARTIFACT, run_id=run_id, path=path)
-    return Artifact(*row) if row else None
+    return _artifact(row) if row else None
 
 
 def list_log(tx: Transaction, run_id: int, position: int, limit: int) -> list[tuple[int, str]]:

@@ -15,7 +15,9 @@ from modelyard.domain.errors import Invalid, InvalidRequest
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import NON_FINITE
 from modelyard.domain.secrets import mask, mask_json
+from modelyard.domain.times import MICROSECONDS, to_datetime
 from modelyard.registry.runs.series import Points
+from modelyard.registry.scan.nouns import Release
 
 RUNNING = "running"
 ENDED = ("finished", "failed", "killed")
@@ -23,9 +25,9 @@ STATUSES = (RUNNING, *ENDED)
 STALE = "stale"
 """Not a status that is stored: running, and silent for too long."""
 
-SILENT_MICROSECONDS = 300 * 1_000_000
+SILENT_MICROSECONDS = 300 * MICROSECONDS
 """Clients say something every half minute."""
-SKEW_MICROSECONDS = 60 * 1_000_000
+SKEW_MICROSECONDS = 60 * MICROSECONDS
 """Clocks that differ by less count as equal."""
 
 MAX_METRICS = 20_000
@@ -41,6 +43,7 @@ MAX_RUN_NAME = 200
 MAX_LOG_BYTES = 16 * 1024 * 1024
 MAX_FACTS_BYTES = 2 * 1024 * 1024
 MAX_FRAMES = 1_000
+MAX_WRITER = 64
 MAX_BATCH_POINTS = 200_000
 
 _UID = re.compile(r"[0-9a-f]{32}\Z")
@@ -76,7 +79,7 @@ def is_silent(status: str, heard_at: int, now: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RunEnd:
     status: str
     exit_code: int | None
     at: int
@@ -88,14 +91,52 @@ class Artifact:
     digest: str
     size_bytes: int
     media_type: str
-    released: str | None = None
-    """JSON of the release from the quarantine; None: nobody released it."""
+    released: Release | None = None
+    """From the quarantine; None: it was not released."""
     logged_by: str | None = None
     """None: before this was noted."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What a writer of a run sends in one request."""
+
+    writer: str
+    first: int
+    """Number of the first frame; the writer numbers its frames from 1 on, without a gap."""
+    count: int
+    clock: int | None
+    """The writer's clock when it sent this, whole microseconds."""
+
+
+def check_header(header: BatchHeader, points: int) -> BatchHeader:
+    """points: how many the batch has of all metrics. Raises InvalidRequest for what is too much at once."""
+    if not 0 < len(header.writer) <= MAX_WRITER or not 0 < header.first <= 2**53:
+        raise InvalidRequest(reason=f"a writer has 1 to {MAX_WRITER} characters and counts from 1")
+    if header.count > MAX_FRAMES:
+        raise InvalidRequest(reason=f"there are more than {MAX_FRAMES} frames", fix="Send fewer at once")
+    if points > MAX_BATCH_POINTS:
+        raise InvalidRequest(reason=f"there are more than {MAX_BATCH_POINTS} points", fix="Send fewer at once")
+    return header
+
+
+def check_end(end: RunEnd) -> RunEnd:
+    """Raises InvalidRequest for a status that ends no run, another exit code than a process has, or no time."""
+    if end.status not in ENDED:
+        raise InvalidRequest(reason=f"{end.status[:40]!r} does not end a run", fix=f"Use {', '.join(ENDED)}")
+    if end.exit_code is not None and not -(2**31) <= end.exit_code < 2**31:
+        raise InvalidRequest(reason=f"{end.exit_code} is not an exit code", fix="An exit code has 32 bits")
+    try:
+        to_datetime(end.at)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(
+            reason=f"{end.at} is not a time", fix="Times are whole microseconds since 1970"
+        ) from None
+    return end
+
+
 @dataclass(slots=True)
-class Said:
+class RecordBatch:
     """All frames of a batch that are new, together and storable."""
 
     points: dict[str, Points] = field(default_factory=dict)
@@ -109,7 +150,7 @@ class Said:
     versions: list[str] = field(default_factory=list)
     log: str = ""
     notes: list[str] = field(default_factory=list)
-    end: End | None = None
+    end: RunEnd | None = None
     resumed: bool = False
 
     def note(self, words: str) -> None:

@@ -19,13 +19,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from modelyard.domain.errors import InvalidRequest
+
 BLOCK_POINTS = 512
 """Of a whole block; parts become whole ones (series_queries.py)."""
 MOST_POINTS = 5000
 """In one answer."""
+BY_STEP, BY_TIME = "step", "time"
+"""Orders of points."""
 _EXACT_POINTS = 131_072
 """Up to so many points the blocks themselves are read; above, their summaries are fine enough."""
 _NUMBER_BYTES = 8
+
+
+def check_selection(most_points: int, by: str, *steps: int | None) -> None:
+    """steps: from the first to the last that are wanted; None: no bound. Raises InvalidRequest."""
+    if not 2 <= most_points <= MOST_POINTS:
+        raise InvalidRequest(reason=f"points is {most_points}, it may be 2 to {MOST_POINTS}")
+    if by not in (BY_STEP, BY_TIME):
+        raise InvalidRequest(reason=f"{by[:40]!r} is not an order of points", fix="Use step or time")
+    for step in steps:
+        if step is not None and not -(2**63) <= step < 2**63:
+            raise InvalidRequest(reason="a step has 64 bits", fix="Give a smaller number")
 
 
 @dataclass(slots=True)

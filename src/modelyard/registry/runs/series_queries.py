@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import run_metrics, run_points
 from modelyard.db.transaction import Transaction
 from modelyard.domain.record import number_from_json, number_to_json
+from modelyard.registry.runs.nouns import Metric
 from modelyard.registry.runs.series import (
     BLOCK_POINTS,
     Extreme,
@@ -30,22 +30,6 @@ _STRIDE = 32
 """Numbers from one whole block to the next: room for the parts between them."""
 _MOST_PARTS = 16
 """So many parts are read beside whole blocks before they become one."""
-
-
-@dataclass(slots=True)
-class Metric:
-    """The newest value of a metric, and what the whole series says."""
-
-    id: int
-    name: str
-    value: float
-    step: int
-    at: int
-    least: float | None
-    most: float | None
-    count: int
-    special_count: int
-    next_block: int
 
 
 _METRIC = (

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.tables import run_artifacts, run_inputs, run_metrics, run_params, run_tags
-from modelyard.db.transaction import MICROSECONDS, Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
@@ -29,17 +30,16 @@ from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.runs import queries, rules, run_lists, series, series_queries
-from modelyard.registry.runs.queries import Run
-from modelyard.registry.runs.rules import Artifact, RunSearch, Said
-from modelyard.registry.runs.run_lists import Experiment
-from modelyard.registry.runs.series_queries import Metric
+from modelyard.registry.runs import list_queries, queries, rules, series, series_queries
+from modelyard.registry.runs.nouns import Experiment, Metric, Run
+from modelyard.registry.runs.rules import Artifact, RecordBatch, RunSearch
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.scan.waiting import ask_for_scans
 from modelyard.registry.uploads import queries as uploads
@@ -54,7 +54,7 @@ _LOG_PIECES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RunStart:
     uid: str
     experiment: ModelName
     name: str
@@ -63,7 +63,7 @@ class Start:
 
 
 def start_run(
-    tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, start: Start
+    tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, start: RunStart
 ) -> tuple[Run, bool]:
     """(the run, whether it is new): beginning a run twice is no error.
 
@@ -112,20 +112,8 @@ def find_run(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one writer of a run says in one request."""
-
-    writer: str
-    first: int
-    """Number of the first frame; the writer numbers its frames from 1 on, without a gap."""
-    count: int
-    clock: int | None
-    """The writer's clock when it sent this, whole microseconds."""
-
-
 def store_records(
-    tx: Transaction, actor: Actor, uid: str, batch: Batch, read: Callable[[Said, int], None]
+    tx: Transaction, actor: Actor, uid: str, header: rules.BatchHeader, read: Callable[[RecordBatch, int], None]
 ) -> tuple[int, list[str]]:
     """Store what is new of a batch; returns (number of the last frame that is stored, notes on this batch).
 
@@ -135,59 +123,59 @@ def store_records(
     """
     tx.leaves_rights = True
     run = find_run(tx, actor, uid, Permission.RUN_LOG)
-    known = queries.find_last_number(tx, run.id, batch.writer)
-    if batch.first > known + 1:
-        raise RecordsMissing(run=uid, known=known, given=batch.first)
-    said = Said()
-    for position in range(max(0, known + 1 - batch.first), batch.count):
-        read(said, position)
-    last = max(known, batch.first + batch.count - 1)
-    _store(tx, actor, run, said)
+    known = queries.find_last_number(tx, run.id, header.writer)
+    if header.first > known + 1:
+        raise RecordsMissing(run=uid, known=known, given=header.first)
+    batch = RecordBatch()
+    for position in range(max(0, known + 1 - header.first), header.count):
+        read(batch, position)
+    last = max(known, header.first + header.count - 1)
+    _store(tx, actor, run, batch)
     if last > known:
-        queries.set_last_number(tx, run.id, batch.writer, last)
-    skew = 0 if batch.clock is None else tx.now - batch.clock
+        queries.set_last_number(tx, run.id, header.writer, last)
+    skew = 0 if header.clock is None else tx.now - header.clock
     if abs(skew) <= rules.SKEW_MICROSECONDS:
         skew = 0
-    log_bytes = _store_log(tx, run, said)
+    log_bytes = _store_log(tx, run, batch)
     queries.hear(tx, run.id, skew, log_bytes)
-    if said.notes:
-        _store_notes(tx, run, said.notes)
-    if said.resumed and run.status != rules.RUNNING:
+    if batch.notes:
+        _store_notes(tx, run, batch.notes)
+    if batch.resumed and run.status != rules.RUNNING:
         queries.set_status(tx, run.id, rules.RUNNING, None, None)
-    if said.end is not None:
-        _end(tx, actor, run, said.end)
-    return last, said.notes
+    if batch.end is not None:
+        _end(tx, actor, run, batch.end)
+    return last, batch.notes
 
 
-def _store(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
-    if said.points:
-        known = series_queries.find_metrics(tx, run.id, list(said.points))
-        new = [name for name in said.points if name not in known]
-        left_out = _too_many(tx, said, run_metrics, run.id, new, rules.MAX_METRICS, "metrics")
-        kept = {name: points for name, points in said.points.items() if name not in left_out and points}
+def _store(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch) -> None:
+    if batch.points:
+        known = series_queries.find_metrics(tx, run.id, list(batch.points))
+        new = [name for name in batch.points if name not in known]
+        left_out = _too_many(tx, batch, run_metrics, run.id, new, rules.MAX_METRICS, "metrics")
+        kept = {name: points for name, points in batch.points.items() if name not in left_out and points}
         series_queries.add_points(tx, run.id, known, kept)
-    if said.params:
-        left_out = _too_many(tx, said, run_params, run.id, list(said.params), rules.MAX_PARAMS, "params")
-        queries.set_params(tx, run.id, {n: v for n, v in said.params.items() if n not in left_out})
-    if said.tags:
-        left_out = _too_many(tx, said, run_tags, run.id, list(said.tags), rules.MAX_TAGS, "tags")
-        queries.set_tags(tx, run.id, {k: v for k, v in said.tags.items() if k not in left_out})
-    if said.artifacts:
-        _store_artifacts(tx, actor, run, said)
-    for entry in said.inputs:
-        _store_input(tx, actor, run, said, mask_json(entry))
-    for reference in said.versions:
-        _store_version(tx, actor, run, said, reference)
-    if said.facts:
-        merged = rules.merge_facts(load_json(run.facts), mask_json(said.facts))
+    if batch.params:
+        left_out = _too_many(tx, batch, run_params, run.id, list(batch.params), rules.MAX_PARAMS, "params")
+        queries.set_params(tx, run.id, {n: v for n, v in batch.params.items() if n not in left_out})
+    if batch.tags:
+        left_out = _too_many(tx, batch, run_tags, run.id, list(batch.tags), rules.MAX_TAGS, "tags")
+        queries.set_tags(tx, run.id, {k: v for k, v in batch.tags.items() if k not in left_out})
+    if batch.artifacts:
+        _store_artifacts(tx, actor, run, batch)
+    for entry in batch.inputs:
+        _store_input(tx, actor, run, batch, mask_json(entry))
+    for reference in batch.versions:
+        _store_version(tx, actor, run, batch, reference)
+    if batch.facts:
+        merged = rules.merge_facts(run.facts.value, mask_json(batch.facts))
         if len(dump_json(merged) or "") > rules.MAX_FACTS_BYTES:
-            said.note(f"Facts that would take more than {rules.MAX_FACTS_BYTES} bytes were left out.")
+            batch.note(f"Facts that would take more than {rules.MAX_FACTS_BYTES} bytes were left out.")
         else:
             queries.set_facts(tx, run.id, merged)
 
 
 def _too_many(
-    tx: Transaction, said: Said, table: Any, run_id: int, names: Sequence[str], limit: int, what: str
+    tx: Transaction, batch: RecordBatch, table: Any, run_id: int, names: Sequence[str], limit: int, what: str
 ) -> set[str]:
     """Which of the names find no room any more; the run's notes say so."""
     if not names:
@@ -197,22 +185,22 @@ def _too_many(
         return set()
     # Names that are here already count twice against the room; near the limit that is exact enough.
     left_out = set(names[max(0, room) :])
-    said.note(f"A run holds at most {limit} {what}; what came after them was left out.")
+    batch.note(f"A run holds at most {limit} {what}; what came after them was left out.")
     return left_out
 
 
-def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> None:
-    lawful: dict[str, Artifact] = {}
-    for path, artifact in said.artifacts.items():
+def _store_artifacts(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch) -> None:
+    valid: dict[str, Artifact] = {}
+    for path, artifact in batch.artifacts.items():
         try:
             check_path(path)
-            lawful[path] = Artifact(
+            valid[path] = Artifact(
                 path, Digest.parse(artifact.digest), artifact.size_bytes, artifact.media_type
             )
         except (InvalidPath, InvalidDigest) as error:
-            said.note(f"Artifact {path[:100]!r} was left out: {error.message}.")
-    left_out = _too_many(tx, said, run_artifacts, run.id, list(lawful), rules.MAX_ARTIFACTS, "artifacts")
-    kept = [artifact for path, artifact in lawful.items() if path not in left_out]
+            batch.note(f"Artifact {path[:100]!r} was left out: {error.message}.")
+    left_out = _too_many(tx, batch, run_artifacts, run.id, list(valid), rules.MAX_ARTIFACTS, "artifacts")
+    kept = [artifact for path, artifact in valid.items() if path not in left_out]
     digests = {Digest(artifact.digest) for artifact in kept}
     sizes = uploads.find_known_sizes(tx, actor, digests, refuse_withheld=False)
     if len(sizes) < len(digests):
@@ -220,7 +208,7 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
         for artifact in kept:
             if artifact.digest in withheld:
                 reason = bytes_withheld(tx, Digest(artifact.digest)).message
-                said.note(f"Artifact {artifact.path[:100]!r} was left out: {reason}.")
+                batch.note(f"Artifact {artifact.path[:100]!r} was left out: {reason}.")
         kept = [artifact for artifact in kept if artifact.digest not in withheld]
         digests -= withheld
     missing = sorted(digests - set(sizes))
@@ -233,64 +221,64 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, said: Said) -> Non
     ask_for_scans(tx, unread, run.namespace)
 
 
-def _store_input(tx: Transaction, actor: Actor, run: Run, said: Said, entry: Mapping[str, Any]) -> None:
+def _store_input(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch, entry: Mapping[str, Any]) -> None:
     name, digest = entry.get("name"), entry.get("digest")
     try:
         if not isinstance(name, str) or not isinstance(digest, str) or not name:
             raise InvalidReference(value=str(name)[:60], reason="an input has a name and a digest")
         digest = str(Digest.parse(digest))
     except ModelyardError as error:
-        said.note(f"Input {str(name)[:60]!r} was left out: {error.message}.")
+        batch.note(f"Input {str(name)[:60]!r} was left out: {error.message}.")
         return
-    if not _too_many(tx, said, run_inputs, run.id, [name], rules.MAX_INPUTS, "inputs"):
+    if not _too_many(tx, batch, run_inputs, run.id, [name], rules.MAX_INPUTS, "inputs"):
         text = dump_json(dict(entry))
         assert text is not None
-        queries.set_input(tx, actor, run.id, said.name(name, "an input"), digest, text)
+        queries.set_input(tx, actor, run.id, batch.name(name, "an input"), digest, text)
         for known in dataset_rules.find_entries([entry]):
             reader = edges.node(edges.RUN, run.uid)
             datasets.note_dataset(tx, actor, run.namespace, known.said, reader=reader)
 
 
-def _store_version(tx: Transaction, actor: Actor, run: Run, said: Said, reference: str) -> None:
+def _store_version(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch, reference: str) -> None:
     try:
         _, version = versions.find_version(tx, actor, Ref.parse(reference, run.namespace))
     except (NotFound, InvalidReference) as error:
-        said.note(f"Version {reference[:100]!r} was not noted: {error.message}.")
+        batch.note(f"Version {reference[:100]!r} was not noted: {error.message}.")
         return
     queries.add_version(tx, run.id, version.id)
     here = edges.node(edges.VERSION, version.id)
     edges.add_edges(tx, [edges.Edge(edges.node(edges.RUN, run.uid), here, "produced")])
 
 
-def _store_log(tx: Transaction, run: Run, said: Said) -> int:
+def _store_log(tx: Transaction, run: Run, batch: RecordBatch) -> int:
     """How long the log is now, in bytes."""
-    if not said.log:
+    if not batch.log:
         return run.log_bytes
     room = rules.MAX_LOG_BYTES - run.log_bytes
     # A credential may have begun in the last line of what is stored. What is stored keeps its length, so that
     # positions in the log stay true.
     piece = queries.find_last_log(tx, run.id) if run.log_bytes else None
     begun = piece[1][piece[1].rfind("\n") + 1 :] if piece else ""
-    masked = mask(begun + said.log, same_length=True) if begun else mask(said.log)
+    masked = mask(begun + batch.log, same_length=True) if begun else mask(batch.log)
     if piece and masked[: len(begun)] != begun:
         queries.set_log(tx, run.id, piece[0], piece[1].removesuffix(begun) + masked[: len(begun)])
     whole = masked[len(begun) :]
     text = rules.cut_utf8(whole, room)
     if len(text) < len(whole):
-        said.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; its end is not here.")
+        batch.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; its end is not here.")
     if text:
         queries.add_log(tx, run.id, run.log_bytes, text)
     return run.log_bytes + len(text.encode())
 
 
 def _store_notes(tx: Transaction, run: Run, notes: Sequence[str]) -> None:
-    before: list[str] = load_json(run.notes)
+    before = run.notes.value
     merged = [*before, *[words for words in notes if words not in before]]
     if merged != before:
         queries.set_notes(tx, run.id, merged[: rules.MAX_NOTES])
 
 
-def _end(tx: Transaction, actor: Actor, run: Run, end: rules.End) -> None:
+def _end(tx: Transaction, actor: Actor, run: Run, end: rules.RunEnd) -> None:
     queries.set_status(tx, run.id, end.status, end.exit_code, end.at)
     tx.append(
         events.RunEnded(
@@ -368,8 +356,8 @@ def list_runs(
     tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int
 ) -> list[ListedRun]:
     """The newest first. Four statements, whatever is stored."""
-    found = run_lists.list_runs(tx, actor, search, before, limit)
-    params, metrics, tags = run_lists.list_shown(tx, [run.id for run in found])
+    found = list_queries.list_runs(tx, actor, search, before, limit)
+    params, metrics, tags = list_queries.list_shown(tx, [run.id for run in found])
     return [
         ListedRun(
             run,
@@ -399,9 +387,14 @@ def read_series(
     from_step: int | None = None,
     to_step: int | None = None,
     most_points: int = 1000,
-    by_time: bool = False,
+    by: str = series.BY_STEP,
 ) -> Series:
-    """A metric's points, at most so many, chosen so that they draw the same picture. Raises SeriesNotFound."""
+    """Points of a metric, at most `most_points`, chosen so that they draw the same picture.
+
+    by: step or time. Raises SeriesNotFound, InvalidRequest.
+    """
+    series.check_selection(most_points, by, from_step, to_step)
+    by_time = by == series.BY_TIME
     run = find_run(tx, actor, uid)
     metric = series_queries.find_metric(tx, run.id, name)
     if metric is None:
@@ -449,17 +442,17 @@ def read_log(tx: Transaction, actor: Actor, uid: str, position: int) -> tuple[st
 def list_experiments(
     tx: Transaction, actor: Actor, namespace: str | None, before: tuple[int, int] | None, limit: int
 ) -> list[Experiment]:
-    return run_lists.list_experiments(tx, actor, namespace, before, limit)
+    return list_queries.list_experiments(tx, actor, namespace, before, limit)
 
 
 def describe_experiment(tx: Transaction, actor: Actor, name: ModelName, description: str) -> Experiment:
     """Say what an experiment is about. Raises ExperimentNotFound."""
     namespace = catalog.find_namespace(tx, actor, name.namespace, Permission.RUN_LOG)
-    found = run_lists.find_experiment(tx, namespace.id, name.name)
+    found = list_queries.find_experiment(tx, namespace.id, name.name)
     if found is None:
         raise ExperimentNotFound(experiment=str(name))
-    run_lists.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
-    changed = run_lists.find_experiment(tx, namespace.id, name.name)
+    list_queries.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
+    changed = list_queries.find_experiment(tx, namespace.id, name.name)
     assert changed is not None
     return changed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -24,6 +23,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
+from modelyard.registry.scan.nouns import TrustedGlobal
 
 _p = sa.bindparam
 
@@ -144,18 +144,6 @@ def set_serve_unknown(tx: Transaction, namespace_id: int, serve: bool) -> None:
     tx.execute(namespaces.update().where(namespaces.c.id == namespace_id).values(serve_unknown=int(serve)))
 
 
-@dataclass(frozen=True, slots=True)
-class Trusted:
-    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too."""
-
-    name: str
-    reason: str
-    at: int
-    by: str
-    alone: bool
-    confirmed_by: str | None
-
-
 _confirmers = actors.alias("confirmers")
 _TRUSTED = (
     sa.select(
@@ -175,12 +163,12 @@ _TRUSTED = (
 )
 
 
-def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[Trusted]:
+def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[TrustedGlobal]:
     """names: only these."""
     query = _TRUSTED.where(namespaces.c.name == namespace)
     if names is not None:
         query = query.where(scan_trusts.c.name.in_(list(names)))
-    return [Trusted(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in tx.rows(query)]
+    return [TrustedGlobal(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in tx.rows(query)]
 
 
 def insert_trust(

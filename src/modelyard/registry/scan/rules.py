@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.domain.scanning.verdicts import CODE_KINDS, HELD, FileScan, Verdict, worst
 from modelyard.domain.secrets import Secret
+from modelyard.registry.scan.nouns import Release
 
 PENDING = "pending"
 """Beside the verdicts, of a version: not all of its files were looked into yet."""
@@ -83,14 +84,14 @@ class ScannedFiles:
         )
 
 
-def release_covers(released: str | None, state: str) -> bool:
+def release_covers(released: Release | None, state: str) -> bool:
     """Whether a release from the quarantine holds for a verdict: it was given in sight of one as bad.
 
-    released: JSON with the verdict at that time; None: there was no release.
+    released: None: there was no release.
     """
     if released is None:
         return False
-    seen = Verdict(json.loads(released)["verdict"])
+    seen = Verdict(released.verdict)
     return worst([seen, Verdict(state)]) is seen
 
 

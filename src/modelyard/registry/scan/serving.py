@@ -17,6 +17,7 @@ from modelyard.domain.scanning.globals import judge_global
 from modelyard.domain.scanning.verdicts import Verdict
 from modelyard.registry.access import usecases as access
 from modelyard.registry.scan import queries
+from modelyard.registry.scan.nouns import Release
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, ScannedFiles, read_files, release_covers
 from modelyard.registry.withheld.refusals import file_withheld
 
@@ -62,8 +63,8 @@ class Holder:
     author: str
     path: str
     of: str
-    released: str | None
-    """JSON of the release that holds for these bytes here; None: nobody released them."""
+    released: Release | None
+    """The one that holds for these bytes here; None: they were not released."""
     advice: str
     """What helps where trust does not, with the command."""
 

@@ -15,14 +15,10 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import SEARCH_TABLE, aliases, model_owners, model_tags, models, namespaces, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
-from modelyard.registry.access.queries import (
-    ReaderKind,
-    in_namespace,
-    model_role,
-    reader_kind,
-    visible_models_of,
-)
-from modelyard.registry.catalog.queries import MODEL_COLUMNS, Model, to_model
+from modelyard.registry.access.nouns import ReaderKind
+from modelyard.registry.access.queries import in_namespace, model_role, reader_kind, visible_models_of
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.catalog.queries import MODEL_COLUMNS, to_model
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions.page_queries import metric_is
 

@@ -10,7 +10,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.registry.catalog import queries as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import find_model
 from modelyard.registry.search import queries
 from modelyard.registry.search.rules import ModelSearch

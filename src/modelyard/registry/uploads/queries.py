@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.lists import is_one_of
 from modelyard.db.statement import Statement
 from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
@@ -17,7 +17,9 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.scanning.verdicts import RULES_VERSION
-from modelyard.registry.access.queries import ReaderKind, reader_kind, visible_models_of
+from modelyard.registry.access.nouns import ReaderKind
+from modelyard.registry.access.queries import reader_kind, visible_models_of
+from modelyard.registry.uploads.nouns import BlobRead, Upload
 from modelyard.registry.withheld.refusals import bytes_withheld
 
 _p = sa.bindparam
@@ -172,17 +174,6 @@ def find_state(tx: Transaction, digest: Digest) -> tuple[str, int] | None:
     return (row[0], row[1]) if row else None
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    id: str
-    actor_id: int
-    digest: Digest
-    size_bytes: int
-    expires_at: int
-    scope: str
-    """Of the token that began it; Scope.key."""
-
-
 _INSERT_UPLOAD = Statement(
     uploads.insert().values(
         id=_p("id"),
@@ -257,18 +248,6 @@ def list_expired_uploads(tx: Transaction) -> list[str]:
 # --- what was read from the files ----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRead:
-    """What was read of some bytes."""
-
-    scan: str | None
-    """JSON of the scan; '': there is nothing to tell; None: nobody looked yet. registry/scan/rules.py."""
-    scan_rules: int
-    """The rules that the scan rests on."""
-    facts: Mapping[str, str]
-    """Reader → JSON of the facts, '' when there are none; a reader that is missing did not read yet."""
-
-
 _FIND_READ = Statement(
     sa.select(blobs.c.digest, blobs.c.scan, blobs.c.scan_rules, blob_facts.c.reader, blob_facts.c.facts)
     .select_from(blobs.outerjoin(blob_facts, blob_facts.c.digest == blobs.c.digest))
@@ -283,7 +262,7 @@ def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRe
         for digest, scan, scan_rules, reader, facts in tx.all(_FIND_READ, digests=",".join(some)):
             read = found.get(Digest(digest)) or BlobRead(scan, scan_rules, {})
             if reader is not None:
-                read = BlobRead(scan, scan_rules, {**read.facts, reader: facts})
+                read = BlobRead(scan, scan_rules, {**read.facts, reader: JsonText(facts) if facts else None})
             found[Digest(digest)] = read
     return found
 

@@ -9,12 +9,13 @@ from dataclasses import replace
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
 from modelyard.db.tables.uploads import DELETING, WITHHELD
-from modelyard.db.transaction import MICROSECONDS, Transaction
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     BlobBeingCollected,
     BytesWithheld,
+    InvalidRequest,
     OffsetMismatch,
     SizeMismatch,
     TooLarge,
@@ -22,10 +23,11 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.scanning import Skim, needs_scan
 from modelyard.domain.secrets import find_secrets, is_text
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries
-from modelyard.registry.uploads.queries import Upload
+from modelyard.registry.uploads.nouns import Upload
 from modelyard.registry.withheld.refusals import bytes_withheld
 
 UPLOAD_LIFETIME = 7 * 86_400 * MICROSECONDS
@@ -65,7 +67,7 @@ def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, ma
     Raises TooLarge.
     """
     require_sender(actor)
-    _refuse_too_large(size_bytes, max_file_bytes)
+    _check_size(size_bytes, max_file_bytes)
 
     def work(tx: Transaction) -> Upload:
         expires_at = tx.now + UPLOAD_LIFETIME
@@ -80,7 +82,9 @@ def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, ma
     return db.write(work)
 
 
-def _refuse_too_large(size_bytes: int, max_file_bytes: int) -> None:
+def _check_size(size_bytes: int, max_file_bytes: int) -> None:
+    if size_bytes < 0:
+        raise InvalidRequest(reason="the size is negative")
     if size_bytes > max_file_bytes:
         raise TooLarge(what="the file", actual=size_bytes, limit=max_file_bytes, setting="max_file_bytes")
 
@@ -144,7 +148,7 @@ def receive_blob(
     """
     require_sender(actor)
     if size_bytes is not None:
-        _refuse_too_large(size_bytes, max_file_bytes)
+        _check_size(size_bytes, max_file_bytes)
     upload = db.write(lambda tx: _start_request(tx, actor, digest))
     seen = _Seen(_limited(chunks, max_file_bytes))
     try:

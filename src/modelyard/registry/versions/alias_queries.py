@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -13,20 +12,9 @@ from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, alias_moves, aliases, versions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class AliasRow:
-    """Where an alias stands; number None: it was removed."""
-
-    alias: str
-    number: int | None
-    digest: str | None
-    revision: int
-    updated_at: int
-    updated_by: str
 
 
 _ALIAS = (
@@ -53,14 +41,14 @@ _LIST_ALIASES = Statement(
 )
 
 
-def find_alias(tx: Transaction, model_id: int, alias: str) -> AliasRow | None:
+def find_alias(tx: Transaction, model_id: int, alias: str) -> AliasPosition | None:
     """Also one that was removed."""
     row = tx.one(_FIND_ALIAS, model_id=model_id, alias=alias)
-    return AliasRow(*row) if row else None
+    return AliasPosition(*row) if row else None
 
 
-def list_aliases(tx: Transaction, model_id: int) -> list[AliasRow]:
-    return [AliasRow(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
+def list_aliases(tx: Transaction, model_id: int) -> list[AliasPosition]:
+    return [AliasPosition(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
 
 
 # No join: before it has statistics, PostgreSQL would read all versions to join a few of them.
@@ -164,17 +152,6 @@ def move_alias(
         reason=reason,
     )
     return int(row[0])
-
-
-@dataclass(frozen=True, slots=True)
-class AliasMove:
-    alias: str
-    revision: int
-    from_number: int | None
-    to_number: int | None
-    at: int
-    actor: str
-    reason: str | None
 
 
 def list_moves(

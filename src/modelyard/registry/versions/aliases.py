@@ -10,18 +10,17 @@ from modelyard.domain.errors import (
     AliasNotFound,
     ProtectedAlias,
     VersionArchived,
-    VersionDeleted,
 )
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.rules import ANY_REVISION
 from modelyard.registry.versions import alias_queries
-from modelyard.registry.versions.alias_queries import AliasMove, AliasRow
-from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED, find_version
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
+from modelyard.registry.versions.serving import refuse_held
+from modelyard.registry.versions.usecases import find_version
 
 
 def set_alias(
@@ -32,7 +31,7 @@ def set_alias(
     *,
     seen: int | None = None,
     reason: str | None = None,
-) -> AliasRow:
+) -> AliasPosition:
     """Point an alias at a ready version.
 
     seen: the revision the caller saw, 0 for "not set yet"; another one raises AliasMoved. None: wherever it
@@ -41,8 +40,7 @@ def set_alias(
     model = catalog.find_open_model(tx, actor, target.model, Permission.ALIAS_MOVE)
     _, version = find_version(tx, actor, Ref(model.name, target.selector))
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
     refuse_held(tx, model, version)
@@ -91,9 +89,7 @@ def remove_alias(
     assert revision is not None
     tx.append(
         events.AliasRemoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=present.number,
+            **events.about(model.name, present.number),
             alias=alias,
             revision=revision,
             reason=reason,
@@ -109,7 +105,7 @@ def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
         raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
 
 
-def _check_seen(model: Model, alias: Alias, present: AliasRow | None, seen: int | None) -> None:
+def _check_seen(model: Model, alias: Alias, present: AliasPosition | None, seen: int | None) -> None:
     standing = present.revision if present is not None else 0
     # An alias that was removed counts as not set, so that "create it" works again.
     is_set = present is not None and present.number is not None
@@ -129,10 +125,10 @@ def move_to(
     actor: Actor,
     model: Model,
     alias: Alias,
-    present: AliasRow | None,
+    present: AliasPosition | None,
     version: Version,
     reason: str | None,
-) -> AliasRow:
+) -> AliasPosition:
     from_number = present.number if present is not None else None
     revision = alias_queries.move_alias(
         tx,
@@ -149,9 +145,7 @@ def move_to(
         raise AliasMoved(model=str(model.name), alias=str(alias), version=from_number, revision="unknown")
     tx.append(
         events.AliasMoved(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             alias=alias,
             revision=revision,
             digest=version.digest,
@@ -162,10 +156,10 @@ def move_to(
         actor,
         model.id,
     )
-    return AliasRow(alias, version.number, version.digest, revision, tx.now, actor.name)
+    return AliasPosition(alias, version.number, version.digest, revision, tx.now, actor.name)
 
 
-def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasRow]:
+def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasPosition]:
     """Raises AliasNotFound, also for a removed one."""
     model = catalog.find_model(tx, actor, name)
     found = alias_queries.find_alias(tx, model.id, alias)
@@ -174,7 +168,7 @@ def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> 
     return model, found
 
 
-def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasRow]]:
+def list_aliases(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, list[AliasPosition]]:
     model = catalog.find_model(tx, actor, name)
     return model, alias_queries.list_aliases(tx, model.id)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import Transaction, dump_json, load_json, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.errors import Invalid, VersionDeleted, VersionNotFound
+from modelyard.domain.errors import Invalid, VersionNotFound
 from modelyard.domain.names import Ref
+from modelyard.domain.times import time_text
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.versions import queries
-from modelyard.registry.versions.usecases import DELETED, READY, VersionView, find_version, show_version
+from modelyard.registry.versions.nouns import Deprecation
+from modelyard.registry.versions.rules import READY
+from modelyard.registry.versions.usecases import VersionView, find_present, find_version, show_version
 
 
 def deprecate_version(
@@ -26,9 +29,7 @@ def deprecate_version(
     replacement: the number of the version to use instead, which must be ready. ends_at: when it will be
     taken away, in microseconds. Raises Invalid, VersionNotFound, VersionDeleted.
     """
-    model, version = find_version(tx, actor, ref, Permission.VERSION_DEPRECATE)
-    if version.state == DELETED:
-        raise VersionDeleted(reference=f"{model.name}:{version.number}", model=str(model.name))
+    model, version = find_present(tx, actor, ref, Permission.VERSION_DEPRECATE)
     if replacement is not None:
         other = queries.find_by_number(tx, model.id, replacement)
         if other is None:
@@ -39,20 +40,21 @@ def deprecate_version(
         raise Invalid(
             reason="the date lies in the past", fix="Choose a date to come, or archive the version now"
         )
-    said = {
-        "replacement": replacement,
-        "ends_at": time_text(ends_at) if ends_at is not None else None,
-        "reason": catalog_rules.check_text(reason, "the reason") if reason else None,
-    }
-    stored = dump_json({k: v for k, v in said.items() if v is not None} | {"by": actor.name, "at": tx.now})
-    queries.update_version(tx, version.id, {"deprecation": stored})
+    deprecation = Deprecation(
+        by=actor.name,
+        at=tx.now,
+        replacement=replacement,
+        ends_at=time_text(ends_at) if ends_at is not None else None,
+        reason=catalog_rules.check_text(reason, "the reason") if reason else None,
+    )
+    queries.set_deprecation(tx, version.id, deprecation)
     tx.append(
         events.VersionDeprecated(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
-            **said,  # type: ignore[arg-type]
+            replacement=deprecation.replacement,
+            ends_at=deprecation.ends_at,
+            reason=deprecation.reason,
         ),
         actor,
         model.id,
@@ -63,31 +65,13 @@ def deprecate_version(
 def undeprecate_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
     model, version = find_version(tx, actor, ref, Permission.VERSION_DEPRECATE)
     if version.deprecation is not None:
-        queries.update_version(tx, version.id, {"deprecation": None})
+        queries.set_deprecation(tx, version.id, None)
         tx.append(
             events.VersionUndeprecated(
-                namespace=model.name.namespace,
-                model=str(model.name),
-                version=version.number,
+                **events.about(model.name, version.number),
                 digest=version.digest,
             ),
             actor,
             model.id,
         )
     return show_version(tx, actor, Ref(model.name, version.number))
-
-
-def deprecation_warning(reference: str, deprecation: str | None) -> str | None:
-    """Words for whoever uses a deprecated version; None for one that is not."""
-    said = load_json(deprecation)
-    if said is None:
-        return None
-    model = reference.partition(":")[0]
-    parts = [f"{reference} is deprecated"]
-    if said.get("ends_at"):
-        parts.append(f"and will be taken away at {said['ends_at']}")
-    if said.get("reason"):
-        parts.append(f"({said['reason']})")
-    if said.get("replacement"):
-        parts.append(f"; use {model}:{said['replacement']} instead")
-    return " ".join(parts).replace(" ;", ";")

@@ -24,7 +24,7 @@ from modelyard.domain.manifest import Manifest
 from modelyard.registry.scan.rules import read_files
 from modelyard.registry.scan.usecases import REGISTRATION_SECONDS, BlobSource, Patience, scan_blob
 from modelyard.registry.uploads import queries as uploads
-from modelyard.registry.uploads.queries import BlobRead
+from modelyard.registry.uploads.nouns import BlobRead
 
 CARD_PATH = "README.md"
 CARD_READER = "card"
@@ -40,14 +40,14 @@ def reader_of(path: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadFiles:
     """What of some bytes nobody read yet. names: reader → a name that has it."""
 
     names: Mapping[str, str]
     wants_scan: bool
 
 
-def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[Digest, Unread]:
+def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[Digest, UnreadFiles]:
     """known: what is kept of the blobs that are here; files without bytes here are passed over."""
     paths: dict[Digest, list[str]] = {}
     for file in manifest.files:
@@ -57,9 +57,9 @@ def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[D
     return {digest: unread for digest, unread in found.items() if unread.names or unread.wants_scan}
 
 
-def unread_of(known: BlobRead, paths: Iterable[str]) -> Unread:
+def unread_of(known: BlobRead, paths: Iterable[str]) -> UnreadFiles:
     names = {word: path for path in paths if (word := reader_of(path)) is not None and word not in known.facts}
-    return Unread(names, known.scan is None)
+    return UnreadFiles(names, known.scan is None)
 
 
 def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str) -> None:
@@ -87,7 +87,7 @@ def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str
 
 
 def read_blob(
-    blobs: BlobStore, digest: Digest, unread: Unread, patience: Patience
+    blobs: BlobStore, digest: Digest, unread: UnreadFiles, patience: Patience
 ) -> tuple[str | None, dict[str, str]]:
     """(the scan, None when it was not asked for or not finished; the facts by reader). Nothing for bytes that are
     gone."""
@@ -127,10 +127,10 @@ def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tupl
     for file in manifest.files:
         if file.digest not in read:
             continue
-        text = read[file.digest].facts.get(reader_of(file.path) or "")
-        if not text:
+        found = read[file.digest].facts.get(reader_of(file.path) or "")
+        if found is None:
             continue
-        value = json.loads(text)
+        value = found.value
         if "facts" in value:
             per_file[file.path] = FormatFacts.from_json(value["facts"])
         if file.path == CARD_PATH:

@@ -12,11 +12,11 @@ from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import Ref
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import rules as dataset_rules
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.versions import queries
-from modelyard.registry.versions.holds import RELATIONS
+from modelyard.registry.versions.dependents import RELATIONS
 
 TRAINED_ON, EVALUATED_ON, PRODUCED = "trained_on", "evaluated_on", "produced"
 _EVALUATION_SPLITS = ("test", "eval", "evaluation", "validation", "valid", "val", "dev", "holdout")

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from modelyard.db.statement import Statement
 from modelyard.db.tables import version_metrics, version_tags, versions
 from modelyard.db.transaction import Transaction
-from modelyard.registry.versions.queries import VERSION_COLUMNS, VERSIONS, Version, to_version
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.queries import VERSION_COLUMNS, VERSIONS, to_version
 
 _p = sa.bindparam
 

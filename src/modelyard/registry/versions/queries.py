@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText, dump_json, load_noun
 from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -30,47 +29,10 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.scan.rules import PENDING
+from modelyard.registry.scan.nouns import Release
+from modelyard.registry.versions.nouns import Deprecation, Recall, Resolved, Version
 
 _p = sa.bindparam
-
-
-class Version(msgspec.Struct, frozen=True):
-    """A version without its files and its record's text."""
-
-    # No dataclass: a page makes a hundred of them, and a frozen dataclass takes fifteen times as long.
-    id: int
-    model_id: int
-    number: int
-    digest: Digest
-    record_digest: Digest
-    state: str
-    description: str
-    revision: int
-    created_at: int
-    updated_at: int
-    created_by: str
-    manifest_id: int
-    size_bytes: int
-    file_count: int
-    format_facts: str
-    record: str
-    deprecation: str | None = None
-    """JSON: replacement, ends_at, reason, by, at."""
-    scan: str = PENDING
-    """The worst verdict on its files, or pending."""
-    quarantined: int = 0
-    released: str | None = None
-    """JSON: by, at, reason, verdict."""
-    recall: str | None = None
-    """JSON: mode, reason, by, at."""
-    withheld: int = 0
-    """How many of its files are withheld."""
-
-    @property
-    def is_held(self) -> bool:
-        """Not served: quarantined, or not looked into yet."""
-        return bool(self.quarantined) or self.scan == PENDING
 
 
 VERSION_COLUMNS = (
@@ -104,7 +66,30 @@ VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).jo
 
 def to_version(row: Sequence[Any]) -> Version:
     """A row of VERSION_COLUMNS."""
-    return Version(row[0], row[1], row[2], Digest(row[3]), Digest(row[4]), *row[5:])
+    return Version(
+        row[0],
+        row[1],
+        row[2],
+        Digest(row[3]),
+        Digest(row[4]),
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        JsonText(row[14]),
+        JsonText(row[15]),
+        load_noun(row[16], Deprecation),
+        row[17],
+        row[18],
+        load_noun(row[19], Release),
+        load_noun(row[20], Recall),
+        row[21],
+    )
 
 
 _BY_NUMBER = Statement(
@@ -157,35 +142,6 @@ def find_by_alias(tx: Transaction, model_id: int, alias: Alias) -> Version | Non
 
 
 # --- resolve: the hottest read ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a reference means now."""
-
-    model: ModelName
-    number: int
-    digest: Digest
-    record_digest: Digest
-    state: str
-    size_bytes: int
-    created_at: int
-    alias_revision: int | None
-    place: Place
-    deleted: bool
-    deprecation: str | None
-    """JSON: replacement, ends_at, reason, by, at."""
-    scan: str
-    quarantined: bool
-    recall: str | None
-    """JSON: mode, reason, by, at."""
-    manifest_id: int
-    withheld: int
-    """How many of its files are withheld."""
-
-    @property
-    def is_held(self) -> bool:
-        return self.quarantined or self.scan == PENDING
 
 
 _RESOLVED = (
@@ -272,10 +228,10 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[17],
         place,
         row[9] is not None,
-        row[11],
+        load_noun(row[11], Deprecation),
         row[12],
         bool(row[13]),
-        row[14],
+        load_noun(row[14], Recall),
         row[15],
         row[16],
     )
@@ -386,6 +342,14 @@ def update_version(tx: Transaction, version_id: int, values: Mapping[str, Any]) 
         .where(versions.c.id == version_id)
         .values(**values, revision=versions.c.revision + 1, updated_at=tx.now)
     )
+
+
+def set_deprecation(tx: Transaction, version_id: int, deprecation: Deprecation | None) -> None:
+    update_version(tx, version_id, {"deprecation": dump_json(deprecation)})
+
+
+def set_recall(tx: Transaction, version_id: int, recall: Recall | None) -> None:
+    update_version(tx, version_id, {"recall": dump_json(recall)})
 
 
 def refresh_newest(tx: Transaction, model_id: int) -> None:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from modelyard.db.transaction import load_json
 from modelyard.domain.errors import VersionRecalled
+from modelyard.registry.versions.nouns import Recall
 
 REFUSE, WARN = "refuse", "warn"
 
 
-def refuse_recalled(reference: str, recall: str | None) -> None:
+def refuse_recalled(reference: str, recall: Recall | None) -> None:
     """Raises VersionRecalled when it was recalled and not only to warn."""
-    said = load_json(recall)
-    if said is not None and said["mode"] == REFUSE:
-        raise VersionRecalled(reference=reference, by=said["by"], reason=said["reason"])
-
-
-def recall_warning(reference: str, recall: str | None) -> str | None:
-    """Words for whoever looks at or uses a recalled version; None for one that is not."""
-    said = load_json(recall)
-    if said is None:
-        return None
-    return f"{reference} was recalled by {said['by']}: {said['reason']}"
+    if recall is not None and recall.mode == REFUSE:
+        raise VersionRecalled(reference=reference, by=recall.by, reason=recall.reason)

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
@@ -20,7 +22,7 @@ from modelyard.domain.record import Record
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import read_files
@@ -28,11 +30,12 @@ from modelyard.registry.scan.serving import is_held
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import alias_queries, queries, registering_queries
 from modelyard.registry.versions.aliases import move_to, refuse_protected
-from modelyard.registry.versions.held import append_quarantined
 from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.origins import check_parents, note_origins
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import READY, VersionView, view_of
+from modelyard.registry.versions.rules import READY
+from modelyard.registry.versions.serving import append_quarantined
+from modelyard.registry.versions.usecases import VersionView, view_of
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import bytes_withheld
 
@@ -95,7 +98,7 @@ def register_version(
         if same.withheld:
             first = list_withheld_files(tx, same.manifest_id)[0]
             raise bytes_withheld(tx, first.withheld.digest)
-        said = json.loads(same.format_facts)
+        said = same.format_facts.value
         framework, licence = said.get("framework"), said.get("licence")
         is_newest = same.manifest_id == same.newest_manifest_id
         card = None if is_newest else _find_card(tx, same.manifest_id)
@@ -108,9 +111,7 @@ def register_version(
     note_origins(tx, actor, model, version.id, version.number, record.facts)
     tx.append(
         events.VersionRegistered(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=manifest.digest,
             record_digest=record.digest,
             size_bytes=manifest.size_bytes,
@@ -179,7 +180,7 @@ def _insert(
         size_bytes=manifest.size_bytes,
         file_count=len(manifest.files),
         format_facts=stored.format_facts,
-        record=text,
+        record=JsonText(text),
         scan=stored.scan,
         quarantined=int(quarantined),
     )
@@ -188,8 +189,7 @@ def _insert(
 @dataclass(frozen=True, slots=True)
 class _StoredManifest:
     id: int
-    format_facts: str
-    """JSON"""
+    format_facts: JsonText[dict[str, Any]]
     framework: str | None
     licence: str | None
     scan: str
@@ -222,7 +222,9 @@ def _ensure_manifest(
     if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
         found = registering_queries.insert_manifest(tx, manifest, text, scan), text, scan
-    return _StoredManifest(found[0], found[1], summary.get("framework"), summary.get("licence"), found[2], card)
+    return _StoredManifest(
+        found[0], JsonText(found[1]), summary.get("framework"), summary.get("licence"), found[2], card
+    )
 
 
 def _find_card(tx: Transaction, manifest_id: int) -> str:

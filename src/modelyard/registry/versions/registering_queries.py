@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import JsonText
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     manifest_files,
@@ -22,6 +22,7 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.record import Metric
+from modelyard.registry.versions.nouns import EarlierVersion
 
 _p = sa.bindparam
 
@@ -92,22 +93,6 @@ def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan
     return manifest_id
 
 
-@dataclass(frozen=True, slots=True)
-class Same:
-    """An earlier version of the model with the same files."""
-
-    number: int
-    record_digest: str
-    state: str
-    manifest_id: int
-    format_facts: str
-    scan: str
-    newest_manifest_id: int | None
-    """Of the model's newest served version."""
-    withheld: int
-    """How many of the files are withheld."""
-
-
 _newest = versions.alias("newest")
 _NEWEST_MANIFEST = (
     sa.select(_newest.c.manifest_id)
@@ -151,13 +136,17 @@ _FIND_SAME = Statement(
 )
 
 
-def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> Same | None:
+def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> EarlierVersion | None:
     """The first version with these files and this record, else any with these files; none that is deleted.
 
     What a version of the model has is here and readable for whoever may register in it.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    return Same(*row) if row else None
+    return (
+        EarlierVersion(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], row[7])
+        if row
+        else None
+    )
 
 
 _TAKE_NUMBER = Statement(

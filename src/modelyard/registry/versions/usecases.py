@@ -12,12 +12,9 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AliasNotFound,
-    EditConflict,
     FileNotFound,
     HasDependents,
-    Invalid,
     ModelNotFound,
-    VersionDeleted,
     VersionNotFound,
 )
 from modelyard.domain.manifest import File
@@ -25,19 +22,17 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.versions import alias_queries, page_queries, queries
-from modelyard.registry.versions.held import refuse_held
-from modelyard.registry.versions.holds import refuse_archive_while_needed, refuse_delete_while_needed
+from modelyard.registry.versions.dependents import refuse_archive_while_needed, refuse_delete_while_needed
 from modelyard.registry.versions.inspect import CARD_PATH
-from modelyard.registry.versions.queries import Resolved, Version
-from modelyard.registry.withheld.queries import WithheldFile
+from modelyard.registry.versions.nouns import Resolved, Version
+from modelyard.registry.versions.rules import ARCHIVED, DELETED, READY, check_states, refuse_deleted
+from modelyard.registry.versions.serving import refuse_held
+from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import file_withheld
-
-READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
-STATES = (READY, ARCHIVED, DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +69,7 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved:
             raise _nothing_at(model, ref)
         return resolve(tx, actor, Ref(model.name, ref.selector))
     access.check(actor, Permission.MODEL_READ, found.place, lambda: ModelNotFound(model=str(ref.model)))
-    if found.state == DELETED:
-        raise VersionDeleted(reference=f"{found.model}:{found.number}", model=str(found.model))
+    refuse_deleted(found.model, found)
     return found
 
 
@@ -115,6 +109,13 @@ def find_version(
     return model, version
 
 
+def find_present(tx: Transaction, actor: Actor, ref: Ref, permission: Permission) -> tuple[Model, Version]:
+    """As find_version, for whatever adds to a version. Raises VersionDeleted."""
+    model, version = find_version(tx, actor, ref, permission)
+    refuse_deleted(model.name, version)
+    return model, version
+
+
 def show_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
     model, version = find_version(tx, actor, ref)
     return view_of(tx, model, version)
@@ -142,14 +143,15 @@ class VersionFilter:
 def list_versions(
     tx: Transaction, actor: Actor, name: ModelName, chosen: VersionFilter, before: int | None, limit: int
 ) -> list[VersionView]:
-    """Newest first, numbers below `before`."""
+    """Newest first, numbers below `before`. Raises InvalidRequest for a state that is not one."""
+    states = check_states(chosen.states)
     model = catalog.find_model(tx, actor, name)
     found = page_queries.list_versions(
         tx,
         model.id,
         before=before,
         limit=limit,
-        states=chosen.states,
+        states=states,
         tags=chosen.tags,
         metrics=chosen.metrics,
     )
@@ -185,8 +187,7 @@ def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Versi
 
 def _file_of(tx: Transaction, model: Model, version: Version, path: str) -> File:
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     found = queries.find_file(tx, version.manifest_id, path)
     if found is None:
         raise FileNotFound(reference=reference, path=path[:300])
@@ -224,18 +225,31 @@ class VersionEdit:
 
     description: str | None = None
     tags: Mapping[str, str] | None = None
+    archived: bool | None = None
+    """True takes the version out of use, False brings it back."""
+    reason: str | None = None
+    """Why it is archived or brought back."""
 
 
 def edit_version(
     tx: Transaction, actor: Actor, ref: Ref, edit: VersionEdit, revision: int | None = None
 ) -> VersionView:
-    """revision: what the caller saw; another one raises EditConflict."""
-    model, version = find_version(tx, actor, ref, Permission.VERSION_EDIT)
-    reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    if revision is not None and revision != version.revision:
-        raise EditConflict(what=reference, revision=version.revision)
+    """Change annotations, archive or bring back, all or nothing.
+
+    revision: what the caller saw; another one raises EditConflict. Raises HasDependents as archive_version does.
+    """
+    if edit.archived is None:
+        return _annotate(tx, actor, ref, edit, revision)
+    if edit.description is not None or edit.tags is not None:
+        _annotate(tx, actor, ref, edit, revision)
+        # That has compared the revision, and raised it.
+        revision = None
+    return archive_version(tx, actor, ref, archived=edit.archived, reason=edit.reason, revision=revision)
+
+
+def _annotate(tx: Transaction, actor: Actor, ref: Ref, edit: VersionEdit, revision: int | None) -> VersionView:
+    model, version = find_present(tx, actor, ref, Permission.VERSION_EDIT)
+    catalog_rules.check_revision(str(Ref(model.name, version.number)), version.revision, revision)
     changes: dict[str, Any] = {}
     values: dict[str, Any] = {}
     if edit.description is not None:
@@ -252,9 +266,7 @@ def edit_version(
     if changes:
         queries.update_version(tx, version.id, values)
         tx.append(
-            events.VersionEdited(
-                namespace=model.name.namespace, model=str(model.name), version=version.number, changes=changes
-            ),
+            events.VersionEdited(**events.about(model.name, version.number), changes=changes),
             actor,
             model.id,
         )
@@ -277,12 +289,8 @@ def archive_version(
 
     revision: what the caller saw; another one raises EditConflict.
     """
-    model, version = find_version(tx, actor, ref, Permission.VERSION_ARCHIVE)
-    reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
-    if revision is not None and revision != version.revision:
-        raise EditConflict(what=reference, revision=version.revision)
+    model, version = find_present(tx, actor, ref, Permission.VERSION_ARCHIVE)
+    catalog_rules.check_revision(str(Ref(model.name, version.number)), version.revision, revision)
     wanted = ARCHIVED if archived else READY
     if version.state == wanted:
         return view_of(tx, model, version)
@@ -291,9 +299,7 @@ def archive_version(
     queries.update_version(tx, version.id, {"state": wanted})
     queries.refresh_newest(tx, model.id)
     common: dict[str, Any] = {
-        "namespace": model.name.namespace,
-        "model": str(model.name),
-        "version": version.number,
+        **events.about(model.name, version.number),
         "digest": version.digest,
         "record_digest": version.record_digest,
     }
@@ -326,9 +332,10 @@ def delete_version(
     model, version = find_version(tx, actor, ref, Permission.VERSION_DELETE)
     if version.state == DELETED:
         return
-    reason = catalog_rules.check_reason(reason)
-    if orphan_children and not (reason or "").strip():
-        raise Invalid(reason="taking a parent from its children needs a reason", fix='Give one: --reason "…"')
+    if orphan_children:
+        reason = catalog_rules.require_reason(reason, "taking a parent from its children")
+    else:
+        reason = catalog_rules.check_reason(reason)
     orphans = refuse_delete_while_needed(tx, actor, model, version, orphan_children=orphan_children)
     _bury(tx, actor, model, version, reason, orphans)
     queries.refresh_newest(tx, model.id)
@@ -345,9 +352,7 @@ def _bury(
     queries.update_version(tx, version.id, {"state": DELETED})
     tx.append(
         events.VersionDeleted(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             record_digest=version.record_digest,
             reason=reason,

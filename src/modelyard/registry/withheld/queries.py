@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,32 +12,9 @@ from modelyard.db.tables import actors, blobs, events, manifest_files, withheld_
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.events import ContentWithheld
+from modelyard.registry.withheld.nouns import Withheld, WithheldFile
 
 _p = sa.bindparam
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """One withholding. holder and path: the file it was asked for; others may have the same bytes."""
-
-    digest: Digest
-    size_bytes: int
-    namespace: str
-    holder: str
-    path: str
-    reason: str
-    at: int
-    by: str
-    seq: int | None
-    """Number of its event; None: the log does not tell of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class WithheldFile:
-    """A file of a version whose bytes are withheld."""
-
-    path: str
-    withheld: Withheld
 
 
 _TOLD_BY = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BytesWithheld, FileWithheld
+from modelyard.domain.times import time_text
 from modelyard.registry.withheld import queries
 
 
@@ -25,11 +26,3 @@ def _told(tx: Transaction, digest: Digest) -> dict[str, Any]:
     if found is None:
         return {"by": "somebody", "at": "an unknown time", "event": None, "reason": "no row tells why"}
     return {"by": found.by, "at": time_text(found.at), "event": found.seq, "reason": found.reason}
-
-
-def withheld_warning(reference: str, count: int) -> str | None:
-    """Words for a version of which some files are withheld; None: all are served."""
-    if not count:
-        return None
-    what = "1 of its files is" if count == 1 else f"{count} of its files are"
-    return f"{what} withheld and not served; see which with: modelyard show {reference}"

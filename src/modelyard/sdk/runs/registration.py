@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
 from modelyard.domain.record import SIX_FACTS
+from modelyard.sdk.cards import Cards
 from modelyard.sdk.notice import last_model, paused
-from modelyard.sdk.reports import Cards
 from modelyard.sdk.session import Session
 from modelyard.sdk.values import metric_facts
 

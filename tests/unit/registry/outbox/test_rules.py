@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from modelyard.domain.errors import Invalid
 from modelyard.registry.outbox import rules
-from modelyard.registry.outbox.rules import Choice
+from modelyard.registry.outbox.rules import EventChoice
 
 BODY: dict[str, Any] = {
     "seq": 42,
@@ -29,22 +29,22 @@ BODY: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("choice", "matches"),
     [
-        (Choice(), True),
-        (Choice(["alias.moved"]), True),
-        (Choice(["alias.*"]), True),
-        (Choice(["version.*", "model.created"]), False),
-        (Choice(None, ["production"]), True),
-        (Choice(None, ["staging"]), False),
-        (Choice(["alias.*"], ["production", "staging"]), True),
-        (Choice(["version.*"], ["production"]), False),
+        (EventChoice(), True),
+        (EventChoice(["alias.moved"]), True),
+        (EventChoice(["alias.*"]), True),
+        (EventChoice(["version.*", "model.created"]), False),
+        (EventChoice(None, ["production"]), True),
+        (EventChoice(None, ["staging"]), False),
+        (EventChoice(["alias.*"], ["production", "staging"]), True),
+        (EventChoice(["version.*"], ["production"]), False),
     ],
 )
-def test_which_events(choice: Choice, matches: bool) -> None:
+def test_which_events(choice: EventChoice, matches: bool) -> None:
     assert choice.matches(BODY) is matches
 
 
 def test_an_event_without_a_stage_concerns_no_stage() -> None:
-    assert not Choice(None, ["production"]).matches({"kind": "model.created", "data": {}})
+    assert not EventChoice(None, ["production"]).matches({"kind": "model.created", "data": {}})
 
 
 @pytest.mark.parametrize("kind", ["alias.moves", "*", "nothing.*", "aliasmoved", ""])

@@ -14,7 +14,7 @@ from modelyard.registry.promotion.rules import (
     MetricValue,
     PolicyAge,
     RuleResult,
-    Stay,
+    StagePeriod,
     Vote,
     judge,
 )
@@ -37,8 +37,8 @@ def vote(by: str, age: int = HOUR, approves: bool = True) -> Vote:
     return Vote(by=by, at=NOW - age, approves=approves)
 
 
-def stay(stage: str, since: int, until: int | None = None) -> Stay:
-    return Stay(stage=stage, since=NOW - since, until=None if until is None else NOW - until)
+def stay(stage: str, since: int, until: int | None = None) -> StagePeriod:
+    return StagePeriod(stage=stage, since=NOW - since, until=None if until is None else NOW - until)
 
 
 def champion(*metrics: MetricValue, version: int = 11, authors: Sequence[str] = ()) -> Champion:

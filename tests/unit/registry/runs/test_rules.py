@@ -11,7 +11,7 @@ import pytest
 from modelyard.domain.actor import Actor, ActorKind
 from modelyard.domain.errors import Invalid, InvalidName, InvalidRequest
 from modelyard.registry.runs import rules
-from modelyard.registry.runs.rules import Said
+from modelyard.registry.runs.rules import RecordBatch
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_silence_counts_only_while_running() -> None:
     ],
 )
 def test_params_are_canonical_json(value: Any, kept: str) -> None:
-    said = Said()
+    said = RecordBatch()
     said.add_param("p", value)
     assert said.params == {"p": kept}
     assert said.notes == []
 
 
 def test_points_beyond_64_bits_are_clamped() -> None:
-    said = Said()
+    said = RecordBatch()
     said.add_points("m", [2**70, -(2**70)], [0, 2**80], [1, 2])
     points = said.points["m"]
     assert list(points.steps) == [2**63 - 1, -(2**63)]
@@ -82,7 +82,7 @@ def test_points_beyond_64_bits_are_clamped() -> None:
 @pytest.mark.parametrize("values", [["abc", 1.0], ["nan", 1.0]])
 def test_words_that_are_no_numbers_are_refused(values: list[float | str]) -> None:
     with pytest.raises(InvalidRequest):
-        Said().add_points("m", [0, 1], [0, 1], values)
+        RecordBatch().add_points("m", [0, 1], [0, 1], values)
 
 
 def test_facts_grow_by_their_keys() -> None:

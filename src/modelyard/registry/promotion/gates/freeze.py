@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.promotion.gates.base import RuleBase, failed, passed
-from modelyard.registry.promotion.rules import MICROSECONDS, Evidence, Finding
+from modelyard.registry.promotion.rules import Evidence, Finding
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="UTC, like 16:00")]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from modelyard.db.transaction import time_text
 from modelyard.domain.actor import Role
 from modelyard.domain.errors import Invalid
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.oidc import usecases as oidc
-from modelyard.registry.oidc.queries import Publisher
+from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.rules import Description
-from modelyard.wire import publishers as wire
+from modelyard.wire import oidc as wire
 
 table = RouteTable("publishers")
 

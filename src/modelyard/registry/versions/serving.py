@@ -6,11 +6,11 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import FilesWithheld, ScanPending, VersionQuarantined
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
 from modelyard.registry.scan.serving import way_out
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.recalled import refuse_recalled
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 
@@ -44,15 +44,6 @@ def refuse_incomplete(tx: Transaction, model: Model, version: Version, place: st
         raise FilesWithheld(reference=reference, place=place, paths=", ".join(paths[:_SAID]) + more)
 
 
-def held_warning(reference: str, scan: str, quarantined: bool) -> str | None:
-    """Words for whoever resolves or sees it; None for what is served."""
-    if scan == PENDING:
-        return f"the files of {reference} are still being scanned; they are not served yet"
-    if quarantined:
-        return f"{reference} is in quarantine ({scan}); see why with: modelyard scan show {reference}"
-    return None
-
-
 def append_quarantined(tx: Transaction, model: Model, version: Version, actor: Actor) -> None:
     """Log that the version is in quarantine, and by which findings. Nothing for one that is only pending."""
     if not version.quarantined:
@@ -67,9 +58,7 @@ def append_quarantined(tx: Transaction, model: Model, version: Version, actor: A
     ]
     tx.append(
         events.VersionQuarantined(
-            namespace=model.name.namespace,
-            model=str(model.name),
-            version=version.number,
+            **events.about(model.name, version.number),
             digest=version.digest,
             verdict=version.scan,
             findings=found[:_SAID],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.json_columns import dump_json, load_json
 from modelyard.db.tables import (
     actors,
     experiments,
@@ -18,10 +18,11 @@ from modelyard.db.tables import (
     run_tags,
     runs,
 )
-from modelyard.db.transaction import Transaction, dump_json, load_json
+from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.registry.access.queries import namespace_role, readable_namespaces
-from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, Run, to_run
+from modelyard.registry.runs.nouns import Experiment, Run
+from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, to_run
 from modelyard.registry.runs.rules import RUNNING, SILENT_MICROSECONDS, STALE, RunSearch
 
 SHOWN = 20
@@ -125,18 +126,6 @@ def list_shown(tx: Transaction, run_ids: Sequence[int]) -> tuple[dict[int, dict[
 
 
 # --- experiments -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    id: int
-    namespace: str
-    name: str
-    description: str
-    run_count: int
-    created_at: int
-    created_by: str
-    updated_at: int
 
 
 _EXPERIMENT = (

@@ -12,7 +12,7 @@ from modelyard.sdk.http import BROKEN, at, query_text
 from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature, Session
 from modelyard.sdk.streams import event_data
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 from modelyard.wire.base import Answer
 
 _SILENCE_SECONDS = 60.0

@@ -7,7 +7,7 @@ import click
 from modelyard.cli.base import LazyGroup, Session, command
 from modelyard.cli.output import key_values
 
-_HERE = "modelyard.cli.publishers"
+_HERE = "modelyard.cli.oidc"
 
 
 @click.group(
@@ -66,7 +66,7 @@ def trust(
     model: str | None,
 ) -> None:
     """Let CI jobs act in a namespace without a stored secret."""
-    from modelyard.wire.publishers import TrustPublisher
+    from modelyard.wire.oidc import TrustPublisher
 
     wanted = TrustPublisher(
         kind=kind,
@@ -130,7 +130,7 @@ def login(session: Session, namespace: str) -> None:
     """
     from modelyard.sdk import credentials
     from modelyard.sdk.client import Client
-    from modelyard.sdk.publishers import ci_id_token
+    from modelyard.sdk.oidc import ci_id_token
 
     url, _ = credentials.choose(session.server, "")
     with Client(url, "") as client:

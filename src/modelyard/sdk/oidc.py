@@ -13,7 +13,7 @@ import urllib3
 from modelyard.domain.errors import Invalid, ServerUnreachable
 from modelyard.sdk.http import BROKEN, at
 from modelyard.sdk.session import Feature
-from modelyard.wire import publishers as wire
+from modelyard.wire import oidc as wire
 
 
 class Publishers(Feature):

@@ -10,9 +10,9 @@ from modelyard.cli.base import LazyGroup, Session, command, confirm
 from modelyard.cli.output import clean
 
 if TYPE_CHECKING:
-    from modelyard.wire.subscriptions import Subscription
+    from modelyard.wire.outbox import Subscription
 
-_HERE = "modelyard.cli.subscriptions"
+_HERE = "modelyard.cli.outbox"
 
 
 @click.group(

@@ -17,9 +17,9 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.errors import HasDependents
 from modelyard.registry import edges
 from modelyard.registry.access.queries import visible_models
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.versions import alias_queries
-from modelyard.registry.versions.queries import Version
+from modelyard.registry.versions.nouns import Version
 
 _p = sa.bindparam
 

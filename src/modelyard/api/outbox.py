@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from modelyard.api import shapes
-from modelyard.db.transaction import Transaction, time_text
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import cut, decode_cursor, page_limit
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.outbox import rules
 from modelyard.registry.outbox import usecases as outbox
-from modelyard.registry.outbox.queries import Delivery, Subscription
+from modelyard.registry.outbox.nouns import Delivery, Subscription
 from modelyard.registry.outbox.usecases import NewSubscription
-from modelyard.wire import subscriptions as wire
+from modelyard.wire import outbox as wire
 
 table = RouteTable("subscriptions")
 

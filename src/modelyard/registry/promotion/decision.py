@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelyard.db.transaction import Transaction
-from modelyard.domain.errors import StageNotFound, VersionArchived, VersionDeleted
+from modelyard.domain.errors import StageNotFound, VersionArchived
 from modelyard.domain.names import fold
-from modelyard.registry.catalog.queries import Model
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import moves
 from modelyard.registry.promotion.evidence import gather
-from modelyard.registry.promotion.moves import Standing
+from modelyard.registry.promotion.moves import StageState
+from modelyard.registry.promotion.nouns import Promotion
 from modelyard.registry.promotion.policy import ARCHIVED as ARCHIVED_STAGE
 from modelyard.registry.promotion.policy import Policy, Stage, StageGate
 from modelyard.registry.promotion.policy_queries import effective_policy
-from modelyard.registry.promotion.queries import Promotion
 from modelyard.registry.promotion.rules import Evidence
-from modelyard.registry.versions.held import refuse_held, refuse_incomplete
-from modelyard.registry.versions.queries import Version
-from modelyard.registry.versions.usecases import ARCHIVED, DELETED
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
+from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Decision:
     """Everything that one decision is about."""
 
     model: Model
@@ -30,10 +30,10 @@ class Case:
     policy: Policy
     stage: Stage
     entry: StageGate
-    standing: Standing
+    standing: StageState
 
 
-def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Case:
+def prepare_decision(tx: Transaction, model: Model, version: Version, stage: str) -> Decision:
     policy = effective_policy(tx, model)
     found = policy.stage(fold(stage))
     if found is None:
@@ -42,40 +42,39 @@ def find_case(tx: Transaction, model: Model, version: Version, stage: str) -> Ca
             model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names), fix=fix
         )
     standing = moves.find_standing(tx, model, found)
-    return Case(model, version, policy, found, policy.gates[found.name], standing)
+    return Decision(model, version, policy, found, policy.gates[found.name], standing)
 
 
-def gather_for(tx: Transaction, case: Case, row: Promotion | None, promoter: str) -> Evidence:
+def gather_for(tx: Transaction, decision: Decision, row: Promotion | None, promoter: str) -> Evidence:
     """promoter: who would move the version now, and asked for it unless the promotion is open already."""
     return gather(
         tx,
-        case.model,
-        case.version,
-        case.stage.name,
-        case.entry,
-        champion=case.standing.number,
+        decision.model,
+        decision.version,
+        decision.stage.name,
+        decision.entry,
+        champion=decision.standing.number,
         requester=row.opened_by if row else promoter,
         promoter=promoter,
-        policy=case.policy,
+        policy=decision.policy,
         promotion=row,
     )
 
 
-def check_ready(tx: Transaction, case: Case) -> None:
+def check_ready(tx: Transaction, decision: Decision) -> None:
     """Raises what no gate decides: VersionDeleted, VersionArchived, VersionQuarantined, ScanPending, VersionRecalled;
     FilesWithheld for a version that does not stand in the stage yet."""
-    model, version = case.model, case.version
+    model, version = decision.model, decision.version
     reference = f"{model.name}:{version.number}"
-    if version.state == DELETED:
-        raise VersionDeleted(reference=reference, model=str(model.name))
+    refuse_deleted(model.name, version)
     if version.state == ARCHIVED:
         raise VersionArchived(reference=reference)
     refuse_held(tx, model, version)
-    if version.number not in case.standing.all:
-        refuse_incomplete(tx, model, version, f"the stage {case.stage.name}")
+    if version.number not in decision.standing.all:
+        refuse_incomplete(tx, model, version, f"the stage {decision.stage.name}")
 
 
-def staleness(row: Promotion, policy: Policy, standing: Standing | None) -> str | None:
+def staleness(row: Promotion, policy: Policy, standing: StageState | None) -> str | None:
     """Why an open promotion must be asked for again before it may complete."""
     if row.policy_digest != policy.digest:
         return "the policy changed since it was asked for"

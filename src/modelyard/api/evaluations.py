@@ -1,0 +1,45 @@
+"""Routes of evaluations."""
+
+from __future__ import annotations
+
+from modelyard.domain.times import time_text
+from modelyard.doors.call import Call
+from modelyard.doors.table import RouteTable
+from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.evaluations.nouns import Evaluation
+from modelyard.registry.idempotency import Answer
+from modelyard.wire import evaluations as wire
+
+table = RouteTable("reports")
+
+
+_VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
+
+
+@table.route("POST", f"{_VERSION}/evaluations", status=201)
+async def report_evaluation(call: Call, body: wire.ReportEvaluation) -> Answer[wire.Evaluation]:
+    """Report metrics of a version, measured on a dataset split."""
+    return await call.commit(
+        lambda tx: _evaluation(
+            evaluations.report_evaluation(
+                tx, call.actor, call.ref, body.metrics, split=body.split, dataset=body.dataset
+            )
+        )
+    )
+
+
+@table.route("GET", f"{_VERSION}/evaluations")
+async def list_evaluations(call: Call) -> wire.EvaluationList:
+    """Evaluations of a version, newest first. Metrics frozen at registration are in its record."""
+    found = await call.read(lambda tx: evaluations.list_evaluations(tx, call.actor, call.ref))
+    return wire.EvaluationList(reference=str(call.ref), items=[_evaluation(item) for item in found])
+
+
+def _evaluation(found: Evaluation) -> wire.Evaluation:
+    return wire.Evaluation(
+        split=found.split,
+        dataset=found.dataset,
+        metrics=list(found.metrics),
+        at=time_text(found.at),
+        by=found.by,
+    )

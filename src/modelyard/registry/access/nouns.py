@@ -1,0 +1,80 @@
+"""Accounts, tokens and what a request may rest on."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from modelyard.domain.actor import (
+    Actor,
+    ActorKind,
+    Role,
+    Scope,
+)
+
+
+class ReaderKind(enum.Enum):
+    """What of an actor decides the text of a condition, apart from its values."""
+
+    NOBODY = enum.auto()
+    """The token's permissions leave it out."""
+    ANONYMOUS = enum.auto()
+    SIGNED_IN = enum.auto()
+    ALL = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    name: str
+    kind: ActorKind
+    display_name: str
+    email: str | None
+    is_admin: bool
+    default_namespace: str | None
+    created_at: int
+    disabled_at: int | None
+    is_auditor: bool = False
+    made_by: str | None = None
+
+    def to_actor(self, *, is_full_sign_in: bool = False) -> Actor:
+        """is_full_sign_in: only for callers that hold proof of who it is."""
+        return Actor(
+            self.id,
+            self.name,
+            self.kind,
+            self.is_admin,
+            self.default_namespace,
+            is_auditor=self.is_auditor,
+            is_full_sign_in=is_full_sign_in,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    id: int
+    name: str
+    hint: str
+    owner: str
+    scope: Scope
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An actor as a token or session proves it."""
+
+    actor: Actor
+    expires_at: int | None
+    last_used_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacePlace:
+    id: int
+    name: str
+    visibility: str
+    role: Role
