@@ -202,7 +202,7 @@ def memory_mb(pid: int) -> float:
 
 @contextlib.contextmanager
 def alone(pid: int, pids: Iterable[int]) -> Iterator[None]:
-    """Let only `pid` of all the servers run: those that idle beside it are stopped meanwhile."""
+    """Let only `pid` of all the servers run: those that idle next to it are stopped meanwhile."""
     others = [each for other in pids if other != pid for each in tree(other)]
     _signal(others, signal.SIGSTOP)
     try:

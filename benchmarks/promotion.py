@@ -1,4 +1,4 @@
-"""What a gate costs: judging twenty rules, and promotion and rollback beside a bare move of an alias.
+"""What a gate costs: judging twenty rules, and promotion and rollback next to a bare move of an alias.
 
     python benchmarks/promotion.py [--rounds 200] [--database URL]
 

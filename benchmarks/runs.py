@@ -212,7 +212,7 @@ print(json.dumps({"mean": sum(taken) / len(taken) / 1000, "p99": taken[len(taken
 
 
 def training(folder: Path) -> list[Row]:
-    """A loop that trains, in a process of its own, beside the server that takes its points."""
+    """A loop that trains, in a process of its own, next to the server that takes its points."""
     with running_server(folder=folder / "train") as server:
         found = []
         for _ in range(_ROUNDS):

@@ -17,7 +17,7 @@ from pathlib import Path
 from environment import ROOT, make_environment, program_of, python_of
 
 PROGRAMS = ("git",)
-"""What the README asks for, beside Python."""
+"""What the README asks for, besides Python."""
 BASE_PROGRAMS = (
     *(
         "bash",

@@ -45,7 +45,7 @@ class Settings:
     tls_cert: str = _setting("", "File of the TLS certificate chain, PEM")
     tls_key: str = _setting("", "File of the TLS private key, PEM", secret=True)
     everyone_creates_namespaces: bool = _setting(
-        True, "Whoever is signed in may make namespaces; otherwise admins"
+        True, "Everyone who is signed in may make namespaces; otherwise admins"
     )
     secret_key: str = _setting(
         "", "What the server signs and seals with; empty: made once and kept in the data folder", secret=True
@@ -66,7 +66,7 @@ class Settings:
         "",
         "PROVIDER_GROUP=GROUP, comma-separated: groups here whose members follow the provider; admin means admins",
     )
-    oidc_create_accounts: bool = _setting(True, "Whoever the provider signs in gets an account here")
+    oidc_create_accounts: bool = _setting(True, "Everyone whom the provider signs in gets an account here")
     smtp_host: str = _setting("", "Mail server for e-mail subscriptions; empty: no e-mail")
     smtp_port: int = _setting(587, "Port of the mail server")
     smtp_security: str = _setting("starttls", "How to secure the way to it: starttls, tls or none")
@@ -101,7 +101,7 @@ class Settings:
         False, "Send clients to the bucket by a signed URL instead of proxying bytes"
     )
     collect_grace_hours: float = _setting(24.0, "Unneeded bytes are kept at least this long", "hours")
-    metrics_public: bool = _setting(False, "Show /metrics without a token to whoever reaches the server")
+    metrics_public: bool = _setting(False, "Show /metrics without a token to anyone who reaches the server")
     access_log: str = _setting("changes", "Requests to log: none, changes (and errors) or all")
     log_level: str = _setting("info", "Least severity to log: debug, info, warning or error")
     database_threads: int = _setting(4, "Threads (and connections) that read the database", "threads")

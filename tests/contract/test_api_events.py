@@ -129,7 +129,7 @@ def test_publishers_by_their_routes(door: Door, space: str) -> None:
     assert ok(door.get(at))["items"] == []
 
 
-# Verb → who may, by first letter: nobody in particular, reader, contributor, maintainer, owner, admin.
+# Verb → who may, by first letter: no one in particular, reader, contributor, maintainer, owner, admin.
 VERBS: dict[str, tuple[str, tuple[str, str, Any]]] = {
     "see the whole log": ("a", ("GET", "audit/export?since_size=0", None)),
     "check the log": ("a", ("POST", "audit/check", None)),

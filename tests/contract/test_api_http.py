@@ -84,7 +84,7 @@ def test_a_session_that_ended_is_nobody(door: Door, session: str) -> None:
 def test_wrong_passwords_are_all_alike(door: Door) -> None:
     name = unique("ada")
     door.call("POST", "accounts", json={"name": name, "password": "correct horse battery"})
-    for wrong in ({"name": name, "password": "x"}, {"name": "nobody-at-all", "password": "x"}):
+    for wrong in ({"name": name, "password": "x"}, {"name": "no one-at-all", "password": "x"}):
         problem = assert_problem(door.call("POST", "session", token=None, json=wrong), 401, "sign_in_failed")
         assert name not in json.dumps(problem)
     # Signing in by password needs no proof of origin: there is no session yet to abuse.
@@ -392,7 +392,7 @@ def test_too_many_requests(registry: Registry, monkeypatch: pytest.MonkeyPatch) 
         assert own.get("whoami", token=own.token_of(registry.root)).status_code == 200
         now[0] += 1.5
         assert [own.get("whoami").status_code for _ in range(2)] == [200, 429]
-        # A process that lives says so, whoever asks too much.
+        # A process that lives says so, the person who asks too much.
         assert {own.get("/health", token="").status_code for _ in range(20)} == {200}
 
 

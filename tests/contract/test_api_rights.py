@@ -26,7 +26,7 @@ class Verb:
     path: str
     body: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     hidden: bool = True
-    """Whoever may not read the model is told that it is not there."""
+    """The person who may not read the model is told that it is not there."""
 
 
 def constant(**body: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -169,7 +169,7 @@ def test_verb_by_role(door: Door, team: Team, verb: Verb) -> None:
         }
         here["path"] = here["file"]["path"]
         _fill(door, here, verb)
-        # Sent before, so that whoever may register also has the bytes.
+        # Sent before, so that the person who may register also has the bytes.
         token = team.tokens[role]
         if token is not None and verb.name == "register":
             door.as_(token).send(b"weights")

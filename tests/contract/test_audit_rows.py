@@ -1,4 +1,4 @@
-"""Every covered column of every table: changed by SQL beside the server, `audit check` names table and row."""
+"""Every covered column of every table: changed by SQL outside of the server, `audit check` names table and row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collection takes what nothing needs and no more, whatever goes on beside it; on both databases."""
+"""Collection takes what nothing needs and no more, whatever goes on next to it; on both databases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.registry import Registry, ref, unique
 
 def test_collection_takes_what_nothing_needs_and_no_more(registry: Registry, model: str) -> None:
     keep = registry.register(registry.root, model, data=b"keep me")
-    gone = registry.send(registry.root, b"nobody names me")
+    gone = registry.send(registry.root, b"no one names me")
     deleted = registry.register(registry.root, model, data=b"of a deleted version")
     registry.db.write(
         lambda tx: versions.delete_version(tx, registry.root, ref(f"{model}:{deleted.version.number}"))

@@ -158,14 +158,14 @@ def test_watchers_and_the_mentioned_are_notified(team: Team) -> None:
     names = team.names
     ok(team.people["maintainer"].call("PUT", f"{team.at}/watch"), 204)
     assert ok(team.people["maintainer"].get("watches"))["items"] == [f"{team.space}/scorer"]
-    made = team.say("reader", f"@{names['contributor']} and @{names['none']}: look, @nobody-here")
+    made = team.say("reader", f"@{names['contributor']} and @{names['none']}: look, @no one-here")
     assert team.told("maintainer") == [("watch", "comment.written")]
     assert team.told("contributor") == [("mention", "comment.written")]
-    # What one may not read one is not told of, and nobody hears of themselves.
+    # What one may not read one is not told of, and no one hears of themselves.
     assert team.told("none") == []
     assert team.told("reader") == []
     team.door.call("PUT", f"{team.at}/aliases/champion", json={"version": 1})
-    # Whoever wrote a comment watches the model from then on.
+    # The person who wrote a comment watches the model from then on.
     assert team.told("reader") == [("watch", "alias.moved")]
     assert team.told("contributor") == [("mention", "comment.written")]
     ok(

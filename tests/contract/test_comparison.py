@@ -1,4 +1,4 @@
-"""Versions and runs beside each other, and metrics over versions; on both databases."""
+"""Versions and runs side by side, and metrics over versions; on both databases."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_profiles_are_kept_by_the_collector(crew: Team) -> None:
     registry = crew.registry
     one = described(seed=7)
     push(crew, one)
-    loose = registry.send(crew.contributor, b"nobody needs these bytes " + unique().encode())
+    loose = registry.send(crew.contributor, b"no one needs these bytes " + unique().encode())
     later = registry.db.clock() + 10 * DAY
     real, registry.db.clock = registry.db.clock, lambda: later
     try:

@@ -1,4 +1,4 @@
-"""What is known of a version follows from its own names and bytes, whoever named the same bytes before, and how."""
+"""What is known of a version follows from its own names and bytes, the person who named the same bytes before, and how."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_a_version_that_passed_no_gate_is_not_renamed_behind_one(gov: Gov) -> No
     refused = assert_problem(gov.rename("plain", "scorer-eu"), 403, "denied")
     assert "modelyard demote" in refused["fix"]
     assert gov.bob.get(gov.at("scorer-eu")).status_code == 404
-    # Whoever may edit the policy may.
+    # The person who may edit the policy may.
     ok(gov.rename("plain", "scorer-eu", by=gov.alice))
 
 
@@ -139,7 +139,7 @@ def test_an_alias_cannot_take_the_place_of_a_promotion(gov: Gov) -> None:
 
 
 def test_whoever_registered_the_same_files_does_not_approve_them(gov: Gov) -> None:
-    """Registering them again under another account, in another model, makes nobody a second person."""
+    """Registering them again under another account, in another model, makes no one a second person."""
     data = unique("bytes").encode()
     gov.carol.register(f"{gov.space}/elsewhere", data)
     gov.bob.register(f"{gov.space}/scorer", data)

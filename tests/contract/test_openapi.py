@@ -1,4 +1,4 @@
-"""The OpenAPI document is lawful, complete, and what the server does: asked with many generated requests."""
+"""The OpenAPI document is valid, complete, and what the server does: asked with many generated requests."""
 
 from __future__ import annotations
 

@@ -407,7 +407,7 @@ def test_people_are_known_by_issuer_and_subject_alone(registry: Registry) -> Non
 def test_what_a_provider_says_of_people_is_kept_where_it_can_be(
     registry: Registry, given: dict[str, Any], kept: tuple[str, str | None]
 ) -> None:
-    """Nobody is kept out by a strange name; half an address would be a wrong one."""
+    """No one is kept out by a strange name; half an address would be a wrong one."""
     ada = signed_in(registry, person(unique("s"), preferred_username=unique("ada"), **given))
     row = registry.db.read(lambda tx: access.find_actor(tx, registry.root, ada.name))
     assert (row.display_name, row.email) == kept

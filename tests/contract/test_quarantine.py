@@ -1,4 +1,4 @@
-"""Dangerous versions: registered, explained, served by nobody until they are released, on both databases."""
+"""Dangerous versions: registered, explained, served by no one until they are released, on both databases."""
 
 from __future__ import annotations
 

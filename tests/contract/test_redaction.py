@@ -169,7 +169,7 @@ def test_any_other_change_is_still_found(door: Door, space: str, word: str, tabl
 
 
 def test_a_redaction_that_is_only_claimed_is_found(door: Door, space: str, word: str) -> None:
-    """Whoever edits an export cannot hide it behind the header, nor behind an event of their own."""
+    """The person who edits an export cannot hide it behind the header, nor behind an event of their own."""
     lines = export(door)
     report = verify(lines)
     assert report.ok

@@ -38,7 +38,7 @@ PUBLIC = {
 """Routes that answer without a token, with the reason."""
 
 OWN = frozenset({"sign_out", "find_missing", "put_blob", "start_upload"})
-"""What concerns nobody but the caller: its own session, bytes that it sends."""
+"""What concerns no one but the caller: its own session, bytes that it sends."""
 OF_EVERYBODY = OWN | {"create_namespace"}
 """What every account may do for itself."""
 

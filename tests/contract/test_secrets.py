@@ -12,7 +12,7 @@ from modelyard.db.tables import metadata
 from tests.support.door import Door
 from tests.support.registry import unique
 
-# Nobody's credentials, each in the form of one.
+# No one's credentials, each in the form of one.
 AWS = "AKIA" + "QW4ERTYU7IOPASDF"
 PASSWORD = "Tr0ub4dor" + "Xq7Rk2pW"
 OPENAI = "sk-proj-" + "q7Rk2pXw9LmZ4tBvN8sYc3" * 2

@@ -1,4 +1,4 @@
-"""Unknown code is held at every door until a maintainer trusts it, and nobody decides alone where two could."""
+"""Unknown code is held at every door until a maintainer trusts it, and no one decides alone where two could."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def test_alias_moves_are_linearizable(each_server: RunningServer) -> None:
                 if status == 412:
                     refused.append(worker)
                     continue
-                # Whoever compares and sets successfully makes exactly the next revision.
+                # The person who compares and sets successfully makes exactly the next revision.
                 assert alias["revision"] == now.revision + 1
                 seen.append(Seen(began, time.monotonic(), alias["revision"], target, True))
         return seen
@@ -159,7 +159,7 @@ def test_alias_moves_are_linearizable(each_server: RunningServer) -> None:
     seen = [one for each in at_once(16, work) for one in each]
     moves = sorted((one for one in seen if one.is_move), key=lambda one: one.revision)
     assert [move.revision for move in moves] == list(range(2, len(moves) + 2))
-    assert refused, "nobody ever lost a race, so nothing was tried"
+    assert refused, "no one ever lost a race, so nothing was tried"
     target_of = {1: 1, **{move.revision: move.version for move in moves}}
     for one in seen:
         assert one.version == target_of[one.revision]

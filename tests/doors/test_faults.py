@@ -81,7 +81,7 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 
 class Cut:
-    """Takes a PostgreSQL away from its clients: nobody can connect, and whoever is connected is cut off."""
+    """Takes a PostgreSQL away from its clients: no one can connect, and the person who is connected is cut off."""
 
     def __init__(self, server: PostgresServer) -> None:
         folder = Path(parse_qs(urlsplit(server.admin_url).query)["host"][0])
@@ -310,7 +310,7 @@ def test_clients_that_stall_hold_up_nobody(faulty: RunningServer) -> None:
 
 
 def test_receivers_that_stall_hold_up_nobody(faulty: RunningServer, tmp_path: Path) -> None:
-    """More than there are threads to move bytes; whoever goes on reading gets every byte, in order."""
+    """More than there are threads to move bytes; the person who goes on reading gets every byte, in order."""
     folder = model_folder(tmp_path, "large", 24 * MIB)
     wanted = hashlib.sha256((folder / "weights.bin").read_bytes()).hexdigest()
     with faulty.client() as client:

@@ -135,7 +135,7 @@ def test_the_metrics_that_the_page_names_are_those_of_the_server(server: Running
 
 
 def refusal(server: RunningServer, *flags: str) -> str:
-    """What another start, beside the server or after it, says when it gives up."""
+    """What another start, next to the server or after it, says when it gives up."""
     done = subprocess.run(
         [sys.executable, "-m", "modelyard", "serve", *flags],
         cwd=server.folder,

@@ -156,7 +156,7 @@ def test_a_spool_of_another_release_stops_nothing_else(laptop: Laptop) -> None:
 def test_a_wrong_name_is_refused_before_anything_runs(laptop: Laptop) -> None:
     laptop.model = "Team/Scorer!"
     done = laptop.train(code=2)
-    assert "not a lawful" in done.stderr
+    assert "not a valid" in done.stderr
     assert not (laptop.folder / "model.onnx").exists()
 
 

@@ -54,7 +54,7 @@ class PostgresServer:
     def template(self, key: str, prepare: Callable[[str], None]) -> str:
         """The name of a database on which `prepare(url)` ran once, to be copied by create_database.
 
-        prepare must close its connections: PostgreSQL copies only what nobody is connected to.
+        prepare must close its connections: PostgreSQL copies only what no one is connected to.
         """
         if key not in self._templates:
             url = self.create_database()

@@ -70,7 +70,7 @@ class Team:
         view = self.registry.register(
             by or self.contributor,
             self.model,
-            # Whoever registered the same bytes anywhere is an author too.
+            # The person who registered the same bytes anywhere is an author too.
             data=f"weights of {self.namespace}".encode(),
             facts={"metrics": dict(metrics or {}), "params": {"n": self.count}, **facts},
         )

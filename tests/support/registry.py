@@ -63,7 +63,7 @@ class Registry:
         assert found is not None
         self.root: Actor = found.to_actor(is_full_sign_in=True)
         self.root_token = made.secret if made else ""
-        # Who makes an account counts as the same person, so root makes none of those that act beside it. The
+        # Who makes an account counts as the same person, so root makes none of those that act next to it. The
         # office is an admin in no row, so that root is the only one.
         if self.db.read(lambda tx: access.queries.find_actor(tx, "office")) is None:
             self.db.write(self._make_office)

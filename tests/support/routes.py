@@ -84,7 +84,7 @@ def _ask(door: Door, spec: RouteSpec, place: Place, caller: Caller) -> list[str]
 
 
 def _sample(wanted: type[msgspec.Struct], place: Place) -> dict[str, Any]:
-    """A valid value: what is needed, by the name of the field, and what `Type.field` says beside."""
+    """A valid value: what is needed, by the name of the field, and what `Type.field` says besides."""
     found = {}
     for each in msgspec.structs.fields(wanted):
         special = f"{wanted.__name__}.{each.name}"

@@ -134,7 +134,7 @@ def running_s3() -> Iterator[S3Server]:
     """A server without buckets; gone with all its bytes when the block ends.
 
     MODELYARD_TEST_S3=ceph takes Ceph instead of Swift. MODELYARD_TEST_S3_ENDPOINT names a server that runs
-    already, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION beside it; the buckets made there
+    already, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION next to it; the buckets made there
     stay. Raises ServiceMissing.
     """
     given = os.environ.get(OVERRIDE)

@@ -26,7 +26,7 @@ def skip_or_fail(error: ServiceMissing) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports nobody listened on a moment ago."""
+    """Loopback ports no one listened on a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

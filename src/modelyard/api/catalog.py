@@ -53,7 +53,7 @@ async def list_namespaces(call: Call, query: PageQuery) -> wire.NamespacePage:
 
 @table.route("POST", "/api/v1/namespaces", status=201)
 async def create_namespace(call: Call, body: wire.CreateNamespace) -> Answer[wire.Namespace]:
-    """Make a namespace; whoever makes it owns it."""
+    """Make a namespace; the person who makes it owns it."""
 
     def work(tx: Transaction) -> wire.Namespace:
         made = catalog.create_namespace(

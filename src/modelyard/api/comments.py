@@ -81,7 +81,7 @@ async def _checked(call: Call, body: str) -> tuple[str, str]:
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/comments", status=201)
 async def write_comment(call: Call, body: wire.WriteComment) -> Answer[wire.Comment]:
-    """Say something; whoever is mentioned with @name is notified."""
+    """Say something; people who are mentioned with @name are notified."""
     text, html = await _checked(call, body.body)
     return await call.commit(
         lambda tx: _comment(

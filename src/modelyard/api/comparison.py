@@ -19,7 +19,7 @@ _MODEL = "/api/v1/models/{namespace}/{name}"
 
 @table.route("GET", "/api/v1/compare")
 async def compare(call: Call, query: wire.CompareQuery) -> wire.Comparison:
-    """Two to eight versions or runs beside each other: params, metrics, curves, code, environment, data, files."""
+    """Two to eight versions or runs side by side: params, metrics, curves, code, environment, data, files."""
     services = call.services
     found = await call.in_thread(
         "views",

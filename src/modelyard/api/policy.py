@@ -42,7 +42,7 @@ async def show_policy_schema(call: Call) -> Annotated[Response, "application/sch
 
 @table.route("GET", "/api/v1/policy/example", public=True)
 async def show_policy_example(call: Call) -> Annotated[Response, "application/yaml"]:
-    """A commented policy to begin with; whoever is signed in is named as its editor."""
+    """A commented policy to begin with; the person who is signed in is named as its editor."""
     try:
         actor = await authenticate(call.request, call.services)
     except Unauthenticated:

@@ -231,7 +231,7 @@ async def demote(call: Call, body: wire.Demote) -> Answer[wire.Promotion]:
 
 @table.route("PUT", f"{_MODEL}/versions/{{version}}/deprecation")
 async def deprecate_version(call: Call, body: wire.Deprecate) -> Answer[versions_wire.Version]:
-    """Warn whoever resolves or pulls the version, and name what to use instead."""
+    """Warn everyone who resolves or pulls the version, and name what to use instead."""
     ends_at = parse_time(body.ends_at) if body.ends_at else None
     return await call.commit(
         lambda tx: common.version(

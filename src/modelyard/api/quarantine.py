@@ -48,7 +48,7 @@ async def scan_again(call: Call) -> wire.Scan:
 async def release_version(call: Call, body: wire.ReleaseVersion) -> Answer[wire.Scan]:
     """Let a version out of the quarantine, with a reason that is kept.
 
-    Whoever pushed it may do so only where nobody else holds the right.
+    The person who pushed it may do so only where no one else holds the right.
     """
     return await call.commit(
         lambda tx: _scan(quarantine.release_version(tx, call.actor, call.ref, body.reason))
@@ -134,7 +134,7 @@ async def untrust_global(call: Call, query: wire.UntrustQuery) -> Answer[wire.Tr
 
 @table.route("PUT", "/api/v1/namespaces/{namespace}/serve-unknown")
 async def set_serve_unknown(call: Call, body: wire.ServeUnknown) -> Answer[wire.TrustedList]:
-    """Decide whether a namespace serves versions that name code which nobody here knows.
+    """Decide whether a namespace serves versions that name code which no one here knows.
 
     What is dangerous or could not be scanned stays in quarantine.
     """

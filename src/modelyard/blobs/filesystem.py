@@ -1,6 +1,6 @@
 """Blobs in a local folder: plain files, atomic by rename, durable by fsync.
 
-The order is always the same: write to a name that nobody reads, verify, fsync the file, rename, fsync
+The order is always the same: write to a name that no one reads, verify, fsync the file, rename, fsync
 the folder. A kill at any point leaves whole blobs and files that the sweep removes, never a third thing.
 """
 
@@ -369,7 +369,7 @@ class _StagedFile:
             self._mark_done(expected)
 
     def _mark_done(self, digest: Digest) -> None:
-        # Not synced: losing it with the power means that a commit nobody was told of is sent again.
+        # Not synced: losing it with the power means that a commit no one was told of is sent again.
         fd = os.open(self._done, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, _FILE_MODE)
         try:
             _write_all(fd, digest.encode("ascii"))

@@ -1,4 +1,4 @@
-"""Streams of bytes gathered into larger pieces, and a sha256 that runs beside the write of the same bytes."""
+"""Streams of bytes gathered into larger pieces, and a sha256 that runs next to the write of the same bytes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ A folder and a bucket hold the same keys; in a bucket they may stand under a pre
 What follows `sha256/` never changes: `put` and `commit` may replace a blob by itself, nothing else may.
 
 How this grows: a store that keeps blobs in pieces (segments, differences) will add `blobs/packs/ab/<id>`
-beside these and raise FORMAT. Whole blobs stay readable where they are, so a store is carried over by
+next to these and raise FORMAT. Whole blobs stay readable where they are, so a store is carried over by
 writing its format last, and the state of a blob (whole, in pieces, both) is known from which keys exist.
 A program that meets a newer format refuses to touch the store.
 """

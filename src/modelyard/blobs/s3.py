@@ -5,7 +5,7 @@ source of a multipart upload raises when the digest is wrong, before the upload 
 aborts it. A process killed in between leaves parts that no listing shows and that cost money all the same:
 a bucket should have the usual lifecycle rule that aborts old incomplete multipart uploads.
 
-An upload under way lies in objects named by offset, so that any process finds it again. Whoever writes an
+An upload under way lies in objects named by offset, so that any process finds it again. The person who writes an
 offset second is refused by `If-None-Match: *`, which holds for single requests alone: an append larger than
 one request is protected by the digest only.
 """

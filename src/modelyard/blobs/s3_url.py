@@ -78,7 +78,7 @@ def parse_url(url: str) -> BucketAddress:
         raise InvalidRequest(reason=f"{parts.netloc!r} is not the name of a bucket", fix=_EXAMPLE)
     prefix = parts.path.strip("/")
     if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
-        raise InvalidRequest(reason=f"{prefix!r} is not a lawful prefix", fix=_EXAMPLE)
+        raise InvalidRequest(reason=f"{prefix!r} is not a valid prefix", fix=_EXAMPLE)
     endpoint = query.get("endpoint") or None
     if endpoint is not None:
         target = urlsplit(endpoint)

@@ -49,7 +49,7 @@ class BlobReader(Protocol):
 
 
 class StagedUpload(Protocol):
-    """Bytes that arrive, seen by nobody else, found again by their upload id after any crash.
+    """Bytes that arrive, seen by no one else, found again by their upload id after any crash.
 
     One writer at a time: of two at once at least one raises Busy, and their bytes never mix.
     `append` may be called in another process than the one before it.

@@ -211,4 +211,4 @@ def _show_group(session: Session, name: str) -> None:
     if session.as_json:
         session.out.json({"group": name, "members": members})
     else:
-        session.out.table(("member",), [(member,) for member in members], empty="Nobody is in it.")
+        session.out.table(("member",), [(member,) for member in members], empty="No one is in it.")

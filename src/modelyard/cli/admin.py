@@ -199,7 +199,7 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
 def rescue(session: Session, name: str, **flags: Any) -> int:
     """Make a token for the admin NAME when no admin has one any more. It ends after a day.
 
-    Run it where the data is: whoever can change the database needs no other right. A server that holds the
+    Run it where the data is: the person who can change the database needs no other right. A server that holds the
     data folder is stopped first; one on PostgreSQL and S3 goes on. The token is in the event log.
     """
     need_server_extra()

@@ -246,7 +246,7 @@ def _exit_code(report: Report, allow_partial: bool) -> int:
 def check(session: Session) -> int:
     """Let the server compare its events with the tree, and versions and aliases with the events.
 
-    Exit code 1 when something was changed beside the server.
+    Exit code 1 when something was changed outside of the server.
     """
     last = None
     for progress in session.client.audit.check():

@@ -73,7 +73,7 @@ def list_comments(session: Session, ref: str, promotion: int | None) -> None:
             c.version or "",
             f"(deleted by {c.deleted_by})" if c.deleted_at else c.body,
         ),
-        empty="Nobody has said anything yet.",
+        empty="No one has said anything yet.",
     )
 
 

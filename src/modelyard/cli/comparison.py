@@ -37,7 +37,7 @@ def _number(value: Any) -> str:
 def compare(
     session: Session, refs: tuple[str, ...], directions: tuple[str, ...], only: str | None, every: bool
 ) -> None:
-    """Put two to eight versions or runs (run:ID) beside each other; the first is what the others differ from."""
+    """Put two to eight versions or runs (run:ID) side by side; the first is what the others differ from."""
     found = session.client.compare(
         *refs, directions=key_values(directions, "--direction"), curves=session.as_json
     )

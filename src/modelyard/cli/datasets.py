@@ -149,7 +149,7 @@ def show_dataset(session: Session, ref: str) -> None:
             (use.node or f"hidden {use.kind}", use.relation, use.at, use.details.get("source", ""))
             for use in found.uses
         ],
-        empty="Nobody yet.",
+        empty="No one yet.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`modelyard demo`: real models, trained on the spot on scikit-learn's packaged data sets."""
+"""`modelyard demo`: real models, trained on the spot on scikit-learn's packaged datasets."""
 
 from __future__ import annotations
 

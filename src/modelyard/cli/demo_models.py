@@ -53,11 +53,11 @@ class _Plan:
     purpose: str
     candidates: Sequence[tuple[str, Callable[[], Any]]]
     """(what is new in it, makes the estimator)"""
-    limits: str = field(default="Trained on a few hundred rows of a teaching data set.")
+    limits: str = field(default="Trained on a few hundred rows of a teaching dataset.")
 
 
 NEEDED = {"sklearn": "scikit-learn", "pandas": "pandas"}
-"""Module → package; the data sets come as tables, so that models know their columns by name."""
+"""Module → package; the datasets come as tables, so that models know their columns by name."""
 
 
 def train_all(only: Sequence[str]) -> Iterator[Line]:
@@ -92,7 +92,7 @@ def _train(plan: _Plan) -> Line:
     table = loaded.frame if loaded.frame is not None else loaded.data
     data = {
         "name": dataset,
-        "source": f"scikit-learn packaged data set {dataset}",
+        "source": f"scikit-learn packaged dataset {dataset}",
         "digest": f"sha256:{hashlib.sha256(table.to_numpy().tobytes()).hexdigest()}",
         "columns": [str(name) for name in loaded.data.columns],
         "rows": rows,
@@ -200,7 +200,7 @@ tags:
 
 ## Performance
 
-Measured on scikit-learn's data set `{dataset}`, {_TEST_SHARE:.0%} of it held out.
+Measured on scikit-learn's dataset `{dataset}`, {_TEST_SHARE:.0%} of it held out.
 
 | metric | train | test |
 |---|---|---|
@@ -276,7 +276,7 @@ def _plans() -> list[_Plan]:
             "Breast cancer cells",
             "load_breast_cancer",
             classes,
-            "Tells benign from malignant cells by measures of their nuclei. A teaching data set, not medicine.",
+            "Tells benign from malignant cells by measures of their nuclei. A teaching dataset, not medicine.",
             [
                 ("Always says benign.", lambda: DummyClassifier(strategy="prior")),
                 ("A shallow tree.", lambda: _tree(DecisionTreeClassifier, 2)),
@@ -304,7 +304,7 @@ def _plans() -> list[_Plan]:
             "Diabetes progression",
             "load_diabetes",
             "tabular-regression",
-            "Estimates how diabetes goes on within a year. A teaching data set, not medicine.",
+            "Estimates how diabetes goes on within a year. A teaching dataset, not medicine.",
             [
                 ("Always says the mean.", lambda: DummyRegressor()),
                 ("A tree without limits, which learns the noise.", lambda: _tree(DecisionTreeRegressor, None)),

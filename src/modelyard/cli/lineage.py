@@ -75,14 +75,14 @@ def _row(found: Lineage, node: Node) -> tuple[object, ...]:
     "modelyard recall fraud/scorer:3 --lift",
 )
 @click.argument("ref")
-@click.option("--reason", help="Why; whoever pulls it is told.")
+@click.option("--reason", help="The reason, shown to everyone who pulls it.")
 @click.option(
     "--refuse", "mode", flag_value="refuse", help="Refuse pulls, aliases and promotions (the default)."
 )
 @click.option("--warn", "mode", flag_value="warn", help="Only warn.")
 @click.option("--lift", is_flag=True, help="It may be used again.")
 def recall(session: Session, ref: str, reason: str | None, mode: str | None, lift: bool) -> None:
-    """Say that a version is not to be used; whoever depends on it is told by an event.
+    """Say that a version is not to be used; everyone who depends on it is told by an event.
 
     What came from it is shown by: modelyard lineage REF --down
     """

@@ -52,11 +52,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attest": ("modelyard.cli.attestations:attest", "Sign a version's digests with your key."),
     "key": ("modelyard.cli.attestations:key", "Create signing keys."),
     "dataset": ("modelyard.cli.datasets:dataset", "Know datasets by their content, and compare them."),
-    "compare": ("modelyard.cli.comparison:compare", "Put versions or runs beside each other."),
+    "compare": ("modelyard.cli.comparison:compare", "Put versions or runs side by side."),
     "best": ("modelyard.cli.comparison:best", "Say which version has the best value of a metric."),
     "lineage": ("modelyard.cli.lineage:lineage", "Show what came from what, up or down to any depth."),
     "recall": ("modelyard.cli.lineage:recall", "Say that a version is not to be used."),
-    "deprecate": ("modelyard.cli.promotion:deprecate", "Warn whoever uses a version."),
+    "deprecate": ("modelyard.cli.promotion:deprecate", "Warn everyone who uses a version."),
     "tag": ("modelyard.cli.tags:tag", "Set, remove and list tags."),
     "edit": ("modelyard.cli.catalog:edit", "Change what is written about a model or a version."),
     "rename": ("modelyard.cli.catalog:rename", "Rename a model; its old name goes on working."),
@@ -127,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("\nInterrupted; the same command goes on where it stopped.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more at its exit.
+        # The person who read the output has seen enough. Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:

@@ -52,7 +52,7 @@ def create_namespace(
     naming_pattern: str | None,
     reserved: tuple[str, ...],
 ) -> None:
-    """Make a namespace; whoever makes it owns it."""
+    """Make a namespace; the person who makes it owns it."""
     found = session.client.namespaces.create(
         name,
         display_name=display_name,
@@ -181,5 +181,5 @@ def list_members(session: Session, where: str) -> None:
         (client.models if "/" in where else client.namespaces).members(where),
         ("account", "kind", "role"),
         lambda m: (m.name, m.kind, m.role),
-        empty="Nobody holds a role of their own here.",
+        empty="No one holds a role of their own here.",
     )

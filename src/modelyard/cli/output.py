@@ -34,7 +34,7 @@ def colour_wanted() -> bool:
 
 
 def shown(text: str) -> str:
-    """Text of many lines in which what would steer a terminal is visible, whoever wrote it."""
+    """Text of many lines in which what would steer a terminal is visible, no matter who wrote it."""
     return text.replace("\r\n", "\n").translate(_SHOWN)
 
 
@@ -69,7 +69,7 @@ class Output:
         click.echo(shown(text))
 
     def note(self, text: str) -> None:
-        """Something beside the result."""
+        """Something besides the result."""
         click.echo(shown(text), err=True)
 
     def heading(self, text: str) -> None:

@@ -25,7 +25,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
     cls=LazyGroup,
     lazy={
         "init": (f"{_HERE}:init", "Write a commented policy to begin with."),
-        "check": (f"{_HERE}:check", "Say whether a policy file is lawful, and where it is not."),
+        "check": (f"{_HERE}:check", "Say whether a policy file is valid, and where it is not."),
         "test": (f"{_HERE}:test", "Judge past promotions under another policy."),
         "set": (f"{_HERE}:set_policy", "Put a policy in force."),
         "show": (f"{_HERE}:show", "Show what holds for a namespace or a model."),
@@ -56,9 +56,9 @@ def check(session: Session, of: str, file: Path) -> None:
     """Say whether a policy file could be put in force, and what it would weaken; if not, at which line and why."""
     found = session.client.policies.check(of, file.read_text(encoding="utf-8"))
     if session.as_json:
-        session.out.json({"lawful": True, "weakens": found.weakens})
+        session.out.json({"valid": True, "weakens": found.weakens})
     else:
-        session.out.text(f"{file} is lawful")
+        session.out.text(f"{file} is valid")
         _show_weakened(session, found)
 
 

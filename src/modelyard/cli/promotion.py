@@ -34,7 +34,7 @@ _SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "????", "waived": "waived"}
 )
 @click.option("--request", is_flag=True, help="Only ask: who may, or the policy, completes it.")
 @click.option("--wait", metavar="TIME", help="Try again for so long, as 15m, while waiting can help.")
-@click.option("--beside", is_flag=True, help="Beside the primary version, where the stage has more places.")
+@click.option("--beside", is_flag=True, help="Besides the primary version, where the stage has more places.")
 @click.option(
     "--close", "final", is_flag=True, help="A refusal is final; else it stays open for what is missing."
 )
@@ -123,7 +123,7 @@ def _show_fixes(session: Session, verdict: Verdict) -> None:
     unmet = [] if verdict.passed else _unmet(verdict)
     for result in unmet:
         words = f" ({result.say})" if result.say else ""
-        session.out.note(f"{result.rule}{words}: {result.who or 'nobody'}")
+        session.out.note(f"{result.rule}{words}: {result.who or 'no one'}")
         if result.fix:
             session.out.note(f"  {result.fix}")
 
@@ -325,7 +325,7 @@ def demote(
     if session.as_json:
         session.out.json(found)
     else:
-        left = f"version {found.after_primary} stands there" if found.after_primary else "nobody stands there"
+        left = f"version {found.after_primary} stands there" if found.after_primary else "no one stands there"
         session.out.text(f"{found.reference} left {found.stage}; {left}")
 
 
@@ -348,7 +348,7 @@ def show_stage_history(session: Session, model: str, stage: str, at: str | None,
             )
             for p in found
         ],
-        empty="Nobody stood there until then.",
+        empty="No one stood there until then.",
     )
 
 
@@ -356,7 +356,7 @@ def show_stage_history(session: Session, model: str, stage: str, at: str | None,
 @click.argument("ref")
 @click.option("--replacement", type=int, metavar="VERSION", help="Which version to use instead.")
 @click.option("--date", "ends_at", metavar="TIME", help="When it will be taken away, as 2027-01-01T00:00:00Z.")
-@click.option("--reason", help="Why; shown to whoever uses it.")
+@click.option("--reason", help="The reason, shown to everyone who uses it.")
 @click.option("--undo", is_flag=True, help="Stop warning.")
 def deprecate(
     session: Session,
@@ -366,7 +366,7 @@ def deprecate(
     reason: str | None,
     undo: bool,
 ) -> None:
-    """Warn whoever resolves or pulls a version; it stays usable."""
+    """Warn everyone who resolves or pulls a version; it stays usable."""
     client = session.client.promotions
     if undo:
         found = client.undeprecate(ref)

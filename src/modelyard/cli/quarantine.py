@@ -71,7 +71,7 @@ def _say(session: Session, found: wire.Scan) -> int:
         out.table(("file", "kind"), kinds)
     secrets = [(file.path, s.line, s.kind) for file in found.files for s in file.secrets]
     if secrets:
-        out.note("Texts that look like credentials; whoever may pull the version can read them:")
+        out.note("Texts that look like credentials; the person who may pull the version can read them:")
         out.table(("file", "line", "kind"), secrets)
     if found.fix is not None:
         out.note(found.fix)
@@ -81,7 +81,7 @@ def _say(session: Session, found: wire.Scan) -> int:
 
 
 def _release(release: wire.Release) -> str:
-    how = ", who pushed it: nobody else holds the right" if release.alone else ""
+    how = ", who pushed it: no one else holds the right" if release.alone else ""
     return f"{release.at} by {release.by}{how}: {release.reason}"
 
 
@@ -130,8 +130,8 @@ def trust(session: Session, namespace: str, names: tuple[str, ...], reason: str)
     session.out.page(
         scans.trusted(namespace),
         ("global", "at", "by", "confirmed by", "reason"),
-        lambda t: (t.name, t.at, t.by, t.confirmed_by or ("nobody else can" if t.alone else ""), t.reason),
-        empty="Nothing is trusted beside the allow-list.",
+        lambda t: (t.name, t.at, t.by, t.confirmed_by or ("no one else can" if t.alone else ""), t.reason),
+        empty="Nothing is trusted besides the allow-list.",
     )
     if scans.serves_unknown(namespace):
         session.out.note(f"{namespace} serves versions that name unknown code")
@@ -146,12 +146,12 @@ def untrust(session: Session, namespace: str, name: str) -> None:
     session.out.json(found) if session.as_json else session.out.text(f"{namespace} trusts {name} no more")
 
 
-@command("serve-unknown", example="modelyard scan serve-unknown lab on --reason 'nobody loads these here'")
+@command("serve-unknown", example="modelyard scan serve-unknown lab on --reason 'no one loads these here'")
 @click.argument("namespace")
 @click.argument("choice", type=click.Choice(["on", "off"]))
 @click.option("--reason", required=True, help="Why; kept in the event log.")
 def serve_unknown(session: Session, namespace: str, choice: str, reason: str) -> None:
-    """Decide whether a namespace serves versions that name code which nobody here knows.
+    """Decide whether a namespace serves versions that name code which no one here knows.
 
     By default they are in quarantine. What is dangerous or could not be scanned always is. Only an owner decides.
     """
@@ -193,7 +193,7 @@ def list_quarantined(session: Session, namespace: str | None) -> None:
 def release(session: Session, ref: str, reason: str) -> None:
     """Serve a version in spite of what its scan found.
 
-    Whoever pushed it may do so only where nobody else holds the right in the namespace.
+    The person who pushed it may do so only where no one else holds the right in the namespace.
     """
     found = session.client.quarantine.release(ref, reason=reason)
     if session.as_json:
@@ -201,7 +201,7 @@ def release(session: Session, ref: str, reason: str) -> None:
         return
     session.out.text(f"Released {found.reference}")
     if found.released is not None and found.released.alone:
-        session.out.note("It was released by the person who pushed it: nobody else holds the right")
+        session.out.note("It was released by the person who pushed it: no one else holds the right")
 
 
 @command(

@@ -102,7 +102,7 @@ class Database:
             options["connect_args"] = {"connect_timeout": 5}
             if not prepare_statements:
                 options["connect_args"]["prepare_threshold"] = None
-        # Whoever needs a transaction begins it with a statement: see `snapshot` and Batch.
+        # A caller that needs a transaction begins it with a statement: see `snapshot` and Batch.
         self._engine = sa.create_engine(
             parsed,
             isolation_level="AUTOCOMMIT",
@@ -271,7 +271,7 @@ class Database:
         try:
             return self._begin_batch()
         except sa.exc.DBAPIError as exc:
-            # The connection died since the last batch: nothing is lost, so nobody need hear of it.
+            # The connection died since the last batch: nothing is lost, so no one need hear of it.
             if not (was_open and exc.connection_invalidated):
                 raise
             return self._begin_batch()

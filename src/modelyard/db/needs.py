@@ -62,7 +62,7 @@ class Results:
         self.on_loop = on_loop
 
     def find(self, key: Hashable, work: Callable[[], T]) -> T:
-        """The result under the key. Raises NeedsWork where there is none yet and nobody may wait here."""
+        """The result under the key. Raises NeedsWork where there is none yet and no one may wait here."""
         if key in self._by_key:
             result: T = self._by_key[key]
             return result

@@ -1,7 +1,7 @@
 """Notes which rows a change wrote, so that its event can name them with a digest of what they hold.
 
 Triggers see every write, whichever statement made it, so no use case can forget to tell. They serve the
-connection of the writer alone: what is written beside this program leaves no note, and `audit check` finds it.
+connection of the writer alone: what is written outside of this program leaves no note, and `audit check` finds it.
 On SQLite they are temporary and call into this process; on PostgreSQL they are part of the schema and fill a
 temporary table, which the writer's session has. Decision record 0022.
 """

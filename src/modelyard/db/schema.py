@@ -27,7 +27,7 @@ _REVISION_TABLE = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-# A transaction-level lock of PostgreSQL; any number will do as long as nobody else uses it.
+# A transaction-level lock of PostgreSQL; any number will do as long as no one else uses it.
 _MIGRATION_LOCK = 0x6D6F64656C
 
 
@@ -96,7 +96,7 @@ REDACTING = "log.redacting"
 def create_log_guards(connection: sa.Connection) -> None:
     """Triggers that refuse to change or delete what is in the event log.
 
-    They stop mistakes, not whoever owns the database: against those stand the tree and its checkpoints. The body
+    They stop mistakes, not the person who owns the database: against those stand the tree and its checkpoints. The body
     of an event may change while the transaction holds the fact REDACTING, which only a redaction writes.
     """
     is_sqlite = connection.dialect.name == "sqlite"

@@ -139,7 +139,7 @@ class Transaction:
             raise NeedsThread(count)
 
     def expect_many_rows(self) -> None:
-        """Say that nobody knows how many rows are handled next; see expect_rows."""
+        """Say that no one knows how many rows are handled next; see expect_rows."""
         self.expect_rows(MOST_ROWS_ON_LOOP + 1)
 
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:

@@ -1,11 +1,11 @@
 """How changes are written: many with one commit, each undone by itself when it fails.
 
 A batch takes what is waiting, gives each change its savepoint, stores their events and commits all with one
-fsync; nobody is told "done" before the commit. Two writers run batches, one at a time:
+fsync; no one is told "done" before the commit. Two writers run batches, one at a time:
 
 * `ThreadWriter`, in a thread of its own, for callers that may block and for PostgreSQL;
 * `LoopWriter`, for the event loop on SQLite. It runs the statements right on the loop, because a thread
-  beside it would fight for the interpreter's lock at every statement. Only the commit, which waits for the
+  next to it would fight for the interpreter's lock at every statement. Only the commit, which waits for the
   disk, goes to a thread, and not even that while the disk answers faster than a thread wakes up.
   Measured: decision record 0002.
 """
@@ -337,7 +337,7 @@ class LoopWriter:
         return failure
 
     def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
-        """When no batch can be opened: nobody waits for ever."""
+        """When no batch can be opened: no one waits for ever."""
         refused = [(future, None, exc) for _, _, future in self._waiting]
         self._waiting.clear()
         return refused  # type: ignore[return-value]

@@ -38,7 +38,7 @@ _MOST_NAMED = 20
 
 SignatureCheck = Callable[[LogKey, SignedCheckpoint], bool]
 Lines = Callable[[], Iterator[bytes]]
-"""Opens the bundle anew and yields its lines, with or without line breaks."""
+"""Opens the bundle again and yields its lines, with or without line breaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 class Digest(str):
     """`sha256:` and 64 lowercase hex digits, always of raw bytes.
 
-    A string, so that it goes to SQL and JSON as it is; made by `parse`, so that it is lawful.
+    A string, so that it goes to SQL and JSON as it is; made by `parse`, so that it is valid.
     """
 
     __slots__ = ()

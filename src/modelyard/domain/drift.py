@@ -6,7 +6,7 @@
     ks    Kolmogorov-Smirnov: the largest difference of the two cumulative shares; None without an order
 
 Bins are the tenths of the first dataset, or its values where there are few; for texts the values where all are
-known, else 64 classes of a hash. Missing values are no bin: their shares stand beside it.
+known, else 64 classes of a hash. Missing values are no bin: their shares stand next to it.
 Sources: Yurdakul, "Statistical Properties of Population Stability Index" (2018), for `chance`; Lin, "Divergence
 Measures Based on the Shannon Entropy" (1991).
 """

@@ -257,7 +257,7 @@ class VersionQuarantined(Event):
 class VersionReleased(Event):
     """Out of the quarantine: by somebody with the right, by trust, or because a later scan found nothing (verdict).
 
-    alone: by the person who pushed it, where nobody else held the right.
+    alone: by the person who pushed it, where no one else held the right.
     """
 
     kind: ClassVar[str] = "version.released"
@@ -268,7 +268,7 @@ class VersionReleased(Event):
 
 
 class RunFilesReleased(Event):
-    """files: path, digest and verdict of each. alone: by the person whose run it is, where nobody else held the right."""
+    """files: path, digest and verdict of each. alone: by the person whose run it is, where no one else held the right."""
 
     kind: ClassVar[str] = "run.files_released"
     run: str
@@ -278,7 +278,7 @@ class RunFilesReleased(Event):
 
 
 class ScanTrusted(Event):
-    """alone: nobody else held the right. confirms: another person gave the same trust before."""
+    """alone: no one else held the right. confirms: another person gave the same trust before."""
 
     kind: ClassVar[str] = "scan.trusted"
     name: str
@@ -320,7 +320,7 @@ class RecallLifted(Event):
 
 
 class AncestorRecalled(Event):
-    """Said of each version that came from a recalled one, so that whoever watches it hears of it."""
+    """Said of each version that came from a recalled one, so that everyone who watches it hears of it."""
 
     kind: ClassVar[str] = "version.ancestor_recalled"
     digest: str
@@ -471,7 +471,7 @@ class StageRolledBack(PromotionEvent):
 
 
 class VersionDemoted(PromotionEvent):
-    """to_version: the primary version of the stage now; None: nobody stands there."""
+    """to_version: the primary version of the stage now; None: no one stands there."""
 
     kind: ClassVar[str] = "version.demoted"
     to_version: int | None = None

@@ -66,7 +66,7 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Files in the order of their paths, each path lawful and once."""
+    """Files in the order of their paths, each path valid and once."""
 
     files: tuple[File, ...]
 

@@ -1,4 +1,4 @@
-"""Names and references: parse, normalise, format, and propose the nearest lawful name.
+"""Names and references: parse, normalise, format, and propose the nearest valid name.
 
 Source: DESIGN section 3 of the project; the pattern is the intersection of what Hugging Face
 repository ids, OCI repository names and URLs accept without translation.
@@ -58,7 +58,7 @@ def fold(value: str) -> str:
 
 
 def _slug(value: str) -> str:
-    """The nearest lawful name, or 'model' when nothing of the value is left."""
+    """The nearest valid name, or 'model' when nothing of the value is left."""
     plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9._-]+", "-", plain)
     slug = re.sub(r"[._-]{2,}", "-", slug).strip("._-")
@@ -67,7 +67,7 @@ def _slug(value: str) -> str:
 
 
 def _parse_name(value: str, what: str) -> str:
-    """A lawful lower-case part of a name. Look-ups fold case, so upper case is not an error."""
+    """A valid lower-case part of a name. Look-ups fold case, so upper case is not an error."""
     folded = fold(value)
     reason = None
     if not folded:

@@ -17,7 +17,7 @@ _WINDOWS_NAMES = frozenset(
 )
 """Source: Microsoft, "Naming Files, Paths, and Namespaces"."""
 
-# Marks that change the order in which a name is shown, or that nobody sees.
+# Marks that change the order in which a name is shown, or that no one sees.
 _UNSEEN = frozenset("\u00ad\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0") | frozenset(
     chr(code)
     for first, last in (

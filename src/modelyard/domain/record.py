@@ -1,6 +1,6 @@
 """The record: what was known of a version when it was registered, frozen as canonical JSON.
 
-Six facts make it complete, as far as they apply: code, data, environment, image, metrics and params. Beside them it may carry the
+Six facts make it complete, as far as they apply: code, data, environment, image, metrics and params. Besides them it may carry the
 signature, the parents, the run that made it and how to load it. Non-finite numbers are the strings "NaN",
 "Infinity" and "-Infinity", because JSON has no word for them.
 """
@@ -71,7 +71,7 @@ def number_from_json(value: Any, what: str) -> float:
 
 @dataclass(frozen=True)
 class Record:
-    """Made by `of`, so that it is lawful and in canonical order."""
+    """Made by `of`, so that it is valid and in canonical order."""
 
     facts: Mapping[str, Any]
     metrics: tuple[Metric, ...] = ()

@@ -62,7 +62,7 @@ def password_was_right(request: Request, services: Services, account: str) -> No
 async def hold_back(request: Request, services: Services, what: str) -> None:
     """After a wrong token or link: the more there were from one network, the later is the answer.
 
-    Right ones are never held up, since many people share an address and nobody guesses 256 bits.
+    Right ones are never held up, since many people share an address and no one guesses 256 bits.
     Raises TooManyAttempts when many answers are held back already.
     """
     global _held_back

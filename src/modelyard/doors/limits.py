@@ -1,7 +1,7 @@
 """How many requests one client may make.
 
 A client is a token that has been proven here, wherever it comes from; all other requests count for the
-address they come from. So whoever invents tokens gains nothing by it, and holds up nobody who has one.
+address they come from. So a client that invents tokens gains nothing by it, and holds up no client that has one.
 """
 
 from __future__ import annotations

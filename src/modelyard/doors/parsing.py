@@ -34,7 +34,7 @@ def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
     """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters.
 
     Short ones are parsed once: the same few references are resolved again and again. What comes back is
-    shared, so nobody changes it.
+    shared, so no one changes it.
     """
     if len(text) <= _MOST_CACHED_QUERY_BYTES:
         return _parse_short_query(text, wanted)

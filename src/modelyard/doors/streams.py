@@ -95,7 +95,7 @@ async def with_body(request: Request, run: Runner, work: Callable[[Iterable[Piec
     try:
         await pipe.begun.wait()
         working = asyncio.ensure_future(run(lambda: work(pipe.pieces())))
-        # When the request is given up before, its failure is nobody's to see.
+        # When the request is given up before, its failure is no one's to see.
         working.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({working, feeding}, return_when=asyncio.FIRST_COMPLETED)
         result: T = await working

@@ -1,6 +1,6 @@
 """A process of our own that answers a line of JSON with a line of JSON, and may be lost without harm.
 
-For work on hostile input whose time or memory nobody can promise. The process is started when it is first needed,
+For work on hostile input whose time or memory no one can promise. The process is started when it is first needed,
 and is ended and replaced when it takes longer than it may or dies.
 """
 
@@ -19,7 +19,7 @@ START_SECONDS = 15.0
 
 
 class LineProcess:
-    """For one thread at a time; whoever shares it holds a lock. module: prints a line once it is ready."""
+    """For one thread at a time; the person who shares it holds a lock. module: prints a line once it is ready."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -72,7 +72,7 @@ def _listen(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> 
     assert process.stdout is not None
     for line in process.stdout:
         answers.put(line)
-    # The process is gone: whoever waits is told at once.
+    # The process is gone: the person who waits is told at once.
     answers.put("")
 
 

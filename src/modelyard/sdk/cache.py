@@ -65,7 +65,7 @@ class Cache:
 
     @cached_property
     def _private(self) -> Path:
-        """The cache's folder, which nobody else may look into: it holds files of private models."""
+        """The cache's folder, which no one else may look into: it holds files of private models."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(PermissionError):
             if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:

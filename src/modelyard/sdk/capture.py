@@ -30,7 +30,7 @@ _RECENT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something runs. program None: a notebook, a shell, or nobody knows."""
+    """Where something runs. program None: a notebook, a shell, or no one knows."""
 
     folder: Path
     program: Path | None

@@ -220,7 +220,7 @@ class Transport:
         if not failure.repeat or not (repeatable or failure.never_sent):
             raise failure.error
         if failure.never_sent and not self._met:
-            # Nobody was ever there: a wrong address should not cost half a minute.
+            # No one was ever there: a wrong address should not cost half a minute.
             patience.seconds = min(patience.seconds, _UNMET_PATIENCE_SECONDS)
         patience.wait(failure.error, failure.retry_after)
 

@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Tells no one."""
 
     def begin(self, phase: str, total_bytes: int) -> None:
         del phase, total_bytes

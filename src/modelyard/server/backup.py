@@ -8,7 +8,7 @@
     checkpoint.txt              the event log's signed checkpoint
 
 The tables are of one moment; the bytes are copied after it, and bytes never change. Should a version be
-deleted and its bytes collected in between, the moment is taken anew. The form is the same for SQLite and
+deleted and its bytes collected in between, the moment is taken again. The form is the same for SQLite and
 PostgreSQL, a folder and a bucket, so a backup also moves a registry from one to the other. A later backup
 into the same folder copies only the bytes that are new, and until it is whole the earlier one stands.
 Decision record 0008.

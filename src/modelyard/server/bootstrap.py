@@ -55,7 +55,7 @@ PRIVATE = (
     "blobs",
     LOCK_FILE,
 )
-"""What lies in a data folder and is nobody else's business."""
+"""What lies in a data folder and is no one else's business."""
 
 
 def close_to_others(folder: Path) -> None:
@@ -158,10 +158,10 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
 
 @contextlib.contextmanager
 def open_stores(settings: Settings, *, must_exist: bool) -> Iterator[tuple[Database, BlobStore]]:
-    """Database and bytes for a command that runs beside the server, or before there is one.
+    """Database and bytes for a command that runs next to the server, or before there is one.
 
     must_exist: refuse to make a new database. Otherwise the data folder, when it is used, is made and
-    locked, because nobody may serve it meanwhile. Raises NotFound, Conflict.
+    locked, because no one may serve it meanwhile. Raises NotFound, Conflict.
     """
     folder: DataFolder | None = None
     if must_exist:
@@ -202,7 +202,7 @@ def _secret_file(settings: Settings) -> Path | None:
 
 
 def keys_for_backup(settings: Settings, db: Database) -> dict[str, bytes]:
-    """What belongs beside the tables: the secret's file, without which a restored server would not start, and
+    """What belongs to the tables: the secret's file, without which a restored server would not start, and
     a checkpoint of the event log."""
     found: dict[str, bytes] = {}
     secret = _secret_file(settings)
@@ -236,7 +236,7 @@ def uses_data_folder(settings: Settings) -> bool:
 
 
 def local_owner_name() -> str:
-    """The name of the first owner: the system's user, as far as it is a lawful name."""
+    """The name of the first owner: the system's user, as far as it is a valid name."""
     with contextlib.suppress(OSError, KeyError):
         name = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
         if name and name not in RESERVED_ACCOUNTS:
@@ -325,7 +325,7 @@ def _owns_data_folder(settings: Settings) -> bool:
 
 
 class Application:
-    """The ASGI application of one process: doors, and the worker beside them."""
+    """The ASGI application of one process: doors, and the worker next to them."""
 
     def __init__(self, services: Services) -> None:
         self.services = services

@@ -233,7 +233,7 @@ class FileSender:
         cycle = self._cycle
         await self._head_sent()
         connection = cycle.transport.get_extra_info("socket")
-        # A descriptor of our own: the server may close its one at any moment, and the number be used anew.
+        # A descriptor of our own: the server may close its one at any moment, and the number be used again.
         own = socket.socket(fileno=os.dup(connection.fileno()))
         loop = asyncio.get_running_loop()
         try:

@@ -113,7 +113,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._arrived.set()
 
     def forget(self) -> None:
-        """Let go of what came in, when nobody will ask for it any more."""
+        """Let go of what came in, when no one will ask for it any more."""
         if self._cycle.response_complete:
             self._block = None
             self._pieces.clear()
@@ -171,7 +171,7 @@ class LargeBody(asyncio.BufferedProtocol):
 
 
 def _unseen(memory: bytearray) -> bool:
-    """Whether nobody has a view of it any more; while somebody has, its size cannot be changed."""
+    """Whether no one has a view of it any more; while somebody has, its size cannot be changed."""
     try:
         memory.append(memory.pop())
     except BufferError:

@@ -122,7 +122,7 @@ def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
 
 
 def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
-    """Start N processes on one listening socket and start anew those that die."""
+    """Start N processes on one listening socket and start again those that die."""
     _settle_memory()
     environment = {**os.environ, **_as_environment(settings, port)}
     command = [sys.executable, "-m", "modelyard.server.serve", str(listener.fileno())]

@@ -1,4 +1,4 @@
-"""Versions and runs beside each other; a metric over versions."""
+"""Versions and runs side by side; a metric over versions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Metric(Answer, kw_only=True):
 
 class CodeDifference(Answer, kw_only=True):
     """commits: `before..after` of one repository. changed: field → [before, after]. diffs: what each folder had
-    beside its commit."""
+    next to its commit."""
 
     same: bool
     commits: str | None

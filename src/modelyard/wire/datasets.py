@@ -55,7 +55,7 @@ class DatasetQuery(PageQuery, kw_only=True):
 
 class DatasetUse(Answer, kw_only=True):
     """Who read a content. relation: trained_on, evaluated_on or read; details: from where, which split, filtered
-    how. node None: the reader may not be seen by whoever asks."""
+    how. node None: the reader may not be seen by the person who asks."""
 
     node: str | None
     kind: str

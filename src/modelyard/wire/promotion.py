@@ -128,7 +128,7 @@ class ReviewQuery(PageQuery, kw_only=True):
 class Promote(Request, kw_only=True):
     """Which version (a number, or a target like `@candidate`) into which stage.
 
-    request: only open it, for whoever may promote, or the policy, to complete. primary false: beside the
+    request: only open it, for the person who may promote, or the policy, to complete. primary false: next to the
     primary version. keep_open false: a refusal is final. seen_revision: the stage's revision that the caller
     saw; another one is a conflict.
     """

@@ -38,7 +38,7 @@ class ScannedFile(Answer, kw_only=True):
 
 
 class Release(Answer, kw_only=True):
-    """alone: by the person who pushed it, where nobody else held the right."""
+    """alone: by the person who pushed it, where no one else held the right."""
 
     by: str
     at: str
@@ -58,7 +58,7 @@ class Scan(Answer, kw_only=True):
     quarantined: bool
     rules: int
     unknown: list[str]
-    """Globals that nobody knows and this namespace does not trust."""
+    """Globals that no one knows and this namespace does not trust."""
     files: list[ScannedFile]
     released: Release | None = None
     licence: str | None = None
@@ -104,7 +104,7 @@ class RunScan(Answer, kw_only=True):
 
 
 class ServeUnknown(Request, kw_only=True):
-    """serve: whether versions that name code which nobody here knows are served."""
+    """serve: whether versions that name code which no one here knows are served."""
 
     serve: bool
     reason: str
@@ -122,7 +122,7 @@ class UntrustQuery(Request, kw_only=True):
 
 
 class TrustedGlobal(Answer, kw_only=True):
-    """alone: nobody else held the right when it was given. confirmed_by: another person gave it too.
+    """alone: no one else held the right when it was given. confirmed_by: another person gave it too.
 
     Otherwise it does not count for what the one who gave it pushes.
     """

@@ -71,7 +71,7 @@ class Version(Answer, kw_only=True):
     quarantined: bool = False
     """True: neither its bytes are served nor do aliases move to it, until somebody releases it."""
     warning: str | None = None
-    """Of a deprecated, recalled, quarantined or unscanned version: what that means for whoever uses it."""
+    """Of a deprecated, recalled, quarantined or unscanned version: what that means for the person who uses it."""
     recalled: dict[str, Any] | None = None
     """mode (refuse or warn), reason, by, at; None: it was not recalled."""
     withheld: list[WithheldFile] = []

@@ -25,7 +25,7 @@ class Client:
         self.now = 0.0
 
     def ask(self, header: str | None = None, *, true: bool | None = False) -> bool:
-        """Whether one request is let in. true: its token turns out to be one; None: nobody asked for it."""
+        """Whether one request is let in. true: its token turns out to be one; None: no one asked for it."""
         headers = {} if header is None else {b"authorization": header.encode()}
         scope: dict[str, Any] = {"client": (self.address, 4711)}
         if not self.limits.admit(scope, headers, self.now):

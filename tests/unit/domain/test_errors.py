@@ -53,7 +53,7 @@ def test_a_refusal_is_never_a_server_fault() -> None:
 
 
 def test_every_class_is_found_where_all_are_imported_from() -> None:
-    """The package is split by area; nobody who imports an error has to know how."""
+    """The package is split by area; no one who imports an error has to know how."""
     from modelyard.domain import errors
 
     for cls in all_errors().values():

@@ -12,7 +12,7 @@ A, B = Digest.of(b"a"), Digest.of(b"b")
 
 
 def test_the_canonical_bytes_are_a_modelpack_manifest_and_never_change() -> None:
-    """A golden value: whoever changes it changes the identity of every version ever registered."""
+    """A golden value: the person who changes it changes the identity of every version ever registered."""
     manifest = Manifest.of([File("model.safetensors", B, 1), File("README.md", A, 1)])
     assert manifest.digest == "sha256:33603a9460b296ec1aa20a9a87d5aa4ade0119cfcf8c7c25430d1ea82c36fa34"
     body = json.loads(manifest.canonical_bytes)

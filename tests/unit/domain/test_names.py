@@ -70,7 +70,7 @@ def test_every_refusal_of_a_name_proposes_a_lawful_one(text: str) -> None:
     try:
         parsed = ModelName.parse(f"team/{text}")
     except InvalidName as error:
-        assert ModelName.parse(error.fields["proposal"], "team")  # noqa: PT017 - both outcomes are lawful
+        assert ModelName.parse(error.fields["proposal"], "team")  # noqa: PT017 - both outcomes are valid
     else:
         assert ModelName.parse(str(parsed)) == parsed
 

@@ -21,7 +21,7 @@ namespaces = sa.Table(
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
     # Names of the stages that its policy sets, JSON list; None: the standard ones. A model's own go before.
     sa.Column("protected_aliases", sa.Text),
-    # 1: pickles that name code which nobody here knows are served.
+    # 1: pickles that name code which no one here knows are served.
     sa.Column("serve_unknown", sa.Integer, nullable=False, server_default="0"),
 )
 

@@ -27,7 +27,7 @@ dataset_versions = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     # What was first said of it: source, columns, filter, window, split, rows; canonical JSON.
     sa.Column("entry", sa.Text, nullable=False),
-    # The digest of the profile's bytes; None: nobody sent them.
+    # The digest of the profile's bytes; None: no one sent them.
     sa.Column("profile", sa.Text, index=True),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),

@@ -36,7 +36,7 @@ event_nodes = sa.Table(
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
 
-# One row. Whoever writes locks it first: commits are in one order, and events have no gaps.
+# One row. A writer locks it first: commits are in one order, and events have no gaps.
 event_head = sa.Table(
     "event_head",
     metadata,
@@ -53,7 +53,7 @@ idempotency_keys = sa.Table(
     # 0: a browser session. What one token was answered is not for another one of the same account.
     sa.Column("token_id", BigId, primary_key=True, autoincrement=False),
     sa.Column("key", sa.Text, primary_key=True),
-    # A keyed hash, so that nobody who reads the table can try out what a body held.
+    # A keyed hash, so that no one who reads the table can try out what a body held.
     sa.Column("request_hash", sa.Text, nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("headers", sa.Text, nullable=False),

@@ -101,7 +101,7 @@ waivers = sa.Table(
     moment("at"),
 )
 
-# Versions that stand in a stage beside the primary one.
+# Versions that stand in a stage next to the primary one.
 stage_occupants = sa.Table(
     "stage_occupants",
     metadata,

@@ -150,7 +150,7 @@ run_artifacts = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False, server_default=""),
     moment("at"),
-    # Who let these bytes out of the quarantine in this run, JSON: by, at, reason, verdict, alone; None: nobody.
+    # Who let these bytes out of the quarantine in this run, JSON: by, at, reason, verdict, alone; None: no one.
     sa.Column("released", sa.Text),
     # The account that logged these bytes here; None: before this was noted. Without a foreign key, which SQLite
     # cannot add.

@@ -16,7 +16,7 @@ blobs = sa.Table(
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    # live → deleting → (row gone). damaged: a check found the bytes missing or wrong, so whoever pushes them is
+    # live → deleting → (row gone). damaged: a check found the bytes missing or wrong, so the person who pushes them is
     # asked for them again, which makes the row live. withheld: for good, with a row in `withheld_bytes`; the row
     # stays, so that these bytes are refused when they come again.
     sa.Column("state", sa.Text, nullable=False),
@@ -26,7 +26,7 @@ blobs = sa.Table(
     moment("touched_at"),
     # What loading it could run, and credentials in it, JSON; None: not looked into yet; "" : nothing to tell.
     sa.Column("scan", sa.Text),
-    # The rules that the scan rests on; 0: nobody looked, or nobody noted it.
+    # The rules that the scan rests on; 0: no one looked, or no one noted it.
     sa.Column("scan_rules", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_blobs_state_touched_at", "state", "touched_at"),
     sa.Index("ix_blobs_scan_rules", "scan_rules"),

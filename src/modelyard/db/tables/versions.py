@@ -55,7 +55,7 @@ versions = sa.Table(
     sa.Column("deprecation", sa.Text),
     # 1: its scan found what is not served.
     sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
-    # Who let it out of the quarantine, JSON: by, at, reason, verdict; None: nobody.
+    # Who let it out of the quarantine, JSON: by, at, reason, verdict; None: no one.
     sa.Column("released", sa.Text),
     # Why pulls are refused or warned, JSON: mode, reason, by, at; None: not recalled.
     sa.Column("recall", sa.Text),
@@ -118,13 +118,13 @@ scan_trusts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # 1: nobody else held the right when it was given.
+    # 1: no one else held the right when it was given.
     sa.Column("alone", sa.Integer, nullable=False, server_default="0"),
     # Another person who gave the same trust later, an account; without a foreign key, which SQLite cannot add.
     sa.Column("confirmed_by", BigId),
 )
 
-# What must not lose a version, beside its aliases: `kind` stage or deployment forbids archiving it, every
+# What must not lose a version, besides its aliases: `kind` stage or deployment forbids archiving it, every
 # kind (also rollback, hold) forbids deleting it. `name` says which one, in words for people.
 version_holds = sa.Table(
     "version_holds",

@@ -1,7 +1,7 @@
 """The one exception hierarchy. Every door maps a *kind* once; every class has a stable *code*.
 
 ModelyardError
-├── Invalid                  the request cannot be right, whoever sends it
+├── Invalid                  the request cannot be right, no matter who sends it
 │   ├── InvalidName          InvalidAlias  InvalidReference  InvalidDigest  InvalidPath  InvalidManifest
 │   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored

@@ -1,4 +1,4 @@
-"""The request cannot be right, whoever sends it."""
+"""The request cannot be right, no matter who sends it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Invalid(ModelyardError):
 
 class InvalidName(Invalid):
     code = "invalid_name"
-    text = "{value!r} is not a lawful {what}: {reason}"
+    text = "{value!r} is not a valid {what}: {reason}"
     advice = "Use for example {proposal!r}"
 
 
 class InvalidAlias(Invalid):
     code = "invalid_alias"
-    text = "{value!r} is not a lawful alias: {reason}"
+    text = "{value!r} is not a valid alias: {reason}"
     advice = "Use for example {proposal!r}"
 
 
@@ -121,7 +121,7 @@ class ExtraMissing(Invalid):
 class UnlawfulModel(Invalid):
     code = "unlawful_model"
     text = "{where} cannot be loaded: {reason}"
-    advice = "It is damaged or forged: do not use it, and tell whoever made it"
+    advice = "It is damaged or forged: do not use it, and tell the person who made it"
 
 
 class SignatureMismatch(Invalid):
@@ -143,7 +143,7 @@ class SecretFiles(Invalid):
 
 
 class ClientGone(Invalid):
-    """The client hung up in the middle of its body; nobody is left to read the answer."""
+    """The client hung up in the middle of its body; no one is left to read the answer."""
 
     code = "client_gone"
     text, advice = (

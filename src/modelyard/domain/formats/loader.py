@@ -1,4 +1,4 @@
-"""modelyard.json: what one of the client's savers wrote beside the model it saved."""
+"""modelyard.json: what one of the client's savers wrote next to the model it saved."""
 
 from __future__ import annotations
 

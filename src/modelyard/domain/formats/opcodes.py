@@ -370,7 +370,7 @@ def _skip_joblib_array(m: Machine, state: Any) -> None:
     item_bytes = dtype_bytes(state.get("dtype"))
     shape = state.get("shape")
     if not isinstance(shape, tuple) or not all(type(x) is int and 0 <= x <= _MAX_ARRAY_BYTES for x in shape):
-        raise Malformed("a joblib array has no lawful shape")
+        raise Malformed("a joblib array has no valid shape")
     if item_bytes is None:
         raise Malformed("a joblib array has a dtype that is not understood")
     if item_bytes == 0:

@@ -125,7 +125,7 @@ def _class_of(value: Any) -> Global | None:
     if isinstance(target, Global) and target.path in ("copyreg._reconstructor", "copy_reg._reconstructor"):
         target = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else None
     if isinstance(target, Persistent) and isinstance(target.identity, tuple) and len(target.identity) > 1:
-        # Old torch files name a module's class beside its source: ("module", class, file, source).
+        # Old torch files name a module's class next to its source: ("module", class, file, source).
         target = target.identity[1]
     return target if isinstance(target, Global) and target.path != "collections.OrderedDict" else None
 

@@ -30,7 +30,7 @@ def read(source: Source, draft: Draft) -> None:
     draft.format = "safetensors"
     (length,) = _LENGTH.unpack(read_exactly(source, 0, 8))
     if length > MAX_HEADER_BYTES:
-        raise Malformed(f"the header claims {length} bytes, at most {MAX_HEADER_BYTES} are lawful")
+        raise Malformed(f"the header claims {length} bytes, at most {MAX_HEADER_BYTES} are valid")
     if 8 + length > source.size_bytes:
         raise Malformed(f"the header claims {length} bytes, the file has {source.size_bytes}")
     if length > MAX_HEADER_BYTES_READ:

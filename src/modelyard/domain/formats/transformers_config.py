@@ -1,4 +1,4 @@
-"""config.json of a transformers model: which architecture the weights beside it belong to."""
+"""config.json of a transformers model: which architecture the weights next to it belong to."""
 
 from __future__ import annotations
 

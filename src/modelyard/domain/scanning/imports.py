@@ -33,10 +33,10 @@ def is_word(module: str) -> bool:
 
 
 def is_harmless_import(module: str) -> bool:
-    """Whether nothing happens beside the import itself.
+    """Whether nothing happens besides the import itself.
 
     A submodule of a known package may be a program (`idlelib.idle`, `IPython.__main__`), so only the package
-    itself counts as harmless there; nobody can tell for a package that is not known, which mostly is a word.
+    itself counts as harmless there; no one can tell for a package that is not known, which mostly is a word.
     """
     module = IMPORT_MAPPING.get(module, module)
     parts = module.split(".")

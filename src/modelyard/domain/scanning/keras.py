@@ -1,4 +1,4 @@
-"""Keras's description of a model: JSON that names classes, some of which run code that stands beside them.
+"""Keras's description of a model: JSON that names classes, some of which run code that stands next to them.
 
 Source: keras/src/saving/serialization_lib.py, deserialize_keras_object; keras/src/legacy/saving.
 """

@@ -41,13 +41,13 @@ def part_of(source: Source, start: int, size_bytes: int) -> Source:
 
 
 class _Stream(Protocol):
-    """Makes the unpacked bytes anew, in order. Raises Malformed where the packed ones are broken."""
+    """Makes the unpacked bytes again, in order. Raises Malformed where the packed ones are broken."""
 
     def __call__(self) -> Iterator[bytes]: ...
 
 
 class Unpacked:
-    """What a stream gives, by ranges; reading forward is cheap, and backward begins anew.
+    """What a stream gives, by ranges; reading forward is cheap, and backward begins again.
 
     is_broken: the packed bytes end early, are not valid, or are followed by others; what comes before is here,
     down to the last byte that any reader could have had. skim: of the unpacked bytes. checksum: their CRC-32.

@@ -27,7 +27,7 @@ class Verdict(enum.StrEnum):
     """Nothing in it that loading would run."""
     ALLOWLISTED = "allowlisted"
     UNKNOWN = "unknown"
-    """It names code that nobody here knows, which a maintainer may trust."""
+    """It names code that no one here knows, which a maintainer may trust."""
     NOT_SCANNED = "not_scanned"
     """It could not be looked into, which is not clean."""
     DANGEROUS = "dangerous"

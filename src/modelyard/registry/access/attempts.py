@@ -1,7 +1,7 @@
 """How fast passwords, links and tokens may be guessed. Counted in this process's memory, which is bounded.
 
 A stranger slows down their own network first. Many networks together slow down an account, but never the
-networks from which it signed in lately, and never a sign-in by link, which nobody can guess; so nobody is locked
+networks from which it signed in lately, and never a sign-in by link, which no one can guess; so no one is locked
 out for good. Decision record: docs/decisions/0019-identity.md.
 """
 

@@ -250,7 +250,7 @@ def insert_actor(
     made_by: int | None,
     is_auditor: bool = False,
 ) -> int | None:
-    """The new id; None when the name is taken. made_by: the account that made it; None: nobody here did."""
+    """The new id; None when the name is taken. made_by: the account that made it; None: no one here did."""
     insert = (
         postgresql.insert(actors)
         .values(

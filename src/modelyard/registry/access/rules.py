@@ -55,7 +55,7 @@ class Place:
 def same_people(makers: Mapping[str, tuple[ActorKind, Sequence[str]]]) -> dict[str, list[str]]:
     """Account → the others of these that count as the same person.
 
-    makers: account → (its kind, who made it, who made them, …). Whoever makes an account can act as it, so it
+    makers: account → (its kind, who made it, who made them, …). The person who makes an account can act as it, so it
     counts as its maker. A service account has no person of its own, so two of one maker are the same; two people
     whose accounts one admin made are two people.
     """
@@ -112,7 +112,7 @@ def check(
 ) -> None:
     """Return when the actor may.
 
-    missing: makes the error that the place's absence would give; raised for whoever may not even read.
+    missing: makes the error that the place's absence would give; raised for an account that may not even read.
     Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow;
     FullSignInNeeded where no token but one that stands for a full sign-in will do.
     """

@@ -88,7 +88,7 @@ def sign_in_by_link(tx: Transaction, secret: str) -> str:
 
 
 def find_for_password(tx: Transaction, name: str) -> tuple[int, str | None]:
-    """(actor id, stored hash) to check a password against; (0, None) for nobody."""
+    """(actor id, stored hash) to check a password against; (0, None) for no one."""
     found = queries.find_actor(tx, fold(name))
     if found is None or found.disabled_at is not None:
         return 0, None

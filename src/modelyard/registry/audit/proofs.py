@@ -52,7 +52,7 @@ def latest_checkpoint(tx: Transaction, keyring: Keyring) -> LogState:
 
 
 def show_checkpoint(tx: Transaction, actor: Actor, keyring: Keyring) -> LogState:
-    """The checkpoint, for whoever is signed in: the more people hold one, the better."""
+    """The checkpoint, for everyone who is signed in: the more people hold one, the better."""
     access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
     return latest_checkpoint(tx, keyring)
 
@@ -251,7 +251,7 @@ def check_log(db: Database, actor: Actor) -> Iterator[CheckProgress]:
     """Compare every row with the tree, the tree with itself and with its head, and versions and aliases with
     the events that made them; the last item is finished.
 
-    It finds what was changed beside this program. Whoever rewrote rows, nodes and head alike is found by a
+    It finds what was changed outside of this program. The person who rewrote rows, nodes and head alike is found by a
     checkpoint from before only, which is what checkpoints are for.
     """
 

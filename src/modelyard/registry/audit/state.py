@@ -1,7 +1,7 @@
 """Whether the tables say what the log says: which versions there are, of which files and facts, where the aliases
 point, and what every other covered row holds (rows.py).
 
-The tree proves the log. Whoever edits the row of a version or an alias leaves the log as it is, so the rows
+The tree proves the log. The person who edits the row of a version or an alias leaves the log as it is, so the rows
 are held against the events that made them.
 """
 

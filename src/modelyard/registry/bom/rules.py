@@ -49,7 +49,7 @@ class Material:
     task: str | None = None
     sections: Mapping[str, str] = field(default_factory=dict)
     known_data: frozenset[str] = frozenset()
-    """Digests of data sets whose profile the registry holds."""
+    """Digests of datasets whose profile the registry holds."""
 
     @property
     def reference(self) -> str:

@@ -49,7 +49,7 @@ def create_namespace(
     naming_pattern: str | None = None,
     reserved_names: Sequence[str] = (),
 ) -> Namespace:
-    """Whoever makes a namespace owns it. Raises AlreadyExists, InvalidName."""
+    """The person who makes a namespace owns it. Raises AlreadyExists, InvalidName."""
     name = parse_namespace(name)
     place = access.SERVER
     if settings.everyone_creates_namespaces and not actor.is_anonymous:
@@ -148,7 +148,7 @@ def delete_namespace(tx: Transaction, actor: Actor, name: str) -> None:
             dependents=f"{runs} run(s)",
             remedy=f"See them with: modelyard runs ls --namespace {found.name}",
         )
-    # No model and no run is here, so nobody asks any more what these were read by.
+    # No model and no run is here, so no one asks any more what these were read by.
     queries.delete_datasets(tx, found.id)
     queries.delete_namespace(tx, found.id)
     tx.append(events.NamespaceDeleted(namespace=found.name), actor)

@@ -126,7 +126,7 @@ def edit_comment(
         events.CommentEdited(
             **events.about(model.name, found.version),
             comment=comment_id,
-            # Whoever was mentioned before has heard of it.
+            # The person who was mentioned before has heard of it.
             mentions=queries.list_known_names(tx, [m for m in rules.mentions(text) if m not in known]),
             text_sha256=_hash(text),
         ),
@@ -236,7 +236,7 @@ def _derive(tx: Transaction) -> None:
         for each in (called | watching) - {actor_id}:
             why = reason if each in called else "watch"
             key = each, model_id
-            # Whoever may vote on a promotion sees it, whatever else of the model.
+            # The person who may vote on a promotion sees it, whatever else of the model.
             if why != REVIEW and key not in readers:
                 readers[key] = _may_read(tx, each, model_id)
             if why == REVIEW or readers[key]:

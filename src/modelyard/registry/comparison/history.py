@@ -55,7 +55,7 @@ def best_version(
     """(model, the best, all that were weighed, best first): ready versions that were not recalled, each with the
     newest value of the metric. The earlier version wins a tie.
 
-    Raises Invalid when no version has the metric, when it is on several splits and none is named, or when nobody
+    Raises Invalid when no version has the metric, when it is on several splits and none is named, or when no one
     said which direction is better.
     """
     better = direction or direction_of(metric)

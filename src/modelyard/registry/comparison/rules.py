@@ -97,7 +97,7 @@ def _split_fold(text: str) -> tuple[str, str]:
 
 
 def finish_metrics(side: Side) -> None:
-    """The mean of its folds is a metric too, where none was reported beside them."""
+    """The mean of its folds is a metric too, where none was reported besides them."""
     for key, values in side.measured.items():
         if key not in side.metrics and values:
             side.metrics[key] = sum(values.values()) / len(values)
@@ -185,7 +185,7 @@ def compare_params(sides: Sequence[Side]) -> list[tuple[str, list[Any], bool]]:
 @dataclass(frozen=True, slots=True)
 class CodeDifference:
     """commits: `before..after` when both are of one repository. changed: other fields, [before, after].
-    diffs: what each side's folder had beside its commit."""
+    diffs: what each side's folder had next to its commit."""
 
     same: bool
     commits: str | None

@@ -1,7 +1,7 @@
 """What came from what, as the features below lineage write it down: source, target and how they are related.
 
 A node is text, its kind and its key: `dataset:12` (a row of dataset_versions), `version:7`, `run:<uid>`, later
-`deployment:<id>`, and `outside:<text>` for what no row here stands for (a base model from elsewhere). Whoever
+`deployment:<id>`, and `outside:<text>` for what no row here stands for (a base model from elsewhere). The person who
 adds a kind adds no table. The graph is read by `registry.lineage`.
 """
 

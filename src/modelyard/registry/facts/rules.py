@@ -23,7 +23,7 @@ _HINTS = {
     "licence": "add a LICENSE file, or license: in the card's front matter",
 }
 OTHERS = ("signature", "run", "card", "licence")
-"""Facts beside the six; the completeness does not count them, and a gate may require them by name."""
+"""Facts besides the six; the completeness does not count them, and a gate may require them by name."""
 
 
 @dataclass(frozen=True, slots=True)

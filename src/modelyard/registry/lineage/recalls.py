@@ -1,4 +1,4 @@
-"""Recalling a version: it stays where it is, and whoever pulls it is refused or warned."""
+"""Recalling a version: it stays where it is, and the person who pulls it is refused or warned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_TOLD = 10_000
 
 
 def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason: str) -> VersionView:
-    """Say that a version is not to be used, and tell whoever depends on it.
+    """Say that a version is not to be used, and tell the person who depends on it.
 
     mode: refuse (pulls, new aliases and promotions are refused) or warn. A recall of a recalled version takes
     its place. One event is about the version, with the aliases on it; one is about each version that came from

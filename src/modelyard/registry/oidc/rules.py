@@ -147,7 +147,7 @@ _FOLDED = {"repository", "job_workflow_ref", "project_path", "ci_config_ref_uri"
 
 
 def describes(wanted: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Whether every claim is there as text and matches. Nothing wanted describes nobody."""
+    """Whether every claim is there as text and matches. Nothing wanted describes no one."""
     return bool(wanted) and all(_matches(name, value, claims.get(name)) for name, value in wanted.items())
 
 
@@ -203,7 +203,7 @@ def local_groups(mapping: Mapping[str, Sequence[str]], claim: Any) -> set[str]:
 
 
 def proposed_name(claims: Mapping[str, Any]) -> str:
-    """A lawful account name made of what the provider says."""
+    """A valid account name made of what the provider says."""
     for name in ("preferred_username", "nickname", "email", "name", "sub"):
         value = claims.get(name)
         if isinstance(value, str):
@@ -230,5 +230,5 @@ def _storable(value: str, limit: int) -> str:
     try:
         return check_text(value, "the claim", limit)
     except InvalidFact:
-        # Nobody is kept out because of how a provider writes their name.
+        # No one is kept out because of how a provider writes their name.
         return ""

@@ -57,7 +57,7 @@ def subscribe(
 ) -> NewSubscription:
     """Tell `target` of the events of a model, a namespace, or (for admins) the whole server.
 
-    It is told what its maker may read, asked anew at each delivery: the account that made it, or the last one to
+    It is told what its maker may read, asked again at each delivery: the account that made it, or the last one to
     give it another target or secret. from_event: the first event to look at,
     also in the past; None: what happens from now on.
     """
@@ -155,7 +155,7 @@ def edit_subscription(
     found = find_subscription(tx, actor, subscription_id)
     values: dict[str, object] = {}
     if target is not None:
-        # Who decides where it goes lends it their own rights, and nobody else's.
+        # Who decides where it goes lends it their own rights, and no one else's.
         values["created_by"] = actor.id
         values["target"] = rules.check_email(target) if found.kind == "email" else check_url(target).geturl()
     choice = found.choice

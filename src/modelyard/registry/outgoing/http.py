@@ -209,7 +209,7 @@ class Outgoing:
 
 
 class Session:
-    """One connection to one address; opened when it is needed, and anew when the other side closed it."""
+    """One connection to one address; opened when it is needed, and again when the other side closed it."""
 
     def __init__(self, outgoing: Outgoing, parts: SplitResult) -> None:
         self._outgoing = outgoing

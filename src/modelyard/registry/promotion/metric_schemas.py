@@ -101,7 +101,7 @@ def direction_of(metric: str) -> str | None:
 
 
 def outside_range(metric: str, value: float) -> str | None:
-    """The lawful range when the value cannot be right."""
+    """The valid range when the value cannot be right."""
     schema = METRICS.get(metric)
     if schema is None:
         return None

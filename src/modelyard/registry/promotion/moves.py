@@ -30,7 +30,7 @@ LATEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """Who stands in a stage. primary None: nobody does, or only others."""
+    """Who stands in a stage. primary None: no one does, or only others."""
 
     stage: str
     primary: AliasPosition | None
@@ -112,7 +112,7 @@ def enter_stage(
 ) -> list[int]:
     """Let a version in; returns all who stand there afterwards, the primary one first. Raises StageFull.
 
-    As the primary one it takes the place of the one before it, unless it stood there already. Beside it, it
+    As the primary one it takes the place of the one before it, unless it stood there already. Besides it, it
     needs a free place. Raises VersionQuarantined, ScanPending, FilesWithheld, whichever way leads here.
     """
     refuse_held(tx, model, version)

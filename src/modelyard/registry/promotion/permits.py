@@ -19,7 +19,7 @@ from modelyard.registry.promotion.rules import names_in
 
 
 def check_named(tx: Transaction, actor: Actor, named: Sequence[str], verb: str, where: str) -> None:
-    """Return when the policy narrows the verb to nobody in particular, or to the actor. Raises Denied."""
+    """Return when the policy narrows the verb to no one in particular, or to the actor. Raises Denied."""
     if not named or actor.name in names_in(named, queries.list_members_of(tx, groups_in(named))):
         return
     raise Denied(
@@ -33,7 +33,7 @@ def check_named(tx: Transaction, actor: Actor, named: Sequence[str], verb: str, 
 
 
 def may_vote(tx: Transaction, actor: Actor, model: Model, entry: StageGate) -> bool:
-    """Members of the groups that the gate's approvals name; where they name none, whoever holds the permission."""
+    """Members of the groups that the gate's approvals name; where they name none, the person who holds the permission."""
     if not actor.scope.allows(Permission.PROMOTION_VOTE, model.name.namespace, model.name.name):
         return False
     if entry.vote_groups and is_in(tx, actor, entry.vote_groups):

@@ -75,7 +75,7 @@ class PolicyView:
     owner: Owner
     own: PolicyVersion | None
     inherited: PolicyVersion | None
-    """The namespace's, beside a model's own."""
+    """The namespace's, next to a model's own."""
     effective: Policy
     weakens: Sequence[str] = ()
     """What the text that was just put in force made weaker, in words."""
@@ -191,7 +191,7 @@ def check_editor(tx: Transaction, actor: Actor, owner: Owner) -> None:
 def _check_editors(
     tx: Transaction, actor: Actor, owner: Owner, above: PolicyVersion | None, own: PolicyVersion | None
 ) -> None:
-    """The narrowing of the policies in force. An admin may always, so that nobody locks a team out."""
+    """The narrowing of the policies in force. An admin may always, so that no one locks a team out."""
     if actor.is_admin:
         return
     for version, is_namespace in ((above, True), (own, False)):
@@ -315,7 +315,7 @@ def _check_together(policy: Policy, own: ParsedPolicy) -> None:
 
 
 def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, after: Policy) -> None:
-    """A stage that goes, or shrinks, must be empty enough: nobody loses their place by an edit of a file."""
+    """A stage that goes, or shrinks, must be empty enough: no one loses their place by an edit of a file."""
     for stage in before.stages:
         kept = after.stage(stage.name)
         if kept is not None and kept.slots >= stage.slots:
@@ -342,7 +342,7 @@ def _keep_guarded_stages(
 ) -> None:
     """Refuse to take a stage away while its gate asks for approvals, or did so lately.
 
-    Its alias would be free for anybody to move, and the stage could come back around a version that nobody
+    Its alias would be free for anybody to move, and the stage could come back around a version that no one
     approved. Raises Conflict.
     """
     concerned = [*affected]

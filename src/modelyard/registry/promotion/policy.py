@@ -60,7 +60,7 @@ RuleEntry.__doc__ = (
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Narrows verbs to these accounts and `group:NAME`s; whoever is named still needs the role."""
+    """Narrows verbs to these accounts and `group:NAME`s; the person who is named still needs the role."""
 
     promote: Names = []
     rollback: Names = []
@@ -121,7 +121,7 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>.*)`")
 
 @dataclass(frozen=True)
 class ParsedPolicy:
-    """A policy file that is lawful in itself."""
+    """A policy file that is valid in itself."""
 
     text: str
     file: PolicyFile
@@ -346,7 +346,7 @@ class Policy:
 
 
 DEFAULT_TEXT = """\
-# What holds where nobody wrote a policy: three stages with open gates.
+# What holds where no one wrote a policy: three stages with open gates.
 version: 1
 stages: [development, staging, production]
 promote:
@@ -401,7 +401,7 @@ def is_for(pattern: str, names: Sequence[str]) -> bool:
     return any(matches_glob(pattern, name) for name in names)
 
 
-NOBODY = "(nobody)"
+NOBODY = "(no one)"
 """In place of a name where no name is left; no account can be called so."""
 
 
@@ -495,7 +495,7 @@ def contradiction(policy: Policy) -> str | None:
 
 
 def unheard(policy: Policy, own: PolicyFile) -> str | None:
-    """What of a model's own policy would have no effect beside its namespace's; None when nothing."""
+    """What of a model's own policy would have no effect next to its namespace's; None when nothing."""
     names = policy.stage_names
     if own.stages and [s.name for s in own.stage_entries] != names:
         return f"the namespace's policy decides the stages ({', '.join(names)}); leave `stages` out"

@@ -118,7 +118,7 @@ def insert_policy(
 
 @lru_cache(maxsize=500)
 def parsed(text: str, is_namespace: bool) -> ParsedPolicy:
-    """A stored text, which was lawful when it was stored."""
+    """A stored text, which was valid when it was stored."""
     return parse_policy(text, is_namespace=is_namespace)
 
 

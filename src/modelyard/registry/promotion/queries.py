@@ -420,7 +420,7 @@ _LIST_OCCUPANTS = Statement(
 
 
 def list_occupants(tx: Transaction, model_id: int, stage: str) -> list[Occupant]:
-    """Beside the primary one, those who stand there longest first."""
+    """Besides the primary one, those who stand there longest first."""
     return [Occupant(*row) for row in tx.all(_LIST_OCCUPANTS, model_id=model_id, stage=stage)]
 
 

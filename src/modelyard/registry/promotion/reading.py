@@ -1,4 +1,4 @@
-"""Promotions as they are shown: to whoever may see them, with the verdict of now while they are open."""
+"""Promotions as they are shown: to the person who may see them, with the verdict of now while they are open."""
 
 from __future__ import annotations
 

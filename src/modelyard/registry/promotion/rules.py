@@ -102,7 +102,7 @@ class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     verdict: str
     """no_code, allowlisted, unknown, not_scanned, dangerous, or pending."""
     unknown: Sequence[str] = ()
-    """Globals that nobody knows and the namespace does not trust."""
+    """Globals that no one knows and the namespace does not trust."""
     released_by: str | None = None
     secrets: int = 0
     """Texts that look like credentials."""
@@ -247,7 +247,7 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OWN_WEAKENING = "policy"
-"""The rule that every gate has: nobody weakens it and uses that alone."""
+"""The rule that every gate has: no one weakens it and uses that alone."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -325,7 +325,7 @@ def _judge_one(named: NamedRule, evidence: Evidence) -> RuleResult:
 
 
 WEAKENED_FOR = "7d"
-"""For so long nobody uses alone what they weakened themselves."""
+"""For so long no one uses alone what they weakened themselves."""
 
 
 def _is_own_weakening(age: PolicyAge, evidence: Evidence) -> bool:
@@ -385,7 +385,7 @@ def _path(gate: Gate, evidence: Evidence) -> RuleResult:
         outcome=Outcome.PASS if ok else Outcome.FAIL,
         measured=f"stands in {', '.join(standing)}" if standing else "stands in no stage",
         needed=f"stands in {' or '.join(gate.come_from)}",
-        who="" if ok else "whoever may promote",
+        who="" if ok else "the person who may promote",
         fix="" if ok else f"modelyard promote {evidence.reference} {gate.come_from[0]}",
         may_change=not ok,
     )
@@ -398,7 +398,7 @@ def _unguarded(gate: Gate, evidence: Evidence) -> RuleResult:
         outcome=Outcome.FAIL,
         measured=f"no policy has a gate to {gate.stage} for this model",
         needed="a gate, were it one without rules",
-        who="whoever may edit the policy",
+        who="the person who may edit the policy",
         fix=f"modelyard policy show {evidence.model}",
     )
 

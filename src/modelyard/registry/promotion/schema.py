@@ -76,7 +76,7 @@ promote:
   - to: production
     from: [staging]
     complete: by-hand            # or: automatically, as soon as the last need is met
-    # `reported_by: others`: what the version's author reports of it does not count. Whoever works alone deletes
+    # `reported_by: others`: what the version's author reports of it does not count. People who work alone delete
     # `reported_by: others` in the rules below.
     rules:
 {_example_rules()}"""

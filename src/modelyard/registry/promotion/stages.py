@@ -140,7 +140,7 @@ def rollback(
 ) -> Promotion:
     """Take back the last move of a stage, or go back to a version that stood there before.
 
-    No gate is asked: whoever goes back passed it once, and a freeze holds nobody here. seen: the revision of
+    No gate is asked: the person who goes back passed it once, and a freeze holds no one here. seen: the revision of
     the stage that the caller saw, so that a rollback sent twice does not go back twice.
     Raises NothingToRollBack, AliasMoved, VersionDeleted, Denied.
     """
@@ -306,7 +306,7 @@ def _leave_primary(
         moves.point_stage(tx, actor, model, standing, None, reason)
         return [], None
     if next_primary not in others:
-        raise Invalid(reason=f"version {next_primary} does not stand in {stage.name} beside the primary one")
+        raise Invalid(reason=f"version {next_primary} does not stand in {stage.name} next to the primary one")
     version = versions.find_by_number(tx, model.id, next_primary)
     assert version is not None
     after = moves.enter_stage(tx, actor, model, stage, standing, version, primary=True, reason=reason)

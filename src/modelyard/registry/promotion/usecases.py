@@ -65,9 +65,9 @@ class PromotionRequest:
     stage: str
     reason: str | None = None
     open_only: bool = False
-    """Only open it: whoever may promote completes it, or the policy does."""
+    """Only open it: the person who may promote completes it, or the policy does."""
     primary: bool = True
-    """False: beside the primary version, where the stage has more than one place."""
+    """False: next to the primary version, where the stage has more than one place."""
     keep_open: bool = True
     """Whether it stays open for what is missing when the gate says no."""
     seen: int | None = None
@@ -434,7 +434,7 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     own.update(*(find_same_people(tx, [*own, actor.name]).get(name, ()) for name in tuple(own)))
     if not named.waivable or actor.name in own:
         why = (
-            "the policy lets nobody waive it"
+            "the policy lets no one waive it"
             if not named.waivable
             else "it would be a waiver for one's own work"
         )
@@ -454,7 +454,7 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
 
 
 def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | None) -> PromotionView:
-    """By who opened it, or whoever may promote. Raises PromotionNotFound, PromotionClosed, Denied."""
+    """By who opened it, or the person who may promote. Raises PromotionNotFound, PromotionClosed, Denied."""
     row, model, _ = find_visible(tx, actor, promotion_id)
     if actor.id != row.opened_by_id:
         access.check(actor, Permission.PROMOTION_PROMOTE, model.place)
@@ -478,7 +478,7 @@ def _check_open(tx: Transaction, row: Promotion) -> None:
 
 
 def _check_policy(row: Promotion, policy: Policy) -> None:
-    """Whoever looked at it looked under another policy."""
+    """The person who looked at it looked under another policy."""
     if row.policy_digest != policy.digest:
         raise PromotionStale(
             promotion=row.id,

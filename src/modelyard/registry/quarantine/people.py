@@ -1,4 +1,4 @@
-"""Who else could decide: whoever pushed something lets it out alone only where nobody else may."""
+"""Who else could decide: the person who pushed something lets it out alone only where no one else may."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_same_person(tx: Transaction, actor: Actor, author: str) -> bool:
 def acts_alone(
     tx: Transaction, actor: Actor, author: str, permission: Permission, namespace: str, model_id: int, what: str
 ) -> bool:
-    """Whether the actor lets out what the same person pushed, since nobody else could; False: somebody else's.
+    """Whether the actor lets out what the same person pushed, since no one else could; False: somebody else's.
 
     Raises SecondPersonNeeded, which names others who can.
     """

@@ -73,7 +73,7 @@ def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Ver
 
 
 def list_unknown(tx: Transaction, namespace: str) -> list[tuple[Model, Version]]:
-    """Versions of a namespace whose files name code that nobody knows."""
+    """Versions of a namespace whose files name code that no one knows."""
     return _list_versions(tx, sa.and_(namespaces.c.name == namespace, manifests.c.scan == "unknown"))
 
 

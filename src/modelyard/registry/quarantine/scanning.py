@@ -77,7 +77,7 @@ def _may_differ(known: BlobRead) -> bool:
 
 
 def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patience) -> bool:
-    """Scan bytes, read the facts that nobody read, and let all versions follow; False when time ran out."""
+    """Scan bytes, read the facts that no one read, and let all versions follow; False when time ran out."""
 
     def find(tx: Transaction) -> tuple[BlobRead | None, list[str]]:
         return uploads.find_read(tx, [digest]).get(digest), scans.list_paths(tx, digest)

@@ -75,7 +75,7 @@ def list_quarantined(
 def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> ScanView:
     """Let a version out of the quarantine, knowingly.
 
-    Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for whoever pushed it, where there is
+    Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for the person who pushed it, where there is
     another person with the right.
     """
     model, version = find_present(tx, actor, ref, Permission.QUARANTINE_RELEASE)

@@ -55,7 +55,7 @@ def parse_uid(text: str) -> str:
     if not _UID.match(text):
         raise Invalid(
             reason=f"{text[:60]!r} is not the id of a run",
-            fix="An id is 32 hex digits, made up by whoever begins the run",
+            fix="An id is 32 hex digits, made up by the person who begins the run",
         )
     return text
 

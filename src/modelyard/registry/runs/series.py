@@ -7,7 +7,7 @@ A block of n points, all numbers little-endian:
     n × float64  value
 
 Points lie in the order of arrival, which is the order in which one writer logged them. Steps may repeat and
-go back; whoever reads sorts them.
+go back; the person who reads sorts them.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def sample(points: Points, most_points: int) -> Points:
 
 
 def sample_summaries(summaries: Sequence[Summary], most_points: int) -> Points:
-    """As `sample`, from the summaries of blocks, whose points nobody looks at."""
+    """As `sample`, from the summaries of blocks, whose points no one looks at."""
     known = sorted((s for s in summaries if s.least and s.most), key=lambda s: s.first_step)
     buckets = max(1, min(len(known), most_points // 2))
     chosen: list[Extreme] = []

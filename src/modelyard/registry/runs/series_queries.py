@@ -29,7 +29,7 @@ _p = sa.bindparam
 _STRIDE = 32
 """Numbers from one whole block to the next: room for the parts between them."""
 _MOST_PARTS = 16
-"""So many parts are read beside whole blocks before they become one."""
+"""So many parts are read next to whole blocks before they become one."""
 
 
 _METRIC = (

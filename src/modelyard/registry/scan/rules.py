@@ -12,7 +12,7 @@ from modelyard.domain.secrets import Secret
 from modelyard.registry.scan.nouns import Release
 
 PENDING = "pending"
-"""Beside the verdicts, of a version: not all of its files were looked into yet."""
+"""Besides the verdicts, of a version: not all of its files were looked into yet."""
 
 HELD_STATES = frozenset(verdict.value for verdict in HELD)
 CLEAN_STATES = frozenset({Verdict.NO_CODE.value, Verdict.ALLOWLISTED.value})

@@ -27,7 +27,7 @@ _MOST_NAMED = 5
 def is_held(
     tx: Transaction, namespace: str, author: str, state: str, files: Callable[[], ScannedFiles]
 ) -> bool:
-    """Whether bytes with that verdict stay in quarantine in the namespace, as long as nobody releases them.
+    """Whether bytes with that verdict stay in quarantine in the namespace, as long as no one releases them.
 
     author: who pushed them; files: what was found, asked for only when it decides. False for PENDING, which is no
     verdict and is refused for itself.
@@ -43,7 +43,7 @@ def is_held(
 def find_trusted(tx: Transaction, namespace: str, names: Iterable[str], author: str) -> frozenset[str]:
     """Those of the names that the namespace trusts in what the author pushed.
 
-    Trust by the author alone counts only where nobody else held the right to give it.
+    Trust by the author alone counts only where no one else held the right to give it.
     """
     wanted = list(names)
     given = queries.list_trusted(tx, namespace, wanted) if wanted else []

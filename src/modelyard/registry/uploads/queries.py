@@ -25,7 +25,7 @@ from modelyard.registry.withheld.refusals import bytes_withheld
 _p = sa.bindparam
 _CHUNK = 5000
 OF_ONE_REQUEST = -1
-"""Stands for the size of an upload that is one request: nobody resumes it, so nobody may find it."""
+"""Stands for the size of an upload that is one request: no one resumes it, so no one may find it."""
 
 
 def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
@@ -79,7 +79,7 @@ def find_known_sizes(
 ) -> dict[Digest, int]:
     """Of these digests the ones that are here and that the actor may read, with their sizes.
 
-    Raises BytesWithheld when one of them is withheld, whoever asks: no account may send or name it. refuse_withheld
+    Raises BytesWithheld when one of them is withheld, the person who asks: no account may send or name it. refuse_withheld
     False: leave it out instead.
     """
     scope = actor.scope
@@ -154,7 +154,7 @@ _NOTE_SENDER = Statement(
 def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | None = None) -> bool:
     """Make the bytes known; False for a digest that is withheld or that the collector is just removing.
 
-    scan: of bytes that are new, what was found in them already; None: nobody looked.
+    scan: of bytes that are new, what was found in them already; None: no one looked.
     """
     rules = 0 if scan is None else RULES_VERSION
     row = tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, scan=scan, scan_rules=rules, now=tx.now)
@@ -286,7 +286,7 @@ _SET_FACTS = Statement(
 
 
 def set_first_scan(tx: Transaction, digest: Digest, scan: str) -> None:
-    """Keep what was found in bytes that nobody looked into before; a verdict that is there stays."""
+    """Keep what was found in bytes that no one looked into before; a verdict that is there stays."""
     tx.run(_SET_FIRST_SCAN, the_digest=digest, scan=scan, scan_rules=RULES_VERSION)
 
 

@@ -51,7 +51,7 @@ def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) ->
 
 
 def require_sender(actor: Actor) -> None:
-    """Whoever is signed in may send bytes; what they may do with them is asked when they name them."""
+    """The person who is signed in may send bytes; what they may do with them is asked when they name them."""
     access.check(
         actor, Permission.NAMESPACE_READ, access.SERVER if actor.scope.namespace is None else _scoped(actor)
     )
@@ -214,7 +214,7 @@ def count_expired(tx: Transaction) -> int:
 
 
 def sweep_uploads(db: Database, blobs: BlobStore) -> int:
-    """Forget uploads that nobody touched for their lifetime; returns how many."""
+    """Forget uploads that no one touched for their lifetime; returns how many."""
     expired = db.read(queries.list_expired_uploads)
     for upload_id in expired:
         blobs.stage(upload_id).discard()

@@ -100,7 +100,7 @@ def remove_alias(
 
 
 def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
-    """A stage is moved by promotion alone, whoever asks through whichever door."""
+    """A stage is moved by promotion alone, the person who asks through whichever door."""
     if alias in model.protected_aliases:
         raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
 

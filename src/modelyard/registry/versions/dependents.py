@@ -1,4 +1,4 @@
-"""What needs a version beside its aliases: a stage, a deployment, the way back of a rollback, a legal hold.
+"""What needs a version besides its aliases: a stage, a deployment, the way back of a rollback, a legal hold.
 
 Each feature keeps its own holds here, so that archiving and deleting ask one place and know no feature.
 """
@@ -89,7 +89,7 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
             f'modelyard delete {model.name}:{version.number} --orphan-children --reason "…"'
         )
     if kind == "rollback":
-        return f"promote other versions to {name}, so that nobody would roll back to this one"
+        return f"promote other versions to {name}, so that no one would roll back to this one"
     return f"end the {kind} {name}"
 
 

@@ -1,4 +1,4 @@
-"""Deprecated versions: still usable, but whoever resolves or pulls one is warned."""
+"""Deprecated versions: still usable, but the person who resolves or pulls one is warned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def deprecate_version(
     ends_at: int | None = None,
     reason: str | None = None,
 ) -> VersionView:
-    """Warn whoever resolves or pulls the version; it stays usable.
+    """Warn everyone who resolves or pulls the version; it stays usable.
 
     replacement: the number of the version to use instead, which must be ready. ends_at: when it will be
     taken away, in microseconds. Raises Invalid, VersionNotFound, VersionDeleted.

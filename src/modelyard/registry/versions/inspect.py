@@ -41,7 +41,7 @@ def reader_of(path: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class UnreadFiles:
-    """What of some bytes nobody read yet. names: reader → a name that has it."""
+    """What of some bytes no one read yet. names: reader → a name that has it."""
 
     names: Mapping[str, str]
     wants_scan: bool
@@ -63,7 +63,7 @@ def unread_of(known: BlobRead, paths: Iterable[str]) -> UnreadFiles:
 
 
 def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str) -> None:
-    """Read what nobody read yet, and keep it with the blobs. Files without bytes here are passed over.
+    """Read what no one read yet, and keep it with the blobs. Files without bytes here are passed over.
 
     share: who waits. A scan that takes too long for a registration is left to the worker: its version begins as
     pending.

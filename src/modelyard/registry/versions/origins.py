@@ -36,7 +36,7 @@ def note_origins(
     tx: Transaction, actor: Actor, model: Model, version_id: int, number: int, facts: Mapping[str, Any]
 ) -> None:
     """Edges from datasets, the run and the parents to the new version. Nothing here fails a registration that
-    was lawful: what names nothing known becomes a node outside of this registry."""
+    was valid: what names nothing known becomes a node outside of this registry."""
     here = edges.node(edges.VERSION, version_id)
     for entry in dataset_rules.find_entries(facts.get("data")):
         content = datasets.note_dataset(tx, actor, model.name.namespace, entry.said)

@@ -1,4 +1,4 @@
-"""What a recall means for whoever uses the version; it is made and lifted in `registry.lineage`."""
+"""What a recall means for the person who uses the version; it is made and lifted in `registry.lineage`."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def _ensure_manifest(
             raise SizeMismatch(actual=known[digest], expected=size, digest=digest)
     read = uploads.find_read(tx, sizes)
     if unread_files(manifest, read):
-        # What nobody can read (bytes that are gone, a scan that takes long) stays unread.
+        # What no one can read (bytes that are gone, a scan that takes long) stays unread.
         tx.outside(("inspected", manifest.digest), partial(inspect, manifest, actor.name))
     uploads.touch_blobs(tx, sizes)
     summary, card, scan = summarise_files(manifest, read)

@@ -139,7 +139,7 @@ _FIND_SAME = Statement(
 def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> EarlierVersion | None:
     """The first version with these files and this record, else any with these files; none that is deleted.
 
-    What a version of the model has is here and readable for whoever may register in it.
+    What a version of the model has is here and readable for the person who may register in it.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
     return (

@@ -58,7 +58,7 @@ class _Loader(Loader):
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        # The module sees its own loader, as if nobody had stood between.
+        # The module sees its own loader, as if no one had stood between.
         module.__loader__ = self._real
         if module.__spec__ is not None:
             module.__spec__.loader = self._real

@@ -200,7 +200,7 @@ class _Child:
     def _pass_on(self, stream: IO[bytes], target: IO[bytes]) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while block := os.read(stream.fileno(), _BLOCK_BYTES):
-            # Whoever read our output may have gone; the program goes on.
+            # The person who read our output may have gone; the program goes on.
             with suppress(OSError, ValueError):
                 target.write(block)
                 target.flush()

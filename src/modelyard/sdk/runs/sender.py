@@ -196,7 +196,7 @@ class Sender:
                 self._rest(_MOST_PAUSE_SECONDS)
 
     def _may_pass(self, error: ModelyardError) -> bool:
-        """Whether trying again soon may help. Whoever joins a run may be here before the one that begins it."""
+        """Whether trying again soon may help. The person who joins a run may be here before the one that begins it."""
         joins = self._header.start is None
         return error.kind in (Kind.UNAVAILABLE, Kind.BUSY) or (joins and isinstance(error, RunNotFound))
 

@@ -59,7 +59,7 @@ def _decision_tree(tree: Any) -> bool:
     places = inner.nonzero()[0]
     return (
         bool(((right != -1) == inner).all())
-        # Children come after their parent, so nobody walks in a circle.
+        # Children come after their parent, so no one walks in a circle.
         and all(bool(((child[inner] > places) & (child[inner] < count)).all()) for child in (left, right))
         and bool(((tree.feature[inner] >= 0) & (tree.feature[inner] < tree.n_features)).all())
         and _depth(left, right, tree.max_depth) <= tree.max_depth < count

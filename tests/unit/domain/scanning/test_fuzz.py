@@ -30,7 +30,7 @@ Names = list[list[str]]
 def _explained(asked: Names, ran: Names, changed: Names, verdict: Verdict) -> bool:
     """Why a file may be served: all is allowed, or imports that do nothing are all that happens.
 
-    A line of a word list may give the next one to what a package that nobody knows would have by that name.
+    A line of a word list may give the next one to what a package that no one knows would have by that name.
     """
     if verdict is Verdict.ALLOWLISTED:
         return all(judge_global(*name)[0] is Verdict.ALLOWLISTED for name in (*asked, *ran, *changed))

@@ -1,4 +1,4 @@
-"""Mentions and lawful bodies, as tables."""
+"""Mentions and valid bodies, as tables."""
 
 from __future__ import annotations
 

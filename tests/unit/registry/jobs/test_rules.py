@@ -36,7 +36,7 @@ def job(
         "one of a share at a time",
         "the longest without a turn first, one that never had any before it",
         "what was due first",
-        "what nobody waits for comes behind all else",
+        "what no one waits for comes behind all else",
         "and by priority",
     ],
 )

@@ -158,7 +158,7 @@ def test_narrowings_only_narrow() -> None:
     own = OWN.replace("rules: [{owner", "who: {promote: [b, c]}, rules: [{owner")
     assert both(namespace, own)[2].gates["production"].who.promote == ["b"]
     own = own.replace("[b, c]", "[c]")
-    assert both(namespace, own)[2].gates["production"].who.promote == ["(nobody)"]
+    assert both(namespace, own)[2].gates["production"].who.promote == ["(no one)"]
 
 
 def test_the_example_is_lawful_with_every_rule_switched_on_and_fits_the_schema() -> None:

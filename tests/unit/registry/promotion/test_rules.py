@@ -233,7 +233,7 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
 def test_rule(rule: str, parts: dict[str, Any], outcome: Outcome, words: str) -> None:
     found = one(rule, **parts)
     assert (found.outcome, words in found.measured) == (outcome, True), found
-    # Whoever is refused is told who can change it.
+    # The person who is refused is told who can change it.
     assert bool(found.who) is (outcome is not PASS)
 
 
@@ -366,7 +366,7 @@ CASES: dict[str, tuple[list[str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_verdicts_read_as_they_did(name: str) -> None:
-    """The words are what people act on. Write the files anew with UPDATE_GOLDEN=1, and read the difference."""
+    """The words are what people act on. Write the files again with UPDATE_GOLDEN=1, and read the difference."""
     rules, parts = CASES[name]
     verdict = judge(gate(*rules), evidence(**parts))
     text = json.dumps(msgspec.to_builtins(verdict), indent=1, ensure_ascii=False) + "\n"

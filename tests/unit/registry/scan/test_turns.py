@@ -34,7 +34,7 @@ class Crowd:
         return self.order
 
     def end(self) -> None:
-        """Everybody who has a place gives it back, until nobody waits."""
+        """Everybody who has a place gives it back, until no one waits."""
         done = 0
         while done < len(self._threads):
             self.served(done + 1)

@@ -1,4 +1,4 @@
-"""How far the sketches are from the truth, alone and merged, beside a library that many trust."""
+"""How far the sketches are from the truth, alone and merged, next to a library that many trust."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from modelyard.registry.promotion.rules import Evidence, Finding, duration
 
 
 class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
-    """`approvals: {group: risk, count: 1}`: so many different members approve this promotion.
+    """`approvals: {group: risk, count: 1}`: this many different members approve this promotion.
 
-    group: left out, whoever may vote here counts. not: whose votes do not count. expire: older votes do not
-    count. An account counts as the one that made it, and whoever registered the same files, here or elsewhere, as an
+    group: left out, anyone who may vote here counts. not: whose votes do not count. expire: older votes do not
+    count. An account counts as the one that made it, and the person who registered the same files, here or elsewhere, as an
     author. A vote is bound to the version's digests and to the policy; when either changes it counts no more.
     """
 
@@ -72,13 +72,13 @@ class ApprovalsRule(RuleBase, frozen=True, kw_only=True):
             said += f"; not counted: {', '.join(passed_over)}"
         if len(counted) >= self.count:
             return passed(said, needed)
-        who = f"a member of group {self.group}" if self.group else "whoever may vote"
+        who = f"a member of group {self.group}" if self.group else "the person who may vote"
         if members is not None:
             could = [name for name in members if name not in barred and name not in counted]
             who = (
                 f"{who}: {', '.join(could[:5])}"
                 if could
-                else f"nobody: no member of group {self.group} may vote yet"
+                else f"no one: no member of group {self.group} may vote yet"
             )
         fix = f"modelyard promote {evidence.reference} {evidence.stage} --request"
         if evidence.promotion is not None:

@@ -32,17 +32,17 @@ class AssertRule(RuleBase, frozen=True, kw_only=True):
         found = evidence.assertions.get(self.expr)
         needed = f"{self.expr[:200]}"
         if found is None:
-            return unknown("the expression was not evaluated", needed, who="whoever runs the server")
+            return unknown("the expression was not evaluated", needed, who="the person who runs the server")
         if found.value is None:
             return unknown(
                 found.error,
                 needed,
-                who="whoever evaluates the version, or edits the policy",
+                who="the person who evaluates the version, or edits the policy",
                 fix=f"modelyard policy show {evidence.model}",
             )
         if found.value:
             return passed("true", needed)
         said = f"false: {self.say}" if self.say else "false"
         return failed(
-            said, needed, who="whoever trains the model", fix=f"modelyard push FOLDER {evidence.model}"
+            said, needed, who="the person who trains the model", fix=f"modelyard push FOLDER {evidence.model}"
         )

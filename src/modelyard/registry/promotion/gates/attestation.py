@@ -46,7 +46,7 @@ class AttestationRule(RuleBase, frozen=True, kw_only=True):
                 signed.append(name)
         needed = f"signed by {self.count} of the keys {', '.join(self.keys)}"
         more = {
-            "who": "whoever holds the key",
+            "who": "the person who holds the key",
             "fix": f"modelyard attest {evidence.reference} --key KEYFILE",
             "may_change": True,
         }

@@ -31,7 +31,7 @@ class CardRule(RuleBase, frozen=True, kw_only=True):
 
     def find(self, evidence: Evidence) -> Finding:
         needed = f"card sections {', '.join(self.sections)} with at least {self.min_words} words each"
-        who = "whoever may edit the version"
+        who = "the person who may edit the version"
         fix = f"modelyard card set {evidence.reference} README.md"
         if evidence.card is None:
             return unknown("there is no card", needed, who=who, fix=fix, may_change=True)

@@ -71,7 +71,7 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
         if champion is None:
             if self.when_empty == "pass":
                 return passed(f"{evidence.stage} is empty", needed)
-            return failed(f"{evidence.stage} is empty", needed, who="whoever may waive this rule")
+            return failed(f"{evidence.stage} is empty", needed, who="the person who may waive this rule")
         if champion.version == evidence.version:
             return passed(f"version {champion.version} itself stands in {evidence.stage}", needed)
         by_others = partial(self.counts, evidence, authors=champion.authors)
@@ -79,7 +79,7 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
             evidence.metrics, self.metric, self.split, self.dataset, partial(self.counts, evidence)
         )
         theirs = find_metric(champion.metrics, self.metric, self.split, self.dataset, by_others)
-        who = self.reporters() or "whoever evaluates the versions"
+        who = self.reporters() or "the person who evaluates the versions"
         for number, value in ((evidence.version, mine), (champion.version, theirs)):
             if value is None or value.value is None:
                 at = evidence if number == evidence.version else _other(evidence, number)
@@ -101,11 +101,11 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
             f"version {champion.version} has {number_text(theirs.value)}"
             f"{reporter_text(evidence, theirs, champion.authors)} ({mine.value - theirs.value:+.6g})"
         )
-        if lawful := outside_range(self.metric, mine.value):
-            return failed(f"{measured}; {self.metric} can only be {lawful}", needed, who=who)
+        if valid := outside_range(self.metric, mine.value):
+            return failed(f"{measured}; {self.metric} can only be {valid}", needed, who=who)
         if gain < (self.min_gain if self.min_gain else -self.tolerance):
             fix = f"modelyard push FOLDER {evidence.model}"
-            return failed(measured, needed, who="whoever trains the model: a better version", fix=fix)
+            return failed(measured, needed, who="the person who trains the model: a better version", fix=fix)
         return passed(measured, needed)
 
     def _from(self) -> str:

@@ -46,7 +46,7 @@ def find_check(evidence: Evidence, rule: ReportedRule, name: str, max_age: str |
     if max_age:
         needed = f"{needed}, not older than {max_age}"
     more = {
-        "who": rule.reporters() or "whoever may report checks",
+        "who": rule.reporters() or "the person who may report checks",
         "fix": check_command(evidence, name),
         "may_change": True,
     }

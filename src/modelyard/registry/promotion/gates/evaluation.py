@@ -61,5 +61,9 @@ class EvaluationRule(ReportedRule, frozen=True, kw_only=True):
         said = f"not measured{where}: {', '.join(missing)}" if missing else f"no metric was measured{where}"
         fix = evaluation_command(evidence, first, self.split, self.dataset)
         return unknown(
-            said, needed, who=self.reporters() or "whoever evaluates the version", fix=fix, may_change=True
+            said,
+            needed,
+            who=self.reporters() or "the person who evaluates the version",
+            fix=fix,
+            may_change=True,
         )

@@ -17,7 +17,7 @@ _KNOWN = {*SIX_FACTS, *FREE_FACTS, "parents", "card", "licence"}
 class FactsRule(RuleBase, frozen=True, kw_only=True):
     """`facts: {require: [code, data], completeness: 0.8}`: these facts are known, and this share of those that apply.
 
-    Beside the facts of the record, `card` and `licence` can be required. A required fact must be known even where
+    Besides the facts of the record, `card` and `licence` can be required. A required fact must be known even where
     the completeness does not count it, as the data of a conversion.
     """
 
@@ -53,7 +53,7 @@ class FactsRule(RuleBase, frozen=True, kw_only=True):
             return failed(
                 "; ".join(said),
                 needed,
-                who="whoever pushes the model: facts are frozen, so another push of the same files",
+                who="the person who pushes the model: facts are frozen, so another push of the same files",
                 fix=f"modelyard push FOLDER {evidence.model}",
             )
         return passed("; ".join(said) or "all known", needed)

@@ -82,7 +82,7 @@ def _frozen(evidence: Evidence, needed: str, end: datetime, say: str) -> Finding
     return failed(
         f"frozen until {end:%Y-%m-%d %H:%M} UTC{reason}",
         needed,
-        who="time, or whoever may waive this rule",
+        who="time, or the person who may waive this rule",
         fix=f"modelyard promote {evidence.reference} {evidence.stage}",
         may_change=True,
     )

@@ -35,7 +35,7 @@ class TagsRule(RuleBase, frozen=True, kw_only=True):
         return failed(
             f"missing: {', '.join(missing)}",
             needed,
-            who="whoever may edit the version",
+            who="the person who may edit the version",
             fix=shlex.join(["modelyard", "tag", "set", evidence.reference, first]),
             may_change=True,
         )
@@ -54,7 +54,7 @@ class OwnerRule(RuleBase, frozen=True, kw_only=True):
         return failed(
             "no owner",
             needed,
-            who="whoever may edit the model",
+            who="the person who may edit the model",
             fix=f"modelyard edit {evidence.model} --owner NAME",
             may_change=True,
         )
@@ -73,7 +73,7 @@ class LicenceRule(RuleBase, frozen=True, kw_only=True):
 
     def find(self, evidence: Evidence) -> Finding:
         needed = f"licence {' or '.join(self.allow)}"
-        who = "whoever pushes the model: a card or LICENSE file that says it"
+        who = "the person who pushes the model: a card or LICENSE file that says it"
         fix = f"modelyard push FOLDER {evidence.model}"
         if not evidence.licence:
             return unknown("no licence was found in the files", needed, who=who, fix=fix)

@@ -49,8 +49,8 @@ class MetricRule(ReportedRule, frozen=True, kw_only=True):
         if self.min is not None and self.max is not None and self.min > self.max:
             return f"min {self.min:g} is above max {self.max:g}"
         for bound in (self.min, self.max):
-            if bound is not None and (lawful := outside_range(self.name, bound)):
-                return f"{bound:g} lies outside of what {self.name} can be ({lawful})"
+            if bound is not None and (valid := outside_range(self.name, bound)):
+                return f"{bound:g} lies outside of what {self.name} can be ({valid})"
         return None
 
     def find(self, evidence: Evidence) -> Finding:
@@ -65,7 +65,7 @@ class MetricRule(ReportedRule, frozen=True, kw_only=True):
         found = find_metric(
             evidence.metrics, self.name, self.split, self.dataset, partial(self.counts, evidence)
         )
-        who = self.reporters() or "whoever evaluates the version"
+        who = self.reporters() or "the person who evaluates the version"
         fix = evaluation_command(evidence, self.name, self.split, self.dataset)
         if found is None:
             other = find_metric(evidence.metrics, self.name, self.split, self.dataset, lambda _: True)
@@ -80,11 +80,11 @@ class MetricRule(ReportedRule, frozen=True, kw_only=True):
         if found.value is None:
             return failed(f"{self.name} is not a finite number", needed, who=who, fix=fix)
         measured = f"{self.name} = {number_text(found.value)}{reporter_text(evidence, found)}"
-        if lawful := outside_range(self.name, found.value):
-            return failed(f"{measured}, which cannot be ({lawful})", needed, who=who, fix=fix)
+        if valid := outside_range(self.name, found.value):
+            return failed(f"{measured}, which cannot be ({valid})", needed, who=who, fix=fix)
         too_low = self.min is not None and found.value < self.min
         too_high = self.max is not None and found.value > self.max
         if too_low or too_high:
             fix = f"modelyard push FOLDER {evidence.model}"
-            return failed(measured, needed, who="whoever trains the model: a better version", fix=fix)
+            return failed(measured, needed, who="the person who trains the model: a better version", fix=fix)
         return passed(measured, needed)

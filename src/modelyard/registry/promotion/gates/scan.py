@@ -28,7 +28,7 @@ class ScanRule(ReportedRule, frozen=True, kw_only=True):
     unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may.
     refuse_kinds: kinds of code that the scan does not look for and that may not be there: chat_template,
     savedmodel, torchscript.
-    max_age, by: beside it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
+    max_age, by: besides it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
     these; reported_by: others, where the version's author does not count. Such a check counts without them too: when it fails, so does the rule.
     """
 
@@ -79,13 +79,16 @@ class ScanRule(ReportedRule, frozen=True, kw_only=True):
             return failed(f"unknown code: {named}", needed, who=_WHO, fix=fix, may_change=True)
         if scan.verdict not in (*_CLEAN, "unknown"):
             said = f"{scan.verdict}, released by {scan.released_by}" if scan.released_by else scan.verdict
-            return failed(said, needed, who="whoever pushes the model", fix=shown)
+            return failed(said, needed, who="the person who pushes the model", fix=shown)
         if self.secrets is not None and scan.secrets > self.secrets:
             said = f"{scan.secrets} texts that look like credentials"
-            return failed(said, needed, who="whoever pushes the model", fix=shown)
+            return failed(said, needed, who="the person who pushes the model", fix=shown)
         if refused := [kind for kind in self.refuse_kinds if kind in scan.kinds]:
             named = ", ".join(refused)
             return failed(
-                f"code that is not looked for: {named}", needed, who="whoever pushes the model", fix=shown
+                f"code that is not looked for: {named}",
+                needed,
+                who="the person who pushes the model",
+                fix=shown,
             )
         return passed(scan.verdict, needed)

@@ -36,7 +36,7 @@ class SoakRule(RuleBase, frozen=True, kw_only=True):
             return failed(
                 f"never stood in {self.stage}",
                 needed,
-                who="whoever may promote",
+                who="the person who may promote",
                 fix=f"modelyard promote {evidence.reference} {self.stage}",
                 may_change=True,
             )
@@ -47,7 +47,7 @@ class SoakRule(RuleBase, frozen=True, kw_only=True):
             return failed(
                 f"left {self.stage} after {duration_text(lasted)}",
                 needed,
-                who="whoever may promote",
+                who="the person who may promote",
                 fix=f"modelyard promote {evidence.reference} {self.stage}",
                 may_change=True,
             )

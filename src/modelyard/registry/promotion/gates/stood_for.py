@@ -26,7 +26,9 @@ class StoodForRule(RuleBase, frozen=True, kw_only=True):
         needed = f"the gate was not weakened for {self.at_least}"
         age = evidence.policy
         if age is None:
-            return unknown("nothing is known of the policy's history", needed, who="whoever runs the server")
+            return unknown(
+                "nothing is known of the policy's history", needed, who="the person who runs the server"
+            )
         if age.weakened_at is None:
             return passed("never weakened", needed)
         ago = evidence.now - age.weakened_at
