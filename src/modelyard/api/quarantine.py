@@ -219,7 +219,7 @@ def _file(file: ScannedFile, trusted: frozenset[str]) -> wire.ScannedFile:
     return wire.ScannedFile(
         path=file.path,
         verdict=file.state,
-        kinds=list(file.scan.kinds) if file.scan is not None else [],
+        kinds=list(dict.fromkeys([*(file.scan.kinds if file.scan is not None else ()), *file.code_kinds])),
         allowed=file.scan.allowed if file.scan is not None else 0,
         findings=[wire.ScanFinding(**f, trusted=f.get("name") in trusted) for f in found],
         secrets=[wire.FoundSecret(line=s.line, kind=s.kind) for s in file.secrets],
