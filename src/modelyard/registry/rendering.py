@@ -21,7 +21,7 @@ MAX_MARKDOWN = 256 * 1024
 PAGE_SECONDS = 0.5
 """For all texts of one page together; those that are left over are shown as they were written."""
 _SECONDS = 0.1
-"""Of processor time; enough for about 100,000 characters of ordinary text."""
+"""Of processor time; enough for tens of thousands of characters."""
 _PATIENCE = 10.0
 """A busy machine gives a process its seconds of processor time this much later."""
 _LARGEST_FACTOR = 20

@@ -17,6 +17,7 @@ DECODES = {
     "registry/promotion/cel_worker.py": "a line from its parent process",
     "registry/redaction/rules.py": "rewrites the stored text of any column, and keeps the rest of it",
     "registry/rendering_process.py": "a line from its parent process",
+    "registry/jobs/nouns.py": "the payload of a job, by the kind of work that knows its form",
     "registry/audit/rows.py": "keys that it wrote itself into a table of its own",
     "registry/scan/child.py": "a line from its parent process",
     "registry/scan/process.py": "a line from a child process",
