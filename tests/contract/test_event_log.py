@@ -11,7 +11,6 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 
 from modelyard.db import log as event_log
-from modelyard.db import schema
 from modelyard.db.engine import Database
 from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import events
@@ -438,28 +437,3 @@ def test_a_given_key_is_stronger_than_the_file(own: Registry, tmp_path: Path) ->
     first = open_keyring(own.db, given="x" * 40, folder=tmp_path, host="registry.test")
     assert open_keyring(own.db, given="x" * 40, host="registry.test").log_key == first.log_key
     assert not (tmp_path / "secret.key").exists()
-
-
-# --- a log from before -------------------------------------------------------------------------------
-
-
-def test_events_of_the_first_release_are_hashed_by_the_migration(fresh_url: str, tmp_path: Path) -> None:
-    db = Database(fresh_url)
-    with db.connect_for_migration() as connection:
-        schema.migrate(connection, "0001")
-        for seq in range(2500):
-            body = f'{{"actor":{{"id":1,"name":"root"}},"at":"2026-01-01T00:00:00.000000Z","kind":"x","seq":{seq}}}'
-            connection.execute(
-                sa.text(
-                    "INSERT INTO events (seq, at, kind, actor_id, actor, body) VALUES (:s, :a, 'x', 1, 'root', :b)"
-                ),
-                {"s": seq, "a": 1767225600000000, "b": body},
-            )
-        connection.execute(sa.text("UPDATE event_head SET size = 2500"))
-    assert ensure_schema(db) == "migrated from 0001"
-    registry = Registry(db)
-    report = verify_log(export(registry, tmp_path / "log"))
-    assert (report.ok, report.checked) == (True, size(registry))
-    assert report.checked > 2500
-    assert check(registry).damage == []
-    db.close()

@@ -21,6 +21,7 @@ from modelyard.server.backup import back_up, restore
 from tests.contract.test_redaction import check, export, ok, verify
 from tests.contract.test_served_bytes import GIVING, RUN, Held, gives_bytes, walk
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.jobs import finish_scans
 from tests.support.registry import Registry, ref, unique
 
 REASON = "an API key stands in it"
@@ -91,8 +92,7 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
     artifacts = [{"path": "model.pkl", "digest": digest_of(data), "size": len(data)}]
     frame = {"artifacts": artifacts, "inputs": [entry]}
     ok(door.call("POST", f"runs/{RUN}/records", json={"writer": "w", "first": 1, "frames": [frame]}))
-    while scanning.finish_scans(door.registry.db, door.registry.blobs):
-        pass
+    finish_scans(door.registry.db, door.registry.blobs)
     parameters = {
         "namespace": [space],
         "name": ["scorer"],
@@ -356,8 +356,7 @@ def test_withheld_bytes_are_no_damage_and_no_quarantine(door: Door, model: str, 
     *_, last = retention.scrub(registry.db, registry.blobs, registry.root)
     assert Digest.of(secret) not in [damage.digest for damage in last.damage]
     scanning.scan_again(registry.db, registry.blobs, registry.root, ref(f"{model}:1"))
-    while scanning.finish_scans(registry.db, registry.blobs):
-        pass
+    finish_scans(registry.db, registry.blobs)
     shown = ok(door.get(f"models/{model}/versions/1"))
     assert (shown["scan"], shown["quarantined"]) == ("no_code", False)
 

@@ -42,6 +42,13 @@ class JsonText(Generic[T]):
         self.text = text
         self._value: T | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Texts are canonical, so equal values are equal texts."""
+        return isinstance(other, JsonText) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @property
     def value(self) -> T:
         """Shared by all who ask: not to be changed."""

@@ -211,8 +211,8 @@ def test_what_lies_across_the_end_of_the_head_is_looked_into() -> None:
     """A loader goes on where the skim's head ends, whatever stands there; so the scan must too."""
     reached = set()
     for opcode in pickletools.opcodes:
-        for begin in range(HEAD_BYTES - 24, HEAD_BYTES + 2):
-            for size in (1, 9, 40):
+        for begin in (HEAD_BYTES + n for n in (-24, -9, -5, -4, -3, -2, -1, 0)):
+            for size in (1, 9):
                 one = opcode.code.encode("latin-1") + _argument(opcode, size)
                 # Few opcodes, so that the skim's budget of steps does not answer for its end.
                 start = b"}(KaKbKc0V" + b"a" * (begin - 11) + b"\n"
