@@ -110,6 +110,7 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
         "token": ["1"],
         "seq": ["0"],
         "subscription": ["1"],
+        "job": ["1"],
         "publisher": ["1"],
         "comment": ["1"],
     }

@@ -1,8 +1,8 @@
 """Markdown of users as HTML that may stand in a page: no markup of their own, no scripts, no foreign images.
 
 Markdown's own rules let a small text take minutes or become a hundred times as large, so it is rendered in a
-process of its own (`rendering_process`), for a tenth of a second of processor time. A text that takes longer, or
-becomes too large, is shown as it was written. Decision record: docs/decisions/0023-bounds-and-budgets.md.
+process of its own (`rendering_process`), for a time in proportion to the text. A text that takes longer, or becomes
+too large, is shown as it was written. Decision record: docs/decisions/0023-bounds-and-budgets.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ MAX_MARKDOWN = 256 * 1024
 """Characters; what is longer is shown as it was written."""
 PAGE_SECONDS = 0.5
 """For all texts of one page together; those that are left over are shown as they were written."""
-_SECONDS = 0.1
-"""Of processor time; enough for tens of thousands of characters."""
+_BASE_SECONDS = 0.08
+_SECONDS_PER_CHARACTER = 6e-6
+"""Of processor time. Ordinary text takes 1e-6 on a fast machine, and lists in it three times as much on a slow one."""
 _PATIENCE = 10.0
 """A busy machine gives a process its seconds of processor time this much later."""
 _LARGEST_FACTOR = 20
@@ -59,7 +60,8 @@ class _Renderer:
     def _render(self, text: str) -> str:
         most = len(text) * _LARGEST_FACTOR + _LARGEST_BASE
         try:
-            answer = self._process.ask({"text": text, "seconds": _SECONDS, "most": most}, _SECONDS * _PATIENCE)
+            seconds = _BASE_SECONDS + len(text) * _SECONDS_PER_CHARACTER
+            answer = self._process.ask({"text": text, "seconds": seconds, "most": most}, seconds * _PATIENCE)
         except (OSError, ValueError):
             return plain_html(text)
         rendered = answer.get("html")
