@@ -84,7 +84,7 @@ def test_a_session_that_ended_is_nobody(door: Door, session: str) -> None:
 def test_wrong_passwords_are_all_alike(door: Door) -> None:
     name = unique("ada")
     door.call("POST", "accounts", json={"name": name, "password": "correct horse battery"})
-    for wrong in ({"name": name, "password": "x"}, {"name": "no one-at-all", "password": "x"}):
+    for wrong in ({"name": name, "password": "x"}, {"name": "nobody-at-all", "password": "x"}):
         problem = assert_problem(door.call("POST", "session", token=None, json=wrong), 401, "sign_in_failed")
         assert name not in json.dumps(problem)
     # Signing in by password needs no proof of origin: there is no session yet to abuse.

@@ -214,7 +214,7 @@ def test_references_that_mean_nothing(door: Door, reference: str, code: str) -> 
         ("models/{model}/versions/1/files/none", "file_not_found"),
         ("models/{model}/versions/1/files/%2e%2e/%2e%2e/etc/passwd", "file_not_found"),
         ("models/{model}/aliases/canary", "alias_not_found"),
-        ("accounts/no one-here", "actor_not_found"),
+        ("accounts/nobody-here", "actor_not_found"),
         ("groups/root/members", "actor_not_found"),
         ("nothing", "route_not_found"),
         ("models/a/b/c/d", "route_not_found"),

@@ -120,7 +120,7 @@ def test_filters(door: Door, space: str) -> None:
         ({"kind": "promotion"}, "promotion."),
         ({"kind": "promotions.*"}, "promotion.opened"),
         ({"kind": ["version.promoted", "nothing"]}, "Known are"),
-        ({"actor": "no one-of-that-name"}, "modelyard user ls"),
+        ({"actor": "nobody-of-that-name"}, "modelyard user ls"),
     ],
 )
 def test_a_filter_that_means_nothing_is_refused_with_what_there_is(

@@ -158,7 +158,7 @@ def test_watchers_and_the_mentioned_are_notified(team: Team) -> None:
     names = team.names
     ok(team.people["maintainer"].call("PUT", f"{team.at}/watch"), 204)
     assert ok(team.people["maintainer"].get("watches"))["items"] == [f"{team.space}/scorer"]
-    made = team.say("reader", f"@{names['contributor']} and @{names['none']}: look, @no one-here")
+    made = team.say("reader", f"@{names['contributor']} and @{names['none']}: look, @nobody-here")
     assert team.told("maintainer") == [("watch", "comment.written")]
     assert team.told("contributor") == [("mention", "comment.written")]
     # What one may not read one is not told of, and no one hears of themselves.

@@ -179,7 +179,7 @@ def test_a_full_queue_is_said_at_once(fresh_url: str) -> None:
 
 
 def test_a_database_that_is_not_there_is_unavailable(tmp_path_factory: pytest.TempPathFactory) -> None:
-    db = Database("postgresql://no one@127.0.0.1:1/none")
+    db = Database("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable):
         db.check()
     with pytest.raises(DatabaseUnavailable):

@@ -228,7 +228,7 @@ def test_the_written_template_asks_for_somebody_elses_evidence_and_names_its_edi
     text = gov.alice.get("policy/example").text
     assert f"editors: [{gov.names['alice']}]" in text
     assert "metric: {name: f1, min: 0.7, reported_by: others}" in text
-    assert "deletes" in text
+    assert "work alone delete" in text
     ok(gov.set_policy(text))
     assert_problem(gov.set_policy(FOUR_EYES, by=gov.bob), 403, "denied")
     # Deleting what the comment names is all that somebody who works alone has to do.

@@ -194,7 +194,7 @@ def test_what_does_not_fit_is_cut_and_said(door: Door, experiment: str) -> None:
         {"params": {long: 1, "big": "v" * (rules.MAX_PARAM + 5)}, "tags": {"t": "v" * (rules.MAX_TAG + 1)}},
         points(long, [1.0]),
         {"artifacts": [{"path": "../up", "digest": digest_of(b"x"), "size": 1}]},
-        {"inputs": [{"name": "x"}], "versions": ["no one/knows:1"]},
+        {"inputs": [{"name": "x"}], "versions": ["nobody/knows:1"]},
     )
     found = shown(door, run)
     assert sorted(map(len, found["params"])) == [3, rules.MAX_NAME]
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_cut_and_said(door: Door, experiment: str) -> None:
     assert len(found["tags"]["t"]) == rules.MAX_TAG
     assert found["metrics"] == {"n" * rules.MAX_NAME: 1.0}
     notes = " ".join(found["notes"])
-    for words in ("cut to 20000", "cut to 500", "cut to 5000", "'../up'", "Input 'x'", "'no one/knows:1'"):
+    for words in ("cut to 20000", "cut to 500", "cut to 5000", "'../up'", "Input 'x'", "'nobody/knows:1'"):
         assert words in notes, notes
 
 

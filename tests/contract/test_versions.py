@@ -317,7 +317,7 @@ def test_references_of_every_form(registry: Registry, model: str) -> None:
     assert number(f"{model}@{first.version.digest}") == 1
     for text, error in (
         (f"{model}:9", VersionNotFound),
-        (f"{model}@no one", AliasNotFound),
+        (f"{model}@nobody", AliasNotFound),
         (f"{model}@sha256:{'0' * 64}", VersionNotFound),
         (f"{model}x", ModelNotFound),
     ):

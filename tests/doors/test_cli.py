@@ -66,9 +66,9 @@ def test_a_pipe_gets_plain_lines(server: RunningServer, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["show", "no one/nothing"], 4),
-        (["pull", "no one/nothing:1"], 4),
-        (["alias", "set", "no one/nothing:1", "7"], 2),
+        (["show", "nobody/nothing"], 4),
+        (["pull", "nobody/nothing:1"], 4),
+        (["alias", "set", "nobody/nothing:1", "7"], 2),
         (["namespace", "create", "api"], 2),
         (["token", "revoke", "999"], 4),
         (["tag", "remove", "exit/model", "none"], 4),

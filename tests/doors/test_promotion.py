@@ -291,7 +291,7 @@ def test_no_role_goes_round_a_gate(people: People, verb: str) -> None:
     owner.policies.set(
         people.namespace,
         "version: 1\npromote:\n  - {to: development, rules: []}\n  - {to: staging, rules: []}\n"
-        "  - {to: production, rules: [{check: {name: never, by: [no one]}, waivable: false}]}\n",
+        "  - {to: production, rules: [{check: {name: never, by: [nobody]}, waivable: false}]}\n",
     )
     owner.promotions.promote(f"{model}:1", "staging")
     method, path, body, expected = VERBS[verb]
