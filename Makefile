@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: corpus forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +22,9 @@ corpus:  ## scan harmless models of all listed libraries, in every protocol
 	$(PY) -m pip install -q --no-deps --target build/corpus $(CORPUS)
 	MODELYARD_CORPUS=all PYTHONPATH=build/corpus $(PY) -m pytest -q -s --timeout 1800 tests/unit/domain/scanning/test_harmless.py
 
+edges:  ## every value at the edge in every field of every operation
+	MODELYARD_EDGES=all $(PY) -m pytest -q --timeout 3600 tests/contract/test_edge_values.py
+
 forge:  ## change numbers in fitted estimators for ten minutes; none may end the process
 	MODELYARD_FORGE_SECONDS=600 MODELYARD_FORGE_SEED=$$(date +%s) $(PY) -m pytest -q --timeout 3600 tests/unit/sdk/savers/test_forged.py
 
@@ -29,13 +32,23 @@ lint:  ## style and import arrows
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/lint-imports
 
 types:  ## strict typing of the source
-	.venv/bin/mypy --strict -p modelyard
+	.venv/bin/mypy --strict -p modelyard -p modelyard_demo
 
 docs:  ## write the generated pages and parts of the documentation
 	$(PY) tools/write_docs.py
 
 bench:  ## compare with what else there is on this machine; prints tables
 	$(PY) -m benchmarks
+
+container:  ## build the image of deploy/ without a network, and run, use and stop it; needs root, buildah, podman, runc
+	$(PY) tools/container.py
+
+manifests:  ## check deploy/kubernetes against the JSON schemas of Kubernetes
+	$(PY) -m pip install -q --target build/manifests kubernetes-validate
+	PYTHONPATH=build/manifests $(PY) -m kubernetes_validate --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+
+screenshots:  ## take the pictures in docs/ui again
+	$(PY) tools/screenshots.py
 
 serve:  ## run a registry in ./modelyard-data
 	.venv/bin/modelyard serve

@@ -1,4 +1,4 @@
-"""All comparisons in one run: `python -m benchmarks [requests scale transfer runs footprint] [--write]`.
+"""All comparisons in one run: `python -m benchmarks [requests scale pages browser transfer runs footprint] [--write]`.
 
 Starts what it compares, takes every figure in turns with its peers, and prints a table of ratios with the
 target of each. `--write` puts the table into docs/benchmarks.md.
@@ -6,6 +6,7 @@ target of each. `--write` puts the table into docs/benchmarks.md.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import tempfile
@@ -14,13 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import footprint, load, requests, runs, scale, transfer
+from benchmarks import browser, footprint, load, pages, requests, runs, scale, transfer
 from benchmarks.peers import ROOT
 from benchmarks.table import Row
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "requests": requests.measure,
     "scale": scale.measure,
+    "pages": pages.measure,
+    "browser": browser.measure,
     "transfer": transfer.measure,
     "runs": runs.measure,
     "footprint": footprint.measure,
@@ -43,6 +46,8 @@ def table(sections: list[Section]) -> str:
 
 def main(arguments: list[str]) -> int:
     load.need_programs()
+    # As on any machine, programs compile their modules once, not at each start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     wanted = [name for name in arguments if not name.startswith("--")] or [*SECTIONS]
     sections = []
     for name in wanted:

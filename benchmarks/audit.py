@@ -82,7 +82,7 @@ class Subject:
         self.tree = tree
         self.store = FilesystemStore(folder)
         self.run(lambda: self.db.write(lambda tx: access.create_first_owner(tx, "root", "bench")))
-        found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
+        found = self.db.read(lambda tx: access.account_queries.find_actor(tx, "root"))
         assert found is not None
         self.actor = found.to_actor()
         data = b"weights" * 100

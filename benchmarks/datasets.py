@@ -84,7 +84,7 @@ class Bench:
         ensure_schema(self.db)
         self.blobs = FilesystemStore(folder / "blobs")
         self.db.write(lambda tx: access.create_first_owner(tx, "root", "bench"))
-        found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
+        found = self.db.read(lambda tx: access.account_queries.find_actor(tx, "root"))
         assert found is not None
         self.root: Actor = found.to_actor()
 

@@ -98,7 +98,7 @@ def measure_moves(database: Database, rounds: int, policy: str) -> dict[str, flo
     """Milliseconds of each kind of move, commit included, taken in turns."""
     blobs, evaluator = MemoryStore(), shared_evaluator()
     made = database.write(lambda tx: access.create_first_owner(tx, "root", "bench"))
-    found = database.read(lambda tx: access.queries.find_actor(tx, "root"))
+    found = database.read(lambda tx: access.account_queries.find_actor(tx, "root"))
     assert found is not None
     assert made is not None
     root: Actor = found.to_actor()

@@ -64,7 +64,7 @@ def our_targets(server: RunningServer, folder: Path) -> dict[str, Target]:
     file = client.versions.files(version.reference)[0]
     token = {"Authorization": f"Bearer {server.token}"}
     body = {
-        "files": [{"path": file.path, "digest": file.digest, "size": file.size}],
+        "files": [{"path": file.path, "digest": file.digest, "size_bytes": file.size_bytes}],
         "facts": {"params": {"n": "COUNT"}, "metrics": {"f1": 0.9}},
     }
     script = post_script(folder, "/api/v1/models/bench/scorer/versions", body, "COUNT", token)
@@ -115,7 +115,7 @@ def measure(folder: Path) -> list[Row]:
             f"resolve, {c} connections, against an empty route",
             figures["ours", "resolve", c],
             figures["empty", "empty", c],
-            0.4,
+            0.75,
             "/s",
             "empty route",
         )

@@ -1,4 +1,4 @@
-"""Pages over 50 000 versions against MLflow, and 10⁶ versions against 10⁴."""
+"""Pages over 50 000 versions against MLflow, 10⁶ versions against 10⁴, and metrics of 10 000 models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,24 @@ from tests.support.server import RunningServer, running_server
 
 from benchmarks import peers
 from benchmarks.load import interleaved, median_ms
-from benchmarks.table import Row, faster
+from benchmarks.table import Row, at_most, faster
 from modelyard.db import tables
 from modelyard.db.engine import Database
 
 _MODELS = 100
+_METRIC_MODELS, _METRIC_VERSIONS, _METRIC_MS = 10_000, 100_000, 20.0
+# A metric of every version, spread over its numbers.
+_SCORES = (
+    "INSERT INTO version_scores (version_id, name, split, model_id, value) "
+    "SELECT v.id, 'f1', 'test', v.model_id, (v.id * 7919 % 100000) / 100000.0 FROM versions v"
+)
+# The sums that each registration keeps up to date.
+_MONTHS = (
+    "INSERT INTO version_months (month, model_id, actor_id, facts, registered, size_bytes, new_bytes) "
+    "SELECT s.month, v.model_id, v.created_by, '000001', COUNT(*), SUM(f.size_bytes), 0 "
+    "FROM versions v JOIN manifests f ON f.id = v.manifest_id CROSS JOIN (SELECT MAX(month) AS month FROM version_months) s "
+    "GROUP BY s.month, v.model_id, v.created_by"
+)
 
 
 def fill(server: RunningServer, models: int, versions: int) -> None:
@@ -36,7 +49,7 @@ def fill(server: RunningServer, models: int, versions: int) -> None:
         made = dict(big)
         names = {"big": (big["id"], versions // 2)}
         for n in range(models):
-            made |= {"id": big["id"] + n + 1, "name": f"m{n:03}"}
+            made |= {"id": big["id"] + n + 1, "name": f"m{n:05}"}
             connection.execute(tables.models.insert().values(**made))
             words = {"id": made["id"], "words": f"bench/{made['name']} bench {made['name']} scorer"}
             connection.execute(
@@ -52,6 +65,7 @@ def fill(server: RunningServer, models: int, versions: int) -> None:
                         "id": None,
                         "model_id": model_id,
                         "number": n,
+                        "digest": f"sha256:{model_id * 10_000_000 + n:064x}",
                         "record": json.dumps({"params": {"n": n}}),
                     }
                     for n in range(begin, min(begin + 10_000, count + 1))
@@ -64,6 +78,9 @@ def fill(server: RunningServer, models: int, versions: int) -> None:
                 .where(tables.models.c.id == model_id)
                 .values(next_version=count + 1, newest_version=count, version_count=count)
             )
+        connection.execute(sa.text(_SCORES))
+        connection.execute(sa.text(_MONTHS))
+        connection.execute(sa.text("ANALYZE"))
 
     db.write(work)
     db.close()
@@ -81,9 +98,22 @@ def urls(server: RunningServer) -> dict[str, str]:
     }
 
 
-def times(server: RunningServer, count: int = 60) -> dict[str, float]:
+def metric_urls(server: RunningServer) -> dict[str, str]:
+    """Filters that many, and that few, models and versions meet; and a ranking."""
+    api = f"{server.url}/api/v1"
+    return {
+        "models with f1>=0.1": f"{api}/models?metric=f1%3E%3D0.1&limit=50",
+        "models with f1>=0.9999": f"{api}/models?metric=f1%3E%3D0.9999&limit=50",
+        "versions with f1>=0.1": f"{api}/models/bench/big/versions?metric=f1%3E%3D0.1&limit=50",
+        "versions with f1>=0.9999": f"{api}/models/bench/big/versions?metric=f1%3E%3D0.9999&limit=50",
+        "the best of 50 000 versions": f"{api}/models/bench/big/best?metric=f1&limit=50",
+    }
+
+
+def times(server: RunningServer, count: int = 60, asked: dict[str, str] | None = None) -> dict[str, float]:
     token = {"Authorization": f"Bearer {server.token}"}
-    return interleaved(3, {name: partial(median_ms, url, token, count) for name, url in urls(server).items()})
+    wanted = asked or urls(server)
+    return interleaved(3, {name: partial(median_ms, url, token, count) for name, url in wanted.items()})
 
 
 def mlflow_times(folder: Path, workers: int) -> dict[str, float]:
@@ -107,6 +137,9 @@ def measure(folder: Path) -> list[Row]:
     with running_server(folder=folder / "middle") as server:
         fill(server, _MODELS, 50_000)
         middle = times(server)
+    with running_server(folder=folder / "metrics") as server:
+        fill(server, _METRIC_MODELS, _METRIC_VERSIONS)
+        by_metric = times(server, 20, metric_urls(server))
     with running_server(folder=folder / "small") as small, running_server(folder=folder / "large") as large:
         fill(small, _MODELS, 10_000)
         fill(large, _MODELS, 1_000_000)
@@ -143,4 +176,8 @@ def measure(folder: Path) -> list[Row]:
                 ratio <= 2,
             )
         )
+    rows += [
+        at_most(f"{what}, of 10 000 models with 100 000 versions", found, _METRIC_MS, "ms")
+        for what, found in by_metric.items()
+    ]
     return rows

@@ -69,7 +69,7 @@ def main() -> None:
         ensure_schema(db)
         keyring = Keyring(b"k" * 32, "bench/log")
         db.write(lambda tx: access.create_first_owner(tx, "root", "bench"))
-        found = db.read(lambda tx: access.queries.find_actor(tx, "root"))
+        found = db.read(lambda tx: access.account_queries.find_actor(tx, "root"))
         assert found is not None
         root = found.to_actor()
         target = f"http://127.0.0.1:{server.server_address[1]}/hook"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+# Before a library counts the cores: the models here are tiny, and threads that wait for work cost more than they do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -15,23 +19,18 @@ from tests.support.blobs import (
     memory_under_test,
     s3_under_test,
 )
+from tests.support.databases import copied_database, make_tables
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.registry import Registry
 from tests.support.s3 import S3Server, running_s3
-from tests.support.services import ServiceMissing, skip_or_fail
+from tests.support.services import needed
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A running PostgreSQL. Skips with a reason where none can run; fails instead where CI=true."""
-    running = running_postgres()
-    try:
-        server = running.__enter__()
-    except ServiceMissing as error:
-        skip_or_fail(error)
-        raise
-    yield server
-    running.__exit__(None, None, None)
+    """A running PostgreSQL."""
+    with needed(running_postgres()) as server:
+        yield server
 
 
 @pytest.fixture
@@ -44,15 +43,9 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """A running S3-compatible server. Skips with a reason where none can run; fails where CI=true."""
-    running = running_s3()
-    try:
-        server = running.__enter__()
-    except ServiceMissing as error:
-        skip_or_fail(error)
-        raise
-    yield server
-    running.__exit__(None, None, None)
+    """A running S3-compatible server."""
+    with needed(running_s3()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +107,18 @@ def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = server.create_database()
     yield url
     server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of each kind with all tables, for this test alone."""
+    with copied_database(request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    make_tables(f"sqlite:///{path}")
+    return path

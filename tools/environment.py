@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +35,11 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
     wanted = hashlib.sha256(asked).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return folder
-    print(f"making the virtual environment {name} (once) …", flush=True)
+    print(f"making the virtual environment {name} (once; takes a minute or two) …", flush=True)
     venv.create(folder, with_pip=True)
-    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Compiling all packages takes longer than installing them, and most of their modules are never imported.
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+    pip = [str(python_of(folder)), "-m", "pip", "install", *quiet]
     _run([*pip, "--upgrade", "pip>=25.1"])
     if first:
         _run([*pip, *first])
@@ -46,6 +49,15 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if done.returncode:
+    """Run a command that may take long and print a line every ten seconds that it goes on."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:
+        try:
+            code = process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            print(f"  still installing, {time.monotonic() - started:.0f} s …", flush=True)
+        else:
+            break
+    if code:
         raise SystemExit(f"this failed: {' '.join(command)}")

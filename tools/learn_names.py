@@ -3,7 +3,7 @@
 Run it with a new release of a library, and read what it adds and what it leaves out: every name is something that a
 pickle may make, call or hold. Names and releases of earlier runs are kept.
 
-    python tools/learn_names.py            # writes src/modelyard/domain/scanning/learned_names.py
+    python tools/learn_names.py            # writes learned.txt and learned_from.txt in src/modelyard/domain/scanning/names/
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ from modelyard.domain.formats import BytesSource  # noqa: E402
 from modelyard.domain.formats.opcodes import Call, Global, Machine, Persistent, Walk  # noqa: E402
 from modelyard.domain.formats.ranged import Budget, Cursor, Malformed  # noqa: E402
 from modelyard.domain.scanning.globals import Use, read_table  # noqa: E402
-from modelyard.domain.scanning.known_names import RENAMED_MODULES, REVIEWED  # noqa: E402
-from modelyard.domain.scanning.learned_names import LEARNED, LEARNED_FROM  # noqa: E402
+from modelyard.domain.scanning.known_names import RENAMED_MODULES, TABLES, read_lines  # noqa: E402
 
-TARGET = ROOT / "src" / "modelyard" / "domain" / "scanning" / "learned_names.py"
 PACKAGES = (
     "catboost category_encoders imbalanced-learn joblib lightgbm numpy pandas scikit-learn scipy statsmodels torch "
     "transformers xgboost"
@@ -247,7 +245,7 @@ def listed_classes() -> Iterator[tuple[tuple[str, str], Use]]:
 
 def reviewed(uses: dict[tuple[str, str], Use]) -> dict[tuple[str, str], Use]:
     """Those that may be listed: real names, in their own place, with no hook that runs what a pickle brings."""
-    by_hand = read_table(REVIEWED)
+    by_hand = read_table(read_lines("reviewed"))
     kept = {}
     for (module, name), use in sorted(uses.items()):
         if (module, name) in by_hand or (module, name) == ("torch.storage", "_load_from_bytes"):
@@ -323,15 +321,19 @@ def _risky_hook(cls: type, use: Use) -> str | None:
 
 
 def main() -> None:
-    kept = {**read_table(LEARNED)}
+    kept = read_table(read_lines("learned"))
     for key, use in reviewed(learned()).items():
         kept[key] = kept.get(key, Use.HELD) | use
-    TARGET.write_text(_written(kept, _releases()), encoding="utf-8")
+    (TABLES / "learned.txt").write_text(_written_names(kept), encoding="utf-8")
+    (TABLES / "learned_from.txt").write_text(_written_releases(_releases()), encoding="utf-8")
     print(f"{len(kept)} names listed")
 
 
 def _releases() -> dict[str, list[str]]:
-    found = {package: set(releases) for package, releases in LEARNED_FROM.items()}
+    found: dict[str, set[str]] = {}
+    for line in read_lines("learned_from"):
+        package, *releases = line.split()
+        found[package] = set(releases)
     for package in PACKAGES:
         try:
             version = importlib.metadata.version(package).partition("+")[0]
@@ -341,22 +343,25 @@ def _releases() -> dict[str, list[str]]:
     return {package: sorted(releases) for package, releases in sorted(found.items())}
 
 
-def _written(names: dict[tuple[str, str], Use], releases: dict[str, list[str]]) -> str:
+def _written_releases(releases: dict[str, list[str]]) -> str:
+    text = "# Packages and their releases that the names of learned.txt come from. Written by tools/learn_names.py.\n"
+    return text + "".join(f"{package} {' '.join(versions)}\n" for package, versions in releases.items())
+
+
+def _written_names(names: dict[tuple[str, str], Use]) -> str:
     by_module: dict[str, list[str]] = {}
     for (module, name), use in sorted(names.items()):
         by_module.setdefault(module, []).append(name + _letters(use))
-    text = '"""Exact names in the pickles of fitted estimators and checkpoints. Written by tools/learn_names.py."""\n\n'
-    text += "LEARNED_FROM: dict[str, tuple[str, ...]] = {\n"
-    for package, versions in releases.items():
-        listed = ", ".join(f'"{version}"' for version in versions)
-        text += f'    "{package}": ({listed},),\n'
-    text += '}\n\n# A module and its names, each with the letters of its uses (globals.py) behind a slash.\nLEARNED = """\\\n'
+    text = (
+        "# Exact names in the pickles of fitted estimators and checkpoints. Written by tools/learn_names.py.\n"
+    )
+    text += "# A module and its names, each with the letters of its uses (globals.py) behind a slash.\n"
     for module, found in by_module.items():
         for line in textwrap.wrap(
             " ".join(found), 108 - len(module), break_long_words=False, break_on_hyphens=False
         ):
             text += f"{module} {line}\n"
-    return text + '""".splitlines()\n'
+    return text
 
 
 def _letters(use: Use) -> str:

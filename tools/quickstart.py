@@ -26,13 +26,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
-features, labels = load_iris(return_X_y=True)
+frame = load_iris(as_frame=True).frame
+features, labels = frame.drop(columns="target").to_numpy(), frame["target"].to_numpy()
 train_x, test_x, train_y, test_y = train_test_split(features, labels, random_state=7, stratify=labels)
 model = LogisticRegression(C=0.5, max_iter=500).fit(train_x, train_y)
 accuracy = accuracy_score(test_y, model.predict(test_x))
 version = my.push(
     model, "demo/iris", alias="champion", params={"C": 0.5, "max_iter": 500},
-    metrics={"accuracy": accuracy}, example=train_x[:5],
+    metrics={"test:accuracy": accuracy}, data={"iris": frame}, example=train_x[:5],
 )
 print(f"registered {version.reference} with accuracy {accuracy:.3f}", file=sys.stderr)
 print(json.dumps({"reference": version.reference, "inputs": test_x.tolist(), "predicted": model.predict(test_x).tolist()}))
@@ -50,15 +51,18 @@ print(json.dumps(model.predict(np.array(given["inputs"])).tolist()))
 
 
 def main() -> int:
-    folder = make_environment(".venv-quickstart", "server,demo")
+    folder = make_environment(".venv-quickstart", "server,demo,data")
     PLACE.mkdir(exist_ok=True)
     environment = {**os.environ, "MODELYARD_HOME": str(PLACE / "home")}
     for name in ("MODELYARD_URL", "MODELYARD_TOKEN"):
         environment.pop(name, None)
     modelyard = str(program_of(folder, "modelyard"))
+    say("starting a registry")
     url, login_url, pid = start(modelyard, environment)
+    say("training a model and registering it")
     trained = json.loads(python(folder, TRAIN, environment))
     run([modelyard, "alias", "set", trained["reference"], "production-candidate"], environment)
+    say("pulling it on another machine, and predicting there")
     elsewhere = PLACE / "another-machine"
     # A cache of its own stands for another machine: every byte comes over HTTP and is verified.
     other = {**environment, "MODELYARD_HOME": str(elsewhere / "home"), **access(environment, url)}
@@ -70,11 +74,15 @@ def main() -> int:
     run([modelyard, "show", "demo/iris@champion"], environment)
     print(f"\nThe registry runs at {url} (process {pid}; its data: {PLACE / 'modelyard-data'}).")
     if login_url:
-        print(f"Sign in on a browser within ten minutes: {login_url}")
+        print(f"Sign in with a browser within ten minutes: {login_url}")
     print(f"Go on with:  export MODELYARD_HOME={PLACE / 'home'} PATH={folder / 'bin'}:$PATH")
     print("             modelyard ls; modelyard demo; modelyard --help")
     print(f"Stop it with: kill {pid}")
     return 0
+
+
+def say(words: str) -> None:
+    print(f"── {words} …", flush=True)
 
 
 def start(modelyard: str, environment: dict[str, str]) -> tuple[str, str | None, int]:
@@ -108,7 +116,9 @@ def access(environment: dict[str, str], url: str) -> dict[str, str]:
 
 
 def python(folder: Path, program: str, environment: dict[str, str], given: str = "") -> str:
-    command = [str(python_of(folder)), "-c", program]
+    script = PLACE / "quickstart_step.py"
+    script.write_text(program, encoding="utf-8")
+    command = [str(python_of(folder)), str(script)]
     done = subprocess.run(
         command, cwd=PLACE, env=environment, input=given, stdout=subprocess.PIPE, text=True, check=False
     )

@@ -8,7 +8,22 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 
 # From the top down, as STYLE of this project draws them; the picture and the tree keep this order.
-ROOMS = ("domain", "blobs", "db", "registry", "doors", "api", "web", "worker", "server", "wire", "sdk", "cli")
+ROOMS = (
+    "domain",
+    "blobs",
+    "db",
+    "engines",
+    "registry",
+    "doors",
+    "api",
+    "web",
+    "worker",
+    "server",
+    "wire",
+    "sdk",
+    "agent",
+    "cli",
+)
 
 # One request of each kind, downwards: file → the function to read there. The last one commits, or gives the answer.
 WAYS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -63,6 +78,8 @@ def tree() -> str:
         if room == "registry":
             rows += [(f"│   ├── {folder.name}/", headline(folder / "__init__.py")) for folder in features()]
     rows.append(("└── settings.py", headline(SOURCE / "settings.py")))
+    demo = SOURCE.parent / "modelyard_demo"
+    rows.append((f"src/{demo.name}/", headline(demo / "__init__.py")))
     width = max(len(name) for name, _ in rows) + 2
     return "\n".join(["```", *(f"{name:{width}}{meaning}".rstrip() for name, meaning in rows), "```"])
 

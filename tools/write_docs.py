@@ -132,7 +132,8 @@ def decisions_page() -> str:
 
 def policy_page() -> str:
     from modelyard.registry.promotion.gates import RULES
-    from modelyard.registry.promotion.policy import GateEntry, PolicyFile
+    from modelyard.registry.promotion.gates.freeze import Weekly, Window
+    from modelyard.registry.promotion.policy import GateEntry, PolicyFile, StageEntry, Who
     from modelyard.registry.promotion.schema import example_policy, policy_schema, rule_words
 
     schema = policy_schema()["$defs"]
@@ -143,13 +144,19 @@ def policy_page() -> str:
         "`modelyard policy schema`. How to use it: [promote](../how-to/promote.md). Generated from the types.",
         "",
     ]
-    for title, cls in (("The file", PolicyFile), ("A gate", GateEntry)):
+    parts = {
+        "The file": PolicyFile,
+        "A stage": StageEntry,
+        "A gate": GateEntry,
+        "Who": Who,
+        "Window": Window,
+        "Weekly": Weekly,
+    }
+    for title, cls in parts.items():
         lines += [
             f"## {title}",
             "",
-            " ".join((cls.__doc__ or "").split()),
-            "",
-            *_fields(schema[cls.__name__]),
+            *_described(" ".join((cls.__doc__ or "").split()), schema[cls.__name__]),
             "",
         ]
     lines += [
@@ -160,20 +167,74 @@ def policy_page() -> str:
         "",
     ]
     for kind, cls in RULES.items():
-        lines += [f"### {kind}", "", rule_words(kind), "", *_fields(schema[cls.__name__]), ""]
+        lines += [f"### {kind}", "", *_described(rule_words(kind), schema[cls.__name__]), ""]
     lines += ["## Example", "", "```yaml", example_policy().rstrip("\n"), "```", ""]
     return "\n".join(lines)
 
 
-def _fields(schema: dict[str, Any]) -> list[str]:
+def _described(words: str, schema: dict[str, Any]) -> list[str]:
+    """Return what a docstring says of the whole, then a table of the fields with what it says of each.
+
+    words: sentences, and `field: meaning.` or `field, field: meaning.` where a field needs one.
+    """
     found = schema.get("properties", {})
+    head, meanings = _meanings(" ".join(words.split()), [*found])
     if not found:
-        return []
-    lines = ["| field | value | default |", "| --- | --- | --- |"]
+        return [head]
+    lines = [head, "", "| field | value | default | meaning |", "| --- | --- | --- | --- |"]
     for name, described in found.items():
         default = "required" if name in schema.get("required", []) else f"`{_json(described.get('default'))}`"
-        lines.append(f"| `{name}` | {_value(described)} | {default} |")
+        meaning = meanings.get(name) or _MEANINGS[name]
+        lines.append(f"| `{name}` | {_value(described)} | {default} | {meaning.replace('|', chr(92) + '|')} |")
     return lines
+
+
+_MEANINGS = {
+    "version": "version of this form of file",
+    "promote": "the gates; each stage needs one, so that an open gate is somebody's choice",
+    "to": "the stage behind the gate",
+    "rules": "what a version must meet",
+    "name": "its name",
+    "min": "the least value",
+    "max": "the greatest value",
+    "rollback": "who may roll back",
+    "demote": "who may take a version out of the stage",
+    "waive": "who may waive a rule",
+    "say": "words for a refusal",
+    "metric": "name of the metric",
+    "tolerance": "how much worse it may be",
+    "split": "split of the data",
+    "dataset": "name of the dataset",
+    "count": "how many",
+    "group": "the group whose members count",
+    "require": "all of these",
+    "completeness": "least share of the applicable facts",
+    "min_words": "least number of words below a heading",
+    "allow": "any one of these",
+    "one_of": "any one of these values",
+    "keys": "name → public key, base64",
+    "stage": "the stage that it stood in",
+    "at_least": "the shortest time",
+    "windows": "from one time to another",
+    "start": "its beginning",
+    "end": "its end",
+    "days": "days of the week",
+    "expr": "the expression",
+    "also_exclude": "accounts whose votes do not count either",
+}
+"""Meaning of a field that its name nearly says."""
+
+
+def _meanings(words: str, names: list[str]) -> tuple[str, dict[str, str]]:
+    """Return (what is said of the whole, field → what is said of it)."""
+    one = "|".join(map(re.escape, names)) or "(?!)"
+    parts = [*re.finditer(rf"(?:(?<=\. )|(?<=; )|^)((?:{one})(?:, (?:{one}))*): ", words)]
+    found = {}
+    for number, part in enumerate(parts):
+        end = parts[number + 1].start() if number + 1 < len(parts) else len(words)
+        for name in part[1].split(", "):
+            found[name] = words[part.end() : end].strip().rstrip(".;")
+    return words[: parts[0].start()].strip() if parts else words, found
 
 
 def _value(described: dict[str, Any]) -> str:

@@ -23,17 +23,21 @@ if TYPE_CHECKING:
     from modelyard.domain.errors import ModelyardError
     from modelyard.sdk.audit import verify_log
     from modelyard.sdk.autolog import autolog
+    from modelyard.sdk.bundles import verify_bundle
     from modelyard.sdk.client import Client
     from modelyard.sdk.datasets import Query, describe
     from modelyard.sdk.runs.block import (
         active_run,
         log_artifact,
         log_figure,
+        log_image,
         log_input,
         log_metric,
         log_metrics,
         log_param,
         log_params,
+        log_table,
+        log_text,
         run,
         set_tag,
     )
@@ -59,16 +63,20 @@ __all__ = [
     "log_artifact",
     "log_dataset",
     "log_figure",
+    "log_image",
     "log_input",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_table",
+    "log_text",
     "login",
     "pull",
     "push",
     "run",
     "set_tag",
+    "verify_bundle",
     "verify_log",
 ]
 
@@ -87,6 +95,9 @@ _HOME_OF = {
     "load": "modelyard.sdk.shortcuts",
     "log_artifact": "modelyard.sdk.runs.block",
     "log_figure": "modelyard.sdk.runs.block",
+    "log_image": "modelyard.sdk.runs.block",
+    "log_table": "modelyard.sdk.runs.block",
+    "log_text": "modelyard.sdk.runs.block",
     "log_input": "modelyard.sdk.runs.block",
     "log_metric": "modelyard.sdk.runs.block",
     "log_metrics": "modelyard.sdk.runs.block",
@@ -97,17 +108,42 @@ _HOME_OF = {
     "push": "modelyard.sdk.shortcuts",
     "run": "modelyard.sdk.runs.block",
     "set_tag": "modelyard.sdk.runs.block",
+    "verify_bundle": "modelyard.sdk.bundles",
     "verify_log": "modelyard.sdk.audit",
 }
 
 
+_HABITS = {
+    "log_model": "my.push(model, 'namespace/name')",
+    "save_model": "my.push(model, 'namespace/name')",
+    "register_model": "my.push(model, 'namespace/name'), or my.run(…, register='namespace/name')",
+    "load_model": "my.load('namespace/name@production')",
+    "from_pretrained": "my.load('namespace/name@production'), or my.pull for the files",
+    "snapshot_download": "my.pull('namespace/name@production', './folder')",
+    "start_run": "with my.run('name', experiment='namespace/experiment'):",
+    "end_run": "leaving the block of my.run, or run.end()",
+    "init": "run = my.run('name', experiment='namespace/experiment').start(); my.login(url, token) signs in",
+    "finish": "run.end(), or leaving the block of my.run",
+    "log": "my.log_metrics({'loss': 0.3}, step=1)",
+    "set_experiment": "my.run('name', experiment='namespace/experiment')",
+    "search_runs": "my.Client().runs.list(experiment='namespace/experiment')",
+    "search_models": "my.Client().models.search('words')",
+    "set_tracking_uri": "my.login(url, token), or the variable MODELYARD_URL",
+    "set_tags": "my.set_tag(name, value), once for each",
+    "log_artifacts": "my.log_artifact(path), once for each file",
+    "MlflowClient": "my.Client()",
+}
+"""Names that people type from habit → what to type here."""
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        hint = f"; write {_HABITS[name]}" if name in _HABITS else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     found = getattr(importlib.import_module(_HOME_OF[name]), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})
+    return sorted(__all__)

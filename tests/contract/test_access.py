@@ -126,7 +126,7 @@ def test_tokens_expire_are_revoked_and_never_widen(registry: Registry) -> None:
     short = make(expires_in_days=1e-9)
     assert outcome(lambda: use(short.secret)) is TokenExpired
     assert outcome(lambda: make(expires_in_days=None)) is Denied
-    stored = registry.db.read(lambda tx: tx.rows(access.queries.tokens.select()))
+    stored = registry.db.read(lambda tx: tx.rows(access.token_queries.tokens.select()))
     assert not any(hugging in str(row) for row in stored)
 
 
@@ -162,7 +162,7 @@ def test_an_admin_is_rescued_by_who_holds_the_data(fresh_url: str, tmp_path: Pat
     ensure_schema(db)
     registry = Registry(db)
     ada = registry.user()
-    with pytest.raises(Conflict, match="is no admin") as refused:
+    with pytest.raises(Conflict, match="is not an admin") as refused:
         make_rescue_token(settings, ada.name)
     assert refused.value.fix == "Name one of: root"
     made = make_rescue_token(settings, "root")

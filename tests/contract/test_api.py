@@ -54,6 +54,7 @@ def test_every_route_does_its_work(door: Door) -> None:
     _catalogue(to, space, other, model)
     _bytes_and_versions(to, model)
     _aliases_and_history(to, model)
+    _keeping(to, space, model)
     _ending(to, space, other, model)
     expected = {spec.operation for module in TABLES for spec in module.table.specs}
     assert expected - to.answered == set()
@@ -122,6 +123,9 @@ def _catalogue(to: Noted, space: str, other: str, model: str) -> None:
     who = unique("bob")
     to.call("POST", "accounts", json={"name": who}, expect=201)
     to.call("POST", "models", json={"name": f"{space}/draft", "tags": {"a": "b"}}, expect=201)
+    leaver = unique("leaver")
+    to.call("POST", "accounts", json={"name": leaver}, expect=201)
+    assert to.call("DELETE", f"accounts/{leaver}").json()["name"].startswith("deleted-")
     for at in (f"namespaces/{space}", f"models/{space}/draft"):
         to.call("PUT", f"{at}/members/{who}", json={"role": "reader"}, expect=204)
         held = {row["name"]: row["role"] for row in to.call("GET", f"{at}/members").json()["items"]}
@@ -134,11 +138,13 @@ def _catalogue(to: Noted, space: str, other: str, model: str) -> None:
     assert edited.json()["owners"] == ["ada"]
     found = to.call("GET", "models", params={"q": "payments", "namespace": space, "total": "true"}).json()
     assert ([row["name"] for row in found["items"]], found["total"]) == ([model], 1)
+    facets = to.call("GET", "model-facets", params={"namespace": space}).json()["facets"]
+    assert facets["namespace"] == [{"value": space, "count": 1}]
 
 
 def _bytes_and_versions(to: Noted, model: str) -> None:
     small, large = unique("small").encode(), unique("large").encode() * 1000
-    wanted = [{"digest": digest_of(data), "size": len(data)} for data in (small, large)]
+    wanted = [{"digest": digest_of(data), "size_bytes": len(data)} for data in (small, large)]
     missing = to.call("POST", "blobs/missing", json={"blobs": wanted}).json()["missing"]
     assert missing == [entry["digest"] for entry in wanted]
     to.call("PUT", f"blobs/{digest_of(small)}", content=small, expect=201)
@@ -148,7 +154,9 @@ def _bytes_and_versions(to: Noted, model: str) -> None:
     assert to.call("GET", at).json()["offset"] == 100
     to.call("PATCH", at, content=large[100:], headers={"upload-offset": "100"})
     assert to.call("POST", f"{at}/finish", expect=201).json() == wanted[1]
-    unwanted = to.call("POST", "uploads", json={"digest": digest_of(b"x" * 99), "size": 99}, expect=201).json()
+    unwanted = to.call(
+        "POST", "uploads", json={"digest": digest_of(b"x" * 99), "size_bytes": 99}, expect=201
+    ).json()
     to.call("DELETE", f"uploads/{unwanted['id']}", expect=204)
     assert to.call("POST", "blobs/missing", json={"blobs": wanted}).json()["missing"] == []
     body = {
@@ -199,6 +207,18 @@ def _aliases_and_history(to: Noted, model: str) -> None:
     assert [row["model"] for row in logged].count(model) == 2
 
 
+def _keeping(to: Noted, space: str, model: str) -> None:
+    version, rule = f"models/{model}/versions/1", f"namespaces/{space}/retention"
+    assert to.call("PUT", f"{version}/keep", json={"reason": "trial"}).json()["kept"]["reason"] == "trial"
+    assert to.call("DELETE", f"{version}/keep?reason=closed").json()["kept"] is None
+    made = to.call("PUT", rule, json={"keep_versions": 9}).json()
+    assert to.call("GET", rule).json() == made
+    judged = to.call("GET", f"{rule}/plan").json()["items"]
+    assert [(row["version"], row["stays"]) for row in judged] == [(2, True), (1, True)]
+    assert to.call("POST", f"{rule}/run").json() == {"action": "archive", "versions": 0, "size_bytes": 0}
+    to.call("DELETE", rule, expect=204)
+
+
 def _ending(to: Noted, space: str, other: str, model: str) -> None:
     to.call("DELETE", f"models/{model}/aliases/champion", expect=204)
     to.call("DELETE", f"models/{model}/versions/1", expect=204)
@@ -208,6 +228,7 @@ def _ending(to: Noted, space: str, other: str, model: str) -> None:
     to.call("GET", f"models/{model}", expect=404)
     to.call("DELETE", f"namespaces/{other}", expect=204)
     to.call("GET", f"namespaces/{other}", expect=404)
+    assert to.call("GET", "admin/storage").json()["size_bytes"] > 0
     plan = to.call("POST", "admin/gc", json={"dry_run": True}).json()
     assert plan["dry_run"] is True
     lines = to.call("POST", "admin/scrub").text.split("\n\n")
@@ -256,6 +277,23 @@ def test_metrics_can_be_read(door: Door) -> None:
     assert families["modelyard_database_batches"].samples[0].value > 0
 
 
+def test_metrics_tell_what_the_registry_holds(door: Door, model: str) -> None:
+    def figures() -> dict[tuple[str, str], float]:
+        families = text_string_to_metric_families(door.get("/metrics").text)
+        return {(s.name, s.labels.get("state", "")): s.value for family in families for s in family.samples}
+
+    door.register(model, unique("other").encode())
+    before = figures()
+    content = unique("held").encode()
+    door.register(model, content)
+    door.register(model, content, force_new=True)
+    after = figures()
+    assert after["modelyard_versions", "ready"] == before["modelyard_versions", "ready"] + 2
+    assert after["modelyard_stored_files", ""] == before["modelyard_stored_files", ""] + 1
+    assert after["modelyard_stored_bytes", ""] == before["modelyard_stored_bytes", ""] + len(content)
+    assert {"pending", "dead"} <= {state for name, state in after if name == "modelyard_deliveries"}
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_store_of_bytes_is_asked_for_readiness(
     registry: Registry, door: Door, monkeypatch: pytest.MonkeyPatch
@@ -271,6 +309,6 @@ def test_the_store_of_bytes_is_asked_for_readiness(
     assert answer.json() == {
         "status": "unavailable",
         "database": "ok",
-        "blobs": "the store of bytes does not answer",
+        "blobs": "the blob store does not answer",
     }
     assert door.get("/health", token=None).status_code == 200

@@ -50,7 +50,7 @@ def test_bytes_that_are_not_what_was_announced(door: Door) -> None:
     refused(door, 400, "invalid_digest", "PUT", "blobs/sha256:XYZ", content=data)
     refused(door, 400, "invalid_digest", "PUT", f"blobs/{digest_of(data).upper()}", content=data)
     refused(door, 400, "invalid_request", "PUT", f"blobs/{digest_of(data)}", content=iter([data]))
-    upload = door.call("POST", "uploads", json={"digest": digest_of(data), "size": len(data)}).json()
+    upload = door.call("POST", "uploads", json={"digest": digest_of(data), "size_bytes": len(data)}).json()
     at = f"uploads/{upload['id']}"
     refused(door, 409, "offset_mismatch", "PATCH", at, content=data, headers={"upload-offset": "1"})
     for offset in ("", "-1", "x", "²", "1" * 5000):
@@ -76,13 +76,17 @@ def test_bytes_that_are_not_what_was_announced(door: Door) -> None:
 
 def test_sizes_that_cannot_be(door: Door, here: dict[str, Any]) -> None:
     known = here["file"]
-    for size, code in ((-1, "size_mismatch"), (known["size"] + 1, "size_mismatch"), (2**80, "invalid_request")):
-        body = {"blobs": [{"digest": known["digest"], "size": size}]}
+    for size, code in (
+        (-1, "size_mismatch"),
+        (known["size_bytes"] + 1, "size_mismatch"),
+        (2**80, "invalid_request"),
+    ):
+        body = {"blobs": [{"digest": known["digest"], "size_bytes": size}]}
         refused(door, 400, code, "POST", "blobs/missing", json=body)
-    twice = [{"digest": NOBODYS, "size": 1}, {"digest": NOBODYS, "size": 2}]
+    twice = [{"digest": NOBODYS, "size_bytes": 1}, {"digest": NOBODYS, "size_bytes": 2}]
     refused(door, 400, "size_mismatch", "POST", "blobs/missing", json={"blobs": twice})
-    refused(door, 400, "invalid_request", "POST", "uploads", json={"digest": NOBODYS, "size": -1})
-    refused(door, 413, "too_large", "POST", "uploads", json={"digest": NOBODYS, "size": 2**60})
+    refused(door, 400, "invalid_request", "POST", "uploads", json={"digest": NOBODYS, "size_bytes": -1})
+    refused(door, 413, "too_large", "POST", "uploads", json={"digest": NOBODYS, "size_bytes": 2**60})
 
 
 # --- manifests ---------------------------------------------------------------------------------------
@@ -117,20 +121,20 @@ def test_paths_that_clash(door: Door, here: dict[str, Any], paths: list[str], co
 
 def test_files_without_bytes(door: Door, here: dict[str, Any]) -> None:
     """Also in a namespace that would have had to be made."""
-    body = {"files": [here["file"], {"path": "lost.bin", "digest": NOBODYS, "size": 3}]}
+    body = {"files": [here["file"], {"path": "lost.bin", "digest": NOBODYS, "size_bytes": 3}]}
     for model in (here["model"], f"{unique('space')}/new"):
         problem = refused(door, 400, "missing_blobs", "POST", f"models/{model}/versions", json=body)
         assert problem["fields"]["digests"] == [NOBODYS]
-    wrong = {"files": [{**here["file"], "size": here["file"]["size"] + 1}]}
+    wrong = {"files": [{**here["file"], "size_bytes": here["file"]["size_bytes"] + 1}]}
     refused(door, 400, "size_mismatch", "POST", f"models/{here['model']}/versions", json=wrong)
-    negative = {"files": [{**here["file"], "size": -7}]}
+    negative = {"files": [{**here["file"], "size_bytes": -7}]}
     refused(door, 400, "invalid_manifest", "POST", f"models/{here['model']}/versions", json=negative)
 
 
 def test_a_digest_is_no_key_to_the_bytes_of_others(door: Door, here: dict[str, Any]) -> None:
     """Knowing a digest is not enough to register, and then read, what another team uploaded."""
     stranger = door.as_(door.token_of(door.registry.user()))
-    entry = {"digest": here["file"]["digest"], "size": here["file"]["size"]}
+    entry = {"digest": here["file"]["digest"], "size_bytes": here["file"]["size_bytes"]}
     missing = stranger.call("POST", "blobs/missing", json={"blobs": [entry]}).json()["missing"]
     assert missing == [entry["digest"]]
     path = f"models/{unique('space')}/thief/versions"
@@ -267,7 +271,7 @@ def test_bodies_that_are_not_the_shape(door: Door, body: bytes) -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        {"files": [{"path": "a\0b", "digest": NOBODYS, "size": 1}]},
+        {"files": [{"path": "a\0b", "digest": NOBODYS, "size_bytes": 1}]},
         {"facts": {"params": {"x": "\0"}}},
         {"facts": {"code": {"a": [{"\0": 1}]}}},
         {"description": "\0"},

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from modelyard.db.engine import Database
 from modelyard.db.row_notes import NOT_COVERED, covered_columns, covered_tables, key_names
-from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import metadata
 from modelyard.db.transaction import Transaction
 from modelyard.domain.events import RowsWritten
@@ -25,9 +24,8 @@ _numbers = itertools.count(1_000_000)
 
 
 @pytest.fixture
-def own(fresh_url: str) -> Iterator[Registry]:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def own(own_url: str) -> Iterator[Registry]:
+    db = Database(own_url)
     yield Registry(db)
     db.close()
 

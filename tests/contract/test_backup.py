@@ -20,7 +20,7 @@ from modelyard.db.tables import SEARCH_TABLE, blobs, metadata
 from modelyard.db.tables.uploads import DAMAGED
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobNotFound, Conflict, Invalid
+from modelyard.domain.errors import BlobNotFound, Conflict, DatabaseUnavailable, Invalid
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.runs import usecases as runs
@@ -29,14 +29,15 @@ from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import usecases as versions
-from modelyard.server.backup import back_up, files_named, restore
+from modelyard.server.backup import back_up, backup_age_seconds, files_named, note_backup, restore
+from modelyard.server.bootstrap import open_stores
+from modelyard.settings import load_settings
 from tests.support.registry import Registry
 
 
 @pytest.fixture
-def source(fresh_url: str, tmp_path: Path) -> Iterator[Registry]:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def source(own_url: str, tmp_path: Path) -> Iterator[Registry]:
+    db = Database(own_url)
     yield Registry(db, FilesystemStore(tmp_path / "source"))
     db.close()
 
@@ -223,7 +224,7 @@ def test_an_interrupted_restore_is_run_again(source: Registry, tmp_path: Path) -
         restore(tmp_path / "backup", db, store, stop)
     restore(tmp_path / "backup", db, store)
     assert content(db) == content(source.db)
-    with pytest.raises(Conflict, match="holds a registry already"):
+    with pytest.raises(Conflict, match="already holds a registry"):
         restore(tmp_path / "backup", db, store)
     db.close()
 
@@ -287,3 +288,28 @@ def test_a_backup_overwrites_nothing_else(source: Registry, tmp_path: Path) -> N
         back_up(source.db, source.blobs, tmp_path / "other")
     assert isinstance(source.root, Actor)
     assert (tmp_path / "other" / "thesis.tex").read_text() == "irreplaceable"
+
+
+def test_a_note_of_the_backup_gives_its_age_and_is_not_copied(source: Registry, tmp_path: Path) -> None:
+    fill(source)
+    assert source.db.read(backup_age_seconds) is None
+    note_backup(source.db)
+    note_backup(source.db)
+    age = source.db.read(backup_age_seconds)
+    assert age is not None
+    assert 0 <= age < 3600
+    # A restored registry has no backup of its own.
+    back_up(source.db, source.blobs, tmp_path / "backup")
+    db = restored(tmp_path / "backup", f"sqlite:///{tmp_path / 'restored.db'}", MemoryStore())
+    assert db.read(backup_age_seconds) is None
+    db.close()
+
+
+def test_an_operator_reads_why_a_database_does_not_answer(tmp_path: Path) -> None:
+    wrong = "postgresql://modelyard:hidden-password@127.0.0.1:1/nosuch"
+    settings = load_settings({"database_url": wrong, "blobs_url": f"file://{tmp_path}"}, {}, None)
+    refused = pytest.raises(DatabaseUnavailable, match="the database does not answer: connection")
+    with refused as caught, open_stores(settings, must_exist=False):
+        pass
+    assert "createdb" in caught.value.fix
+    assert "hidden-password" not in caught.value.message

@@ -58,7 +58,7 @@ def test_an_unknown_format_is_refused(s3_bucket: str, content: bytes):
 
 def test_a_bucket_is_made_only_when_asked(s3_bucket: str, s3_server: S3Server):
     url = s3_bucket.replace(bucket_of(s3_bucket), bucket_of(s3_bucket) + "-new")
-    with pytest.raises(BlobStoreUnavailable, match="Make the bucket"):
+    with pytest.raises(BlobStoreUnavailable, match="Create the bucket"):
         s3.from_url(url)
     store = s3.from_url(url, create_bucket=True)
     store.put([b"abc"], Digest.of(b"abc"))

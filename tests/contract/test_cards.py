@@ -48,3 +48,53 @@ def test_the_card_of_a_quarantined_version_can_be_written_and_read(door: Door, m
     assert door.get(f"{at}/template").status_code == 200
     assert door.call("PUT", at, json={"text": "# Why it is here"}).status_code == 200
     assert door.get(at).json()["text"] == "# Why it is here"
+
+
+ENTRY = "@misc{doe2026, title = {Scorer}, year = 2026}"
+WITH_CITATION = f"---\nlicense: mit\n---\n# Scorer\n\n## Citation\n\nDoe (2026).\n\n```\n{ENTRY}\n```\n"
+
+
+def pushed_with_card(door: Door, model: str, card: str) -> str:
+    sent = [door.send(unique("bytes").encode()), {**door.send(card.encode()), "path": "README.md"}]
+    made = door.call("POST", f"models/{model}/versions", json={"files": sent}).json()
+    return f"models/{model}/versions/{made['version']}"
+
+
+def test_the_citation_and_the_licence_of_a_card_among_the_files(door: Door, model: str) -> None:
+    at = pushed_with_card(door, model, WITH_CITATION)
+    cited = door.get(f"{at}/citation").json()
+    assert (cited["text"], cited["bibtex"], cited["source"], cited["licence"]) == (
+        "Doe (2026).",
+        ENTRY,
+        "card",
+        "MIT",
+    )
+    shown = door.get(f"{at}/overview").json()
+    assert (shown["licence"], shown["citation"]) == ("MIT", {"text": "Doe (2026).", "bibtex": ENTRY})
+
+
+def test_a_card_that_was_set_speaks_for_the_version_and_the_search(door: Door, model: str) -> None:
+    at = pushed_with_card(door, model, WITH_CITATION)
+    card = WITH_CITATION.replace("mit", "apache-2.0").replace("Doe (2026)", "Roe (2027)")
+    assert door.call("PUT", f"{at}/card", json={"text": card}).status_code == 200
+    cited = door.get(f"{at}/citation").json()
+    assert (cited["text"], cited["licence"]) == ("Roe (2027).", "Apache-2.0")
+    space = model.partition("/")[0]
+    found = {
+        licence: len(door.get(f"models?namespace={space}&licence={licence}").json()["items"])
+        for licence in ("mit", "apache-2.0")
+    }
+    assert found == {"mit": 0, "apache-2.0": 1}
+    facets = door.get(f"model-facets?namespace={space}").json()["facets"]
+    assert facets["licence"] == [{"value": "apache-2.0", "count": 1}]
+
+
+def test_without_one_a_citation_is_generated_from_what_is_known(door: Door, model: str) -> None:
+    made = door.register(model, semver="2.1.0")
+    at = f"models/{model}/versions/1"
+    cited = door.get(f"{at}/citation").json()
+    assert (cited["source"], cited["licence"]) == ("generated", None)
+    for known in ("root", "version 2.1.0", f"/models/{model}/versions/1", made["digest"]):
+        assert known in cited["text"], known
+    assert door.get(f"{at}/overview").json()["citation"] is None
+    assert_problem(door.get(f"models/{model}/versions/7/citation"), 404, "version_not_found")

@@ -136,7 +136,6 @@ def test_who_may(team: Team) -> None:
         assert_problem(answer, 404, "model_not_found")
     ok(team.door.call("PATCH", team.at, json={"visibility": "signed-in"}))
     assert ok(outsider.get(f"{team.at}/comments"))["items"]
-    assert_problem(outsider.call("POST", f"{team.at}/comments", json={"body": "x"}), 403, "denied")
     assert_problem(team.door.get("notifications", token=None), 401, "unauthenticated")
 
 
@@ -230,3 +229,14 @@ def test_reading_and_losing_the_right_to(team: Team) -> None:
     ok(team.door.call("DELETE", f"namespaces/{team.space}/members/{team.names['contributor']}"), 204)
     assert ok(watcher.get("notifications"))["items"] == []
     assert ok(watcher.get("watches"))["items"] == []
+
+
+@pytest.mark.parametrize("visibility", ["signed-in", "public"])
+def test_signed_in_readers_of_a_shared_model_may_comment(team: Team, visibility: str) -> None:
+    post = {"json": {"body": "Thank you"}}
+    refused = team.people["none"].call("POST", f"{team.at}/comments", **post)
+    assert refused.status_code == 404
+    ok(team.door.call("PATCH", team.at, json={"visibility": visibility}))
+    made = ok(team.people["none"].call("POST", f"{team.at}/comments", **post), 201)
+    ok(team.people["none"].call("PATCH", f"{team.at}/comments/{made['id']}", json={"body": "Thanks"}))
+    assert team.door.call("POST", f"{team.at}/comments", token=None, **post).status_code == 401

@@ -145,31 +145,39 @@ def test_the_best_version_by_a_metric(crew: Team) -> None:
     refs = [push(crew, metrics=[{"name": "f1", "split": "test", "value": v}]) for v in (0.7, 0.9, 0.8, 0.9)]
 
     def best(metric: str = "f1", **how: Any) -> Any:
-        return db.read(lambda tx: history.best_version(tx, crew.reader, name, metric, **how))
+        return db.read(lambda tx: history.rank_versions(tx, crew.reader, name, metric, **how))
 
-    _, found, ranking = best()
-    assert (found.version, found.value) == (2, 0.9), "the earlier of two that are equal"
-    assert [m.version for m in ranking] == [2, 4, 3, 1]
-    assert best(direction="lower")[1].version == 1
+    found = best()
+    assert (found.best.version, found.best.value) == (2, 0.9), "the earlier of two that are equal"
+    assert [m.version for m in found.items] == [2, 4, 3, 1]
+    assert [m.version for m in best(after=(0.9, 2), limit=2).items] == [4, 3]
+    assert best(after=(0.9, 4)).best is None
+    assert best(direction="lower").best.version == 1
     db.write(
         lambda tx: evaluations.report_evaluation(
             tx, crew.contributor, Ref.parse(refs[0]), {"f1": 0.95}, split="test", dataset="holdout"
         )
     )
-    assert (best()[1].version, best()[1].evaluated) == (1, True)
+    assert (best().best.version, best().best.evaluated) == (1, True)
     db.write(
         lambda tx: recalls.recall_version(tx, crew.maintainer, Ref.parse(refs[0]), mode="warn", reason="x")
     )
     db.write(lambda tx: versions.archive_version(tx, crew.maintainer, Ref.parse(refs[1]), archived=True))
-    assert [m.version for m in best()[2]] == [4, 3]
+    assert [m.version for m in best().items] == [4, 3]
     push(crew, metrics=[{"name": "f1", "split": "train", "value": 1.0}])
-    with pytest.raises(Invalid, match="several splits: test, train"):
+    assert [m.version for m in best().items] == [4, 3], "training rows do not count unless they are named"
+    assert best(split="train").best.value == best("train:f1").best.value == 1.0
+    assert best("test:f1").best.version == 4
+    push(crew, metrics={"own": 1.0, "validation:f1": 0.5})
+    with pytest.raises(Invalid, match="several splits: test, validation") as several:
         best()
-    assert best(split="train")[1].value == 1.0
-    with pytest.raises(Invalid, match="not known"):
-        best("strange")
-    with pytest.raises(Invalid, match="no version"):
-        best("rmse")
+    assert several.value.fix == "Name one: --split test"
+    with pytest.raises(Invalid, match="whether a higher or a lower 'own' is better"):
+        best("own")
+    for unknown in ("strange", "rmse", "train:own"):
+        with pytest.raises(Invalid, match="no usable version") as none:
+            best(unknown)
+        assert none.value.fix == "The versions have: test:f1, validation:f1, train:f1, own"
     _, every = db.read(lambda tx: history.metric_history(tx, crew.reader, name, "f1", "test"))
     assert [(m.version, m.value, m.evaluated) for m in every] == [
         (1, 0.7, False),
@@ -221,6 +229,54 @@ def test_every_route_of_comparisons_answers(door: Door, model: str) -> None:
         assert door.get("compare", params=wrong).status_code == 400
     best = door.get(f"models/{model}/best", params={"metric": "f1"}).json()
     assert (best["best"]["reference"], len(best["ranking"])) == (refs[2], 2)
+    first = door.get(f"models/{model}/best", params={"metric": "f1", "limit": 1}).json()
+    assert [point["reference"] for point in first["ranking"]] == [refs[2]]
+    more = {"metric": "f1", "limit": 1, "cursor": first["next_cursor"]}
+    second = door.get(f"models/{model}/best", params=more).json()
+    assert ([point["reference"] for point in second["ranking"]], second["next_cursor"]) == ([refs[0]], None)
+    assert door.get(f"models/{model}/best", params={**more, "cursor": "nonsense"}).status_code == 400
     history_ = door.get(f"models/{model}/metric-history", params={"metric": "f1"}).json()
     assert [point["value"] for point in history_["items"]] == [0.5, None, 0.7]
     assert door.get(f"models/{model}/best", params={"metric": "none"}).status_code == 400
+
+
+def test_a_metric_of_a_run_and_of_a_version_is_one_row_found_by_one_name(door: Door, model: str) -> None:
+    """Runs keep whole names, versions their parts: search, runs and comparison read both alike."""
+    namespace, uid = model.partition("/")[0], unique().encode().hex().ljust(32, "0")[:32]
+    metrics = {"test:f1": 0.9, "train:f1": 0.99, "mAP@0.5:0.95": 0.4}
+    reference = door.register(model, facts={"metrics": metrics})["reference"]
+    assert [m["name"] for m in door.get(f"models/{model}/versions").json()["items"][0]["metrics"]] == [
+        "f1",
+        "f1",
+        "mAP@0.5:0.95",
+    ]
+    assert door.call("PUT", f"runs/{uid}", json={"experiment": f"{namespace}/night"}).status_code == 200
+    series = [{"name": name, "steps": [1], "times": [1], "values": [value]} for name, value in metrics.items()]
+    body = {"writer": "w", "first": 1, "frames": [{"points": series}]}
+    sent = door.call("POST", f"runs/{uid}/records", json=body)
+    assert sent.status_code == 200, sent.text
+    rows = door.get("compare", params={"ref": [reference, f"run:{uid}"]}).json()["metrics"]
+    assert [(row["name"], row["split"], row["values"]) for row in rows] == [
+        ("f1", "test", [0.9, 0.9]),
+        ("f1", "train", [0.99, 0.99]),
+        ("mAP@0.5:0.95", "", [0.4, 0.4]),
+    ]
+    assert rows[0]["direction"] == "higher"
+    for condition, holds in (
+        ("f1>=0.95", True),
+        ("test:f1>=0.9", True),
+        ("test:f1>=0.95", False),
+        ("validation:f1>=0", False),
+        ("mAP@0.5:0.95=0.4", True),
+        ("0.95=0.4", False),
+    ):
+        for path in ("runs", f"models/{model}/versions", "models"):
+            query = {"metric": condition, **({"namespace": namespace} if path == "models" else {})}
+            found = door.get(
+                path, params={**query, **({"experiment": f"{namespace}/night"} if path == "runs" else {})}
+            )
+            assert found.status_code == 200, found.text
+            assert bool(found.json()["items"]) == holds, (path, condition)
+    refused = door.get("runs", params={"metric": "test@holdout:f1>0"})
+    assert refused.status_code == 400
+    assert "names a dataset" in refused.text

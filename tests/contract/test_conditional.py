@@ -46,6 +46,8 @@ def world(door: Door, model: str) -> dict[str, Any]:
     metrics = [{"name": "f1", "value": 0.9}]
     first = door.register(model, aliases=["champion"], facts={"metrics": metrics})
     door.register(model, facts={"metrics": metrics, "params": {"n": 2}})
+    card = door.call("PUT", f"models/{model}/versions/1/card", json={"text": "# Purpose"})
+    assert card.status_code == 200, card.text
     path = door.get(f"models/{model}/versions/1/files").json()["items"][0]["path"]
     for at in (f"namespaces/{space}/policy", f"models/{model}/policy"):
         assert door.call("PUT", at, json={"text": policy()}).status_code == 200
@@ -53,7 +55,7 @@ def world(door: Door, model: str) -> dict[str, Any]:
     assert door_push(door, space, data).status_code == 201
     run = start(door, f"{space}/nightly")
     sent = door.send(b"a picture")
-    artifact = {"path": "roc.png", "digest": sent["digest"], "size": sent["size"]}
+    artifact = {"path": "roc.png", "digest": sent["digest"], "size_bytes": sent["size_bytes"]}
     Writer(door, run).send({"artifacts": [artifact]}, points("loss", [1.0]))
     return {
         "model": model,

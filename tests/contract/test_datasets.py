@@ -145,7 +145,7 @@ def test_two_contents_are_compared_as_scipy_says(crew: Team) -> None:
     )
     assert (before.digest, after.digest) == (one.digest, two.digest)
     found = {c.name: c for c in drift.columns}
-    assert {c.name for c in drift.shifted} == {"id", "amount"}
+    assert {c.name for c in drift.shifted} == {"amount"}, "keys are left out"
     truth = stats.ks_2samp(table()["amount"], table(seed=1, shift=0.8)["amount"]).statistic
     assert found["amount"].ks == pytest.approx(truth, abs=0.01)
     assert drift.overlap is not None

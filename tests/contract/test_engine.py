@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from modelyard.db.engine import Database
 from modelyard.db.row_notes import KEY_FACT
 from modelyard.db.schema import ensure_schema
+from modelyard.db.statement import Statement
 from modelyard.db.tables import event_head, events, server_facts
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ANONYMOUS
@@ -22,9 +23,8 @@ from modelyard.domain.events import NamespaceCreated
 
 
 @pytest.fixture
-def fresh(fresh_url: str) -> Iterator[Database]:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def fresh(own_url: str) -> Iterator[Database]:
+    db = Database(own_url)
     yield db
     db.close()
 
@@ -62,6 +62,25 @@ def test_a_failing_change_undoes_only_itself(fresh: Database) -> None:
     assert [seq for seq, _ in found] == list(range(len(expected)))
     assert {name for _, name in found} == expected
     assert fresh.read(lambda tx: tx.execute(sa.select(event_head.c.size)).scalar_one()) == len(expected)
+
+
+def test_what_is_left_for_the_end_is_done_for_changes_that_are_kept(fresh: Database) -> None:
+    insert = Statement(server_facts.insert().values(key=sa.bindparam("key"), value=sa.bindparam("value")))
+
+    def change(name: str, *, fails: bool = False) -> None:
+        def work(tx: Transaction) -> None:
+            tx.run_at_end(insert, key=f"at the end {name}", value="1")
+            if fails:
+                raise ValueError(name)
+
+        fresh.write(work)
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(change, str(n), fails=n % 3 == 0) for n in range(24)]
+    assert [each.exception() is not None for each in done] == [n % 3 == 0 for n in range(24)]
+    query = sa.select(server_facts.c.key).where(server_facts.c.key.like("at the end %"))
+    kept = {row[0] for row in fresh.read(lambda tx: tx.rows(query))}
+    assert kept == {f"at the end {n}" for n in range(24) if n % 3}
 
 
 def test_only_a_change_that_says_so_or_events_that_say_so_leave_rights_alone(fresh: Database) -> None:
@@ -161,9 +180,8 @@ def test_a_snapshot_is_of_one_moment(fresh: Database) -> None:
     assert len(keys(fresh)) == before
 
 
-def test_a_full_queue_is_said_at_once(fresh_url: str) -> None:
-    db = Database(fresh_url, queue_limit=2)
-    ensure_schema(db)
+def test_a_full_queue_is_said_at_once(own_url: str) -> None:
+    db = Database(own_url, queue_limit=2)
     gate = threading.Event()
     blocked = db.submit(lambda tx: gate.wait(10))
     waiting: list[Future[str]] = []
@@ -187,11 +205,35 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path_factory: pytest.Te
     db.close()
 
 
-def test_close_finishes_what_is_queued(fresh_url: str) -> None:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def test_close_finishes_what_is_queued(own_url: str) -> None:
+    db = Database(own_url)
     futures = [db.submit(lambda tx, n=n: note(tx, f"z{n}")) for n in range(200)]
     db.close()
     assert all(future.result(timeout=1) for future in futures)
     with pytest.raises(DatabaseUnavailable):
         db.submit(lambda tx: None)
+
+
+def test_the_figures_of_the_pool_count_who_waits(own_url: str) -> None:
+    db = Database(own_url, threads=1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(tx: Transaction) -> None:
+        tx.execute(sa.select(1))
+        begun.set()
+        assert go_on.wait(60)
+
+    async def work() -> None:
+        reads = [asyncio.create_task(db.aread(wait)) for _ in range(3)]
+        await asyncio.to_thread(begun.wait, 60)
+        during = db.pool_figures()
+        assert (during.limit, during.in_use, during.waiting_reads) == (4, 1, 2)
+        go_on.set()
+        await asyncio.gather(*reads)
+
+    asyncio.run(work())
+    after = db.pool_figures()
+    assert (after.in_use, after.idle, after.waiting_reads, after.waiting_changes) == (0, 1, 0, 0)
+    together = after.plus(after)
+    assert (together.limit, together.idle) == (8, 2)
+    db.close()

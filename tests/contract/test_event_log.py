@@ -12,7 +12,6 @@ import sqlalchemy.exc
 
 from modelyard.db import log as event_log
 from modelyard.db.engine import Database
-from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import events
 from modelyard.db.transaction import PendingEvent, Transaction
 from modelyard.domain.actor import ANONYMOUS, Role
@@ -43,10 +42,9 @@ KEYRING = Keyring(b"k" * 32, "registry.test/log")
 
 
 @pytest.fixture
-def own(fresh_url: str) -> Iterator[Registry]:
+def own(own_url: str) -> Iterator[Registry]:
     """A registry of this test alone, with 600 events: two full blocks and a half."""
-    db = Database(fresh_url)
-    ensure_schema(db)
+    db = Database(own_url)
     registry = Registry(db)
     fill(registry, 300)
     registry.register(registry.root, "fraud/scorer", aliases=("champion",))
@@ -153,7 +151,7 @@ def test_an_event_that_was_logged_with_an_earlier_time_is_named(own: Registry, t
     some = EventFilter(kinds=("namespace.created",))
     assert found(verify_log(export(own, tmp_path / "some", some))) == [("time", 600)]
     assert [(d.seq, d.problem) for d in check(own).damage] == [
-        (600, "it is dated before the one in front of it")
+        (600, "it is dated earlier than the event before it")
     ]
 
 
@@ -348,9 +346,8 @@ def test_one_event_is_proved_by_itself(own: Registry, tmp_path: Path, harm: str)
     assert not verify_log(file).ok
 
 
-def test_a_log_without_events_is_a_log(fresh_url: str, tmp_path: Path) -> None:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def test_a_log_without_events_is_a_log(own_url: str, tmp_path: Path) -> None:
+    db = Database(own_url)
     state = db.read(lambda tx: proofs.latest_checkpoint(tx, KEYRING))
     assert state.size == 0
     db.close()
@@ -415,7 +412,7 @@ def test_another_key_is_refused_unless_the_loss_is_admitted(own: Registry, tmp_p
     first = open_keyring(own.db, folder=tmp_path, host="registry.test")
     (tmp_path / "secret.key").unlink()
     for _ in range(2):
-        with pytest.raises(Conflict, match="another secret key"):
+        with pytest.raises(Conflict, match="a different secret key"):
             open_keyring(own.db, folder=tmp_path, host="registry.test")
         # No other key lies where the right one is to be put back.
         assert not (tmp_path / "secret.key").exists()

@@ -20,6 +20,21 @@ def test_each_fact_has_a_state_and_a_missing_one_a_hint(door: Door, model: str) 
     assert states["licence"] == states["signature"] == states["run"] == "missing"
 
 
+def test_an_untouched_template_does_not_count_as_a_card(door: Door, model: str) -> None:
+    made = door.register(model, facts={"metrics": {"f1": 0.9}, "params": {"depth": 3}})
+    at = f"models/{model}/versions/{made['version']}"
+    template = door.get(f"{at}/card/template").json()["text"]
+
+    def state() -> str:
+        return {f["name"]: f["state"] for f in door.get(f"{at}/facts").json()["items"]}["card"]
+
+    assert state() == "missing"
+    door.call("PUT", f"{at}/card", json={"text": template})
+    assert state() == "missing"
+    door.call("PUT", f"{at}/card", json={"text": f"{template}\n## Purpose\n\nFinds fraud in card payments.\n"})
+    assert state() == "known"
+
+
 def test_a_conversion_is_not_asked_for_what_its_parent_has(door: Door, model: str) -> None:
     facts = {"parents": [{"ref": f"{model}:1", "relation": "conversion"}], "environment": {"python": "3.11"}}
     made = door.register(model, facts=facts)

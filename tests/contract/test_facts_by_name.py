@@ -83,14 +83,15 @@ def register(door: Door, data: bytes, *paths: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_orders_of_naming_give_equal_facts_and_verdicts(door: Door, kind: str) -> None:
-    """Each name in a namespace of its own, in all orders, compared with the same name alone."""
+def test_the_order_of_naming_changes_no_fact_and_no_verdict(door: Door, kind: str) -> None:
+    """Each name in a namespace of its own, compared with the same name alone: each name comes first once, and of any two
+    each comes before the other."""
     make, names = KINDS[kind]
     word = unique("word").ljust(12, "x")
     alone = {name: known_of(door, *register(door, make(unique("word").ljust(12, "x")), name)) for name in names}
-    orders = list(itertools.permutations(names))
-    random.Random(7).shuffle(orders)
-    for number, order in enumerate(orders[:12]):
+    random.Random(7).shuffle(names := [*names])
+    for number in range(len(names)):
+        order = names[number:] + names[:number]
         data = make(f"{word[:9]}{number:03}")
         made = {name: register(door, data, name) for name in order}
         for name in names:

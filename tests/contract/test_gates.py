@@ -209,25 +209,15 @@ def test_a_second_account_of_the_author_is_nobody_else(gov: Gov) -> None:
 
 def _account(tx: Any, name: str, made_by: int) -> None:
     from modelyard.domain.actor import ActorKind
-    from modelyard.registry.access import queries
+    from modelyard.registry.access import account_queries
 
-    queries.insert_actor(
-        tx,
-        name=name,
-        kind=ActorKind.SERVICE,
-        display_name="",
-        email=None,
-        password_hash=None,
-        is_admin=False,
-        default_namespace=None,
-        made_by=made_by,
-    )
+    account_queries.insert_actor(tx, name=name, kind=ActorKind.SERVICE, made_by=made_by)
 
 
 def test_the_written_template_asks_for_somebody_elses_evidence_and_names_its_editor(gov: Gov) -> None:
     text = gov.alice.get("policy/example").text
     assert f"editors: [{gov.names['alice']}]" in text
-    assert "metric: {name: f1, min: 0.7, reported_by: others}" in text
+    assert "metric: {name: f1, split: test, min: 0.7, reported_by: others}" in text
     assert "work alone delete" in text
     ok(gov.set_policy(text))
     assert_problem(gov.set_policy(FOUR_EYES, by=gov.bob), 403, "denied")

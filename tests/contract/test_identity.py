@@ -186,7 +186,7 @@ def test_bytes_of_another_place_are_out_of_reach(door: Door, options: dict[str, 
     made = door.register(f"{beta}/secret", data)
     chosen = {k: v.format(alpha=alpha) if isinstance(v, str) else v for k, v in options.items()}
     narrow = door.as_(door.token_of(door.registry.root, **chosen))
-    known = {"digest": digest_of(data), "size": len(data)}
+    known = {"digest": digest_of(data), "size_bytes": len(data)}
     missing = narrow.call("POST", "blobs/missing", json={"blobs": [known]}).json()["missing"]
     assert missing == [digest_of(data)]
     files = [{"path": "x.bin", **known}]
@@ -412,7 +412,7 @@ def test_names_that_the_server_uses_itself_are_reserved(door: Door, name: str) -
     assert_problem(door.call("POST", "accounts", json={"name": name}), 400, "invalid_name")
     proposed = proposed_name({"preferred_username": name, "sub": "1"})
     made = door.registry.db.write(lambda tx: oidc._new_account(tx, proposed, ActorKind.USER, "", None))
-    found = door.registry.db.read(lambda tx: access.queries.find_actor_by_id(tx, made))
+    found = door.registry.db.read(lambda tx: access.account_queries.find_actor_by_id(tx, made))
     assert found is not None
     assert found.name != name.lower()
 

@@ -16,7 +16,6 @@ import pytest
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
-from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import events as events_table
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
@@ -113,10 +112,9 @@ class Queue:
 
 
 @pytest.fixture
-def queue(fresh_url: str) -> Iterator[Queue]:
+def queue(own_url: str) -> Iterator[Queue]:
     clock = Clock()
-    db = Database(fresh_url, clock=clock)
-    ensure_schema(db)
+    db = Database(own_url, clock=clock)
     yield Queue(Registry(db), clock)
     db.close()
 
@@ -202,7 +200,7 @@ def test_a_job_whose_holder_died_goes_back_when_its_lease_ends(queue: Queue) -> 
     queue.clock.pass_seconds(2)
     job = queue.take_one(holder="alive")
     assert (job.id, job.attempt, job.failures) == (dead.id, 2, 1)
-    assert job.failure == "dead held it and went silent"
+    assert job.failure == "its holder dead went silent"
 
 
 def test_a_stale_holder_changes_nothing(queue: Queue) -> None:
@@ -377,10 +375,9 @@ def test_a_share_may_have_a_most(queue: Queue) -> None:
     assert queue.texts(queue.take(9, most_per_share=2)) == ["quick"]
 
 
-def test_two_processes_never_take_the_same_job(fresh_url: str) -> None:
+def test_two_processes_never_take_the_same_job(own_url: str) -> None:
     """Each has a database object of its own, as processes have."""
-    databases = [Database(fresh_url) for _ in range(2)]
-    ensure_schema(databases[0])
+    databases = [Database(own_url) for _ in range(2)]
     count = 120
 
     def fill(tx: Transaction) -> None:
@@ -423,7 +420,7 @@ def test_a_waiting_job_is_cancelled_at_once(queue: Queue) -> None:
     number = queue.add()
     assert cancel(queue, number).state == "cancelled"
     assert queue.take() == []
-    with pytest.raises(JobNotOpen, match="cancelled already"):
+    with pytest.raises(JobNotOpen, match="already cancelled"):
         cancel(queue, number)
     assert queue.events() == ["job.cancelled"]
 
@@ -690,12 +687,11 @@ def test_a_process_that_is_asked_to_end_gives_its_jobs_back(queue: Queue) -> Non
     assert queue.show(numbers[1]).state == "waiting"
 
 
-def test_a_process_that_is_killed_loses_no_job_and_leaves_no_effect_twice(fresh_url: str) -> None:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def test_a_process_that_is_killed_loses_no_job_and_leaves_no_effect_twice(own_url: str) -> None:
+    db = Database(own_url)
     queue = Queue(Registry(db), Clock())
     number = queue.add()
-    command = [sys.executable, "-m", "tests.support.kill_holder", fresh_url, "6"]
+    command = [sys.executable, "-m", "tests.support.kill_holder", own_url, "6"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

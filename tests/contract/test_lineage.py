@@ -404,7 +404,7 @@ def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
 def test_recalls_that_are_refused(crew: Team, family: dict[str, str]) -> None:
     with pytest.raises(Denied):
         recall(crew, family["base"], actor=crew.contributor)
-    with pytest.raises(Invalid, match="no way to recall"):
+    with pytest.raises(Invalid, match="is not a recall mode"):
         recall(crew, family["base"], "shout")
     db, ref = crew.registry.db, Ref.parse(family["base"])
     with pytest.raises(Invalid, match="needs a reason"):

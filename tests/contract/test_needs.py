@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from modelyard.db.engine import Database
 from modelyard.db.needs import MOST_ROUNDS, MOST_ROWS_ON_LOOP
 from modelyard.db.row_notes import KEY_FACT
-from modelyard.db.schema import ensure_schema
 from modelyard.db.tables import events, server_facts
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ANONYMOUS
@@ -21,9 +20,8 @@ from modelyard.domain.events import NamespaceCreated
 
 
 @pytest.fixture
-def fresh(fresh_url: str) -> Iterator[Database]:
-    db = Database(fresh_url)
-    ensure_schema(db)
+def fresh(own_url: str) -> Iterator[Database]:
+    db = Database(own_url)
     yield db
     db.close()
 

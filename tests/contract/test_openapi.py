@@ -48,7 +48,7 @@ def api(own_door: Door) -> Any:
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
 
-def test_the_document_is_lawful_and_complete(own_door: Door) -> None:
+def test_the_document_is_valid_and_complete(own_door: Door) -> None:
     document = own_door.get("openapi.json", token=None).json()
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     listed = {(method, path) for path, at in document["paths"].items() for method in at}
@@ -60,6 +60,17 @@ def test_the_document_is_lawful_and_complete(own_door: Door) -> None:
     assert len(operations) == len(set(operations))
     assert all(at[method]["summary"].endswith(".") for at in document["paths"].values() for method in at)
     assert build_openapi(TABLES, "0.test") == document
+
+
+def test_an_operation_is_tagged_with_the_name_of_its_file(own_door: Door) -> None:
+    document = own_door.get("openapi.json", token=None).json()
+    tags = {at[method]["operationId"]: at[method]["tags"] for at in document["paths"].values() for method in at}
+    files = {
+        spec.handler.__name__: spec.handler.__module__.rpartition(".")[2]
+        for table in TABLES
+        for spec in table.specs
+    }
+    assert tags == {name: [file] for name, file in files.items()}
 
 
 def _plain(path: str) -> str:

@@ -13,7 +13,6 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from modelyard.db.engine import Database
-from modelyard.db.schema import ensure_schema
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Scope
 from modelyard.domain.checkpoint import parse_checkpoint
@@ -103,10 +102,9 @@ class Own:
 
 
 @pytest.fixture
-def own(fresh_url: str) -> Iterator[Own]:
+def own(own_url: str) -> Iterator[Own]:
     clock = Clock()
-    db = Database(fresh_url, clock=clock)
-    ensure_schema(db)
+    db = Database(own_url, clock=clock)
     registry = Registry(db)
     for model in (SCORER, OTHER):
         for n in range(2):
@@ -507,11 +505,11 @@ def test_a_slow_receiver_leaves_room_for_others(own: Own) -> None:
 # --- several processes ----------------------------------------------------------------------------------
 
 
-def test_two_processes_send_each_event_once(own: Own, fresh_url: str) -> None:
+def test_two_processes_send_each_event_once(own: Own, own_url: str) -> None:
     made = own.subscribe()
     own.move(SCORER, times=10)
     own.move(OTHER, times=10)
-    other = Database(fresh_url)
+    other = Database(own_url)
     senders = [own.sender(), Sender(other, KEYRING, Outgoing(Allowed("127.0.0.1")), MailSettings(), "x")]
     runners = [Runner(sender.db, delivery_works(sender), idle_seconds=0.05) for sender in senders]
     own.clock.now = time.time_ns() // 1000
@@ -531,3 +529,34 @@ def test_two_processes_send_each_event_once(own: Own, fresh_url: str) -> None:
         seqs = [m.value["data"]["seq"] for m in own.receiver.messages if m.value["data"].get("model") == model]
         assert seqs == sorted(seqs)
     assert {d.state for d in own.log(made)} == {"done"}
+
+
+def test_a_test_message_says_what_the_receiver_answered(own: Own) -> None:
+    number = own.subscribe().subscription.id
+    found = outbox.send_test(own.db, own.sender().open, own.root, number)
+    assert (found.accepted, found.status) == (True, 204)
+    assert b"subscription.tested" in own.receiver.messages[-1].body
+    refused = outbox.send_test(own.db, own.sender(allowed="").open, own.root, number)
+    assert not refused.accepted
+    assert "127.0.0.1" in refused.error
+    with pytest.raises(SubscriptionNotFound):
+        outbox.send_test(own.db, own.sender().open, own.registry.user(), number)
+    assert own.db.read(lambda tx: outbox.list_deliveries(tx, own.root, number, None, None, 10)) == []
+
+
+def test_a_subscription_shows_its_model_its_last_delivery_and_its_last_error(own: Own) -> None:
+    number = own.subscribe(model=SCORER).subscription.id
+
+    def shown() -> Subscription:
+        return own.db.read(lambda tx: outbox.find_subscription(tx, own.root, number))
+
+    assert (shown().model, shown().last_sent_at, shown().last_error) == (str(SCORER), None, None)
+    own.move(SCORER)
+    own.deliver()
+    assert shown().last_sent_at is not None
+    own.receiver.answer = lambda count, value: 500
+    own.move(SCORER)
+    own.deliver()
+    found = shown()
+    assert found.last_error == "the receiver answered 500"
+    assert found.pending > 0

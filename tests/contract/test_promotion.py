@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from modelyard.domain.actor import Actor
 from modelyard.domain.errors import (
     AliasMoved,
     Conflict,
@@ -14,6 +15,7 @@ from modelyard.domain.errors import (
     HasDependents,
     Invalid,
     InvalidPolicy,
+    ModelNotFound,
     ModelyardError,
     NothingToRollBack,
     PromotionClosed,
@@ -29,7 +31,10 @@ from modelyard.registry.audit import proofs
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.lineage import recalls
+from modelyard.registry.overview.usecases import show_overview
 from modelyard.registry.promotion import policies, reading, stages, usecases
+from modelyard.registry.promotion.nouns import PromotionFilter, StoredVote
 from modelyard.registry.promotion.replay import replay
 from modelyard.registry.versions import aliases as version_aliases
 from modelyard.registry.versions import deprecation
@@ -376,11 +381,28 @@ def test_a_request_does_not_complete_by_itself_after_the_stage_moved(crew: Team,
     assert crew.standing() == two
 
 
-def test_a_request_alone_never_completes_for_who_may_not_promote(crew: Team) -> None:
+def test_a_gate_without_rules_completes_no_request_of_who_may_not_promote(crew: Team) -> None:
     crew.set_policy(policy(more="complete: automatically"))
     number = crew.push()
-    assert not crew.promote(number, open_only=True, by=crew.contributor).done
+    attempt = crew.promote(number, open_only=True, by=crew.contributor)
+    assert not attempt.done
+    assert attempt.promotion is not None
+    step = crew.view(attempt.promotion.id).next_step
+    assert step is not None
+    assert step.startswith("Nothing is missing. Complete it with: modelyard promote")
     assert crew.promote(number, open_only=True, by=crew.maintainer).done
+
+
+def test_a_gate_whose_rules_are_met_completes_the_request_of_a_contributor(crew: Team) -> None:
+    crew.set_policy(policy("check: {name: bias}", more="complete: automatically"))
+    number = crew.push()
+    crew.check(number, "bias")
+    assert crew.promote(number, open_only=True, by=crew.contributor).done
+    named = f"complete: automatically\nwho: {{promote: [{crew.owner.name}]}}"
+    crew.set_policy(policy("check: {name: bias}", more=named))
+    other = crew.push()
+    crew.check(other, "bias")
+    assert not crew.promote(other, open_only=True, by=crew.contributor).done
 
 
 def test_requests_expire(crew: Team, registry: Registry) -> None:
@@ -596,3 +618,209 @@ def test_every_policy_stays_readable(crew: Team, registry: Registry) -> None:
 def test_the_tables_say_what_the_log_says_after_all_this(registry: Registry) -> None:
     *_, last = proofs.check_log(registry.db, registry.root)
     assert (last.finished, last.damage) == (True, [])
+
+
+# --- the way back, with everything that may lie on it ----------------------------------------------------
+
+
+def two_places(crew: Team) -> None:
+    crew.set_policy(policy(head="stages: [development, staging, {name: production, slots: 2}]"))
+
+
+def standing_all(crew: Team) -> list[int]:
+    name = ModelName.parse(crew.model)
+    views = crew.registry.db.read(lambda tx: stages.list_stages(tx, crew.reader, name))[2]
+    return next([*view.all] for view in views if view.name == "production")
+
+
+def recall(crew: Team, number: int) -> None:
+    crew.registry.db.write(
+        lambda tx: recalls.recall_version(tx, crew.maintainer, crew.ref(number), mode="refuse", reason="leak")
+    )
+
+
+def test_rollback_goes_on_after_a_rollback_to_a_chosen_version(crew: Team) -> None:
+    crew.set_policy(policy())
+    for _ in range(3):
+        crew.promote(crew.push())
+    crew.rollback()
+    crew.rollback()
+    crew.rollback(to=3)
+    assert crew.rollback().after_primary == 1
+    with pytest.raises(NothingToRollBack, match="no earlier version") as refused:
+        crew.rollback()
+    assert "Earlier versions in the stage: 3, 2" in refused.value.fix
+
+
+def test_what_the_next_rollback_goes_to_is_not_deleted(crew: Team) -> None:
+    crew.set_policy(policy())
+    for _ in range(3):
+        crew.promote(crew.push())
+    crew.rollback()
+    crew.rollback(to=3)
+    with pytest.raises(HasDependents, match="rollback of production"):
+        crew.registry.db.write(lambda tx: versions.delete_version(tx, crew.owner, crew.ref(2)))
+
+
+def test_rollback_passes_over_recalled_versions(crew: Team) -> None:
+    crew.set_policy(policy())
+    for _ in range(3):
+        crew.promote(crew.push())
+    recall(crew, 2)
+    recall(crew, 3)
+    name = ModelName.parse(crew.model)
+    seen = crew.registry.db.read(lambda tx: stages.preview_rollback(tx, crew.maintainer, name, "production"))
+    assert (seen.before, seen.after) == ([3], [1])
+    assert [words for words in seen.passed_over if f"{crew.model}:2 was recalled" in words]
+    assert crew.rollback().after_primary == 1
+
+
+def test_rollback_undoes_one_move_of_a_stage_with_two_places(crew: Team) -> None:
+    two_places(crew)
+    one, two = crew.push(), crew.push()
+    crew.promote(one)
+    crew.promote(two, primary=False)
+    crew.demote(version=two)
+    assert standing_all(crew) == [one]
+    crew.rollback()
+    assert standing_all(crew) == [one, two]
+    crew.rollback()
+    assert standing_all(crew) == [one]
+    crew.promote(two)
+    crew.rollback()
+    assert standing_all(crew) == [one]
+
+
+def test_a_rollback_of_a_second_place_sent_twice_goes_back_once(crew: Team) -> None:
+    two_places(crew)
+    for _ in range(3):
+        crew.push()
+    crew.promote(1)
+    crew.promote(2)
+    crew.promote(3, primary=False)
+    name = ModelName.parse(crew.model)
+    seen = crew.registry.db.read(lambda tx: stages.preview_rollback(tx, crew.maintainer, name, "production"))
+    crew.rollback(seen=seen.revision)
+    assert error(lambda: crew.rollback(seen=seen.revision)) is AliasMoved
+    assert standing_all(crew) == [2]
+
+
+def test_a_rollback_from_a_named_version_happens_once(crew: Team) -> None:
+    crew.set_policy(policy())
+    for _ in range(3):
+        crew.promote(crew.push())
+    crew.rollback(from_version=3)
+    assert error(lambda: crew.rollback(from_version=3)) is AliasMoved
+    assert crew.standing() == 2
+
+
+# --- people who vote, and people who complete ------------------------------------------------------------
+
+
+def test_a_person_who_votes_reads_the_version_and_nothing_else(crew: Team) -> None:
+    registry = crew.registry
+    crew.set_policy(policy(f"approvals: {{group: {crew.risk}}}"))
+    champion, asked, other = crew.push({"f1": 0.8}), crew.push({"f1": 0.9}), crew.push()
+    registry.db.write(lambda tx: cards.set_card(tx, crew.contributor, crew.ref(asked), "# Purpose\nFraud."))
+    attempt = crew.promote(asked, open_only=True, by=crew.contributor)
+    assert attempt.promotion is not None
+
+    def reads(by: Actor, number: int) -> list[type[ModelyardError] | None]:
+        ref = crew.ref(number)
+        return [
+            error(lambda: registry.db.read(lambda tx: show_overview(tx, by, ref))),
+            error(lambda: registry.db.read(lambda tx: reading.read_scan(tx, by, ref))),
+            error(lambda: reading.read_card(registry.db, registry.blobs, by, ref)),
+        ]
+
+    assert reads(crew.rita, asked) == [None] * 3
+    assert set(reads(crew.rita, champion)) == set(reads(crew.rita, other)) == {ModelNotFound}
+    assert set(reads(crew.stranger, asked)) == {ModelNotFound}
+    assert error(lambda: registry.db.read(lambda tx: versions.show_record(tx, crew.rita, crew.ref(asked))))
+    assert error(lambda: registry.db.read(lambda tx: versions.pull_manifest(tx, crew.rita, crew.ref(asked))))
+    view = crew.vote(crew.rita, attempt.promotion.id)
+    assert view.next_step is not None
+    assert view.next_step.startswith("Nothing is missing. It waits for a maintainer")
+    crew.promote(asked)
+    assert set(reads(crew.rita, asked)) == {ModelNotFound}
+
+
+def to_review(crew: Team, by: Actor) -> list[int]:
+    found = crew.registry.db.read(lambda tx: reading.list_to_review(tx, by, 100, None))
+    return [row.id for row in found if row.model == ModelName.parse(crew.model)]
+
+
+def test_a_request_to_a_stage_without_approvals_waits_for_who_may_promote(crew: Team) -> None:
+    crew.set_policy(policy("check: {name: bias}"))
+    number = crew.push()
+    attempt = crew.promote(number, open_only=True, by=crew.contributor)
+    assert attempt.promotion is not None
+    assert to_review(crew, crew.maintainer) == []
+    crew.check(number, "bias")
+    assert to_review(crew, crew.maintainer) == to_review(crew, crew.owner) == [attempt.promotion.id]
+    assert to_review(crew, crew.contributor) == to_review(crew, crew.reader) == []
+    crew.promote(number)
+    assert to_review(crew, crew.maintainer) == []
+
+
+def test_promotions_of_all_models_are_listed_to_their_readers_alone(crew: Team) -> None:
+    crew.set_policy(policy())
+    crew.promote(crew.push())
+    chosen = PromotionFilter(namespace=crew.namespace)
+
+    def listed(by: Actor) -> list[int]:
+        found = crew.registry.db.read(lambda tx: reading.list_visible(tx, by, chosen, None, 10))
+        return [row.number for row in found]
+
+    assert (listed(crew.reader), listed(crew.stranger)) == ([1], [])
+    bad = PromotionFilter(states=("closed",))
+    assert error(lambda: crew.registry.db.read(lambda tx: reading.list_visible(tx, crew.reader, bad, None, 1)))
+
+
+def test_the_history_tells_votes_that_counted_from_those_that_did_not(crew: Team) -> None:
+    crew.set_policy(policy("approvals: {count: 1}"))
+    attempt = crew.promote(crew.push(), by=crew.maintainer)
+    assert attempt.promotion is not None
+    own = crew.vote(crew.maintainer, attempt.promotion.id)
+    shown = {v.by: uncounted_in(own, v) for v in own.votes}
+    assert shown == {crew.maintainer.name: "the account that asked for the promotion"}
+    crew.vote(crew.owner, attempt.promotion.id)
+    done = crew.promote(1).promotion
+    assert done is not None
+    name = ModelName.parse(crew.model)
+    move = crew.registry.db.read(lambda tx: stages.list_history(tx, crew.reader, name, "production"))[0]
+    counted = [v.by for v in move.votes if reading.uncounted(v, move.promotion, move.promotion.verdict) is None]
+    assert counted == [crew.owner.name]
+
+
+def uncounted_in(view: reading.PromotionView, vote: StoredVote) -> str | None:
+    return reading.uncounted(vote, view.promotion, view.verdict)
+
+
+@pytest.mark.parametrize("end", ["withdraw", "reject"])
+def test_the_verdict_of_a_closed_promotion_knows_its_waivers(crew: Team, end: str) -> None:
+    crew.set_policy(policy("check: {name: bias}", "approvals: {count: 1}"))
+    attempt = crew.promote(crew.push(), open_only=True, by=crew.contributor)
+    assert attempt.promotion is not None
+    number = attempt.promotion.id
+    crew.waive(crew.owner, number, "check-bias")
+    if end == "reject":
+        crew.vote(crew.maintainer, number, approves=False)
+    else:
+        crew.registry.db.write(lambda tx: usecases.withdraw(tx, crew.maintainer, number, reason="no"))
+    verdict = crew.view(number).verdict
+    assert verdict is not None
+    assert {r.rule: r.outcome.value for r in verdict.results}["check-bias"] == "waived"
+
+
+def test_an_unchanged_policy_judges_no_promotion_otherwise(crew: Team) -> None:
+    text = policy("check: {name: bias}", more="from: [staging]")
+    crew.set_policy(text)
+    one, two = crew.push(), crew.push()
+    crew.promote(one, "staging")
+    crew.promote(one, open_only=True, by=crew.contributor)
+    # Another version takes its place in staging, and the open promotion was judged before.
+    crew.promote(two, "staging")
+    found = crew.registry.db.read(lambda tx: replay(tx, crew.owner, crew.namespace, None, text, since=0))
+    assert found
+    assert [each for each in found if each.changes or each.differs] == []

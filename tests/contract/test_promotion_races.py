@@ -211,8 +211,7 @@ def test_a_crash_between_two_statements_leaves_the_old_state(registry: Registry,
         def counted(original: Any) -> Any:
             def call(statement: Any, *args: Any, **kwargs: Any) -> Any:
                 nonlocal calls
-                text = str(getattr(statement, "_clause", statement)).lstrip().upper()
-                if text.startswith(("INSERT", "UPDATE", "DELETE")):
+                if getattr(statement, "_clause", statement).is_dml:
                     calls += 1
                     if calls > step:
                         raise Cut

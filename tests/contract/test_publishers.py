@@ -18,6 +18,7 @@ from modelyard.db.engine import Database
 from modelyard.domain.actor import Actor, Permission, Role
 from modelyard.domain.errors import (
     Denied,
+    EmailNotAccepted,
     IdTokenRefused,
     Invalid,
     ModelyardError,
@@ -29,6 +30,7 @@ from modelyard.domain.errors import (
 from modelyard.registry.access import usecases as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.oidc import rules
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.oidc.nouns import Publisher
 from modelyard.registry.oidc.providers import Providers
@@ -425,6 +427,38 @@ def test_nobody_gets_in_uninvited_or_disabled(registry: Registry) -> None:
     assert refusal(lambda: signed_in(registry, person(subject))) is not None
 
 
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"email": "ann@evil.test", "email_verified": True}, "vouches for ann@evil.test"),
+        ({"email": "ann@acme.test.evil.test", "email_verified": True}, "only verified addresses at acme.test"),
+        ({"email": "ann@sub.acme.test", "email_verified": True}, "sub.acme.test"),
+        ({"email": "ann@acme.test"}, "without having verified it"),
+        ({"email": "ann@acme.test", "email_verified": False}, "without having verified it"),
+        ({}, "no e-mail address"),
+    ],
+)
+def test_only_verified_addresses_of_the_listed_domains_sign_in(
+    registry: Registry, claims: dict[str, Any], words: str
+) -> None:
+    settings = SignInSettings({}, email_domains=rules.parse_domains("@Acme.test, acme.example"))
+    subject = unique("s")
+    with pytest.raises(EmailNotAccepted) as refused:
+        signed_in(registry, person(subject, **claims), settings)
+    assert words in refused.value.message
+    good = {"email": "Ann@ACME.test", "email_verified": True}
+    assert not signed_in(registry, person(subject, **good), settings).is_anonymous
+    # The address counts at each sign-in, not only at the first.
+    with pytest.raises(EmailNotAccepted):
+        signed_in(registry, person(subject, **claims), settings)
+
+
+@pytest.mark.parametrize("text", ["acme", "acme test", "*.acme.test", "https://acme.test"])
+def test_a_domain_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="oidc_email_domains"):
+        rules.parse_domains(text)
+
+
 def test_groups_follow_the_provider(registry: Registry) -> None:
     science, own = unique("science"), unique("own")
     settings = SignInSettings({"ds": [science], "ml-admins": ["admin"]})
@@ -433,7 +467,7 @@ def test_groups_follow_the_provider(registry: Registry) -> None:
     assert ada.is_admin
 
     def groups() -> list[str]:
-        return registry.db.read(lambda tx: access.queries.list_groups_of(tx, ada.id))
+        return registry.db.read(lambda tx: access.account_queries.list_groups_of(tx, ada.id))
 
     assert groups() == [science]
     registry.db.write(lambda tx: access.create_actor(tx, registry.root, name=own, kind=access.ActorKind.GROUP))

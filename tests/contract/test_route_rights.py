@@ -29,6 +29,8 @@ SPECS = [spec for table in TABLES for spec in table.specs]
 PUBLIC = {
     "show_policy_schema": "the same text for everybody, shipped with the program",
     "show_policy_example": "the same text for everybody, shipped with the program",
+    "show_recipe_schema": "the same text for everybody, shipped with the program",
+    "show_recipe_example": "the same text for everybody, shipped with the program",
     "sign_in": "is how one gets in",
     "show_audience": "an address that the server tells everybody",
     "exchange_token": "is how a CI job gets in",
@@ -37,10 +39,15 @@ PUBLIC = {
 }
 """Routes that answer without a token, with the reason."""
 
-OWN = frozenset({"sign_out", "find_missing", "put_blob", "start_upload"})
-"""What concerns no one but the caller: its own session, bytes that it sends."""
+OWN = frozenset({"sign_out", "find_missing", "put_blob", "start_upload", "check_recipe"})
+"""What concerns no one but the caller: its own session, bytes that it sends, a text that is only parsed."""
 OF_EVERYBODY = OWN | {"create_namespace"}
 """What every account may do for itself."""
+
+
+@pytest.fixture(scope="module")
+def door(small_door: Door) -> Door:
+    return small_door
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,12 @@ def place(door: Door) -> Place:
     run = "0" * 32
     made = door.call("PUT", f"runs/{run}", json={"experiment": f"{space}/walked"})
     assert made.status_code < 300, made.text
+    recipe = f"version: 1\nmodel: {model}\ntrain: python train.py\n"
+    build = door.call("POST", "builds", json={"recipe": recipe})
+    assert build.status_code == 201, build.text
     parameters = {
+        "build": build.json()["id"],
+        "attempt": "1",
         "namespace": space,
         "name": name,
         "version": "1",
@@ -90,12 +102,13 @@ def place(door: Door) -> Place:
     }
     text = "version: 1\npromote: [{to: staging, rules: []}]"
     values: dict[str, Any] = {
+        "recipe": recipe,
         "ref": f"{model}:1",
         "CompareQuery.ref": [f"{model}:1", f"{model}:2"],
-        "files": [{"path": "x.bin", "digest": digest_of(b"walked bytes"), "size": 12}],
-        "blobs": [{"digest": digest_of(b"walked bytes"), "size": 12}],
+        "files": [{"path": "x.bin", "digest": digest_of(b"walked bytes"), "size_bytes": 12}],
+        "blobs": [{"digest": digest_of(b"walked bytes"), "size_bytes": 12}],
         "digest": digest_of(b"bytes"),
-        "size": 5,
+        "size_bytes": 5,
         "name": unique("made"),
         "CreateModel.name": f"{space}/{unique('made')}",
         "TrustGlobal.name": "torch.nn.Linear",
@@ -203,9 +216,12 @@ def test_with_a_readers_token(door: Door, place: Place) -> None:
     assert door.call("PUT", path, json={"role": "reader"}).status_code == 204
     may = OF_EVERYBODY | {
         "create_token",
+        "accept_terms",
         "compare_datasets",
         "mark_notifications_read",
         "write_comment",
+        "star_model",
+        "unstar_model",
         "watch_model",
         "unwatch_model",
         "verify_version",

@@ -84,7 +84,7 @@ def test_the_whole_story_of_a_run(door: Door, experiment: str) -> None:
     writer.send(
         {
             "artifacts": [
-                {"path": "plots/roc.png", "digest": sent["digest"], "size": 9, "media_type": "image/png"}
+                {"path": "plots/roc.png", "digest": sent["digest"], "size_bytes": 9, "media_type": "image/png"}
             ],
             "inputs": [{"name": "transactions", "digest": digest_of(b"rows"), "columns": ["a"], "rows": 10}],
             "facts": {"code": {"dirty": False}},
@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_cut_and_said(door: Door, experiment: str) -> None:
     writer.send(
         {"params": {long: 1, "big": "v" * (rules.MAX_PARAM + 5)}, "tags": {"t": "v" * (rules.MAX_TAG + 1)}},
         points(long, [1.0]),
-        {"artifacts": [{"path": "../up", "digest": digest_of(b"x"), "size": 1}]},
+        {"artifacts": [{"path": "../up", "digest": digest_of(b"x"), "size_bytes": 1}]},
         {"inputs": [{"name": "x"}], "versions": ["nobody/knows:1"]},
     )
     found = shown(door, run)
@@ -229,20 +229,20 @@ def test_the_log_is_bounded_and_says_so(door: Door, experiment: str, monkeypatch
     found = shown(door, run)
     assert door.get(f"runs/{run}/log").json()["text"] == "ääääö"
     assert found["log_bytes"] == 10
-    assert "its end is not here" in found["notes"][0]
+    assert "the rest was left out" in found["notes"][0]
 
 
 def test_an_artifact_needs_its_bytes(door: Door, experiment: str) -> None:
     run = start(door, experiment)
     writer = Writer(door, run)
-    frame = {"artifacts": [{"path": "a.bin", "digest": digest_of(b"never sent"), "size": 3}]}
+    frame = {"artifacts": [{"path": "a.bin", "digest": digest_of(b"never sent"), "size_bytes": 3}]}
     refused = writer.send(frame, points("loss", [1.0]), expect=400)
     assert refused["code"] == "missing_blobs"
     assert shown(door, run)["metrics"] == {}
     stranger = door.as_(door.token_of(door.registry.user()))
     theirs = stranger.send(b"not yours")
     admin_sees_all = Writer(door, run)
-    admin_sees_all.send({"artifacts": [{"path": "b.bin", "digest": theirs["digest"], "size": 9}]})
+    admin_sees_all.send({"artifacts": [{"path": "b.bin", "digest": theirs["digest"], "size_bytes": 9}]})
 
 
 def test_a_long_series_is_sampled_to_the_same_picture(door: Door, experiment: str) -> None:
@@ -382,7 +382,7 @@ def test_rights(door: Door, experiment: str) -> None:
         assert status("GET", path, stranger) == 404
         assert status("GET", path, None) == 401
     assert status("GET", f"runs/{run}", tokens["reader"]) == 200
-    assert door.get(f"runs?experiment={experiment}", token=stranger).json()["items"] == []
+    assert status("GET", f"runs?experiment={experiment}", stranger) == 404
     assert len(door.get(f"runs?experiment={experiment}", token=tokens["reader"]).json()["items"]) == 1
     assert status("POST", f"runs/{run}/records", stranger, frame) == 404
     assert status("POST", f"runs/{run}/records", tokens["reader"], frame) == 403
@@ -414,9 +414,42 @@ def test_files_of_runs_are_collected_with_their_run(door: Door, experiment: str)
 
     run = start(door, experiment)
     sent = door.send(unique("plot").encode())
-    Writer(door, run).send({"artifacts": [{"path": "p.png", "digest": sent["digest"], "size": sent["size"]}]})
+    Writer(door, run).send(
+        {"artifacts": [{"path": "p.png", "digest": sent["digest"], "size_bytes": sent["size_bytes"]}]}
+    )
     collect()
     assert door.get(f"runs/{run}/artifacts/p.png").status_code == 200
     assert door.call("DELETE", f"runs/{run}").status_code == 204
     collect()
     assert door.registry.blobs.stat(Digest(sent["digest"])) is None
+
+
+def test_a_run_is_named_by_the_beginning_of_its_id_wherever_one_is_named(door: Door, experiment: str) -> None:
+    run, other = start(door, experiment), start(door, experiment)
+    short, short_other = run[:12], other[:12]
+    assert shown(door, short)["id"] == run
+    compared = door.get(f"compare?ref=run:{short}&ref=run:{short_other}")
+    assert [side["reference"] for side in compared.json()["sides"]] == [f"run:{run}", f"run:{other}"]
+    traced = door.get(f"lineage?ref=run:{short}")
+    assert traced.json()["starts"] == [f"run:{run}"]
+    nested = start(door, experiment, parent=run)
+    listed = door.get(f"runs?parent={short}").json()["items"]
+    assert [item["id"] for item in listed] == [nested]
+    assert door.get(f"runs/{short}/log").status_code == 200
+    stranger = door.as_(door.token_of(door.registry.user()))
+    assert_problem(stranger.get(f"runs/{short}"), 404, "run_not_found")
+    assert_problem(door.get(f"runs/{run[:3]}"), 404, "run_not_found")
+
+
+def test_a_beginning_that_several_runs_share_is_refused(door: Door, experiment: str) -> None:
+    for digit in "01":
+        door.call("PUT", f"runs/abcdef{digit}{uuid.uuid4().hex[7:]}", json={"experiment": experiment})
+    answer = door.get("runs/abcdef")
+    assert (answer.status_code, "several run ids begin with abcdef" in answer.text) == (400, True)
+
+
+def test_an_experiment_that_is_not_there_is_refused_with_near_ones(door: Door, experiment: str) -> None:
+    start(door, experiment)
+    assert door.get(f"runs?experiment={experiment}&status=failed").json()["items"] == []
+    problem = assert_problem(door.get(f"runs?experiment={experiment}s"), 404, "experiment_not_found")
+    assert experiment in problem["fix"]

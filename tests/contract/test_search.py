@@ -11,18 +11,27 @@ import sqlalchemy as sa
 from modelyard.db.lists import ids_text, is_among
 from modelyard.db.statement import Statement
 from modelyard.db.tables import models
+from modelyard.db.tables import versions as version_rows
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ANONYMOUS, Actor, Role, Scope, Visibility
+from modelyard.domain.metric_names import MetricCondition, MetricName
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import usecases as access
+from modelyard.registry.cards import usecases as cards
 from modelyard.registry.catalog import queries as catalog_queries
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.usecases import ModelEdit
+from modelyard.registry.comments import usecases as comments
+from modelyard.registry.comparison.queries import _ranked
+from modelyard.registry.evaluations import usecases as evaluations
+from modelyard.registry.promotion import stages
+from modelyard.registry.promotion.usecases import PromotionRequest, promote
 from modelyard.registry.search import usecases as search
 from modelyard.registry.search.rules import ModelSearch, parse_words
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import usecases as versions
-from modelyard.registry.versions.usecases import VersionFilter
+from modelyard.registry.versions.score_queries import MetricComparison, models_with, versions_with
+from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
 from tests.support.registry import Registry, unique
 
 
@@ -71,9 +80,19 @@ def names_of(
         lambda n: {"tags": (("kind", f"k{n}"),)},
         lambda n: {"tags": (("kind", f"k{n}"), ("odd", None))},
         lambda n: {"tags": (("odd", None), ("kind", f"k{n}"))},
-        lambda n: {"metrics": (("f1", "=", n / 10),)},
-        lambda n: {"metrics": (("f1", ">=", n / 10), ("loss", "<=", float(n)))},
-        lambda n: {"metrics": (("loss", "<", n + 0.5), ("f1", ">", n / 10 - 0.05))},
+        lambda n: {"metrics": (MetricCondition(MetricName("f1"), "=", n / 10),)},
+        lambda n: {
+            "metrics": (
+                MetricCondition(MetricName("f1"), ">=", n / 10),
+                MetricCondition(MetricName("loss"), "<=", float(n)),
+            )
+        },
+        lambda n: {
+            "metrics": (
+                MetricCondition(MetricName("loss"), "<", n + 0.5),
+                MetricCondition(MetricName("f1"), ">", n / 10 - 0.05),
+            )
+        },
         lambda n: {"owner": f"owner{n}", "task": f"task{n}", "words": parse_words(f"m{n}")},
     ],
 )
@@ -91,7 +110,12 @@ def test_conditions_that_no_model_meets_together(registry: Registry) -> None:
         {"owner": "owner0", "task": "task1"},
         {"tags": (("kind", "k0"), ("odd", "1"))},
         {"tags": (("kind", None), ("colour", None))},
-        {"metrics": (("f1", ">", 0.05), ("loss", "<", 0.5))},
+        {
+            "metrics": (
+                MetricCondition(MetricName("f1"), ">", 0.05),
+                MetricCondition(MetricName("loss"), "<", 0.5),
+            )
+        },
         {"framework": "onnx"},
         {"licence": "mit"},
     ):
@@ -171,8 +195,13 @@ def test_details_belong_to_their_models(registry: Registry) -> None:
     [
         lambda n: {"tags": {"kind": f"k{n}"}},
         lambda n: {"tags": {"odd": str(n % 2), "kind": f"k{n}"}},
-        lambda n: {"metrics": (("f1", "=", n / 10),)},
-        lambda n: {"metrics": (("f1", "<=", n / 10), ("loss", ">", n - 0.5))},
+        lambda n: {"metrics": (MetricCondition(MetricName("f1"), "=", n / 10),)},
+        lambda n: {
+            "metrics": (
+                MetricCondition(MetricName("f1"), "<=", n / 10),
+                MetricCondition(MetricName("loss"), ">", n - 0.5),
+            )
+        },
     ],
 )
 def test_pages_of_versions_by_one_form(registry: Registry, asked: Any) -> None:
@@ -247,3 +276,139 @@ def test_details_are_looked_up_and_not_searched_for(
     assert len(plans) == 3
     for plan in plans:
         assert "(model_id=?)" in plan or "Index Cond: (model_id = ANY" in plan, plan
+
+
+# --- what versions, stages and comments are found by -----------------------------------------------------
+
+
+def test_models_are_found_by_what_is_said_of_their_newest_and_staged_versions(registry: Registry) -> None:
+    namespace = unique("words")
+    root, ref = registry.root, Ref.parse(f"{namespace}/scorer:1")
+    registry.register(root, f"{namespace}/scorer", description="walrus", tags={"team": "open"})
+    request = PromotionRequest(ref, "production")
+    registry.db.write(lambda tx: promote(tx, root, request))
+    registry.register(root, f"{namespace}/scorer", facts={"params": {"n": 2}}, description="penguin")
+    registry.db.write(lambda tx: cards.set_card(tx, root, ref, "# Purpose\nAn armadillo."))
+
+    def finds(**asked: Any) -> bool:
+        return names_of(registry, root, ModelSearch(namespace=namespace, **asked)) == ["scorer"]
+
+    for word in ("walrus", "penguin", "armadillo"):
+        assert finds(words=parse_words(word)), word
+    assert finds(tags=(("team", "open"),))
+    assert finds(tags=(("team", None),))
+    assert finds(stage="production")
+    assert not finds(stage="staging")
+    registry.db.write(
+        lambda tx: versions.edit_version(tx, root, ref, VersionEdit(description="heron", tags={}))
+    )
+    assert finds(words=parse_words("heron"))
+    assert not finds(words=parse_words("walrus"))
+    assert not finds(tags=(("team", "open"),))
+    name = ModelName(namespace, "scorer")
+    registry.db.write(lambda tx: stages.demote(tx, root, name, "production"))
+    assert not finds(words=parse_words("heron")), "neither the newest nor in a stage"
+
+
+def test_comments_are_found_by_those_who_may_read_them(registry: Registry) -> None:
+    namespace = unique("talk")
+    name = ModelName(namespace, "scorer")
+    registry.register(registry.root, str(name))
+    shared = ModelEdit(visibility=Visibility.PUBLIC)
+    registry.db.write(lambda tx: catalog.edit_model(tx, registry.root, name, shared))
+    made = registry.db.write(
+        lambda tx: comments.write_comment(tx, registry.root, name, "Beware of the platypus")
+    )
+    wanted = ModelSearch(namespace=namespace, words=parse_words("beware platypus"))
+    assert names_of(registry, registry.user(), wanted) == ["scorer"]
+    assert names_of(registry, ANONYMOUS, wanted) == []
+    registry.db.write(lambda tx: comments.delete_comment(tx, registry.root, name, made.id))
+    assert names_of(registry, registry.user(), wanted) == []
+
+
+def test_a_licence_is_found_in_any_case_and_facets_count_what_is_found(registry: Registry) -> None:
+    namespace = fill(registry, "m0", "m1", "m2")
+    ids = [
+        m.model.id
+        for m in registry.db.read(
+            lambda tx: search.search_models(tx, registry.root, ModelSearch(namespace=namespace), None, 10)
+        )
+    ]
+    registry.db.write(
+        lambda tx: tx.execute(
+            models.update().where(models.c.id.in_(ids[:2])).values(licence="Apache-2.0", framework="onnx")
+        )
+    )
+    assert len(names_of(registry, registry.root, ModelSearch(namespace=namespace, licence="apache-2.0"))) == 2
+    wanted = ModelSearch(namespace=namespace)
+    facets = registry.db.read(lambda tx: search.count_facets(tx, registry.root, wanted))
+    assert facets["licence"] == [("apache-2.0", 2)]
+    assert facets["framework"] == [("onnx", 2)]
+    assert facets["namespace"] == [(namespace, 3)]
+    assert ("odd=0", 2) in facets["tag"]
+    assert {alias for alias, _ in facets["alias"]} == {"a-0", "a-1", "a-2"}
+    stranger = registry.user()
+    assert not any(registry.db.read(lambda tx: search.count_facets(tx, stranger, wanted)).values())
+
+
+def plan_of(registry: Registry, statement: Statement, **parameters: Any) -> str:
+    """How SQLite reads the statement."""
+
+    def explain(tx: Transaction) -> str:
+        sql, values = statement.prepare(tx.connection.dialect, parameters)
+        rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+        return "\n".join(row[-1] for row in rows)
+
+    return registry.db.read(explain)
+
+
+def test_metric_filters_and_rankings_read_an_index(registry: Registry) -> None:
+    """On the clock: 10,000 models with 100,000 versions, in benchmarks/scale.py."""
+    if not registry.db.is_sqlite:
+        pytest.skip("the plans of SQLite")
+    given = {"metric_0": "f1", "metric_0_bound": 0.5}
+    of_few, of_many = MetricComparison(">=", False, False), MetricComparison(">=", False, True)
+    few = sa.select(models.c.id).where(models_with(0, of_few))
+    found = plan_of(registry, Statement(few), **given)
+    assert "ix_version_scores_name_value (name=? AND value>?)" in found
+    many = sa.select(models.c.id).where(models_with(0, of_many))
+    found = plan_of(registry, Statement(many), **given)
+    assert (
+        "SEARCH version_scores USING INDEX sqlite_autoindex_version_scores_1 (version_id=? AND name=?)" in found
+    )
+    assert "SEARCH versions USING" in found
+    few = sa.select(version_rows.c.id).where(versions_with(0, of_few))
+    found = plan_of(registry, Statement(few), **given, model_id=1)
+    assert "ix_version_scores_model_id_name_split_value (model_id=? AND name=?" in found
+    many = sa.select(version_rows.c.id).where(versions_with(0, of_many))
+    found = plan_of(registry, Statement(many), **given)
+    assert "version_scores_1 (version_id=? AND name=?)" in found
+    ranked = {"model_id": 1, "name": "f1", "split": "test", "least": 0.0, "most": 1.0, "limit": 50}
+    found = plan_of(registry, _ranked(True, goes_on=False), **ranked)
+    assert "ix_version_scores_model_id_name_split_value (model_id=? AND name=? AND split=?" in found
+    assert "SCAN" not in found
+
+
+def test_a_metric_filter_sees_the_newest_version_and_the_newest_value(registry: Registry) -> None:
+    namespace = unique("score")
+    model = f"{namespace}/scorer"
+    registry.register(registry.root, model, facts={"metrics": {"f1": 0.9}})
+    registry.register(registry.root, model, facts={"metrics": {"f1": 0.5}})
+
+    def found(bound: float) -> tuple[bool, list[int]]:
+        conditions = (MetricCondition(MetricName("f1"), ">=", bound),)
+        by_model = names_of(registry, registry.root, ModelSearch(namespace=namespace, metrics=conditions))
+        listed = registry.db.read(
+            lambda tx: versions.list_versions(
+                tx, registry.root, ModelName.parse(model), VersionFilter(metrics=conditions), None, 10
+            )
+        )
+        return bool(by_model), [view.version.number for view in listed]
+
+    assert found(0.8) == (False, [1])
+    ref = Ref.parse(f"{model}:2")
+    registry.db.write(lambda tx: evaluations.report_evaluation(tx, registry.root, ref, {"f1": 0.95}))
+    assert found(0.93) == (True, [2])
+    registry.db.write(lambda tx: versions.archive_version(tx, registry.root, ref, archived=True))
+    assert found(0.8) == (True, [2, 1]), "version 1 is the newest that is ready"
+    assert found(0.93) == (False, [2])

@@ -5,10 +5,6 @@ A route that is added later is walked too; one that needs a value which is not l
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from modelyard.api.tables import TABLES
 from modelyard.db.tables import blobs as blobs_table
 from modelyard.db.tables import events
 from modelyard.domain.digest import Digest
@@ -28,34 +23,16 @@ from modelyard.doors.dispatch import Endpoint
 from modelyard.doors.table import RouteSpec
 from modelyard.registry.uploads import queries as uploads
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.held import GIVING, WAYS, Held, gives_bytes, held_in, walk
 from tests.support.jobs import finish_scans
 from tests.support.registry import unique
 
-GIVING = [spec for table in TABLES for spec in table.specs if spec.method == "GET" and not spec.public]
 RUN = "ab" * 16
-WAYS: list[tuple[str, dict[str, str]]] = [
-    ("GET", {}),
-    ("HEAD", {}),
-    ("GET", {"range": "bytes=0-9"}),
-    ("GET", {"if-none-match": '"other"'}),
-    ("GET", {"if-none-match": "*"}),
-    ("GET", {"accept": "text/plain, application/octet-stream"}),
-]
 
 
 def harmful_text(word: str) -> bytes:
     """A pickle of protocol 0, which is text, that runs a command with the word in it."""
     return f"cposix\nsystem\n(S'echo {word}'\ntR.".encode()
-
-
-@dataclass(frozen=True)
-class Held:
-    """Bytes in quarantine behind every route that gives bytes, each with the marker in it."""
-
-    marker: str
-    parameters: dict[str, list[str]]
-    """What may stand in a path, in each way in which it may be named."""
-    values: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +54,7 @@ def held(door: Door) -> Held:
     entry = {"name": "rows", "digest": "sha256:" + "e" * 64, "profile": digest_of(data)}
     assert door.call("PUT", f"runs/{RUN}", json={"experiment": f"{space}/training"}).status_code < 300
     frame = {
-        "artifacts": [{"path": "model.pkl", "digest": digest_of(data), "size": len(data)}],
+        "artifacts": [{"path": "model.pkl", "digest": digest_of(data), "size_bytes": len(data)}],
         "inputs": [entry],
     }
     sent = door.call("POST", f"runs/{RUN}/records", json={"writer": "w", "first": 1, "frames": [frame]})
@@ -85,79 +62,11 @@ def held(door: Door) -> Held:
     assert door.get(f"namespaces/{space}/datasets/rows/newest").status_code in (200, 400), "it has a profile"
     finish_scans(door.registry.db, door.registry.blobs)
     assert door.get(f"models/{space}/scorer/versions/1").json()["quarantined"]
-    parameters = {
-        "namespace": [space],
-        "name": ["scorer"],
-        "version": ["1", "champion", made["digest"]],
-        "path": ["README.md", "model.pkl"],
-        "run": [RUN],
-        "dataset": ["rows"],
-        "digest": ["newest", "sha256:" + "e" * 64, "e" * 8],
-        "alias": ["champion"],
-        "stage": ["staging"],
-        "account": ["root"],
-        "group": ["nobody"],
-        "promotion": ["1"],
-        "upload": ["0" * 32],
-        "token": ["1"],
-        "seq": ["0"],
-        "subscription": ["1"],
-        "job": ["1"],
-        "publisher": ["1"],
-        "comment": ["1"],
-    }
-    values = {
-        "ref": f"{space}/scorer:1",
-        "CompareQuery.ref": [f"{space}/scorer:1", f"run:{RUN}"],
-        "metric": "f1",
-        "since": "2026-01-01T00:00:00Z",
-        "before": f"{space}/rows",
-        "after": f"{space}/rows",
-        "name": "x",
-        "old": 1,
-        "new": 2,
-    }
-    return Held(marker, parameters, values)
-
-
-def walk(door: Door, specs: Iterable[RouteSpec], held: Held) -> list[str]:
-    """The routes that give a part of what is held, each in one line; and those of bytes that do not refuse it."""
-    door.services.stopping.set()
-    try:
-        return [line for spec in specs for line in _ask(door, spec, held)]
-    finally:
-        door.services.stopping.clear()
-
-
-def _ask(door: Door, spec: RouteSpec, held: Held) -> list[str]:
-    names = re.findall(r"\{(\w+)(?::\w+)?\}", spec.path)
-    found = []
-    for chosen in itertools.product(*(held.parameters[name] for name in names)):
-        path = spec.path
-        for name, value in zip(names, chosen, strict=True):
-            path = re.sub(rf"\{{{name}(:\w+)?\}}", value, path)
-        for method, headers in WAYS:
-            answer = door.call(method, path, headers=headers, params=_sample(spec.query, held))
-            told = f"{method} {path} {headers} → {answer.status_code}"
-            if held.marker.encode() in answer.content or held.marker in str(answer.headers):
-                found.append(f"{told}: gives what is held")
-            elif gives_bytes(spec) and answer.status_code in (200, 206, 302, 304):
-                found.append(f"{told}: does not refuse")
-    return found
-
-
-def gives_bytes(spec: RouteSpec) -> bool:
-    return isinstance(spec.returns, str) and ("octet-stream" in spec.returns or "profile" in spec.returns)
-
-
-def _sample(wanted: type[msgspec.Struct] | None, held: Held) -> dict[str, Any]:
-    fields = msgspec.structs.fields(wanted) if wanted is not None else ()
-    special = {f.name: f"{wanted.__name__}.{f.name}" for f in fields if wanted is not None}
-    return {
-        f.name: held.values.get(special[f.name], held.values.get(f.name))
-        for f in fields
-        if f.required or special[f.name] in held.values
-    }
+    recipe = f"version: 1\nmodel: {space}/scorer\ntrain: python train.py\n"
+    build = door.call("POST", "builds", json={"recipe": recipe, "bundle": digest_of(data)})
+    assert build.status_code == 201, build.text
+    named = ["sha256:" + "e" * 64, "e" * 8]
+    return held_in(space, marker, version=made["digest"], run=RUN, datasets=named, build=build.json()["id"])
 
 
 def test_no_route_gives_what_is_held(door: Door, held: Held) -> None:
@@ -165,6 +74,7 @@ def test_no_route_gives_what_is_held(door: Door, held: Held) -> None:
         "get_file",
         "get_artifact",
         "get_profile",
+        "get_bundle",
     }
     assert walk(door, GIVING, held) == []
 
@@ -215,7 +125,9 @@ def run_with(door: Door, space: str, uid: str, *artifacts: tuple[str, bytes]) ->
 
 def log(door: Door, uid: str, first: int, *artifacts: tuple[str, bytes]) -> None:
     sent = [{**door.send(data), "path": path} for path, data in artifacts]
-    frame = {"artifacts": [{"path": s["path"], "digest": s["digest"], "size": s["size"]} for s in sent]}
+    frame = {
+        "artifacts": [{"path": s["path"], "digest": s["digest"], "size_bytes": s["size_bytes"]} for s in sent]
+    }
     answer = door.call("POST", f"runs/{uid}/records", json={"writer": "w", "first": first, "frames": [frame]})
     assert answer.status_code == 200, answer.text
 

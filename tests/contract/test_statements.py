@@ -89,7 +89,7 @@ def test_the_page_says_what_is_counted(door: Door, model: str, counting: Callabl
     data = unique("bytes").encode()
     for n in range(2):
         door.register(model, data, facts={"params": {"n": n}}, aliases=["champion"] if n == 0 else [])
-    known = {"digest": digest_of(data), "size": len(data)}
+    known = {"digest": digest_of(data), "size_bytes": len(data)}
     entry = {"path": f"{digest_of(data)[7:15]}.bin", **known}
     versions = f"models/{model}/versions"
     requests: dict[str, tuple[str, str, Any]] = {

@@ -239,7 +239,7 @@ def test_a_file_that_one_logs_into_anothers_run_is_still_ones_own(door: Door, mo
     guest = door.as_(door.token_of(member(door, namespace, "maintainer")))
     data = zipped(trap(), f"{unique()}.pkl")
     sent = guest.send(data)
-    frame = {"artifacts": [{"path": "m.pkl", "digest": sent["digest"], "size": sent["size"]}]}
+    frame = {"artifacts": [{"path": "m.pkl", "digest": sent["digest"], "size_bytes": sent["size_bytes"]}]}
     body = {"writer": "guest", "first": 1, "frames": [frame]}
     assert guest.call("POST", f"runs/{uid}/records", json=body).status_code == 200
     finish_scans(door.registry.db, door.registry.blobs)

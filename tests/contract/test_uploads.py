@@ -21,7 +21,7 @@ def data() -> bytes:
 
 def _started(door: Door, data: bytes) -> dict[str, Any]:
     """An upload in pieces of which the first four bytes are here."""
-    found = door.call("POST", "uploads", json={"digest": digest_of(data), "size": len(data)}).json()
+    found = door.call("POST", "uploads", json={"digest": digest_of(data), "size_bytes": len(data)}).json()
     answer = door.call("PATCH", f"uploads/{found['id']}", content=data[:4], headers={"upload-offset": "0"})
     assert answer.status_code == 200
     made: dict[str, Any] = answer.json()
@@ -50,7 +50,7 @@ def test_a_file_that_came_in_one_request_leaves_the_upload_in_pieces(door: Door,
     digest = digest_of(data)
     upload = _started(door, data)
     assert door.call("PUT", f"blobs/{digest}", content=data).status_code == 201
-    assert _finished(door, data, upload).json() == {"digest": digest, "size": len(data)}
+    assert _finished(door, data, upload).json() == {"digest": digest, "size_bytes": len(data)}
 
 
 def test_an_upload_in_pieces_begun_meanwhile_is_one_of_its_own(registry: Registry, data: bytes) -> None:

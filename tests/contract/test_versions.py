@@ -25,6 +25,7 @@ from modelyard.domain.errors import (
     VersionNotFound,
 )
 from modelyard.domain.manifest import File, Manifest
+from modelyard.domain.metric_names import MetricCondition, MetricName
 from modelyard.domain.names import Alias
 from modelyard.domain.record import Record
 from modelyard.registry.audit import usecases as audit
@@ -138,7 +139,11 @@ def test_versions_are_listed_newest_first_with_filters(registry: Registry, model
     assert numbers(VersionFilter()) == [5, 4, 3, 2, 1]
     assert numbers(VersionFilter(), before=3, limit=1) == [2]
     assert numbers(VersionFilter(tags={"odd": "1"})) == [5, 3, 1]
-    assert numbers(VersionFilter(metrics=[("f1", ">=", 0.3), ("f1", "<", 0.5)])) == [4, 3]
+    assert numbers(
+        VersionFilter(
+            metrics=[MetricCondition(MetricName("f1"), ">=", 0.3), MetricCondition(MetricName("f1"), "<", 0.5)]
+        )
+    ) == [4, 3]
     assert numbers(VersionFilter(states=["archived"])) == []
 
 

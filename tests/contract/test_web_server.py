@@ -68,7 +68,7 @@ def test_bytes_come_and_go_whole(served: tuple[http.client.HTTPConnection, str])
     data = bytes(range(256)) * (3 << 12)
     digest = digest_of(data)
     assert ask("PUT", f"/api/v1/blobs/{digest}", data)[0] == 201
-    version = {"files": [{"path": "w.bin", "digest": digest, "size": len(data)}], "facts": {}}
+    version = {"files": [{"path": "w.bin", "digest": digest, "size_bytes": len(data)}], "facts": {}}
     model = f"/api/v1/models/{unique('served')}/scorer/versions"
     status, made = ask("POST", model, json.dumps(version).encode())
     assert status == 201, made

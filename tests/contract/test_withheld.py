@@ -19,12 +19,13 @@ from modelyard.registry.retention import usecases as retention
 from modelyard.sdk.datasets import describe
 from modelyard.server.backup import back_up, restore
 from tests.contract.test_redaction import check, export, ok, verify
-from tests.contract.test_served_bytes import GIVING, RUN, Held, gives_bytes, walk
 from tests.support.door import Door, assert_problem, digest_of
+from tests.support.held import GIVING, gives_bytes, held_in, walk
 from tests.support.jobs import finish_scans
 from tests.support.registry import Registry, ref, unique
 
 REASON = "an API key stands in it"
+RUN = "ac" * 16
 
 
 def push(door: Door, model: str, files: dict[str, bytes], **body: Any) -> Any:
@@ -89,43 +90,12 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
     facts = {"data": [entry]}
     made = push(door, model, {"README.md": readme, "model.pkl": data}, aliases=["champion"], facts=facts)
     ok(door.call("PUT", f"runs/{RUN}", json={"experiment": f"{space}/training"}))
-    artifacts = [{"path": "model.pkl", "digest": digest_of(data), "size": len(data)}]
+    artifacts = [{"path": "model.pkl", "digest": digest_of(data), "size_bytes": len(data)}]
     frame = {"artifacts": artifacts, "inputs": [entry]}
     ok(door.call("POST", f"runs/{RUN}/records", json={"writer": "w", "first": 1, "frames": [frame]}))
     finish_scans(door.registry.db, door.registry.blobs)
-    parameters = {
-        "namespace": [space],
-        "name": ["scorer"],
-        "version": ["1", "champion", made["digest"]],
-        "path": ["README.md", "model.pkl"],
-        "run": [RUN],
-        "dataset": ["rows"],
-        "digest": ["newest", described.digest, described.digest[7:15]],
-        "alias": ["champion"],
-        "stage": ["staging"],
-        "account": ["root"],
-        "group": ["nobody"],
-        "promotion": ["1"],
-        "upload": ["0" * 32],
-        "token": ["1"],
-        "seq": ["0"],
-        "subscription": ["1"],
-        "job": ["1"],
-        "publisher": ["1"],
-        "comment": ["1"],
-    }
-    values = {
-        "ref": f"{model}:1",
-        "CompareQuery.ref": [f"{model}:1", f"run:{RUN}"],
-        "metric": "f1",
-        "since": "2026-01-01T00:00:00Z",
-        "before": f"{space}/rows",
-        "after": f"{space}/rows",
-        "name": "x",
-        "old": 1,
-        "new": 2,
-    }
-    held = Held(marker, parameters, values)
+    named = [described.digest, described.digest[7:15]]
+    held = held_in(space, marker, version=made["digest"], run=RUN, datasets=named)
     assert any("gives what is held" in line for line in walk(door, GIVING, held)), (
         "the walk finds what is given"
     )
@@ -148,7 +118,9 @@ def test_no_route_gives_what_is_withheld(door: Door) -> None:
         assert REASON in problem["detail"]
         assert problem["fields"]["by"] == "root"
         assert str(problem["fields"]["event"]) in problem["detail"]
-    assert sum(gives_bytes(spec) for spec in GIVING) == len(paths) - 1, "the card is given as JSON"
+    # The card is given as JSON, and bundles only to the agents of builds.
+    giving = {spec.operation for spec in GIVING if gives_bytes(spec)} - {"get_bundle"}
+    assert len(giving) == len(paths) - 1
     assert ok(door.get(f"models/{model}/versions/1/bom"))["bomFormat"] == "CycloneDX"
 
 
@@ -211,13 +183,13 @@ def test_a_card_that_took_its_place_is_still_searched(door: Door, model: str) ->
 
 def test_the_same_bytes_are_refused_on_every_way_in(door: Door, version: str, secret: bytes) -> None:
     digest, space = digest_of(secret), unique("other")
-    started = ok(door.call("POST", "uploads", json={"digest": digest, "size": len(secret)}))
+    started = ok(door.call("POST", "uploads", json={"digest": digest, "size_bytes": len(secret)}))
     sent = door.call("PATCH", f"uploads/{started['id']}", content=secret, headers={"upload-offset": "0"})
     assert sent.status_code < 300, sent.text
     ok(withhold(door, version, "config/settings.env"))
     user = door.registry.user()
     other = door.as_(door.token_of(user))
-    known = {"digest": digest, "size": len(secret)}
+    known = {"digest": digest, "size_bytes": len(secret)}
     entry = {**known, "path": "again.env"}
     ok(other.call("POST", "namespaces", json={"name": space}))
     ok(other.call("PUT", f"runs/{'ef' * 16}", json={"experiment": f"{space}/training"}))
@@ -244,7 +216,7 @@ def test_the_same_bytes_are_refused_on_every_way_in(door: Door, version: str, se
     assert keeps_state(door, digest) == WITHHELD
     collect(door)
     assert door.registry.blobs.stage(started["id"]).size() == 0, "what was on its way went too"
-    later = ok(door.call("POST", "uploads", json={"digest": digest, "size": len(secret)}))
+    later = ok(door.call("POST", "uploads", json={"digest": digest, "size_bytes": len(secret)}))
     ok(door.call("PATCH", f"uploads/{later['id']}", content=secret, headers={"upload-offset": "0"}))
     assert_problem(door.call("POST", f"uploads/{later['id']}/finish"), 409, "bytes_withheld")
     assert door.registry.blobs.stage(later["id"]).size() == 0, "nothing of it is kept"
@@ -275,7 +247,7 @@ def test_bytes_that_came_while_they_were_withheld_are_not_known(
 def test_the_same_files_make_no_other_version(door: Door, version: str, secret: bytes) -> None:
     model = version.partition(":")[0]
     files = ok(door.get(f"models/{model}/versions/1/files"))["items"]
-    entries = [{key: file[key] for key in ("path", "digest", "size")} for file in files]
+    entries = [{key: file[key] for key in ("path", "digest", "size_bytes")} for file in files]
     ok(withhold(door, version, "config/settings.env"))
     same = door.call("POST", f"models/{model}/versions", json={"files": entries})
     assert (same.status_code, same.json()["version"]) == (200, 1)

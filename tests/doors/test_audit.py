@@ -44,13 +44,23 @@ def offline(*arguments: object, blocked: str = "") -> subprocess.CompletedProces
 def test_export_and_verify_without_the_server(server: RunningServer, tmp_path: Path) -> None:
     log, checkpoint, key = tmp_path / "log.jsonl", tmp_path / "checkpoint.txt", tmp_path / "log.key"
     checkpoint.write_text(server.run("audit", "checkpoint").stdout, encoding="utf-8")
-    key.write_text(server.run("audit", "checkpoint", "--key").stdout, encoding="utf-8")
+    key.write_text(server.run("audit", "checkpoint", "--public-key").stdout, encoding="utf-8")
     assert server.run("alias", "set", "fraud/scorer:1", "canary").returncode == 0
     assert server.run("audit", "export", "--out", str(log)).returncode == 0
     done = offline("audit", "verify", log, "--key", key, "--against", checkpoint)
     assert done.returncode == 0, done.stderr
     assert "the whole log" in done.stdout
     assert "continues the older checkpoint" in done.stdout
+
+
+def test_a_file_without_a_key_is_named(server: RunningServer, tmp_path: Path) -> None:
+    log, key = tmp_path / "log.jsonl", tmp_path / "other.key"
+    assert server.run("audit", "export", "--out", str(log)).returncode == 0
+    key.write_text("ssh-ed25519 AAAA", encoding="utf-8")
+    done = offline("audit", "verify", log, "--key", key)
+    assert done.returncode == 2
+    assert f"{key} does not hold a log's public key" in done.stderr
+    assert "modelyard audit checkpoint --public-key" in done.stderr
 
 
 def test_the_log_tells_details_and_an_empty_answer_says_what_was_looked_at(server: RunningServer) -> None:
@@ -60,7 +70,7 @@ def test_the_log_tells_details_and_an_empty_answer_says_what_was_looked_at(serve
     assert told.returncode == 0
     empty = server.run("audit", "log", "--model", "fraud/scorer", "--kind", "model.deleted")
     assert empty.returncode == 0
-    assert "events is as asked for" in empty.stdout + empty.stderr
+    assert "events matches" in empty.stdout + empty.stderr
     for wrong in (("--kind", "promotion"), ("--actor", "nobody"), ("--since", "soon")):
         done = server.run("audit", "log", *wrong)
         assert done.returncode != 0, wrong
@@ -121,7 +131,7 @@ def test_a_restored_registry_goes_on_signing_with_the_same_key(server: RunningSe
     backup = tmp_path / "backup"
     assert server.run("backup", str(backup), "--data", str(server.data)).returncode == 0
     assert (backup / "secret.key").stat().st_mode & 0o777 == 0o600
-    key = server.run("audit", "checkpoint", "--key").stdout
+    key = server.run("audit", "checkpoint", "--public-key").stdout
     restored = tmp_path / "restored" / "data"
     restored.parent.mkdir()
     done = server.run("restore", str(backup), "--data", str(restored))

@@ -37,3 +37,24 @@ def test_a_card_from_template_to_diff(server: RunningServer, tmp_path: Path) -> 
     assert len(server.run("card", "history", ref).stdout.splitlines()) == 2
     assert "<h2>Extra</h2>" in server.run("card", "show", ref, "--html").stdout
     assert server.run("card", "show", ref, "--number", "0").stdout.startswith("# From the files")
+
+
+def test_how_to_cite_a_version(server: RunningServer, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"weights")
+    with server.client() as client:
+        ref = client.push(folder, f"{unique('cite')}/scorer", capture=False).reference
+        generated = server.run("cite", ref)
+        assert generated.returncode == 0, generated.stderr
+        assert "@misc{" in generated.stdout
+        assert f"modelyard card edit {ref}" in generated.stderr
+        client.set_card(ref, "---\nlicense: mit\n---\n# M\n\n## Citation\n\nDoe (2026). Scorer.\n")
+    cited = server.run("cite", ref)
+    assert cited.stdout == "Doe (2026). Scorer.\n"
+    assert "Licence: MIT" in cited.stderr
+    without = server.run("cite", ref, "--bibtex")
+    assert (without.returncode, without.stdout) == (1, "")
+    assert "no BibTeX entry" in without.stderr
+    shown = dict(line.split("\t", 1) for line in server.run("show", ref).stdout.splitlines())
+    assert (shown["licence"], shown["citation"]) == ("MIT", "Doe (2026). Scorer.")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import modelyard as my
 from modelyard.sdk.client import Client
+from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
 
 
@@ -222,3 +224,55 @@ def test_the_demo_fills_a_registry(server: RunningServer) -> None:
     assert server.run("demo", "--only", "iris").returncode == 0
     assert client.models.get("demo/iris").version_count == count
     assert server.run("demo", "--only", "zebras").returncode == 2
+
+
+def completions(server: RunningServer, line: str) -> list[str]:
+    """What the shell proposes for the last word of a line."""
+    words = line.split(" ")
+    done = server.run(
+        env={"_MODELYARD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    )
+    assert done.stderr == ""
+    return [each.partition(",")[2] for each in done.stdout.split()]
+
+
+def test_the_shell_completes_models_versions_aliases_stages_and_runs(
+    server: RunningServer, folder: Path
+) -> None:
+    space = unique("comp")
+    assert server.run("push", str(folder), f"{space}/scorer", "--alias", "champion").returncode == 0
+    with (
+        server.client() as client,
+        my.run("x", experiment=f"{space}/trees", client=client, capture=False) as run,
+    ):
+        uid = run.id
+    assert completions(server, f"modelyard show {space[:-1]}").count(f"{space}/") == 1
+    assert completions(server, f"modelyard stages {space}/sc") == [f"{space}/scorer"]
+    assert completions(server, f"modelyard show {space}/scorer:") == [f"{space}/scorer:1"]
+    assert completions(server, f"modelyard show {space}/scorer@ch") == [f"{space}/scorer@champion"]
+    assert completions(server, f"modelyard promote {space}/scorer:1 prod") == ["production"]
+    assert completions(server, f"modelyard alias remove {space}/scorer ch") == ["champion"]
+    assert uid in completions(server, f"modelyard runs show {uid[:4]}")
+    assert completions(server, "modelyard show nothing-like-it/") == []
+
+
+def test_an_account_is_deleted_for_good(server: RunningServer) -> None:
+    name = unique("leaver")
+    made = server.run("user", "create", name, "--email", f"{name}@example.org", "--display-name", "Lea Ver")
+    assert made.returncode == 0, made.stderr
+    unasked = server.run("user", "delete", name)
+    assert unasked.returncode == 2
+    assert "Confirm with --yes" in unasked.stderr
+    deleted = server.run("user", "delete", name, "--yes")
+    assert deleted.returncode == 0, deleted.stderr
+    pseudonym = deleted.stdout.split()[-1]
+    assert pseudonym.startswith("deleted-")
+    listed = server.run("user", "ls")
+    assert name not in listed.stdout
+    assert [line.split("\t")[:4] for line in listed.stdout.splitlines() if line.startswith(pseudonym)] == [
+        [pseudonym, "user", "", "deleted"]
+    ]
+    again = server.run("user", "create", name)
+    assert again.returncode == 1
+    assert "Choose another name" in again.stderr
+    assert server.run("audit", "check").returncode == 0

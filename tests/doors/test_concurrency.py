@@ -18,7 +18,7 @@ from tests.support.server import RunningServer
 
 CLIENTS, VERSIONS = 32, 1000
 DATA = b"the same weights for all"
-ENTRY = {"path": "w.bin", "digest": f"sha256:{hashlib.sha256(DATA).hexdigest()}", "size": len(DATA)}
+ENTRY = {"path": "w.bin", "digest": f"sha256:{hashlib.sha256(DATA).hexdigest()}", "size_bytes": len(DATA)}
 
 
 class Plain:

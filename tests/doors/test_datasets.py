@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,8 @@ from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def client(each_server: RunningServer) -> Any:
-    with each_server.client() as found:
+def client(server: RunningServer) -> Iterator[Client]:
+    with server.client() as found:
         yield found
 
 
@@ -53,7 +54,12 @@ def trained(frame: pd.DataFrame) -> LogisticRegression:
     return LogisticRegression().fit(frame[["hour", "age"]], frame["label"])
 
 
-def test_two_trainings_on_shifted_data(client: Client, space: str) -> None:
+def test_two_trainings_on_shifted_data(each_server: RunningServer, space: str) -> None:
+    with each_server.client() as client:
+        compare_two_trainings(client, space)
+
+
+def compare_two_trainings(client: Client, space: str) -> None:
     """Which columns shifted, and by how much: the figures of the rows themselves, by SciPy and NumPy."""
     before, after = transactions(0), transactions(1, shift=0.5)
     references = []
@@ -65,7 +71,6 @@ def test_two_trainings_on_shifted_data(client: Client, space: str) -> None:
     drift = client.datasets.compare(*references)
     found = {column.name: column for column in drift.columns}
     assert {c.name for c in drift.columns if c.shift in ("slight", "large")} == {
-        "customer",
         "amount",
         "channel",
     }
@@ -99,16 +104,17 @@ def test_data_is_given_in_many_ways(client: Client, space: str, tmp_path: Path) 
     frame.to_parquet(tmp_path / "sales.parquet")
     model = trained(frame)
     for data, names in (
-        (frame, {"data"}),
+        (transactions(3, rows=500), {"ways-data"}),
         ({"train": frame, "test": pl.from_pandas(frame)}, {"train", "test"}),
         ([("pairs", frame), tmp_path / "sales.parquet"], {"pairs", "sales"}),
         ([{"name": "said", "digest": "sha256:" + "a" * 64, "rows": 3}], {"said"}),
         (describe(frame, name="described"), {"described"}),
+        (frame, {"described"}),
     ):
         version = client.push(model, f"{space}/ways", data=data)
         assert {entry["name"] for entry in client.versions.record(version.reference)["data"]} == names
     listed = {d.name: d for d in client.datasets.list(space)}
-    assert set(listed) == {"data", "train", "test", "pairs", "sales", "said", "described"}
+    assert set(listed) == {"ways-data", "train", "test", "pairs", "sales", "said", "described"}
     assert len({d.newest for name, d in listed.items() if name != "said"}) == 1
     assert client.datasets.profile(f"{space}/train").rows == 500
 
@@ -152,9 +158,9 @@ def test_a_recalled_version_is_refused_though_it_lies_in_the_cache(
     assert client.resolve(ref).warning is None
 
 
-def test_the_command_line(each_server: RunningServer, client: Client, space: str, tmp_path: Path) -> None:
+def test_the_command_line(server: RunningServer, client: Client, space: str, tmp_path: Path) -> None:
     def run(*words: str, code: int = 0) -> str:
-        done = each_server.run(*words, cwd=tmp_path)
+        done = server.run(*words, cwd=tmp_path)
         assert done.returncode == code, (words, done.stdout, done.stderr)
         return done.stdout
 
@@ -178,6 +184,16 @@ def test_the_command_line(each_server: RunningServer, client: Client, space: str
     ref = client.push(tmp_path / "march.parquet", f"{space}/m", facts={"data": data}).reference
     assert ref in run("lineage", first, "--down")
     assert first in run("lineage", ref, "--up")
+    (tmp_path / "wide.csv").write_bytes("Straße;n\nMüller;1\n".encode("latin-1"))
+    wide = run("dataset", "digest", "wide.csv").strip()
+    assert run("dataset", "digest", "wide.csv", "--separator", ";", "--encoding", "latin-1").strip() == wide
+    noted = server.run("push", "wide.csv", f"{space}/o", "--data", "wide.csv", cwd=tmp_path)
+    assert "wide.csv was read with encoding 'windows-1252', separator ';'" in noted.stderr
+    assert client.versions.record(noted.stdout.split()[0])["data"][0]["digest"] == wide
+    (tmp_path / "odd.csv").write_text("a;b\n1;2\n3\n")
+    refused = server.run("dataset", "push", "odd.csv", f"{space}/odd", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--separator" in refused.stderr
     pushed = run("push", "march.parquet", f"{space}/n", "--data", "sales=march.parquet", "--data", "april.csv")
     entries = client.versions.record(pushed.split()[0])["data"]
     assert {(e["name"], e["digest"]) for e in entries} == {
@@ -195,11 +211,11 @@ def test_the_command_line(each_server: RunningServer, client: Client, space: str
     run("pull", ref, "--to", "there", code=1)
     run("promote", ref, "staging", "--dry-run", code=1)
     assert "recalled (refuse): bad" in run("lineage", first, "--down")
-    assert "in use again" in run("recall", ref, "--lift")
+    assert "in use again" in run("recall", ref, "--undo")
 
 
 def test_data_of_a_run_is_known_with_its_profile(
-    each_server: RunningServer, client: Client, space: str, tmp_path: Path
+    server: RunningServer, client: Client, space: str, tmp_path: Path
 ) -> None:
     """An ordinary script: the run reads data and its version comes out of it."""
     frame = transactions(9, rows=500)
@@ -218,7 +234,7 @@ def test_data_of_a_run_is_known_with_its_profile(
         [sys.executable, str(script)],
         capture_output=True,
         text=True,
-        env=each_server.environment,
+        env=server.environment,
         cwd=tmp_path,
         check=False,
     )
@@ -230,6 +246,37 @@ def test_data_of_a_run_is_known_with_its_profile(
     assert {node.kind for node in found.nodes} == {"dataset", "run", "version"}
     assert {edge.relation for edge in found.edges} == {"read", "trained_on", "produced"}
     assert [node.title for node in found.nodes if node.kind == "run"] == ["night 1"]
+
+
+def test_autologged_data_names_who_read_it_and_on_which_machine(
+    server: RunningServer, client: Client, space: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "auto.py"
+    script.write_text(
+        "import pandas as pd, modelyard as my\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "my.autolog()\n"
+        "clicks = pd.DataFrame({'hour': range(200)})\n"
+        f"with my.run('auto', experiment='{space}/nightly', register='{space}/clicker'):\n"
+        "    LogisticRegression().fit(clicks, [n % 2 for n in range(200)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=server.environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    uses = {use.kind: use for use in client.datasets.get(f"{space}/clicks").uses}
+    assert (uses["run"].relation, uses["run"].by) == ("read", "root")
+    assert uses["run"].details["host"] == socket.gethostname()
+    assert (uses["version"].relation, uses["version"].by) == ("trained_on", "root")
+    # The machine is no part of the version, which stays the same on another one.
+    assert "host" not in client.versions.record(f"{space}/clicker:1")["data"][0]
+    shown = server.run("dataset", "show", f"{space}/clicks").stdout
+    assert f"\troot\t{uses['run'].at}\t{socket.gethostname()}\t" in shown
 
 
 def test_without_the_packages_the_extra_is_named() -> None:
@@ -244,7 +291,7 @@ def test_without_the_packages_the_extra_is_named() -> None:
     assert 'pip install "modelyard[data]"' in done.stdout
 
 
-def test_comparing_by_sdk_and_command_line(each_server: RunningServer, client: Client, space: str) -> None:
+def test_comparing_by_sdk_and_command_line(server: RunningServer, client: Client, space: str) -> None:
     refs = []
     for seed, gain in ((10, 0.0), (11, 0.04)):
         frame = transactions(seed, shift=seed % 2 / 2, rows=2_000)
@@ -271,15 +318,17 @@ def test_comparing_by_sdk_and_command_line(each_server: RunningServer, client: C
     assert "amount" in {c.name for c in found.data[0][0].drift.columns if c.shift == "large"}
     assert client.best(f"{space}/scorer", "cost", direction="lower").best.reference == refs[1]
     assert len(client.metric_history(f"{space}/scorer", "cost").items) == 2
-    done = each_server.run("compare", *refs)
+    done = server.run("compare", *refs)
     assert done.returncode == 0, done.stderr
-    assert "better (paired t-test" in done.stdout
+    assert f"{refs[1]}: better (paired t-test" in done.stdout
+    swapped = server.run("compare", *reversed(refs), "--only", "metrics")
+    assert f"{refs[0]}: worse (paired t-test" in swapped.stdout
     assert "seed\t10\t11" in done.stdout
     assert "amount large" in done.stdout
-    only = each_server.run("compare", *refs, "--only", "params")
+    only = server.run("compare", *refs, "--only", "params")
     assert "paired" not in only.stdout
-    assert each_server.run("compare", refs[0]).returncode == 2
-    best = each_server.run("best", f"{space}/scorer", "--metric", "cost", "--direction", "lower")
+    assert server.run("compare", refs[0]).returncode == 2
+    best = server.run("best", f"{space}/scorer", "--metric", "cost", "--direction", "lower")
     assert best.stdout.splitlines()[0].startswith(refs[1])
-    over = each_server.run("best", f"{space}/scorer", "--metric", "cost", "--over-time", "--json")
+    over = server.run("best", f"{space}/scorer", "--metric", "cost", "--over-time", "--json")
     assert [p["version"] for p in json.loads(over.stdout)["items"]] == [1, 2]

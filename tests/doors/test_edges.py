@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from modelyard.domain.errors import Invalid, InvalidPath, WouldOverwrite
 from modelyard.sdk import credentials
@@ -238,7 +239,7 @@ def certificate(folder: Path, begins: timedelta, ends: timedelta) -> tuple[str, 
 
 @pytest.mark.parametrize(
     ("begins", "ends", "words"),
-    [(-10, -1, "expired"), (1, 10, "not come yet"), (-10, 3, "expires on"), (-10, 90, None)],
+    [(-10, -1, "expired"), (1, 10, "is not valid before"), (-10, 3, "expires on"), (-10, 90, None)],
 )
 def test_the_dates_of_a_certificate(tmp_path: Path, begins: int, ends: int, words: str | None) -> None:
     pair = certificate(tmp_path, timedelta(days=begins), timedelta(days=ends))
@@ -301,3 +302,7 @@ def test_a_backup_with_a_damaged_file_ends_with_its_own_code(tmp_path: Path) -> 
         assert done.returncode == 7, done.stderr
         assert "a/one:1 one.bin" in done.stderr
         assert (tmp_path / "backup" / "backup.json").exists()
+        # Its age is noted in the database, where the running server finds it.
+        headers = {"authorization": f"Bearer {running.token}"}
+        metrics = urllib3.request("GET", f"{running.url}/metrics", headers=headers).data.decode()
+        assert "\nmodelyard_last_backup_age_seconds " in metrics

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import json
 import os
 import random
@@ -12,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,8 +30,9 @@ from modelyard.domain.errors import DiskFull
 from modelyard.sdk.client import Client
 from modelyard.sdk.views import Version
 from tests.support.postgres import OVERRIDE, PostgresServer, running_postgres
+from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
-from tests.support.services import ServiceMissing, skip_or_fail
+from tests.support.services import ServiceMissing, needed, skip_or_fail
 
 MIB = 1 << 20
 
@@ -70,14 +75,8 @@ def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL for this module alone, since it is made to fail."""
     if os.environ.get(OVERRIDE):
         pytest.skip(f"{OVERRIDE} names a server that is not ours to cut off")
-    running = running_postgres()
-    try:
-        server = running.__enter__()
-    except ServiceMissing as error:
-        skip_or_fail(error)
-        raise
-    yield server
-    running.__exit__(None, None, None)
+    with needed(running_postgres()) as server:
+        yield server
 
 
 class Cut:
@@ -92,9 +91,10 @@ class Cut:
         self._socket.rename(self._hidden)
         task = Path(f"/proc/{self._postmaster}/task/{self._postmaster}/children")
         for pid in task.read_text().split():
-            title = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"[local]" in title:
-                os.kill(int(pid), signal.SIGTERM)
+            # A backend may end by itself between the list and the look at it.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if b"[local]" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGTERM)
 
     def __exit__(self, *_: object) -> None:
         self._hidden.rename(self._socket)
@@ -348,7 +348,7 @@ def test_a_body_that_ends_early_leaves_nothing(faulty: RunningServer) -> None:
     data = os.urandom(100_000)
     with connected(faulty) as connection:
         connection.sendall(upload_head(faulty, data) + data[:50_000])
-    entry = {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+    entry = {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size_bytes": len(data)}
     answer = ask(faulty, "POST", "/api/v1/blobs/missing", {"blobs": [entry]})
     assert json.loads(answer.data)["missing"] == [entry["digest"]]
 
@@ -395,7 +395,7 @@ def test_a_server_told_to_stop_finishes_what_it_receives(tmp_path: Path) -> None
         assert status_of(connection) == 201
         connection.close()
         server.restart()
-        entry = {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+        entry = {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size_bytes": len(data)}
         answer = ask(server, "POST", "/api/v1/blobs/missing", {"blobs": [entry]})
         assert json.loads(answer.data)["missing"] == []
 
@@ -433,7 +433,7 @@ def test_one_data_folder_has_one_server(faulty: RunningServer, tmp_path: Path) -
         (["--workers", "2"], "cannot share SQLite"),
         (["--port", "none"], "none"),
         (["--database-url", "mysql://x/y"], "mysql"),
-        (["--database-url", "a:b:c"], "cannot be read"),
+        (["--database-url", "a:b:c"], "is not valid"),
         (["--log-level", "loud"], "loud"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -443,3 +443,37 @@ def test_settings_that_cannot_be(tmp_path: Path, arguments: list[str], reason: s
     assert done.returncode in (1, 2)
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 3_000_000])
+def test_changed_bytes_never_end_as_a_whole_answer(server: RunningServer, tmp_path: Path, size: int) -> None:
+    """The answer ends before its end, the damage is noted and shown, and another push heals it."""
+    client, space = server.client(), unique("space")
+    data = os.urandom(size)
+    (tmp_path / "weights.bin").write_bytes(data)
+    version = client.push(tmp_path / "weights.bin", f"{space}/scorer")
+    digest = next(file.digest for file in client.versions.files(version.reference))
+    address = f"{server.url}/api/v1/models/{space}/scorer/versions/1/files/weights.bin"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {server.token}"})
+
+    def fetch() -> bytes:
+        with urllib.request.urlopen(request) as answer:
+            whole: bytes = answer.read()
+            return whole
+
+    assert fetch() == fetch() == data
+    stored = next(path for path in server.data.rglob(digest.removeprefix("sha256:")) if path.is_file())
+    os.chmod(stored, 0o600)
+    changed = bytearray(data)
+    changed[size // 2] ^= 1
+    for damage in (bytes(changed), data[: size // 2]):
+        stored.write_bytes(damage)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError, urllib.error.URLError)):
+            fetch()
+    shown = server.run("doctor", "--data", str(server.data))
+    assert shown.returncode == 1
+    assert digest in shown.stdout
+    assert "push the same files again" in shown.stdout
+    client.push(tmp_path / "weights.bin", f"{space}/scorer", force_new=True)
+    assert fetch() == data
+    assert digest not in server.run("doctor", "--data", str(server.data)).stdout

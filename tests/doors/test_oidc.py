@@ -142,6 +142,29 @@ def test_attacks_on_the_way_back_are_refused(server: RunningServer, provider: Pr
     assert victims_way
 
 
+def test_an_address_of_another_domain_is_refused_in_words(provider: ProviderAtHand) -> None:
+    with running_server(
+        webhook_allowed_hosts="localhost",
+        oidc_issuer=provider.issuer,
+        oidc_client_id="modelyard",
+        oidc_client_secret="secret: with odd/characters",
+        oidc_email_domains="acme.test",
+    ) as closed:
+        provider.set_user("domain-1", email="eve@evil.test", email_verified=True)
+        provider.set_user("domain-2", preferred_username="fay", email="fay@acme.test", email_verified=True)
+        stranger, member = Browser(closed), Browser(closed)
+        refused = stranger.get(provider.authorize(stranger.get("/login/oidc").headers["location"], "domain-1"))
+        assert refused.status == 401
+        assert b"eve@evil.test" in refused.data
+        assert b"only verified addresses at acme.test" in refused.data
+        assert stranger.whoami() == ""
+        assert (
+            member.get(provider.authorize(member.get("/login/oidc").headers["location"], "domain-2")).status
+            == 303
+        )
+        assert member.whoami() == "fay"
+
+
 def test_the_provider_says_no(server: RunningServer) -> None:
     browser = Browser(server)
     there = browser.get("/login/oidc").headers["location"]

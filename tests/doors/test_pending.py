@@ -79,7 +79,7 @@ def test_a_model_trained_while_the_server_was_away_is_registered_by_sync(
     assert (synced[-1]["outcome"], synced[-1]["version"]) == ("registered", f"{laptop.model}:1")
     version = client.versions.get(f"{laptop.model}:1")
     record = client.versions.record(version.reference)
-    assert version.missing == []
+    assert version.missing == ["image"]
     assert {(m["name"], m.get("split")) for m in record["metrics"]} == {("accuracy", "train"), ("f1", "test")}
     assert record["loader"]["framework"] == "scikit-learn"
     (run,) = client.runs.list(experiment=laptop.model)
@@ -140,8 +140,8 @@ def test_a_spool_of_another_release_stops_nothing_else(laptop: Laptop) -> None:
     laptop.train("--offline")
     other = laptop.home / "spool" / ("0" * 32)
     for text, reason in (
-        ("{", "tells of no model"),
-        ('{"format": 9, "run": "x", "server": null', "tells of no"),
+        ("{", "does not describe a model"),
+        ('{"format": 9, "run": "x", "server": null', "does not describe"),
     ):
         other.mkdir(exist_ok=True)
         (other / "register.pending").write_text(text)
@@ -180,5 +180,5 @@ def test_a_script_keeps_its_model_too(laptop: Laptop, client: Client) -> None:
     assert [each["outcome"] for each in laptop.sync()].count("registered") == 2
     for number in (1, 2):
         version = client.versions.get(f"{laptop.model}:{number}")
-        assert version.missing == []
+        assert version.missing == ["image"]
         assert client.versions.record(version.reference)["run"]["name"] == "night"

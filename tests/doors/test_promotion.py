@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from modelyard.cli.errors import INTERRUPTED
 from modelyard.domain.errors import Refused
 from modelyard.sdk.client import Client
 from modelyard.sdk.promotion import attempt_of
@@ -162,6 +164,14 @@ def test_a_new_team_promotes_is_refused_and_rolls_back(people: People, tmp_path:
 def test_a_policy_to_begin_with_is_lawful(people: People, tmp_path: Path) -> None:
     assert people.run("owner", "policy", "init", cwd=tmp_path).returncode == 0
     assert people.run("owner", "policy", "init", cwd=tmp_path).returncode == 2
+    told = people.run("owner", "policy", "set", people.namespace, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "The gate to production only warns and holds nothing back" in told.stderr
+    file = next(tmp_path.glob("*.yaml"))
+    file.write_text(file.read_text().replace("mode: warn", "mode: block"))
+    assert (
+        "holds nothing back" not in people.run("owner", "policy", "set", people.namespace, cwd=tmp_path).stderr
+    )
     done = people.run("owner", "policy", "check", people.namespace, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (tmp_path / "modelyard-policy.yaml").write_text("version: 1\npromote:\n  - to: production\n    rulez: []\n")
@@ -299,7 +309,7 @@ def test_no_role_goes_round_a_gate(people: People, verb: str) -> None:
     assert found == expected
     registered = {"files": [], "aliases": ["production"]}
     files = owner.versions.files(f"{model}:1")
-    registered["files"] = [{"path": f.path, "digest": f.digest, "size": f.size} for f in files]
+    registered["files"] = [{"path": f.path, "digest": f.digest, "size_bytes": f.size_bytes} for f in files]
     for who, status in zip(ROLES, (404, 404, 403, 409, 409, 409, 409), strict=True):
         assert _status(people, who, "POST", f"/api/v1/models/{model}/versions", registered) == status, who
     standing = {s.name: s.primary for s in owner.promotions.stages(model).items}
@@ -321,3 +331,79 @@ def _status(people: People, who: str, method: str, path: str, body: Any) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+# --- what on-call and voters see -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def standing(people: People) -> str:
+    """A model with an open gate whose versions 1, 2, 3 stood in production one after the other."""
+    model = f"{people.namespace}/oncall"
+    owner = people.client("owner")
+    owner.policies.set(
+        people.namespace,
+        "version: 1\npromote:\n"
+        + "".join(f"  - {{to: {s}, rules: []}}\n" for s in ("development", "staging", "production")),
+    )
+    for f1 in (0.7, 0.8, 0.9):
+        owner.promotions.promote(_version(owner, model, f1), "production")
+    return model
+
+
+def test_a_rollback_shows_what_it_would_do_and_names_where_it_comes_from(people: People, standing: str) -> None:
+    seen = people.run("owner", "rollback", standing, "production", "--dry-run")
+    assert seen.stdout == f"{standing}@production\t3 → 2\n"
+    assert people.run("owner", "rollback", standing, "production", "--from", "2").returncode == 1
+    done = people.run("owner", "rollback", standing, "production", "--from", "3")
+    assert f"{standing}@production\t3 → 2" in done.stdout
+    assert people.run("owner", "rollback", standing, "production", "--from", "3").returncode == 1
+
+
+@pytest.mark.parametrize("verb", ["rollback", "demote"])
+def test_on_a_terminal_a_change_of_a_stage_is_shown_and_asked_for(
+    people: People, standing: str, verb: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from modelyard.cli import main, promotion
+
+    monkeypatch.setenv("MODELYARD_URL", people.server.url)
+    monkeypatch.setenv("MODELYARD_TOKEN", people.tokens["owner"])
+    monkeypatch.setattr(promotion, "asks", lambda _session, yes: not yes)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert main.run([verb, standing, "production"]) == INTERRUPTED
+    told = "".join(capfd.readouterr())
+    assert ("3 → 2" if verb == "rollback" else f"{standing}:3 leaves production") in told
+    owner = people.client("owner")
+    assert owner.promotions.stages(standing).items[2].primary == 3
+    assert main.run([verb, standing, "production", "--yes"]) == 0
+    assert owner.promotions.stages(standing).items[2].primary == (2 if verb == "rollback" else None)
+
+
+def test_waiting_says_at_once_for_whom(people: People) -> None:
+    model = f"{people.namespace}/waiting"
+    owner = people.client("owner")
+    owner.policies.set(
+        people.namespace,
+        "version: 1\npromote:\n  - {to: development, rules: []}\n  - {to: staging, rules: []}\n"
+        f"  - {{to: production, rules: [{{approvals: {{group: {people.group}}}}}]}}\n",
+    )
+    reference = _version(people.client("dana"), model, 0.9)
+    told: list[tuple[int, list[str]]] = []
+    with pytest.raises(Refused):
+        owner.promotions.promote(
+            reference,
+            "production",
+            wait_seconds=0.5,
+            on_wait=lambda attempt: told.append(
+                (attempt.promotion.id, [r.who for r in attempt.verdict.results])  # type: ignore[union-attr]
+            ),
+        )
+    assert told
+    assert people.group in told[0][1][0]
+    waited = people.run("owner", "promote", reference, "production", "--wait", "1s")
+    assert f"Promotion {told[0][0]} of {reference} to production is waiting:" in waited.stderr
+    assert f"modelyard approve {told[0][0]}" in waited.stderr
+    own = people.run("owner", "approve", str(told[0][0]))
+    assert "Your vote does not count: the account that asked for the promotion" in own.stderr
+    listed = people.run("owner", "promotions", "ls", "--namespace", people.namespace, "--state", "open")
+    assert listed.stdout.startswith(f"{told[0][0]}\topen\t")

@@ -112,8 +112,8 @@ def test_a_release_without_a_second_person_says_so(server: RunningServer, tmp_pa
             folder_with(tmp_path / "m", traps()["gzip"]), f"{unique('cli')}/scorer", capture=False
         )
     done = server.run("quarantine", "release", made.reference, "--reason", "looked at")
-    assert "by the person who pushed it: no one else holds the right" in done.stderr
-    assert "who pushed it: no one else holds the right" in server.run("scan", "show", made.reference).stdout
+    assert "by the person who pushed it, because no one else has the right" in done.stderr
+    assert "who also pushed it: no one else has that right" in server.run("scan", "show", made.reference).stdout
 
 
 def test_a_file_of_a_run_is_scanned_held_and_released(server: RunningServer, tmp_path: Path) -> None:

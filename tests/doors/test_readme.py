@@ -81,7 +81,7 @@ def test_five_minutes_of_the_readme(newcomer: tuple[RunningServer, Path]) -> Non
     with server.client() as client:
         assert client.resolve("fraud/scorer@champion").version == 2
         assert client.resolve("fraud/scorer@production").version == 1
-    assert "6 of 6 facts are known" in outputs["run"]
+    assert "5 of 6 facts are known" in outputs["run"]
     assert "demo/wine:2" in outputs["best"]
 
 

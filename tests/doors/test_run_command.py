@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from modelyard.domain.errors import ExperimentNotFound
 from modelyard.sdk.client import Client
 from modelyard.sdk.environment import requirements_text
 from tests.support.registry import unique
@@ -90,10 +91,11 @@ def test_an_unchanged_script_ends_as_a_complete_version(place: Place, client: Cl
         "--register", place.model, "--", sys.executable, "train.py", "--depth", "4", "--api-key", "s3cr3t"
     )
     assert done.returncode == 0, done.stderr
-    assert "6 of 6 facts are known" in done.stdout
+    # The image is a recipe that was guessed from the environment, which nobody has built.
+    assert "5 of 6 facts are known; not known: image" in done.stdout
     run = place.run(client)
     version = client.versions.get(f"{place.model}:1")
-    assert (version.completeness, version.missing) == (1.0, [])
+    assert (version.completeness, version.missing) == (0.8333, ["image"])
     record = client.versions.record(version.reference)
     code = record["code"]
     assert code["commit"] == git(place.folder, "rev-parse", "HEAD")
@@ -182,6 +184,23 @@ def test_files_can_be_named(place: Place, client: Client) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert client.versions.get(f"{place.model}:1").file_count == 2
+
+
+def test_a_folder_that_the_program_makes_can_be_named_and_older_files_are_told(
+    place: Place, client: Client
+) -> None:
+    write = "import os\nos.makedirs('out', exist_ok=True)\nopen('out/new.txt', 'w').write('a')"
+    missing = place.python("pass", "--register", place.model, "--files", "out")
+    assert missing.returncode == 2
+    assert "the program did not write out" in missing.stderr
+    made = place.python(write, "--register", place.model, "--files", "out")
+    assert made.returncode == 0, made.stderr
+    assert "older than this run" not in made.stderr
+    os.utime(place.folder / "out" / "new.txt", (1, 1))
+    (place.folder / "out" / "new.txt").rename(place.folder / "out" / "old.txt")
+    again = place.python(write, "--register", place.model, "--files", "out")
+    assert again.returncode == 0, again.stderr
+    assert f"older than this run: {Path('out') / 'old.txt'}" in again.stderr
 
 
 def test_nothing_to_register_is_a_failure_that_says_so(place: Place, client: Client) -> None:
@@ -298,7 +317,157 @@ def test_an_interpreter_without_modelyard_is_run_as_it_is(place: Place, client: 
 def test_offline_and_out_of_reach(place: Place, client: Client) -> None:
     done = place.python("import modelyard as my\nmy.log_metric('f1', 0.5)", "--offline")
     assert done.returncode == 0, done.stderr
-    assert list(client.runs.list(experiment=place.experiment)) == []
+    with pytest.raises(ExperimentNotFound):
+        list(client.runs.list(experiment=place.experiment))
     assert place.server.run("sync").returncode == 0
     run = place.run(client)
     assert (run.status, run.metrics) == ("finished", {"f1": 0.5})
+
+
+WITHOUT_SKOPS = "import sys; sys.modules['skops'] = None\n"
+
+
+def test_a_missing_package_is_told_before_the_training_and_the_model_is_kept(
+    place: Place, client: Client
+) -> None:
+    done = place.python(
+        WITHOUT_SKOPS + TRAIN.replace("parser.parse_args().depth", "3") + "\nprint('trained', file=sys.stderr)",
+        "--register",
+        place.model,
+    )
+    assert done.returncode == 2, done.stderr
+    before, trained, after = done.stderr.partition("trained")
+    assert trained
+    assert 'pip install "modelyard[sklearn]"' in before
+    assert "modelyard sync" in after
+    sent = place.server.run("sync")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert type(client.load(f"{place.model}:1")).__name__ == "RandomForestClassifier"
+
+
+def test_a_block_that_cannot_save_its_model_keeps_it_too(
+    place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_HOME", str(place.server.home))
+    code = (
+        WITHOUT_SKOPS
+        + "import modelyard as my\nmy.autolog()\n"
+        + f"with my.run('x', experiment='{place.experiment}', register='{place.model}'):\n"
+        + "    from sklearn.linear_model import LogisticRegression as L\n"
+        + "    L().fit([[0.0], [1.0]], [0, 1])\n"
+    )
+    (place.folder / "block.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "block.py"],
+        cwd=place.folder,
+        env=place.server.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "modelyard sync" in done.stdout
+    assert place.server.run("sync").returncode == 0
+    assert hasattr(client.load(f"{place.model}:1"), "predict")
+
+
+READS_OWN_CODE = """
+import json
+import helper
+from settings import loader
+helper.run(loader.load())
+import modelyard as my
+my.log_metric("test:f1", 0.5)
+open("model.onnx", "wb").write(b"onnx")
+"""
+
+
+def write_own_code(folder: Path) -> None:
+    (folder / "train.py").write_text(READS_OWN_CODE)
+    (folder / "helper.py").write_text("def run(options): ...\nTOKEN = 'mdy_user_abcdefghijklmnop'\n")
+    (folder / "settings").mkdir()
+    (folder / "settings" / "loader.py").write_text(
+        "import json, pathlib\ndef load(): return json.load(open(pathlib.Path(__file__).parent / 'run.json'))\n"
+    )
+    (folder / "settings" / "run.json").write_text('{"depth": 3}')
+    (folder / "unused.py").write_text("pass")
+
+
+@pytest.mark.parametrize("repository", ["none", "all untracked", "only the script"])
+def test_code_that_no_commit_holds_is_kept_and_can_be_read_again(
+    place: Place, client: Client, repository: str
+) -> None:
+    write_own_code(place.folder)
+    kept = {"train.py", "helper.py", "settings/loader.py", "settings/run.json"}
+    if repository != "none":
+        (place.folder / "readme.txt").write_text("x")
+        git(place.folder, "init", "-q")
+        git(
+            place.folder,
+            "add",
+            *(["readme.txt"] if repository == "all untracked" else ["readme.txt", "train.py"]),
+        )
+        git(place.folder, "commit", "-qm", "first")
+        kept -= set() if repository == "all untracked" else {"train.py"}
+    done = place.command("--register", place.model, "--", sys.executable, "train.py")
+    assert done.returncode == 0, done.stderr
+    run = place.run(client)
+    version = client.versions.get(f"{place.model}:1")
+    code = client.versions.record(version.reference)["code"]
+    assert set(code["files"]) == kept
+    assert code.get("dirty") is (None if repository == "none" else True)
+    assert "code" not in version.missing
+    paths = {artifact.path: artifact.digest for artifact in run.artifacts}
+    assert {f"code/{name}": digest for name, digest in code["files"].items()} == paths
+    client.runs.pull(run.id, place.folder / "there")
+    text = (place.folder / "there" / "code" / "helper.py").read_text()
+    assert "def run" in text
+    assert "abcdefghijklmnop" not in text
+
+
+def test_a_push_from_a_run_names_the_code_that_the_run_kept(place: Place, client: Client) -> None:
+    (place.folder / "weights.bin").write_bytes(b"w")
+    (place.folder / "own.py").write_text("x = 1")
+    (place.folder / "train.py").write_text(
+        "import own\nimport modelyard as my\n"
+        f"with my.run('r', experiment='{place.experiment}'):\n    my.push('weights.bin', '{place.model}')\n"
+        f"my.push('weights.bin', '{place.space}/alone')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=place.folder,
+        env=place.server.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    record = client.versions.record(f"{place.model}:1")
+    assert set(record["code"]["files"]) == {"own.py", "train.py"}
+    assert "code" not in client.versions.get(f"{place.model}:1").missing
+    # Without a run, a script outside of git is only named.
+    alone = client.versions.get(f"{place.space}/alone:1")
+    assert "code" in alone.missing
+
+
+def test_a_model_that_was_loaded_and_trained_on_names_its_parent(place: Place, client: Client) -> None:
+    first = place.python(
+        "from sklearn.ensemble import RandomForestClassifier\n"
+        "RandomForestClassifier(3, random_state=0, warm_start=True).fit([[0], [1]] * 9, [0, 1] * 9)",
+        "--register",
+        place.model,
+    )
+    assert first.returncode == 0, first.stderr
+    again = place.python(
+        f"import modelyard as my\nmodel = my.load('{place.model}:1')\n"
+        "model.set_params(n_estimators=5).fit([[0], [1]] * 9, [0, 1] * 9)\n"
+        f"my.push(my.load('{place.model}:1'), '{place.space}/copy')",
+        "--register",
+        place.model,
+    )
+    assert again.returncode == 0, again.stderr
+    parents = client.versions.record(f"{place.model}:2")["parents"]
+    assert [(p["ref"], p["relation"]) for p in parents] == [(f"{place.model}:1", "finetune")]
+    above = place.server.run("lineage", f"{place.model}:2", "--up", "--json")
+    assert f'"{place.model}:1"' in above.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from modelyard.domain.errors import ExperimentNotFound
 from modelyard.sdk.client import Client
 from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
@@ -73,8 +75,12 @@ class Programs:
         return self.server.run(*arguments, env={"MODELYARD_HOME": str(self.home)}, cwd=self.folder)
 
     def runs(self, client: Client) -> list[Any]:
-        """Oldest first."""
-        return [client.runs.get(run.id) for run in client.runs.list(experiment=self.experiment)][::-1]
+        """Oldest first; none where nothing made the experiment yet."""
+        try:
+            found = list(client.runs.list(experiment=self.experiment))
+        except ExperimentNotFound:
+            return []
+        return [client.runs.get(run.id) for run in found][::-1]
 
     @property
     def spooled(self) -> list[str]:
@@ -259,6 +265,50 @@ if __name__ == "__main__":
         assert client.runs.series(run.id, f"loss of {number}").values == [float(s) for s in range(200)]
 
 
+@pytest.mark.parametrize("how", ["fork", "process"])
+def test_a_handle_that_a_fork_inherits_writes_to_the_same_run(
+    programs: Programs, client: Client, how: str
+) -> None:
+    programs.run(
+        f"""
+import modelyard as my, multiprocessing as mp, os, sys, time
+
+def work(run, number):
+    for step in range(50):
+        run.log_metric("loss of %d" % number, step, step)
+    run.log_param("param of %d" % number, number)
+    assert run.flush()
+
+with my.run("forked") as run:
+    run.log_metric("main", 1.0)
+    if {how!r} == "process":
+        context = mp.get_context("fork")
+        children = [context.Process(target=work, args=(run, n)) for n in range(2)]
+        [child.start() for child in children]
+        [child.join() for child in children]
+        assert [child.exitcode for child in children] == [0, 0]
+    else:
+        for n in range(2):
+            child = os.fork()
+            if child == 0:
+                work(run, n)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    silent = os.fork()
+    if silent == 0:
+        run.flush()
+        sys.exit(0)
+    assert os.waitpid(silent, 0)[1] == 0
+    run.log_metric("main", 2.0)
+"""
+    )
+    (run,) = programs.runs(client)
+    assert run.status == "finished"
+    counts = {metric.name: metric.count for metric in run.series}
+    assert counts == {"main": 2, "loss of 0": 50, "loss of 1": 50}
+    assert run.params == {"param of 0": 0, "param of 1": 1}
+
+
 def test_strange_values_neither_fail_nor_get_lost_unsaid(programs: Programs, client: Client) -> None:
     done = programs.run(
         """
@@ -383,7 +433,8 @@ with my.run("train"):
         {"name": "loss", "value": 0.2},
     ]
     assert [entry["name"] for entry in record["data"]] == ["transactions"]
-    assert record["data"] == run.inputs
+    # The machine that read it belongs to the run alone.
+    assert [{**entry, "host": socket.gethostname()} for entry in record["data"]] == run.inputs
 
 
 def test_an_input_that_is_not_what_was_expected_fails_the_run(programs: Programs, client: Client) -> None:
@@ -416,3 +467,31 @@ def test_the_command_line_shows_runs(programs: Programs, client: Client) -> None
     assert programs.command("runs", "show", "0" * 32).returncode == 4
     assert programs.command("runs", "delete", run.id, "--yes").returncode == 0
     assert programs.command("runs", "show", run.id).returncode == 4
+
+
+def test_logging_outside_of_every_run_says_how_to_name_one(server: RunningServer, programs: Programs) -> None:
+    code = "import modelyard as my\nmy.log_metric('f1', 0.5)\nmy.log_metric('f1', 0.6)\n"
+    done = programs.run(code, MODELYARD_EXPERIMENT="")
+    assert done.stderr.count("No run was open") == 1
+    assert "with my.run('first', experiment='namespace/experiment'):" in done.stderr
+    for quiet in (
+        programs.run(code),
+        programs.run(
+            f"import modelyard as my\nwith my.run('a', experiment='{programs.experiment}'):\n    my.log_metric('f1', 1)\n"
+        ),
+    ):
+        assert "No run was open" not in quiet.stderr
+
+
+def test_texts_and_tables_are_logged_at_the_top_level(programs: Programs) -> None:
+    done = programs.run(
+        "import modelyard as my\n"
+        "my.log_text('fine', 'notes.txt')\n"
+        "my.log_table([{'a': 1}, {'a': 2}], 'rows.csv')\n"
+        "run = my.active_run()\n"
+        "run.end()\n"
+        "print(run.id)\n"
+    )
+    with programs.server.client() as client:
+        found = client.runs.get(done.stdout.split()[-1])
+    assert {"notes.txt", "rows.csv"} <= {file.path for file in found.artifacts}

@@ -18,6 +18,7 @@ import pytest
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AliasMoved,
+    Conflict,
     DownloadCorrupt,
     EditConflict,
     FileChanged,
@@ -29,6 +30,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.sdk.cache import Cache
 from modelyard.sdk.client import Client
+from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
 
 MIB = 1 << 20
@@ -156,6 +158,32 @@ def test_a_pull_replaces_its_own_files_and_no_others(
     assert (out / "README.md").read_text() == "edited"
     client.pull("round/replace:1", out, force=True)
     assert (out / "README.md").read_text() != "edited"
+
+
+def test_a_pull_does_not_replace_another_model(server: RunningServer, folder: Path, tmp_path: Path) -> None:
+    client, out = server.client(), tmp_path / "out"
+    client.push(folder, "round/first")
+    client.pull("round/first:1", out)
+    first = tree(out)
+    (folder / "README.md").write_text("another")
+    client.push(folder, "round/second")
+    with pytest.raises(Conflict, match="holds round/first:1, a version of another model than round/second"):
+        client.pull("round/second", out)
+    assert tree(out) == first
+    client.models.rename("round/first", "renamed")
+    client.pull("round/renamed:1", out)
+    client.pull("round/second", out, force=True)
+    assert tree(out) == tree(folder)
+
+
+def test_a_pull_without_a_version_says_which_one_that_is(
+    server: RunningServer, folder: Path, tmp_path: Path
+) -> None:
+    server.client().push(folder, "round/bare")
+    said = server.run("pull", "round/bare", "--to", str(tmp_path / "out")).stderr
+    assert "round/bare without a version means the newest one" in said
+    assert "modelyard pull round/bare@production" in said
+    assert server.run("pull", "round/bare:1", "--to", str(tmp_path / "out")).stderr == ""
 
 
 def test_a_pulled_file_that_is_edited_leaves_the_cache_whole(
@@ -473,3 +501,18 @@ print(my.load("live/iris@forest").predict_proba(features).tolist())
         str(linear.predict_proba(features).tolist()),
         str(forest.predict_proba(features).tolist()),
     ]
+
+
+def test_a_push_names_what_of_the_model_is_not_there(server: RunningServer, tmp_path: Path) -> None:
+    """A pointer is not scanned as what its name promises: it is served, and the push says what it is."""
+    folder, name = tmp_path / "model", f"{unique('team')}/part"
+    folder.mkdir()
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "4" * 64 + "\nsize 12345\n"
+    (folder / "model-00001-of-00002.safetensors").write_text(pointer)
+    done = server.run("push", str(folder), name, "--no-capture")
+    assert done.returncode == 0, done.stderr
+    assert "it is a pointer of Git LFS" in done.stderr
+    assert "git lfs pull" in done.stderr
+    assert "model-00002-of-00002.safetensors is not among the files" in done.stderr
+    with server.client() as client:
+        assert not client.versions.get(f"{name}:1").quarantined

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from http.cookies import SimpleCookie
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 import urllib3
 
-from modelyard.domain.errors import FullSignInNeeded
+import modelyard as my
+from modelyard.domain.errors import FullSignInNeeded, Invalid
+from tests.support.browser import Browser
 from tests.support.server import RunningServer, running_server
 
 PASSWORD = "a long enough password"
@@ -25,25 +26,6 @@ def server() -> Iterator[RunningServer]:
 def link_of(server: RunningServer, name: str) -> str:
     with server.client() as client:
         return client.accounts.sign_in_link(name)
-
-
-class Browser:
-    """Keeps the cookies of one browser."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self.url = server.url
-        self.cookies: dict[str, str] = {}
-
-    def send(self, method: str, target: str, **headers: str) -> urllib3.BaseHTTPResponse:
-        sent = {"cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **headers}
-        body = None
-        if method == "POST":
-            target, _, body = target.partition("?")
-            sent["content-type"] = "application/x-www-form-urlencoded"
-        found = urllib3.request(method, self.url + target, headers=sent, body=body, redirect=False)
-        for line in found.headers.getlist("set-cookie"):
-            self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(line).items()}
-        return found
 
 
 def form(browser: Browser, link: str, **headers: str) -> urllib3.BaseHTTPResponse:
@@ -143,3 +125,51 @@ def test_a_restart_keeps_the_local_token_and_makes_one_where_it_no_longer_does(s
     server.restart()
     assert server.token == before
     assert server.login_url is not None
+
+
+def test_a_form_without_a_link_takes_account_and_password(server: RunningServer) -> None:
+    made = server.run("user", "create", "cleo", "--password", input=PASSWORD + "\n", stdin=None)
+    assert made.returncode == 0, made.stderr
+    assert "password" in made.stderr
+    assert "/login" in made.stderr
+    for password, status in (("wrong password", 401), (PASSWORD, 303)):
+        browser = Browser(server)
+        shown = browser.send("GET", "/login").data.decode()
+        field = shown.partition('name="form" value="')[2].partition('"')[0]
+        assert 'type="password"' in shown
+        target = f"/login?{urlencode({'name': 'cleo', 'password': password, 'form': field})}"
+        assert browser.send("POST", target, **{"sec-fetch-site": "same-origin"}).status == status
+        assert ("modelyard_session" in browser.cookies) == (status == 303)
+
+
+@pytest.mark.parametrize("token", ["", "\n", "  \n", "two words\n", "caf\u00e9\n"], ids=repr)
+def test_what_is_no_token_signs_nobody_in_and_leaves_the_good_one(server: RunningServer, token: str) -> None:
+    home = {"MODELYARD_HOME": str(server.folder / "kept")}
+    assert server.run("login", server.url, input=server.token, stdin=None, env=home).returncode == 0
+    refused = server.run("login", server.url, input=token, stdin=None, env=home)
+    assert refused.returncode == 2, refused.stdout
+    assert "token" in refused.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELYARD_HOME", home["MODELYARD_HOME"])
+        with pytest.raises(Invalid):
+            my.login(server.url, token)
+    assert server.run("whoami", env=home).returncode == 0
+
+
+def test_an_empty_variable_signs_nobody_in(server: RunningServer) -> None:
+    home = {"MODELYARD_HOME": str(server.folder / "unset"), "MODELYARD_TOKEN": " "}
+    assert server.run("login", server.url, env=home).returncode == 2
+    assert not (server.folder / "unset" / "credentials.json").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ls"], ["search", "x"], ["runs", "ls"], ["promotions", "review"], ["ls", "--json"], ["show", "scorer"]],
+    ids=" ".join,
+)
+def test_lists_say_that_no_one_is_signed_in(server: RunningServer, command: list[str]) -> None:
+    home = {"MODELYARD_HOME": str(server.folder / "stranger"), "MODELYARD_URL": server.url}
+    shown = server.run(*command, env=home)
+    assert f"modelyard login {server.url}" in shown.stderr
+    assert "not signed in" in shown.stderr or "no token" in shown.stderr
+    assert "not signed in" not in server.run(*command).stderr

@@ -84,7 +84,7 @@ def test_a_file_is_withheld_from_the_command_line(server: RunningServer, tmp_pat
     assert server.run("audit", "verify", str(tmp_path / "log.jsonl")).returncode == 0
     refused = server.run("promote", f"{model}:1", "staging")
     assert refused.returncode != 0
-    assert "these are withheld: config/settings.txt" in refused.stderr
+    assert "some of its files are withheld: config/settings.txt" in refused.stderr
 
 
 def test_what_is_withheld_stays_so_after_a_kill(server: RunningServer, tmp_path: Path) -> None:

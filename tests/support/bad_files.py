@@ -17,20 +17,9 @@ import timeit
 import zipfile
 import zlib
 from functools import cache
-from typing import Any
 
+from tests.support.harmful_files import Runs
 from tests.support.libraries import library
-
-
-class Runs:
-    """Pickles to a call of `function`."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.function = function
-        self.arguments = arguments
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self.function, self.arguments
 
 
 def trap(protocol: int = 4) -> bytes:

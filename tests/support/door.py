@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +15,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.db.tables import metadata
 from modelyard.domain.actor import Actor
+from modelyard.doors.browser import SESSION_COOKIE
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.keyring import Keyring
 from modelyard.server.app import build_app
 from modelyard.settings import Settings
+from modelyard.web.frame import page_routes
+from modelyard.web.signing_in import sign_in_routes
+from modelyard.web.tables import TABLES as PAGES
 from tests.support.registry import Registry, unique
 
 HOST = "127.0.0.1:8470"
@@ -91,7 +96,7 @@ class Door:
         digest = digest_of(data)
         answer = self.call("PUT", f"blobs/{digest}", content=data)
         assert answer.status_code == 201, answer.text
-        return {"path": f"{digest[7:15]}.bin", "digest": digest, "size": len(data)}
+        return {"path": f"{digest[7:15]}.bin", "digest": digest, "size_bytes": len(data)}
 
     def register(self, model: str, data: bytes | None = None, **body: Any) -> dict[str, Any]:
         """A version of one file; its record."""
@@ -103,8 +108,48 @@ class Door:
         return made
 
 
+@dataclass
+class Visitor:
+    """The pages as one person, in this process and without scripts. session None: not signed in."""
+
+    door: Door
+    session: str | None
+
+    @classmethod
+    def of(cls, door: Door, actor: Actor | None) -> Visitor:
+        if actor is None:
+            return cls(door, None)
+        return cls(door, door.registry.db.write(lambda tx: access.open_session(tx, actor.id)))
+
+    def see(self, path: str) -> Any:
+        return self._send("GET", path)
+
+    def html(self, path: str) -> str:
+        answer = self.see(path)
+        assert answer.status_code == 200, answer.text[:2000]
+        return str(answer.text)
+
+    def send(self, page: str, action: str, **fields: Any) -> Any:
+        """Send a form, which the page need not have, with the proof that the page gave."""
+        proof = re.search(r'name="csrf" value="([^"]+)"', self.html(page))
+        assert proof is not None
+        return self.post(action, {"csrf": proof[1], **fields})
+
+    def post(self, action: str, fields: Mapping[str, Any]) -> Any:
+        return self._send("POST", action, data=dict(fields))
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"sec-fetch-site": "same-origin"}
+        if self.session is not None:
+            headers["cookie"] = f"{SESSION_COOKIE}={self.session}"
+        return self.door.client.request(method, path, headers=headers, follow_redirects=False, **options)
+
+
 @contextmanager
-def open_door(registry: Registry, public_url: str = f"http://{HOST}", **settings: Any) -> Iterator[Door]:
+def open_door(
+    registry: Registry, public_url: str = f"http://{HOST}", *, pages: bool = False, **settings: Any
+) -> Iterator[Door]:
+    """pages: serve the pages too."""
     services = Services(
         registry.db,
         registry.blobs,
@@ -113,7 +158,9 @@ def open_door(registry: Registry, public_url: str = f"http://{HOST}", **settings
         public_url,
         Keyring(b"k" * 32, "registry.test/log"),
     )
-    app = Alone(build_app(services))
+    app = Alone(
+        build_app(services, [*sign_in_routes(services), *page_routes(PAGES, services)] if pages else ())
+    )
     with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
         yield Door(client, registry, services, registry.root_token)
     services.lanes.close()

@@ -40,6 +40,8 @@ class Harmful:
 
 
 class Runs:
+    """Pickles to a call of `function`."""
+
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.function = function
         self.arguments = arguments

@@ -252,14 +252,14 @@ def hard_texts(pattern: str | bytes, flags: int, most_characters: int = 10) -> l
 # --- how long it takes --------------------------------------------------------------------------------
 
 
-def time_of(fn: Callable[[], object], times: int = 3) -> float:
+def time_of(fn: Callable[[], object], times: int) -> float:
     """Seconds of processor time, the least of some attempts."""
     best = float("inf")
     for _ in range(times):
         started = time.process_time()
         fn()
         best = min(best, time.process_time() - started)
-        if best < 0.001 or best > 0.5:
+        if best < 0.001 or best > 0.25:
             break
     return best
 
@@ -272,23 +272,24 @@ def matcher(pattern: re.Pattern[Any], method: str, text: Any) -> Callable[[], ob
     return lambda: getattr(pattern, method)(text)
 
 
-def grows_too_fast(run: Callable[[int], float], most: int = 16_000, enough_seconds: float = 0.01) -> bool:
+def grows_too_fast(run: Callable[[int, int], float], most: int = 16_000, enough_seconds: float = 0.01) -> bool:
     """Whether doubling the text more than triples the time, again and again.
 
-    A pattern that needs less than `enough_seconds` for the longest text is fast enough, however it grows.
+    run: seconds for a text of so many characters, the least of so many attempts. A pattern that needs less than
+    `enough_seconds` for the longest text is fast enough, however it grows.
     """
-    size, took = 125, run(125)
-    while took < enough_seconds:
-        if size >= most:
+    size = 125
+    while (took := run(size, 1)) < enough_seconds or (took := run(size, 3)) < enough_seconds:
+        # Even if the time grew with the cube of the length, the longest text would take less.
+        if took * (most / size) ** 3 < enough_seconds:
             return False
         size *= 2
-        took = run(size)
     for _ in range(4):
         size *= 2
-        longer = run(size)
+        longer = run(size, 3)
         if longer <= 3 * took:
             return False
-        if longer > 2:
+        if longer > 0.25:
             return True
         took = longer
     return True

@@ -18,6 +18,7 @@ class Message:
     headers: dict[str, str]
     body: bytes
     answered: int
+    path: str = ""
 
     @property
     def id(self) -> str:
@@ -56,7 +57,7 @@ def running_receiver() -> Iterator[Receiver]:
                 said = state.answer(len(state.messages), json.loads(body))
                 status, headers = said if isinstance(said, tuple) else (said, {})
                 sent = {name.lower(): value for name, value in self.headers.items()}
-                state.messages.append(Message(sent, body, status))
+                state.messages.append(Message(sent, body, status, self.path))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

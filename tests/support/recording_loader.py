@@ -1,7 +1,8 @@
 """The program in which real loaders read changed files, with a `find_class` that records and imports nothing new.
 
 Reads lines of JSON (loader, bytes in hexadecimal digits); answers each with the globals that the loader asked for,
-those that it called, and those that it changed by their own methods.
+those that it called, and those that it changed by their own methods. They stand in a file as well from the moment on in
+which it does, because a changed file can end the interpreter; `RecordingLoader` reads them there then.
 What is asked for becomes a stand-in that can be called, so that the loader goes on as it would.
 """
 
@@ -11,11 +12,14 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import pickle
+import subprocess
 import sys
 import tarfile
 import warnings
 import zipfile
+from pathlib import Path
 from typing import Any
 
 _REAL = {
@@ -25,9 +29,21 @@ _REAL = {
 }  # fmt: skip
 
 
-asked: list[list[str]] = []
-ran: list[list[str]] = []
-changed: list[list[str]] = []
+class _Noted(list[list[str]]):
+    """A list that stands in a file too: nothing of it is lost when the process is."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self._place = place
+
+    def append(self, name: list[str]) -> None:
+        super().append(name)
+        if notes is not None:
+            os.write(notes, json.dumps([self._place, name]).encode() + b"\n")
+
+
+notes: int | None = None
+asked, ran, changed = _Noted(0), _Noted(1), _Noted(2)
 
 
 class StandIn:
@@ -89,6 +105,9 @@ def load(loader: str, data: bytes) -> None:
     file = io.BytesIO(data)
     if loader == "pickle":
         InC(file).load()
+    elif loader == "end":
+        InC(file).load()
+        os.abort()
     elif loader == "pickle in Python":
         InPython(file).load()
     elif loader == "joblib":
@@ -119,7 +138,55 @@ def load(loader: str, data: bytes) -> None:
                     InC(tar.extractfile(part)).load()
 
 
+Names = list[list[str]]
+
+
+class RecordingLoader:
+    """The program, begun again after a file that ended it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._notes = folder / "notes"
+        self.ended = 0
+        """How often a file ended the interpreter."""
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(self._notes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def load(self, loader: str, data: bytes) -> tuple[Names, Names, Names]:
+        """What was asked for, called and changed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([loader, data.hex()]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if answer:
+            asked, ran, changed = json.loads(answer)
+            return asked, ran, changed
+        self.close()
+        self.ended += 1
+        seen: tuple[Names, Names, Names] = ([], [], [])
+        for line in self._notes.read_text().splitlines():
+            place, name = json.loads(line)
+            seen[place].append(name)
+        self._start()
+        return seen
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+
 def main() -> None:
+    global notes
+    notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     warnings.simplefilter("ignore")
     with contextlib.suppress(ImportError):
         limits = importlib.import_module("resource")
@@ -127,6 +194,7 @@ def main() -> None:
     sys.setrecursionlimit(500)
     for line in sys.stdin:
         loader, data = json.loads(line)
+        os.truncate(notes, 0)
         asked.clear()
         ran.clear()
         changed.clear()

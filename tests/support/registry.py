@@ -59,30 +59,20 @@ class Registry:
 
     def __post_init__(self) -> None:
         made = self.db.write(lambda tx: access.create_first_owner(tx, "root", "test"))
-        found = self.db.read(lambda tx: access.queries.find_actor(tx, "root"))
+        found = self.db.read(lambda tx: access.account_queries.find_actor(tx, "root"))
         assert found is not None
         self.root: Actor = found.to_actor(is_full_sign_in=True)
         self.root_token = made.secret if made else ""
         # Who makes an account counts as the same person, so root makes none of those that act next to it. The
         # office is an admin in no row, so that root is the only one.
-        if self.db.read(lambda tx: access.queries.find_actor(tx, "office")) is None:
+        if self.db.read(lambda tx: access.account_queries.find_actor(tx, "office")) is None:
             self.db.write(self._make_office)
         self.office = replace(self.find("office"), is_admin=True)
 
     @staticmethod
     def _make_office(tx: Transaction) -> None:
         """As for somebody whom a sign-in provider names: no account made theirs."""
-        access.queries.insert_actor(
-            tx,
-            name="office",
-            kind=ActorKind.USER,
-            display_name="",
-            email=None,
-            password_hash=None,
-            is_admin=False,
-            default_namespace=None,
-            made_by=None,
-        )
+        access.account_queries.insert_actor(tx, name="office", kind=ActorKind.USER, made_by=None)
 
     def user(self, name: str | None = None, **options: Any) -> Actor:
         wanted = name or unique("user")
@@ -91,7 +81,7 @@ class Registry:
 
     def find(self, name: str) -> Actor:
         """The account, as after a full sign-in."""
-        row = self.db.read(lambda tx: access.queries.find_actor(tx, name))
+        row = self.db.read(lambda tx: access.account_queries.find_actor(tx, name))
         assert row is not None
         return row.to_actor(is_full_sign_in=True)
 

@@ -8,21 +8,35 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import pytest
+
+Server = TypeVar("Server")
 
 
 class ServiceMissing(RuntimeError):
     """A real server cannot run here; the text says what to install."""
 
 
-def skip_or_fail(error: ServiceMissing) -> None:
+def skip_or_fail(error: ServiceMissing) -> NoReturn:
     """Skip the test on a laptop; fail it where CI=true, so that nothing goes untested unseen."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have this service: {error}", pytrace=False)
     pytest.skip(str(error))
+
+
+@contextmanager
+def needed(running: AbstractContextManager[Server]) -> Iterator[Server]:
+    """The server that runs during the block. Skips with a reason where none can run; fails instead where CI=true."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running)
+        except ServiceMissing as error:
+            skip_or_fail(error)
+        yield server
 
 
 def free_ports(count: int) -> list[int]:

@@ -112,3 +112,39 @@ def test_settings_that_go_together(settings: Settings) -> None:
 )
 def test_the_address_that_users_are_told(settings: Settings, url: str) -> None:
     assert public_url(settings, 99) == url
+
+
+@pytest.mark.parametrize("name", ["oidc_client_secret", "smtp_password", "secret_key", "database_url"])
+def test_a_secret_may_be_the_content_of_a_file(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cr3t\n")
+    file = tmp_path / "m.toml"
+    file.write_text(f'{name}_file = "{secret}"\n')
+    assert getattr(load_settings({f"{name}_file": str(secret)}, {}), name) == "s3cr3t"
+    assert getattr(load_settings({}, {f"MODELYARD_{name.upper()}_FILE": str(secret)}), name) == "s3cr3t"
+    assert getattr(load_settings({}, {}, file), name) == "s3cr3t"
+    # The value itself goes before its file.
+    environment = {f"MODELYARD_{name.upper()}": "given", f"MODELYARD_{name.upper()}_FILE": str(secret)}
+    assert getattr(load_settings({}, environment), name) == "given"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff"])
+def test_a_file_without_a_secret_is_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Invalid, match="smtp_password_file"):
+        load_settings({}, {"MODELYARD_SMTP_PASSWORD_FILE": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10GB", 10**10), ("64MiB", 1 << 26), ("2 tib", 1 << 41), ("5k", 5000), ("7", 7)]
+)
+def test_sizes_may_have_units(text: str, size: int) -> None:
+    assert load_settings({"max_file_bytes": text}, {}).max_file_bytes == size
+
+
+@pytest.mark.parametrize("text", ["10XB", "GB", "1.5GB", "-1GB", ""])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="max-file-bytes"):
+        load_settings({"max_file_bytes": text}, {})

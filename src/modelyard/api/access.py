@@ -7,43 +7,38 @@ from functools import partial
 from starlette.responses import Response
 
 from modelyard.api import shapes
+from modelyard.api.conversion import fields_of, optional_time, to_wire
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import ActorKind, Role
-from modelyard.domain.errors import Invalid, SignInFailed
 from modelyard.doors.browser import SESSION_COOKIE, set_session_cookie
 from modelyard.doors.call import Call
-from modelyard.doors.guarding import begin_password, hold_back, password_was_right
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.choices import parse_account_kind, parse_role
+from modelyard.doors.paging import Paging
+from modelyard.doors.signing_in import session_by_link, session_by_password
 from modelyard.doors.table import RouteTable
 from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.usecases import ActorEdit, Holding
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.idempotency import Answer
+from modelyard.registry.redaction import leaving
 from modelyard.wire import access as wire
-from modelyard.wire.base import PageQuery
 
-table = RouteTable("access")
+table = RouteTable(__name__)
 
 
 @table.route("GET", "/api/v1/whoami")
 async def whoami(call: Call) -> wire.WhoAmI:
-    """Who the token or session belongs to, and what it may."""
+    """Return the account of the token or session, and its permissions."""
     actor = call.actor
     groups = await call.point(lambda tx: access.list_own_groups(tx, actor))
     held = actor.scope.permissions
-    return wire.WhoAmI(
-        name=actor.name,
-        kind=actor.kind.value,
-        is_admin=actor.is_admin,
-        default_namespace=actor.default_namespace,
+    return to_wire(
+        actor,
+        wire.WhoAmI,
         groups=groups,
         token_permissions=None if held is None else sorted(p.value for p in held),
         token_namespace=actor.scope.namespace,
         token_model=actor.scope.model,
-        token_id=actor.token_id,
-        is_auditor=actor.is_auditor,
-        is_full_sign_in=actor.is_full_sign_in,
         server=call.services.release,
     )
 
@@ -51,30 +46,13 @@ async def whoami(call: Call) -> wire.WhoAmI:
 # --- accounts --------------------------------------------------------------------------------------
 
 
-class AccountQuery(PageQuery, kw_only=True):
-    """kind: user, service or group."""
-
-    kind: str | None = None
-
-
-def _kind(word: str) -> ActorKind:
-    try:
-        return ActorKind(word)
-    except ValueError:
-        raise Invalid(reason=f"{word[:40]!r} is no kind of account", fix="Use user, service or group") from None
-
-
 @table.route("GET", "/api/v1/accounts")
-async def list_accounts(call: Call, query: AccountQuery) -> wire.AccountPage:
-    """Users, service accounts and groups, by name."""
-    limit = page_limit(query)
-    after = decode_cursor(query.cursor, str)
-    kind = _kind(query.kind) if query.kind else None
-    found = await call.read(
-        lambda tx: access.list_actors(tx, call.actor, kind, after[0] if after else None, limit + 1)
-    )
-    page, cursor = cut(found, limit, lambda row: (row.name,))
-    return wire.AccountPage(items=[shapes.account(row) for row in page], next_cursor=cursor)
+async def list_accounts(call: Call, query: wire.AccountQuery) -> wire.AccountPage:
+    """List users, service accounts and groups, by name."""
+    paging = Paging.of(query, str)
+    kind = parse_account_kind(query.kind) if query.kind else None
+    accounts = await call.read(lambda tx: access.list_actors(tx, call.actor, kind, paging.start, paging.count))
+    return paging.answer(wire.AccountPage, accounts, shapes.account, key=lambda row: (row.name,))
 
 
 async def _password_hash(call: Call, password: str | None) -> str | None:
@@ -85,7 +63,7 @@ async def _password_hash(call: Call, password: str | None) -> str | None:
 
 @table.route("POST", "/api/v1/accounts", status=201)
 async def create_account(call: Call, body: wire.CreateAccount) -> Answer[wire.Account]:
-    """Make a user, a service account or a group."""
+    """Create a user, a service account or a group."""
     access.check_create_actor(call.actor)
     password_hash = await _password_hash(call, body.password)
     return await call.commit(
@@ -93,14 +71,9 @@ async def create_account(call: Call, body: wire.CreateAccount) -> Answer[wire.Ac
             access.create_actor(
                 tx,
                 call.actor,
-                name=body.name,
-                kind=_kind(body.kind),
-                display_name=body.display_name,
-                email=body.email,
+                kind=parse_account_kind(body.kind),
                 password_hash=password_hash,
-                is_admin=body.is_admin,
-                default_namespace=body.default_namespace,
-                is_auditor=body.is_auditor,
+                **fields_of(body, "kind", "password"),
             )
         )
     )
@@ -108,7 +81,7 @@ async def create_account(call: Call, body: wire.CreateAccount) -> Answer[wire.Ac
 
 @table.route("GET", "/api/v1/accounts/{account}")
 async def show_account(call: Call) -> wire.Account:
-    """One account."""
+    """Return an account."""
     return shapes.account(
         await call.point(partial(access.find_actor, actor=call.actor, name=call.path["account"]))
     )
@@ -116,56 +89,43 @@ async def show_account(call: Call) -> wire.Account:
 
 @table.route("PATCH", "/api/v1/accounts/{account}")
 async def edit_account(call: Call, body: wire.EditAccount) -> Answer[wire.Account]:
-    """Change an account; one's own in a full sign-in, or any by an admin."""
+    """Change your own account, which needs a full sign-in; admins can change any account."""
     await call.point(lambda tx: access.check_edit_actor(tx, call.actor, call.path["account"]))
-    edit = ActorEdit(
-        display_name=body.display_name,
-        email=body.email,
-        password_hash=await _password_hash(call, body.password),
-        is_admin=body.is_admin,
-        default_namespace=body.default_namespace,
-        disabled=body.disabled,
-        is_auditor=body.is_auditor,
-    )
+    password_hash = await _password_hash(call, body.password)
+    edit = ActorEdit(password_hash=password_hash, **fields_of(body, "password"))
     return await call.commit(
         lambda tx: shapes.account(access.edit_actor(tx, call.actor, call.path["account"], edit))
     )
 
 
+@table.route("DELETE", "/api/v1/accounts/{account}")
+async def delete_account(call: Call) -> Answer[wire.Account]:
+    """Delete your own account, or as an admin any person's: name, display name and e-mail address are taken away."""
+    return await call.commit(
+        lambda tx: shapes.account(leaving.delete_account(tx, call.actor, call.path["account"]))
+    )
+
+
 @table.route("POST", "/api/v1/accounts/{account}/sign-in-link", status=201, tells_secret=True)
 async def create_sign_in_link(call: Call) -> wire.SignInLink:
-    """A link that signs the account in on a browser, once, within ten minutes."""
-    # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
+    """Create a link that signs the account in with a browser, once, within ten minutes."""
+    # No idempotency key: the answer holds a secret, and only its hash is ever stored.
     secret = await call.write(lambda tx: access.make_sign_in_link(tx, call.actor, call.path["account"]))
     return wire.SignInLink(url=f"{call.services.public_url}/login?link={secret}")
 
 
 @table.route("POST", "/api/v1/session", status=204, public=True)
 async def sign_in(call: Call, body: wire.SignIn) -> Response:
-    """Open a browser session with name and password, or with the secret of a sign-in link."""
+    """Open a browser session with a name and password, or with the secret of a sign-in link."""
+    request, services = call.request, call.services
     session = await (
-        _session_by_link(call, body.link) if body.link else _session_by_password(call, body.name, body.password)
+        session_by_link(request, services, body.link)
+        if body.link
+        else session_by_password(request, services, body.name, body.password)
     )
     response = Response(status_code=204, headers={"cache-control": "no-store"})
-    set_session_cookie(response, session, secure=call.services.public_url.startswith("https:"))
+    set_session_cookie(response, session, secure=services.public_url.startswith("https:"))
     return response
-
-
-async def _session_by_link(call: Call, link: str) -> str:
-    try:
-        return await call.write(lambda tx: access.sign_in_by_link(tx, link))
-    except SignInFailed:
-        await hold_back(call.request, call.services, "link")
-        raise
-
-
-async def _session_by_password(call: Call, name: str, password: str) -> str:
-    await begin_password(call.request, call.services, name)
-    actor_id, stored = await call.point(lambda tx: access.find_for_password(tx, name))
-    matches = await call.in_thread("passwords", secrets.password_matches, stored, password)
-    session = await call.write(lambda tx: access.sign_in_by_password(tx, actor_id, matches))
-    password_was_right(call.request, call.services, name)
-    return session
 
 
 @table.route("DELETE", "/api/v1/session", status=204)
@@ -184,9 +144,9 @@ async def sign_out(call: Call) -> Response:
 
 @table.route("GET", "/api/v1/groups/{group}/members")
 async def list_group_members(call: Call) -> wire.NameList:
-    """Who is in a group."""
-    found = await call.point(lambda tx: access.list_group_members(tx, call.actor, call.path["group"]))
-    return wire.NameList(items=found)
+    """List the members of a group."""
+    members = await call.point(lambda tx: access.list_group_members(tx, call.actor, call.path["group"]))
+    return wire.NameList(items=members)
 
 
 @table.route("PUT", "/api/v1/groups/{group}/members/{account}", status=204)
@@ -208,56 +168,28 @@ async def remove_group_member(call: Call) -> Answer[None]:
 # --- tokens ----------------------------------------------------------------------------------------
 
 
-class TokenQuery(PageQuery, kw_only=True):
-    everybody: bool = False
-    """Those of all accounts, for admins."""
-
-
 @table.route("GET", "/api/v1/tokens")
-async def list_tokens(call: Call, query: TokenQuery) -> wire.TokenList:
-    """One's own tokens, newest first, without their secrets."""
-    found = await call.read(lambda tx: access.list_tokens(tx, call.actor, everybody=query.everybody))
-    return wire.TokenList(items=[shapes.token(row) for row in found])
+async def list_tokens(call: Call, query: wire.TokenQuery) -> wire.TokenList:
+    """List your tokens, newest first, without their secrets."""
+    tokens = await call.read(lambda tx: access.list_tokens(tx, call.actor, everybody=query.everybody))
+    return wire.TokenList(items=[shapes.token(row) for row in tokens])
 
 
 @table.route("POST", "/api/v1/tokens", status=201, tells_secret=True)
 async def create_token(call: Call, body: wire.CreateToken) -> wire.CreatedToken:
-    """Make a token, in a full sign-in; it is shown this once, and ends no later than the one it was made with."""
-
-    def work(tx: Transaction) -> access.NewToken:
-        return access.create_token(
-            tx,
-            call.actor,
-            name=body.name,
-            owner=body.owner,
-            permissions=body.permissions,
-            namespace=body.namespace,
-            model=body.model,
-            expires_in_days=body.expires_in_days,
-            form=body.form,
-        )
-
-    # Not kept under an idempotency key: the answer holds a secret, and only its hash is ever stored.
-    made = await call.write(work)
-    return wire.CreatedToken(id=made.id, token=made.secret, expires_at=shapes.optional_time(made.expires_at))
+    """Create a token, which needs a full sign-in. It is shown only once, and expires no later than the token used."""
+    # No idempotency key: the answer holds a secret, and only its hash is ever stored.
+    made = await call.write(lambda tx: access.create_token(tx, call.actor, **fields_of(body)))
+    return wire.CreatedToken(id=made.id, token=made.secret, expires_at=optional_time(made.expires_at))
 
 
 @table.route("DELETE", "/api/v1/tokens/{token:number}", status=204)
 async def revoke_token(call: Call) -> Answer[None]:
-    """Revoke a token at once, and what was made with it."""
-    token_id = int(call.request.path_params["token"])
-    return await call.commit(lambda tx: access.revoke_token(tx, call.actor, token_id))
+    """Revoke a token at once, with all tokens that were created with it."""
+    return await call.commit(lambda tx: access.revoke_token(tx, call.actor, call.number("token")))
 
 
 # --- roles -----------------------------------------------------------------------------------------
-
-
-def _role(word: str) -> Role:
-    try:
-        return Role.from_word(word)
-    except KeyError:
-        words = "none, auditor, reader, contributor, maintainer or owner"
-        raise Invalid(reason=f"{word[:40]!r} is no role", fix=f"Use {words}") from None
 
 
 def _holding(call: Call, tx: Transaction) -> Holding:
@@ -267,12 +199,12 @@ def _holding(call: Call, tx: Transaction) -> Holding:
 
 
 async def _list_members(call: Call) -> wire.MemberList:
-    found = await call.point(lambda tx: access.list_members(tx, call.actor, _holding(call, tx)))
-    return wire.MemberList(items=[wire.Member(name=n, kind=k.value, role=r.word) for n, k, r in found])
+    members = await call.point(lambda tx: access.list_members(tx, call.actor, _holding(call, tx)))
+    return wire.MemberList(items=[wire.Member(name=n, kind=k.value, role=r.word) for n, k, r in members])
 
 
 async def _grant(call: Call, word: str) -> Answer[None]:
-    role = _role(word)
+    role = parse_role(word)
     return await call.commit(
         lambda tx: access.grant_role(tx, call.actor, _holding(call, tx), call.path["account"], role)
     )
@@ -286,7 +218,7 @@ async def _revoke(call: Call) -> Answer[None]:
 
 @table.route("GET", "/api/v1/namespaces/{namespace}/members")
 async def list_namespace_members(call: Call) -> wire.MemberList:
-    """Who holds a role on the namespace."""
+    """List the accounts with a role on the namespace."""
     return await _list_members(call)
 
 
@@ -298,23 +230,23 @@ async def grant_namespace_role(call: Call, body: wire.GrantRole) -> Answer[None]
 
 @table.route("DELETE", "/api/v1/namespaces/{namespace}/members/{account}", status=204)
 async def revoke_namespace_role(call: Call) -> Answer[None]:
-    """Take a role on the namespace away."""
+    """Remove a role on the namespace."""
     return await _revoke(call)
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/members")
 async def list_model_members(call: Call) -> wire.MemberList:
-    """Who holds a role on the model itself, in place of the one on its namespace."""
+    """List the accounts with a role on the model itself, which replaces their role on the namespace."""
     return await _list_members(call)
 
 
 @table.route("PUT", "/api/v1/models/{namespace}/{name}/members/{account}", status=204)
 async def grant_model_role(call: Call, body: wire.GrantRole) -> Answer[None]:
-    """Give an account or a group a role on this model alone; `none` hides it from them."""
+    """Give an account or a group a role on this model only; `none` hides the model from them."""
     return await _grant(call, body.role)
 
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/members/{account}", status=204)
 async def revoke_model_role(call: Call) -> Answer[None]:
-    """Take a role on the model away, so that the one on its namespace counts again."""
+    """Remove a role on the model, so that the role on its namespace counts again."""
     return await _revoke(call)

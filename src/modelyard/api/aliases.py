@@ -7,7 +7,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.names import Alias
 from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.call import Call, revision_tag
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.parsing import parse_target, parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
@@ -15,7 +15,7 @@ from modelyard.registry.versions import aliases as version_aliases
 from modelyard.wire import versions as wire
 from modelyard.wire.base import Reason
 
-table = RouteTable("aliases")
+table = RouteTable(__name__)
 
 
 def _alias(call: Call) -> Alias:
@@ -24,14 +24,14 @@ def _alias(call: Call) -> Alias:
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/aliases")
 async def list_aliases(call: Call) -> wire.AliasList:
-    """Where the aliases of a model stand."""
+    """List the aliases of a model."""
     model, found = await call.point(lambda tx: version_aliases.list_aliases(tx, call.actor, call.model))
     return wire.AliasList(items=[shapes.alias(model.name, row) for row in found])
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}")
 async def show_alias(call: Call) -> Tagged[wire.Alias]:
-    """Where one alias stands; the ETag names its revision."""
+    """Return an alias; the ETag is its revision."""
     model, row = await call.point(
         lambda tx: version_aliases.find_alias(tx, call.actor, call.model, _alias(call))
     )
@@ -40,8 +40,8 @@ async def show_alias(call: Call) -> Tagged[wire.Alias]:
 
 @table.route("PUT", "/api/v1/models/{namespace}/{name}/aliases/{alias}")
 async def set_alias(call: Call, body: wire.SetAlias) -> Answer[wire.Alias]:
-    """Point an alias at a version. If-Match: "revision" moves it only from where it was seen,
-    If-None-Match: * only sets it when it is not set."""
+    """Point an alias at a version. If-Match: "revision" moves it only if it is at that revision; If-None-Match: *
+    sets it only if it is not set."""
     target = parse_target(call.model, body.version, body.target)
 
     def work(tx: Transaction) -> wire.Alias:
@@ -55,7 +55,7 @@ async def set_alias(call: Call, body: wire.SetAlias) -> Answer[wire.Alias]:
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/aliases/{alias}", status=204)
 async def remove_alias(call: Call, query: Reason) -> Answer[None]:
-    """Remove an alias; its history stays. If-Match guards against a move in between."""
+    """Remove an alias; its history stays. If-Match guards against a concurrent move."""
     return await call.commit(
         lambda tx: version_aliases.remove_alias(
             tx, call.actor, call.model, _alias(call), seen=call.seen_revision, reason=query.reason
@@ -65,20 +65,18 @@ async def remove_alias(call: Call, query: Reason) -> Answer[None]:
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/aliases/{alias}/history")
 async def list_alias_moves(call: Call, query: wire.MoveQuery) -> wire.AliasMovePage:
-    """Every move of an alias, newest first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
+    """List the moves of an alias, newest first."""
+    paging = Paging.of(query, int)
     at = parse_time(query.at) if query.at else None
-    found = await call.read(
+    moves = await call.read(
         lambda tx: version_aliases.list_moves(
             tx,
             call.actor,
             call.model,
             _alias(call),
-            before=before[0] if before else None,
-            limit=limit + 1,
+            before=paging.start,
+            limit=paging.count,
             at=at,
         )
     )
-    page, cursor = cut(found, limit, lambda move: (move.revision,))
-    return wire.AliasMovePage(items=[shapes.alias_move(move) for move in page], next_cursor=cursor)
+    return paging.answer(wire.AliasMovePage, moves, shapes.alias_move, key=lambda move: (move.revision,))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
+from modelyard.api.conversion import to_wire
 from modelyard.db.transaction import Transaction
 from modelyard.domain.attested import attested_bytes
-from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.attestations import usecases as attestations
@@ -14,7 +14,7 @@ from modelyard.registry.idempotency import Answer
 from modelyard.registry.versions import usecases as versions
 from modelyard.wire import attestations as wire
 
-table = RouteTable("reports")
+table = RouteTable(__name__)
 
 
 _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
@@ -25,15 +25,15 @@ async def add_attestation(call: Call, body: wire.Attest) -> Answer[wire.Attestat
     """Add a signature over the version's digests."""
 
     def work(tx: Transaction) -> wire.Attestation:
-        found = attestations.add_attestation(tx, call.actor, call.ref, body.signature)
-        return wire.Attestation(signature=found.signature, at=time_text(found.at), by=found.by)
+        attestation = attestations.add_attestation(tx, call.actor, call.ref, body.signature)
+        return to_wire(attestation, wire.Attestation)
 
     return await call.commit(work)
 
 
 @table.route("GET", f"{_VERSION}/attestations")
 async def list_attestations(call: Call) -> wire.AttestationList:
-    """The signatures over a version, and the statement they are made over."""
+    """Return the signatures over a version, and the signed statement."""
 
     def find(tx: Transaction) -> wire.AttestationList:
         view = versions.show_version(tx, call.actor, call.ref)
@@ -42,7 +42,7 @@ async def list_attestations(call: Call) -> wire.AttestationList:
         return wire.AttestationList(
             reference=str(call.ref),
             statement=base64.b64encode(statement).decode(),
-            items=[wire.Attestation(signature=a.signature, at=time_text(a.at), by=a.by) for a in found],
+            items=[to_wire(a, wire.Attestation) for a in found],
         )
 
     return await call.read(find)

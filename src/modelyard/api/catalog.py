@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.api import shapes
+from modelyard.api.conversion import fields_of
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Visibility
-from modelyard.domain.errors import Invalid
+from modelyard.domain.metric_names import parse_condition
 from modelyard.domain.names import Alias, ModelName
+from modelyard.domain.semantic import parse_semver_condition
 from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.call import Call, revision_tag
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.choices import parse_visibility
+from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.rules import exposure_warning
@@ -19,21 +21,13 @@ from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import renaming
 from modelyard.registry.search import usecases as search
-from modelyard.registry.search.rules import ModelSearch, parse_metric, parse_tag, parse_words
+from modelyard.registry.search.rules import ModelSearch, parse_tag, parse_words
 from modelyard.registry.versions import usecases as versions
+from modelyard.registry.versions.labels import check_pull_request
 from modelyard.wire import catalog as wire
 from modelyard.wire.base import PageQuery, Reason
 
-table = RouteTable("catalog")
-
-
-def _visibility(word: str) -> Visibility:
-    try:
-        return Visibility(word)
-    except ValueError:
-        raise Invalid(
-            reason=f"{word[:40]!r} is no visibility", fix="Use private, signed-in or public"
-        ) from None
+table = RouteTable(__name__)
 
 
 # --- namespaces ------------------------------------------------------------------------------------
@@ -41,31 +35,28 @@ def _visibility(word: str) -> Visibility:
 
 @table.route("GET", "/api/v1/namespaces")
 async def list_namespaces(call: Call, query: PageQuery) -> wire.NamespacePage:
-    """The namespaces the caller may see, by name."""
-    limit = page_limit(query)
-    after = decode_cursor(query.cursor, str)
-    found = await call.read(
-        lambda tx: catalog.list_namespaces(tx, call.actor, after[0] if after else None, limit + 1)
+    """List the namespaces that the caller may see, by name."""
+    paging = Paging.of(query, str)
+    namespaces = await call.read(lambda tx: catalog.list_namespaces(tx, call.actor, paging.start, paging.count))
+    return paging.answer(
+        wire.NamespacePage,
+        namespaces,
+        lambda row: shapes.namespace(row, call.actor),
+        key=lambda row: (row.name,),
     )
-    page, cursor = cut(found, limit, lambda row: (row.name,))
-    return wire.NamespacePage(items=[shapes.namespace(row, call.actor) for row in page], next_cursor=cursor)
 
 
 @table.route("POST", "/api/v1/namespaces", status=201)
 async def create_namespace(call: Call, body: wire.CreateNamespace) -> Answer[wire.Namespace]:
-    """Make a namespace; the person who makes it owns it."""
+    """Create a namespace; the caller becomes its owner."""
 
     def work(tx: Transaction) -> wire.Namespace:
         made = catalog.create_namespace(
             tx,
             call.actor,
             call.services.catalog,
-            name=body.name,
-            display_name=body.display_name,
-            description=body.description,
-            visibility=_visibility(body.visibility),
-            naming_pattern=body.naming_pattern,
-            reserved_names=body.reserved_names,
+            visibility=parse_visibility(body.visibility),
+            **fields_of(body, "visibility"),
         )
         return shapes.namespace(made, call.actor)
 
@@ -74,21 +65,16 @@ async def create_namespace(call: Call, body: wire.CreateNamespace) -> Answer[wir
 
 @table.route("GET", "/api/v1/namespaces/{namespace}")
 async def show_namespace(call: Call) -> Tagged[wire.Namespace]:
-    """One namespace."""
-    found = await call.point(lambda tx: catalog.find_namespace(tx, call.actor, call.path["namespace"]))
-    return tagged(shapes.namespace(found, call.actor), found.revision)
+    """Return a namespace."""
+    namespace = await call.point(lambda tx: catalog.find_namespace(tx, call.actor, call.path["namespace"]))
+    return tagged(shapes.namespace(namespace, call.actor), namespace.revision)
 
 
 @table.route("PATCH", "/api/v1/namespaces/{namespace}")
 async def edit_namespace(call: Call, body: wire.EditNamespace) -> Answer[wire.Namespace]:
-    """Change a namespace; If-Match guards against a change in between."""
-    edit = NamespaceEdit(
-        display_name=body.display_name,
-        description=body.description,
-        visibility=_visibility(body.visibility) if body.visibility is not None else None,
-        naming_pattern=body.naming_pattern,
-        reserved_names=body.reserved_names,
-    )
+    """Change a namespace; If-Match guards against a concurrent change."""
+    visibility = parse_visibility(body.visibility) if body.visibility is not None else None
+    edit = NamespaceEdit(visibility=visibility, **fields_of(body, "visibility"))
 
     def work(tx: Transaction) -> wire.Namespace:
         name = call.path["namespace"]
@@ -112,10 +98,37 @@ async def delete_namespace(call: Call) -> Answer[None]:
 
 @table.route("GET", "/api/v1/models")
 async def search_models(call: Call, query: wire.ModelQuery) -> wire.ModelPage:
-    """Search models; the most recently changed come first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int, int)
-    wanted = ModelSearch(
+    """Search models, most recently changed first."""
+    paging = Paging.of(query, int, int)
+    wanted = _search_of(query)
+    models = await call.read(
+        lambda tx: search.search_models(tx, call.actor, wanted, paging.start, paging.count)
+    )
+    total = await call.read(lambda tx: search.count_models(tx, call.actor, wanted)) if query.total else None
+    return paging.answer(
+        wire.ModelPage,
+        models,
+        lambda row: shapes.model(row, call.actor),
+        key=lambda row: (row.model.updated_at, row.model.id),
+        total=total,
+    )
+
+
+@table.route("GET", "/api/v1/model-facets")
+async def count_facets(call: Call, query: wire.ModelQuery) -> wire.Facets:
+    """Count the models found by a search, by namespace, framework, licence, task, alias and tag."""
+    wanted = _search_of(query)
+    found = await call.read(lambda tx: search.count_facets(tx, call.actor, wanted))
+    return wire.Facets(
+        facets={
+            facet: [wire.FacetValue(value=value, count=count) for value, count in values]
+            for facet, values in found.items()
+        }
+    )
+
+
+def _search_of(query: wire.ModelQuery) -> ModelSearch:
+    return ModelSearch(
         words=parse_words(query.q),
         namespace=query.namespace.lower() if query.namespace else None,
         tags=tuple(parse_tag(tag) for tag in query.tag),
@@ -124,20 +137,17 @@ async def search_models(call: Call, query: wire.ModelQuery) -> wire.ModelPage:
         licence=query.licence,
         task=query.task,
         alias=Alias.parse(query.alias) if query.alias else None,
-        metrics=tuple(parse_metric(metric) for metric in query.metric),
+        metrics=tuple(parse_condition(metric) for metric in query.metric),
+        stage=query.stage.removeprefix("@").lower() if query.stage else None,
+        semver=parse_semver_condition(query.semver) if query.semver else None,
+        pull_request=check_pull_request(query.pull_request) if query.pull_request else None,
         archived=query.archived,
-    )
-    found = await call.read(lambda tx: search.search_models(tx, call.actor, wanted, before, limit + 1))
-    total = await call.read(lambda tx: search.count_models(tx, call.actor, wanted)) if query.total else None
-    page, cursor = cut(found, limit, lambda row: (row.model.updated_at, row.model.id))
-    return wire.ModelPage(
-        items=[shapes.model(row, call.actor) for row in page], next_cursor=cursor, total=total
     )
 
 
 @table.route("POST", "/api/v1/models", status=201)
 async def create_model(call: Call, body: wire.CreateModel) -> Answer[wire.Model]:
-    """Make a model without versions. Registering a version makes it too."""
+    """Create a model without versions. Registering a version creates its model too."""
     name = ModelName.parse(body.name, call.actor.default_namespace)
 
     def work(tx: Transaction) -> wire.Model:
@@ -145,36 +155,32 @@ async def create_model(call: Call, body: wire.CreateModel) -> Answer[wire.Model]
             tx,
             call.actor,
             name,
-            display_name=body.display_name,
-            description=body.description,
-            visibility=_visibility(body.visibility) if body.visibility is not None else None,
-            tags=body.tags,
-            owners=body.owners,
+            visibility=parse_visibility(body.visibility) if body.visibility is not None else None,
+            **fields_of(body, "name", "visibility"),
         )
-        return shapes.model(search.show_model(tx, call.actor, name), call.actor)
+        return _named_model(tx, call, name)
 
     return await call.commit(work, etag=revision_tag)
 
 
+def _named_model(tx: Transaction, call: Call, name: ModelName) -> wire.Model:
+    """Return a model that has just got its name, with the warning about that."""
+    found = shapes.model(search.show_model(tx, call.actor, name), call.actor)
+    return msgspec.structs.replace(found, warning=catalog.naming_warning(tx, call.actor, name))
+
+
 @table.route("GET", "/api/v1/models/{namespace}/{name}")
 async def show_model(call: Call) -> Tagged[wire.Model]:
-    """One model, by its name or an earlier one."""
-    found = await call.point(lambda tx: search.show_model(tx, call.actor, call.model))
-    return tagged(shapes.model(found, call.actor), found.model.revision)
+    """Return a model, by its name or an earlier name."""
+    model = await call.point(lambda tx: search.show_model(tx, call.actor, call.model))
+    return tagged(shapes.model(model, call.actor), model.model.revision)
 
 
 @table.route("PATCH", "/api/v1/models/{namespace}/{name}")
 async def edit_model(call: Call, body: wire.EditModel) -> Answer[wire.Model]:
-    """Change annotations, archive or bring back; If-Match guards against a change in between."""
-    edit = ModelEdit(
-        display_name=body.display_name,
-        description=body.description,
-        visibility=_visibility(body.visibility) if body.visibility is not None else None,
-        owners=body.owners,
-        tags=body.tags,
-        task=body.task,
-        archived=body.archived,
-    )
+    """Change annotations, archive or restore; If-Match guards against a concurrent change."""
+    visibility = parse_visibility(body.visibility) if body.visibility is not None else None
+    edit = ModelEdit(visibility=visibility, **fields_of(body, "visibility"))
 
     def work(tx: Transaction) -> wire.Model:
         was = catalog.find_model(tx, call.actor, call.model).visibility
@@ -187,12 +193,12 @@ async def edit_model(call: Call, body: wire.EditModel) -> Answer[wire.Model]:
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/rename")
 async def rename_model(call: Call, body: wire.RenameModel) -> Answer[wire.Model]:
-    """Rename a model inside its namespace; the old name goes on working."""
+    """Rename a model inside its namespace; its old name keeps working."""
     to = ModelName.parse(body.to, call.model.namespace)
 
     def work(tx: Transaction) -> wire.Model:
         renaming.rename_model(tx, call.actor, call.model, to)
-        return shapes.model(search.show_model(tx, call.actor, to), call.actor)
+        return _named_model(tx, call, to)
 
     return await call.commit(work, etag=revision_tag)
 

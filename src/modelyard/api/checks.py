@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from modelyard.api.conversion import to_wire
 from modelyard.db.transaction import Transaction
-from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.registry.checks import usecases as checks
@@ -11,7 +11,7 @@ from modelyard.registry.checks.nouns import Check
 from modelyard.registry.idempotency import Answer
 from modelyard.wire import checks as wire
 
-table = RouteTable("reports")
+table = RouteTable(__name__)
 
 
 _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
@@ -19,7 +19,7 @@ _VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 
 @table.route("POST", f"{_VERSION}/checks", status=201)
 async def report_check(call: Call, body: wire.ReportCheck) -> Answer[wire.CheckList]:
-    """Report a check of a version; answers with all of its checks."""
+    """Report a check of a version; return all of its checks."""
     report = checks.CheckReport(body.name, body.state, body.url, body.summary, body.details)
 
     def work(tx: Transaction) -> wire.CheckList:
@@ -31,22 +31,14 @@ async def report_check(call: Call, body: wire.ReportCheck) -> Answer[wire.CheckL
 
 def _checks(call: Call, tx: Transaction) -> wire.CheckList:
     found = checks.list_checks(tx, call.actor, call.ref)
-    return wire.CheckList(reference=str(call.ref), items=[_check(item) for item in found])
+    return wire.CheckList(reference=str(call.ref), items=[check(item) for item in found])
 
 
 @table.route("GET", f"{_VERSION}/checks")
 async def list_checks(call: Call) -> wire.CheckList:
-    """The checks of a version, newest first; the first of each name counts."""
+    """List the checks of a version, newest first; the first of each name counts."""
     return await call.read(lambda tx: _checks(call, tx))
 
 
-def _check(found: Check) -> wire.Check:
-    return wire.Check(
-        name=found.name,
-        state=found.state,
-        url=found.url,
-        summary=found.summary,
-        details=found.details.value if found.details else {},
-        at=time_text(found.at),
-        by=found.by,
-    )
+def check(found: Check) -> wire.Check:
+    return to_wire(found, wire.Check, details=found.details.value if found.details else {})

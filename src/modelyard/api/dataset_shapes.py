@@ -1,12 +1,12 @@
-"""From datasets and drift to what the wire carries."""
+"""Conversion of datasets and drift to wire shapes."""
 
 from __future__ import annotations
 
-from modelyard.domain.drift import ColumnDrift, Drift, Histogram, Overlap
+from modelyard.api.conversion import to_wire
+from modelyard.domain.drift import ColumnDrift, Drift
 from modelyard.domain.profile import Column, Points, Profile, to_number
 from modelyard.domain.record import number_to_json
-from modelyard.domain.times import time_text
-from modelyard.registry.datasets.nouns import Dataset, DatasetVersion
+from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage.readers import Reader
 from modelyard.wire import datasets as wire
 
@@ -16,27 +16,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 def content(found: DatasetVersion) -> wire.DatasetVersion:
     entry = found.entry.value
     rows = entry.get("rows")
-    return wire.DatasetVersion(
-        reference=found.reference,
-        namespace=found.namespace,
-        name=found.name,
-        digest=found.digest,
-        rows=rows if isinstance(rows, int) else None,
-        profile=found.profile,
-        entry=entry,
-        created_at=time_text(found.created_at),
-        created_by=found.created_by,
-    )
-
-
-def dataset(row: Dataset) -> wire.Dataset:
-    return wire.Dataset(
-        namespace=row.namespace,
-        name=row.name,
-        versions=row.versions,
-        newest=row.newest,
-        updated_at=time_text(row.updated_at),
-    )
+    return to_wire(found, wire.DatasetVersion, rows=rows if isinstance(rows, int) else None, entry=entry)
 
 
 def shown(found: DatasetVersion, profile: Profile | None, uses: list[Reader]) -> wire.ShownDataset:
@@ -44,31 +24,13 @@ def shown(found: DatasetVersion, profile: Profile | None, uses: list[Reader]) ->
         dataset=content(found),
         rows=profile.rows if profile else None,
         columns=[column(c) for c in profile.columns.values()] if profile else [],
-        uses=[
-            wire.DatasetUse(
-                node=use.name, kind=use.kind, relation=use.relation, details=use.details, at=time_text(use.at)
-            )
-            for use in uses
-        ],
+        uses=[to_wire(use, wire.DatasetUse, node=use.name) for use in uses],
     )
 
 
 def column(found: Column) -> wire.ColumnProfile:
-    return wire.ColumnProfile(
-        name=found.name,
-        type=found.type,
-        digest=found.digest,
-        missing=found.missing,
-        infinite=found.infinite,
-        distinct=found.distinct,
-        minimum=found.minimum,
-        maximum=found.maximum,
-        mean=found.mean,
-        std=found.std,
-        quantiles=_quantiles(found.points) if found.points else [],
-        top=list(found.top),
-        complete=found.complete,
-    )
+    quantiles = _quantiles(found.points) if found.points else []
+    return to_wire(found, wire.ColumnProfile, quantiles=quantiles)
 
 
 def _quantiles(points: Points) -> list[float]:
@@ -81,53 +43,12 @@ def _quantiles(points: Points) -> list[float]:
     return values
 
 
-def _side(found: Column) -> wire.ColumnSide:
-    return wire.ColumnSide(
-        missing=found.missing,
-        distinct=found.distinct,
-        minimum=found.minimum,
-        maximum=found.maximum,
-        mean=found.mean,
-        std=found.std,
-    )
-
-
-def column_drift(found: ColumnDrift) -> wire.ColumnDrift:
-    return wire.ColumnDrift(
-        name=found.name,
-        type=found.after.type,
-        shift=found.shift,
-        psi=found.psi,
-        js=found.js,
-        ks=found.ks,
-        chance=found.chance,
-        before=_side(found.before),
-        after=_side(found.after),
-        histogram=_histogram(found.histogram) if found.histogram else None,
-        new_values=list(found.new_values),
-        gone_values=list(found.gone_values),
-    )
-
-
-def _histogram(found: Histogram) -> wire.Histogram:
-    return wire.Histogram(
-        before=list(found.before),
-        after=list(found.after),
-        edges=[number_to_json(edge) for edge in found.edges],
-        labels=list(found.labels),
-    )
-
-
-def _overlap(found: Overlap) -> wire.Overlap:
-    return wire.Overlap(
-        columns=list(found.columns),
-        keys_before=found.keys_before,
-        keys_after=found.keys_after,
-        shared=found.shared,
-        least=found.least,
-        most=found.most,
-        exact=found.exact,
-    )
+def _column_drift(found: ColumnDrift) -> wire.ColumnDrift:
+    histogram = None
+    if found.histogram:
+        edges = [number_to_json(edge) for edge in found.histogram.edges]
+        histogram = to_wire(found.histogram, wire.Histogram, edges=edges)
+    return to_wire(found, wire.ColumnDrift, type=found.after.type, histogram=histogram)
 
 
 def drift(before: DatasetVersion, after: DatasetVersion, found: Drift) -> wire.Drift:
@@ -135,16 +56,13 @@ def drift(before: DatasetVersion, after: DatasetVersion, found: Drift) -> wire.D
 
 
 def drift_of(before: str, after: str, found: Drift, *, same: bool = False) -> wire.Drift:
-    """before, after: what the two contents are called in the answer."""
-    return wire.Drift(
+    """before, after: names of the two contents in the answer."""
+    return to_wire(
+        found,
+        wire.Drift,
         before=before,
         after=after,
-        rows_before=found.rows_before,
-        rows_after=found.rows_after,
         same=same,
-        added=list(found.added),
-        removed=list(found.removed),
         retyped=[wire.Retyped(name=n, before=b, after=a) for n, b, a in found.retyped],
-        columns=[column_drift(c) for c in found.columns],
-        overlap=_overlap(found.overlap) if found.overlap else None,
+        columns=[_column_drift(c) for c in found.columns],
     )

@@ -8,11 +8,12 @@ from typing import Annotated
 from starlette.responses import Response
 
 from modelyard.api import dataset_shapes as shapes
+from modelyard.api.conversion import to_wire
 from modelyard.db.transaction import Transaction
 from modelyard.domain.profile import MEDIA_TYPE
 from modelyard.doors.answers import is_seen
 from modelyard.doors.call import Call
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.nouns import DatasetVersion
@@ -22,13 +23,13 @@ from modelyard.registry.lineage.usecases import split_dataset_ref
 from modelyard.wire import datasets as wire
 from modelyard.wire.base import PageQuery
 
-table = RouteTable("datasets")
+table = RouteTable(__name__)
 _NAMESPACE = "/api/v1/namespaces/{namespace}/datasets"
 
 
 @table.route("POST", _NAMESPACE, status=201)
 async def push_dataset(call: Call, body: wire.PushDataset) -> Answer[wire.DatasetVersion]:
-    """Make a content of a dataset known; its profile's bytes are sent before, as those of files are."""
+    """Register the content of a dataset. Send the bytes of its profile first, as for files."""
     services = call.services
     await call.in_thread("views", datasets.check_profile, services.db, services.blobs, call.actor, body.entry)
     return await call.commit(
@@ -38,33 +39,41 @@ async def push_dataset(call: Call, body: wire.PushDataset) -> Answer[wire.Datase
 
 @table.route("GET", _NAMESPACE)
 async def list_datasets(call: Call, query: wire.DatasetQuery) -> wire.DatasetPage:
-    """The datasets of a namespace, those that moved last first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int, int)
-    found = await call.read(
-        lambda tx: datasets.list_datasets(tx, call.actor, call.path["namespace"], query.q, before, limit + 1)
+    """List the datasets of a namespace, most recently changed first."""
+    paging = Paging.of(query, int, int)
+    listed = await call.read(
+        lambda tx: datasets.list_datasets(
+            tx, call.actor, call.path["namespace"], query.q, paging.start, paging.count
+        )
     )
-    page, cursor = cut(found, limit, lambda item: (item[1].updated_at, item[0]))
-    return wire.DatasetPage(items=[shapes.dataset(row) for _, row in page], next_cursor=cursor)
+    return paging.answer(
+        wire.DatasetPage,
+        listed,
+        lambda item: to_wire(item[1], wire.Dataset),
+        key=lambda item: (item[1].updated_at, item[0]),
+    )
 
 
 @table.route("GET", f"{_NAMESPACE}/{{dataset}}")
 async def list_dataset_versions(call: Call, query: PageQuery) -> wire.DatasetVersionPage:
-    """The contents of a dataset, newest first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
-    found = await call.read(
+    """List the contents of a dataset, newest first."""
+    paging = Paging.of(query, int)
+    contents = await call.read(
         lambda tx: datasets.list_contents(
             tx,
             call.actor,
             call.path["namespace"],
             call.path["dataset"],
-            before[0] if before else None,
-            limit + 1,
+            paging.start,
+            paging.count,
         )
     )
-    page, cursor = cut(found, limit, lambda content: (content.id,))
-    return wire.DatasetVersionPage(items=[shapes.content(content) for content in page], next_cursor=cursor)
+    return paging.answer(
+        wire.DatasetVersionPage,
+        contents,
+        shapes.content,
+        key=lambda content: (content.id,),
+    )
 
 
 def _place(call: Call) -> tuple[str, str, str | None]:
@@ -78,7 +87,7 @@ def _selected(call: Call, tx: Transaction) -> DatasetVersion:
 
 @table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}")
 async def show_dataset(call: Call) -> wire.ShownDataset:
-    """A content (digest: whole, its first eight digits, or newest): its columns, and who read it from where."""
+    """Return a dataset's content (digest: whole, its first eight digits, or newest): its columns and its uses."""
     services = call.services
 
     def find(tx: Transaction) -> tuple[DatasetVersion, list[readers.Reader]]:
@@ -94,7 +103,7 @@ async def show_dataset(call: Call) -> wire.ShownDataset:
 
 @table.route("GET", f"{_NAMESPACE}/{{dataset}}/{{digest}}/profile", has_etag=True)
 async def get_profile(call: Call) -> Annotated[Response, MEDIA_TYPE]:
-    """The profile's bytes; the ETag is their digest."""
+    """Return the profile's bytes; the ETag is their digest."""
     services = call.services
     profile = await call.point(lambda tx: datasets.find_profile(tx, call.actor, *_place(call)))
     etag = f'"{profile}"'
@@ -106,11 +115,11 @@ async def get_profile(call: Call) -> Annotated[Response, MEDIA_TYPE]:
 
 @table.route("GET", "/api/v1/dataset-drift")
 async def compare_datasets(call: Call, query: wire.DatasetPair) -> wire.Drift:
-    """How far two contents are apart: schema, each column's distribution, shared keys."""
+    """Compare two contents: schema, distribution of each column, shared keys."""
     services, actor = call.services, call.actor
     pair = [split_dataset_ref(ref, actor.default_namespace) for ref in (query.before, query.after)]
-    found = await call.in_thread(
+    drift = await call.in_thread(
         "views",
         partial(datasets.compare_contents, services.db, services.blobs, actor, pair[0], pair[1]),
     )
-    return shapes.drift(*found)
+    return shapes.drift(*drift)

@@ -19,20 +19,20 @@ from modelyard.doors.table import RouteTable
 from modelyard.registry.outbox import usecases as outbox
 from modelyard.wire import outbox as wire
 
-table = RouteTable("events")
+table = RouteTable(__name__)
 
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
-"""Then the stream ends, and the client comes back with its proof of who it is and the last event's number."""
+"""After this time the stream ends; the client reconnects, authenticates again and sends the last event's number."""
 RECHECK_SECONDS = 2.0
-"""So often is asked again who follows: a revoked token or a disabled account ends the stream."""
+"""Interval of the check of the caller: a revoked token or a disabled account ends the stream."""
 _PAGE = 200
 
 
 @table.route("GET", "/api/v1/events")
 async def follow_events(call: Call, query: wire.StreamQuery) -> Annotated[Response, "text/event-stream"]:
-    """Events as they happen, of what the caller may read; resumes behind Last-Event-ID."""
+    """Stream events as they happen, as far as the caller may read them; resume after Last-Event-ID."""
     after = query.after
     last = call.request.headers.get("last-event-id")
     if last is not None:
@@ -52,7 +52,7 @@ async def follow_events(call: Call, query: wire.StreamQuery) -> Annotated[Respon
         ends_at = time.monotonic() + LONGEST_SECONDS
         silent_since = checked_at = time.monotonic()
         actor = call.actor
-        # Tells the client how soon to come back, and proxies that the answer has begun.
+        # Tells the client when to reconnect, and proxies that the answer has begun.
         yield b"retry: 1000\n\n"
         while True:
             if time.monotonic() - checked_at > RECHECK_SECONDS:

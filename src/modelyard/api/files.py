@@ -11,12 +11,12 @@ from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
 from modelyard.registry.versions import usecases as versions
 
-table = RouteTable("files")
+table = RouteTable(__name__)
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files/{path:path}", has_etag=True)
 async def get_file(call: Call) -> Annotated[Response, "application/octet-stream"]:
-    """A file of a version; Range and If-None-Match are honoured, the ETag is the file's digest."""
+    """Return a file of a version; Range and If-None-Match are supported, and the ETag is the file's digest."""
     version, file = await call.point(
         lambda tx: versions.find_file(tx, call.actor, call.ref, call.request.path_params["path"])
     )

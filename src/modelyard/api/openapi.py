@@ -18,13 +18,13 @@ _ETAG = {"ETag": {"schema": {"type": "string"}}}
 
 
 def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     tables = list(tables)
     specs = [(table.tag, spec) for table in tables for spec in table.specs]
     types = [kind for _, spec in specs for kind in (spec.query, spec.body, *spec.returns) if _is_struct(kind)]
     types = list(dict.fromkeys(types))
     found, components = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
-    # Two types of one name get longer ones, so a type's name is not always that of its schema.
+    # Two types with the same name get longer schema names, so a type's name is not always that of its schema.
     refs = dict(zip(types, found, strict=False))
     paths: dict[str, Any] = {}
     for tag, spec in specs:
@@ -45,7 +45,7 @@ def build_openapi(tables: Iterable[RouteTable], release: str) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "responses": {
                 "Problem": {
-                    "description": "What is wrong, and what to do next",
+                    "description": "The problem, and the next step",
                     "content": {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
                 }
             },
@@ -113,7 +113,7 @@ def _parameters(
 def _responses(spec: RouteSpec, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": spec.summary}
     if isinstance(spec.returns, str):
-        # What the bytes of another media type look like is not for JSON Schema to say.
+        # JSON Schema cannot describe the bytes of another media type.
         is_bytes = spec.returns == "application/octet-stream"
         success["content"] = {
             spec.returns: {"schema": {"type": "string", "format": "binary"} if is_bytes else {}}
@@ -125,7 +125,7 @@ def _responses(spec: RouteSpec, refs: dict[Any, dict[str, Any]]) -> dict[str, An
     responses = {str(spec.status): success}
     if spec.has_etag:
         success["headers"] = _ETAG
-        responses["304"] = {"description": "The caller's copy is still the present one", "headers": _ETAG}
+        responses["304"] = {"description": "The caller's copy is current", "headers": _ETAG}
     for status, meaning in spec.also.items():
         responses[str(status)] = {**success, "description": meaning}
     for status in sorted({*STATUS.values(), 412, 416, 429}):

@@ -8,18 +8,18 @@ from modelyard.doors.call import Call
 from modelyard.doors.table import RouteTable
 from modelyard.wire import operations as wire
 
-table = RouteTable("operations")
+table = RouteTable(__name__)
 
 
 @table.route("GET", "/health", public=True)
 async def health(call: Call) -> wire.Health:
-    """Whether the process runs."""
+    """Return 200 while the process runs."""
     return wire.Health(status="ok", release=call.services.release)
 
 
-@table.route("GET", "/ready", public=True, also={503: "Something below does not answer"})
+@table.route("GET", "/ready", public=True, also={503: "The database or the blob store does not answer"})
 async def ready(call: Call) -> Json[wire.Readiness]:
-    """Whether the database and the store of bytes answer; 503 when one does not."""
+    """Return whether the database and the blob store answer; 503 when one does not."""
     services = call.services
     found: dict[str, str] = {}
     for name, check in (("database", services.db.check), ("blobs", services.blobs.check)):

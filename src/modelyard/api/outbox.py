@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from modelyard.api import shapes
+from modelyard.api.conversion import fields_of, optional_time, to_wire
 from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
-from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.outbox import rules
@@ -16,46 +15,28 @@ from modelyard.registry.outbox.nouns import Delivery, Subscription
 from modelyard.registry.outbox.usecases import NewSubscription
 from modelyard.wire import outbox as wire
 
-table = RouteTable("subscriptions")
+table = RouteTable(__name__)
 
 
 def _subscription(row: Subscription, now: int, secret: str | None = None) -> wire.Subscription:
     is_paused = row.state == "active" and row.paused_until is not None and row.paused_until > now
-    return wire.Subscription(
-        id=row.id,
-        kind=row.kind,
-        target=row.target,
+    return to_wire(
+        row,
+        wire.Subscription,
         namespace=row.place.namespace,
-        for_one_model=row.place.model_id != 0,
         event_kinds=None if row.choice.kinds is None else list(row.choice.kinds),
         stages=None if row.choice.stages is None else list(row.choice.stages),
         state="paused" if is_paused else row.state,
         state_reason="the receiver keeps failing" if is_paused else row.state_reason,
-        failures=row.failures,
-        paused_until=shapes.optional_time(row.paused_until) if is_paused else None,
+        paused_until=optional_time(row.paused_until) if is_paused else None,
         next_event=row.next_seq,
-        created_at=time_text(row.created_at),
-        created_by=row.created_by,
         secret=secret,
     )
 
 
 def _delivery(subscription_id: int, row: Delivery) -> wire.Delivery:
-    return wire.Delivery(
-        event=row.seq,
-        event_kind=row.kind,
-        message_id=rules.message_id(subscription_id, row.seq),
-        state=row.state,
-        attempts=row.attempts,
-        due_at=time_text(row.due_at),
-        status=row.status,
-        error=row.error,
-        finished_at=shapes.optional_time(row.finished_at),
-    )
-
-
-def _id(call: Call) -> int:
-    return int(call.path["subscription"])
+    message_id = rules.message_id(subscription_id, row.seq)
+    return to_wire(row, wire.Delivery, event=row.seq, event_kind=row.kind, message_id=message_id)
 
 
 def _model(text: str | None) -> ModelName | None:
@@ -64,78 +45,77 @@ def _model(text: str | None) -> ModelName | None:
 
 @table.route("GET", "/api/v1/subscriptions")
 async def list_subscriptions(call: Call, query: wire.SubscriptionQuery) -> wire.SubscriptionList:
-    """The subscriptions of a model, of a namespace, or (for admins) all."""
+    """List the subscriptions of a model, of a namespace, or (for admins) of the whole server."""
 
     def read(tx: Transaction) -> list[wire.Subscription]:
-        found = outbox.list_subscriptions(tx, call.actor, namespace=query.namespace, model=_model(query.model))
-        return [_subscription(row, tx.now) for row in found]
+        subscriptions = outbox.list_subscriptions(
+            tx, call.actor, namespace=query.namespace, model=_model(query.model)
+        )
+        return [_subscription(row, tx.now) for row in subscriptions]
 
     return wire.SubscriptionList(items=await call.read(read))
 
 
 @table.route("POST", "/api/v1/subscriptions", status=201, tells_secret=True)
 async def create_subscription(call: Call, body: wire.CreateSubscription) -> wire.Subscription:
-    """Tell an address of events; a webhook's secret is shown this once."""
+    """Create a subscription, which sends events to an address. A webhook's secret is shown only once."""
 
     def work(tx: Transaction) -> tuple[NewSubscription, int]:
         made = outbox.subscribe(
             tx,
             call.actor,
             call.services.keyring,
-            kind=body.kind,
-            target=body.target,
-            namespace=body.namespace,
             model=_model(body.model),
-            event_kinds=body.event_kinds,
-            stages=body.stages,
-            from_event=body.from_event,
+            **fields_of(body, "model"),
         )
         return made, tx.now
 
-    # Not kept under an idempotency key: the answer holds a secret.
+    # No idempotency key: the answer holds a secret.
     made, now = await call.write(work)
     return _subscription(made.subscription, now, made.secret)
 
 
 @table.route("GET", "/api/v1/subscriptions/{subscription:number}")
 async def show_subscription(call: Call) -> wire.Subscription:
-    """One subscription, and how it fares."""
+    """Return a subscription and the state of its deliveries."""
     return await call.read(
-        lambda tx: _subscription(outbox.find_subscription(tx, call.actor, _id(call)), tx.now)
+        lambda tx: _subscription(outbox.find_subscription(tx, call.actor, call.number("subscription")), tx.now)
     )
 
 
 @table.route("PATCH", "/api/v1/subscriptions/{subscription:number}")
 async def edit_subscription(call: Call, body: wire.EditSubscription) -> Answer[wire.Subscription]:
-    """Change where it goes and what it tells, disable it, or enable it again."""
+    """Change the address or the events of a subscription, disable it, or enable it again."""
 
     def work(tx: Transaction) -> wire.Subscription:
-        found = outbox.edit_subscription(
-            tx,
-            call.actor,
-            _id(call),
-            target=body.target,
-            event_kinds=body.event_kinds,
-            stages=body.stages,
-            active=body.active,
-        )
-        return _subscription(found, tx.now)
+        subscription = outbox.edit_subscription(tx, call.actor, call.number("subscription"), **fields_of(body))
+        return _subscription(subscription, tx.now)
 
     return await call.commit(work)
 
 
 @table.route("DELETE", "/api/v1/subscriptions/{subscription:number}", status=204)
 async def delete_subscription(call: Call) -> Answer[None]:
-    """End a subscription; its deliveries are forgotten."""
-    return await call.commit(lambda tx: outbox.unsubscribe(tx, call.actor, _id(call)))
+    """Remove a subscription and its deliveries."""
+    return await call.commit(lambda tx: outbox.unsubscribe(tx, call.actor, call.number("subscription")))
+
+
+@table.route("POST", "/api/v1/subscriptions/{subscription:number}/test")
+async def test_subscription(call: Call) -> wire.SubscriptionTest:
+    """Send a test message at once, and return the receiver's answer."""
+    services, number = call.services, call.number("subscription")
+    found = await call.in_thread(
+        "providers", outbox.send_test, services.db, services.sender().open, call.actor, number
+    )
+    return to_wire(found, wire.SubscriptionTest)
 
 
 @table.route("POST", "/api/v1/subscriptions/{subscription:number}/rotate", tells_secret=True)
 async def rotate_secret(call: Call) -> wire.Subscription:
-    """Make a new webhook secret; for a day messages are signed with both."""
+    """Create a new webhook secret; for one day, messages are signed with both."""
 
     def work(tx: Transaction) -> tuple[NewSubscription, int]:
-        return outbox.rotate_secret(tx, call.actor, call.services.keyring, _id(call)), tx.now
+        return outbox.rotate_secret(tx, call.actor, call.services.keyring, call.number("subscription")), tx.now
 
     made, now = await call.write(work)
     return _subscription(made.subscription, now, made.secret)
@@ -143,20 +123,25 @@ async def rotate_secret(call: Call) -> wire.Subscription:
 
 @table.route("GET", "/api/v1/subscriptions/{subscription:number}/deliveries")
 async def list_deliveries(call: Call, query: wire.DeliveryQuery) -> wire.DeliveryPage:
-    """What was sent and what became of it, newest first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
-    found = await call.read(
+    """List the deliveries and their results, newest first."""
+    paging = Paging.of(query, int)
+    deliveries = await call.read(
         lambda tx: outbox.list_deliveries(
-            tx, call.actor, _id(call), query.state, before[0] if before else None, limit + 1
+            tx, call.actor, call.number("subscription"), query.state, paging.start, paging.count
         )
     )
-    page, cursor = cut(found, limit, lambda row: (row.seq,))
-    return wire.DeliveryPage(items=[_delivery(_id(call), row) for row in page], next_cursor=cursor)
+    return paging.answer(
+        wire.DeliveryPage,
+        deliveries,
+        lambda row: _delivery(call.number("subscription"), row),
+        key=lambda row: (row.seq,),
+    )
 
 
 @table.route("POST", "/api/v1/subscriptions/{subscription:number}/replay")
 async def replay_deliveries(call: Call, body: wire.Replay) -> Answer[wire.Replayed]:
     """Send one event again, or all dead letters."""
     event = body.event
-    return await call.commit(lambda tx: wire.Replayed(count=outbox.replay(tx, call.actor, _id(call), event)))
+    return await call.commit(
+        lambda tx: wire.Replayed(count=outbox.replay(tx, call.actor, call.number("subscription"), event))
+    )

@@ -7,23 +7,25 @@ from typing import Annotated
 from starlette.responses import Response
 
 from modelyard.api import promotion_shapes as shapes
+from modelyard.api.conversion import to_wire
 from modelyard.domain.actor import ANONYMOUS
 from modelyard.domain.errors import Unauthenticated
 from modelyard.domain.names import parse_namespace
 from modelyard.doors.answers import Tagged, tagged
 from modelyard.doors.authentication import authenticate
 from modelyard.doors.call import Call, revision_tag
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import policies
 from modelyard.registry.promotion.replay import replay
 from modelyard.registry.promotion.schema import example_policy, policy_schema
+from modelyard.registry.promotion.source import PolicySource
 from modelyard.wire import policy as wire
 from modelyard.wire.base import PageQuery, Reason, encode
 
-table = RouteTable("policy")
+table = RouteTable(__name__)
 _NAMESPACE = "/api/v1/namespaces/{namespace}/policy"
 _MODEL = "/api/v1/models/{namespace}/{name}/policy"
 
@@ -36,13 +38,13 @@ def _of(call: Call) -> tuple[str, str | None]:
 
 @table.route("GET", "/api/v1/policy/schema", public=True)
 async def show_policy_schema(call: Call) -> Annotated[Response, "application/schema+json"]:
-    """The JSON schema of the policy file."""
+    """Return the JSON schema of the policy file."""
     return Response(encode(policy_schema()), media_type="application/schema+json")
 
 
 @table.route("GET", "/api/v1/policy/example", public=True)
 async def show_policy_example(call: Call) -> Annotated[Response, "application/yaml"]:
-    """A commented policy to begin with; the person who is signed in is named as its editor."""
+    """Return a commented first policy that names the caller as its editor."""
     try:
         actor = await authenticate(call.request, call.services)
     except Unauthenticated:
@@ -72,6 +74,7 @@ async def _set(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
                 body.text,
                 reason=body.reason,
                 seen=call.seen_state,
+                source=PolicySource(body.source.url, body.source.commit) if body.source else None,
             )
         ),
         etag=revision_tag,
@@ -89,15 +92,16 @@ async def _remove(call: Call, reason: str | None) -> Answer[wire.Policy]:
 
 
 async def _history(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
+    paging = Paging.of(query, int)
     _, found = await call.read(
-        lambda tx: policies.list_policy_versions(
-            tx, call.actor, *_of(call), before[0] if before else None, limit + 1
-        )
+        lambda tx: policies.list_policy_versions(tx, call.actor, *_of(call), paging.start, paging.count)
     )
-    page, cursor = cut(found, limit, lambda version: (version.number,))
-    return wire.PolicyVersionPage(items=[shapes.policy_version(v) for v in page], next_cursor=cursor)
+    return paging.answer(
+        wire.PolicyVersionPage,
+        found,
+        lambda v: to_wire(v, wire.PolicyVersion),
+        key=lambda version: (version.number,),
+    )
 
 
 async def _test(call: Call, body: wire.TestPolicy) -> wire.PolicyTest:
@@ -118,25 +122,25 @@ async def _test(call: Call, body: wire.TestPolicy) -> wire.PolicyTest:
 
 @table.route("GET", _NAMESPACE)
 async def show_namespace_policy(call: Call) -> Tagged[wire.Policy]:
-    """The policy of a namespace; the ETag names its number."""
+    """Return the policy of a namespace; the ETag is its number."""
     return await _show(call)
 
 
 @table.route("PUT", _NAMESPACE)
 async def set_namespace_policy(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
-    """Put a policy in force for all models of a namespace. If-Match guards against a change in between."""
+    """Put a policy in force for all models of a namespace. If-Match guards against a concurrent change."""
     return await _set(call, body)
 
 
 @table.route("DELETE", _NAMESPACE)
 async def remove_namespace_policy(call: Call, query: Reason) -> Answer[wire.Policy]:
-    """Take a namespace's policy away; its texts stay in the history."""
+    """Remove a namespace's policy; its texts stay in the history."""
     return await _remove(call, query.reason)
 
 
 @table.route("GET", f"{_NAMESPACE}/history")
 async def list_namespace_policies(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
-    """Every policy that a namespace ever had, newest first."""
+    """List all policies that a namespace has had, newest first."""
     return await _history(call, query)
 
 
@@ -148,25 +152,25 @@ async def test_namespace_policy(call: Call, body: wire.TestPolicy) -> wire.Polic
 
 @table.route("GET", _MODEL)
 async def show_model_policy(call: Call) -> Tagged[wire.Policy]:
-    """What holds for a model: its own policy, its namespace's, and what both amount to."""
+    """Return the policies of a model: its own, its namespace's, and the effective one."""
     return await _show(call)
 
 
 @table.route("PUT", _MODEL)
 async def set_model_policy(call: Call, body: wire.SetPolicy) -> Answer[wire.Policy]:
-    """Put a policy in force for one model. If-Match guards against a change in between."""
+    """Put a policy in force for one model. If-Match guards against a concurrent change."""
     return await _set(call, body)
 
 
 @table.route("DELETE", _MODEL)
 async def remove_model_policy(call: Call, query: Reason) -> Answer[wire.Policy]:
-    """Take a model's own policy away; its texts stay in the history."""
+    """Remove a model's own policy; its texts stay in the history."""
     return await _remove(call, query.reason)
 
 
 @table.route("GET", f"{_MODEL}/history")
 async def list_model_policies(call: Call, query: PageQuery) -> wire.PolicyVersionPage:
-    """Every policy that a model ever had of its own, newest first."""
+    """List all policies of its own that a model has had, newest first."""
     return await _history(call, query)
 
 

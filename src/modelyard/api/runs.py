@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from starlette.responses import Response
 
-from modelyard.api.shapes import optional_time
+from modelyard.api.conversion import to_wire
 from modelyard.db.transaction import Transaction
+from modelyard.domain.metric_names import MetricName, parse_condition, rank
 from modelyard.domain.record import number_to_json
 from modelyard.domain.times import MICROSECONDS, time_text
 from modelyard.doors.call import Call
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
@@ -22,10 +23,11 @@ from modelyard.registry.runs import rules
 from modelyard.registry.runs import usecases as runs
 from modelyard.registry.runs.nouns import Experiment, Run
 from modelyard.registry.runs.rules import RecordBatch, RunSearch
-from modelyard.registry.search.rules import parse_metric, parse_tag
+from modelyard.registry.search.rules import parse_tag
 from modelyard.wire import runs as wire
 
-table = RouteTable("runs")
+R = TypeVar("R", bound=wire.Run)
+table = RouteTable(__name__)
 _RUN = "/api/v1/runs/{run}"
 
 
@@ -34,7 +36,7 @@ _RUN = "/api/v1/runs/{run}"
 
 @table.route("PUT", _RUN)
 async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
-    """Begin a run under an id that the caller made up; beginning it twice changes nothing."""
+    """Start a run under an id that the caller chose; starting it twice changes nothing."""
     experiment = rules.parse_experiment(body.experiment, rules.home_namespace(call.actor))
 
     def work(tx: Transaction) -> wire.Run:
@@ -53,7 +55,7 @@ async def start_run(call: Call, body: wire.StartRun) -> Answer[wire.Run]:
 
 @table.route("POST", f"{_RUN}/records", has_large_body=True)
 async def send_records(call: Call, body: wire.SendRecords) -> wire.Stored:
-    """Store what a writer of the run says. Frames that are stored already are passed over."""
+    """Store the frames of one writer of the run. Frames that are already stored are skipped."""
     points = sum(len(columns.values) for frame in body.frames for columns in frame.points)
     header = rules.check_header(
         rules.BatchHeader(body.writer, body.first, len(body.frames), body.clock), points
@@ -80,7 +82,9 @@ def _read(batch: RecordBatch, frame: wire.Frame) -> None:
     for key, tag in frame.tags.items():
         batch.add_tag(key, tag)
     for each in frame.artifacts:
-        batch.artifacts[each.path] = rules.Artifact(each.path, each.digest, each.size, each.media_type[:200])
+        batch.artifacts[each.path] = rules.Artifact(
+            each.path, each.digest, each.size_bytes, each.media_type[:200]
+        )
     batch.inputs += frame.inputs
     batch.facts = rules.merge_facts(batch.facts, frame.facts)
     batch.versions += frame.versions
@@ -94,7 +98,7 @@ def _read(batch: RecordBatch, frame: wire.Frame) -> None:
 
 @table.route("DELETE", _RUN, status=204)
 async def delete_run(call: Call) -> Answer[None]:
-    """Delete a run that no version came out of, with all that it holds."""
+    """Delete a run with everything it holds. Refused when it produced a version."""
     return await call.commit(lambda tx: runs.delete_run(tx, call.actor, call.path["run"]))
 
 
@@ -103,15 +107,11 @@ async def delete_run(call: Call) -> Answer[None]:
 
 @table.route("GET", "/api/v1/runs")
 async def list_runs(call: Call, query: wire.RunQuery) -> wire.RunPage:
-    """Runs that the caller may see, the newest first."""
-    limit = page_limit(query)
+    """List the runs that the caller may see, newest first."""
     search = _search(query, rules.home_namespace(call.actor))
-    after = decode_cursor(query.cursor, int)
-    found = await call.read(
-        lambda tx: runs.list_runs(tx, call.actor, search, after[0] if after else None, limit + 1)
-    )
-    page, cursor = cut(found, limit, lambda item: (item.run.id,))
-    return wire.RunPage(items=[_listed(item) for item in page], next_cursor=cursor)
+    paging = Paging.of(query, int)
+    listed = await call.read(lambda tx: runs.list_runs(tx, call.actor, search, paging.start, paging.count))
+    return paging.answer(wire.RunPage, listed, _listed, key=lambda item: (item.run.id,))
 
 
 def _search(query: wire.RunQuery, home: str) -> RunSearch:
@@ -131,7 +131,7 @@ def _search(query: wire.RunQuery, home: str) -> RunSearch:
         parent="" if query.parent == "none" else query.parent,
         tags=tuple(parse_tag(text) for text in query.tag),
         params=tuple(parse_tag(text) for text in query.param),
-        metrics=tuple(parse_metric(text) for text in query.metric),
+        metrics=tuple(parse_condition(text) for text in query.metric),
         dataset=query.dataset,
         created_by=query.created_by,
     )
@@ -139,14 +139,14 @@ def _search(query: wire.RunQuery, home: str) -> RunSearch:
 
 @table.route("GET", _RUN)
 async def show_run(call: Call) -> wire.RunDetails:
-    """All of a run but its points, its log and the bytes of its files."""
+    """Return a run, without its points, its log and the bytes of its files."""
     return _details(await call.read(lambda tx: runs.show_run(tx, call.actor, call.path["run"])))
 
 
 @table.route("GET", f"{_RUN}/series")
 async def read_series(call: Call, query: wire.SeriesQuery) -> wire.Series:
-    """A metric by step and time, sampled when it is long, so that the chart stays the same."""
-    found = await call.read(
+    """Return a metric by step and time; a long one is sampled so that its chart looks the same."""
+    series = await call.read(
         lambda tx: runs.read_series(
             tx,
             call.actor,
@@ -160,12 +160,12 @@ async def read_series(call: Call, query: wire.SeriesQuery) -> wire.Series:
     )
     return wire.Series(
         run=call.path["run"],
-        metric=found.metric.name,
-        steps=found.points.steps.tolist(),
-        times=found.points.times.tolist(),
-        values=_plain(found.points.values),
-        count=found.metric.count,
-        sampled=found.sampled,
+        metric=series.metric.name,
+        steps=series.points.steps.tolist(),
+        times=series.points.times.tolist(),
+        values=_plain(series.points.values),
+        count=series.metric.count,
+        sampled=series.sampled,
     )
 
 
@@ -176,7 +176,7 @@ def _plain(values: array[float]) -> list[float | str]:
 
 @table.route("GET", f"{_RUN}/artifacts/{{path:path}}", has_etag=True)
 async def get_artifact(call: Call) -> Annotated[Response, "application/octet-stream"]:
-    """A file of a run; Range and If-None-Match are honoured, the ETag is the file's digest."""
+    """Return a file of a run; Range and If-None-Match are supported, and the ETag is the file's digest."""
     path = call.request.path_params["path"]
     file = await call.point(lambda tx: runs.find_artifact(tx, call.actor, call.path["run"], path))
     return await bytes_response(call, file, {})
@@ -184,7 +184,7 @@ async def get_artifact(call: Call) -> Annotated[Response, "application/octet-str
 
 @table.route("GET", f"{_RUN}/log")
 async def read_log(call: Call, query: wire.LogQuery) -> wire.LogPart:
-    """What the run printed, from a position on; ask again from `end` while there may be more."""
+    """Return the log of the run from a position; ask again from `end` while there may be more."""
     position = max(0, min(query.position, 2**53))
     text, end, more = await call.read(lambda tx: runs.read_log(tx, call.actor, call.path["run"], position))
     return wire.LogPart(text=text, end=end, more=more)
@@ -195,19 +195,19 @@ async def read_log(call: Call, query: wire.LogQuery) -> wire.LogPart:
 
 @table.route("GET", "/api/v1/experiments")
 async def list_experiments(call: Call, query: wire.ExperimentQuery) -> wire.ExperimentPage:
-    """Experiments that the caller may see, those with the newest runs first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int, int)
-    found = await call.read(
-        lambda tx: runs.list_experiments(tx, call.actor, query.namespace, before, limit + 1)
+    """List the experiments that the caller may see, with the newest runs first."""
+    paging = Paging.of(query, int, int)
+    experiments = await call.read(
+        lambda tx: runs.list_experiments(tx, call.actor, query.namespace, paging.start, paging.count)
     )
-    page, cursor = cut(found, limit, lambda item: (item.updated_at, item.id))
-    return wire.ExperimentPage(items=[_experiment(item) for item in page], next_cursor=cursor)
+    return paging.answer(
+        wire.ExperimentPage, experiments, _experiment, key=lambda item: (item.updated_at, item.id)
+    )
 
 
 @table.route("PATCH", "/api/v1/experiments/{namespace}/{name}")
 async def describe_experiment(call: Call, body: wire.DescribeExperiment) -> Answer[wire.Experiment]:
-    """Say what an experiment is about."""
+    """Set the description of an experiment."""
     return await call.commit(
         lambda tx: _experiment(runs.describe_experiment(tx, call.actor, call.model, body.description))
     )
@@ -216,69 +216,57 @@ async def describe_experiment(call: Call, body: wire.DescribeExperiment) -> Answ
 # --- shapes ----------------------------------------------------------------------------------------------
 
 
-def _common(run: Run, is_silent: bool) -> dict[str, Any]:
+def _shape(run: Run, is_silent: bool, shape: type[R], **parts: Any) -> R:
     seconds = None if run.ended_at is None else (run.ended_at - run.started_at) / MICROSECONDS
-    return {
-        "id": run.uid,
-        "name": run.name,
-        "experiment": run.experiment_ref,
-        "namespace": run.namespace,
-        "parent": run.parent,
-        "status": run.status,
-        "stale": is_silent,
-        "exit_code": run.exit_code,
-        "started_at": time_text(run.started_at),
-        "ended_at": optional_time(run.ended_at),
-        "seconds": seconds,
-        "created_by": run.created_by,
-        "heard_at": time_text(run.heard_at),
-    }
+    return to_wire(
+        run, shape, id=run.uid, experiment=run.experiment_ref, stale=is_silent, seconds=seconds, **parts
+    )
 
 
 def _listed(item: runs.ListedRun) -> wire.Run:
-    return wire.Run(
-        **_common(item.run, item.is_silent),
+    return _shape(
+        item.run,
+        item.is_silent,
+        wire.Run,
         params=dict(item.params),
-        metrics=dict(item.metrics),
+        metrics=dict(sorted(item.metrics.items(), key=lambda pair: rank(MetricName.parse(pair[0])))),
         tags=dict(item.tags),
     )
 
 
 def _details(view: runs.RunView) -> wire.RunDetails:
     run = view.run
-    return wire.RunDetails(
-        **_common(run, view.is_silent),
+    return _shape(
+        run,
+        view.is_silent,
+        wire.RunDetails,
         params=dict(view.params),
-        metrics={metric.name: number_to_json(metric.value) for metric in view.metrics},
+        metrics={
+            metric.name: number_to_json(metric.value)
+            for metric in sorted(view.metrics, key=lambda metric: rank(MetricName.parse(metric.name)))
+        },
         tags=dict(view.tags),
         series=[
-            wire.RunMetric(
-                name=metric.name,
+            to_wire(
+                metric,
+                wire.RunMetric,
                 value=number_to_json(metric.value),
-                step=metric.step,
                 at=_time_or_number(metric.at),
-                least=metric.least,
-                most=metric.most,
-                count=metric.count,
                 not_finite=metric.special_count,
             )
             for metric in view.metrics
         ],
         inputs=[dict(entry) for entry in view.inputs],
-        artifacts=[
-            wire.RunArtifact(path=a.path, digest=a.digest, size=a.size_bytes, media_type=a.media_type)
-            for a in view.artifacts
-        ],
+        artifacts=[to_wire(a, wire.RunArtifact) for a in view.artifacts],
         versions=list(view.versions),
         facts=run.facts.value,
         notes=run.notes.value,
-        log_bytes=run.log_bytes,
         clock_skew_seconds=runs.skew_seconds(run),
     )
 
 
 def _time_or_number(moment: int) -> str:
-    """A point's time is whatever the training's clock said, even what no calendar knows."""
+    """Return a point's time as the training's clock gave it, even outside the calendar."""
     try:
         return time_text(moment)
     except (ValueError, OverflowError, OSError):
@@ -286,11 +274,4 @@ def _time_or_number(moment: int) -> str:
 
 
 def _experiment(found: Experiment) -> wire.Experiment:
-    return wire.Experiment(
-        name=f"{found.namespace}/{found.name}",
-        description=found.description,
-        runs=found.run_count,
-        created_at=time_text(found.created_at),
-        created_by=found.created_by,
-        updated_at=time_text(found.updated_at),
-    )
+    return to_wire(found, wire.Experiment, name=f"{found.namespace}/{found.name}", runs=found.run_count)

@@ -1,13 +1,15 @@
-"""From what the registry returns to what the wire carries."""
+"""Conversion of the registry's results to wire shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
-from modelyard.domain.actor import Actor
+from modelyard.api.conversion import to_wire
+from modelyard.domain.actor import Actor, Role
+from modelyard.domain.metric_names import ranked
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import completeness, missing_facts
 from modelyard.domain.times import time_text
@@ -16,7 +18,8 @@ from modelyard.registry.access.rules import role_with
 from modelyard.registry.audit.nouns import LoggedEvent
 from modelyard.registry.catalog.nouns import Namespace
 from modelyard.registry.search.usecases import FoundModel
-from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Recall, Resolved
+from modelyard.registry.versions.nouns import AliasMove, AliasPosition, Resolved
+from modelyard.registry.versions.rules import flags_of
 from modelyard.registry.versions.usecases import VersionView
 from modelyard.registry.versions.warnings import warnings_of
 from modelyard.registry.withheld.nouns import WithheldFile
@@ -24,88 +27,54 @@ from modelyard.wire import access as access_wire
 from modelyard.wire import catalog as catalog_wire
 from modelyard.wire import versions as versions_wire
 
-
-def optional_time(moment: int | None) -> str | None:
-    return None if moment is None else time_text(moment)
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 
 def account(row: Account) -> access_wire.Account:
-    return access_wire.Account(
-        name=row.name,
-        kind=row.kind.value,
-        display_name=row.display_name,
-        email=row.email,
-        is_admin=row.is_admin,
-        default_namespace=row.default_namespace,
-        created_at=time_text(row.created_at),
-        disabled=row.disabled_at is not None,
-        is_auditor=row.is_auditor,
-        made_by=row.made_by,
-    )
+    return to_wire(row, access_wire.Account, disabled=row.disabled_at is not None)
 
 
 def token(row: Token) -> access_wire.Token:
     held = row.scope.permissions
-    return access_wire.Token(
-        id=row.id,
-        name=row.name,
-        hint=row.hint,
-        owner=row.owner,
+    return to_wire(
+        row,
+        access_wire.Token,
         permissions=None if held is None else sorted(p.value for p in held),
         namespace=row.scope.namespace,
         model=row.scope.model,
-        created_at=time_text(row.created_at),
-        expires_at=optional_time(row.expires_at),
-        last_used_at=optional_time(row.last_used_at),
     )
 
 
 def namespace(found: Namespace, actor: Actor) -> catalog_wire.Namespace:
-    return catalog_wire.Namespace(
-        name=found.name,
-        display_name=found.display_name,
-        description=found.description,
-        visibility=found.visibility.value,
-        naming_pattern=found.naming_pattern,
-        reserved_names=list(found.reserved_names),
-        created_at=time_text(found.created_at),
-        revision=found.revision,
-        role=role_with(actor, found.role).word,
+    role = role_with(actor, found.role)
+    # The sum covers private models too, so only members see it.
+    quota, used = (found.quota_bytes, found.used_bytes) if role > Role.NONE else (None, None)
+    return to_wire(
+        found, catalog_wire.Namespace, role=role.word, warning=None, quota_bytes=quota, used_bytes=used
     )
 
 
 def model(found: FoundModel, actor: Actor) -> catalog_wire.Model:
     row = found.model
-    return catalog_wire.Model(
-        name=str(row.name),
-        display_name=row.display_name,
-        description=row.description,
-        visibility=row.visibility.value,
+    return to_wire(
+        row,
+        catalog_wire.Model,
         owners=list(found.owners),
         tags=dict(found.tags),
         aliases=dict(found.aliases),
-        newest_version=row.newest_version,
-        version_count=row.version_count,
-        framework=row.framework,
-        licence=row.licence,
-        task=row.task,
         archived=row.archived_at is not None,
-        created_at=time_text(row.created_at),
-        updated_at=time_text(row.updated_at),
-        revision=row.revision,
         role=role_with(actor, row.role).word,
+        warning=None,
     )
 
 
 def withheld_file(found: WithheldFile) -> versions_wire.WithheldFile:
     row = found.withheld
-    return versions_wire.WithheldFile(
-        path=found.path, digest=row.digest, event=row.seq, by=row.by, at=time_text(row.at), reason=row.reason
-    )
+    return to_wire(row, versions_wire.WithheldFile, path=found.path, event=row.seq)
 
 
-def recalled(recall: Recall | None) -> dict[str, Any] | None:
-    return None if recall is None else msgspec.structs.asdict(recall)
+def _optional(noun: object, shape: type[_Shape]) -> _Shape | None:
+    return None if noun is None else to_wire(noun, shape)
 
 
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
@@ -128,7 +97,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         created_by=row.created_by,
         updated_at=time_text(row.updated_at),
         revision=row.revision,
-        metrics=facts.get("metrics", []),
+        metrics=[dict(metric) for metric in ranked(facts.get("metrics", []), view.model.task)],
         params=facts.get("params", {}),
         format=row.format_facts.value,
         completeness=round(completeness(facts), 4),
@@ -136,8 +105,13 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         scan=row.scan,
         quarantined=bool(row.quarantined),
         warning=warnings_of(view),
-        recalled=recalled(row.recall),
+        flags=flags_of(row, damaged=view.damaged),
+        recalled=_optional(row.recall, versions_wire.Recalled),
+        deprecated=_optional(row.deprecation, versions_wire.Deprecated),
         withheld=[withheld_file(file) for file in view.withheld],
+        semver=row.semver,
+        pull_request=row.pull_request,
+        kept=_optional(row.kept, versions_wire.Kept),
         created=created,
     )
 
@@ -156,35 +130,20 @@ def resolved(found: Resolved, withheld: Sequence[WithheldFile], warning: str | N
         scan=found.scan,
         quarantined=found.quarantined,
         warning=warning,
-        recalled=recalled(found.recall),
+        flags=flags_of(found),
+        recalled=_optional(found.recall, versions_wire.Recalled),
+        deprecated=_optional(found.deprecation, versions_wire.Deprecated),
         withheld=[withheld_file(file) for file in withheld],
     )
 
 
 def alias(name: ModelName, row: AliasPosition) -> versions_wire.Alias:
     assert row.number is not None
-    assert row.digest is not None
-    return versions_wire.Alias(
-        model=str(name),
-        alias=row.alias,
-        version=row.number,
-        digest=row.digest,
-        revision=row.revision,
-        updated_at=time_text(row.updated_at),
-        updated_by=row.updated_by,
-    )
+    return to_wire(row, versions_wire.Alias, model=str(name), version=row.number)
 
 
 def alias_move(move: AliasMove) -> versions_wire.AliasMove:
-    return versions_wire.AliasMove(
-        alias=move.alias,
-        revision=move.revision,
-        from_version=move.from_number,
-        to_version=move.to_number,
-        at=time_text(move.at),
-        actor=move.actor,
-        reason=move.reason,
-    )
+    return to_wire(move, versions_wire.AliasMove, from_version=move.from_number, to_version=move.to_number)
 
 
 def event(logged: LoggedEvent) -> versions_wire.Event:

@@ -8,6 +8,7 @@ from modelyard.api import (
     attestations,
     audit,
     bom,
+    builds,
     cards,
     catalog,
     checks,
@@ -20,21 +21,26 @@ from modelyard.api import (
     files,
     jobs,
     lineage,
+    measures,
     oidc,
     operations,
     outbox,
+    overview,
     policy,
     promotion,
     quarantine,
     redaction,
     retention,
     runs,
+    search,
+    stars,
+    terms,
     uploads,
     versions,
 )
 from modelyard.doors.table import RouteTable
 
-# The hottest first: routes with the same first word are tried in this order.
+# The most used first: routes with the same first word are tried in this order.
 TABLES: tuple[RouteTable, ...] = (
     versions.table,
     files.table,
@@ -50,6 +56,10 @@ TABLES: tuple[RouteTable, ...] = (
     facts.table,
     bom.table,
     runs.table,
+    builds.table,
+    overview.table,
+    search.table,
+    terms.table,
     quarantine.table,
     redaction.table,
     comparison.table,
@@ -61,8 +71,9 @@ TABLES: tuple[RouteTable, ...] = (
     outbox.table,
     oidc.table,
     comments.table,
+    stars.table,
     jobs.table,
     operations.table,
+    measures.table,
     retention.table,
-    audit.log_table,
 )

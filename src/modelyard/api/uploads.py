@@ -1,4 +1,4 @@
-"""Routes of bytes on their way to the registry."""
+"""Routes of uploads."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.uploads.nouns import Upload
 from modelyard.wire import uploads as wire
 
-table = RouteTable("uploads")
+table = RouteTable(__name__)
 
 
 def _content_length(call: Call) -> int:
     length = digits(call.request.headers.get("content-length"))
     if length is None:
-        raise InvalidRequest(reason="the body's length is not announced", fix="Send the header Content-Length")
+        raise InvalidRequest(
+            reason="the header Content-Length is missing", fix="Send it with the body's length in bytes"
+        )
     return length
 
 
 @table.route("POST", "/api/v1/blobs/missing", has_large_body=True)
 async def find_missing(call: Call, body: wire.MissingQuery) -> wire.MissingAnswer:
-    """Which of these files must be sent; all others are here and readable for the caller."""
+    """Return which of these files must be sent; the server has all others, and the caller may read them."""
     wanted = await call.compute(_sizes, body)
-    missing = await call.write(lambda tx: uploads.find_missing(tx, call.actor, wanted))
+    size_bytes = sum(wanted.values()) if body.version_bytes is None else body.version_bytes
+    missing = await call.write(
+        lambda tx: uploads.find_missing(tx, call.actor, wanted, body.namespace, size_bytes)
+    )
     return wire.MissingAnswer(missing=[*missing], chunk_bytes=call.services.settings.upload_chunk_bytes)
 
 
@@ -39,8 +44,8 @@ def _sizes(body: wire.MissingQuery) -> dict[Digest, int]:
     wanted: dict[Digest, int] = {}
     for entry in body.blobs:
         digest = Digest.parse(entry.digest)
-        if entry.size < 0 or wanted.setdefault(digest, entry.size) != entry.size:
-            raise SizeMismatch(actual=entry.size, expected=wanted.get(digest, 0))
+        if entry.size_bytes < 0 or wanted.setdefault(digest, entry.size_bytes) != entry.size_bytes:
+            raise SizeMismatch(actual=entry.size_bytes, expected=wanted.get(digest, 0))
     return wanted
 
 
@@ -58,14 +63,14 @@ async def put_blob(call: Call) -> wire.Blob:
             services.db, services.blobs, call.actor, digest, pieces, size, services.settings.max_file_bytes
         ),
     )
-    return wire.Blob(digest=digest, size=counted)
+    return wire.Blob(digest=digest, size_bytes=counted)
 
 
 def _upload(call: Call, upload: Upload, offset: int) -> wire.Upload:
     return wire.Upload(
         id=upload.id,
         digest=upload.digest,
-        size=upload.size_bytes,
+        size_bytes=upload.size_bytes,
         offset=offset,
         chunk_bytes=call.services.settings.upload_chunk_bytes,
         expires_at=time_text(upload.expires_at),
@@ -78,7 +83,7 @@ async def _in_thread(call: Call, fn: Any, *args: Any) -> Any:
 
 @table.route("POST", "/api/v1/uploads", status=201)
 async def start_upload(call: Call, body: wire.StartUpload) -> wire.Upload:
-    """Begin a resumable upload, or find the caller's open one of the same bytes with its offset."""
+    """Start a resumable upload, or find the caller's open one of the same bytes, with its offset."""
     services = call.services
     digest = Digest.parse(body.digest)
     upload = await _in_thread(
@@ -87,7 +92,7 @@ async def start_upload(call: Call, body: wire.StartUpload) -> wire.Upload:
         services.db,
         call.actor,
         digest,
-        body.size,
+        body.size_bytes,
         services.settings.max_file_bytes,
     )
     return _upload(call, upload, await _in_thread(call, services.blobs.stage(upload.id).size))
@@ -99,7 +104,7 @@ async def _find(call: Call) -> Upload:
 
 @table.route("GET", "/api/v1/uploads/{upload}")
 async def show_upload(call: Call) -> Json[wire.Upload]:
-    """How many bytes have arrived."""
+    """Return how many bytes have arrived."""
     upload = await _find(call)
     offset = await _in_thread(call, call.services.blobs.stage(upload.id).size)
     return json_response(_upload(call, upload, offset), headers={"upload-offset": str(offset)})
@@ -107,12 +112,13 @@ async def show_upload(call: Call) -> Json[wire.Upload]:
 
 @table.route("PATCH", "/api/v1/uploads/{upload}", takes_bytes=True, headers={"Upload-Offset": "integer"})
 async def append_to_upload(call: Call) -> Json[wire.Upload]:
-    """Add bytes at the header Upload-Offset; what arrives of a broken request is kept."""
+    """Add bytes at the offset in the header Upload-Offset; bytes of an interrupted request are kept."""
     upload = await _find(call)
     start = digits(call.request.headers.get("upload-offset"))
     if start is None:
         raise InvalidRequest(
-            reason="the header Upload-Offset is missing, or is no number", fix="Send where these bytes begin"
+            reason="the header Upload-Offset is missing or is not a number",
+            fix="Send the offset of these bytes",
         )
     services = call.services
     offset = await with_body(
@@ -125,15 +131,15 @@ async def append_to_upload(call: Call) -> Json[wire.Upload]:
 
 @table.route("POST", "/api/v1/uploads/{upload}/finish", status=201)
 async def finish_upload(call: Call) -> wire.Blob:
-    """Verify the whole and make it a blob."""
+    """Complete an upload: verify all of its bytes and store them as a blob."""
     upload = await _find(call)
     services = call.services
     size = await _in_thread(call, uploads.finish_upload, services.db, services.blobs, call.actor, upload)
-    return wire.Blob(digest=upload.digest, size=size)
+    return wire.Blob(digest=upload.digest, size_bytes=size)
 
 
 @table.route("DELETE", "/api/v1/uploads/{upload}", status=204)
 async def discard_upload(call: Call) -> None:
-    """Forget an upload and its bytes."""
+    """Cancel an upload and delete its bytes."""
     upload = await _find(call)
     await _in_thread(call, uploads.discard_upload, call.services.db, call.services.blobs, upload)

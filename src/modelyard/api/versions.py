@@ -13,21 +13,24 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.manifest import MANIFEST_MEDIA_TYPE, File, Manifest
+from modelyard.domain.metric_names import parse_condition
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.domain.record import Record
-from modelyard.doors.answers import Json, Tagged, json_response, tagged
+from modelyard.domain.semantic import parse_semver_condition
+from modelyard.doors.answers import Json, Tagged, tagged
 from modelyard.doors.call import MANY_ITEMS, Call, answer_with, revision_tag
-from modelyard.doors.paging import cut, decode_cursor, page_limit
+from modelyard.doors.paging import Paging
 from modelyard.doors.parsing import parse_time
 from modelyard.doors.table import RouteTable
 from modelyard.registry.audit import usecases as audit
 from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.retention import usecases as retention
-from modelyard.registry.search.rules import parse_metric, parse_tag
-from modelyard.registry.versions import registering
+from modelyard.registry.search.rules import parse_tag
+from modelyard.registry.versions import keeping, registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.inspect import inspect_files
+from modelyard.registry.versions.labels import Labels, check_pull_request
 from modelyard.registry.versions.nouns import Resolved
 from modelyard.registry.versions.registering import Registration
 from modelyard.registry.versions.usecases import VersionEdit, VersionFilter
@@ -35,27 +38,30 @@ from modelyard.registry.versions.warnings import warnings_of_resolved
 from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.wire import audit as audit_wire
 from modelyard.wire import versions as wire
+from modelyard.wire.base import Reason, encode_long
 
-table = RouteTable("versions")
+table = RouteTable(__name__)
 
 
 @table.route("GET", "/api/v1/resolve")
 async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]:
-    """What a reference means now: namespace/name with :version, @alias, @sha256:… or nothing."""
+    """Resolve a reference to the version it means now: namespace/name with :version, @alias, @sha256:… or nothing."""
     actor, services = call.actor, call.services
     asked = (actor.id, actor.token_id, query.ref, query.serving)
     remembered = services.resolved.find(asked)
     if remembered is not None:
-        return cast(Tagged[wire.Resolved], remembered)
+        return cast("Tagged[wire.Resolved]", remembered)
     generation = services.resolved.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
 
     def read(tx: Transaction) -> tuple[Resolved, Sequence[WithheldFile]]:
-        found = versions.resolve(tx, actor, ref)
-        return found, versions.list_withheld(tx, found)
+        resolved = versions.resolve(tx, actor, ref)
+        return resolved, versions.list_withheld(tx, resolved)
 
-    found, withheld = await call.point(read)
-    answer = tagged(shapes.resolved(found, withheld, warnings_of_resolved(found, ref, serving=query.serving)))
+    resolved, withheld = await call.point(read)
+    answer = tagged(
+        shapes.resolved(resolved, withheld, warnings_of_resolved(resolved, ref, serving=query.serving))
+    )
     services.resolved.keep(generation, asked, answer)
     return answer
 
@@ -68,21 +74,21 @@ async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]
     also={200: "The same version exists already"},
 )
 async def register_version(call: Call, body: wire.RegisterVersion) -> Answer[wire.Version]:
-    """Freeze files and facts as the model's next version. 200 with the existing one when it is the same."""
+    """Register files and facts as the model's next version. 200 with the existing version if it is the same."""
     services = call.services
     wanted = await call.compute(_registration, call.model, body, services.settings.max_files_per_version)
     inspect = partial(inspect_files, services.db, services.blobs)
 
     def work(tx: Transaction) -> Answer[wire.Version]:
-        found = registering.register_version(tx, call.actor, services.catalog, wanted, inspect)
-        shown = shapes.version(found.view, created=found.is_new)
-        return answer_with(shown, 201 if found.is_new else 200, revision_tag(shown))
+        registered = registering.register_version(tx, call.actor, services.catalog, wanted, inspect)
+        shown = shapes.version(registered.view, created=registered.is_new)
+        return answer_with(shown, 201 if registered.is_new else 200, revision_tag(shown))
 
     return await call.commit_answer(work)
 
 
 def _registration(model: ModelName, body: wire.RegisterVersion, max_files: int) -> Registration:
-    files = (File(entry.path, Digest.parse(entry.digest), entry.size) for entry in body.files)
+    files = (File(entry.path, Digest.parse(entry.digest), entry.size_bytes) for entry in body.files)
     manifest = Manifest.of(files, max_files)
     return Registration(
         model=model,
@@ -91,15 +97,15 @@ def _registration(model: ModelName, body: wire.RegisterVersion, max_files: int) 
         description=body.description,
         tags=body.tags,
         aliases=[Alias.parse(alias) for alias in body.aliases],
+        labels=Labels(body.semver, body.pull_request),
         force_new=body.force_new,
     )
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions")
 async def list_versions(call: Call, query: wire.VersionQuery) -> wire.VersionPage:
-    """The versions of a model, newest first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
+    """List the versions of a model, newest first."""
+    paging = Paging.of(query, int)
     tags = {}
     for tag in query.tag:
         key, value = parse_tag(tag)
@@ -107,28 +113,29 @@ async def list_versions(call: Call, query: wire.VersionQuery) -> wire.VersionPag
             raise InvalidRequest(reason=f"tag condition {tag[:60]!r} has no value", fix="Write tag=key=value")
         tags[key] = value
     wanted = VersionFilter(
-        states=tuple(query.state), tags=tags, metrics=tuple(parse_metric(metric) for metric in query.metric)
+        states=tuple(query.state),
+        tags=tags,
+        metrics=tuple(parse_condition(metric) for metric in query.metric),
+        semver=parse_semver_condition(query.semver) if query.semver else None,
+        pull_request=check_pull_request(query.pull_request) if query.pull_request else None,
     )
-    found = await call.read(
-        lambda tx: versions.list_versions(
-            tx, call.actor, call.model, wanted, before[0] if before else None, limit + 1
-        )
+    listed = await call.read(
+        lambda tx: versions.list_versions(tx, call.actor, call.model, wanted, paging.start, paging.count)
     )
-    page, cursor = cut(found, limit, lambda view: (view.version.number,))
-    return wire.VersionPage(items=[shapes.version(view) for view in page], next_cursor=cursor)
+    return paging.answer(wire.VersionPage, listed, shapes.version, key=lambda view: (view.version.number,))
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}")
 async def show_version(call: Call) -> Tagged[wire.Version]:
-    """One version, a deleted one too."""
+    """Return a version, even a deleted one."""
     view = await call.point(lambda tx: versions.show_version(tx, call.actor, call.ref))
     return tagged(shapes.version(view), view.version.revision)
 
 
 @table.route("PATCH", "/api/v1/models/{namespace}/{name}/versions/{version}")
 async def edit_version(call: Call, body: wire.EditVersion) -> Answer[wire.Version]:
-    """Change annotations, archive or bring back; If-Match guards against a change in between."""
-    edit = VersionEdit(body.description, body.tags, body.archived, body.reason)
+    """Change annotations, archive or restore; If-Match guards against a concurrent change."""
+    edit = VersionEdit(body.description, body.tags, body.archived, body.reason, body.semver, body.pull_request)
     return await call.commit(
         lambda tx: shapes.version(versions.edit_version(tx, call.actor, call.ref, edit, call.seen_revision)),
         etag=revision_tag,
@@ -137,11 +144,29 @@ async def edit_version(call: Call, body: wire.EditVersion) -> Answer[wire.Versio
 
 @table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}", status=204)
 async def delete_version(call: Call, query: wire.DeleteVersion) -> Answer[None]:
-    """Delete a version; its number and digest stay, its bytes go at the next collection."""
+    """Delete a version. Its number and digest stay; its bytes are deleted by the next collection."""
     return await call.commit(
         lambda tx: versions.delete_version(
             tx, call.actor, call.ref, query.reason, orphan_children=query.orphan_children
         )
+    )
+
+
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/versions/{version}/keep")
+async def keep_version(call: Call, body: wire.KeepVersion) -> Answer[wire.Version]:
+    """Mark a version as one that must be kept: no one may delete it, and no retention rule touches it."""
+    return await call.commit(
+        lambda tx: shapes.version(keeping.keep_version(tx, call.actor, call.ref, body.reason)),
+        etag=revision_tag,
+    )
+
+
+@table.route("DELETE", "/api/v1/models/{namespace}/{name}/versions/{version}/keep")
+async def end_keep(call: Call, query: Reason) -> Answer[wire.Version]:
+    """Remove the mark that a version must be kept."""
+    return await call.commit(
+        lambda tx: shapes.version(keeping.end_keep(tx, call.actor, call.ref, query.reason)),
+        etag=revision_tag,
     )
 
 
@@ -150,16 +175,17 @@ async def delete_version(call: Call, query: wire.DeleteVersion) -> Answer[None]:
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/files")
 async def list_files(call: Call) -> Json[wire.FileList]:
-    """The files of a version, by path."""
+    """List the files of a version, by path."""
     model, version, body = await call.point(lambda tx: versions.read_manifest(tx, call.actor, call.ref))
 
     def show() -> Json[wire.FileList]:
         files = [
-            wire.FileEntry(path=f.path, digest=f.digest, size=f.size_bytes, media_type=f.media_type)
+            wire.FileEntry(path=f.path, digest=f.digest, size_bytes=f.size_bytes, media_type=f.media_type)
             for f in Manifest.from_bytes(body).files
         ]
         reference = f"{model.name}:{version.number}"
-        return json_response(wire.FileList(reference=reference, digest=version.digest, items=files))
+        shown = wire.FileList(reference=reference, digest=version.digest, items=files)
+        return Json(encode_long(shown, "items"), 200)
 
     if version.file_count > MANY_ITEMS:
         return await call.in_thread("views", show)
@@ -177,21 +203,21 @@ def _frozen(body: bytes, digest: str, media_type: str) -> Response:
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/manifest", has_etag=True)
 async def show_manifest(call: Call) -> Annotated[Response, MANIFEST_MEDIA_TYPE]:
-    """The manifest's canonical bytes; their sha256 is the version digest."""
+    """Return the manifest's canonical bytes; their SHA-256 is the version digest."""
     _, version, body = await call.point(lambda tx: versions.pull_manifest(tx, call.actor, call.ref))
     return _frozen(body, version.digest, MANIFEST_MEDIA_TYPE)
 
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/versions/{version}/record", has_etag=True)
 async def show_record(call: Call) -> Annotated[Response, "application/json"]:
-    """The record's canonical bytes: code, data, environment, image, metrics, params and more."""
+    """Return the record's canonical bytes: code, data, environment, image, metrics, params and more."""
     version = await call.point(lambda tx: versions.show_record(tx, call.actor, call.ref))
     return _frozen(version.record.text.encode(), version.record_digest, "application/json")
 
 
 @table.route("POST", "/api/v1/models/{namespace}/{name}/versions/{version}/verify")
 async def verify_version(call: Call) -> wire.Verification:
-    """Read the stored bytes of a version again and name what is damaged."""
+    """Read the stored bytes of a version again, and list damaged files."""
     services = call.services
     damaged = await call.in_thread(
         "exports", retention.verify_version, services.db, services.blobs, call.actor, call.ref
@@ -211,6 +237,7 @@ def event_filter(query: wire.EventQuery | audit_wire.ExportQuery) -> EventFilter
         kinds=tuple(query.kind),
         since=parse_time(query.since) if query.since else None,
         until=parse_time(query.until) if query.until else None,
+        version=query.version,
     )
 
 
@@ -221,14 +248,10 @@ def log_scope(query: wire.LogQuery | audit_wire.ExportQuery) -> audit.LogScope:
 
 @table.route("GET", "/api/v1/models/{namespace}/{name}/history")
 async def list_history(call: Call, query: wire.EventQuery) -> wire.EventPage:
-    """Everything that happened to a model, newest first."""
-    limit = page_limit(query)
-    before = decode_cursor(query.cursor, int)
+    """List all events of a model, newest first."""
+    paging = Paging.of(query, int)
     chosen = event_filter(query)
-    found = await call.read(
-        lambda tx: audit.list_history(
-            tx, call.actor, call.model, chosen, before[0] if before else None, limit + 1
-        )
+    page = await call.read(
+        lambda tx: audit.list_history(tx, call.actor, call.model, chosen, paging.start, paging.count)
     )
-    page, cursor = cut(found, limit, lambda event: (event.seq,))
-    return wire.EventPage(items=[shapes.event(event) for event in page], next_cursor=cursor)
+    return paging.answer(wire.EventPage, page, shapes.event, key=lambda event: (event.seq,))

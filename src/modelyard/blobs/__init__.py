@@ -1,4 +1,4 @@
-"""Bytes by digest. `store` is the border, `open_store` the way in; the other modules keep the bytes.
+"""Bytes by digest. `store` defines the interface, and `open_store` opens a store; other modules implement stores.
 
 Decision record: docs/decisions/0004-blob-store.md.
 """

@@ -1,7 +1,7 @@
 """Blobs in a local folder: plain files, atomic by rename, durable by fsync.
 
-The order is always the same: write to a name that no one reads, verify, fsync the file, rename, fsync
-the folder. A kill at any point leaves whole blobs and files that the sweep removes, never a third thing.
+The order is always the same: write under a temporary name, verify, fsync the file, rename, fsync the folder. A kill
+at any point leaves only complete blobs, and files that the sweep removes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+
+import msgspec
 
 from modelyard.blobs import layout
 from modelyard.blobs.hashing import HashBeside, Sha256, digest_of, digest_of_chunks, groups, new_sha256
@@ -36,7 +37,7 @@ from modelyard.domain.errors import (
 if sys.platform != "win32":
     import fcntl
 
-# EFBIG: a file system or a process limit refuses files of this size; the cure is the same.
+# EFBIG: a file system or a process limit refuses files of this size; the remedy is the same.
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BINARY = getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | _BINARY
@@ -48,14 +49,14 @@ _FOLDER_MODE = 0o700
 _READ_BYTES = 4 << 20
 _REMEMBERED_UPLOADS = 4096
 _MOST_CHUNKS = 512
-"""What one call can write; systems allow 1024 or more."""
+"""Most chunks that one call writes; systems allow 1024 or more."""
 _SYNC_EVERY_BYTES = 24 << 20
 """Of a piece as clients send it, 64 MiB, the last sync is then over when the piece is."""
 
 
 @contextmanager
 def _our_errors(what: str) -> Iterator[None]:
-    """Errors of the file system become ours; wrap our own calls only, never the caller's chunks."""
+    """Convert errors of the file system into ours; wrap only our own calls, never the caller's chunks."""
     try:
         yield
     except OSError as error:
@@ -64,9 +65,8 @@ def _our_errors(what: str) -> Iterator[None]:
         raise BlobStoreUnavailable() from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """The sha256 of a staged file as this process left it; worthless once the file is another."""
+class _Running(msgspec.Struct, frozen=True):
+    """The sha256 of a staged file as this process left it; invalid once the file has changed."""
 
     sha: Sha256
     inode: int
@@ -89,11 +89,11 @@ class FilesystemStore:
     """A BlobStore under `root`/blobs; safe in threads, and in many processes on one folder."""
 
     def __init__(self, root: Path | str) -> None:
-        """Makes the folders at first use. Raises BlobFormatUnknown, BlobStoreUnavailable, DiskFull."""
+        """Create the folders at first use. Raises BlobFormatUnknown, BlobStoreUnavailable, DiskFull."""
         self._root = Path(root).absolute()
         self._running: OrderedDict[str, _Running] = OrderedDict()
         self._running_lock = Lock()
-        with _our_errors("the store of bytes"):
+        with _our_errors("the blob store"):
             if self._at(layout.FORMAT_KEY).exists():
                 self._check_format()
             self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class FilesystemStore:
         with _our_errors("a listing"):
             folders = sorted(self._at(layout.BLOBS).iterdir())
         for folder in folders:
-            # At most one of the 256 folders is in memory, and no caller's code runs inside of the scan.
+            # At most one of the 256 folders is in memory, and the scan never runs a caller's code.
             with _our_errors("a listing"):
                 yield_now = list(_scan(folder))
             yield from yield_now
@@ -210,13 +210,13 @@ class FilesystemStore:
             fix = "Free space on the server" if error.errno in _NO_SPACE else None
             raise BlobStoreUnavailable(fix=fix) from error
         if found != b"probe":
-            raise BlobStoreUnavailable(fix="The folder gives back other bytes than were written to it")
+            raise BlobStoreUnavailable(fix="The folder returns other bytes than were written to it")
 
     def close(self) -> None:
         with self._running_lock:
             self._running.clear()
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- internals --------------------------------------------------------------------------------
 
     def _at(self, key: str) -> Path:
         return self._root / key
@@ -236,8 +236,8 @@ class FilesystemStore:
         _fsync_folder(path.parent)
 
     def _check_format(self) -> None:
-        # Also what tells a folder that is not mounted just now from an empty store.
-        with _our_errors("the store of bytes"):
+        # This file also distinguishes an empty store from a folder that is currently not mounted.
+        with _our_errors("the blob store"):
             layout.check_format(self._at(layout.FORMAT_KEY).read_bytes())
 
     def _publish(self, source: Path, digest: Digest) -> None:
@@ -256,7 +256,7 @@ class FilesystemStore:
                 self._running.popitem(last=False)
 
     def _recall(self, upload_id: str, state: os.stat_result) -> Sha256 | None:
-        """The sha256 of exactly the bytes of this file, taken out of memory; None when not known."""
+        """Take the remembered sha256 of exactly the bytes of this file; None if it is unknown."""
         with self._running_lock:
             running = self._running.pop(upload_id, None)
         return running.sha if running is not None and running.is_of(state) else None
@@ -285,7 +285,7 @@ class _StagedFile:
                 state = os.fstat(fd)
             sha = self._store._recall(self._id, state) or (new_sha256() if state.st_size == 0 else None)
             try:
-                # Without the sha256 of what is there already, hashing on is useless: commit reads it all.
+                # Without the sha256 of the earlier bytes, hashing the new ones is useless: commit reads all of them.
                 with HashBeside(sha or _NoHash()) as beside, _Writer(fd, "an upload") as writer:
                     for group in groups(chunks, most_chunks=_MOST_CHUNKS):
                         beside.update(group)
@@ -293,9 +293,9 @@ class _StagedFile:
                             writer.write(group)
             finally:
                 if writer.failed:
-                    sha = None  # what was hashed and what is in the file may differ
+                    sha = None  # the hashed bytes and those in the file may differ
                 if writer.sync_failed:
-                    # The system does not tell of it again, so a commit later on would take the file for whole.
+                    # The system reports the error only once, so a later commit would consider the file complete.
                     os.ftruncate(fd, 0)
                 state = os.fstat(fd)
                 if sha is not None:
@@ -330,7 +330,7 @@ class _StagedFile:
                     raise
                 os.utime(fd if os.utime in os.supports_fd else self._path)
                 os.fsync(fd)
-                # Before the rename: a crash between them leaves the staged bytes, and they are asked first.
+                # The mark precedes the rename: after a crash between them the staged bytes remain, and are checked first.
                 self._mark_done(expected)
                 self._store._publish(self._path, expected)
         finally:
@@ -350,7 +350,7 @@ class _StagedFile:
                 os.close(fd)
 
     def _commit_without_bytes(self, expected: Digest, size_bytes: int) -> None:
-        """Nothing is staged: committed already, an empty upload, or one that never had the bytes."""
+        """Commit if nothing is staged: a repeated commit, an empty upload, or one that never had the bytes."""
         with _our_errors("an upload"):
             try:
                 done = self._done.read_text("ascii")
@@ -369,7 +369,7 @@ class _StagedFile:
             self._mark_done(expected)
 
     def _mark_done(self, digest: Digest) -> None:
-        # Not synced: losing it with the power means that a commit no one was told of is sent again.
+        # Not synced: if a power failure loses it, the client only repeats a commit that it got no answer for.
         fd = os.open(self._done, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, _FILE_MODE)
         try:
             _write_all(fd, digest.encode("ascii"))
@@ -386,7 +386,7 @@ class _NoHash:
 
 
 class _FileReader:
-    """Reads an open file by offset, so that threads may share it; a deletion does not cut it off."""
+    """Reads an open file by offset, so that threads can share it and a deletion does not interrupt it."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -443,10 +443,10 @@ else:
 
 
 class _Writer:
-    """Writes groups of chunks, and lets the disk begin long before the fsync at the end.
+    """Writes groups of chunks, and starts writing to disk long before the final fsync.
 
-    Systems hold back dirty pages for many seconds, so that without this the disk would be idle first and
-    everything would wait for it afterwards.
+    Systems hold dirty pages back for many seconds, so without this the disk would first be idle, and then everything
+    would wait for it.
     """
 
     def __init__(self, fd: int, what: str) -> None:
@@ -457,7 +457,7 @@ class _Writer:
         self._syncing: Future[None] | None = None
         self.failed = False
         self.sync_failed = False
-        """Some page of the file never reached the disk, and which one is not known."""
+        """Some page of the file never reached the disk; it is unknown which one."""
 
     def write(self, group: Sequence[Chunk]) -> None:
         try:
@@ -472,7 +472,7 @@ class _Writer:
             raise
 
     def _wait(self) -> None:
-        # Never forgotten: a system reports a failed write to one sync only, so the last would not see it.
+        # Remembered, because a system reports a failed write to only one sync; the last one would not see it.
         if self._syncing is not None:
             syncing, self._syncing = self._syncing, None
             try:
@@ -500,11 +500,11 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 def _write_group(fd: int, group: Sequence[Chunk]) -> int:
-    """How many bytes were written, which is all of them."""
+    """Write all chunks and return the number of bytes."""
     size = sum(map(len, group))
     written = os.writev(fd, group) if hasattr(os, "writev") else 0
     for chunk in group:
-        # Only what a full disk or a signal cut off is left for this loop.
+        # This loop writes the rest after a full disk or a signal interrupted the first call.
         if written < len(chunk):
             _write_all(fd, chunk[written:])
         written = max(0, written - len(chunk))
@@ -526,7 +526,7 @@ def _compare(size_bytes: int, expected_size: int | None, digest: Digest, expecte
 
 def _fsync_folder(path: Path) -> None:
     if sys.platform == "win32":
-        return  # a folder cannot be opened there; NTFS journals its own renames
+        return  # a folder cannot be opened on Windows; NTFS journals its own renames
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -537,9 +537,9 @@ def _fsync_folder(path: Path) -> None:
 def _open_locked(path: Path, flags: int, upload_id: str) -> int:
     """Open a file for one writer alone. Raises Busy, OSError.
 
-    It keeps the sweep away from a slow writer, and two writers from each other: a request that hung
-    before its client came back by another one must not add bytes to what has become a blob meanwhile. The
-    lock keeps the second writer out, and the look at the path after it tells that the file was renamed.
+    The lock separates a slow writer from the sweep, and two writers from each other. A request may hang while its
+    client returns with another one and completes the blob; the hung request must then not add bytes to it. So after
+    locking, a check of the path shows whether the file was renamed.
     """
     while True:
         fd = os.open(path, flags, _FILE_MODE)

@@ -14,7 +14,7 @@ BATCH_BYTES = 2 << 20
 
 
 class Sha256(Protocol):
-    """What hashlib.sha256() gives."""
+    """The type of hashlib.sha256()."""
 
     def update(self, data: Chunk, /) -> None: ...
 
@@ -39,10 +39,10 @@ def digest_of_chunks(chunks: Iterable[bytes]) -> Digest:
 def groups(
     chunks: Iterable[Chunk], group_bytes: int = BATCH_BYTES, most_chunks: int | None = None
 ) -> Iterator[list[Chunk]]:
-    """The same chunks, gathered until they have `group_bytes` or are `most_chunks`; none is empty.
+    """Yield the chunks in groups of `group_bytes` or `most_chunks`; no group is empty.
 
-    What can be written through is copied: the hash may still read it when the source uses its buffer again.
-    When the source fails, what it gave before comes out first and its error after that.
+    Writable buffers are copied, because the hash may still read one when the source reuses it.
+    If the source fails, its earlier chunks are yielded first, and then its error is raised.
     """
     waiting: list[Chunk] = []
     waiting_bytes = 0
@@ -64,13 +64,13 @@ def groups(
 
 
 def batches(chunks: Iterable[Chunk], batch_bytes: int = BATCH_BYTES) -> Iterator[bytes]:
-    """The same bytes, in pieces of at least `batch_bytes` but for the last; errors as in `groups`."""
+    """Yield the same bytes in pieces of at least `batch_bytes`, except the last; errors as in `groups`."""
     for group in groups(chunks, batch_bytes):
         yield b"".join(group)
 
 
 class HashBeside:
-    """Feeds a sha256 from a thread of its own, at most one group behind; small groups need no thread.
+    """Feeds a sha256 from its own thread, at most one group behind; small groups need no thread.
 
     hashlib lets other threads run while it works, so the caller can write a group while it is hashed.
     Leave the `with` block before reading the digest.

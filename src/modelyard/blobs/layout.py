@@ -1,21 +1,21 @@
-"""Every path and key that the stores of bytes write, drawn once.
+"""Define every path and key of the blob stores.
 
-A folder and a bucket hold the same keys; in a bucket they may stand under a prefix:
+A folder and a bucket hold the same keys; in a bucket they may have a prefix:
 
-    blobs/format                          the format of all that follows, one line: "modelyard blobs 1"
-    blobs/sha256/ab/<64 hex digits>       a whole blob, visible; ab are its first two digits
-    blobs/staging/<upload id>             folder: the bytes of an upload that have arrived
-    blobs/staging/<upload id>.done        folder: that upload was committed as the digest written in here
+    blobs/format                          the format of everything below, one line: "modelyard blobs 1"
+    blobs/sha256/ab/<64 hex digits>       a complete, visible blob; ab are its first two digits
+    blobs/staging/<upload id>             folder: the bytes of an upload so far
+    blobs/staging/<upload id>.done        folder: that upload was committed as the digest in this file
     blobs/staging/<upload id>/<offset>    bucket: the bytes of one append; the offset has 20 digits
-    blobs/staging/<upload id>/done        bucket: as the folder's .done
-    blobs/tmp/<32 hex digits>             a put or a probe under way; worthless to anyone else
+    blobs/staging/<upload id>/done        bucket: the same as the folder's .done
+    blobs/tmp/<32 hex digits>             a put or a probe in progress; useless afterwards
 
-What follows `sha256/` never changes: `put` and `commit` may replace a blob by itself, nothing else may.
+Blobs never change; only `put` and `commit` may replace one, with the same bytes.
 
-How this grows: a store that keeps blobs in pieces (segments, differences) will add `blobs/packs/ab/<id>`
-next to these and raise FORMAT. Whole blobs stay readable where they are, so a store is carried over by
-writing its format last, and the state of a blob (whole, in pieces, both) is known from which keys exist.
-A program that meets a newer format refuses to touch the store.
+Future formats: a store that keeps blobs in pieces (segments, differences) will add `blobs/packs/ab/<id>` and raise
+FORMAT. Complete blobs stay readable in their places, so a store is converted by writing its format last, and the
+existing keys show the state of a blob (complete, in pieces, both). A program that finds a newer format refuses to
+use the store.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def format_line() -> bytes:
 
 
 def check_format(content: bytes) -> None:
-    """Raises BlobFormatUnknown unless this program knows what the store holds."""
+    """Raise BlobFormatUnknown unless this program supports the format of the store."""
     match = _FORMAT_LINE.match(content)
     if match is None or not 1 <= int(match[1]) <= FORMAT:
         found = match[1].decode() if match else ascii(content[:40])
@@ -56,12 +56,12 @@ def blob_key(digest: Digest) -> str:
 
 
 def digest_of_name(name: str) -> Digest | None:
-    """The digest of a blob from the last part of its key; None for what is not a blob."""
+    """Return the digest of a blob from the last part of its key; None if it is not a blob."""
     return Digest.from_hex(name) if _HEX.match(name) else None
 
 
 def check_upload_id(upload_id: str) -> str:
-    """The id itself. Raises ValueError: ids are made by our code, so a bad one is a defect."""
+    """Return the id. Raises ValueError: our code creates all ids, so an invalid one is a defect."""
     if not _UPLOAD_ID.match(upload_id):
         raise ValueError(f"not an upload id: {upload_id[:200]!r}")
     return upload_id
@@ -72,12 +72,12 @@ def staging_key(upload_id: str) -> str:
 
 
 def done_key(upload_id: str) -> str:
-    """The mark of a committed upload in a folder."""
+    """Return the key that marks an upload as committed, in a folder."""
     return staging_key(upload_id) + DONE_SUFFIX
 
 
 def staging_prefix(upload_id: str) -> str:
-    """What all keys of one upload in a bucket begin with."""
+    """Return the common prefix of one upload's keys in a bucket."""
     return staging_key(upload_id) + "/"
 
 
@@ -86,7 +86,7 @@ def staged_part_key(upload_id: str, offset: int) -> str:
 
 
 def offset_of_name(name: str) -> int | None:
-    """Where the bytes of a staged object begin, from the last part of its key; None for a mark."""
+    """Return the offset of a staged object, from the last part of its key; None for a mark."""
     return int(name) if _OFFSET.match(name) else None
 
 

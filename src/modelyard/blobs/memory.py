@@ -1,13 +1,14 @@
-"""Blobs in memory: a true double, held to the same contract suite as the stores that keep them."""
+"""Blobs in memory: a true double, which passes the same contract suite as the durable stores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
+
+import msgspec
 
 from modelyard.blobs import layout
 from modelyard.blobs.store import BlobReader, Chunk, StagedUpload, StoredBlob
@@ -15,21 +16,19 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Busy, DigestMismatch, SizeMismatch
 
 
-@dataclass
-class _Staged:
-    content: bytearray = field(default_factory=bytearray)
-    written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+class _Staged(msgspec.Struct):
+    content: bytearray = msgspec.field(default_factory=bytearray)
+    written_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     done: Digest | None = None
     busy: bool = False
 
 
-@dataclass
-class MemoryState:
-    """What a MemoryStore holds. Stores given the same state see the same bytes, as two processes do."""
+class MemoryState(msgspec.Struct):
+    """The contents of a MemoryStore. Stores with the same state share bytes, as two processes do."""
 
-    blobs: dict[Digest, tuple[bytes, datetime]] = field(default_factory=dict)
-    staged: dict[str, _Staged] = field(default_factory=dict)
-    lock: RLock = field(default_factory=RLock)
+    blobs: dict[Digest, tuple[bytes, datetime]] = msgspec.field(default_factory=dict)
+    staged: dict[str, _Staged] = msgspec.field(default_factory=dict)
+    lock: RLock = msgspec.field(default_factory=RLock)
 
 
 class MemoryStore:

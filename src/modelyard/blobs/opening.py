@@ -1,4 +1,4 @@
-"""From a setting to a store: which implementation a URL or path names."""
+"""Open a store from a setting: a URL or path chooses the implementation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from modelyard.domain.errors import InvalidRequest
 
 
 def open_store(url: str) -> BlobStore:
-    """The store that `url` names, made at first use.
+    """Open the store at `url`; create it on first use.
 
     url: a path or file:///path (a local folder), s3://bucket/prefix?endpoint=…&region=… (modelyard.blobs.s3),
-    or memory:// (for tests and trials; gone with the process).
+    or memory:// (for tests and trials; lost when the process ends).
     Raises InvalidRequest, BlobFormatUnknown, BlobStoreUnavailable, DiskFull.
     """
     scheme, separator, _ = url.partition("://")
@@ -31,7 +31,7 @@ def open_store(url: str) -> BlobStore:
             return _open_bucket(url)
         case _:
             raise InvalidRequest(
-                reason=f"{scheme}:// names no kind of store for bytes",
+                reason=f"{scheme}:// is not a known kind of blob store",
                 fix="Use a folder, file:///folder or s3://bucket/prefix?endpoint=URL&region=NAME",
             )
 
@@ -40,7 +40,7 @@ def _open_folder(path: str) -> BlobStore:
     from modelyard.blobs.filesystem import FilesystemStore
 
     if not path:
-        raise InvalidRequest(reason="the path of the store of bytes is empty", fix="Name a folder")
+        raise InvalidRequest(reason="the path of the blob store is empty", fix="Name a folder")
     return FilesystemStore(Path(path).expanduser())
 
 
@@ -63,7 +63,7 @@ def _open_bucket(url: str) -> BlobStore:
         if error.name != "obstore":
             raise
         raise InvalidRequest(
-            reason="a store of bytes in a bucket needs the package obstore",
+            reason="a blob store in a bucket needs the package obstore",
             fix='Install it with: pip install "modelyard[s3]"',
         ) from error
     return s3.from_url(url)

@@ -1,12 +1,12 @@
 """Blobs in an S3-compatible bucket.
 
-S3 shows an object only when its last byte has been accepted, so "verified, then visible" means here: the
-source of a multipart upload raises when the digest is wrong, before the upload is completed, and obstore
-aborts it. A process killed in between leaves parts that no listing shows and that cost money all the same:
-a bucket should have the usual lifecycle rule that aborts old incomplete multipart uploads.
+S3 shows an object only after accepting its last byte, so "verified, then visible" means: if the digest is wrong, the
+source of a multipart upload raises before the upload is complete, and obstore aborts it. A process that is killed in
+between leaves parts that no listing shows but that still cost money, so a bucket should have the usual lifecycle rule
+that aborts old incomplete multipart uploads.
 
-An upload under way lies in objects named by offset, so that any process finds it again. The person who writes an
-offset second is refused by `If-None-Match: *`, which holds for single requests alone: an append larger than
+An open upload is stored in objects named by offset, so that any process finds it again. A second write of an offset is
+refused by `If-None-Match: *`, which works only for single requests: an append larger than
 one request is protected by the digest only.
 """
 
@@ -16,13 +16,13 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Full, Queue
 from threading import Lock
 from typing import Any
 
+import msgspec
 import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store as Bucket
@@ -45,7 +45,7 @@ from modelyard.domain.errors import (
 
 _MIB = 1 << 20
 _SINGLE_PUT_BYTES = 8 * _MIB
-"""What is smaller goes in one request."""
+"""Smaller objects are sent in one request."""
 _LARGEST_PART_BYTES = 64 * _MIB
 _PARTS_AT_ONCE = 3
 _STAGED_PART_BYTES = 16 * _MIB
@@ -56,11 +56,11 @@ _LONGEST_PRESIGNED_SECONDS = 7 * 24 * 3600
 
 
 def from_url(url: str, *, create_bucket: bool = False) -> S3Store:
-    """The store at s3://bucket/prefix?endpoint=http://host:port&region=us-east-1.
+    """Open the store at s3://bucket/prefix?endpoint=http://host:port&region=us-east-1.
 
-    Without an endpoint: Amazon's of the region; without a region: AWS_REGION, then us-east-1. Credentials
-    come from the standard AWS_… environment variables (or the machine's role), never from the URL.
-    create_bucket, also as &create_bucket=true: make the bucket when it is missing; never done otherwise.
+    Default endpoint: Amazon's for the region; default region: AWS_REGION, then us-east-1. Credentials come from the
+    standard AWS_… environment variables (or the machine's role), never from the URL.
+    create_bucket, also as &create_bucket=true: create the bucket if it is missing.
     Raises InvalidRequest, BlobFormatUnknown, BlobStoreUnavailable.
     """
     address = parse_url(url)
@@ -71,9 +71,9 @@ def from_url(url: str, *, create_bucket: bool = False) -> S3Store:
 
 
 def part_bytes(size_bytes: int | None) -> int:
-    """How large the parts of a multipart upload are. S3 takes 5 MiB to 5 GiB each and at most 10 000.
+    """Return the size of the parts of a multipart upload. S3 accepts at most 10,000 parts of 5 MiB to 5 GiB each.
 
-    Few parts where memory allows it (some servers take 1000), larger ones only when nothing else fits.
+    As few parts as memory allows (some servers accept only 1000), and larger ones only if nothing else fits.
     """
     if size_bytes is None:
         return _LARGEST_PART_BYTES
@@ -82,11 +82,10 @@ def part_bytes(size_bytes: int | None) -> int:
 
 
 class _SourceFailed(Exception):
-    """Makes obstore abort a multipart upload; never seen outside of this module."""
+    """Makes obstore abort a multipart upload; never leaves this module."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(msgspec.Struct, frozen=True):
     """One staged object: the bytes from `offset`."""
 
     offset: int
@@ -95,14 +94,13 @@ class _Part:
     e_tag: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """What the bucket holds of an upload."""
+class _Staged(msgspec.Struct, frozen=True):
+    """The objects of an upload in the bucket."""
 
     parts: tuple[_Part, ...]
-    """From offset 0 on, without a gap."""
+    """The parts from offset 0 on, without a gap."""
     stray: tuple[str, ...]
-    """Keys beyond a gap: left by a discard or commit that was cut off."""
+    """Keys after a gap, left by an interrupted discard or commit."""
     done: bool
 
     @property
@@ -114,11 +112,11 @@ class S3Store:
     """A BlobStore in a bucket; safe in threads, and in many processes on one bucket."""
 
     def __init__(self, address: BucketAddress) -> None:
-        """Writes the format at first use. Raises BlobFormatUnknown, BlobStoreUnavailable."""
+        """Write the format on first use. Raises BlobFormatUnknown, BlobStoreUnavailable."""
         self._address = address
         self._hashed: OrderedDict[str, tuple[str | None, int, Digest]] = OrderedDict()
         self._hashed_lock = Lock()
-        with our_errors("the store of bytes"):
+        with our_errors("the blob store"):
             self.bucket: Bucket = Bucket(address.bucket, **address.client_settings())
             try:
                 self._check_format()
@@ -131,7 +129,7 @@ class S3Store:
     # --- whole blobs ------------------------------------------------------------------------------
 
     def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
-        # No If-None-Match: replacing a blob by its own verified bytes heals it and renews its time.
+        # No If-None-Match: replacing a blob by its own verified bytes repairs it and renews its time.
         part = part_bytes(size_bytes)
         source = Source(chunks, part, limit_bytes=size_bytes)
         first = source.next_batch()
@@ -185,7 +183,7 @@ class S3Store:
         return None
 
     def presigned_url(self, digest: Digest, expires_in_seconds: int, filename: str | None = None) -> str | None:
-        """filename: what a browser saves it as; left out where the credentials are a machine's role."""
+        """filename: the name for a browser's download; ignored if the credentials are a machine's role."""
         key = layout.blob_key(digest)
         lifetime = max(1, min(expires_in_seconds, _LONGEST_PRESIGNED_SECONDS))
         if filename is not None:
@@ -195,7 +193,7 @@ class S3Store:
         with our_errors("a link"):
             return obstore.sign(self.bucket, "GET", key, timedelta(seconds=lifetime))
 
-    # --- uploads under way ------------------------------------------------------------------------
+    # --- uploads in progress ----------------------------------------------------------------------
 
     def stage(self, upload_id: str) -> StagedUpload:
         return _StagedObjects(self, layout.check_upload_id(upload_id))
@@ -230,13 +228,13 @@ class S3Store:
         except DiskFull as error:
             raise BlobStoreUnavailable(fix="Free space in the bucket, or raise its quota") from error
         if found != b"probe":
-            raise BlobStoreUnavailable(fix="The bucket gives back other bytes than were written to it")
+            raise BlobStoreUnavailable(fix="The bucket returns other bytes than were written to it")
 
     def close(self) -> None:
         with self._hashed_lock:
             self._hashed.clear()
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- internals --------------------------------------------------------------------------------
 
     def _check_format(self) -> None:
         layout.check_format(bytes(obstore.get(self.bucket, layout.FORMAT_KEY).bytes()))
@@ -254,14 +252,14 @@ class S3Store:
         try:
             obstore.delete(self.bucket, [*keys])
         except NOT_THERE:
-            # Some servers say so, most do not; either way it is gone.
+            # Some servers report a missing object, most do not; either way it is gone.
             return
 
     def _put_multipart(self, key: str, chunks: Iterator[bytes], part: int, what: str) -> str | None:
-        """Complete the object only when `chunks` ends without an error, which comes out as it is.
+        """Complete the object only if `chunks` ends without an error; an error is raised unchanged.
 
-        obstore reads its source inside of its own event loop, where a source that uses obstore itself
-        would break. So the upload runs in a thread, and the source where the caller is.
+        obstore reads its source in its own event loop, where a source that also uses obstore would fail. So the upload
+        runs in a thread, and the source in the caller's thread.
         """
         handover: Queue[bytes | None] = Queue(1)
         source_failed = False
@@ -273,7 +271,7 @@ class S3Store:
                 raise _SourceFailed
 
         def hand_over(batch: bytes | None) -> bool:
-            """False when the upload has failed meanwhile and takes no more."""
+            """Pass a batch on; return False if the upload has failed and accepts no more."""
             while not upload.done():
                 try:
                     handover.put(batch, timeout=0.2)
@@ -311,7 +309,7 @@ class S3Store:
                 self._hashed.popitem(last=False)
 
     def _recall(self, upload_id: str, parts: tuple[_Part, ...]) -> Digest | None:
-        """The digest of the upload when it is one object and this process wrote it."""
+        """Return the digest of an upload that is a single object written by this process; otherwise None."""
         with self._hashed_lock:
             e_tag, size_bytes, digest = self._hashed.get(upload_id, (None, 0, None))
         if len(parts) != 1 or e_tag is None or (parts[0].e_tag, parts[0].size_bytes) != (e_tag, size_bytes):
@@ -373,12 +371,12 @@ class _StagedObjects:
             else:
                 self._store.put(self._content(staged.parts), expected, size_bytes)
         except BlobStoreUnavailable:
-            # The same commit in another process may have ended first and taken the staged bytes away.
+            # The same commit in another process may have finished first and removed the staged bytes.
             if not self._was_committed(expected, size_bytes):
                 raise
             return
         with our_errors("an upload"):
-            # The mark first: a crash between them leaves staged bytes, and they are asked first.
+            # The mark comes first: after a crash between them the staged bytes remain, and are checked first.
             obstore.put(self._bucket, self._done_key, expected.encode("ascii"), use_multipart=False)
             self._remove_parts(staged)
 
@@ -410,7 +408,7 @@ class _StagedObjects:
         return _Staged(tuple(whole), tuple(part.key for part in found[len(whole) :]), done)
 
     def _write_object(self, offset: int, first: bytes, source: Source, sha: Sha256) -> tuple[str | None, int]:
-        """The e-tag and the size of a new staged object of `first` and what follows it."""
+        """Write a staged object from `first` and the rest of the source; return its e-tag and size."""
         key = layout.staged_part_key(self._id, offset)
         if len(first) < _SINGLE_PUT_BYTES:
             sha.update(first)
@@ -438,7 +436,7 @@ class _StagedObjects:
             yield from windows(self._bucket, part.key, 0, part.size_bytes)
 
     def _remove_parts(self, staged: _Staged) -> None:
-        # The first by itself: should this be cut off, what is left has a gap and counts for nothing.
+        # The first object goes last: if this is interrupted, the remaining ones have a gap and are ignored.
         keys = [part.key for part in staged.parts]
         if keys:
             self._store._delete(keys[:1])
@@ -447,7 +445,7 @@ class _StagedObjects:
             self._store._delete(rest)
 
     def _commit_without_bytes(self, staged: _Staged, expected: Digest, size_bytes: int) -> None:
-        """Nothing is staged: committed already, an empty upload, or one that never had the bytes."""
+        """Commit if nothing is staged: a repeated commit, an empty upload, or one that never had the bytes."""
         if staged.done and self._was_committed(expected, size_bytes):
             with our_errors("an upload"):
                 self._remove_parts(staged)
@@ -473,6 +471,6 @@ class _StagedObjects:
         return True
 
     def _renew(self, digest: Digest, size_bytes: int) -> None:
-        """Give a blob the time of now; S3 knows no other way than to write it again."""
+        """Renew the time of a blob; S3 can do this only by writing it again."""
         with self._store.open(digest) as reader:
             self._store.put(reader.chunks(chunk_bytes=READ_BYTES), digest, size_bytes)

@@ -1,4 +1,4 @@
-"""Reading from a bucket and from a caller: windows, counted sources, errors of the server made ours."""
+"""Read from a bucket in windows and from a caller with counting, and convert the server's errors into ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobStoreUnavailable, DigestMismatch, DiskFull, SizeMismatch
 
 READ_BYTES = 8 << 20
-"""Of one request for a part of an object."""
+"""Bytes of one request for a part of an object."""
 NOT_THERE = (NotFoundError, FileNotFoundError)
 """obstore raises Python's own error for a missing object."""
 _FULL = ("QuotaExceeded", "InsufficientStorage", "StorageFull", "507 ")
@@ -25,7 +25,7 @@ _FULL = ("QuotaExceeded", "InsufficientStorage", "StorageFull", "507 ")
 
 @contextmanager
 def our_errors(what: str) -> Iterator[None]:
-    """Errors of the server or the way to it become ours; wrap our own calls only."""
+    """Convert errors of the server and the connection into ours; wrap only our own calls."""
     try:
         yield
     except (BaseError, OSError) as error:
@@ -34,14 +34,14 @@ def our_errors(what: str) -> Iterator[None]:
             raise DiskFull(what=what) from error
         fix = None
         if "NoSuchBucket" in text:
-            fix = "Make the bucket, or add &create_bucket=true to the store's URL"
+            fix = "Create the bucket, or add &create_bucket=true to the store's URL"
         elif any(word in text for word in ("403 Forbidden", "401 Unauthorized", "InvalidAccessKeyId")):
             fix = "The server refuses the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise BlobStoreUnavailable(fix=fix) from error
 
 
 class Source:
-    """The caller's chunks as batches, counted, hashed and with their own errors kept apart from ours."""
+    """The caller's chunks in batches, counted and hashed, with the caller's errors kept apart from ours."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Source:
         limit_bytes: int | None = None,
         forgiving: bool = False,
     ) -> None:
-        """limit_bytes: raise SizeMismatch beyond it. forgiving: an error ends the batches and is kept
-        in `failure`, so that what came before it can be stored; otherwise it is raised."""
+        """limit_bytes: more bytes raise SizeMismatch. forgiving: an error ends the batches and is kept in `failure`,
+        so that the earlier bytes can be stored; otherwise it is raised."""
         self._batches = batches(chunks, batch_bytes)
         self._limit = limit_bytes
         self._forgiving = forgiving
@@ -61,7 +61,7 @@ class Source:
         self.failure: Exception | None = None
 
     def next_batch(self) -> bytes:
-        """At least `batch_bytes`, less at the end, nothing after it."""
+        """Return at least `batch_bytes`, fewer at the end, and nothing after the end."""
         if self.failure is not None:
             return b""
         try:
@@ -83,8 +83,8 @@ class Source:
             yield batch
 
     def expect(self, digest: Digest, size_bytes: int | None) -> None:
-        """Raises SizeMismatch, DigestMismatch."""
-        # A short first batch is not yet the end: what follows may be an error of the source.
+        """Check size and digest. Raises SizeMismatch, DigestMismatch."""
+        # A short first batch is not necessarily the end: the source may still raise an error.
         if self.next_batch():
             raise AssertionError("asked before the end of the source")
         if size_bytes is not None and self.size_bytes != size_bytes:
@@ -106,7 +106,7 @@ class ObjectReader:
 
     def chunks(self, offset: int = 0, length: int | None = None, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         end = self.size_bytes if length is None else min(offset + length, self.size_bytes)
-        # Whole chunks in each request, so that none has to be put together from two.
+        # Each request covers whole chunks, so that none has to be joined from two.
         window = max(chunk_bytes, READ_BYTES // chunk_bytes * chunk_bytes)
         for content in windows(self._bucket, self._key, offset, end, window):
             for start in range(0, len(content), chunk_bytes):
@@ -123,9 +123,9 @@ class ObjectReader:
 
 
 def windows(bucket: Bucket, key: str, start: int, end: int, window: int = READ_BYTES) -> Iterator[bytes]:
-    """The bytes of an object in requests of their own, one ahead of the reader.
+    """Yield the bytes of an object from separate requests, one ahead of the reader.
 
-    One long response would be cut off by the server when the reader is slow, and could not be retried.
+    The server would cut off one long response to a slow reader, and it could not be retried.
     """
     if end - start <= window:
         if end > start:
@@ -145,5 +145,5 @@ def _read_range(bucket: Bucket, key: str, offset: int, length: int) -> bytes:
     with our_errors("a read"):
         content = bytes(obstore.get_range(bucket, key, start=offset, length=length))
     if len(content) != length:
-        raise BlobStoreUnavailable(fix="The server gave fewer bytes than the object has; try again")
+        raise BlobStoreUnavailable(fix="The server sent fewer bytes than the object has; try again")
     return content

@@ -1,4 +1,4 @@
-"""Where a bucket is: its URL, how to sign for it, how to make it."""
+"""Parse the URL of a bucket, sign requests for it, and create it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 import hmac
 import os
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import msgspec
 import obstore
 import urllib3
 from obstore.store import S3Store as Bucket
@@ -21,23 +21,22 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _EXAMPLE = "Write s3://bucket/prefix?endpoint=http://host:port&region=us-east-1"
 
 
-@dataclass(frozen=True, slots=True)
-class BucketAddress:
+class BucketAddress(msgspec.Struct, frozen=True):
     bucket: str
     prefix: str
-    """Without slashes at its ends; empty for none."""
+    """The prefix without slashes at its ends; empty: none."""
     endpoint: str | None
-    """None: Amazon's own endpoint of the region."""
+    """None: Amazon's own endpoint for the region."""
     region: str
     create_bucket: bool = False
 
     def client_settings(self) -> dict[str, Any]:
-        """What obstore's client takes; it finds the credentials by itself in the AWS_… variables."""
+        """Return the settings of obstore's client, which reads the credentials from the AWS_… variables itself."""
         settings: dict[str, Any] = {
             "region": self.region,
             "client_options": {
                 "connect_timeout": "5s",
-                # Of one request: a part of an upload, a window of a download, a copy inside of the server.
+                # The timeout of one request: a part of an upload, a window of a download, a copy on the server.
                 "timeout": "600s",
                 "allow_http": self.endpoint is not None and self.endpoint.startswith("http://"),
             },
@@ -50,7 +49,7 @@ class BucketAddress:
         return settings
 
     def object_url(self, key: str) -> str:
-        """Path-style, as obstore itself asks."""
+        """Return a path-style URL, as obstore itself uses."""
         whole_key = f"{self.prefix}/{key}" if self.prefix else key
         return f"{self.service_url()}/{self.bucket}/{quote(whole_key)}"
 
@@ -59,14 +58,14 @@ class BucketAddress:
 
 
 def parse_url(url: str) -> BucketAddress:
-    """Raises InvalidRequest."""
+    """Parse the URL of a store. Raises InvalidRequest."""
     parts = urlsplit(url)
     try:
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError as error:
         raise InvalidRequest(reason="the store's URL has a broken query", fix=_EXAMPLE) from error
     if "@" in parts.netloc:
-        # The URL may stand in logs and process lists, so it is not repeated here either.
+        # The URL may hold a password, so the message does not repeat it.
         raise InvalidRequest(
             reason="the store's URL holds credentials",
             fix="Put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -97,8 +96,8 @@ def parse_url(url: str) -> BucketAddress:
 
 
 def make_bucket(address: BucketAddress) -> None:
-    """Make the bucket unless it is there. Raises OSError or an error of obstore."""
-    # With "virtual hosts" the client leaves the bucket out of the path, so that a key can name it.
+    """Create the bucket unless it exists. Raises OSError or an error of obstore."""
+    # With "virtual hosts" the client omits the bucket from the path, so that a key can name it.
     settings = address.client_settings() | {"virtual_hosted_style_request": True}
     settings.pop("prefix", None)
     settings["endpoint"] = address.service_url()
@@ -113,7 +112,7 @@ def make_bucket(address: BucketAddress) -> None:
         answer = urllib3.request("PUT", url, body=body, timeout=30, retries=2)
     except urllib3.exceptions.HTTPError as error:
         raise OSError("the endpoint does not answer") from error
-    # 409: it is there. Whether it is ours shows at the first object.
+    # 409: it exists. The first object shows whether it is ours.
     if answer.status not in (200, 409):
         raise OSError(f"{answer.status} to the making of a bucket: {answer.data[:300]!r}")
 
@@ -121,10 +120,10 @@ def make_bucket(address: BucketAddress) -> None:
 def presign_with_filename(
     address: BucketAddress, key: str, expires_in_seconds: int, filename: str, now: datetime | None = None
 ) -> str | None:
-    """A GET that answers with `filename` as its Content-Disposition; None without keys in the environment.
+    """Return a URL whose answer has `filename` in its Content-Disposition; None without keys in the environment.
 
-    By hand because obstore signs no further parameters. Source: AWS Signature Version 4, "Authenticating
-    requests: using query parameters"; the file name as RFC 6266 and RFC 8187 write it.
+    It is signed here, because obstore signs no additional parameters. Source: AWS Signature Version 4,
+    "Authenticating requests: using query parameters"; for the file name RFC 6266 and RFC 8187.
     """
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not key_id or not secret:

@@ -1,17 +1,18 @@
-"""The border to bytes: one protocol, kept by a folder, an S3-compatible bucket and a double in memory.
+"""The interface to stored bytes: one protocol for a folder, an S3-compatible bucket and an in-memory double.
 
 Everything is synchronous and safe to call from several threads; the doors call it from a thread pool.
 Bytes are named by the sha256 of the raw content and never change. A blob is visible only when it is
-complete, verified and durable. How it lies in the store is known to `layout.py` and to no caller.
+complete, verified and durable. Only `layout.py` knows its place in the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from modelyard.domain.digest import Digest
 
@@ -20,9 +21,8 @@ Chunk = bytes | memoryview
 as anybody has a view of it; what can be written through is copied when it is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
-    """What the store itself knows of a blob."""
+class StoredBlob(msgspec.Struct, frozen=True):
+    """The facts of a blob that the store itself has."""
 
     digest: Digest
     size_bytes: int
@@ -38,7 +38,7 @@ class BlobReader(Protocol):
     def read(self, offset: int, length: int) -> bytes: ...
 
     def chunks(self, offset: int = 0, length: int | None = None, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """The bytes from `offset`, in order. length None: to the end."""
+        """Yield the bytes from `offset`, in order. length None: to the end."""
         ...
 
     def close(self) -> None: ...
@@ -49,21 +49,21 @@ class BlobReader(Protocol):
 
 
 class StagedUpload(Protocol):
-    """Bytes that arrive, seen by no one else, found again by their upload id after any crash.
+    """Bytes of an upload in progress, invisible to readers, and found again by the upload id after any crash.
 
     One writer at a time: of two at once at least one raises Busy, and their bytes never mix.
-    `append` may be called in another process than the one before it.
+    Successive calls of `append` may come from different processes.
     """
 
     def size(self) -> int:
-        """How many bytes have arrived and would survive a kill of this process."""
+        """Return the number of bytes that have arrived and would survive a kill of this process."""
         ...
 
     def append(self, chunks: Iterable[Chunk]) -> int:
         """Add to the end and return the new size. Hashes while it writes.
 
-        On an error, what had arrived in whole before it stays; the next append goes on from size().
-        An error of `chunks` itself comes out as it is. After a commit it begins a new upload.
+        After an error, the bytes stored before it stay, and the next append continues at size(). An error of `chunks`
+        itself is raised unchanged. After a commit, `append` begins a new upload.
         Raises Busy, DiskFull, BlobStoreUnavailable.
         """
         ...
@@ -79,44 +79,44 @@ class StagedUpload(Protocol):
         ...
 
     def discard(self) -> None:
-        """Forget the staged bytes and the mark of a commit, never the blob; nothing happens without any.
+        """Delete the staged bytes and the mark of a commit, if any, but never the blob.
 
         Raises Busy, BlobStoreUnavailable.
         """
         ...
 
 
-class BlobStore(Protocol):
+class BlobStore(Hashable, Protocol):
     def stage(self, upload_id: str) -> StagedUpload:
-        """Begin or go on with an upload; nothing is written before the first append.
+        """Begin or continue an upload; nothing is written before the first append.
 
-        upload_id: 1 to 128 letters, digits and '-', chosen by the caller. Raises ValueError for another.
+        upload_id: 1 to 128 letters, digits and '-', chosen by the caller. Raises ValueError for any other.
         """
         ...
 
     def put(self, chunks: Iterable[Chunk], expected: Digest, size_bytes: int | None = None) -> int:
-        """One pass: hash while writing, verify, make durable, then visible. Returns the size in bytes.
+        """Store bytes in one pass: hash, write, verify, make durable, then visible. Returns the size in bytes.
 
-        Bytes that are here already are replaced by themselves, which also heals damaged ones.
-        Nothing is visible or left behind on any error; an error of `chunks` itself comes out as it is.
+        Bytes that are already stored are replaced by themselves, which also repairs damaged ones.
+        After an error nothing is visible or left behind; an error of `chunks` itself is raised unchanged.
         Raises DigestMismatch, SizeMismatch, DiskFull, BlobStoreUnavailable.
         """
         ...
 
     def open(self, digest: Digest) -> BlobReader:
-        """Raises BlobNotFound, BlobStoreUnavailable."""
+        """Open a blob. Raises BlobNotFound, BlobStoreUnavailable."""
         ...
 
     def stat(self, digest: Digest) -> StoredBlob | None:
-        """None when there is no such blob. Raises BlobStoreUnavailable."""
+        """Return the blob's facts; None if there is no such blob. Raises BlobStoreUnavailable."""
         ...
 
     def delete(self, digest: Digest) -> bool:
-        """True when there was something to delete."""
+        """Delete a blob. Returns True if it existed."""
         ...
 
     def list(self) -> Iterator[StoredBlob]:
-        """Every visible blob, in no promised order; bounded memory."""
+        """List every visible blob, in no particular order, with bounded memory."""
         ...
 
     def verify(self, digest: Digest) -> None:
@@ -124,17 +124,17 @@ class BlobStore(Protocol):
         ...
 
     def local_path(self, digest: Digest) -> Path | None:
-        """A plain file with exactly these bytes, for sendfile-like serving; None where there is none."""
+        """Return a plain file with exactly these bytes, for sendfile-like serving; None if there is none."""
         ...
 
     def presigned_url(self, digest: Digest, expires_in_seconds: int, filename: str | None = None) -> str | None:
-        """A URL that gives the bytes without our token; None where the store cannot."""
+        """Return a URL that serves the bytes without a token of ours; None if the store cannot do this."""
         ...
 
     def sweep_staging(self, older_than: datetime) -> int:
         """Remove staged bytes last written before `older_than` (aware UTC); returns how many uploads.
 
-        Takes what killed puts left behind too, and counts it. An upload that is being written stays.
+        The bytes of killed puts are removed and counted too. An upload that is being written stays.
         """
         ...
 

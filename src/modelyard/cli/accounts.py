@@ -3,71 +3,61 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command
-
-_HERE = "modelyard.cli.accounts"
+from modelyard.cli.base import Session, command, command_group, confirm
 
 
-@click.group(
-    "user",
-    cls=LazyGroup,
-    lazy={
-        "create": (f"{_HERE}:create_user", "Make a user or a service account."),
-        "ls": (f"{_HERE}:list_users", "List accounts."),
-        "edit": (f"{_HERE}:edit_user", "Change an account."),
-        "link": (f"{_HERE}:link_user", "Make a one-time sign-in link for the browser."),
-    },
-)
+@command_group("user")
 def user() -> None:
     """Create, list and edit accounts."""
 
 
 @command(
-    "create", example="modelyard user create ann --email ann@example.org\nmodelyard user create ci --service"
+    "create",
+    group=user,
+    example="modelyard user create ann --email ann@example.org\nmodelyard user create ci --service",
 )
 @click.argument("name")
-@click.option("--service", is_flag=True, help="A service account, for a program.")
-@click.option("--display-name", default="", help="Free-text name.")
-@click.option("--email", help="Mail address.")
-@click.option("--admin", is_flag=True, help="May do everything.")
-@click.option("--auditor", is_flag=True, help="Sees everything and the whole log, and changes nothing.")
-@click.option("--namespace", "default_namespace", help="Where names without a namespace live.")
+@click.option("--service", is_flag=True, help="Create a service account, for a program.")
+@click.option("--display-name", default="", help="Full name, as free text.")
+@click.option("--email", help="E-mail address.")
+@click.option("--admin", "is_admin", is_flag=True, help="Make the account an admin, with every right.")
+@click.option(
+    "--auditor",
+    "is_auditor",
+    is_flag=True,
+    help="Allow it to read everything, including the whole log, but to change nothing.",
+)
+@click.option("--namespace", "default_namespace", help="Default namespace, for names given without one.")
 @click.option("--password", "with_password", is_flag=True, help="Ask for a password, or read it from a pipe.")
-def create_user(
-    session: Session,
-    name: str,
-    service: bool,
-    display_name: str,
-    email: str | None,
-    admin: bool,
-    auditor: bool,
-    default_namespace: str | None,
-    with_password: bool,
-) -> None:
-    """Make a user or a service account. A user signs in by link, by password or by token."""
-    found = session.client.accounts.create(
+def create_user(session: Session, name: str, service: bool, with_password: bool, **fields: Any) -> None:
+    """Create a user or a service account. A user signs in with a link, a password or a token."""
+    account = session.client.accounts.create(
         name,
         kind="service" if service else "user",
-        display_name=display_name,
-        email=email,
         password=_ask_password(name) if with_password else None,
-        is_admin=admin,
-        is_auditor=auditor,
-        default_namespace=default_namespace,
+        **fields,
     )
-    if session.as_json:
-        session.out.json(found)
+    if session.answered(account):
         return
-    session.out.text(f"Made {found.kind} {found.name}")
-    step = f"token create NAME --owner {found.name}" if service else f"user link {found.name}"
-    session.out.note(f"Let them in with: modelyard {step}")
+    session.out.text(f"Created {account.kind} {account.name}")
+    if with_password:
+        url = session.client.url
+        session.out.note(
+            f"{account.name} signs in with the password at {url}/login, or with: modelyard login {url} --user {account.name}"
+        )
+        return
+    step = f"token create NAME --owner {account.name}" if service else f"user link {account.name}"
+    session.out.note(f"Next: modelyard {step}")
 
 
-@command("ls", example="modelyard user ls --kind service")
-@click.option("--kind", type=click.Choice(["user", "service", "group"]), help="Only this kind.")
+@command("ls", group=user, example="modelyard user ls --kind service")
+@click.option(
+    "--kind", type=click.Choice(["user", "service", "group"]), help="List only accounts of this kind."
+)
 def list_users(session: Session, kind: str | None) -> None:
     """List users, service accounts and groups."""
     session.out.page(
@@ -77,7 +67,7 @@ def list_users(session: Session, kind: str | None) -> None:
             a.name,
             a.kind,
             "admin" if a.is_admin else "auditor" if a.is_auditor else "",
-            "disabled" if a.disabled else "",
+            "deleted" if a.deleted_at else "disabled" if a.disabled else "",
             a.email or "",
             a.display_name,
         ),
@@ -85,60 +75,56 @@ def list_users(session: Session, kind: str | None) -> None:
     )
 
 
-@command("edit", example="modelyard user edit ann --admin\nmodelyard user edit bob --disable")
+@command("edit", group=user, example="modelyard user edit ann --admin\nmodelyard user edit bob --disable")
 @click.argument("name")
-@click.option("--display-name", help="Free-text name.")
-@click.option("--email", help="Mail address.")
-@click.option("--admin/--no-admin", "is_admin", default=None, help="Give or take the right to do everything.")
+@click.option("--display-name", help="Full name, as free text.")
+@click.option("--email", help="E-mail address.")
+@click.option("--admin/--no-admin", "is_admin", default=None, help="Make the account an admin, or end that.")
 @click.option(
     "--auditor/--no-auditor",
     "is_auditor",
     default=None,
-    help="Give or take the sight of everything and of the log.",
+    help="Allow it to read everything, including the whole log, or end that.",
 )
-@click.option("--disable/--enable", "disabled", default=None, help="Shut the account out, or let it in again.")
-@click.option("--namespace", "default_namespace", help="Where names without a namespace live.")
+@click.option("--disable/--enable", "disabled", default=None, help="Block the account, or unblock it.")
+@click.option("--namespace", "default_namespace", help="Default namespace, for names given without one.")
 @click.option(
     "--password", "with_password", is_flag=True, help="Ask for a new password, or read it from a pipe."
 )
-def edit_user(
-    session: Session,
-    name: str,
-    display_name: str | None,
-    email: str | None,
-    is_admin: bool | None,
-    is_auditor: bool | None,
-    disabled: bool | None,
-    default_namespace: str | None,
-    with_password: bool,
-) -> None:
-    """Change an account: one's own, or any by an admin."""
-    given = (display_name, email, is_admin, is_auditor, disabled, default_namespace)
-    if not with_password and all(value is None for value in given):
-        raise click.UsageError("Say what to change, for example --email ADDRESS.")
-    found = session.client.accounts.edit(
-        name,
-        display_name=display_name,
-        email=email,
-        password=_ask_password(name) if with_password else None,
-        is_admin=is_admin,
-        is_auditor=is_auditor,
-        default_namespace=default_namespace,
-        disabled=disabled,
+def edit_user(session: Session, name: str, with_password: bool, **fields: Any) -> None:
+    """Change your own account; admins can change any."""
+    if not with_password and all(value is None for value in fields.values()):
+        raise click.UsageError("Name a change, for example --email ADDRESS.")
+    account = session.client.accounts.edit(
+        name, password=_ask_password(name) if with_password else None, **fields
     )
-    session.out.json(found) if session.as_json else session.out.text(f"Changed {found.name}")
+    session.say(account, f"Changed {account.name}")
 
 
-@command("link", example="modelyard user link ann")
+@command("delete", group=user, example="modelyard user delete ann\nmodelyard user delete ann --yes")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def delete_user(session: Session, name: str, yes: bool) -> None:
+    """Delete your own account; admins can delete any person's. This cannot be undone.
+
+    Name, display name and e-mail address are taken away; tokens, roles, memberships and subscriptions end. What the
+    account did stays, under a pseudonym; the event log keeps the name under which it acted.
+    """
+    confirm(session, f"Delete the account {name} for good?", yes)
+    deleted = session.client.accounts.delete(name)
+    session.say(deleted, f"Deleted {name}; what it did is shown as done by {deleted.name}")
+
+
+@command("link", group=user, example="modelyard user link ann")
 @click.argument("name", required=False)
 def link_user(session: Session, name: str | None) -> None:
-    """Make a link that signs an account in on a browser, once, within ten minutes. Else one's own."""
+    """Create a sign-in link for a browser: it works once, within ten minutes. Default: for yourself."""
     url = session.client.accounts.sign_in_link(name or session.client.whoami().name)
-    session.out.json({"url": url}) if session.as_json else session.out.text(url)
+    session.say({"url": url}, url)
 
 
 def _ask_password(name: str) -> str:
-    """Never an option: other users of this machine can see those."""
+    """Ask for a password. It is never an option, because other users of this machine can see options."""
     if sys.stdin.isatty():
         asked: str = click.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True)
         return asked
@@ -148,30 +134,21 @@ def _ask_password(name: str) -> str:
 # --- groups ------------------------------------------------------------------------------------------
 
 
-@click.group(
-    "group",
-    cls=LazyGroup,
-    lazy={
-        "create": (f"{_HERE}:create_group", "Make a group."),
-        "add": (f"{_HERE}:add_to_group", "Put accounts into a group."),
-        "remove": (f"{_HERE}:remove_from_group", "Take accounts out of a group."),
-        "ls": (f"{_HERE}:list_groups", "List groups, or who is in one."),
-    },
-)
+@command_group("group")
 def group() -> None:
-    """Create groups and change who is in them."""
+    """Create groups and change their members."""
 
 
-@command("create", example="modelyard group create risk --display-name 'Risk office'")
+@command("create", group=group, example="modelyard group create risk --display-name 'Risk office'")
 @click.argument("name")
-@click.option("--display-name", default="", help="Free-text name.")
+@click.option("--display-name", default="", help="Full name, as free text.")
 def create_group(session: Session, name: str, display_name: str) -> None:
-    """Make a group. It can hold roles, and votes where a policy asks for them."""
-    found = session.client.accounts.create(name, kind="group", display_name=display_name)
-    session.out.json(found) if session.as_json else session.out.text(f"Made group {found.name}")
+    """Create a group. It can hold roles, and its members vote where a policy asks for them."""
+    created = session.client.accounts.create(name, kind="group", display_name=display_name)
+    session.say(created, f"Created group {created.name}")
 
 
-@command("add", example="modelyard group add risk ann bob")
+@command("add", group=group, example="modelyard group add risk ann bob")
 @click.argument("name")
 @click.argument("accounts", nargs=-1, required=True, metavar="ACCOUNT...")
 def add_to_group(session: Session, name: str, accounts: tuple[str, ...]) -> None:
@@ -181,7 +158,7 @@ def add_to_group(session: Session, name: str, accounts: tuple[str, ...]) -> None
     _show_group(session, name)
 
 
-@command("remove", example="modelyard group remove risk bob")
+@command("remove", group=group, example="modelyard group remove risk bob")
 @click.argument("name")
 @click.argument("accounts", nargs=-1, required=True, metavar="ACCOUNT...")
 def remove_from_group(session: Session, name: str, accounts: tuple[str, ...]) -> None:
@@ -191,10 +168,10 @@ def remove_from_group(session: Session, name: str, accounts: tuple[str, ...]) ->
     _show_group(session, name)
 
 
-@command("ls", example="modelyard group ls\nmodelyard group ls risk")
+@command("ls", group=group, example="modelyard group ls\nmodelyard group ls risk")
 @click.argument("name", required=False)
 def list_groups(session: Session, name: str | None) -> None:
-    """List groups, or who is in one."""
+    """List groups, or the members of one."""
     if name:
         _show_group(session, name)
         return
@@ -208,7 +185,5 @@ def list_groups(session: Session, name: str | None) -> None:
 
 def _show_group(session: Session, name: str) -> None:
     members = session.client.groups.members(name)
-    if session.as_json:
-        session.out.json({"group": name, "members": members})
-    else:
-        session.out.table(("member",), [(member,) for member in members], empty="No one is in it.")
+    if not session.answered({"group": name, "members": members}):
+        session.out.table(("member",), [(member,) for member in members], empty="The group has no members.")

@@ -13,8 +13,9 @@ import click
 
 from modelyard.cli.base import Command, Session, command
 from modelyard.cli.errors import DAMAGED, OK
-from modelyard.domain.errors import ExtraMissing
-from modelyard.settings import Settings, load_settings
+from modelyard.cli.output import is_terminal
+from modelyard.domain.errors import ExtraMissing, ModelyardError
+from modelyard.settings import Settings, comes_in_file, load_settings
 
 if TYPE_CHECKING:
     from modelyard.doors.services import Services
@@ -23,7 +24,7 @@ _OF_SERVER = {"uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "promet
 
 
 def need_server_extra() -> None:
-    """Raises ExtraMissing when the server's libraries are not installed."""
+    """Import a module of the server. Raises ExtraMissing when its libraries are not installed."""
     try:
         import modelyard.server.serve  # noqa: F401
     except ModuleNotFoundError as exc:
@@ -49,8 +50,19 @@ def _with_settings(made: Command) -> Command:
             declared = f"{declared}/--no-{spec.name.replace('_', '-')}"
         options: dict[str, Any] = {"help": f"{meaning}.{shown}", "default": None}
         if kind is not bool:
-            options |= {"type": kind, "metavar": {int: "N", float: "X"}.get(kind, "TEXT")}
+            # Sizes may have a unit, which load_settings reads.
+            options |= {
+                "type": str if unit == "bytes" else kind,
+                "metavar": {int: "N", float: "X"}.get(kind, "TEXT"),
+            }
         flags.append(click.Option([declared, spec.name], **options))
+        if comes_in_file(spec):
+            words = f"Read --{spec.name.replace('_', '-')} from this file, so that other users cannot see it."
+            flags.append(
+                click.Option(
+                    [f"--{spec.name.replace('_', '-')}-file", f"{spec.name}_file"], metavar="FILE", help=words
+                )
+            )
     made.params = [*flags, *made.params]
     return made
 
@@ -60,20 +72,20 @@ def _with_settings(made: Command) -> Command:
 def serve(session: Session, **flags: Any) -> int:
     """Run a registry.
 
-    Needs no configuration: SQLite and a folder, on this machine only. Every option is also a variable
-    MODELYARD_<NAME> and a key in modelyard.toml. The first start makes an owner and stores their token for
-    the commands of this user.
+    It needs no configuration: by default it uses SQLite and a folder, and listens on this machine only. Every
+    option is also an environment variable MODELYARD_<NAME> and a key in modelyard.toml. The first start creates
+    an owner and stores their token for the commands that you run.
     """
     need_server_extra()
-    # What is made from here on lives as long as the server; run_process turns the collector on again.
+    # Objects made from here on live as long as the server; run_process turns the collector on again.
     gc.disable()
     from modelyard.server.serve import serve as run_server
 
-    return run_server(load_settings(flags), lambda services: _announce(session, services))
+    return run_server(load_settings(flags), lambda services, address: _announce(session, services, address))
 
 
-def _announce(session: Session, services: Services) -> None:
-    """Make sure the local commands can sign in, and say where the registry is."""
+def _announce(session: Session, services: Services, address: str) -> None:
+    """Make sure that local commands can sign in at `address`, and print the registry's address."""
     from modelyard import __version__
     from modelyard.sdk import credentials
     from modelyard.server.bootstrap import open_local_access
@@ -81,28 +93,36 @@ def _announce(session: Session, services: Services) -> None:
     url = services.public_url
     stored = credentials.load()
     known = {place: entry.token for place, entry in stored.servers.items()}
-    access = open_local_access(services, known)
+    access = open_local_access(services, address, known)
     if access is not None:
-        # The same registry on another port than last time keeps one entry.
-        stale = [p for p, token in known.items() if token == access.token and p != url and _is_local(p)]
+        # The same registry keeps one entry when its port changes.
+        stale = [p for p, token in known.items() if token == access.token and p != address and _is_local(p)]
         was_default = stored.default in stale
-        for place in stale:
-            credentials.forget(place)
-        credentials.save(url, access.token, access.account, make_default=access.is_new or was_default)
+        try:
+            for place in stale:
+                credentials.forget(place)
+            credentials.save(address, access.token, access.account, make_default=access.is_new or was_default)
+        except OSError as error:
+            session.out.note(
+                f"No token could be stored for your commands: {error.filename}: {error.strerror}. "
+                f"Create one with: modelyard rescue {access.account}"
+            )
     login_url = access.sign_in_url if access is not None else None
-    if session.as_json:
-        session.out.json({"url": url, "login_url": login_url, "release": __version__})
-    else:
+    if not session.answered({"url": url, "login_url": login_url, "release": __version__}):
         session.out.text(f"Modelyard runs at {url}")
-        if login_url is not None:
-            session.out.text(f"Sign in on a browser within ten minutes: {login_url}")
-        if access is not None and access.is_new and stored.default not in (None, url):
-            session.out.text(f"Commands use this server from now on, and no longer {stored.default}")
+        if login_url is not None and is_terminal():
+            session.out.text(f"Sign in with a browser within ten minutes: {login_url}")
+        elif access is not None:
+            # Output that is not a terminal is often a journal that many people can read.
+            session.out.text(f"To sign in with a browser: modelyard user link {access.account}")
+        if access is not None and access.is_new and stored.default not in (None, address):
+            session.out.text(f"Commands now use {address} instead of {stored.default}")
+            session.out.text(f"To change back: modelyard login {stored.default}")
     sys.stdout.flush()
 
 
 def data_folder_findings(data: Path) -> list[tuple[str, str, str]]:
-    """For `modelyard doctor --data`."""
+    """Check a data folder, for `modelyard doctor --data DIR`."""
     need_server_extra()
     from modelyard.server.checkup import check_data_folder
 
@@ -116,7 +136,7 @@ def _is_local(url: str) -> bool:
 
 
 def _places(made: Command) -> Command:
-    """Add the flags that say where a registry's data lies."""
+    """Add the flags for the places of a registry's data."""
     wanted = {"data", "database_url", "blobs_url"}
     flags = [
         click.Option(
@@ -140,27 +160,31 @@ def _places(made: Command) -> Command:
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 def backup(session: Session, folder: Path, **flags: Any) -> int:
-    """Copy a whole registry into FOLDER, while it is being used.
+    """Copy a whole registry into FOLDER while it is in use.
 
-    Run it where the data is. A second backup into the same folder copies only what is new. The copy holds
-    everything but the server's private settings; keep it as safe as the registry itself.
-    Files whose stored bytes are damaged are named, all else is backed up, and the exit code is 7.
+    Run it on the machine that holds the data. Another backup into the same folder copies only new files. The copy
+    holds everything except the server's private settings; keep it as safe as the registry itself.
+    Damaged files are listed, everything else is backed up, and the exit code is 7.
     """
     need_server_extra()
-    from modelyard.server.backup import back_up, files_named
+    from modelyard.server.backup import back_up, files_named, note_backup
     from modelyard.server.bootstrap import keys_for_backup, open_stores
 
     settings = load_settings(flags)
     with open_stores(settings, must_exist=True) as (db, store):
         done = back_up(db, store, folder, _step(session), keys_for_backup(settings, db))
         named = files_named(db, done.damaged) if done.damaged else []
+        try:
+            note_backup(db)
+        except ModelyardError as error:
+            session.out.note(f"The backup is complete, but /metrics does not show its age: {error.message}")
     _say_done(session, f"Backed up to {folder}", done)
     if not done.damaged:
         return OK
-    session.out.note(f"{len(done.damaged)} stored files are damaged or gone, and are not in the backup:")
+    session.out.note(f"{len(done.damaged)} stored files are damaged or missing, and are not in the backup:")
     for words in [*done.damaged[:20], *named]:
         session.out.note(f"  {words}")
-    session.out.note("Push the same files again, which heals them; modelyard scrub lists all damage.")
+    session.out.note("Push the same files again to repair them. To list all damage: modelyard scrub")
     return DAMAGED
 
 
@@ -172,9 +196,9 @@ def backup(session: Session, folder: Path, **flags: Any) -> int:
 )
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 def restore(session: Session, folder: Path, **flags: Any) -> int:
-    """Make a registry from a backup in FOLDER: in a new data folder, or in an empty database and bucket.
+    """Restore a registry from a backup in FOLDER into a new data folder, or an empty database and bucket.
 
-    Every byte is verified. The backup may come from SQLite and a folder and go to PostgreSQL and S3, or back.
+    Every byte is verified. A backup of SQLite and a folder can go into PostgreSQL and S3, and the reverse.
     """
     need_server_extra()
     from modelyard.server.backup import restore as restore_backup
@@ -183,7 +207,7 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
     settings = load_settings(flags)
     with open_stores(settings, must_exist=False) as (db, store):
         done = restore_backup(folder, db, store, _step(session))
-        restore_keys(settings, folder)
+        restore_keys(settings, db, folder)
     _say_done(session, f"Restored from {folder}", done)
     return 0
 
@@ -197,37 +221,37 @@ def restore(session: Session, folder: Path, **flags: Any) -> int:
 )
 @click.argument("name")
 def rescue(session: Session, name: str, **flags: Any) -> int:
-    """Make a token for the admin NAME when no admin has one any more. It ends after a day.
+    """Create a token for the admin NAME when no admin has one any more. It expires after a day.
 
-    Run it where the data is: the person who can change the database needs no other right. A server that holds the
-    data folder is stopped first; one on PostgreSQL and S3 goes on. The token is in the event log.
+    Run it on the machine that holds the data: access to the database is the only right it needs. Stop a server that
+    uses a data folder first; one on PostgreSQL and S3 can keep running. The event log records that a token was created.
     """
     need_server_extra()
     from modelyard.server.bootstrap import make_rescue_token
 
     made = make_rescue_token(load_settings(flags), name)
-    if session.as_json:
-        session.out.json({"id": made.id, "token": made.secret})
-    else:
+    if not session.answered({"id": made.id, "token": made.secret}):
         session.out.text(made.secret)
-        session.out.note(f"Token {made.id} of {name} ends after a day. Sign in with: modelyard login URL")
+        session.out.note(f"Token {made.id} of {name} expires after a day. Sign in with: modelyard login URL")
     return 0
 
 
 def _step(session: Session) -> Callable[[str, int, int], None]:
-    """Shows on a terminal how far it is."""
+    """Show progress on a terminal."""
 
     def show(what: str, done: int, of: int) -> None:
         if not session.as_json and sys.stderr.isatty():
-            click.echo(f"\r{what} {done}/{of}  ", nl=False, err=True)
+            click.echo(f"\r{what} {done}/{of}\x1b[K", nl=False, err=True)
 
     return show
 
 
 def _say_done(session: Session, words: str, done: Any) -> None:
-    if session.as_json:
-        session.out.json(dataclasses.asdict(done))
+    if session.answered(dataclasses.asdict(done)):
         return
+    if sys.stderr.isatty():
+        # End the line of the progress.
+        click.echo("\r\x1b[K", nl=False, err=True)
     session.out.text(
         f"{words}: {done.rows} rows in {done.tables} tables, {done.blobs} files of {done.size_bytes} bytes "
         f"({done.copied_blobs} copied now)"

@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command, confirm
+from modelyard.cli.arguments import MODEL, REF
+from modelyard.cli.base import Session, command, command_group, confirm
+from modelyard.cli.history import place_of
 
 if TYPE_CHECKING:
     from modelyard.wire.comments import Comment
 
-_HERE = "modelyard.cli.comments"
 
-
-@click.group(
-    "comment",
-    cls=LazyGroup,
-    lazy={
-        "add": (f"{_HERE}:add", "Say something about a model, version or promotion."),
-        "ls": (f"{_HERE}:list_comments", "List what is said."),
-        "edit": (f"{_HERE}:edit", "Change one's own comment."),
-        "delete": (f"{_HERE}:delete", "Delete a comment's words."),
-    },
-)
+@command_group("comment")
 def comment() -> None:
-    """Talk about models, versions and promotions."""
+    """Discuss models, versions and promotions."""
 
 
 def _text(words: str) -> str:
@@ -34,18 +25,19 @@ def _text(words: str) -> str:
 
 
 def _show(session: Session, found: Comment) -> None:
-    if session.as_json:
-        session.out.json(found)
-    else:
-        session.out.text(f"comment {found.id}\t{found.model}\trevision {found.revision}")
+    session.say(found, f"comment {found.id}\t{found.model}\trevision {found.revision}")
 
 
-@command("add", example="modelyard comment add fraud/scorer:12 'Recall dropped on the new slice, @ada?'")
-@click.argument("ref")
+@command(
+    "add",
+    group=comment,
+    example="modelyard comment add fraud/scorer:12 'Recall dropped on the new slice, @ada?'",
+)
+@click.argument("ref", type=REF)
 @click.argument("words")
-@click.option("--promotion", type=int, help="About this promotion of the model.")
+@click.option("--promotion", type=int, help="Comment on this promotion of the model.")
 def add(session: Session, ref: str, words: str, promotion: int | None) -> None:
-    """Say something about a model, a version or a promotion; WORDS are Markdown, - reads them.
+    """Comment on a model, a version or a promotion. WORDS are Markdown; - reads them from standard input.
 
     @name notifies an account, or the members of a group.
     """
@@ -55,11 +47,11 @@ def add(session: Session, ref: str, words: str, promotion: int | None) -> None:
     _show(session, client.comments.write(str(parsed.model), _text(words), version=version, promotion=promotion))
 
 
-@command("ls", example="modelyard comment ls fraud/scorer:12")
-@click.argument("ref")
-@click.option("--promotion", type=int, help="Only about this promotion.")
+@command("ls", group=comment, example="modelyard comment ls fraud/scorer:12")
+@click.argument("ref", type=REF)
+@click.option("--promotion", type=int, help="Only comments on this promotion.")
 def list_comments(session: Session, ref: str, promotion: int | None) -> None:
-    """List what is said about a model, a version or a promotion, oldest first."""
+    """List the comments on a model, a version or a promotion, oldest first."""
     client = session.client
     parsed = client.ref(ref)
     version = client.resolve(ref).version if parsed.selector is not None else None
@@ -73,38 +65,37 @@ def list_comments(session: Session, ref: str, promotion: int | None) -> None:
             c.version or "",
             f"(deleted by {c.deleted_by})" if c.deleted_at else c.body,
         ),
-        empty="No one has said anything yet.",
+        empty="No comments yet.",
     )
 
 
-@command("edit", example="modelyard comment edit fraud/scorer 7 'Recall is fine on the new slice.'")
-@click.argument("model")
+@command(
+    "edit", group=comment, example="modelyard comment edit fraud/scorer 7 'Recall is fine on the new slice.'"
+)
+@click.argument("model", type=MODEL)
 @click.argument("number", type=int)
 @click.argument("words")
 def edit(session: Session, model: str, number: int, words: str) -> None:
-    """Change one's own comment; what it said before stays readable."""
+    """Change your own comment; its earlier text stays readable."""
     _show(session, session.client.comments.edit(model, number, _text(words)))
 
 
-@command("delete", example="modelyard comment delete fraud/scorer 7 --yes")
-@click.argument("model")
+@command("delete", group=comment, example="modelyard comment delete fraud/scorer 7 --yes")
+@click.argument("model", type=MODEL)
 @click.argument("number", type=int)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(session: Session, model: str, number: int, yes: bool) -> None:
-    """Delete a comment's words; that there was one stays."""
+    """Delete the text of a comment; the record of the comment stays."""
     confirm(session, f"Delete comment {number}?", yes)
     session.client.comments.delete(model, number)
-    if session.as_json:
-        session.out.json({"deleted": number})
-    else:
-        session.out.text(f"Deleted comment {number}")
+    session.say({"deleted": number}, f"Deleted comment {number}")
 
 
 @command("watch", example="modelyard watch fraud/scorer\nmodelyard watch fraud/scorer --undo")
-@click.argument("model", required=False)
-@click.option("--undo", is_flag=True, help="Watch it no longer.")
+@click.argument("model", required=False, type=MODEL)
+@click.option("--undo", is_flag=True, help="Stop watching it.")
 def watch(session: Session, model: str | None, undo: bool) -> None:
-    """Be notified of what others do to a model; without MODEL, list what one watches."""
+    """Be notified of other people's changes to a model. Without MODEL, list the models that you watch."""
     inbox = session.client.inbox
     if model is None:
         session.out.page(inbox.watched(), ("model",), lambda name: (name,), empty="You watch no model.")
@@ -114,25 +105,36 @@ def watch(session: Session, model: str | None, undo: bool) -> None:
     else:
         inbox.watch(model)
     name = str(session.client.model_name(model))
-    if session.as_json:
-        session.out.json({"model": name, "watched": not undo})
-    else:
-        session.out.text(f"{'No longer watching' if undo else 'Watching'} {name}")
+    session.say({"model": name, "watched": not undo}, f"{'No longer watching' if undo else 'Watching'} {name}")
+
+
+@command("needs", example="modelyard needs")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Show at most this many."
+)
+def needs(session: Session, limit: int) -> None:
+    """Show what waits for you: votes, unmet gates, quarantined versions, models with gaps."""
+    session.out.page(
+        session.client.inbox.needs(limit=limit),
+        ("kind", "what", "why", "promotion"),
+        lambda need: (need.kind, need.words, need.why, need.promotion or ""),
+        empty="Nothing waits for you.",
+    )
 
 
 @command("notifications", example="modelyard notifications\nmodelyard notifications --mark-read")
-@click.option("--all", "everything", is_flag=True, help="Those that were read, too.")
-@click.option("--mark-read", is_flag=True, help="Mark what is shown as read.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@click.option("--all", "everything", is_flag=True, help="Include notifications that were read.")
+@click.option("--mark-read", is_flag=True, help="Mark the notifications shown as read.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
 def notifications(session: Session, everything: bool, mark_read: bool, limit: int) -> None:
-    """Show where one was mentioned and what happened to models that one watches, newest first."""
+    """Show mentions of you and changes to models that you watch, newest first."""
     inbox = session.client.inbox
-    found = [*inbox.notifications(unread=not everything, limit=limit)]
+    notes = [*inbox.notifications(unread=not everything, limit=limit)]
     session.out.page(
-        found,
-        ("id", "at", "why", "what", "model", "by"),
-        lambda n: (n.id, n.created_at, n.reason, n.event.kind, n.event.model or "", n.event.actor),
+        notes,
+        ("id", "at", "why", "what", "where", "by"),
+        lambda n: (n.id, n.created_at, n.reason, n.event.kind, place_of(n.event), n.event.actor),
         empty="Nothing new.",
     )
-    if mark_read and found:
-        inbox.mark_read(found[0].id)
+    if mark_read and notes:
+        inbox.mark_read(notes[0].id)

@@ -1,4 +1,4 @@
-"""Comparing versions and runs from the command line."""
+"""Compare versions and runs from the command line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelyard.cli.arguments import MODEL, REF
 from modelyard.cli.base import Session, command
-from modelyard.cli.output import key_values
+from modelyard.cli.output import Verbatim, key_values
 
 if TYPE_CHECKING:
     from modelyard.wire.comparison import Comparison, Metric
+    from modelyard.wire.datasets import ColumnDrift, Drift
 
 _DIRECTION = click.Choice(["higher", "lower"])
 
@@ -24,25 +26,28 @@ def _number(value: Any) -> str:
     example="modelyard compare fraud/scorer:3 fraud/scorer:4\n"
     "modelyard compare fraud/scorer@production fraud/scorer:7 fraud/scorer:8 --only metrics",
 )
-@click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@click.argument("refs", nargs=-1, required=True, type=REF, metavar="REF...")
 @click.option(
-    "--direction", "directions", multiple=True, metavar="METRIC=higher|lower", help="Where it is not known."
+    "--direction",
+    "directions",
+    multiple=True,
+    metavar="METRIC=higher|lower",
+    help="Better direction of a metric that Modelyard does not know.",
 )
 @click.option(
     "--only",
     type=click.Choice(["metrics", "params", "code", "environment", "data", "files"]),
-    help="Print this part alone.",
+    help="Print only this part.",
 )
-@click.option("--all", "every", is_flag=True, help="Show params too that are the same.")
+@click.option("--all", "every", is_flag=True, help="Show params that are the same, too.")
 def compare(
     session: Session, refs: tuple[str, ...], directions: tuple[str, ...], only: str | None, every: bool
 ) -> None:
-    """Put two to eight versions or runs (run:ID) side by side; the first is what the others differ from."""
-    found = session.client.compare(
+    """Put two to eight versions or runs (run:ID) side by side; the others are compared with the first."""
+    comparison = session.client.compare(
         *refs, directions=key_values(directions, "--direction"), curves=session.as_json
     )
-    if session.as_json:
-        session.out.json(found)
+    if session.answered(comparison):
         return
     parts = {
         "metrics": _print_metrics,
@@ -52,26 +57,31 @@ def compare(
         "data": _print_data,
         "files": _print_files,
     }
+    for side in comparison.sides:
+        if side.flags:
+            session.out.note(f"{side.reference} is {', '.join(side.flags)}")
+    if only in (None, "metrics"):
+        session.out.text(comparison.lead.sentence)
     for name, show in parts.items():
         if only in (None, name):
-            show(session, found, every)
+            show(session, comparison, every)
 
 
-def _names(found: Comparison) -> list[str]:
-    return [side.reference.removeprefix("run:")[-24:] for side in found.sides]
+def _names(found: Comparison) -> list[Verbatim]:
+    return [Verbatim(side.reference.removeprefix("run:")[-24:]) for side in found.sides]
 
 
 def _print_metrics(session: Session, found: Comparison, every: bool) -> None:
     session.out.heading("Metrics")
-    champion = [f"champion {found.champion}"] if found.champion else []
+    champion = [Verbatim(f"CHAMPION {found.champion}")] if found.champion else []
     session.out.table(
-        ("metric", "better", *_names(found), *champion, "said of the difference"),
-        [_metric_row(metric, bool(champion)) for metric in found.metrics],
+        ("metric", "better", *_names(found), *champion, "verdict"),
+        [_metric_row(metric, found, bool(champion)) for metric in found.metrics],
         empty="None of them has a metric.",
     )
 
 
-def _metric_row(metric: Metric, with_champion: bool) -> tuple[Any, ...]:
+def _metric_row(metric: Metric, found: Comparison, with_champion: bool) -> tuple[Any, ...]:
     where = "/".join(word for word in (metric.split, metric.dataset) if word)
     cells = []
     for position, value in enumerate(metric.values):
@@ -79,8 +89,8 @@ def _metric_row(metric: Metric, with_champion: bool) -> tuple[Any, ...]:
         change = f" ({delta:+.4g})" if position and isinstance(delta, float) else ""
         cells.append(f"{_number(value)}{change}{' *' if position in metric.best else ''}")
     words = [
-        f"{position}: {one.words}"
-        for position, one in enumerate(metric.significance, start=1)
+        f"{side.reference}: {one.words}"
+        for side, one in zip(found.sides, metric.significance, strict=True)
         if one is not None
     ]
     return (
@@ -113,9 +123,7 @@ def _print_code(session: Session, found: Comparison, every: bool) -> None:
             if not (name == "commit" and code.commits)
         ]
         if code.diffs[0] != code.diffs[1]:
-            rows.append(
-                (side.reference, "diff", "the folders differ from their commits in other ways; see --json")
-            )
+            rows.append((side.reference, "diff", "the uncommitted changes differ; see --json"))
     session.out.table(("side", "what", "change"), rows, empty="The code is the same.")
 
 
@@ -143,14 +151,25 @@ def _print_data(session: Session, found: Comparison, every: bool) -> None:
             elif one.before is None or one.after is None:
                 words = "only here" if one.before is None else "not here"
             elif one.drift is None:
-                words = "another content; no profile to compare"
+                words = "different content; no profile to compare"
             else:
-                shifted = [c for c in one.drift.columns if c.shift in ("slight", "large")]
-                words = (
-                    ", ".join(f"{c.name} {c.shift} (psi {c.psi:.3f})" for c in shifted) or "no column shifted"
-                )
+                moved = [c for c in one.drift.columns if c.retyped or c.shift in ("slight", "large")]
+                words = ", ".join(_drift_text(one.drift, c) for c in moved) or "no column shifted"
             rows.append((side.reference, one.name, words))
-    session.out.table(("side", "dataset", "change"), rows, empty="No dataset is known of any.")
+    session.out.table(("side", "dataset", "change"), rows, empty="No dataset is known for any of them.")
+
+
+def _drift_text(drift: Drift, column: ColumnDrift) -> str:
+    """Return a text such as `age large (psi 0.300, int → float, missing 0.0% → 6.0%)`."""
+    said = [] if column.psi is None else [f"psi {column.psi:.3f}"]
+    said += [f"{r.before} → {r.after}" for r in drift.retyped if r.name == column.name]
+    shares = (
+        column.before.missing / max(1, drift.rows_before),
+        column.after.missing / max(1, drift.rows_after),
+    )
+    if shares[0] != shares[1]:
+        said.append(f"missing {shares[0]:.1%} → {shares[1]:.1%}")
+    return f"{column.name} {'retyped' if column.retyped else column.shift} ({', '.join(said)})"
 
 
 def _print_files(session: Session, found: Comparison, every: bool) -> None:
@@ -175,30 +194,43 @@ def _print_files(session: Session, found: Comparison, every: bool) -> None:
 
 
 @command("best", example="modelyard best fraud/scorer --metric f1 --split test")
-@click.argument("model")
-@click.option("--metric", required=True, help="Which metric.")
-@click.option("--split", help="Measured on which split.")
-@click.option("--direction", type=_DIRECTION, help="Which is better, where it is not known.")
-@click.option("--over-time", is_flag=True, help="Instead: the metric over all versions, in order.")
+@click.argument("model", type=MODEL)
+@click.option("--metric", required=True, help="Metric to rank by.")
+@click.option("--split", help="Only values measured on this split.")
+@click.option(
+    "--direction",
+    type=_DIRECTION,
+    help="Whether higher or lower is better, for metrics Modelyard does not know.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Show at most this many."
+)
+@click.option("--over-time", is_flag=True, help="Show the metric of all versions in order instead.")
 def best(
-    session: Session, model: str, metric: str, split: str | None, direction: str | None, over_time: bool
+    session: Session,
+    model: str,
+    metric: str,
+    split: str | None,
+    direction: str | None,
+    limit: int,
+    over_time: bool,
 ) -> None:
-    """Say which ready version has the best value of a metric; all that were weighed follow it."""
-    columns = ("version", "value", "split", "dataset", "at", "how")
+    """Show the ready version with the best value of a metric, followed by all other candidates."""
+    columns = ("version", "state", "value", "split", "dataset", "at", "how")
     if over_time:
         history = session.client.metric_history(model, metric, split=split)
         shown, document = history.items, history
     else:
-        ranking = session.client.best(model, metric, split=split, direction=direction)
+        ranking = session.client.best(model, metric, split=split, direction=direction, limit=limit)
         shown, document = ranking.ranking, ranking  # type: ignore[assignment]
-    if session.as_json:
-        session.out.json(document)
+    if session.answered(document):
         return
     session.out.table(
         columns,
         [
             (
                 p.reference,
+                ", ".join(p.flags) or "ready",
                 _number(p.value),
                 p.split,
                 p.dataset,

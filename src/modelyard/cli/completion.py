@@ -20,7 +20,7 @@ def completion(session: Session, shell: str) -> None:
     from modelyard.cli.main import cli
 
     kind = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
-    # Built without click's look at the installed bash, whose version says nothing of the user's shell.
+    # Built without click's check of the installed bash: the user's shell may have another version.
     maker = kind(cli, {}, "modelyard", "_MODELYARD_COMPLETE")
     script = maker.source_template % maker.source_vars()
-    session.out.json({"shell": shell, "script": script}) if session.as_json else session.out.text(script)
+    session.say({"shell": shell, "script": script}, script)

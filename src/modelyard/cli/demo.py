@@ -1,4 +1,4 @@
-"""`modelyard demo`: real models, trained on the spot on scikit-learn's packaged datasets."""
+"""`modelyard demo`: real models, trained on this machine on scikit-learn's packaged datasets."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from modelyard.cli.base import Session, command
 from modelyard.domain.errors import NotFound
 
 if TYPE_CHECKING:
-    from modelyard.cli.demo_models import Line, Trained
     from modelyard.sdk.views import Version
+    from modelyard_demo.models import Line, Trained
 
 
 @command("demo", example="modelyard demo\nmodelyard demo --namespace playground --only iris")
-@click.option("--namespace", default="demo", show_default=True, help="Where the models go.")
-@click.option("--only", "only", multiple=True, metavar="MODEL", help="Only this model, such as iris.")
+@click.option("--namespace", default="demo", show_default=True, help="Namespace of the models.")
+@click.option("--only", "only", multiple=True, metavar="MODEL", help="Only this model, for example iris.")
 def demo(session: Session, namespace: str, only: tuple[str, ...]) -> None:
     """Fill a running registry with small trained models: several versions, good and bad ones.
 
-    Needs scikit-learn: pip install "modelyard[demo]". Running it again adds nothing that is there.
+    Needs scikit-learn: pip install "modelyard[demo]". Running it again adds only missing models.
     """
-    from modelyard.cli.demo_models import train_all
+    from modelyard_demo.models import train_all
 
     wanted = train_all(only)
     made = []
@@ -35,14 +35,12 @@ def demo(session: Session, namespace: str, only: tuple[str, ...]) -> None:
                 f"{namespace}/{line.name}\t{len(pushed)} versions\t@champion is {best[0].version}: "
                 f"{line.metric} {best[1].score:.3f}"
             )
-    if session.as_json:
-        session.out.json([version.reference for version in made])
-    else:
+    if not session.answered([version.reference for version in made]):
         session.out.note(f"Look at them with: modelyard ls {namespace}")
 
 
 def _present(session: Session, model: str) -> dict[str, Version]:
-    """Versions that an earlier demo made, by description: saving a model twice gives other bytes."""
+    """Return the versions of an earlier demo, by description: saving a model twice gives different bytes."""
     try:
         return {version.description: version for version in session.client.versions.list(model)}
     except NotFound:

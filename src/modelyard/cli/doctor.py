@@ -1,4 +1,4 @@
-"""Checking what may be wrong."""
+"""Find problems in a client, a server or a data folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OK, WARN, BAD = "ok", "warning", "bad"
 Finding = tuple[str, str, str]
-"""(what, ok or warning or bad, words)"""
+"""(subject, ok or warning or bad, words)"""
 
 _LOW_SPACE_BYTES = 1 << 30
 _CLOCK_SECONDS = 60
@@ -35,10 +35,10 @@ _CLOCK_SECONDS = 60
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False),
-    help="Check this data folder of a server on this machine.",
+    help="Check this data folder instead, on the machine that holds it.",
 )
 def doctor(session: Session, data: str | None) -> int:
-    """Check address, token, clocks, releases, cache and disk space; with --data a server's folder instead.
+    """Check address, token, clocks, releases, cache and disk space; with --data, a server's data folder instead.
 
     Exit code 1 when something is bad.
     """
@@ -57,10 +57,10 @@ def doctor(session: Session, data: str | None) -> int:
 
 
 def _client_findings(session: Session) -> Iterator[Finding]:
+    from modelyard.domain.sizes import size_words
     from modelyard.sdk import credentials
     from modelyard.sdk.cache import Cache
     from modelyard.sdk.http import Transport
-    from modelyard.sdk.views import size_text
 
     yield from _credentials_file(credentials.path())
     try:
@@ -74,7 +74,9 @@ def _client_findings(session: Session) -> Iterator[Finding]:
     with suppress(ModelyardError):
         cache = Cache.default()
         use = cache.use()
-        words = f"{cache.folder}: {use.files} files, {size_text(use.size_bytes)} of {size_text(use.cap_bytes)}"
+        words = (
+            f"{cache.folder}: {use.files} files, {size_words(use.size_bytes)} of {size_words(use.cap_bytes)}"
+        )
         yield "cache", OK, words
         yield _space("disk of the cache", cache.folder)
 
@@ -99,7 +101,7 @@ def _transport_security(url: str) -> Iterator[Finding]:
     elif parts.hostname in ("127.0.0.1", "localhost", "::1"):
         yield "transport", OK, "this machine only"
     else:
-        yield "transport", WARN, f"tokens travel in the clear to {parts.hostname}; use https"
+        yield "transport", WARN, f"tokens are sent unencrypted to {parts.hostname}; use https"
 
 
 def _server(transport: Transport) -> Iterator[Finding]:
@@ -136,9 +138,9 @@ def _server(transport: Transport) -> Iterator[Finding]:
 
 
 def _space(what: str, folder: Path) -> Finding:
-    from modelyard.sdk.views import size_text
+    from modelyard.domain.sizes import size_words
 
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return what, OK if free > _LOW_SPACE_BYTES else WARN, f"{size_text(free)} free"
+    return what, OK if free > _LOW_SPACE_BYTES else WARN, f"{size_words(free)} free"

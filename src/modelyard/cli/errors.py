@@ -1,4 +1,4 @@
-"""From an error to an exit code and words; the same table stands in each command's help."""
+"""Exit codes of errors, with their meanings; each command's help shows the same table."""
 
 from __future__ import annotations
 

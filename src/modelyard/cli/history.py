@@ -1,4 +1,4 @@
-"""What happened."""
+"""History from the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelyard.cli.arguments import REF
 from modelyard.cli.base import Session, command
 from modelyard.cli.times import moment
 
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
     "history",
     example="modelyard history fraud/scorer\nmodelyard history fraud/scorer --stage production --at 2026-03-03T14:00Z",
 )
-@click.argument("ref")
+@click.argument("ref", type=REF)
 @click.option("--alias", help="Only the moves of this alias.")
-@click.option("--stage", help="Only who stood in this stage, and who let them in.")
-@click.option("--at", metavar="TIME", help="With --alias or --stage: where it stood at this time.")
-@click.option("--actor", help="Only what this account did.")
-@click.option("--kind", "kinds", multiple=True, help="Only events of this kind, as version.registered.")
+@click.option("--stage", help="Only versions in this stage, and who approved them.")
+@click.option("--at", metavar="TIME", help="With --alias or --stage: the state at this time.")
+@click.option("--actor", help="Only events caused by this account.")
+@click.option(
+    "--kind", "kinds", multiple=True, help="Only events of this kind, for example version.registered."
+)
 @click.option("--since", metavar="TIME", help="From this time on: 2026-03-03, 2026-03-03T14:00:00Z, or 90d.")
 @click.option("--until", metavar="TIME", help="Before this time.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
 def history(
     session: Session,
     ref: str,
@@ -39,7 +42,7 @@ def history(
     until: str | None,
     limit: int,
 ) -> None:
-    """Show what happened to a model or one of its versions, or where an alias stood; newest first."""
+    """Show the events of a model or a version, or the moves of an alias or a stage, newest first."""
     client = session.client
     parsed = client.ref(ref)
     if stage is not None:
@@ -57,13 +60,14 @@ def history(
         raise click.UsageError("--at needs --alias or --stage; for events use --until.")
     from modelyard.wire.versions import EventQuery
 
-    query = EventQuery(actor=actor, kind=[*kinds], since=moment(since), until=moment(until))
-    if parsed.selector is None:
-        found: Iterable[Event] = client.models.history(ref, query, limit)
-    else:
-        number = client.resolve(ref).version
-        events = client.models.history(str(parsed.model), query)
-        found = _first(limit, (event for event in events if event.version == number))
+    query = EventQuery(
+        actor=actor,
+        kind=[*kinds],
+        since=moment(since),
+        until=moment(until),
+        version=None if parsed.selector is None else client.resolve(ref).version,
+    )
+    found = client.models.history(str(parsed.model), query, limit)
     session.out.page(
         found,
         ("at", "what", "version", "by", "details"),
@@ -74,7 +78,7 @@ def history(
             e.actor,
             details(e.data),
         ),
-        empty="Nothing happened.",
+        empty="No events match.",
     )
 
 
@@ -82,7 +86,7 @@ _LONG = ("text", "verdict", "gate")
 
 
 def details(data: dict[str, Any]) -> str:
-    """In one line, without digests and long parts, which --json has."""
+    """Return details in one line, without digests and long values, which --json shows."""
     return ", ".join(
         f"{name}={value}"
         for name, value in data.items()
@@ -90,11 +94,12 @@ def details(data: dict[str, Any]) -> str:
     )
 
 
-def _first(limit: int, events: Iterable[Event]) -> Iterable[Event]:
-    for count, event in enumerate(events):
-        if count == limit:
-            return
-        yield event
+def place_of(event: Event) -> str:
+    """`fraud/scorer:3 → production, promotion 7`: what an event is about, as far as it names it."""
+    subject = (event.model or event.namespace or "") + (f":{event.version}" if event.version else "")
+    stage, promotion = event.data.get("stage"), event.data.get("promotion")
+    subject += f" → {stage}" if stage else ""
+    return subject + (f", promotion {promotion}" if promotion else "")
 
 
 def _show_moves(session: Session, moves: Iterable[AliasMove]) -> None:
@@ -102,5 +107,5 @@ def _show_moves(session: Session, moves: Iterable[AliasMove]) -> None:
         moves,
         ("at", "from", "to", "revision", "by", "reason"),
         lambda m: (m.at, m.from_version or "-", m.to_version or "removed", m.revision, m.actor, m.reason or ""),
-        empty="It was never set until then.",
+        empty="The alias was not set before that time.",
     )

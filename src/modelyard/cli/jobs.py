@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command
+from modelyard.cli.base import Session, command, command_group
 
 if TYPE_CHECKING:
     from modelyard.wire.jobs import Job
 
-_HERE = "modelyard.cli.jobs"
 _STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
-@click.group(
-    "jobs",
-    cls=LazyGroup,
-    lazy={
-        "ls": (f"{_HERE}:list_jobs", "List background jobs."),
-        "show": (f"{_HERE}:show", "Show what a job does and how far it is."),
-        "retry": (f"{_HERE}:retry", "Have a job tried at once."),
-        "cancel": (f"{_HERE}:cancel", "End a job."),
-    },
-)
+@command_group("jobs")
 def jobs() -> None:
-    """See and steer the background jobs of a server: scans and deliveries."""
+    """List, retry and cancel the background jobs of a server: scans and deliveries."""
 
 
 def _show(session: Session, job: Job) -> None:
-    if session.as_json:
-        session.out.json(job)
+    if session.answered(job):
         return
     state = job.state + (", will be cancelled" if job.cancel_asked and job.state == "running" else "")
     session.out.pairs(
@@ -56,7 +45,11 @@ def _show(session: Session, job: Job) -> None:
         session.out.pairs([("result", json.dumps(job.result))])
 
 
-@command("ls", example="modelyard jobs ls --state failed\nmodelyard jobs ls --kind scan --namespace fraud")
+@command(
+    "ls",
+    group=jobs,
+    example="modelyard jobs ls --state failed\nmodelyard jobs ls --kind scan --namespace fraud",
+)
 @click.option("--kind", help="Only jobs of this kind, for example scan or deliver.")
 @click.option("--state", type=click.Choice(_STATES), help="Only jobs in this state.")
 @click.option("--namespace", help="Only jobs that concern this namespace.")
@@ -67,10 +60,10 @@ def _show(session: Session, job: Job) -> None:
     show_default=True,
     help="Show at most this many jobs, the newest first.",
 )
-def list_jobs(session: Session, kind: str | None, state: str | None, namespace: str | None, limit: int) -> None:
+def list_jobs(session: Session, **conditions: Any) -> None:
     """List the background jobs of the server, newest first."""
     session.out.page(
-        list(session.client.jobs.list(kind=kind, state=state, namespace=namespace, limit=limit)),
+        list(session.client.jobs.list(**conditions)),
         ("id", "kind", "state", "namespace", "attempts", "due", "last failure"),
         lambda job: (
             job.id,
@@ -85,22 +78,22 @@ def list_jobs(session: Session, kind: str | None, state: str | None, namespace: 
     )
 
 
-@command("show", example="modelyard jobs show 42")
+@command("show", group=jobs, example="modelyard jobs show 42")
 @click.argument("number", type=int)
 def show(session: Session, number: int) -> None:
-    """Show what a job does, how far it is, and why its last attempt failed."""
+    """Show a job, its progress, and the reason its last attempt failed."""
     _show(session, session.client.jobs.show(number))
 
 
-@command("retry", example="modelyard jobs retry 42")
+@command("retry", group=jobs, example="modelyard jobs retry 42")
 @click.argument("number", type=int)
 def retry(session: Session, number: int) -> None:
-    """Have a job tried at once that failed, was cancelled, or waits for its next attempt."""
+    """Retry a job at once that failed, was cancelled, or is waiting for its next attempt."""
     _show(session, session.client.jobs.retry(number))
 
 
-@command("cancel", example="modelyard jobs cancel 42")
+@command("cancel", group=jobs, example="modelyard jobs cancel 42")
 @click.argument("number", type=int)
 def cancel(session: Session, number: int) -> None:
-    """End a job that waits, or ask the process that runs it to end it."""
+    """Cancel a waiting job, or ask the process that runs it to stop."""
     _show(session, session.client.jobs.cancel(number))

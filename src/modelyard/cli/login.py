@@ -1,4 +1,4 @@
-"""Signing in, out, and as whom."""
+"""Sign in, sign out, and show the account."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from modelyard.domain.errors import NotSignedIn
     "modelyard login https://registry.example.org --user ann\nmodelyard login URL < token.txt",
 )
 @click.argument("url", required=False)
-@click.option("--user", help="Sign in with the password of this account, and store a token of its own.")
-@click.option("--no-default", is_flag=True, help="Keep the present default server.")
+@click.option("--user", help="Sign in with the password of this account, and store a new token.")
+@click.option("--no-default", is_flag=True, help="Keep the current default server.")
 @click.option("--insecure", is_flag=True, help="Allow http:// to another machine; others may read the token.")
 def login(session: Session, url: str | None, user: str | None, no_default: bool, insecure: bool) -> None:
     """Store a token for a server.
 
-    A token, or a sign-in link, is asked for on a terminal, else read from standard input or MODELYARD_TOKEN; it
-    is no option, because other users of this machine can see those. A link, or a password with --user, makes a
-    token that stands for a full sign-in: it lasts 90 days and may also manage the account itself.
+    On a terminal you are asked for a token or a sign-in link; otherwise it is read from standard input or
+    MODELYARD_TOKEN. It is not an option, because other users of this machine can see options. A link, or a password
+    with --user, creates a token for a full sign-in: it lasts 90 days and can also manage the account itself.
     """
     import os
 
@@ -37,21 +37,18 @@ def login(session: Session, url: str | None, user: str | None, no_default: bool,
     address = credentials.choose(url or session.server, None)[0]
     insecure = insecure or credentials.is_insecure(address)
     if not insecure:
-        # Before anything is asked for.
+        # Check the address before asking for anything.
         refuse_clear_text(address)
     if user is not None:
         proof = SignIn(name=user, password=_ask(f"Password of {user} at {address}"))
         token = make_own_token(address, proof, insecure=insecure)
     else:
-        token = os.environ.get("MODELYARD_TOKEN", "") or _ask(f"Token or sign-in link for {address}")
+        token = os.environ.get("MODELYARD_TOKEN", "").strip() or _ask(f"Token or sign-in link for {address}")
         if (link := split_link(token)) is not None:
             address = link[0]
             token = make_own_token(address, SignIn(link=link[1]), insecure=insecure)
-    who = sign_in(address, token.strip(), make_default=not no_default, insecure=insecure)
-    if session.as_json:
-        session.out.json({"url": address, "account": who.name})
-    else:
-        session.out.text(f"Signed in at {address} as {who.name}")
+    who = sign_in(address, token, make_default=not no_default, insecure=insecure)
+    session.say({"url": address, "account": who.name}, f"Signed in at {address} as {who.name}")
 
 
 def _ask(words: str) -> str:
@@ -63,7 +60,7 @@ def _ask(words: str) -> str:
 
 @command("logout", example="modelyard logout https://registry.example.org")
 @click.argument("url", required=False)
-@click.option("--revoke", is_flag=True, help="Revoke the token on the server too.")
+@click.option("--revoke", is_flag=True, help="Also revoke the token on the server.")
 def logout(session: Session, url: str | None, revoke: bool) -> None:
     """Forget the stored token of a server."""
     from modelyard.sdk import credentials
@@ -81,18 +78,17 @@ def logout(session: Session, url: str | None, revoke: bool) -> None:
                 client.tokens.revoke(token_id)
                 revoked = True
     credentials.forget(address)
-    if session.as_json:
-        session.out.json({"url": address, "revoked": revoked})
-    else:
-        session.out.text(f"Signed out of {address}{' and revoked the token' if revoked else ''}")
+    session.say(
+        {"url": address, "revoked": revoked},
+        f"Signed out of {address}{' and revoked the token' if revoked else ''}",
+    )
 
 
 @command("whoami", example="modelyard whoami")
 def whoami(session: Session) -> None:
-    """Show which account the token stands for, and what it may."""
+    """Show which account you are signed in as, and its permissions."""
     who = session.client.whoami()
-    if session.as_json:
-        session.out.json(who)
+    if session.answered(who):
         return
     scope = "/".join(part for part in (who.token_namespace, who.token_model) if part)
     rows = [
@@ -105,8 +101,8 @@ def whoami(session: Session) -> None:
         ("token for", scope),
         (
             "token may",
-            "all that the account may" if who.token_permissions is None else ", ".join(who.token_permissions),
+            "everything the account may" if who.token_permissions is None else ", ".join(who.token_permissions),
         ),
-        ("full sign-in", "yes" if who.is_full_sign_in else "no: it manages no account, link or token"),
+        ("full sign-in", "yes" if who.is_full_sign_in else "no: it cannot manage accounts, links or tokens"),
     ]
     session.out.pairs([(name, value) for name, value in rows if value])

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command, confirm
+from modelyard.cli.base import Session, command, command_group, confirm
+from modelyard.cli.errors import FAILED, OK
 from modelyard.cli.output import clean
 
 if TYPE_CHECKING:
     from modelyard.wire.outbox import Subscription
 
-_HERE = "modelyard.cli.outbox"
 
-
-@click.group(
-    "subscription",
-    cls=LazyGroup,
-    lazy={
-        "add": (f"{_HERE}:add", "Tell a webhook, Slack or an e-mail address of events."),
-        "ls": (f"{_HERE}:list_subscriptions", "List subscriptions."),
-        "show": (f"{_HERE}:show", "Show a subscription and how it fares."),
-        "edit": (f"{_HERE}:edit", "Change, disable or enable a subscription."),
-        "remove": (f"{_HERE}:remove", "End a subscription."),
-        "rotate": (f"{_HERE}:rotate", "Make a new webhook secret."),
-        "log": (f"{_HERE}:log", "List what was sent and what became of it."),
-        "replay": (f"{_HERE}:replay", "Send an event or all dead letters again."),
-    },
-)
+@command_group("subscription")
 def subscription() -> None:
-    """Tell others of events: signed webhooks, Slack messages, e-mails."""
+    """Send events as signed webhooks, Slack messages or e-mails."""
 
 
 def _show(session: Session, found: Subscription) -> None:
-    if session.as_json:
-        session.out.json(found)
+    if session.answered(found):
         return
     session.out.pairs(
         [
@@ -43,29 +28,45 @@ def _show(session: Session, found: Subscription) -> None:
             ("kind", found.kind),
             ("target", found.target),
             ("namespace", found.namespace or "the whole server"),
+            ("model", found.model or "all"),
             ("events", ", ".join(found.event_kinds) if found.event_kinds else "all"),
             ("stages", ", ".join(found.stages) if found.stages else "all"),
             ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
+            ("last delivery", found.last_sent_at or "never"),
+            ("last error", found.last_error or "none"),
+            ("waiting", f"{found.pending} messages, {found.dead} abandoned"),
             ("next event", found.next_event),
         ]
     )
     if found.secret is not None:
         session.out.pairs([("secret", found.secret)])
-        session.out.note("The secret is shown this once; the receiver verifies signatures with it.")
+        session.out.note("The secret is shown only once; the receiver verifies signatures with it.")
 
 
 @command(
     "add",
+    group=subscription,
     example="modelyard subscription add webhook https://ci.example.org/hook --model fraud/scorer\n"
     "modelyard subscription add slack https://hooks.slack.com/services/… --namespace fraud --stage production",
 )
 @click.argument("kind", type=click.Choice(["webhook", "slack", "email"]))
 @click.argument("target")
 @click.option("--model", help="Events of this model.")
-@click.option("--namespace", help="Events of this namespace; without either, of the whole server.")
-@click.option("--event", "events", multiple=True, help="Only these, as alias.moved or version.*.")
-@click.option("--stage", "stages", multiple=True, help="Only what concerns this stage or alias.")
-@click.option("--from-event", type=click.IntRange(0), help="Begin with this event, also in the past.")
+@click.option("--namespace", help="Events of this namespace. Default: of the whole server.")
+@click.option(
+    "--kind",
+    "events",
+    multiple=True,
+    help="Only events of this kind, for example alias.moved or version.*; may be repeated.",
+)
+@click.option(
+    "--stage", "stages", multiple=True, help="Only events about this stage or alias; may be repeated."
+)
+@click.option(
+    "--from-event",
+    type=click.IntRange(0),
+    help="Begin with this event, even a past one. Default: the next event.",
+)
 def add(
     session: Session,
     kind: str,
@@ -76,8 +77,8 @@ def add(
     stages: tuple[str, ...],
     from_event: int | None,
 ) -> None:
-    """Tell a webhook, a Slack channel or an e-mail address of events."""
-    found = session.client.subscriptions.create(
+    """Send events to a webhook, a Slack channel or an e-mail address."""
+    created = session.client.subscriptions.create(
         kind,
         target,
         model=str(session.client.model_name(model)) if model else None,
@@ -86,38 +87,60 @@ def add(
         stages=stages or None,
         from_event=from_event,
     )
-    _show(session, found)
+    _show(session, created)
+    if not session.as_json:
+        session.out.note(f"Send a test message with: modelyard subscription test {created.id}")
 
 
-@command("ls", example="modelyard subscription ls --namespace fraud")
-@click.option("--model", help="Those of this model.")
-@click.option("--namespace", help="Those of this namespace; without either, all, for admins.")
+@command("ls", group=subscription, example="modelyard subscription ls --namespace fraud")
+@click.option("--model", help="Only subscriptions of this model.")
+@click.option("--namespace", help="Only subscriptions of this namespace. Default: all, for admins.")
 def list_subscriptions(session: Session, model: str | None, namespace: str | None) -> None:
     """List subscriptions."""
     name = str(session.client.model_name(model)) if model else None
     session.out.page(
         session.client.subscriptions.list(model=name, namespace=namespace),
-        ("id", "kind", "state", "namespace", "target"),
-        lambda s: (s.id, s.kind, s.state, s.namespace or "", s.target),
-        empty="No subscriptions yet. Make one with: modelyard subscription add",
+        ("id", "kind", "state", "about", "last delivery", "waiting", "target", "last error"),
+        lambda s: (
+            s.id,
+            s.kind,
+            s.state,
+            s.model or s.namespace or "the whole server",
+            s.last_sent_at or "never",
+            s.pending + s.dead,
+            s.target,
+            s.last_error or "",
+        ),
+        empty="No subscriptions yet. Add one with: modelyard subscription add",
     )
 
 
-@command("show", example="modelyard subscription show 3")
+@command("show", group=subscription, example="modelyard subscription show 3")
 @click.argument("number", type=int)
 def show(session: Session, number: int) -> None:
-    """Show a subscription and how it fares."""
+    """Show a subscription and the state of its deliveries."""
     _show(session, session.client.subscriptions.show(number))
 
 
 @command(
-    "edit", example="modelyard subscription edit 3 --enable\nmodelyard subscription edit 3 --event 'version.*'"
+    "edit",
+    group=subscription,
+    example="modelyard subscription edit 3 --enable\nmodelyard subscription edit 3 --kind 'version.*'",
 )
 @click.argument("number", type=int)
-@click.option("--target", help="Where it goes from now on.")
-@click.option("--event", "events", multiple=True, help="Only these events; `all` for every one.")
-@click.option("--stage", "stages", multiple=True, help="Only these stages; `all` for every one.")
-@click.option("--enable/--disable", "active", default=None, help="Enabling also ends a pause.")
+@click.option("--target", help="New address.")
+@click.option(
+    "--kind", "events", multiple=True, help="Only events of this kind; may be repeated. `all`: every kind."
+)
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    help="Only events about this stage; may be repeated. `all`: every stage.",
+)
+@click.option(
+    "--enable/--disable", "active", default=None, help="Enable or disable it; enabling also ends a pause."
+)
 def edit(
     session: Session,
     number: int,
@@ -126,43 +149,51 @@ def edit(
     stages: tuple[str, ...],
     active: bool | None,
 ) -> None:
-    """Change, disable or enable a subscription."""
-    found = session.client.subscriptions.edit(
+    """Change, enable or disable a subscription."""
+    edited = session.client.subscriptions.edit(
         number,
         target=target,
         event_kinds=None if not events else [] if events == ("all",) else events,
         stages=None if not stages else [] if stages == ("all",) else stages,
         active=active,
     )
-    _show(session, found)
+    _show(session, edited)
 
 
-@command("remove", example="modelyard subscription remove 3 --yes")
+@command("test", group=subscription, example="modelyard subscription test 3")
 @click.argument("number", type=int)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+def test(session: Session, number: int) -> int:
+    """Send a test message at once and print the receiver's answer. Exit code 1 when it was not accepted."""
+    result = session.client.subscriptions.test(number)
+    if not session.answered(result):
+        answer = f" ({result.status})" if result.status is not None else ""
+        session.out.text(f"arrived{answer}" if result.accepted else f"did not arrive{answer}: {result.error}")
+    return OK if result.accepted else FAILED
+
+
+@command("remove", group=subscription, example="modelyard subscription remove 3 --yes")
+@click.argument("number", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(session: Session, number: int, yes: bool) -> None:
-    """End a subscription; what it has not sent yet is dropped."""
-    confirm(session, f"End subscription {number}?", yes)
+    """Remove a subscription; its unsent messages are dropped."""
+    confirm(session, f"Remove subscription {number}?", yes)
     session.client.subscriptions.remove(number)
-    if session.as_json:
-        session.out.json({"removed": number})
-    else:
-        session.out.text(f"Removed subscription {number}")
+    session.say({"removed": number}, f"Removed subscription {number}")
 
 
-@command("rotate", example="modelyard subscription rotate 3")
+@command("rotate", group=subscription, example="modelyard subscription rotate 3")
 @click.argument("number", type=int)
 def rotate(session: Session, number: int) -> None:
-    """Make a new webhook secret; for a day messages are signed with both."""
+    """Create a new webhook secret; for one day, messages are signed with both."""
     _show(session, session.client.subscriptions.rotate(number))
 
 
-@command("log", example="modelyard subscription log 3 --state dead")
+@command("log", group=subscription, example="modelyard subscription log 3 --state dead")
 @click.argument("number", type=int)
-@click.option("--state", type=click.Choice(["pending", "done", "dead"]), help="Only these.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@click.option("--state", type=click.Choice(["pending", "done", "dead"]), help="Only deliveries in this state.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
 def log(session: Session, number: int, state: str | None, limit: int) -> None:
-    """List what was sent and what became of it, newest first."""
+    """List the deliveries and their results, newest first."""
     session.out.page(
         session.client.subscriptions.deliveries(number, state=state, limit=limit),
         ("event", "what", "state", "attempts", "answer", "next or done", "error"),
@@ -175,44 +206,39 @@ def log(session: Session, number: int, state: str | None, limit: int) -> None:
             d.finished_at or d.due_at,
             d.error or "",
         ),
-        empty="Nothing was sent yet.",
+        empty="Nothing has been sent yet.",
     )
 
 
-@command("replay", example="modelyard subscription replay 3\nmodelyard subscription replay 3 --event 1042")
+@command(
+    "replay",
+    group=subscription,
+    example="modelyard subscription replay 3\nmodelyard subscription replay 3 --event 1042",
+)
 @click.argument("number", type=int)
-@click.option("--event", type=click.IntRange(0), help="Only this one, whatever became of it.")
+@click.option("--event", type=click.IntRange(0), help="Send only this event, whatever its state.")
 def replay(session: Session, number: int, event: int | None) -> None:
-    """Send all dead letters, or one event, again; a message keeps its id."""
+    """Send all dead letters, or one event, again; each message keeps its id."""
     count = session.client.subscriptions.replay(number, event)
-    if session.as_json:
-        session.out.json({"count": count})
-    else:
-        session.out.text(f"{count} to be sent again")
+    session.say({"count": count}, f"{count} to be sent again")
 
 
 @command("events", example="modelyard events\nmodelyard events --model fraud/scorer --kind 'version.*' --json")
 @click.option("--model", help="Only events of this model.")
 @click.option("--namespace", help="Only events of this namespace.")
-@click.option("--kind", "kinds", multiple=True, help="Only these, as alias.moved or version.*.")
 @click.option(
-    "--after", type=click.IntRange(0), help="Begin behind this event; else with what happens from now on."
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Only events of this kind, for example alias.moved or version.*; may be repeated.",
 )
-@click.option("--limit", type=click.IntRange(1), help="End after so many.")
-def events(
-    session: Session,
-    model: str | None,
-    namespace: str | None,
-    kinds: tuple[str, ...],
-    after: int | None,
-    limit: int | None,
-) -> None:
+@click.option("--after", type=click.IntRange(0), help="Begin after this event. Default: the next event.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many events.")
+def events(session: Session, model: str | None, limit: int | None, **options: Any) -> None:
     """Print events as they happen, until interrupted."""
-    following = session.client.follow(model, namespace=namespace, kinds=kinds, after=after)
+    following = session.client.follow(model, **options)
     for count, event in enumerate(following, start=1):
-        if session.as_json:
-            session.out.json(event)
-        else:
+        if not session.answered(event):
             where = (event.model or event.namespace or "") + (f":{event.version}" if event.version else "")
             session.out.text("\t".join(map(clean, (event.seq, event.at, event.kind, where, event.actor.name))))
         if count == limit:

@@ -1,4 +1,4 @@
-"""What a command says: tables for a person at a terminal, tab-separated lines in a pipe, or JSON.
+"""Output of a command: tables for a person at a terminal, tab-separated lines in a pipe, or JSON.
 
 Results go to standard output, everything else (notes, warnings, progress) to standard error.
 """
@@ -6,16 +6,17 @@ Results go to standard output, everything else (notes, warnings, progress) to st
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 import msgspec
 
-# What moves a cursor, or changes the order in which a line is shown.
+# Characters that move a cursor or change the order in which a line is shown.
 _STEERING = (
     *(code for code in range(32) if chr(code) not in "\n\t"),
     *range(127, 160),
@@ -34,49 +35,67 @@ def colour_wanted() -> bool:
 
 
 def shown(text: str) -> str:
-    """Text of many lines in which what would steer a terminal is visible, no matter who wrote it."""
+    """Return text of many lines with the control characters made visible, no matter who wrote it."""
     return text.replace("\r\n", "\n").translate(_SHOWN)
 
 
 def clean(value: Any) -> str:
-    """The same in one line."""
+    """Return the same in one line."""
     return "" if value is None else shown(str(value)).replace("\n", " ").replace("\t", " ")
 
 
 def width(text: str) -> int:
-    """Columns on a terminal."""
+    """Return how many columns the text takes on a terminal."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+class Verbatim(str):
+    """A heading that is somebody's name, which is never written in capitals."""
+
+    __slots__ = ()
+
+
+_FINE_TIME = re.compile(r"(?<=T\d\d:\d\d:\d\d)\.\d+(?=Z|[+-]\d\d:\d\d)")
+_COLOURS = {"FAIL": "red", "missing": "yellow"}
+_NARROWEST = 12
 
 
 class Output:
     """Where a command's results go; `as_json` is its option --json."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, hint_when_empty: Callable[[], str] = str) -> None:
+        """hint_when_empty: why a list may be empty although the registry is not; "": no such reason."""
         self.as_json = as_json
+        self._hint_when_empty = hint_when_empty
 
     def json(self, value: Any) -> None:
-        """One document on standard output."""
+        """Print one document on standard output."""
         click.echo(msgspec.json.encode(value, enc_hook=str).decode().translate(_IN_JSON))
 
     def lines(self, values: Iterable[Any]) -> None:
-        """One document a line, for lists without an end that is known."""
+        """Print one document per line, for lists of unknown length."""
         for value in values:
             self.json(value)
 
     def text(self, text: str) -> None:
-        """A result in words."""
+        """Print a result in words."""
         click.echo(shown(text))
 
     def note(self, text: str) -> None:
-        """Something besides the result."""
+        """Print a note in addition to the result."""
         click.echo(shown(text), err=True)
 
     def heading(self, text: str) -> None:
         click.echo(click.style(clean(text), bold=True) if colour_wanted() else clean(text))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "") -> None:
-        """In a pipe: without the heading, tab-separated, nothing cut off."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "", *, whole: bool = False
+    ) -> None:
+        """Print a table; in a pipe without a heading, tab-separated, with nothing cut off.
+
+        whole: on a terminal too; a long cell goes on in the next line.
+        """
         plain = [[clean(cell) for cell in row] for row in rows]
         if not is_terminal():
             for row in plain:
@@ -86,11 +105,11 @@ class Output:
             if empty:
                 self.note(empty)
             return
-        for line in _laid_out(columns, plain):
+        for line in _laid_out(columns, [[_to_the_second(cell) for cell in row] for row in plain], whole):
             click.echo(line)
 
     def pairs(self, rows: Iterable[tuple[str, Any]]) -> None:
-        """Names and values below each other."""
+        """Print names and values, one pair per line."""
         found = [(name, clean(value)) for name, value in rows]
         if not is_terminal():
             for name, value in found:
@@ -99,39 +118,86 @@ class Output:
         widest = max((width(name) for name, _ in found), default=0)
         for name, value in found:
             shown = name + " " * (widest - width(name))
+            value = _to_the_second(value)
             click.echo(f"{click.style(shown, dim=True) if colour_wanted() else shown}  {value}")
 
     def page(self, values: Iterable[Any], columns: Sequence[str], row: Any, empty: str = "") -> None:
-        """A list, as JSON or as a table. row: from an item to its cells."""
+        """Print a list as JSON or as a table. row: from an item to its cells."""
+        found = [*values]
+        hint = "" if found else self._hint_when_empty()
+        if hint:
+            self.note(hint)
         if self.as_json:
-            self.json([*values])
+            self.json(found)
         else:
-            self.table(columns, (row(value) for value in values), empty)
+            self.table(columns, (row(value) for value in found), "" if hint else empty)
 
 
-def _laid_out(columns: Sequence[str], rows: list[list[str]]) -> Iterator[str]:
-    room = shutil.get_terminal_size((100, 24)).columns
-    widths = [max(width(name), *(width(row[i]) for row in rows)) for i, name in enumerate(columns)]
-    # The last column takes what is left, and is cut with a sign that it was.
-    left = room - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    widths[-1] = max(10, min(widths[-1], left))
-    heading = _row([name.upper() for name in columns], widths)
+def _to_the_second(text: str) -> str:
+    """Return the text with its times as people read them; a pipe and --json keep the microseconds."""
+    return _FINE_TIME.sub("", text)
+
+
+def _laid_out(columns: Sequence[str], rows: list[list[str]], whole: bool) -> Iterator[str]:
+    widths = _widths(columns, rows)
+    names = [name if isinstance(name, Verbatim) else name.upper() for name in columns]
+    heading = "\n".join(_row(names, widths, whole))
     yield click.style(heading, dim=True) if colour_wanted() else heading
     for row in rows:
-        yield _row(row, widths)
+        yield from _row(row, widths, whole)
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    shown = []
-    for cell, room in zip(cells, widths, strict=True):
-        while width(cell) > room:
-            cell = cell[:-2] + "…" if len(cell) > 1 else ""
-        shown.append(cell + " " * (room - width(cell)))
-    return "  ".join(shown).rstrip()
+def _widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
+    """Return a width for each column so that a row fits the terminal, if it has room for the narrowest columns."""
+    room = shutil.get_terminal_size((100, 24)).columns - 2 * (len(columns) - 1)
+    widths = [max(width(name), *(width(row[i]) for row in rows)) for i, name in enumerate(columns)]
+    # The last column takes the rest of the line; then the widest of the others gives way.
+    widths[-1] = max(min(widths[-1], _NARROWEST), min(widths[-1], room - sum(widths[:-1])))
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], whole: bool) -> Iterator[str]:
+    """Yield the lines of one row; whole: as many as its longest cell needs, otherwise one, with a sign for each cut."""
+    parts = [
+        _parts(cell, room) if whole else [_cut(cell, room)] for cell, room in zip(cells, widths, strict=True)
+    ]
+    for number in range(max(map(len, parts))):
+        line = [column[number] if number < len(column) else "" for column in parts]
+        padded = [_coloured(part) + " " * (room - width(part)) for part, room in zip(line, widths, strict=True)]
+        yield "  ".join(padded).rstrip()
+
+
+def _coloured(text: str) -> str:
+    return click.style(text, fg=_COLOURS[text]) if text in _COLOURS and colour_wanted() else text
+
+
+def _cut(cell: str, room: int) -> str:
+    while width(cell) > room:
+        cell = cell[:-2] + "…" if len(cell) > 1 else ""
+    return cell
+
+
+def _parts(cell: str, room: int) -> list[str]:
+    """Break a cell at its spaces; a longer word is broken where the column ends."""
+    parts = [""]
+    for word in cell.split(" "):
+        longer = f"{parts[-1]} {word}" if parts[-1] else word
+        if width(longer) <= room:
+            parts[-1] = longer
+            continue
+        if parts[-1]:
+            parts.append("")
+        for char in word:
+            if width(parts[-1] + char) > room:
+                parts.append("")
+            parts[-1] += char
+    return parts
 
 
 def key_values(pairs: Sequence[str], option: str) -> dict[str, str]:
-    """`k=v` as given to an option. Raises click.BadParameter."""
+    """Parse `k=v` as given to an option. Raises click.BadParameter."""
     found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -141,5 +207,34 @@ def key_values(pairs: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def without_none(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item is not None}
+def metric_values(pairs: Sequence[str], option: str) -> dict[str, float | str]:
+    """Parse `name=number` as given to an option, split at the last `=`; non-finite numbers as in JSON.
+
+    Raises click.BadParameter.
+    """
+    from modelyard.domain.record import number_to_json
+
+    found: dict[str, float | str] = {}
+    for pair in pairs:
+        name, equals, text = pair.rpartition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{pair!r} is not of the form name=value", param_hint=option)
+        try:
+            found[name] = number_to_json(float(text))
+        except ValueError:
+            raise click.BadParameter(f"{pair!r}: {text!r} is not a number", param_hint=option) from None
+    return found
+
+
+def number_or_text(text: str) -> bool | int | float | str:
+    """Return a number or a truth value if it prints back as the same text, otherwise the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if repr(value) == text and abs(value) != float("inf") and value == value:
+            return value
+    return text

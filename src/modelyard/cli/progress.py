@@ -13,7 +13,7 @@ _SMALL_BYTES = 4 << 20
 
 
 class Bar:
-    """One bar a phase, for what is not over at once."""
+    """Show one bar per phase, for work that takes a while."""
 
     def __init__(self) -> None:
         self._bar: Any = None

@@ -1,22 +1,24 @@
-"""Promotion from the command line. A refusal prints, for each rule, the command that meets it, and exits with 3."""
+"""Promotion from the command line. A refusal prints a command for each unmet rule, and exits with 3."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command
+from modelyard.cli.arguments import MODEL, REF, STAGE
+from modelyard.cli.base import Session, asks, command, command_group
 from modelyard.cli.errors import OK, REFUSED
+from modelyard.cli.times import moment
 from modelyard.domain.errors import Refused
 from modelyard.domain.times import parse_duration
 
 if TYPE_CHECKING:
-    from modelyard.wire.promotion import Attempt, Promotion, RuleResult, Verdict
+    from modelyard.wire.promotion import Attempt, Promotion, RollbackPreview, RuleResult, Stage, Verdict
 
-_HERE = "modelyard.cli.promotion"
-_SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "????", "waived": "waived"}
+_STATES = ("open", "done", "refused", "withdrawn", "expired")
+_SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "missing", "waived": "waived"}
 
 
 # --- promoting -----------------------------------------------------------------------------------------
@@ -27,19 +29,36 @@ _SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "????", "waived": "waived"}
     example="modelyard promote fraud/scorer:12 production --dry-run\n"
     "modelyard promote fraud/scorer:12 production --wait 15m",
 )
-@click.argument("ref")
-@click.argument("stage")
+@click.argument("ref", type=REF)
+@click.argument("stage", type=STAGE)
 @click.option(
-    "--dry-run", is_flag=True, help="Only judge: each rule, its value, what is needed, who can fix it."
+    "--dry-run",
+    is_flag=True,
+    help="Only judge: show each rule, its value, the requirement, and who can meet it.",
 )
-@click.option("--request", is_flag=True, help="Only ask: who may, or the policy, completes it.")
-@click.option("--wait", metavar="TIME", help="Try again for so long, as 15m, while waiting can help.")
-@click.option("--beside", is_flag=True, help="Besides the primary version, where the stage has more places.")
+@click.option("--request", is_flag=True, help="Open a request; a maintainer, or the policy, completes it.")
 @click.option(
-    "--close", "final", is_flag=True, help="A refusal is final; else it stays open for what is missing."
+    "--wait",
+    metavar="TIME",
+    help="Wait up to this long for pending checks and approvals (for example 15m). Default: do not wait.",
 )
-@click.option("--seen", type=int, metavar="REVISION", help="Only if the stage is still at this revision.")
-@click.option("--reason", help="Why; kept in the history.")
+@click.option(
+    "--beside", is_flag=True, help="Add it next to the primary version, in a stage with room for several."
+)
+@click.option(
+    "--close",
+    "final",
+    is_flag=True,
+    help="Close the request if it is refused. Default: keep it open until the rules are met.",
+)
+@click.option(
+    "--if-revision",
+    "seen",
+    type=int,
+    metavar="N",
+    help="Move it only if the stage is at this revision (see: modelyard stages).",
+)
+@click.option("--reason", help="Reason, kept in the history.")
 def promote(
     session: Session,
     ref: str,
@@ -52,7 +71,7 @@ def promote(
     seen: int | None,
     reason: str | None,
 ) -> int:
-    """Move a version into a stage, if its gate lets it in."""
+    """Move a version into a stage, if the gate allows it."""
     from modelyard.sdk.promotion import attempt_of
 
     promotions = session.client.promotions
@@ -71,6 +90,7 @@ def promote(
                 keep_open=not final,
                 seen_revision=seen,
                 wait_seconds=seconds,
+                on_wait=lambda waiting: _say_waiting(session, waiting),
             )
     except Refused as refused:
         attempt = attempt_of(refused)
@@ -79,16 +99,26 @@ def promote(
     return REFUSED if refused_now else OK
 
 
+def _say_waiting(session: Session, attempt: Attempt) -> None:
+    """Print at once who must act, so that they can be asked."""
+    number = attempt.promotion.id if attempt.promotion is not None else "-"
+    session.out.note(f"Promotion {number} of {attempt.reference} to {attempt.stage} is waiting:")
+    for result in _unmet(attempt.verdict):
+        session.out.note(
+            f"  {result.rule}: {result.who or 'no one'}" + (f" ({result.fix})" if result.fix else "")
+        )
+
+
 def _show_attempt(session: Session, attempt: Attempt) -> None:
-    if session.as_json:
-        session.out.json(attempt)
+    if session.answered(attempt):
         return
     _show_verdict(session, attempt.verdict)
     number = attempt.promotion.id if attempt.promotion else None
     place = f"{attempt.reference} → {attempt.stage}"
     if attempt.outcome == "done":
-        word = "promoted" if attempt.changed else "stands there already"
+        word = "promoted" if attempt.changed else "already there"
         session.out.text(f"{place}: {word}")
+        _show_role_warning(session, attempt.promotion)
         _show_warnings(session, attempt.verdict)
     elif attempt.outcome == "dry-run":
         session.out.text(f"{place}: would be {'promoted' if attempt.verdict.allowed else 'refused'}")
@@ -102,6 +132,15 @@ def _show_attempt(session: Session, attempt: Attempt) -> None:
                 f"  modelyard promote {attempt.reference} {attempt.stage}"
             )
     _show_fixes(session, attempt.verdict)
+    from modelyard.sdk.pages import promotion_page
+
+    if attempt.promotion is not None and attempt.outcome != "dry-run":
+        session.link(promotion_page(session.client.url, attempt.promotion.id))
+
+
+def _show_role_warning(session: Session, promotion: Promotion | None) -> None:
+    if promotion is not None and promotion.warning:
+        session.out.note(f"Warning: {promotion.warning}")
 
 
 def _show_verdict(session: Session, verdict: Verdict) -> None:
@@ -109,6 +148,7 @@ def _show_verdict(session: Session, verdict: Verdict) -> None:
         ("rule", "result", "measured", "needed"),
         [(r.rule, _SIGNS.get(r.outcome, r.outcome), r.measured, r.needed) for r in verdict.results],
         empty=f"The gate to {verdict.stage} has no rules.",
+        whole=True,
     )
     for words in verdict.notes:
         session.out.note(f"Note: {words}")
@@ -119,7 +159,7 @@ def _unmet(verdict: Verdict) -> list[RuleResult]:
 
 
 def _show_fixes(session: Session, verdict: Verdict) -> None:
-    """What to do about each unmet rule, by whom."""
+    """Print how to meet each unmet rule, and who can do it."""
     unmet = [] if verdict.passed else _unmet(verdict)
     for result in unmet:
         words = f" ({result.say})" if result.say else ""
@@ -136,70 +176,86 @@ def _show_warnings(session: Session, verdict: Verdict) -> None:
 # --- open promotions -----------------------------------------------------------------------------------
 
 
-@command("approve", example="modelyard approve 7 --comment 'bias report read'")
+@command("approve", example="modelyard approve 7 --reason 'bias report read'")
 @click.argument("promotion", type=int)
-@click.option("--comment", help="Kept with the vote.")
+@click.option("--reason", "comment", help="Reason, kept with the vote.")
 def approve(session: Session, promotion: int, comment: str | None) -> None:
-    """Vote for a promotion. The vote counts for this version under this policy alone."""
-    _show_promotion(session, session.client.promotions.approve(promotion, comment))
+    """Vote for a promotion. The vote counts only for this version under this policy."""
+    client = session.client
+    voted = client.promotions.approve(promotion, comment)
+    _show_promotion(session, voted)
+    me = client.whoami().name
+    own = [vote for vote in voted.votes if vote.by == me and vote.approves]
+    if own and not any(vote.counts for vote in own):
+        session.out.note(f"Your vote does not count: {own[-1].why_not}")
 
 
-@command("reject", example="modelyard reject 7 --comment 'trained on leaked data'")
+@command("reject", example="modelyard reject 7 --reason 'trained on leaked data'")
 @click.argument("promotion", type=int)
-@click.option("--comment", help="Kept with the vote.")
+@click.option("--reason", "comment", help="Reason, kept with the vote.")
 def reject(session: Session, promotion: int, comment: str | None) -> None:
-    """Refuse a promotion for good."""
+    """Vote against a promotion, and close it for good."""
     _show_promotion(session, session.client.promotions.reject(promotion, comment))
 
 
 @command("waive", example="modelyard waive 7 check-bias-report --reason 'tooling is down, done by hand'")
 @click.argument("promotion", type=int)
 @click.argument("rule")
-@click.option("--reason", required=True, help="Why; kept with the promotion.")
+@click.option("--reason", required=True, help="Reason, kept with the promotion.")
 def waive(session: Session, promotion: int, rule: str, reason: str) -> None:
-    """Set one rule aside for one promotion; not for one's own work."""
+    """Waive one rule for one promotion; you cannot waive a rule for your own work."""
     _show_promotion(session, session.client.promotions.waive(promotion, rule, reason))
 
 
 @command("withdraw", example="modelyard withdraw 7 --reason 'a better one comes'")
 @click.argument("promotion", type=int)
-@click.option("--reason", help="Why; kept in the history.")
+@click.option("--reason", help="Reason, kept in the history.")
 def withdraw(session: Session, promotion: int, reason: str | None) -> None:
-    """Take an open promotion back."""
+    """Withdraw an open promotion."""
     _show_promotion(session, session.client.promotions.withdraw(promotion, reason))
 
 
-@click.group(
-    "promotions",
-    cls=LazyGroup,
-    lazy={
-        "ls": (f"{_HERE}:list_promotions", "List the promotions of a model."),
-        "show": (f"{_HERE}:show_promotion", "Show a promotion: verdict, votes, waivers."),
-        "review": (f"{_HERE}:review", "List what waits for your vote."),
-    },
-)
+@command_group("promotions")
 def promotions() -> None:
     """List and show promotions."""
 
 
-@command("ls", example="modelyard promotions ls fraud/scorer --state open")
-@click.argument("model")
-@click.option("--stage", help="Only into this stage.")
-@click.option("--state", "states", multiple=True, help="Only open, done, refused, withdrawn or expired ones.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@command(
+    "ls",
+    group=promotions,
+    example="modelyard promotions ls fraud/scorer --state open\nmodelyard promotions ls --namespace fraud",
+)
+@click.argument("model", type=MODEL, required=False)
+@click.option("--namespace", help="Without MODEL: only models in this namespace.")
+@click.option("--stage", help="Only promotions into this stage.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(_STATES),
+    help="Only promotions in this state; may be repeated.",
+)
+@click.option("--since", metavar="TIME", help="Only since this time: 2026-03-03, 2026-03-03T14:00Z or 90d.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most this many.")
 def list_promotions(
-    session: Session, model: str, stage: str | None, states: tuple[str, ...], limit: int
+    session: Session, model: str | None, namespace: str | None, since: str | None, **conditions: Any
 ) -> None:
-    """List the promotions, rollbacks and demotions of a model, newest first."""
-    found = session.client.promotions.list(model, stage=stage, states=states, limit=limit)
-    _show_list(session, found, "Nothing was promoted yet.")
+    """List the promotions, rollbacks and demotions of a model, or of all models you may read, newest first."""
+    client = session.client.promotions
+    if model is not None and namespace is not None:
+        raise click.UsageError("Give MODEL or --namespace, not both.")
+    if model is None:
+        listed = client.list_all(namespace=namespace, since=moment(since), **conditions)
+    else:
+        listed = client.list(model, since=moment(since), **conditions)
+    _show_list(session, listed, "No promotions match.")
 
 
-@command("review", example="modelyard promotions review")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@command("review", group=promotions, example="modelyard promotions review")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most this many.")
 def review(session: Session, limit: int) -> None:
-    """List the open promotions that wait for your vote."""
-    _show_list(session, session.client.promotions.to_review(limit), "Nothing waits for your vote.")
+    """List the open promotions that need your vote, or that you can complete."""
+    _show_list(session, session.client.promotions.to_review(limit), "No promotion is waiting for you.")
 
 
 def _show_list(session: Session, found: Iterable[Promotion], empty: str) -> None:
@@ -211,28 +267,24 @@ def _show_list(session: Session, found: Iterable[Promotion], empty: str) -> None
     )
 
 
-@command("show", example="modelyard promotions show 7")
+@command("show", group=promotions, example="modelyard promotions show 7")
 @click.argument("promotion", type=int)
 def show_promotion(session: Session, promotion: int) -> None:
-    """Show a promotion; an open one with the verdict of now."""
+    """Show a promotion; an open one with its current verdict."""
     _show_promotion(session, session.client.promotions.get(promotion))
 
 
 def _show_promotion(session: Session, found: Promotion) -> None:
-    if session.as_json:
-        session.out.json(found)
+    if session.answered(found):
         return
     session.out.pairs(_promotion_rows(found))
+    _show_role_warning(session, found)
     if found.verdict is not None:
         _show_verdict(session, found.verdict)
         if found.state == "open":
             _show_fixes(session, found.verdict)
-            if found.verdict.allowed:
-                session.out.note(f"Nothing is missing. Complete it with:\n  {_completion(found)}")
-
-
-def _completion(found: Promotion) -> str:
-    return f"modelyard promote {found.reference} {found.stage}"
+    if found.next_step:
+        session.out.note(found.next_step)
 
 
 def _promotion_rows(found: Promotion) -> list[tuple[str, object]]:
@@ -246,133 +298,257 @@ def _promotion_rows(found: Promotion) -> list[tuple[str, object]]:
         ("reason", found.reason),
         ("closed", f"{found.closed_at} by {found.closed_by}" if found.closed_at else None),
         ("reviewers", ", ".join(found.reviewers)),
-        ("votes", ", ".join(_vote_text(v.by, v.approves, v.counts) for v in found.votes)),
-        ("waived", ", ".join(f"{w.rule} by {w.by}: {w.reason}" for w in found.waivers)),
-        ("stands there", found.after_primary if found.state == "done" else None),
+        ("votes", ", ".join(_vote_text(v.by, v.approves, v.why_not) for v in found.votes)),
+        (
+            "waived",
+            ", ".join(
+                f"{w.rule} by {w.by}: {w.reason}{'' if w.counts else ' (not used)'}" for w in found.waivers
+            ),
+        ),
+        ("in the stage", found.after_primary if found.state == "done" else None),
     ]
     return [(name, value) for name, value in rows if value not in (None, "")]
 
 
-def _vote_text(by: str, approves: bool, counts: bool) -> str:
-    return f"{by} {'approves' if approves else 'rejects'}{'' if counts else ' (under an older policy)'}"
+def _vote_text(by: str, approves: bool, why_not: str | None) -> str:
+    return f"{by} {'approves' if approves else 'rejects'}" + (
+        f" (does not count: {why_not})" if why_not else ""
+    )
 
 
 # --- stages --------------------------------------------------------------------------------------------
 
 
-@command("stages", example="modelyard stages fraud/scorer")
-@click.argument("model")
-def stages(session: Session, model: str) -> None:
-    """Show the stages of a model in order, and who stands there."""
-    found = session.client.promotions.stages(model)
-    if session.as_json:
-        session.out.json(found)
+@command(
+    "stages",
+    example="modelyard stages fraud/scorer\nmodelyard stages --stage production --at 2026-03-03T14:00:00Z",
+)
+@click.argument("model", type=MODEL, required=False)
+@click.option(
+    "--at", metavar="TIME", help="Show all models at this time: 2026-03-03T14:00:00Z, or 90d for 90 days ago."
+)
+@click.option(
+    "--stage", type=STAGE, default="production", show_default=True, help="The stage to show for all models."
+)
+@click.option("--namespace", metavar="NAME", help="Only models of this namespace.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most this many models."
+)
+def stages(
+    session: Session, model: str | None, at: str | None, stage: str, namespace: str | None, limit: int
+) -> None:
+    """Show the stages of a model in order, or the versions that are or were in one stage of all models."""
+    if model is None:
+        _show_standing(session, stage, at, namespace, limit)
+        return
+    if at is not None or namespace is not None:
+        raise click.UsageError(
+            f"--at and --namespace show all models. For one: modelyard history {model} --stage {stage} --at TIME"
+        )
+    shown = session.client.promotions.stages(model)
+    if session.answered(shown):
         return
     session.out.table(
-        ("stage", "version", "also", "since", "by", "gate"),
+        ("stage", "version", "state", "also", "since", "by", "gate"),
         [
             (
                 s.name,
                 s.primary or "-",
-                " ".join(map(str, s.versions[1:])),
+                _flags_of(s, s.primary),
+                ", ".join(_with_flags(s, number) for number in s.versions if number != s.primary),
                 s.since or "",
                 s.by or "",
                 f"{len(s.rules)} rules ({s.mode})" if s.rules else "open",
             )
-            for s in found.items
+            for s in shown.items
         ],
     )
 
 
-@command("rollback", example="modelyard rollback fraud/scorer production --reason 'error rate doubled'")
-@click.argument("model")
-@click.argument("stage")
-@click.option(
-    "--to", type=int, metavar="VERSION", help="A version that stood there before; else the one before."
-)
-@click.option("--reason", default="rolled back from the command line", show_default=True, help="Why.")
-@click.option("--seen", type=int, metavar="REVISION", help="Only if the stage is still at this revision.")
-def rollback(session: Session, model: str, stage: str, to: int | None, reason: str, seen: int | None) -> None:
-    """Go back to the version that stood in a stage before; no gate and no freeze holds it up."""
-    found = session.client.promotions.rollback(model, stage, reason=reason, to=to, seen_revision=seen)
-    if session.as_json:
-        session.out.json(found)
-    else:
-        undid = f" (undid promotion {found.undid})" if found.undid else ""
-        session.out.text(f"{found.model}@{found.stage}\t{found.from_version or '-'} → {found.version}{undid}")
+def _show_standing(session: Session, stage: str, at: str | None, namespace: str | None, limit: int) -> None:
+    session.out.page(
+        session.client.promotions.standing(stage, at_time=moment(at), namespace=namespace, limit=limit),
+        ("model", "version", "since", "by", "approved by", "until", "now"),
+        lambda s: (
+            s.model,
+            s.version,
+            s.since,
+            s.by,
+            ", ".join(s.approved_by),
+            s.until or "still",
+            "-" if s.now is None else s.now,
+        ),
+        empty=f"No model that you may see had a version in {stage} then.",
+    )
 
 
-@command("demote", example="modelyard demote fraud/scorer production --reason 'recalled'")
-@click.argument("model")
-@click.argument("stage")
-@click.option("--version", type=int, help="Which one; else the primary one.")
-@click.option(
-    "--next-primary", type=int, metavar="VERSION", help="Which of the others the alias points at then."
+def _flags_of(stage: Stage, version: int | None) -> str:
+    """Return the state of a version in the stage; "" if it is not there."""
+    return next((", ".join(one.flags) or "ready" for one in stage.standing if one.version == version), "")
+
+
+def _with_flags(stage: Stage, version: int) -> str:
+    state = _flags_of(stage, version)
+    return f"{version}" if state == "ready" else f"{version} ({state})"
+
+
+@command(
+    "rollback",
+    example="modelyard rollback fraud/scorer production --reason 'error rate doubled'\n"
+    "modelyard rollback fraud/scorer production --from 12 --yes",
 )
-@click.option("--reason", help="Why; kept in the history.")
-def demote(
+@click.argument("model", type=MODEL)
+@click.argument("stage", type=STAGE)
+@click.option(
+    "--to",
+    type=int,
+    metavar="VERSION",
+    help="Go back to this version, which was in the stage before. Default: undo the last move.",
+)
+@click.option(
+    "--from",
+    "from_version",
+    type=int,
+    metavar="VERSION",
+    help="Roll back only if this is the primary version, so that two people do not roll back twice.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show the result, and change nothing.")
+@click.option(
+    "--reason",
+    default="rolled back from the command line",
+    show_default=True,
+    help="Reason, kept in the history.",
+)
+@click.option(
+    "--if-revision",
+    "seen",
+    type=int,
+    metavar="N",
+    help="Move it only if the stage is at this revision (see: modelyard stages).",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def rollback(
     session: Session,
     model: str,
     stage: str,
-    version: int | None,
-    next_primary: int | None,
-    reason: str | None,
+    to: int | None,
+    from_version: int | None,
+    dry_run: bool,
+    reason: str,
+    seen: int | None,
+    yes: bool,
 ) -> None:
-    """Take a version out of a stage."""
-    found = session.client.promotions.demote(
-        model, stage, version=version, next_primary=next_primary, reason=reason
+    """Undo the last move of a stage, or go back to an earlier version; gates and freezes do not apply.
+
+    On a terminal it shows the result and asks for confirmation. Recalled, deleted and quarantined versions are
+    skipped.
+    """
+    promotions = session.client.promotions
+    if dry_run or asks(session, yes):
+        preview = promotions.preview_rollback(model, stage, to=to)
+        seen = preview.revision if seen is None else seen
+        if not dry_run:
+            _show_preview(session, model, preview)
+            click.confirm("Roll back?", abort=True, err=True)
+        elif not session.answered(preview):
+            _show_preview(session, model, preview)
+        if dry_run:
+            return
+    move = promotions.rollback(
+        model, stage, reason=reason, to=to, from_version=from_version, seen_revision=seen
     )
-    if session.as_json:
-        session.out.json(found)
-    else:
-        left = f"version {found.after_primary} stands there" if found.after_primary else "no one stands there"
-        session.out.text(f"{found.reference} left {found.stage}; {left}")
+    if not session.answered(move):
+        undid = f" (undid promotion {move.undid})" if move.undid else ""
+        session.out.text(f"{move.model}@{move.stage}\t{move.from_version or '-'} → {move.version}{undid}")
+        _show_role_warning(session, move)
+
+
+def _show_preview(session: Session, model: str, preview: RollbackPreview) -> None:
+    before, after = (", ".join(map(str, numbers)) or "none" for numbers in (preview.before, preview.after))
+    session.out.text(f"{model}@{preview.stage}\t{before} → {after}")
+    for words in preview.passed_over:
+        session.out.note(f"Skipped: {words}")
+    if preview.restored:
+        session.out.note(f"Restored from the archive: {', '.join(map(str, preview.restored))}")
+
+
+@command("demote", example="modelyard demote fraud/scorer production --reason 'recalled'")
+@click.argument("model", type=MODEL)
+@click.argument("stage", type=STAGE)
+@click.option("--version", type=int, help="Version to take out. Default: the primary version.")
+@click.option(
+    "--next-primary", type=int, metavar="VERSION", help="Remaining version that becomes the primary one."
+)
+@click.option("--reason", help="Reason, kept in the history.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def demote(session: Session, model: str, stage: str, yes: bool, **options: Any) -> None:
+    """Take a version out of a stage. On a terminal it shows the stage and asks for confirmation."""
+    promotions = session.client.promotions
+    if asks(session, yes):
+        here = next(
+            (s for s in promotions.stages(model).items if s.name == stage.removeprefix("@").lower()), None
+        )
+        if here is not None and here.versions:
+            leaving = options["version"] or here.primary
+            stay = ", ".join(str(n) for n in here.versions if n != leaving) or "no version"
+            click.confirm(
+                f"{model}:{leaving} leaves {here.name}; {stay} stays there. Demote it?", abort=True, err=True
+            )
+    move = promotions.demote(model, stage, **options)
+    if not session.answered(move):
+        left = (
+            f"its primary version is now {move.after_primary}"
+            if move.after_primary
+            else "it has no primary version now"
+        )
+        session.out.text(f"{move.reference} left {move.stage}; {left}")
+        _show_role_warning(session, move)
 
 
 def show_stage_history(session: Session, model: str, stage: str, at: str | None, limit: int) -> None:
-    """For `modelyard history --stage`: who stood there, who let them in, who voted."""
-    found = session.client.promotions.history(model, stage, at_time=at, limit=1 if at else min(limit, 500))
-    if session.as_json:
-        session.out.json([*found])
+    """Print the history of a stage, for `modelyard history MODEL --stage STAGE`: versions, approvals, votes."""
+    moves = session.client.promotions.history(model, stage, at_time=at, limit=1 if at else min(limit, 500))
+    if session.answered([*moves]):
         return
     session.out.table(
-        ("at", "version", "what", "by", "approved by", "reason"),
+        ("at", "in the stage", "what", "by", "approved by", "let through", "reason"),
         [
             (
                 p.closed_at,
-                f"{p.model}:{p.after_primary}" if p.after_primary else "nobody",
-                f"{p.kind} {p.id}",
+                ", ".join(f"{p.model}:{n}" for n in p.after_versions or ()) or "no version",
+                f"{p.kind} {p.id} of {p.version}",
                 p.closed_by,
                 ", ".join(v.by for v in p.votes if v.approves and v.counts) or "-",
+                _let_through(p),
                 p.reason or "",
             )
-            for p in found
+            for p in moves
         ],
-        empty="No one stood there until then.",
+        empty="The stage was empty until then.",
     )
 
 
+def _let_through(found: Promotion) -> str:
+    """Return unmet rules that blocked nothing: waived, or in a gate that only warns."""
+    if found.verdict is None:
+        return ""
+    waived = [f"{r.rule} (waived)" for r in found.verdict.results if r.outcome == "waived"]
+    return ", ".join([*waived, *(f"{r.rule} (the gate only warned)" for r in _unmet(found.verdict))])
+
+
 @command("deprecate", example="modelyard deprecate fraud/scorer:3 --replacement 5 --date 2027-01-01T00:00:00Z")
-@click.argument("ref")
-@click.option("--replacement", type=int, metavar="VERSION", help="Which version to use instead.")
-@click.option("--date", "ends_at", metavar="TIME", help="When it will be taken away, as 2027-01-01T00:00:00Z.")
-@click.option("--reason", help="The reason, shown to everyone who uses it.")
+@click.argument("ref", type=REF)
+@click.option("--replacement", type=int, metavar="VERSION", help="Version to use instead.")
+@click.option(
+    "--date", "ends_at", metavar="TIME", help="Time of its removal, for example 2027-01-01T00:00:00Z."
+)
+@click.option("--reason", help="Reason, shown to everyone who uses it.")
 @click.option("--undo", is_flag=True, help="Stop warning.")
-def deprecate(
-    session: Session,
-    ref: str,
-    replacement: int | None,
-    ends_at: str | None,
-    reason: str | None,
-    undo: bool,
-) -> None:
+def deprecate(session: Session, ref: str, undo: bool, **options: Any) -> None:
     """Warn everyone who resolves or pulls a version; it stays usable."""
     client = session.client.promotions
     if undo:
-        found = client.undeprecate(ref)
+        version = client.undeprecate(ref)
     else:
-        found = client.deprecate(ref, replacement=replacement, ends_at=ends_at, reason=reason)
-    if session.as_json:
-        session.out.json(found)
-    else:
-        session.out.text(found.warning or f"{found.reference} is not deprecated")
+        version = client.deprecate(ref, **options)
+    session.say(version, version.warning or f"{version.reference} is not deprecated")

@@ -4,51 +4,38 @@ from __future__ import annotations
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command
+from modelyard.cli.arguments import REF, RUN
+from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED
 from modelyard.domain.scanning.verdicts import CODE_KINDS
 from modelyard.wire import quarantine as wire
 
-_HERE = "modelyard.cli.quarantine"
 
-
-@click.group(
-    "scan",
-    cls=LazyGroup,
-    lazy={
-        "show": (f"{_HERE}:show_scan", "Show what loading a version's files could run."),
-        "show-run": (f"{_HERE}:show_run_scan", "Show what loading the files of a run could run."),
-        "run": (f"{_HERE}:run_scan", "Scan a version again."),
-        "trust": (f"{_HERE}:trust", "Trust globals in the pickles of a namespace, or list what is trusted."),
-        "untrust": (f"{_HERE}:untrust", "Trust a global no more."),
-        "serve-unknown": (f"{_HERE}:serve_unknown", "Decide whether a namespace serves unknown code."),
-    },
-)
+@command_group("scan")
 def scan() -> None:
-    """Show scans, and decide what is trusted in a namespace."""
+    """Show scans, and manage the trusted globals of a namespace."""
 
 
-@command("show", example="modelyard scan show fraud/scorer:12")
-@click.argument("ref")
+@command("show", group=scan, example="modelyard scan show fraud/scorer:12")
+@click.argument("ref", type=REF)
 def show_scan(session: Session, ref: str) -> int:
-    """Show the scan of a version: each file that could run code, where, and by which global.
+    """Show the scan of a version: each file that could run code, the place in it, and the global.
 
     Exit code 1 when the version is in quarantine.
     """
     return _say(session, session.client.scans.get(ref))
 
 
-@command("run", example="modelyard scan run fraud/scorer:12")
-@click.argument("ref")
+@command("run", group=scan, example="modelyard scan run fraud/scorer:12")
+@click.argument("ref", type=REF)
 def run_scan(session: Session, ref: str) -> int:
-    """Scan a version again, by the rules of the server's release. Exit code 1 when it is in quarantine."""
+    """Scan a version again with the rules of the server's release. Exit code 1 when it is in quarantine."""
     return _say(session, session.client.scans.run(ref))
 
 
 def _say(session: Session, found: wire.Scan) -> int:
     out = session.out
-    if session.as_json:
-        out.json(found)
+    if session.answered(found):
         return FAILED if found.quarantined else 0
     rows = [("version", found.reference), ("verdict", found.verdict)]
     if found.quarantined:
@@ -67,39 +54,37 @@ def _say(session: Session, found: wire.Scan) -> int:
         out.table(("file", "where", "opcode", "global", "verdict", "why"), found_rows)
     kinds = [(file.path, kind) for file in found.files for kind in file.kinds if kind in CODE_KINDS]
     if kinds:
-        out.note("Code of kinds that the scan does not look for; a gate may refuse them (refuse_kinds):")
+        out.note("Code of kinds that the scan does not inspect; a gate can refuse them (refuse_kinds):")
         out.table(("file", "kind"), kinds)
     secrets = [(file.path, s.line, s.kind) for file in found.files for s in file.secrets]
     if secrets:
-        out.note("Texts that look like credentials; the person who may pull the version can read them:")
+        out.note("Texts that look like credentials; everyone who may pull the version can read them:")
         out.table(("file", "line", "kind"), secrets)
     if found.fix is not None:
         out.note(found.fix)
     if found.quarantined:
-        out.note(f"A maintainer may release it with: modelyard quarantine release {found.reference} --reason …")
+        out.note(f"A maintainer can release it with: modelyard quarantine release {found.reference} --reason …")
     return FAILED if found.quarantined else 0
 
 
 def _release(release: wire.Release) -> str:
-    how = ", who pushed it: no one else holds the right" if release.alone else ""
+    how = ", who also pushed it: no one else has that right" if release.alone else ""
     return f"{release.at} by {release.by}{how}: {release.reason}"
 
 
-@command("show-run", example="modelyard scan show-run 4f6e0d1c2b3a49588776655443322110")
-@click.argument("run")
+@command("show-run", group=scan, example="modelyard scan show-run 4f6e0d1c2b3a49588776655443322110")
+@click.argument("run", type=RUN)
 def show_run_scan(session: Session, run: str) -> int:
     """Show the scan of a run's files. Exit code 1 when one of them is in quarantine."""
-    found = session.client.scans.of_run(run)
-    if session.as_json:
-        session.out.json(found)
-    else:
+    shown = session.client.scans.of_run(run)
+    if not session.answered(shown):
         session.out.table(
-            ("file", "verdict", "state", "why"), [(f.path, f.verdict, _state(f), f.why) for f in found.files]
+            ("file", "verdict", "state", "why"), [(f.path, f.verdict, _state(f), f.why) for f in shown.files]
         )
-    held = any(file.quarantined for file in found.files)
+    held = any(file.quarantined for file in shown.files)
     if held:
         session.out.note(
-            f"A maintainer may release them with: modelyard quarantine release-run {run} --reason …"
+            f"A maintainer can release them with: modelyard quarantine release-run {run} --reason …"
         )
     return FAILED if held else 0
 
@@ -115,14 +100,16 @@ def _place(finding: wire.ScanFinding) -> str:
     return f"{finding.inside} {offset}".strip()
 
 
-@command("trust", example="modelyard scan trust fraud my_corp.utils.Helper --reason 'our own package'")
+@command(
+    "trust", group=scan, example="modelyard scan trust fraud my_corp.utils.Helper --reason 'our own package'"
+)
 @click.argument("namespace")
 @click.argument("names", nargs=-1)
-@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--reason", default="", help="Reason, kept in the history.")
 def trust(session: Session, namespace: str, names: tuple[str, ...], reason: str) -> None:
-    """Trust globals that no rule knows in the pickles of a namespace; without NAMES list what is trusted.
+    """Trust globals in the pickles of a namespace that no rule knows. Without NAMES, list the trusted ones.
 
-    Versions that name nothing else unknown are served from now on.
+    From then on, versions with no other unknown globals are served.
     """
     scans = session.client.scans
     for name in names:
@@ -131,87 +118,85 @@ def trust(session: Session, namespace: str, names: tuple[str, ...], reason: str)
         scans.trusted(namespace),
         ("global", "at", "by", "confirmed by", "reason"),
         lambda t: (t.name, t.at, t.by, t.confirmed_by or ("no one else can" if t.alone else ""), t.reason),
-        empty="Nothing is trusted besides the allow-list.",
+        empty="No globals are trusted except the allow-list.",
     )
     if scans.serves_unknown(namespace):
         session.out.note(f"{namespace} serves versions that name unknown code")
 
 
-@command("untrust", example="modelyard scan untrust fraud my_corp.utils.Helper")
+@command("untrust", group=scan, example="modelyard scan untrust fraud my_corp.utils.Helper")
 @click.argument("namespace")
 @click.argument("name")
 def untrust(session: Session, namespace: str, name: str) -> None:
-    """Trust a global no more."""
-    found = session.client.scans.untrust(namespace, name)
-    session.out.json(found) if session.as_json else session.out.text(f"{namespace} trusts {name} no more")
+    """Stop trusting a global."""
+    trusted = session.client.scans.untrust(namespace, name)
+    session.say(trusted, f"{namespace} no longer trusts {name}")
 
 
-@command("serve-unknown", example="modelyard scan serve-unknown lab on --reason 'no one loads these here'")
+@command(
+    "serve-unknown",
+    group=scan,
+    example="modelyard scan serve-unknown lab on --reason 'no one loads these here'",
+)
 @click.argument("namespace")
 @click.argument("choice", type=click.Choice(["on", "off"]))
-@click.option("--reason", required=True, help="Why; kept in the event log.")
+@click.option("--reason", required=True, help="Reason, kept in the event log.")
 def serve_unknown(session: Session, namespace: str, choice: str, reason: str) -> None:
-    """Decide whether a namespace serves versions that name code which no one here knows.
+    """Choose whether a namespace serves versions that name unknown code, with a warning.
 
-    By default they are in quarantine. What is dangerous or could not be scanned always is. Only an owner decides.
+    By default they are in quarantine. Dangerous and unscanned files always are. Only an owner can change this.
     """
-    found = session.client.scans.serve_unknown(namespace, choice == "on", reason=reason)
-    words = "serves unknown code" if found.serve_unknown else "keeps unknown code in quarantine"
-    session.out.json(found) if session.as_json else session.out.text(f"{found.namespace} {words}")
+    trusted = session.client.scans.serve_unknown(namespace, choice == "on", reason=reason)
+    words = "serves unknown code" if trusted.serve_unknown else "keeps unknown code in quarantine"
+    session.say(trusted, f"{trusted.namespace} {words}")
 
 
-@click.group(
-    "quarantine",
-    cls=LazyGroup,
-    lazy={
-        "ls": (f"{_HERE}:list_quarantined", "List versions that are in quarantine."),
-        "release": (f"{_HERE}:release", "Let a version out of the quarantine."),
-        "release-run": (f"{_HERE}:release_run", "Let the files of a run out of the quarantine."),
-    },
-)
+@command_group("quarantine")
 def quarantine() -> None:
-    """List and release versions that are not served because of their scan."""
+    """List and release versions that are not served because of their scans."""
 
 
-@command("ls", example="modelyard quarantine ls fraud")
+@command("ls", group=quarantine, example="modelyard quarantine ls fraud")
 @click.argument("namespace", required=False)
 def list_quarantined(session: Session, namespace: str | None) -> None:
     """List the versions in quarantine that you may see, newest first."""
     session.out.page(
         session.client.quarantine.list(namespace),
-        ("version", "verdict", "registered", "by"),
-        lambda q: (q.reference, q.verdict, q.registered_at, q.registered_by),
-        empty="Nothing is in quarantine.",
+        ("version", "verdict", "registered", "by", "why"),
+        lambda q: (q.reference, q.verdict, q.registered_at, q.registered_by, q.why),
+        empty="No version is in quarantine.",
     )
 
 
 @command(
-    "release", example="modelyard quarantine release fraud/scorer:12 --reason 'our own exporter, reviewed'"
+    "release",
+    group=quarantine,
+    example="modelyard quarantine release fraud/scorer:12 --reason 'our own exporter, reviewed'",
 )
-@click.argument("ref")
-@click.option("--reason", required=True, help="Why it may be served; kept in the event log.")
+@click.argument("ref", type=REF)
+@click.option("--reason", required=True, help="Why it may be served, kept in the event log.")
 def release(session: Session, ref: str, reason: str) -> None:
-    """Serve a version in spite of what its scan found.
+    """Serve a version in spite of the findings of its scan.
 
-    The person who pushed it may do so only where no one else holds the right in the namespace.
+    The person who pushed it can do so only if no one else in the namespace has the right.
     """
-    found = session.client.quarantine.release(ref, reason=reason)
-    if session.as_json:
-        session.out.json(found)
+    released = session.client.quarantine.release(ref, reason=reason)
+    if session.answered(released):
         return
-    session.out.text(f"Released {found.reference}")
-    if found.released is not None and found.released.alone:
-        session.out.note("It was released by the person who pushed it: no one else holds the right")
+    session.out.text(f"Released {released.reference}")
+    if released.released is not None and released.released.alone:
+        session.out.note("It was released by the person who pushed it, because no one else has the right.")
 
 
 @command(
     "release-run",
+    group=quarantine,
     example="modelyard quarantine release-run 4f6e0d1c2b3a49588776655443322110 --reason 'our own'",
 )
-@click.argument("run")
-@click.option("--reason", required=True, help="Why they may be served; kept in the event log.")
+@click.argument("run", type=RUN)
+@click.option("--reason", required=True, help="Why they may be served, kept in the event log.")
 def release_run(session: Session, run: str, reason: str) -> None:
-    """Serve the files of a run that are in quarantine now; files that come later are not released by this."""
+    """Release the files of a run that are in quarantine now; later files are not released."""
     found = session.client.quarantine.release_run(run, reason=reason)
     released = [file.path for file in found.files if file.released is not None]
-    session.out.json(found) if session.as_json else session.out.text(f"Released {', '.join(released)}")
+    session.say(found, f"Released {', '.join(released)}")

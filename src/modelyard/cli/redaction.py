@@ -1,4 +1,4 @@
-"""Taking out what leaked: texts of a namespace, and the bytes of files."""
+"""Removal of leaked data: texts of a namespace, and the bytes of files."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from modelyard.wire.redaction import Redaction, Withheld
     "modelyard redact run:1f0a9c3e7d52 --file notebook.ipynb --reason 'it holds a key'",
 )
 @click.argument("target")
-@click.option("--file", "path", help="Withhold the bytes of this file of a version, run or dataset.")
-@click.option("--reason", help="Why; kept in the event log. Needed unless --list is given.")
-@click.option("--list", "list_only", is_flag=True, help="List what was redacted and withheld in the namespace.")
+@click.option("--file", "path", help="Withhold the bytes of this file of the version, run or dataset.")
+@click.option("--reason", help="Reason, kept in the event log. Required unless --list is given.")
+@click.option(
+    "--list", "list_only", is_flag=True, help="List the redacted texts and withheld files of the namespace."
+)
 def redact(session: Session, target: str, path: str | None, reason: str | None, list_only: bool) -> None:
-    """Take a text out of a namespace, or withhold a file of a version, for good.
+    """Remove a text from a namespace, or withhold a file of a version, for good.
 
-    TARGET is a namespace for a text: it goes from all records, logs, cards, comments and events. The text is asked for
-    on a terminal, else read from standard input, so that it stays out of the shell's history.
+    For a text, TARGET is a namespace: the text is removed from all records, logs, cards, comments and events. You are
+    asked for it on a terminal; otherwise it is read from standard input, so it stays out of the shell's history.
 
     With --file, TARGET is a version, run:ID, or dataset:NAME@DIGEST (with --file profile). The bytes of that file are
-    no longer served, whichever file has them, are refused when they are pushed again, and are deleted.
+    deleted, no longer served in any file, and refused when pushed again.
 
-    Digests that were given out stay valid; `audit check` and `audit verify` know of both. Backups made before still
-    hold what was taken out.
+    Published digests stay valid; `audit check` and `audit verify` account for redactions. Earlier backups still hold
+    the removed data.
     """
     if list_only:
         _list(session, target)
@@ -44,12 +46,12 @@ def redact(session: Session, target: str, path: str | None, reason: str | None, 
 
 def _list(session: Session, namespace: str) -> None:
     redactions = session.client.redactions
-    found = [*redactions.list(namespace), *redactions.list_withheld(namespace)]
+    removals = [*redactions.list(namespace), *redactions.list_withheld(namespace)]
     session.out.page(
-        sorted(found, key=lambda each: -1 if each.event is None else each.event, reverse=True),
+        sorted(removals, key=lambda each: -1 if each.event is None else each.event, reverse=True),
         ("what", "event", "at", "by", "places", "reason"),
         _row,
-        empty=f"Nothing was redacted in {namespace}.",
+        empty=f"Nothing has been redacted in {namespace}.",
     )
 
 
@@ -61,31 +63,20 @@ def _row(found: Redaction | Withheld) -> tuple[object, ...]:
 
 
 def _withhold(session: Session, target: str, path: str, reason: str) -> None:
-    done = session.client.redactions.withhold(_holder(session, target), path, reason=reason)
-    if session.as_json:
-        session.out.json(done)
+    done = session.client.redactions.withhold(target, path, reason=reason)
+    if session.answered(done):
         return
     session.out.text(f"Withheld {done.path} of {done.holder} ({done.digest})")
     if done.also:
-        session.out.note(f"{len(done.also)} other files have the same bytes, and are withheld with it:")
+        session.out.note(f"{len(done.also)} other files have the same bytes and are withheld too:")
     for place in done.also:
         session.out.text(f"also\t{place}")
-
-
-def _holder(session: Session, target: str) -> str:
-    """A run may be named by the beginning of its id."""
-    if not target.startswith("run:"):
-        return target
-    from modelyard.cli.runs import find_id
-
-    return f"run:{find_id(session.client, target.removeprefix('run:'))}"
 
 
 def _redact_text(session: Session, namespace: str, reason: str) -> None:
     text = click.prompt("Text to redact", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
     done = session.client.redactions.redact(namespace, text.strip("\r\n"), reason=reason)
-    if session.as_json:
-        session.out.json(done)
+    if session.answered(done):
         return
     session.out.text(f"Redacted {sum(done.places.values())} places and {len(done.events)} events ({done.id})")
     session.out.table(("where", "rows"), sorted(done.places.items()))

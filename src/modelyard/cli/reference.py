@@ -23,18 +23,18 @@ headings in a pipe. Notes, warnings and progress go to standard error.
 
 
 def walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Command]]:
-    """(its words, the command) of every command below the group, in the order of the help."""
+    """Yield (words, command) for every command below the group, in the order of the help."""
     context = click.Context(group)
     for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        if isinstance(found, click.Group):
-            yield from walk(found, (*path, name))
-        elif isinstance(found, Command):
-            yield " ".join((*path, name)), found
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from walk(command, (*path, name))
+        elif isinstance(command, Command):
+            yield " ".join((*path, name)), command
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
     return f"{_HEAD}{rows}{''.join(_section(words, found) for words, found in walk(cli))}"
 

@@ -14,13 +14,19 @@ from modelyard.cli.errors import exit_code
     "run",
     example="modelyard run --register fraud/scorer --experiment fraud/trees -- python train.py --depth 6",
 )
-@click.option("--register", metavar="MODEL", help="Make what it trains the next version of this model.")
 @click.option(
-    "--files", type=click.Path(exists=True, path_type=Path), help="With --register: these, not what was seen."
+    "--register", metavar="MODEL", help="Register the trained model as the next version of this model."
 )
-@click.option("--experiment", default="", help="namespace/name that the run belongs to.")
-@click.option("--name", default="", help="Name of the run; else the program's.")
-@click.option("--offline", is_flag=True, default=None, help="Spool only; send with modelyard sync.")
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    help="With --register: the file or folder to register. Default: the model files that were seen.",
+)
+@click.option("--experiment", default="", help="Experiment of the run, as namespace/name.")
+@click.option("--name", default="", help="Name of the run. Default: the name of the program.")
+@click.option(
+    "--offline", is_flag=True, default=None, help="Only spool the records; send them later with modelyard sync."
+)
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM [ARGS]...")
 def run(
     session: Session,
@@ -31,10 +37,10 @@ def run(
     offline: bool | None,
     program: tuple[str, ...],
 ) -> int:
-    """Run a program and note what it trains: log, exit code, resources, code, environment, params, metrics.
+    """Run a program and record its training: log, exit code, resources, code, environment, params, metrics.
 
-    The program needs no change. The exit code is the program's own; with --register it is not 0 either when
-    nothing could be registered. When that is for the server, what to register is kept until modelyard sync.
+    The program needs no change. The exit code is the program's own; with --register it is also not 0 when nothing
+    could be registered. If the server cannot be reached, the registration is kept until modelyard sync.
     """
     import sys
 
@@ -51,20 +57,18 @@ def run(
         client=session.client if session.server else None,
         output=sys.stderr.buffer if session.as_json else None,
     )
-    if session.as_json:
-        session.out.json(
-            {
-                "run": outcome.run,
-                "name": outcome.name,
-                "status": outcome.status,
-                "exit_code": outcome.exit_code,
-                "seconds": round(outcome.seconds, 3),
-                "version": outcome.version,
-                "error": str(outcome.error) if outcome.error else None,
-                "kept": outcome.kept,
-            }
-        )
-    else:
+    if not session.answered(
+        {
+            "run": outcome.run,
+            "name": outcome.name,
+            "status": outcome.status,
+            "exit_code": outcome.exit_code,
+            "seconds": round(outcome.seconds, 3),
+            "version": outcome.version,
+            "error": str(outcome.error) if outcome.error else None,
+            "kept": outcome.kept,
+        }
+    ):
         session.out.note(f"run {outcome.run[:12]} {outcome.status} after {outcome.seconds:.1f} s")
         if outcome.version is not None:
             session.out.text(words_for(outcome.version))

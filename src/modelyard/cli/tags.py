@@ -6,42 +6,34 @@ from collections.abc import Callable
 
 import click
 
-from modelyard.cli.base import LazyGroup, Session, command
+from modelyard.cli.arguments import REF
+from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.catalog import is_version
 from modelyard.cli.output import key_values
 from modelyard.domain.errors import EditConflict, NotFound
 
-_HERE = "modelyard.cli.tags"
 _TRIES = 5
 
 
-@click.group(
-    "tag",
-    cls=LazyGroup,
-    lazy={
-        "set": (f"{_HERE}:set_tags", "Set tags."),
-        "remove": (f"{_HERE}:remove_tags", "Remove tags."),
-        "ls": (f"{_HERE}:list_tags", "List tags."),
-    },
-)
+@command_group("tag")
 def tag() -> None:
     """Set, remove and list tags of a model (namespace/name) or a version (namespace/name:3)."""
 
 
-@command("set", example="modelyard tag set fraud/scorer:12 reviewed=yes team=payments")
-@click.argument("ref")
+@command("set", group=tag, example="modelyard tag set fraud/scorer:12 reviewed=yes team=payments")
+@click.argument("ref", type=REF)
 @click.argument("pairs", nargs=-1, required=True, metavar="K=V...")
 def set_tags(session: Session, ref: str, pairs: tuple[str, ...]) -> None:
-    """Set tags; others stay as they are."""
+    """Set tags; other tags stay unchanged."""
     new = key_values(pairs, "K=V")
     _change(session, ref, lambda tags: {**tags, **new})
 
 
-@command("remove", example="modelyard tag remove fraud/scorer:12 reviewed")
-@click.argument("ref")
+@command("remove", group=tag, example="modelyard tag remove fraud/scorer:12 reviewed")
+@click.argument("ref", type=REF)
 @click.argument("keys", nargs=-1, required=True, metavar="K...")
 def remove_tags(session: Session, ref: str, keys: tuple[str, ...]) -> None:
-    """Remove tags. Exit code 4 when there is none of that name."""
+    """Remove tags. Exit code 4 when a tag does not exist."""
 
     def without(tags: dict[str, str]) -> dict[str, str]:
         for key in keys:
@@ -52,8 +44,8 @@ def remove_tags(session: Session, ref: str, keys: tuple[str, ...]) -> None:
     _change(session, ref, without)
 
 
-@command("ls", example="modelyard tag ls fraud/scorer:12")
-@click.argument("ref")
+@command("ls", group=tag, example="modelyard tag ls fraud/scorer:12")
+@click.argument("ref", type=REF)
 def list_tags(session: Session, ref: str) -> None:
     """List the tags of a model or a version."""
     client = session.client
@@ -62,7 +54,7 @@ def list_tags(session: Session, ref: str) -> None:
 
 
 def _change(session: Session, ref: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-    """Read, change, write; again when somebody else wrote in between."""
+    """Read, change and write the tags; try again when someone else wrote in between."""
     client = session.client
     for left in reversed(range(_TRIES)):
         try:
@@ -83,7 +75,5 @@ def _change(session: Session, ref: str, change: Callable[[dict[str, str]], dict[
 
 
 def _show(session: Session, tags: dict[str, str]) -> None:
-    if session.as_json:
-        session.out.json(tags)
-    else:
+    if not session.answered(tags):
         session.out.table(("tag", "value"), sorted(tags.items()), empty="No tags.")

@@ -8,5 +8,5 @@ from modelyard.domain.times import parse_moment
 
 
 def moment(text: str | None) -> str | None:
-    """What --since and --until take, as RFC 3339. Raises Invalid."""
+    """Return the value of --since or --until as RFC 3339. Raises Invalid."""
     return None if text is None else parse_moment(text, datetime.now(UTC)).isoformat()

@@ -1,8 +1,8 @@
-"""The metadata database: SQLite or PostgreSQL, and the only place that knows which is which.
+"""The metadata database, SQLite or PostgreSQL: the only module that tells them apart.
 
-Reads run each on its own connection without a transaction. Changes are written in batches (writer.py), one
-batch at a time. On PostgreSQL a batch begins by locking the head of the event log, so N processes write in
-one order too and no two changes can deadlock. Reasons and figures: decision record 0002.
+Each read has its own connection and no transaction. Changes are written in batches (writer.py), one batch at a
+time. On PostgreSQL a batch begins by locking the head of the event log, so that several processes also write in
+one order and no two changes can deadlock. Reasons and figures: decision record 0002.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from operator import add
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import msgspec
 import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
@@ -33,19 +35,21 @@ logger = logging.getLogger(__name__)
 
 
 def wall_clock() -> int:
-    """Now, in whole microseconds since 1970 UTC."""
+    """Return the present time, in whole microseconds since 1970 UTC."""
     return time.time_ns() // 1000
 
 
 def _sqlite_module() -> ModuleType:
-    """The newest SQLite at hand: releases before 3.51.3 can damage a WAL file under rare timing."""
+    """Return the newest SQLite available; releases before 3.51.3 can, with rare timing, damage a WAL file."""
     try:
         import pysqlite3.dbapi2 as module  # type: ignore[import-untyped]
     except ImportError:
         import sqlite3 as module
 
         if module.sqlite_version_info < (3, 51, 3):
-            logger.warning("SQLite %s has a known WAL fault; a newer one is advised", module.sqlite_version)
+            logger.warning(
+                "SQLite %s can damage its WAL file under rare timing; use a newer SQLite", module.sqlite_version
+            )
     return cast(ModuleType, module)
 
 
@@ -67,13 +71,30 @@ def _driver_url(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
-        # Not quoted: it may hold a password.
-        raise Invalid(reason="the database's URL cannot be read", fix=advice) from None
+        # The URL is not quoted, because it may contain a password.
+        raise Invalid(reason="the database URL is not valid", fix=advice) from None
     if parsed.drivername.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
-        raise Invalid(reason=f"there is no support for a database {parsed.drivername}", fix=advice)
+        raise Invalid(reason=f"databases of the kind {parsed.drivername} are not supported", fix=advice)
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
+
+
+class PoolFigures(msgspec.Struct, frozen=True):
+    """The connections of one process to its database, for /metrics."""
+
+    limit: int = 0
+    in_use: int = 0
+    """Also those that the writer and the event loop keep."""
+    idle: int = 0
+    waiting_reads: int = 0
+    """Reads of requests for which no thread is free."""
+    waiting_changes: int = 0
+    """Changes that the next commit takes."""
+
+    def plus(self, other: PoolFigures) -> PoolFigures:
+        """Return the figures of both processes together."""
+        return PoolFigures(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class Database:
@@ -95,8 +116,8 @@ class Database:
         options: dict[str, Any] = {}
         if self.is_sqlite:
             options["module"] = _sqlite_module()
-            # The driver keeps the most used statements and lets new ones drive each other out once it is
-            # full; with its default of 100 the statements that make the tables would fill it for good.
+            # The driver keeps the most used statements, and once it is full, new ones only replace each other;
+            # with its default of 100 the statements that create the tables would fill it for good.
             options["connect_args"] = {"check_same_thread": False, "cached_statements": 1024}
         else:
             options["connect_args"] = {"connect_timeout": 5}
@@ -119,8 +140,10 @@ class Database:
             sa.event.listen(self._migrator, "connect", _set_up_sqlite)
             sa.event.listen(self._migrator, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "db-read")
-        # Apart from the readers, so that no long read holds a commit up.
+        self._reads = 0
+        # Separate from the readers, so that a long read never delays a commit.
         self._commits = ThreadPoolExecutor(1, "db-commit")
         self._outside = ThreadPoolExecutor(2, "db-outside")
         self._queue_limit = queue_limit
@@ -130,16 +153,16 @@ class Database:
         self._thread_writer: ThreadWriter | None = None
         self._loop_writer: LoopWriter | None = None
         self._closed = False
-        # Taking a connection from the pool costs as much as a point read; the event loop keeps one.
+        # Taking a connection from the pool costs as much as a point read, so the event loop keeps one.
         self._point_connection: sa.Connection | None = None
         self._start_lock = threading.Lock()
 
     # --- reading ---------------------------------------------------------------------------------
 
     def read(self, fn: Callable[[Transaction], T]) -> T:
-        """Run `fn` on a connection of its own. Tried once more when the connection turns out to be dead.
+        """Run `fn` on its own connection, a second time if the connection turns out to be dead.
 
-        Work that `fn` asks for is carried out where it asks. Raises DatabaseUnavailable.
+        Work that `fn` asks for runs in place. Raises DatabaseUnavailable.
         """
         return self._read(fn, Results(may_wait=True))
 
@@ -159,7 +182,7 @@ class Database:
                 raise
 
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
-        """Run `fn` so that all it reads is of one moment, whatever is written meanwhile."""
+        """Run `fn` on a consistent snapshot, whatever is written meanwhile."""
         with driver_errors(), self._engine.connect() as connection:
             begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
             connection.exec_driver_sql(begin)
@@ -169,15 +192,19 @@ class Database:
                 connection.exec_driver_sql("ROLLBACK")
 
     async def aread(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
-        """As read, off the event loop. run: carries out the work that `fn` asks for; None: threads of our own."""
+        """Read off the event loop. run: runs the work that `fn` asks for; None: the database's own threads."""
 
         async def attempt(results: Results) -> T:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn, results)
+            self._reads += 1
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn, results)
+            finally:
+                self._reads -= 1
 
         return await self._with_work(attempt, Results(), run)
 
     async def apoint(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
-        """A read of a few rows by key. On SQLite it costs less than the hop to a thread, so it runs here."""
+        """Read a few rows by key. On SQLite it runs on the event loop, which costs less than a thread."""
         if not self.is_sqlite:
             return await self.aread(fn, run)
         connection = self._point_connection
@@ -194,9 +221,9 @@ class Database:
     def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in a transaction and return after the commit. Never call it on the event loop.
 
-        Work that `fn` asks for is carried out in this thread, outside of the transaction.
-        Raises what `fn` raises, with nothing written; QueueFull; ChangedMeanwhile; DatabaseUnavailable, after which
-        the outcome is unknown when the failure came during the commit.
+        Work that `fn` asks for runs in this thread, outside the transaction.
+        Raises the errors of `fn`, with nothing written; QueueFull; ChangedMeanwhile; DatabaseUnavailable, which leaves
+        the outcome unknown if the failure came during the commit.
         """
         results = Results()
         while True:
@@ -209,9 +236,9 @@ class Database:
     async def awrite(
         self, fn: Callable[[Transaction], T], run: Runner | None = None, *, on_loop: bool = True
     ) -> T:
-        """As write, without blocking the event loop.
+        """Write without blocking the event loop.
 
-        run: as of aread. on_loop False: the change is known to be large, so it runs in a thread on SQLite too.
+        run: as in `aread`. on_loop False: the change is known to be large, so it runs in a thread on SQLite too.
         """
         if not self.is_sqlite:
             return await self._with_work(partial(self._awrite_in_thread, fn), Results(), run)
@@ -240,7 +267,7 @@ class Database:
     async def _with_work(
         self, attempt: Callable[[Results], Awaitable[T]], results: Results, run: Runner | None
     ) -> T:
-        """Call a use case until it has all the results that it asks for. Raises ChangedMeanwhile."""
+        """Call a use case until it has every result that it needs. Raises ChangedMeanwhile."""
         while True:
             try:
                 return await attempt(results)
@@ -253,7 +280,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._outside, work)
 
     def submit(self, fn: Callable[[Transaction], T], results: Results | None = None) -> Future[T]:
-        """Queue one try; its future fails with NeedsWork where `fn` asks for work that `results` does not have.
+        """Queue one attempt; its future fails with NeedsWork if `fn` asks for work that is not in `results`.
 
         Raises QueueFull, DatabaseUnavailable after close.
         """
@@ -266,12 +293,12 @@ class Database:
         return self._thread_writer.submit(fn, results or Results())
 
     def _open_batch(self) -> Batch:
-        """The caller holds the lock of writing until the batch is committed or abandoned."""
+        """Open a batch. The caller holds the write lock until the batch is committed or abandoned."""
         was_open = self._write_connection is not None
         try:
             return self._begin_batch()
         except sa.exc.DBAPIError as exc:
-            # The connection died since the last batch: nothing is lost, so no one need hear of it.
+            # The connection died after the last batch: nothing is lost, so no caller needs an error.
             if not (was_open and exc.connection_invalidated):
                 raise
             return self._begin_batch()
@@ -289,7 +316,7 @@ class Database:
         return Batch(connection, self.clock, self.figures, self._close_write_connection, self._row_notes)
 
     def _close_write_connection(self) -> None:
-        """The next batch opens another one: who failed with this one cannot know its state."""
+        """Close the connection, whose state is unknown after a failure; the next batch opens a new one."""
         connection, self._write_connection = self._write_connection, None
         if connection is None:
             return
@@ -299,20 +326,32 @@ class Database:
         except sa.exc.SQLAlchemyError as exc:
             logger.warning("the connection of the writer did not close: %s", exc)
 
-    # --- the whole -------------------------------------------------------------------------------
+    # --- the database as a whole -----------------------------------------------------------------
+
+    def pool_figures(self) -> PoolFigures:
+        pool = cast(sa.QueuePool, self._engine.pool)
+        writers = (self._thread_writer, self._loop_writer)
+        return PoolFigures(
+            limit=pool.size(),
+            in_use=pool.checkedout(),
+            idle=pool.checkedin(),
+            waiting_reads=max(0, self._reads - self._threads),
+            waiting_changes=sum(writer.waiting for writer in writers if writer is not None),
+        )
 
     def check(self) -> None:
-        """Raises DatabaseUnavailable unless the database answers now."""
+        """Raise DatabaseUnavailable unless the database answers now."""
         self.read(lambda tx: tx.execute(sa.text("SELECT 1")).scalar_one())
 
     @contextmanager
     def connect_for_migration(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction that commits at the end; for schema changes only."""
+        """Yield a connection in a transaction that commits at the end, without the event log; for schema changes, and
+        for facts of the server that a command notes next to it."""
         with driver_errors(), self._migrator.begin() as connection:
             yield connection
 
     def close(self) -> None:
-        """Finish what is queued, then let go. Idempotent."""
+        """Finish queued changes, then close all connections. Idempotent."""
         self._closed = True
         if self._thread_writer is not None:
             self._thread_writer.close()
@@ -326,7 +365,7 @@ class Database:
 
 
 _ON_LOOP = Results(on_loop=True)
-"""Of a read on the event loop: nothing is kept in it."""
+"""The results for a read on the event loop; it stores nothing."""
 
 
 def _refuse_another_round(results: Results, needed: NeedsWork) -> None:

@@ -1,4 +1,4 @@
-"""JSON as a column holds it: canonical text, or NULL. Only queries decode it; what they build carries values."""
+"""JSON in columns: canonical text, or NULL. Only queries decode it; the nouns that they build hold values."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def load_json(text: str | None) -> Any:
-    """The value of a JSON column; None for NULL."""
+    """Return the value of a JSON column; None for NULL."""
     return None if text is None else msgspec.json.decode(text)
 
 
 def load_noun(text: str | None, noun: type[S]) -> S | None:
-    """A noun that is a column of its own; None for NULL. Keys that it does not know are left out."""
+    """Return the noun stored in a JSON column; None for NULL. Unknown keys are ignored."""
     return None if text is None else msgspec.json.decode(text, type=noun)
 
 
 def dump_json(value: Any) -> str | None:
-    """Canonical text of a value, or of a noun; None for NULL."""
+    """Return the canonical text of a value or of a noun; None (NULL) for None."""
     if value is None:
         return None
     return canonical_json(msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value).decode()
 
 
 class JsonText(Generic[T]):
-    """A JSON value as it is stored, decoded when its value is first asked for.
+    """A stored JSON value, decoded when `value` is first read.
 
-    For large columns that most readers only pass on, or do not look at: a page of versions carries a hundred
-    records of any size, and resolving one reads none of them.
+    For large columns that most readers only pass on or ignore: a page of versions has a hundred records of any size,
+    and resolving a version reads none of them.
     """
 
     __slots__ = ("_value", "text")
@@ -51,7 +51,7 @@ class JsonText(Generic[T]):
 
     @property
     def value(self) -> T:
-        """Shared by all who ask: not to be changed."""
+        """Return the decoded value. All callers share it, so it must not be changed."""
         if self._value is None:
             self._value = cast(T, msgspec.json.decode(self.text))
         return self._value

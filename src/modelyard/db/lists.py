@@ -1,8 +1,8 @@
-"""Conditions on lists whose SQL is the same for every length, so that a `Statement` can hold them."""
+"""Conditions on lists whose SQL is the same for every length, so that a `Statement` can contain them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class _IsAmong(sa.ColumnElement[bool]):
-    """The column's id is one of those that the parameter lists."""
+    """The condition that a column's id is in the parameter's list."""
 
     inherit_cache = False
 
@@ -22,7 +22,7 @@ class _IsAmong(sa.ColumnElement[bool]):
         self.ids = ids
 
     def self_group(self, against: object = None) -> _IsAmong:
-        """Itself: it is a condition, and not a column to be compared with true, which no index helps."""
+        """Return itself: it is already a condition, and a comparison with true would bypass the index."""
         return self
 
 
@@ -39,7 +39,7 @@ def _on_postgresql(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> 
 
 
 class _IsOneOf(_IsAmong):
-    """The same for words without commas and quotes, as digests are."""
+    """The same for words without commas and quotes, such as digests."""
 
     inherit_cache = False
 
@@ -58,15 +58,23 @@ def _words_on_postgresql(element: _IsOneOf, compiler: SQLCompiler, **options: An
 
 
 def is_one_of(column: sa.ColumnElement[str], parameter: str) -> sa.ColumnElement[bool]:
-    """parameter: name of the one that carries the words, joined by commas."""
+    """Return a condition. parameter: the name of the parameter that holds the words, joined by commas."""
     return _IsOneOf(column, sa.bindparam(parameter, type_=sa.Text()))
 
 
 def is_among(column: sa.ColumnElement[int], parameter: str) -> sa.ColumnElement[bool]:
-    """parameter: name of the one that carries the ids, as `ids_text` writes them."""
+    """Return a condition. parameter: the name of the parameter that holds the ids, as `ids_text` writes them."""
     return _IsAmong(column, sa.bindparam(parameter, type_=sa.Text()))
 
 
+def grouped(pairs: Iterable[Sequence[Any]]) -> dict[Any, list[Any]]:
+    """Group rows of (key, value) into key → values, in their order."""
+    found: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
 def ids_text(ids: Iterable[int]) -> str:
-    """Ids as one parameter; '' lists none."""
+    """Return ids as the text of one parameter; '' for none."""
     return ",".join(map(str, ids))

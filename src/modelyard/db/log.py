@@ -8,9 +8,9 @@ Reasons and figures: decision record 0011.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
@@ -36,8 +36,7 @@ _INSERT_NODE = Statement(
 )
 
 
-@dataclass(slots=True)
-class LogEnd:
+class LogEnd(msgspec.Struct):
     """The tree of the events stored so far, and the time of the last one."""
 
     tree: Frontier
@@ -45,8 +44,8 @@ class LogEnd:
 
 
 def lock_head(connection: sa.Connection) -> LogEnd:
-    """The end of the log. On PostgreSQL the row stays locked until the commit, so that
-    writers of all processes come one after another, as the one writer thread does on SQLite."""
+    """Return the end of the log. On PostgreSQL the row stays locked until the commit, so that the
+    writers of all processes take turns, as the only writer thread does on SQLite."""
     row = Transaction(connection, 0).one(_LOCK_HEAD)
     try:
         size, peaks, at = row or (0, "missing", None)
@@ -56,9 +55,9 @@ def lock_head(connection: sa.Connection) -> LogEnd:
 
 
 def store_events(connection: sa.Connection, end: LogEnd, pending: Sequence[PendingEvent]) -> None:
-    """Append `pending` to the tree that `lock_head` gave, which grows with it.
+    """Append `pending` to the tree that `lock_head` returned, and update that tree.
 
-    No event is dated before the one in front of it: where the clock went back, it gets that one's time.
+    No event is dated before its predecessor: if the clock went back, it gets the predecessor's time.
     """
     head = end.tree
     rows: list[dict[str, Any]] = []

@@ -1,9 +1,9 @@
-"""How a use case asks for work that must not run in the writer or on the event loop.
+"""Let a use case request work that must not run in the writer or on the event loop.
 
 A use case calls `Transaction.outside` for a result that takes long (an expression, the bytes of a file), and
-`Transaction.expect_rows` before it handles many rows. Where it may not wait, these raise; the database undoes what
-the use case did, carries the work out elsewhere and calls it again. So each use case is one function for every door,
-and no door prepares anything for it.
+`Transaction.expect_rows` before it handles many rows. If the caller must not wait, these raise; the database undoes
+the changes so far, runs the work elsewhere and calls the use case again. So each use case is one function for every
+door, and no door prepares anything for it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 MOST_ROUNDS = 3
-"""How often a use case may find that its work has to be done again, because what it depends on has changed."""
+"""How often the work of a use case is repeated because its inputs have changed."""
 MOST_ROWS_ON_LOOP = 400
-"""A change that handles more rows than this leaves the event loop."""
+"""A change that handles more rows than this moves off the event loop."""
 
 
 class NeedsWork(Exception):
@@ -41,16 +41,16 @@ class NeedsThread(Exception):
 
 
 class Runner(Protocol):
-    """Runs a function in a thread."""
+    """A callable that runs a function in a thread."""
 
     def __call__(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]: ...
 
 
 class Results:
-    """What was carried out for one call of a use case so far.
+    """The results so far for one call of a use case.
 
-    may_wait: whether the use case runs in a thread without a transaction that others wait for, so that the work may
-    be done where it is asked for. on_loop: whether it runs on the event loop.
+    may_wait: whether the use case runs in a thread, without a transaction that others wait for, so that the work may
+    run in place. on_loop: whether it runs on the event loop.
     """
 
     __slots__ = ("_by_key", "_rounds", "may_wait", "on_loop")
@@ -62,7 +62,7 @@ class Results:
         self.on_loop = on_loop
 
     def find(self, key: Hashable, work: Callable[[], T]) -> T:
-        """The result under the key. Raises NeedsWork where there is none yet and no one may wait here."""
+        """Return the result for the key. Raises NeedsWork if there is none yet and this caller must not wait."""
         if key in self._by_key:
             result: T = self._by_key[key]
             return result

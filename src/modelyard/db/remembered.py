@@ -1,7 +1,7 @@
-"""What was read of the database, kept until this process commits anything that may change it.
+"""Values read from the database, kept until this process commits a change that may affect them.
 
-Where this process alone writes (SQLite), what was read at one generation of the database is true as long as
-the generation lasts. Elsewhere nothing is kept.
+If only this process writes (SQLite), a value that was read in one generation of the database stays true for that
+generation. Otherwise nothing is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ V = TypeVar("V")
 class Remembered(Generic[K, V]):
     """Values of one kind by key; for the event loop's thread only.
 
-    generation: the figure of the database that grows whenever such values may have changed.
+    generation: a counter of the database that grows whenever such values may have changed.
     """
 
     def __init__(self, db: Database, most: int, generation: Callable[[WriterFigures], int]) -> None:
@@ -31,7 +31,7 @@ class Remembered(Generic[K, V]):
 
     @property
     def generation(self) -> int:
-        """To be asked for before a value is read, and given with it to `keep`."""
+        """Return the generation. Read it before the value, and pass both to `keep`."""
         return self._present(self._db.figures)
 
     def find(self, key: K) -> V | None:

@@ -1,9 +1,9 @@
-"""Notes which rows a change wrote, so that its event can name them with a digest of what they hold.
+"""Note the rows that a change wrote, so that its event can name each with a digest of its contents.
 
-Triggers see every write, whichever statement made it, so no use case can forget to tell. They serve the
-connection of the writer alone: what is written outside of this program leaves no note, and `audit check` finds it.
-On SQLite they are temporary and call into this process; on PostgreSQL they are part of the schema and fill a
-temporary table, which the writer's session has. Decision record 0022.
+Triggers see every write of every statement, so no use case can forget one. They work only on the writer's
+connection: a write from outside this program leaves no note, and `audit check` finds it. On SQLite they are
+temporary and call into this process; on PostgreSQL they belong to the schema and fill a temporary table of the
+writer's session. Decision record 0022.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
@@ -23,66 +23,77 @@ from modelyard.domain.canonical import canonical_json
 
 NOT_COVERED: dict[str, str] = {
     "alembic_version": "the schema's own number",
-    "blob_senders": "who may still name bytes that no version names yet",
+    "blob_senders": "senders of bytes that are not in a version yet",
     "blobs": "bytes prove themselves by their digest; `doctor` reads them again",
-    "deliveries": "the outbox at work",
+    "build_attempts": "work in progress; its effects have their own events",
+    "build_logs": "written without an event during a build",
+    "build_steps": "written without an event during a build",
+    "builds": "work in progress; its effects have their own events",
+    "deliveries": "state of the outbox",
     "effective_policies": "proves itself: the key is the digest of the body",
     "event_head": "proved by the tree",
     "event_nodes": "proved by the tree",
     "events": "proved by the tree",
-    "idempotency_keys": "answers kept for a repeated request",
-    "jobs": "work under way; what it does has events of its own",
-    "lineage_edges": "read off the records of versions, which are covered",
-    "manifest_files": "read off the manifest's body",
-    "manifests": "proves itself: the body is held against its digest, all else is read off the files",
-    "notifications": "read off events",
-    "run_artifacts": "written without an event while a run goes on; a version's record freezes what it rests on",
-    "run_inputs": "written without an event while a run goes on; a version's record freezes what it rests on",
-    "run_log": "written without an event while a run goes on",
-    "run_metrics": "written without an event while a run goes on; a version's record freezes what it rests on",
-    "run_params": "written without an event while a run goes on; a version's record freezes what it rests on",
-    "run_points": "written without an event while a run goes on",
-    "run_tags": "written without an event while a run goes on",
-    "run_writers": "written without an event while a run goes on",
+    "idempotency_keys": "stored answers to repeated requests",
+    "jobs": "work in progress; its effects have their own events",
+    "lineage_edges": "derived from the records of versions, which are covered",
+    "manifest_files": "derived from the manifest's body",
+    "manifests": "proves itself: the body is compared with its digest, and everything else is derived from the files",
+    "notifications": "derived from events",
+    "run_artifacts": "written without an event during a run; a version's record freezes the values that it uses",
+    "run_inputs": "written without an event during a run; a version's record freezes the values that it uses",
+    "run_log": "written without an event during a run",
+    "run_metrics": "written without an event during a run; a version's record freezes the values that it uses",
+    "run_params": "written without an event during a run; a version's record freezes the values that it uses",
+    "run_points": "written without an event during a run",
+    "run_tags": "written without an event during a run",
+    "run_writers": "written without an event during a run",
     "server_facts": "leases and identity of this server",
     "sessions": "short-lived sign-ins",
-    "sign_in_links": "short-lived sign-ins; making one for somebody else is an event",
-    "uploads": "bytes on their way",
+    "sign_in_links": "short-lived sign-ins; creating one for somebody else is an event",
+    "stars": "short lists of models, which change no right",
+    "uploads": "uploads in progress",
     "used_id_tokens": "short-lived",
-    "version_metrics": "read off the record, which is covered",
-    "watches": "who wants to be notified",
+    "version_months": "counted",
+    "version_scores": "derived from records and evaluations, which are covered",
+    "watches": "wishes to be notified",
+    "datasets.profile_bytes": "counted",
     "datasets.updated_at": "order of lists",
+    "experiments.file_bytes": "counted",
     "experiments.run_count": "counted",
     "experiments.updated_at": "order of lists",
-    "identities.last_sign_in_at": "moves with every sign-in",
-    "models.card_text": "read off the newest card",
-    "models.framework": "read off the newest version",
-    "models.licence": "read off the newest version",
-    "models.newest_version": "read off the versions",
+    "identities.last_sign_in_at": "changes with every sign-in",
+    "models.card_text": "derived from the newest card",
+    "models.framework": "derived from the newest version",
+    "models.licence": "derived from the newest version",
+    "models.newest_version": "derived from the versions",
     "models.next_version": "a counter",
     "models.revision": "a counter",
     "models.updated_at": "order of lists",
     "models.version_count": "counted",
-    "runs.clock_skew": "measured while a run goes on",
-    "runs.facts": "written without an event while a run goes on; a version's record freezes what it rests on",
-    "runs.heard_at": "moves while a run goes on",
+    "models.version_bytes": "counted",
+    "runs.clock_skew": "measured during a run",
+    "runs.code_commit": "derived from the facts",
+    "runs.facts": "written without an event during a run; a version's record freezes the values that it uses",
+    "runs.heard_at": "changes during a run",
     "runs.log_bytes": "counted",
-    "runs.notes": "written without an event while a run goes on",
-    "subscriptions.failures": "the outbox at work",
-    "subscriptions.next_seq": "the outbox at work",
-    "subscriptions.paused_until": "the outbox at work",
-    "tokens.last_used_at": "moves with every use",
+    "runs.notes": "written without an event during a run",
+    "subscriptions.failures": "state of the outbox",
+    "subscriptions.next_seq": "state of the outbox",
+    "subscriptions.paused_until": "state of the outbox",
+    "tokens.last_used_at": "changes with every use",
+    "versions.code_commit": "derived from the record",
     "versions.revision": "a counter",
     "versions.updated_at": "order of lists",
 }
-"""Tables and columns that no event vouches for, and why. All others are covered, those of later releases too."""
+"""Tables and columns that no event vouches for, with the reasons. All others are covered, even in later releases."""
 
 Key = tuple[Any, ...]
 
 
 @cache
 def covered_columns(table: sa.Table) -> tuple[str, ...]:
-    """The columns that events vouch for; none where the table is not covered."""
+    """Return the columns that events vouch for; none if the table is not covered."""
     if table.name in NOT_COVERED:
         return ()
     return tuple(c.name for c in table.columns if f"{table.name}.{c.name}" not in NOT_COVERED)
@@ -93,6 +104,7 @@ def covered_tables() -> tuple[sa.Table, ...]:
     return tuple(table for table in metadata.sorted_tables if covered_columns(table))
 
 
+@cache
 def key_names(table: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.primary_key.columns)
 
@@ -108,8 +120,8 @@ def _defaults(table: sa.Table) -> dict[str, str]:
 
 
 KEY_FACT = "rows.key"
-"""The fact of the server that holds the key of row digests. It is in no export: from a plain digest, a short secret
-that was redacted since could be guessed."""
+"""The fact of the server with the key of row digests. No export contains it: without a key, a short redacted secret
+could be guessed from the digest."""
 
 
 def create_key(connection: sa.Connection) -> None:
@@ -122,8 +134,8 @@ def find_key(connection: sa.Connection) -> bytes:
 
 
 def row_digest(key: bytes, table: sa.Table, values: Mapping[str, Any]) -> str:
-    """Of the covered columns of a row. NULL and a column's default are left out, so that a column which a later
-    release adds changes no digest."""
+    """Return the digest of a row's covered columns. NULL and defaults are omitted, so that a column added by a later
+    release does not change it."""
     defaults = _defaults(table)
     told = {
         name: values[name]
@@ -133,9 +145,8 @@ def row_digest(key: bytes, table: sa.Table, values: Mapping[str, Any]) -> str:
     return hmac.new(key, canonical_json(told), "sha256").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class RowNote:
-    """digest None: the row is gone."""
+class RowNote(msgspec.Struct, frozen=True):
+    """A written row. digest None: the row was deleted."""
 
     table: str
     key: Key
@@ -173,11 +184,11 @@ class RowNotes:
         self._rows[name, tuple(row[c] for c in key_names(table))] = None if is_gone else row
 
     def clear(self) -> None:
-        """Forget what a change noted that was undone."""
+        """Discard the notes of a change that was undone."""
         self._rows.clear()
 
     def take(self, run: Callable[[Statement], Any]) -> list[RowNote]:
-        """What was written since the last call, each row as it is now. run: runs a statement of the change."""
+        """Return the rows written since the last call, in their present state. run: runs a statement of the change."""
         if not self._is_sqlite:
             for _, name, is_gone, held in sorted(run(_TAKE).fetchall(), key=lambda row: row[0]):
                 table = metadata.tables[name]
@@ -202,7 +213,7 @@ def _sqlite_triggers() -> Iterator[str]:
 
 
 def create_note_triggers(connection: sa.Connection) -> None:
-    """On PostgreSQL, those of the schema; again after each migration. On SQLite each connection makes its own."""
+    """Create PostgreSQL's triggers, again after each migration. On SQLite each connection creates its own."""
     if connection.dialect.name == "sqlite":
         return
     connection.exec_driver_sql(
@@ -226,7 +237,7 @@ def create_note_triggers(connection: sa.Connection) -> None:
 def list_rows(
     connection: sa.Connection, key: bytes, table: sa.Table, names: Iterable[str]
 ) -> Iterator[tuple[Key, str]]:
-    """(key, digest) of every row, a block at a time. names: the columns that the table has in this database."""
+    """Yield (key, digest) of every row, read in blocks. names: the columns of the table in this database."""
     read = tuple(dict.fromkeys((*key_names(table), *names)))
     query = sa.select(*(table.c[name] for name in read))
     for row in connection.execute(query, execution_options={"yield_per": 1000}):

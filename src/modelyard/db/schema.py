@@ -1,6 +1,6 @@
-"""Brings a database to this release's schema.
+"""Bring a database to this release's schema.
 
-A new database gets all tables at once; an older one goes through the migrations. A test holds the two
+A new database gets all tables at once; an older one runs the migrations. A test checks that the results are
 equal. A database that is newer than this release is refused.
 """
 
@@ -15,8 +15,8 @@ from modelyard.db.row_notes import create_key, create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0001"
-"""The newest revision in migrations/versions/; a test holds it to be so."""
+HEAD = "0012"
+"""The newest revision in migrations/versions/, which a test checks."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -27,12 +27,12 @@ _REVISION_TABLE = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-# A transaction-level lock of PostgreSQL; any number will do as long as no one else uses it.
+# The key of PostgreSQL's transaction-level lock; any number that nothing else uses.
 _MIGRATION_LOCK = 0x6D6F64656C
 
 
 def ensure_schema(database: Database) -> str | None:
-    """Make or migrate the tables. Returns what was done: 'created', 'migrated from …' or None.
+    """Create or migrate the tables. Returns 'created', 'migrated from …', or None if there was nothing to do.
 
     Raises Conflict for a database that a newer release has migrated.
     """
@@ -57,7 +57,7 @@ def stored_revision(connection: sa.Connection) -> str | None:
 
 
 def create_schema(connection: sa.Connection) -> None:
-    """All tables of this release in an empty database."""
+    """Create all tables of this release in an empty database."""
     metadata.create_all(connection)
     create_search_table(connection)
     create_log_guards(connection)
@@ -69,7 +69,7 @@ def create_schema(connection: sa.Connection) -> None:
 
 
 def create_at(connection: sa.Connection, revision: str) -> None:
-    """The tables of this or an earlier revision in an empty database. Raises Conflict for an unknown one."""
+    """Create the tables of this or an earlier revision in an empty database. Raises Conflict for an unknown one."""
     if revision == HEAD:
         create_schema(connection)
     else:
@@ -77,7 +77,7 @@ def create_at(connection: sa.Connection, revision: str) -> None:
 
 
 def create_search_table(connection: sa.Connection) -> None:
-    """The full-text index: its own kind of table on each database, the same token rules on both."""
+    """Create the full-text index: another kind of table on each database, with the same token rules on both."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(
             f"CREATE VIRTUAL TABLE {SEARCH_TABLE} USING fts5(words, tokenize='unicode61 remove_diacritics 2')"
@@ -94,10 +94,10 @@ REDACTING = "log.redacting"
 
 
 def create_log_guards(connection: sa.Connection) -> None:
-    """Triggers that refuse to change or delete what is in the event log.
+    """Create triggers that refuse to change or delete events.
 
-    They stop mistakes, not the person who owns the database: against those stand the tree and its checkpoints. The body
-    of an event may change while the transaction holds the fact REDACTING, which only a redaction writes.
+    They prevent mistakes; against the owner of the database only the tree and its checkpoints protect. The body of an
+    event may change while the transaction holds the fact REDACTING, which only a redaction writes.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     equals = "IS" if is_sqlite else "IS NOT DISTINCT FROM"

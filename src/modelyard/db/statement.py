@@ -1,10 +1,10 @@
 """Statements compiled once per database and run on the driver's own cursor.
 
-SQLAlchemy Core writes the SQL, so one statement serves both databases; running it costs no more than the
-driver does, which halves the cost of a hot request (decision record 0002). Columns hold only numbers, text
-and bytes, so there is nothing to convert. A list of ids is one parameter (lists.py); a hot search with optional
-filters keeps a statement for each form that was asked. Other statements whose text depends on the request go
-through `Transaction.execute`.
+SQLAlchemy Core writes the SQL, so one statement serves both databases. Running it costs no more than the driver
+itself, which halves the cost of a hot request (decision record 0002). Columns hold only numbers, text and bytes,
+so nothing needs conversion. A list of ids is one parameter (lists.py); a hot search with optional filters keeps a
+statement for each combination in use. Other statements whose text depends on the request go through
+`Transaction.execute`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.sql import ClauseElement
 
 _Pick = Callable[[dict[str, Any]], tuple[Any, ...]]
 _AS_THEY_ARE = frozenset({str, int, float, bytes, type(None)})
-"""The drivers know a value by its exact type, and look long for an adapter of any other."""
+"""The drivers handle exactly these types; the search for an adapter of any other type is slow."""
 
 
 class Statement:
@@ -29,7 +29,7 @@ class Statement:
         self._compiled: dict[str, tuple[str, _Pick | None, dict[str, Any]]] = {}
 
     def prepare(self, dialect: sa.Dialect, given: dict[str, Any]) -> tuple[str, Any]:
-        """SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
+        """Return SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = self._compile(dialect)
@@ -55,7 +55,7 @@ class Statement:
 
 
 def _picker(names: Sequence[str]) -> _Pick:
-    """Takes the values of `names` out of a dictionary, in their order."""
+    """Return a function that picks the values of `names` from a dictionary, in their order."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple([values[name] for name in names])

@@ -1,15 +1,15 @@
 """One request or job, one transaction, committed at the edge.
 
-Use cases and queries get a `Transaction` and never commit. A writing transaction also collects the events
-of the change; they are stored with it or not at all.
+Use cases and queries receive a `Transaction` and never commit. A writing transaction also collects the events
+of the change, which are stored with it or not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
@@ -24,8 +24,7 @@ from modelyard.domain.times import time_text
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class PendingEvent:
+class PendingEvent(msgspec.Struct, frozen=True):
     """An event that will be stored when its batch commits."""
 
     event: Event
@@ -34,10 +33,10 @@ class PendingEvent:
     model_id: int
     at: int
     rows: Sequence[RowNote] = ()
-    """What the change wrote."""
+    """The rows that the change wrote."""
 
     def body(self, seq: int, at: int) -> str:
-        """The event in canonical JSON: what the log keeps and an auditor reads. at: its time in the log."""
+        """Return the event in canonical JSON, as the log stores it and auditors read it. at: its time in the log."""
         value = {
             "seq": seq,
             "at": time_text(at),
@@ -57,13 +56,15 @@ class Transaction:
     """A connection, the time it began, and the events of the change so far."""
 
     def __init__(self, connection: sa.Connection, now: int, results: Results | None = None) -> None:
-        """results: of work that was carried out for this change; None: the change may wait for its work itself."""
+        """results: of work that was done for this change; None: the change may do its work itself."""
         self.connection = connection
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
+        self.at_end: list[tuple[Statement, dict[str, Any]]] = []
+        """Statements for the end of the batch; see run_at_end."""
         self.leaves_rights = False
-        """Said by a change without events that certainly leaves accounts, tokens, groups and roles alone."""
+        """Set by a change without events that certainly does not affect accounts, tokens, groups and roles."""
         self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
@@ -83,7 +84,7 @@ class Transaction:
         return cursor
 
     def run_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        """Run a fixed statement once for each row of parameters, in one go as far as the driver can."""
+        """Run a fixed statement for each row of parameters, in one call if the driver can do that."""
         if len(rows) == 1:
             self.run(statement, **rows[0])
         elif rows:
@@ -94,8 +95,15 @@ class Transaction:
             except self._dialect.loaded_dbapi.Error as exc:
                 raise self._failure(exc, sql, values) from exc
 
+    def run_at_end(self, statement: Statement, **parameters: Any) -> None:
+        """Run a fixed statement when the batch that holds this change is stored, in one call for all of its changes.
+
+        Nothing reads its effect before, and a failure of it would undo the batch: for sums that are kept with what they count.
+        """
+        self.at_end.append((statement, parameters))
+
     def _failure(self, exc: Any, sql: str, values: Any) -> DBAPIError:
-        """As SQLAlchemy says it: callers have one kind of error, and its pool can drop a dead connection."""
+        """Convert to SQLAlchemy's error: callers see only one kind, and its pool can drop a dead connection."""
         failure: DBAPIError = DBAPIError.instance(
             sql,
             values,
@@ -107,7 +115,7 @@ class Transaction:
         return failure
 
     def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         row: tuple[Any, ...] | None = self.run(statement, **parameters).fetchone()
         return row
 
@@ -127,21 +135,21 @@ class Transaction:
         return [tuple(row) for row in self.connection.execute(statement)]
 
     def outside(self, key: Hashable, work: Callable[[], T]) -> T:
-        """The result of work that is too slow for a transaction; see modelyard.db.needs. May raise NeedsWork."""
+        """Return the result of work that is too slow for a transaction; see modelyard.db.needs. May raise NeedsWork."""
         return self._results.find(key, work)
 
     def expect_rows(self, count: int) -> None:
-        """Say how many rows are handled next, so that many of them do not stop the event loop.
+        """Announce how many rows are handled next, so that a large number does not stop the event loop.
 
-        May raise NeedsThread, so nothing that cannot be undone may come before it.
+        May raise NeedsThread, so everything before it must be possible to undo.
         """
         if count > MOST_ROWS_ON_LOOP and self._results.on_loop:
             raise NeedsThread(count)
 
     def expect_many_rows(self) -> None:
-        """Say that no one knows how many rows are handled next; see expect_rows."""
+        """Announce an unknown number of rows; see `expect_rows`."""
         self.expect_rows(MOST_ROWS_ON_LOOP + 1)
 
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
-        """Record what happened; stored in the order of the calls, with the change or not at all."""
+        """Record an event; events are stored in the order of the calls, with the change or not at all."""
         self.pending.append(PendingEvent(event, actor.id, actor.name, model_id, self.now))

@@ -1,13 +1,14 @@
-"""How changes are written: many with one commit, each undone by itself when it fails.
+"""Write changes: many with one commit, each undone by itself if it fails.
 
-A batch takes what is waiting, gives each change its savepoint, stores their events and commits all with one
-fsync; no one is told "done" before the commit. Two writers run batches, one at a time:
+A batch takes all waiting changes, gives each a savepoint, stores their events and commits them with one fsync; no
+caller gets its result before the commit. Two writers run batches, one at a time:
 
-* `ThreadWriter`, in a thread of its own, for callers that may block and for PostgreSQL;
-* `LoopWriter`, for the event loop on SQLite. It runs the statements right on the loop, because a thread
-  next to it would fight for the interpreter's lock at every statement. Only the commit, which waits for the
+* `ThreadWriter`, in its own thread, for callers that may block and for PostgreSQL;
+* `LoopWriter`, for the event loop on SQLite. It runs the statements on the loop itself, because a separate
+  thread would compete for the interpreter's lock at every statement. Only the commit, which waits for the
   disk, goes to a thread, and not even that while the disk answers faster than a thread wakes up.
-  Measured: decision record 0002.
+
+Measured: decision record 0002.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 import sqlalchemy.exc
+from msgspec.structs import replace
 
 from modelyard.db import log as event_log
 from modelyard.db.needs import NeedsThread, NeedsWork, Results
@@ -54,9 +56,8 @@ _RELEASE = Statement(sa.text("RELEASE SAVEPOINT unit"))
 _ROLL_BACK = Statement(sa.text("ROLLBACK TO SAVEPOINT unit"))
 
 
-@dataclass(slots=True)
-class WriterFigures:
-    """What the writers did so far, for /metrics."""
+class WriterFigures(msgspec.Struct):
+    """The figures of the writers, for /metrics."""
 
     batches: int = 0
     units: int = 0
@@ -65,9 +66,9 @@ class WriterFigures:
     """Grows with every commit of this process. On SQLite, where no other process writes, what was read at
     one generation is true as long as it lasts."""
     longest_unit_seconds: float = 0.0
-    """The longest that one change has run, so far."""
+    """The longest time of one change so far."""
     longest_loop_unit_seconds: float = 0.0
-    """The same, of those that ran on the event loop: nothing else was answered meanwhile."""
+    """The same for changes on the event loop, during which nothing else is answered."""
     rights_generation: int = 0
     """The same, for accounts, tokens, groups and roles: commits that certainly leave them alone do not count."""
 
@@ -80,9 +81,9 @@ class WriterFigures:
 class Batch:
     """One transaction of many changes.
 
-    The connection is in autocommit mode and serves batch after batch: taking one from the pool, and a
-    transaction of SQLAlchemy's own, cost as much as a change does. abandoned: called when the batch came to
-    nothing; it closes the connection, which undoes everything.
+    The connection is in autocommit mode and serves batch after batch, because taking one from the pool and a
+    transaction of SQLAlchemy each cost as much as a change. abandoned: called when the batch fails; it closes
+    the connection, which undoes everything.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Batch:
     ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
+        self._at_end: dict[Statement, list[dict[str, Any]]] = {}
         self._may_change_rights = False
         self._connection = connection
         self._notes = notes
@@ -108,9 +110,9 @@ class Batch:
             raise
 
     def run(self, fn: Callable[[Transaction], T], results: Results) -> tuple[T | None, BaseException | None]:
-        """(result, None) or (None, the error that belongs to this change alone).
+        """Return (result, None), or (None, error) if only this change failed.
 
-        Raises when the connection is lost, and all changes of the batch with it.
+        Raises if the connection is lost, and with it all changes of the batch.
         """
         tx = Transaction(self._connection, self._now, results)
         started = time.perf_counter()
@@ -121,7 +123,7 @@ class Batch:
 
     def _run(self, tx: Transaction, fn: Callable[[Transaction], T]) -> tuple[T | None, BaseException | None]:
         try:
-            # SQLAlchemy's own savepoints cost fifteen times as much as the statements do.
+            # SQLAlchemy's own savepoints cost fifteen times as much as these statements.
             tx.run(_SAVEPOINT)
             result = fn(tx)
             tx.run(_RELEASE)
@@ -140,16 +142,20 @@ class Batch:
             return None, as_ours(exc)
         self._figures.units += 1
         self._pending.extend(tx.pending)
+        for statement, parameters in tx.at_end:
+            self._at_end.setdefault(statement, []).append(parameters)
         if tx.pending:
             may_change_rights = any(item.event.may_change_rights for item in tx.pending)
         else:
-            # What is written without an event may be anything.
+            # A change without an event may have written anything.
             may_change_rights = not tx.leaves_rights
         self._may_change_rights = self._may_change_rights or may_change_rights
         return result, None
 
     def seal(self) -> None:
-        """Store the events of all changes."""
+        """Store the events of all changes, and what they left for the end."""
+        for statement, rows in self._at_end.items():
+            Transaction(self._connection, self._now).run_many(statement, rows)
         if self._pending:
             event_log.store_events(self._connection, self._log_end, self._pending)
 
@@ -160,14 +166,14 @@ class Batch:
         self._figures.rights_generation += self._may_change_rights
 
     def abandon(self) -> None:
-        """Undo everything; nothing is raised, because the reason is on its way already."""
+        """Undo everything. Raises nothing, because the caller already handles the original error."""
         self._abandoned()
         self._figures.generation += 1
         self._figures.rights_generation += 1
 
 
 def _vouch(tx: Transaction, notes: RowNotes) -> None:
-    """Let the change's last event name the rows that it wrote; what no event tells of gets one."""
+    """Name the written rows in the change's last event; a change without an event gets one."""
     rows = notes.take(tx.run)
     if not rows:
         return
@@ -176,8 +182,7 @@ def _vouch(tx: Transaction, notes: RowNotes) -> None:
     tx.pending[-1] = replace(tx.pending[-1], rows=rows)
 
 
-@dataclass(slots=True)
-class _Unit:
+class _Unit(msgspec.Struct):
     """One change that waits for a writer, and the caller who waits for it."""
 
     fn: Callable[[Transaction], Any]
@@ -186,7 +191,7 @@ class _Unit:
 
 
 class ThreadWriter:
-    """A queue and a thread that works it off."""
+    """A queue, and the thread that runs its changes."""
 
     def __init__(self, open_batch: Callable[[], Batch], lock: threading.Lock, queue_limit: int) -> None:
         self._open_batch = open_batch
@@ -196,7 +201,7 @@ class ThreadWriter:
         self._thread.start()
 
     def submit(self, fn: Callable[[Transaction], T], results: Results) -> Future[T]:
-        """The future fails with NeedsWork where the change asks for work. Raises QueueFull."""
+        """Queue a change; its future fails with NeedsWork if the change asks for work. Raises QueueFull."""
         future: Future[T] = Future()
         try:
             self._queue.put_nowait(_Unit(fn, results, future))
@@ -204,8 +209,12 @@ class ThreadWriter:
             raise QueueFull() from None
         return future
 
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
     def close(self) -> None:
-        """Finish what is queued."""
+        """Finish the queued changes."""
         self._queue.put(_STOP)
         self._thread.join(timeout=30)
 
@@ -215,7 +224,7 @@ class ThreadWriter:
             batch: list[_Unit] = []
             unit = self._queue.get()
             while unit is not _STOP:
-                # A caller who went away before its turn gets nothing done.
+                # A change whose caller gave up before its turn is not run.
                 if unit.future.set_running_or_notify_cancel():
                     batch.append(unit)
                 if len(batch) == _MOST_UNITS:
@@ -272,8 +281,12 @@ class LoopWriter:
         self._commit_seconds = _QUICK_COMMIT_SECONDS
         """Moving average."""
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     async def write(self, fn: Callable[[Transaction], T], results: Results) -> T:
-        """Raises what `fn` raises, NeedsWork and NeedsThread too; QueueFull, DatabaseUnavailable."""
+        """Run a change. Raises the errors of `fn`, also NeedsWork and NeedsThread; QueueFull, DatabaseUnavailable."""
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull()
         future: asyncio.Future[T] = self.loop.create_future()
@@ -287,7 +300,7 @@ class LoopWriter:
         if self._lock.acquire(blocking=False):
             self._write()
         else:
-            # The thread writes just now. Waiting for its lock must not stop the loop.
+            # The thread is writing. Waiting for its lock must not stop the loop.
             locking = self.loop.run_in_executor(self._executor, self._lock.acquire)
             locking.add_done_callback(lambda _: self._write())
 
@@ -324,20 +337,20 @@ class LoopWriter:
             )
 
     def _begin_commit(self, batch: Batch) -> asyncio.Future[BaseException | None] | None:
-        """The commit under way in a thread; None where it is quicker right here."""
+        """Start the commit in a thread and return its future; None if a commit on the loop is faster."""
         if self._commit_seconds < _QUICK_COMMIT_SECONDS:
             return None
         return self.loop.run_in_executor(self._executor, self._commit, batch)
 
     def _commit(self, batch: Batch) -> BaseException | None:
-        """The error that every caller of the batch is told, or None."""
+        """Commit, and return the error for every caller of the batch, or None."""
         started = time.perf_counter()
         failure = _commit(batch)
         self._commit_seconds += 0.1 * (time.perf_counter() - started - self._commit_seconds)
         return failure
 
     def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
-        """When no batch can be opened: no one waits for ever."""
+        """Fail all waiting changes if no batch can be opened, so that no caller waits forever."""
         refused = [(future, None, exc) for _, _, future in self._waiting]
         self._waiting.clear()
         return refused  # type: ignore[return-value]
@@ -365,7 +378,7 @@ class LoopWriter:
 
 
 def _commit(batch: Batch) -> BaseException | None:
-    """Commit; an error travels as a value."""
+    """Commit, and return an error instead of raising it."""
     try:
         with driver_errors():
             try:
@@ -379,7 +392,7 @@ def _commit(batch: Batch) -> BaseException | None:
 
 
 def _is_lost(exc: BaseException) -> bool:
-    """Whether the connection, and with it the whole batch, is gone."""
+    """Return whether the connection, and with it the whole batch, is lost."""
     if not isinstance(exc, sa.exc.DBAPIError):
         return False
     return exc.connection_invalidated or _is_full(exc)
@@ -390,7 +403,7 @@ def _is_full(exc: sa.exc.DBAPIError) -> bool:
 
 
 def as_ours(exc: Exception) -> Exception:
-    """A driver's failure in our words; everything else as it is."""
+    """Convert a driver's failure into one of our errors; return any other error unchanged."""
     if not isinstance(exc, sa.exc.DBAPIError | sa.exc.TimeoutError):
         return exc
     if isinstance(exc, sa.exc.DBAPIError):
@@ -410,7 +423,7 @@ def _caused(error: ModelyardError, cause: Exception) -> ModelyardError:
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Turn a driver's failures into ours on their way up."""
+    """Convert failures of the driver into our errors."""
     try:
         yield
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:

@@ -1,4 +1,4 @@
-"""Who acts, and what each role may do.
+"""Actors, roles and permissions.
 
 A role is held on a namespace and inherited by its models; a role on a model replaces it there. Admin is
 held on the whole server. Approver groups carry no role: being a member gives the vote a policy asks for.
@@ -15,7 +15,7 @@ MAX_EMAIL_LENGTH = 254
 
 
 class Role(enum.IntEnum):
-    """In order: each role may do what the ones before it may."""
+    """Roles in order: each one includes the permissions of those before it."""
 
     NONE = 0
     AUDITOR = 5
@@ -31,12 +31,12 @@ class Role(enum.IntEnum):
 
     @classmethod
     def from_word(cls, word: str) -> Role:
-        """Raises KeyError."""
+        """Return the role with this name. Raises KeyError."""
         return cls[word.upper()]
 
 
 class Permission(enum.StrEnum):
-    """Every verb that a use case asks for."""
+    """Every permission that a use case requires."""
 
     MODEL_READ = "model.read"
     MODEL_PULL = "model.pull"
@@ -47,6 +47,7 @@ class Permission(enum.StrEnum):
     ALIAS_MOVE = "alias.move"
     VERSION_ARCHIVE = "version.archive"
     VERSION_DEPRECATE = "version.deprecate"
+    VERSION_KEEP = "version.keep"
     QUARANTINE_RELEASE = "quarantine.release"
     SCAN_TRUST = "scan.trust"
     SCAN_LOOSEN = "scan.loosen"
@@ -55,6 +56,8 @@ class Permission(enum.StrEnum):
     CHECK_REPORT = "check.report"
     EVALUATION_REPORT = "evaluation.report"
     VERSION_ATTEST = "version.attest"
+    BUILD_START = "build.start"
+    BUILD_REPORT = "build.report"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
@@ -97,6 +100,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.CHECK_REPORT: Role.CONTRIBUTOR,
     Permission.EVALUATION_REPORT: Role.CONTRIBUTOR,
     Permission.VERSION_ATTEST: Role.CONTRIBUTOR,
+    Permission.BUILD_START: Role.CONTRIBUTOR,
+    Permission.BUILD_REPORT: Role.CONTRIBUTOR,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.DATASET_PUSH: Role.CONTRIBUTOR,
@@ -108,6 +113,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.POLICY_EDIT: Role.MAINTAINER,
     Permission.VERSION_ARCHIVE: Role.MAINTAINER,
     Permission.VERSION_DEPRECATE: Role.MAINTAINER,
+    Permission.VERSION_KEEP: Role.MAINTAINER,
     Permission.QUARANTINE_RELEASE: Role.MAINTAINER,
     Permission.SCAN_TRUST: Role.MAINTAINER,
     Permission.VERSION_RECALL: Role.MAINTAINER,
@@ -131,18 +137,23 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.ACCOUNT_MANAGE: Role.NONE,
 }
 """The least role that holds each permission. NAMESPACE_CREATE may be opened to all by a setting; PROMOTION_VOTE
-is also held by the members of the approver groups that a policy names, wherever they have no role."""
+is also held by the members of the approver groups that a policy names, wherever they have no role; BUILD_REPORT only
+counts with the token of the very attempt that is reported."""
 
 IDENTITY_PERMISSIONS = frozenset({Permission.ACCOUNT_MANAGE, Permission.ACTORS_MANAGE})
-"""What proves or changes who somebody is: only a full sign-in reaches it, and no token's scope includes it.
+"""Permissions that concern proof of identity: they need a full sign-in, and no token's scope includes them.
 Decision record: docs/decisions/0019-identity.md."""
 
 READ_PERMISSIONS = frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.NAMESPACE_READ})
-"""What the visibility 'signed-in' gives to everybody known, and 'public' to everybody."""
+"""Permissions that the visibility 'signed-in' gives to every account, and 'public' to everybody."""
+
+
+SHARED_PERMISSIONS = frozenset({Permission.COMMENT_WRITE})
+"""Permissions that 'signed-in' and 'public' give to every signed-in account."""
 
 
 class Visibility(enum.StrEnum):
-    """Who may read a model without holding a role on it."""
+    """The callers who may read a model without a role on it."""
 
     PRIVATE = "private"
     SIGNED_IN = "signed-in"
@@ -150,22 +161,22 @@ class Visibility(enum.StrEnum):
 
 
 class TokenOrigin(enum.StrEnum):
-    """How a token came to be."""
+    """The way in which a token was made."""
 
     LOCAL = "local"
-    """Made by who holds the server's data: at the first start, for the local client, by a rescue."""
+    """Made by the owner of the server's data: at the first start, for the local client, or by a rescue."""
     SIGN_IN = "sign-in"
-    """Made by its owner in a full sign-in that no token stood behind: a password, a link, a provider."""
+    """Made by its owner in a full sign-in without a token: by password, link or provider."""
     TOKEN = "token"  # noqa: S105 - a word, no secret
     """Made with another token, or for somebody else."""
     EXCHANGE = "exchange"
     """Made for a CI job in exchange for its identity token."""
     UNKNOWN = "unknown"
-    """Made before this was noted."""
+    """Made before this was recorded."""
 
 
 FULL_ORIGINS = frozenset({TokenOrigin.LOCAL, TokenOrigin.SIGN_IN})
-"""A token of these without a scope stands for its owner's full sign-in."""
+"""A token of these origins without a scope counts as its owner's full sign-in."""
 
 
 class ActorKind(enum.StrEnum):
@@ -176,7 +187,7 @@ class ActorKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a token may be used for: its owner's rights, narrowed. None narrows nothing."""
+    """The use of a token: its owner's rights, narrowed. None does not narrow them."""
 
     permissions: frozenset[Permission] | None = None
     namespace: str | None = None
@@ -189,14 +200,14 @@ class Scope:
 
     @property
     def key(self) -> str:
-        """The same text for the same scope; '' for everything."""
+        """Return a text that is the same for equal scopes; '' for everything."""
         if self.is_everything:
             return ""
         held = "*" if self.permissions is None else " ".join(sorted(self.permissions))
         return f"{self.namespace or '*'}/{self.model or '*'} {held}"
 
     def allows(self, permission: Permission, namespace: str | None, model: str | None) -> bool:
-        """namespace None: the verb concerns the whole server."""
+        """Return whether the scope includes a permission in a place. namespace None: the whole server."""
         if self.permissions is not None and permission not in self.permissions:
             return False
         if permission in IDENTITY_PERMISSIONS:
@@ -211,7 +222,7 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. `id` 0 is everybody who is not signed in."""
+    """The caller. `id` 0 stands for everybody who is not signed in."""
 
     id: int
     name: str
@@ -223,13 +234,13 @@ class Actor:
     is_auditor: bool = False
     """Of the whole server."""
     is_full_sign_in: bool = False
-    """Proven by a browser session, or by a token that stands for a full sign-in."""
+    """Proven by a browser session, or by a token that counts as a full sign-in."""
     proof_expires_at: int | None = None
-    """When the token ends that proved it."""
+    """Time at which the token expires that proved it."""
 
     @property
     def sees_everything(self) -> bool:
-        """Of what there is on the server, before the token narrows it."""
+        """Return whether the actor may see everything on the server, before its token narrows this."""
         return self.is_admin or self.is_auditor
 
     @property
@@ -239,4 +250,4 @@ class Actor:
 
 ANONYMOUS = Actor(id=0, name="anonymous")
 SYSTEM = Actor(id=0, name="server")
-"""The server itself, where no account asked for a change."""
+"""The server itself, for changes that no account requested."""

@@ -6,7 +6,7 @@ from modelyard.domain.canonical import canonical_json
 
 
 def attested_bytes(digest: str, record_digest: str) -> bytes:
-    """Canonical JSON naming the files and the facts of a version, and what the signature is for."""
+    """Return canonical JSON that names the files and the facts of a version, and the purpose of the signature."""
     return canonical_json(
         {"type": "modelyard.attestation.v1", "digest": digest, "record_digest": record_digest}
     )

@@ -3,14 +3,14 @@
 A bundle is JSON lines. The first is the header: the signed checkpoint, the log's public key, the filter.
 
 - A *whole* bundle holds every event below the checkpoint's size. Each event's line is exactly the bytes that
-  were hashed into the tree. Behind every 256 of them stands their *tile*, the hashes as the log stored them;
-  at the end stand the tiles of the levels above (entry i of a tile of level L + 1 is the root of the full
+  were hashed into the tree. Every 256 of them are followed by their *tile*, the hashes as the log stored them;
+  the tiles of the levels above come last (entry i of a tile of level L + 1 is the root of the full
   tile i of level L, as in C2SP tlog-tiles). The events alone prove themselves: their root must be the
   checkpoint's. When it is not, the tiles tell which event is at fault.
 - A *filtered* bundle holds some events, each followed by a line with its inclusion proof.
 
 An event from which a text was redacted no longer hashes to its leaf. The header then names the leaf, and a later
-event of the bundle, `content.redacted`, must name the same leaf and the digest of what is left.
+event of the bundle, `content.redacted`, must name the same leaf and the digest of the remaining content.
 
 Either may carry a consistency proof from an older checkpoint's size.
 """
@@ -52,14 +52,14 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """What an auditor is told. `ok` when nothing is wrong."""
+    """The report for an auditor. `ok`: nothing is wrong."""
 
     origin: str
     size: int
-    """Events the checkpoint speaks of."""
+    """Number of events that the checkpoint covers."""
     key: str
     signed: bool | None
-    """None: the signature was not asked for."""
+    """None: no signature check was requested."""
     whole: bool = True
     checked: int = 0
     """Events of the file whose place in the log is proved."""
@@ -73,14 +73,14 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether what the file holds is as it was logged. It says nothing of events that are not in the file."""
+        """Return whether the events in the file are as logged. It does not speak for events outside the file."""
         return not self.problems
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing that the file is of can be missing: it holds the whole log, or the one event it proves.
+        """Return whether the file is certainly complete: it holds the whole log, or the one event it proves.
 
-        A filtered export never is, since nothing shows that no event was left out.
+        A filtered export never is, since nothing proves that no event was omitted.
         """
         return self.ok and (self.whole or (self.wanted is not None and self.checked > 0))
 
@@ -143,7 +143,7 @@ class Header:
 
 
 def read_header(line: bytes) -> Header:
-    """Raises Invalid."""
+    """Read the header of a bundle. Raises Invalid."""
     try:
         value = json.loads(line)
         if value["modelyard_log"] != FORMAT:
@@ -177,11 +177,11 @@ def verify_bundle(
 ) -> Report:
     """Check a bundle against its own checkpoint and, when given, an older one.
 
-    older: a whole bundle of the time of `against`; it names the first event that was rewritten since.
+    older: a whole bundle from the time of `against`; it shows which event was rewritten first since then.
 
     check_signature: None leaves signatures unchecked, which the report says.
-    key: what the signer must be; None takes the bundle's own, which proves only that the file is whole.
-    Raises Invalid for what is no bundle. What is wrong with a bundle is returned, first event first.
+    key: the required signer; None uses the bundle's own key, which proves only that the file is unchanged.
+    Raises Invalid for a file that is not a bundle. Problems of a bundle are returned, in the order of the events.
     """
     source = lines()
     header = read_header(next(source, b""))
@@ -193,7 +193,7 @@ def verify_bundle(
         report.wanted = wanted
     if key is not None and key != header.key:
         report.problems.append(
-            Problem("signature", f"the bundle is of the log {header.key.text()}, not of {key.text()}")
+            Problem("signature", f"the bundle belongs to the log {header.key.text()}, not of {key.text()}")
         )
     if check_signature is not None:
         report.signed = check_signature(key or header.key, header.checkpoint)
@@ -213,7 +213,7 @@ def verify_bundle(
 def _verify_whole(
     report: Report, header: Header, lines: Lines, source: Iterator[bytes], against: SignedCheckpoint | None
 ) -> None:
-    """One pass hashes everything; only a bundle at fault is read again to find where."""
+    """Hash everything in one pass; only a faulty bundle is read a second time, to locate the fault."""
     tree, redactions, times = Frontier(), _Redactions(header.redacted), _Times()
     old = against.checkpoint if against is not None else None
     old_root = tree.root() if old is not None and old.size == 0 else None
@@ -246,7 +246,9 @@ def _compare_with_older(
     assert against is not None
     old, new = against.checkpoint, header.checkpoint.checkpoint
     if old.origin != new.origin:
-        report.problems.append(Problem("rewritten", f"the older checkpoint is of another log, {old.origin}"))
+        report.problems.append(
+            Problem("rewritten", f"the older checkpoint belongs to another log, {old.origin}")
+        )
     elif old.size > new.size:
         report.problems.append(
             Problem(
@@ -287,7 +289,7 @@ def _verify_filtered(
             body = line
             continue
         if body is None:
-            report.problems.append(Problem("removed", f"behind event {last} stands a proof without its event"))
+            report.problems.append(Problem("removed", f"a proof without its event follows event {last}"))
             continue
         seq = _seq_of(body)
         if seq is None or not includes(
@@ -295,7 +297,7 @@ def _verify_filtered(
         ):
             report.problems.append(Problem("edited", f"event {seq} is not the one in the log", seq))
         elif seq <= last:
-            report.problems.append(Problem("reordered", f"event {seq} stands behind event {last}", seq))
+            report.problems.append(Problem("reordered", f"event {seq} comes after event {last}", seq))
         else:
             report.checked += 1
             last = seq
@@ -305,7 +307,7 @@ def _verify_filtered(
     if body is not None:
         unproved(body)
     if missing is not None:
-        text = f"event {missing}, which this file is to prove, is not in it"
+        text = f"event {missing}, which this file should prove, is not in it"
         report.problems.append(Problem("removed", text, missing))
     report.problems.extend(redactions.problems())
     if not report.problems:
@@ -333,20 +335,23 @@ _AT = b'"at":"'
 
 @dataclass(slots=True)
 class _Times:
-    """Holds the time of each event against the one in front of it. Both have one form, so their text compares."""
+    """Compares the time of each event with the one before it.
+
+    Both have the same form, so their texts can be compared.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     _last: bytes = b""
 
     def note(self, seq: int, body: bytes) -> None:
-        # Only `actor` stands in front of it in canonical JSON, and quotes in a name are escaped.
+        # Only `actor` precedes it in canonical JSON, and quotes in a name are escaped.
         start = body.find(_AT)
         if start < 0:
             return
         start += len(_AT)
         at = body[start : start + 27]
         if at < self._last and len(self.problems) < _MOST_NAMED:
-            text = f"event {seq} is dated {at.decode(errors='replace')}, before the one in front of it"
+            text = f"event {seq} is dated {at.decode(errors='replace')}, earlier than the event before it"
             self.problems.append(Problem("time", text, seq))
         self._last = max(at, self._last)
 
@@ -356,16 +361,16 @@ _REDACTION = b'"kind":"content.redacted"'
 
 @dataclass(slots=True)
 class _Redactions:
-    """Holds redacted events against the later events that redacted them."""
+    """Compares redacted events with the later events that redacted them."""
 
     leaves: Mapping[int, bytes]
     _left: dict[int, str] = field(default_factory=dict)
-    """Number of a redacted event → the digest of what the bundle shows of it."""
+    """Number of a redacted event → the digest of its content in the bundle."""
     _explained: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Number → (leaf, digest of what is left), by the newest redaction."""
+    """Number → (leaf, digest of the remaining content), by the newest redaction."""
 
     def leaf_of(self, seq: int, body: bytes) -> bytes:
-        """The leaf of an event, which its bytes give, or the header where it was redacted."""
+        """Return the leaf of an event, from its bytes, or from the header if it was redacted."""
         if _REDACTION in body:
             self._note(seq, body)
         leaf = self.leaves.get(seq)
@@ -421,7 +426,9 @@ def _first_difference(lines: Lines, older: Lines) -> Problem:
     for seq, (now, then) in enumerate(zip_longest(_events(lines), _events(older))):
         if now != then:
             return Problem("rewritten", f"event {seq} is not what it was in the older export", seq)
-    return Problem("rewritten", "the older export holds the same events, so its checkpoint is not of them")
+    return Problem(
+        "rewritten", "the older export holds the same events, so its checkpoint does not belong to them"
+    )
 
 
 # --- finding what is wrong -----------------------------------------------------------------------
@@ -445,7 +452,7 @@ def _read_contents(lines: Lines, redacted: Mapping[int, bytes]) -> _Contents:
         line = line.rstrip(b"\r\n")
         if not line.startswith(_TILE):
             seq = _seq_of(line)
-            # What no longer says its number is taken for the one it stands in the place of.
+            # An event whose number cannot be read counts as the one expected at its position.
             number = (found.seqs[-1] + 1 if found.seqs else 0) if seq is None else seq
             found.leaves.append(redacted.get(number) or leaf_hash(line))
             found.seqs.append(number)
@@ -463,13 +470,13 @@ def _read_contents(lines: Lines, redacted: Mapping[int, bytes]) -> _Contents:
 
 
 def _locate(lines: Lines, header: Header) -> list[Problem]:
-    """What differs between the events of the bundle and its checkpoint, the first of each kind named."""
+    """Find the differences between the events of the bundle and its checkpoint, and name the first of each kind."""
     found = _read_contents(lines, header.redacted)
     size = header.checkpoint.checkpoint.size
     problems = _gaps(found.seqs, size)
     known = _trusted_leaves(found.tiles, size, header.checkpoint.checkpoint.root)
     if known is not None:
-        # A removed event must not make all that follow it look edited: compare by what each calls itself.
+        # Compare by the number in each event, so that a removed one does not make all later ones look edited.
         edited = [
             seq
             for leaf, seq in zip(found.leaves, found.seqs, strict=True)
@@ -486,7 +493,7 @@ def _locate(lines: Lines, header: Header) -> list[Problem]:
 
 
 def _gaps(seqs: list[int], size: int) -> list[Problem]:
-    """Removed, repeated and reordered events, by the numbers they carry."""
+    """Find removed, repeated and reordered events by their numbers."""
     present = set(seqs)
     highest = max(present, default=-1)
     problems = [
@@ -502,14 +509,14 @@ def _gaps(seqs: list[int], size: int) -> list[Problem]:
     before = -1
     for seq in seqs:
         if seq <= before:
-            problems.append(Problem("reordered", f"event {seq} stands behind event {before}", seq))
+            problems.append(Problem("reordered", f"event {seq} comes after event {before}", seq))
             break
         before = seq
     return problems
 
 
 def _root_from(level: int, tiles: dict[int, list[bytes]], size: int) -> bytes:
-    """The root of the whole tree by the entries of one level and, at the right edge, of those below it."""
+    """Return the root of the whole tree, from the entries of one level and, at the right edge, of those below."""
     peaks: list[bytes] = []
     for each in range(level, -1, -1):
         count = size >> 8 * each
@@ -529,13 +536,13 @@ def _root_from(level: int, tiles: dict[int, list[bytes]], size: int) -> bytes:
 
 
 def _trusted_leaves(tiles: dict[int, list[bytes]], size: int, root: bytes) -> list[bytes] | None:
-    """The leaf hashes as the log stored them, when they lead to the signed root."""
+    """Return the leaf hashes as the log stored them, if they lead to the signed root."""
     leaves = tiles.get(0, [])
     return leaves[:size] if len(leaves) >= size and _root_from(0, tiles, size) == root else None
 
 
 def _first_strange_block(found: _Contents, size: int, root: bytes) -> Problem:
-    """Stored leaf hashes were changed too: narrow it down by the level above them."""
+    """Find the first changed block by the level above, because the stored leaf hashes were changed too."""
     if _root_from(1, found.tiles, size) == root:
         for block, entry in enumerate(found.tiles.get(1, [])[: size // TILE_LEAVES]):
             tree = Frontier()

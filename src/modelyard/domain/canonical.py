@@ -1,4 +1,4 @@
-"""Canonical JSON: one byte string for one value, the ground of every digest over JSON.
+"""Canonical JSON: one byte string for one value, the basis of every digest over JSON.
 
 Keys sorted by code point, no white space, UTF-8 without escapes beyond those JSON demands, shortest
 round-trip numbers, no NaN or infinity. For objects with ASCII keys and numbers in the range of the
@@ -14,5 +14,10 @@ _encoder = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False,
 
 
 def canonical_json(value: Any) -> bytes:
-    """Raises ValueError for NaN, infinity and lone surrogates."""
+    """Return a value as canonical JSON. Raises ValueError for NaN, infinity and lone surrogates."""
     return _encoder.encode(value).encode()
+
+
+def encode_text(text: str) -> str:
+    """Return the canonical JSON of a text, as text."""
+    return _encoder.encode(text)

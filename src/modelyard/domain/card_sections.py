@@ -1,4 +1,4 @@
-"""What a card says, section by section."""
+"""Split a card into its sections."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _WORD = re.compile(r"\w+")
 
 
 def card_sections(text: str) -> dict[str, int]:
-    """Heading in lower case → words below it, down to the next heading of any level.
+    """Return heading in lower case → words below it, down to the next heading of any level.
 
-    Front matter, comments and what stands in code fences are no headings; comments are no words either, so
+    Front matter, comments and code fences do not contain headings; comments do not count as words either, so
     that a template's hints do not fill a section.
     """
     return {title: sum(len(_WORD.findall(line)) for line in lines) for title, lines in _sections(text).items()}
 
 
 def section_texts(text: str, most: int = 10_000) -> dict[str, str]:
-    """Heading in lower case → what stands below it, cut to `most` characters."""
+    """Return heading in lower case → the text below it, cut to `most` characters."""
     return {title: "\n".join(lines).strip()[:most] for title, lines in _sections(text).items()}
 
 

@@ -6,7 +6,7 @@
                                          an empty line
     — modelyard.example/log-1f0c… Az3…   key id and Ed25519 signature, base64
 
-Making and checking signatures needs a library and happens elsewhere; here is the form alone.
+Making and checking signatures needs a library and happens elsewhere; this module only defines the form.
 Source: c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
 """
 
@@ -31,7 +31,7 @@ class Checkpoint:
     root: bytes
 
     def text(self) -> str:
-        """What is signed, with its last line break."""
+        """Return the signed text, with its last line break."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
@@ -46,7 +46,7 @@ class Signature:
 class SignedCheckpoint:
     checkpoint: Checkpoint
     note: str
-    """The whole text as it came."""
+    """The whole text as received."""
     signed_text: str
     signatures: tuple[Signature, ...]
 
@@ -63,12 +63,12 @@ class LogKey:
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     def text(self) -> str:
-        """`name+id+key`, the form that verifiers of signed notes take."""
+        """Return `name+id+key`, the form that verifiers of signed notes accept."""
         return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
 
     @classmethod
     def parse(cls, text: str) -> LogKey:
-        """Raises Invalid."""
+        """Parse a public key. Raises Invalid."""
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
@@ -81,12 +81,12 @@ class LogKey:
                 return key
         raise Invalid(
             reason=f"{text.strip()[:80]!r} is not a log's public key",
-            fix="It looks like name+12345678+BASE64 and is printed by: modelyard audit checkpoint --key",
+            fix="It looks like name+12345678+BASE64 and is printed by: modelyard audit checkpoint --public-key",
         )
 
 
 def is_origin(text: str) -> bool:
-    """Whether the text may name a log: no white space, no plus sign."""
+    """Return whether the text may name a log: it has no white space and no plus sign."""
     return bool(_NAME.match(text))
 
 
@@ -95,7 +95,7 @@ def sign_line(key: LogKey, signature: bytes) -> str:
 
 
 def parse_checkpoint(note: str) -> SignedCheckpoint:
-    """Raises Invalid for what is no checkpoint with at least one signature."""
+    """Parse a checkpoint. Raises Invalid for a text that is not a checkpoint with at least one signature."""
     text, gap, tail = note.replace("\r\n", "\n").rpartition("\n\n")
     lines = text.split("\n")
     try:

@@ -14,14 +14,14 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 class Digest(str):
     """`sha256:` and 64 lowercase hex digits, always of raw bytes.
 
-    A string, so that it goes to SQL and JSON as it is; made by `parse`, so that it is valid.
+    It is a string, so SQL and JSON take it unchanged; `parse` makes it, so it is valid.
     """
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, value: str) -> Digest:
-        """Raises InvalidDigest. Accepts the bare 64 hex digits too, as some foreign clients send."""
+        """Parse a digest. Raises InvalidDigest. Accepts the bare 64 hex digits too, as some other clients send them."""
         if len(value) == 64:
             value = f"sha256:{value}"
         if not _DIGEST.match(value):
@@ -42,13 +42,13 @@ class Digest(str):
 
     @property
     def commit(self) -> str:
-        """The 40 hex digits that Hugging Face clients take for a commit."""
+        """Return the 40 hex digits that Hugging Face clients treat as a commit."""
         return self[7:47]
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """Bytes as a manifest names them."""
+    """The description of bytes in a manifest."""
 
     digest: Digest
     size_bytes: int

@@ -1,12 +1,13 @@
-"""How far the columns of two datasets are apart, from their profiles alone.
+"""Measure how far the columns of two datasets are apart, from their profiles alone.
 
     psi   population stability index over the bins of the histogram: sum of (a - b) * ln(a / b); a share below
           SMALLEST_SHARE, or below half a row, counts as that, so that an empty bin has an answer
     js    Jensen-Shannon distance over the same bins, base 2: 0 the same, 1 nothing in common
     ks    Kolmogorov-Smirnov: the largest difference of the two cumulative shares; None without an order
 
-Bins are the tenths of the first dataset, or its values where there are few; for texts the values where all are
-known, else 64 classes of a hash. Missing values are no bin: their shares stand next to it.
+Bins are the tenths of the first dataset, or its values if there are few; for texts the values if all are known,
+otherwise 64 classes of a hash. Missing values have no bin: `missing_psi` is the index over the two shares of
+missing and present values, and the larger of both indices decides the shift.
 Sources: Yurdakul, "Statistical Properties of Population Stability Index" (2018), for `chance`; Lin, "Divergence
 Measures Based on the Shannon Entropy" (1991).
 """
@@ -16,11 +17,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, repeat
 from math import log, log2
 from operator import eq, sub
-from typing import Any
 
 from modelyard.domain.profile import Column, Keys, Points, Profile, to_number
 
@@ -31,12 +31,12 @@ SLIGHT, LARGE = 0.1, 0.25
 MAX_NAMED = 100
 _GRID = 150
 _Z = 2.24
-"""97.5 % on each of two doubts, so at least 95 % on both."""
+"""97.5 % for each of two estimates, so at least 95 % for both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Shares of what is not missing. edges: upper bounds, inclusive, of all bins but the last; labels: of bins
+    """Shares of the values that are present. edges: inclusive upper bounds of all bins but the last; labels: of bins
     that are values or classes."""
 
     before: tuple[float, ...]
@@ -47,7 +47,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
-    """shift: none, slight (psi from 0.1), large (from 0.25), or unknown where one side has no values.
+    """shift: none, slight (psi or missing_psi from 0.1), large (from 0.25), or unknown where one side has no values.
     chance: the psi that two samples of this size from the same source have on average."""
 
     name: str
@@ -61,6 +61,13 @@ class ColumnDrift:
     histogram: Histogram | None = None
     new_values: tuple[str, ...] = ()
     gone_values: tuple[str, ...] = ()
+    missing_psi: float = 0.0
+    retyped: bool = False
+
+    @property
+    def moved(self) -> float:
+        """Return how far the column moved, for the order of a list."""
+        return max(self.psi or 0.0, self.missing_psi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ class Drift:
     retyped: tuple[tuple[str, str, str], ...]
     """(column, type before, type after)."""
     columns: tuple[ColumnDrift, ...] = field(default=())
-    """Of the columns that both have, the ones that moved most first."""
+    """Of the columns that both have: those of another type first, then the ones that moved most. Columns that are the
+    key of both are left out, unless their type changed: other rows have other keys."""
     overlap: Overlap | None = None
 
     @property
@@ -95,8 +103,10 @@ class Drift:
 
 def compare(before: Profile, after: Profile) -> Drift:
     both = [name for name in before.columns if name in after.columns]
+    keys = _key_columns(before) & _key_columns(after)
     found = [compare_columns(before, after, name) for name in both]
-    found.sort(key=lambda column: (-(column.psi or 0.0), column.name))
+    found = [column for column in found if column.retyped or column.name not in keys]
+    found.sort(key=lambda column: (not column.retyped, -column.moved, column.name))
     return Drift(
         before.rows,
         after.rows,
@@ -112,7 +122,28 @@ def compare(before: Profile, after: Profile) -> Drift:
     )
 
 
+def _key_columns(profile: Profile) -> set[str]:
+    return set(profile.keys.columns) if profile.keys is not None else set()
+
+
 def compare_columns(before: Profile, after: Profile, name: str) -> ColumnDrift:
+    found = _compare_values_of(before, after, name)
+    one, two = found.before, found.after
+    rates = [
+        (1 - share, share) for share in (one.missing / max(1, before.rows), two.missing / max(1, after.rows))
+    ]
+    smallest = max(SMALLEST_SHARE, 0.5 / max(1, before.rows), 0.5 / max(1, after.rows))
+    missing = psi(rates[0], rates[1], smallest) if before.rows and after.rows else 0.0
+    by_missing = _word(missing, 1 / max(1, before.rows) + 1 / max(1, after.rows))
+    shift = max(found.shift, by_missing, key=_SHIFTS.index)
+    return replace(found, shift=shift, missing_psi=missing, retyped=one.type != two.type)
+
+
+_SHIFTS = ("none", "unknown", "slight", "large")
+
+
+def _compare_values_of(before: Profile, after: Profile, name: str) -> ColumnDrift:
+    """Return the comparison of the values, without missing ones."""
     one, two = before.columns[name], after.columns[name]
     count_one, count_two = before.rows - one.missing, after.rows - two.missing
     histogram, ks = None, None
@@ -148,7 +179,7 @@ def compare_columns(before: Profile, after: Profile, name: str) -> ColumnDrift:
 
 
 def _word(found: float, chance: float) -> str:
-    """Small samples differ by chance alone: what is not well beyond that is no shift."""
+    """Return the word for a shift. Small samples differ by chance; only a clearly larger difference is a shift."""
     if found < SLIGHT or found < 2 * chance:
         return "none"
     return "slight" if found < LARGE else "large"
@@ -165,7 +196,7 @@ def _changed_values(one: Column, two: Column) -> tuple[tuple[str, ...], tuple[st
 
 
 class _Shares:
-    """Cumulative shares of points that have lost so many low bits."""
+    """Cumulative shares of points that have lost some low bits."""
 
     def __init__(self, points: Points, shift: int) -> None:
         more = shift - points.shift
@@ -173,17 +204,17 @@ class _Shares:
         self.shares = points.shares
 
     def at(self, value: int) -> float:
-        """The share of what is not above the value."""
+        """Return the share of values that are not above this one."""
         return self.shares[bisect_right(self.values, value)]
 
     def quantile(self, share: float) -> int:
-        """The least value that this share of the rows does not exceed."""
-        # Sums of shares are rounded: a value that holds the share exactly is to count.
+        """Return the least value that this share of the rows does not exceed."""
+        # Sums of shares are rounded, so a value that reaches the share exactly must still count.
         index = bisect_left(self.shares, share - 1e-12) - 1
         return self.values[min(max(index, 0), len(self.values) - 1)]
 
     def grid(self) -> tuple[Sequence[int], Sequence[float]]:
-        """Some hundred of the values, and the share of what is not above each."""
+        """Return about a hundred of the values, and the share of values not above each."""
         step = max(1, len(self.values) // _GRID)
         chosen, following = self.values[step - 1 :: step], self.values[step::step]
         if any(map(eq, chosen, following)):
@@ -191,12 +222,12 @@ class _Shares:
         return chosen, self.shares[step::step]
 
     def many(self, values: Sequence[int]) -> Sequence[float]:
-        """As `at`, of each; no line of ours runs for each."""
+        """Return `at` for each value, without a Python statement for each one."""
         return list(map(self.shares.__getitem__, map(bisect_right, repeat(self.values), values)))
 
 
 def _largest_gap(one: _Shares, two: _Shares) -> float:
-    """At some hundred points of either; this is the longest part of comparing."""
+    """Return the largest gap at about a hundred points of either side; this is the slowest part of a comparison."""
     (values_one, shares_one), (values_two, shares_two) = one.grid(), two.grid()
     here, there = (*shares_one, *one.many(values_two)), (*two.many(values_one), *shares_two)
     gaps: Iterable[float] = map(sub, here, there)
@@ -211,7 +242,7 @@ def _compare_points(one: Points, two: Points) -> tuple[Histogram, float]:
         bounds = sorted({*before.values, *after.values})[:-1]
     else:
         bounds = sorted({before.quantile(tenth / TENTHS) for tenth in range(1, TENTHS)})
-        # Where one value is most of the column, what lies below it needs a bin of its own.
+        # If one value fills most of the column, the values below it need a bin of their own.
         if len(bounds) < TENTHS - 1 and bounds[0] == before.values[0]:
             bounds.insert(0, bounds[0] - 1)
         if bounds[-1] == before.values[-1] and len(bounds) > 1 and after.values[-1] <= bounds[-1]:
@@ -267,7 +298,7 @@ def js_distance(before: Sequence[float], after: Sequence[float]) -> float:
 
 
 def _overlap(before: Keys | None, after: Keys | None) -> Overlap | None:
-    """Of two samples of the smallest hashes: what both could have kept is compared (Beyer et al., 2007)."""
+    """Estimate the overlap from samples of the smallest hashes that both could have kept (Beyer et al., 2007)."""
     if before is None or after is None or len(before.columns) != len(after.columns):
         return None
     exact = before.complete and after.complete
@@ -295,15 +326,10 @@ def _overlap(before: Keys | None, after: Keys | None) -> Overlap | None:
 
 
 def _between(hits: int, tries: int) -> tuple[float, float]:
-    """Wilson's interval of a share."""
+    """Return Wilson's interval of a share."""
     if tries == 0:
         return 0.0, 1.0
     z, share = _Z, hits / tries
     middle = (share + z * z / (2 * tries)) / (1 + z * z / tries)
     half = z / (1 + z * z / tries) * math.sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries))
     return (0.0 if hits == 0 else max(0.0, middle - half)), (1.0 if hits == tries else min(1.0, middle + half))
-
-
-def summary(value: float | None) -> Any:
-    """A figure for people: four digits."""
-    return None if value is None else float(f"{value:.4g}")

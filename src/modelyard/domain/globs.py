@@ -1,7 +1,7 @@
 """Patterns that people write: `*` for any text. One matcher, whose time grows with the text alone.
 
 Source: a pattern with `*` needs no backtracking. The first place where a piece fits is always as good as a later
-one, so the pieces between the stars are looked for from left to right.
+one, so the pieces between the stars are searched from left to right.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _Test = Callable[[str], bool]
 
 
 def glob_problem(pattern: str, longest: int = MAX_GLOB_LENGTH) -> str | None:
-    """Why a pattern is not taken; None for one that is."""
+    """Return why a pattern is not accepted; None if it is valid."""
     if len(pattern) > longest:
         return f"the pattern has {len(pattern)} characters, at most {longest} are allowed"
     if "**" in pattern:
-        return "two * stand together in the pattern"
+        return "the pattern has two * in a row"
     stars = pattern.count("*")
     return f"the pattern has {stars} *, at most {MAX_STARS} are allowed" if stars > MAX_STARS else None
 
 
 def matches_stars(pattern: str, text: str) -> bool:
-    """Whether the whole text matches. Every character but `*` stands for itself."""
+    """Return whether the whole text matches. Every character except `*` stands for itself."""
     first, *rest = pattern.split("*")
     if not rest:
         return first == text
@@ -43,7 +43,10 @@ def matches_stars(pattern: str, text: str) -> bool:
 
 
 def matches_glob(pattern: str, text: str) -> bool:
-    """As `matches_stars`; `?` stands for one character too, `[abc]`, `[a-c]` and `[!abc]` for one of a set."""
+    """Match like `matches_stars`.
+
+    In addition `?` stands for one character, and `[abc]`, `[a-c]`, `[!abc]` for one of a set.
+    """
     first, *rest = _pieces(pattern)
     if not rest:
         return len(first) == len(text) and _fits(first, text, 0)
@@ -66,7 +69,7 @@ def _fits(piece: Sequence[_Test], text: str, at: int) -> bool:
 
 @lru_cache(1000)
 def _pieces(pattern: str) -> tuple[tuple[_Test, ...], ...]:
-    """What stands between the stars: a test for each character."""
+    """Return the pieces between the stars, each as a test for every character."""
     pieces: list[list[_Test]] = [[]]
     at = 0
     while at < len(pattern):

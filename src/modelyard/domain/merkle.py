@@ -24,15 +24,15 @@ class Node(NamedTuple):
 
 
 def node_count(size: int) -> int:
-    """How many nodes a tree of `size` leaves has."""
+    """Return the number of nodes in a tree of `size` leaves."""
     return 2 * size - size.bit_count()
 
 
 def node_place(level: int, position: int) -> int:
-    """The number, from 0, of a node in the order in which nodes become complete: a leaf, then those above it.
+    """Return the number of a node, from 0, in the order in which nodes become complete: a leaf, then those above it.
 
-    The nodes that leaves `start` to before `end` complete have the places node_count(start) to before
-    node_count(end).
+    Appending the leaves from `start` up to `end` (exclusive) completes the nodes from node_count(start) up to
+    node_count(end) (exclusive).
     """
     last_leaf = (position + 1 << level) - 1
     return node_count(last_leaf) + level
@@ -47,7 +47,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def fold(peaks: Sequence[bytes]) -> bytes:
-    """The root over a row of perfect subtrees, largest first."""
+    """Return the root over a row of perfect subtrees, largest first."""
     if not peaks:
         return EMPTY_ROOT
     root = peaks[-1]
@@ -57,7 +57,7 @@ def fold(peaks: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """All that is needed to append to a tree: its size and its peaks."""
+    """The size and the peaks of a tree, which are enough to append to it."""
 
     __slots__ = ("peaks", "size")
 
@@ -69,12 +69,12 @@ class Frontier:
 
     @classmethod
     def from_text(cls, size: int, text: str) -> Frontier:
-        """Raises ValueError when the text is not of this size."""
+        """Read the text that `to_text` wrote. Raises ValueError if it does not belong to a tree of this size."""
         raw = bytes.fromhex(text)
         return cls(size, (raw[i : i + HASH_BYTES] for i in range(0, len(raw), HASH_BYTES)))
 
     def to_text(self) -> str:
-        """The peaks in hexadecimal, largest first."""
+        """Return the peaks in hexadecimal, largest first."""
         return b"".join(self.peaks).hex()
 
     def push(self, leaf: bytes) -> None:
@@ -87,7 +87,7 @@ class Frontier:
         self.size += 1
 
     def append(self, leaf: bytes) -> list[Node]:
-        """As `push`; returns the nodes that are complete now, the leaf first."""
+        """Append one leaf's hash and return the nodes that it completes, the leaf first."""
         index, level, peaks = self.size, 0, self.peaks
         done = [Node(0, index, leaf)]
         while index & 1:
@@ -109,12 +109,12 @@ Range = tuple[int, int]
 
 
 def _split(size: int) -> int:
-    """The largest power of two below `size`, which is at least 2."""
+    """Return the largest power of two below `size`, which is at least 2."""
     return 1 << (size - 1).bit_length() - 1
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """The subtrees whose hashes prove that leaf `index` is in the tree of `size`, in the order of the proof.
+    """Return the subtrees whose hashes prove that leaf `index` is in the tree of `size`, in the order of the proof.
 
     Raises ValueError for a leaf that is not in the tree.
     """
@@ -134,7 +134,7 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 
 
 def consistency_ranges(old: int, new: int) -> list[Range]:
-    """The subtrees whose hashes prove that the tree of `old` leaves is the beginning of the one of `new`.
+    """Return the subtrees whose hashes prove that the tree of `new` leaves begins with the tree of `old` leaves.
 
     Empty for equal sizes and for old = 0, which need no proof. Raises ValueError when old > new.
     """
@@ -158,7 +158,7 @@ def consistency_ranges(old: int, new: int) -> list[Range]:
 
 
 def perfect_nodes(wanted: Range) -> list[tuple[int, int]]:
-    """(level, position) of the nodes that a range of a proof consists of, largest first."""
+    """Return (level, position) of the nodes in a range of a proof, largest first."""
     low, high = wanted
     found = []
     while low < high:
@@ -169,12 +169,12 @@ def perfect_nodes(wanted: Range) -> list[tuple[int, int]]:
 
 
 def make_proof(ranges: Iterable[Range], hash_of: Callable[[tuple[int, int]], bytes]) -> list[bytes]:
-    """The hashes of the ranges. hash_of: the stored hash of a node (level, position)."""
+    """Return the hashes of the ranges. hash_of: returns the stored hash of a node (level, position)."""
     return [fold([hash_of(node) for node in perfect_nodes(each)]) for each in ranges]
 
 
 def includes(root: bytes, size: int, index: int, leaf: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that `leaf` is leaf `index` of the tree. RFC 9162, section 2.1.3.2."""
+    """Return whether the proof shows that `leaf` is leaf `index` of the tree. Source: RFC 9162, section 2.1.3.2."""
     if not 0 <= index < size:
         return False
     at, last, found = index, size - 1, leaf
@@ -192,7 +192,7 @@ def includes(root: bytes, size: int, index: int, leaf: bytes, proof: Sequence[by
 
 
 def is_consistent(old_root: bytes, old: int, new_root: bytes, new: int, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the old tree is the beginning of the new one. RFC 9162, section 2.1.4.2."""
+    """Return whether the proof shows that the new tree begins with the old one. Source: RFC 9162, section 2.1.4.2."""
     if not 0 <= old <= new or any(len(step) != HASH_BYTES for step in proof):
         return False
     if old == new:

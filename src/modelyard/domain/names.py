@@ -39,7 +39,7 @@ RESERVED_ACCOUNTS = frozenset(
 )
 """Names that the server itself uses for no account or for many."""
 STANDARD_STAGES = ("development", "staging", "production")
-"""The stages of a model for which no policy says others, in order."""
+"""The stages of a model whose policy defines no others, in order."""
 NEWEST_WORDS = frozenset({"main", "latest", "head"})
 MAX_VERSION_NUMBER = 2**53 - 1
 _LONGEST_REF = 400
@@ -53,12 +53,12 @@ VersionNumber = NewType("VersionNumber", int)
 
 
 def fold(value: str) -> str:
-    """Lower case, for a look-up. Only ASCII is folded: the Kelvin sign is not a k."""
+    """Convert to lower case for a lookup. Only ASCII is folded: the Kelvin sign is not a k."""
     return value.lower() if value.isascii() else value
 
 
 def _slug(value: str) -> str:
-    """The nearest valid name, or 'model' when nothing of the value is left."""
+    """Return the nearest valid name, or 'model' if nothing of the value remains."""
     plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9._-]+", "-", plain)
     slug = re.sub(r"[._-]{2,}", "-", slug).strip("._-")
@@ -67,7 +67,7 @@ def _slug(value: str) -> str:
 
 
 def _parse_name(value: str, what: str) -> str:
-    """A valid lower-case part of a name. Look-ups fold case, so upper case is not an error."""
+    """Return a valid lower-case part of a name. Look-ups fold case, so upper case is not an error."""
     folded = fold(value)
     reason = None
     if not folded:
@@ -84,7 +84,7 @@ def _parse_name(value: str, what: str) -> str:
 
 
 def parse_namespace(value: str) -> str:
-    """Raises InvalidName, also for reserved words."""
+    """Parse a namespace. Raises InvalidName, also for reserved words."""
     if value.startswith("_") or fold(value) in RESERVED_NAMESPACES:
         proposal = f"{_slug(value)}-team"
         raise InvalidName(value=value[:200], what="namespace", reason="it is reserved", proposal=proposal)
@@ -92,7 +92,7 @@ def parse_namespace(value: str) -> str:
 
 
 def parse_actor_name(value: str) -> str:
-    """Users, service accounts and groups follow the pattern of all names. Raises InvalidName."""
+    """Parse the name of a user, service account or group, which follows the common pattern. Raises InvalidName."""
     if fold(value) in RESERVED_ACCOUNTS:
         raise InvalidName(
             value=value[:200], what="account name", reason="it is reserved", proposal=f"{_slug(value)}-account"
@@ -109,38 +109,43 @@ class ModelName:
 
     @classmethod
     def parse(cls, value: str, default_namespace: str | None = None) -> ModelName:
-        """Raises InvalidName. Without a namespace, `default_namespace` is taken."""
-        namespace, slash, name = value.partition("/")
-        if not slash:
-            if default_namespace is None:
-                raise InvalidName(
-                    value=value[:200],
-                    what="model name",
-                    reason="the namespace is missing",
-                    proposal=f"my-team/{_slug(value)}",
-                )
-            namespace, name = default_namespace, value
-        if "/" in name:
-            raise InvalidName(
-                value=value[:200],
-                what="model name",
-                reason="it has more than one '/'",
-                proposal=f"{_slug(namespace)}/{_slug(name)}",
-            )
-        return cls(parse_namespace(namespace), _parse_name(name, "model name"))
+        """Parse a model name; `default_namespace` applies if it has no namespace. Raises InvalidName."""
+        return _parse_model(value, default_namespace)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
 
+@lru_cache(4096)
+def _parse_model(value: str, default_namespace: str | None) -> ModelName:
+    namespace, slash, name = value.partition("/")
+    if not slash:
+        if default_namespace is None:
+            raise InvalidName(
+                value=value[:200],
+                what="model name",
+                reason="the namespace is missing",
+                proposal=f"my-team/{_slug(value)}",
+            )
+        namespace, name = default_namespace, value
+    if "/" in name:
+        raise InvalidName(
+            value=value[:200],
+            what="model name",
+            reason="it has more than one '/'",
+            proposal=f"{_slug(namespace)}/{_slug(name)}",
+        )
+    return ModelName(parse_namespace(namespace), _parse_name(name, "model name"))
+
+
 class Alias(str):
-    """A movable pointer's name. Words that read as the newest version are not aliases."""
+    """The name of a movable pointer. Words that mean the newest version are not aliases."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, value: str) -> Alias:
-        """Raises InvalidAlias."""
+        """Parse an alias. Raises InvalidAlias."""
         folded = fold(value)
         reason = None
         if not _ALIAS.match(folded):
@@ -163,10 +168,6 @@ class Alias(str):
         return cls(folded)
 
 
-Selector = VersionNumber | Alias | Digest | None
-"""Which version of a model; None is the newest ready one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ref:
     """`namespace/name` with a selector: `:12`, `@alias`, `@sha256:…` or nothing."""
@@ -176,7 +177,7 @@ class Ref:
 
     @classmethod
     def parse(cls, value: str, default_namespace: str | None = None) -> Ref:
-        """Raises InvalidReference, InvalidName, InvalidAlias or InvalidDigest."""
+        """Parse a reference. Raises InvalidReference, InvalidName, InvalidAlias or InvalidDigest."""
         if len(value) > _LONGEST_REF:
             raise InvalidReference(value=value[:300], reason=f"it has more than {_LONGEST_REF} characters")
         return _parse_ref(value, default_namespace)
@@ -205,7 +206,7 @@ class Ref:
 
 @lru_cache(8192)
 def _parse_ref(value: str, default_namespace: str | None) -> Ref:
-    """The same few references are parsed again and again, and a parsed one never changes."""
+    """Parse and cache a reference: the same few come again and again, and a parsed one never changes."""
     return Ref._parse(value, default_namespace)
 
 

@@ -1,4 +1,4 @@
-"""Paths of files in versions and runs: which ones every system can hold, and which ones stay in their folder."""
+"""Check the paths of files in versions and runs: every system must be able to store them, inside their folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WINDOWS_NAMES = frozenset(
 )
 """Source: Microsoft, "Naming Files, Paths, and Namespaces"."""
 
-# Marks that change the order in which a name is shown, or that no one sees.
+# Invisible marks, and marks that change the order in which a name is shown.
 _UNSEEN = frozenset("\u00ad\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0") | frozenset(
     chr(code)
     for first, last in (
@@ -29,10 +29,10 @@ _UNSEEN = frozenset("\u00ad\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0") | frozen
     )
     for code in range(first, last + 1)
 )
-# Of the spelling in some scripts and of emoji, so a name may have them; HFS+ leaves them out when it compares.
+# Some scripts and emoji need these, so a name may contain them; HFS+ ignores them in comparisons.
 _JOINERS = frozenset("\u200c\u200d") | frozenset(map(chr, range(0xFE00, 0xFE10)))
 _REPOSITORIES = frozenset({".git", "git~1", ".hg", ".svn", ".bzr", "_darcs", ".jj"})
-# What lies here is run or obeyed by tools that merely work in the folder.
+# Tools that merely work in the folder run or obey the files in these places.
 _TOOLS = frozenset(
     ".ssh .gnupg .vscode .idea .zed .devcontainer .github .gitlab .gitlab-ci.yml .circleci .husky .config .envrc .direnv .bashrc "
     ".bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin .zlogout .login .cshrc .tcshrc "
@@ -43,9 +43,9 @@ _TOOLS = frozenset(
 
 
 def check_placement(path: str) -> str:
-    """The path itself when a file of that name stays in its folder and changes no repository. Raises InvalidPath.
+    """Return the path if a file of that name stays in its folder and changes no repository. Raises InvalidPath.
 
-    For what was registered before: `check_path` says which paths are taken in.
+    This is the check for existing files; new files must pass `check_path`.
     """
     if not path:
         raise InvalidPath(path=path, reason="it is empty")
@@ -73,7 +73,7 @@ def check_placement(path: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """The path itself when every system that may pull it can hold it. Raises InvalidPath."""
+    """Return the path if every system that may pull it can store it. Raises InvalidPath."""
     check_placement(path)
     if unicodedata.normalize("NFC", path) != path:
         raise InvalidPath(path=path, reason="it is not in Unicode form NFC")
@@ -90,30 +90,30 @@ def check_path(path: str) -> str:
 
 
 def _unportable(part: str) -> str | None:
-    """Why another system cannot hold a file or folder of that name, or should not."""
+    """Return why another system cannot or should not store a file or folder of that name; None if it can."""
     if len(part.encode()) > MAX_PART_BYTES:
         return f"a part is longer than {MAX_PART_BYTES} bytes"
     if part[-1] in ". ":
-        return "a part ends in a dot or a space, which Windows takes away"
+        return "a part ends in a dot or a space, which Windows removes"
     for char in part:
         if char in _WINDOWS_CHARACTERS:
             what = (
-                ", which Windows takes for a drive or a stream"
+                ", which Windows reads as a drive or a stream"
                 if char == ":"
-                else ", which Windows cannot hold"
+                else ", which Windows does not allow"
             )
             return f"it has the character {char!r}{what}"
         if char in _UNSEEN:
-            return f"it has the invisible character U+{ord(char):04X}, which can hide what it is called"
+            return f"it has the invisible character U+{ord(char):04X}, which can disguise its name"
     stem = _folded(part.split(".")[0]).rstrip()
     if stem in _WINDOWS_NAMES:
         return f"{part!r} is the name of a device on Windows"
     if _folded(part) in _TOOLS:
-        return f"{part!r} is obeyed by tools that work in the folder it is pulled to"
+        return f"{part!r} controls tools that work in the folder it is pulled to"
     return None
 
 
 def _folded(part: str) -> str:
-    """As the least careful file system compares names: without case, forms of characters and what is not seen."""
+    """Fold a name like the least careful file system: ignore case, character forms and invisible characters."""
     seen = "".join(char for char in part if char not in _UNSEEN and char not in _JOINERS)
     return unicodedata.normalize("NFKC", seen).casefold()

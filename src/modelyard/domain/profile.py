@@ -1,27 +1,29 @@
-"""A dataset's profile: what each column's values look like, without the rows.
+"""A dataset's profile: the distribution of each column's values, without the rows.
 
     profile  = b"MYPROFILE1\n" + length of the header (4 bytes, little-endian) + header + body
     header   = canonical JSON: rows, columns, perhaps keys; a part of the body is [offset, length]
-    points   = what a column's quantiles are read from (below)
+    points   = the basis of a column's quantiles (below)
     distinct = a HyperLogLog of 2**lg registers; keys = the smallest hashes of the rows' keys, 8 bytes each
 
 Equal data gives equal bytes, so a profile has a digest that is worth storing. Writing one takes NumPy and
 lives in the client; reading one is here and takes the standard library alone. Decision record 0013.
 
 Points are numbers as ordered integers: the bits of the double, its sign turned into the sign of the integer,
-so that order is kept. `shift` low bits are left out. Differences of neighbours take 16 bits each; larger ones
-stand apart.
+so that order is kept. `shift` low bits are dropped. Differences of neighbours take 16 bits each; larger ones
+are listed separately.
 
     points = mode (1) + shift (1) + bits of the weights (1) + number of lists (1) + lists
     list   = number of points (4) + first value (8, signed) + number of large steps (4)
              + steps (2 each; 65535: the next of the large ones) + large steps (8 each)
-    mode 0 = exact: one list of all values there are, then how often each occurs (8 each)
-    mode 1 = a sketch: list i holds values that stand for 2**(i + bits of the weights) rows each
+    mode 0 = exact: one list of all distinct values, then the count of each (8 each)
+    mode 1 = a sketch: each value in list i represents 2**(i + bits of the weights) rows
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import struct
 import sys
 from array import array
@@ -41,7 +43,7 @@ MAX_PROFILE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS = 20_000
 LARGE_STEP = 65_535
 KEY_HASHES = 4096
-"""So many of the smallest hashes are kept; fewer keys than that are kept whole."""
+"""Number of the smallest hashes that are kept; fewer keys are kept completely."""
 
 NUMERIC = frozenset(
     {"int", "uint", "float", "bool", "decimal", "timestamp", "instant", "date", "time", "duration"}
@@ -51,7 +53,7 @@ NUMERIC = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Sorted ordered-integers, each with how many rows it stands for."""
+    """Sorted ordered-integers, each with the number of rows that it represents."""
 
     values: Sequence[int]
     weights: Sequence[int]
@@ -59,7 +61,7 @@ class Points:
     exact: bool
     total: int = field(init=False)
     shares: Sequence[float] = field(init=False)
-    """Before the first value, after it, after the second, …: the share of rows up to there, 0 to 1."""
+    """The share of rows before the first value, after it, after the second, …: 0 to 1."""
 
     def __post_init__(self) -> None:
         count = len(self.weights)
@@ -79,15 +81,15 @@ _MOST_EVEN = 4096
 
 @lru_cache(16)
 def _even_shares(count: int) -> list[float]:
-    """Of points that all stand for as many rows: the same for each column of a sketch, so made once."""
+    """Return the shares of points of equal weight. They are the same for each column of a sketch, so cached."""
     return [number / count for number in range(count + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """missing: nulls and NaN. mean, m2: of the finite numbers. top: the commonest values, where the column has
-    few different ones and they may be kept; `complete` says that these are all. buckets: how many rows fall
-    into each of 64 classes of a hash of the value, for columns without an order."""
+    """missing: nulls and NaN. mean, m2: of the finite numbers. top: the most frequent values, if the column has
+    few different ones and they may be kept; `complete` if there are no others. buckets: the number of rows in
+    each of 64 classes of a hash of the value, for columns without an order."""
 
     name: str
     type: str
@@ -95,12 +97,14 @@ class Column:
     missing: int
     infinite: int = 0
     distinct: int = 0
+    estimated: bool = False
+    """`distinct` is an estimate, with about 2 % of error; otherwise it was counted."""
     minimum: Any = None
     maximum: Any = None
     mean: float | None = None
     std: float | None = None
     points: Points | None = None
-    """Of the values, or of the lengths of what has no order."""
+    """Of the values, or of the lengths of values without an order."""
     top: tuple[tuple[str, int], ...] = ()
     complete: bool = False
     buckets: tuple[int, ...] = ()
@@ -112,7 +116,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """columns: which make a row's key. hashes: the smallest, sorted. count: of all rows with a key."""
+    """columns: the ones that form a row's key. hashes: the smallest, sorted. count: the number of rows with a key."""
 
     columns: tuple[str, ...]
     hashes: Sequence[int]
@@ -122,7 +126,7 @@ class Keys:
 
     @property
     def theta(self) -> float:
-        """The share of all hashes that could have been kept."""
+        """Return the share of all hashes that could have been kept."""
         return 1.0 if self.complete else self.hashes[-1] / 2**64
 
     @property
@@ -140,7 +144,7 @@ class Profile:
 
 
 def read_profile(data: bytes) -> Profile:
-    """Raises InvalidFact for bytes that are no profile."""
+    """Read a profile. Raises InvalidFact for bytes that are not a profile."""
     try:
         header, body = split_profile(data)
         rows = int(header["rows"])
@@ -152,7 +156,7 @@ def read_profile(data: bytes) -> Profile:
 
 
 def split_profile(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and body. Raises ValueError."""
+    """Return header and body. Raises ValueError."""
     start = len(MAGIC) + 4
     if len(data) > MAX_PROFILE_BYTES or not data.startswith(MAGIC) or len(data) < start:
         raise ValueError("it does not begin as one, or is too large")
@@ -168,7 +172,7 @@ def join_profile(header: bytes, body: bytes) -> bytes:
 
 
 def part(body: bytes, place: Sequence[int]) -> bytes:
-    """Raises ValueError for a place outside of the body."""
+    """Return a part of the body. Raises ValueError for a place outside it."""
     offset, length = place
     if offset < 0 or length < 0 or offset + length > len(body):
         raise ValueError("a part lies outside of it")
@@ -190,6 +194,7 @@ def _column(entry: dict[str, Any], body: bytes, rows: int) -> Column:
         missing=int(entry["missing"]),
         infinite=int(entry.get("infinite", 0)),
         distinct=int(entry.get("distinct", 0)),
+        estimated=bool(entry.get("estimated", False)),
         minimum=entry.get("min"),
         maximum=entry.get("max"),
         mean=_finite(entry.get("mean")),
@@ -202,7 +207,7 @@ def _column(entry: dict[str, Any], body: bytes, rows: int) -> Column:
 
 
 def _finite(value: Any) -> float | None:
-    """None where a sum of very large numbers left the range of doubles."""
+    """Return the number; None if a sum of very large numbers left the range of doubles."""
     if value is None or value in NON_FINITE:
         return None
     return float(value)
@@ -217,6 +222,37 @@ def _keys(entry: dict[str, Any], body: bytes) -> Keys:
         count=int(entry["count"]),
         complete=bool(entry["complete"]),
     )
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def value_text(kind: str, value: Any) -> str:
+    """Return a number of a column for people: times as times, doubles with six digits."""
+    if value is None:
+        return ""
+    if kind in _TIMES and isinstance(value, int | float) and math.isfinite(value):
+        try:
+            return _time_text(kind, round(value))
+        except OverflowError:
+            return str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+_TIMES = frozenset({"date", "time", "timestamp", "instant", "duration"})
+
+
+def _time_text(kind: str, value: int) -> str:
+    """value: days of a date, microseconds of the others."""
+    if kind == "duration":
+        return str(dt.timedelta(microseconds=value))
+    if kind == "date":
+        return (_EPOCH + dt.timedelta(days=value)).date().isoformat()
+    moment = _EPOCH + dt.timedelta(microseconds=value)
+    if kind == "time":
+        return moment.time().isoformat()
+    text = moment.replace(tzinfo=None).isoformat(" ")
+    return f"{text}Z" if kind == "instant" else text
 
 
 # --- points ------------------------------------------------------------------------------------------
@@ -239,7 +275,7 @@ def read_points(data: bytes) -> Points:
         if values:
             found.append((1 << (level + weight_bits), values))
     if len(found) == 1:
-        # The rule for most sketches; and one list is sorted as it is.
+        # Most sketches have one list, which is sorted already.
         weight, values = found[0]
         return Points(values, [weight] * len(values), shift, False)
     pairs = sorted((value, weight) for weight, values in found for value in values)
@@ -277,7 +313,7 @@ _BITS, _DOUBLE = struct.Struct("<Q"), struct.Struct("<d")
 
 
 def to_number(ordered: int, shift: int = 0) -> float:
-    """The double that an ordered integer stands for."""
+    """Return the double that an ordered integer stands for."""
     full = ordered << shift
     bits = full if full >= 0 else -full | 1 << 63
     number: float = _DOUBLE.unpack(_BITS.pack(bits & (1 << 64) - 1))[0]

@@ -1,13 +1,14 @@
-"""The record: what was known of a version when it was registered, frozen as canonical JSON.
+"""The record: the facts known of a version at registration, frozen as canonical JSON.
 
-Six facts make it complete, as far as they apply: code, data, environment, image, metrics and params. Besides them it may carry the
-signature, the parents, the run that made it and how to load it. Non-finite numbers are the strings "NaN",
-"Infinity" and "-Infinity", because JSON has no word for them.
+Six facts make it complete, as far as they apply: code, data, environment, image, metrics and params. Besides them it
+may hold the signature, the parents, the run that made it and how to load it. Non-finite numbers are the strings
+"NaN", "Infinity" and "-Infinity", because JSON cannot express them.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +17,21 @@ from typing import Any
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidFact
+from modelyard.domain.metric_names import MetricName
+from modelyard.domain.metric_schemas import outside_range
 from modelyard.domain.secrets import mask_json
 
 SIX_FACTS = ("code", "data", "environment", "image", "metrics", "params")
 FREE_FACTS = ("code", "environment", "image", "signature", "run", "loader")
-"""Objects whose inside is the reporter's own."""
+"""Objects whose contents are free for the reporter."""
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_METRICS = 10_000
 MAX_PARAMS = 10_000
 MAX_NAME_LENGTH = 500
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -58,7 +63,7 @@ def number_to_json(value: float) -> float | str:
 
 
 def number_from_json(value: Any, what: str) -> float:
-    """Raises InvalidFact."""
+    """Parse a number from JSON. Raises InvalidFact."""
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -75,7 +80,7 @@ class Record:
 
     facts: Mapping[str, Any]
     metrics: tuple[Metric, ...] = ()
-    """Those of the facts, parsed."""
+    """The parsed metrics of the facts."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Record:
@@ -127,31 +132,89 @@ NOT_APPLICABLE: dict[str, tuple[str, ...]] = {
     "quantized": ("data", "params"),
     "merge": ("data", "params"),
 }
-"""Relation to a parent → the facts that are the parent's own and not said again: nothing was trained."""
+"""Relation to a parent → the facts that the parent has and that are not repeated, since nothing was trained."""
+
+
+_NAMES_OF_CODE = frozenset(
+    {"entry_point", "entry_point_digest", "arguments", "command", "branch", "dirty", "shallow", "top"}
+)
+"""Fields that identify the program, but not its content."""
+
+
+def is_known(facts: Mapping[str, Any], name: str) -> bool:
+    """Return whether a fact of a record has substance. Gates, completeness and every list of facts use this.
+
+    code: can be read again, from a commit (with its local changes) or from kept files. data: has a digest.
+    image: names the container of the run; a recipe made from the environment is only a guess. metrics: has a finite
+    value. Any other fact, and any other form of these, is known if it is not empty.
+    """
+    value = facts.get(name)
+    if not value:
+        return False
+    if name == "code" and isinstance(value, Mapping):
+        return _can_be_read_again(value)
+    if name == "data":
+        return any(isinstance(entry, Mapping) and entry.get("digest") for entry in value)
+    if name == "image" and isinstance(value, Mapping):
+        return any(value[key] for key in value if key not in ("recipe", "inside"))
+    if name == "metrics":
+        return any(metric.get("value") not in NON_FINITE for metric in value)
+    return any(value.values()) if isinstance(value, Mapping) and name == "environment" else True
+
+
+def commit_of(facts: Mapping[str, Any]) -> str | None:
+    """Return the Git commit that the code fact names, in lower case; None: it names none of 7 to 64 hex digits."""
+    code = facts.get("code")
+    commit = code.get("commit") if isinstance(code, Mapping) else None
+    plain = commit.strip().lower() if isinstance(commit, str) else ""
+    return plain if _COMMIT.fullmatch(plain) else None
+
+
+def _can_be_read_again(code: Mapping[str, Any]) -> bool:
+    if code.get("files"):
+        return True
+    if not code.get("commit"):
+        return any(code[key] for key in code if key not in _NAMES_OF_CODE)
+    if code.get("untracked"):
+        return False
+    diff = code.get("diff")
+    return not (isinstance(diff, Mapping) and (diff.get("cut") or diff.get("left_out")))
 
 
 def applicable_facts(facts: Mapping[str, Any]) -> list[str]:
-    """Which of the six a version like this one can have. What is known applies in any case."""
+    """Return which of the six a version like this one can have. Known facts always apply."""
     parents = facts.get("parents")
     if not parents:
         return list(SIX_FACTS)
     relations = {str(parent.get("relation")) for parent in parents}
     excused = {name for relation in relations for name in NOT_APPLICABLE.get(relation, ())}
-    # A version with a parent that it was trained from as well was trained.
+    # A version that was also trained from one of its parents counts as trained.
     if not relations <= set(NOT_APPLICABLE):
         excused = set()
     return [name for name in SIX_FACTS if name not in excused or facts.get(name)]
 
 
 def missing_facts(facts: Mapping[str, Any]) -> list[str]:
-    """Which of the applicable ones are not known, by name."""
-    return [name for name in applicable_facts(facts) if not facts.get(name)]
+    """Return the names of the applicable facts that are not known."""
+    return [name for name in applicable_facts(facts) if not is_known(facts, name)]
 
 
 def completeness(facts: Mapping[str, Any]) -> float:
-    """Known / applicable, 0 to 1."""
+    """Return known / applicable facts, 0 to 1."""
     applicable = applicable_facts(facts)
-    return sum(1 for name in applicable if facts.get(name)) / len(applicable)
+    return sum(1 for name in applicable if is_known(facts, name)) / len(applicable)
+
+
+KNOWN, MISSING, NOT_NEEDED = "1", "0", "-"
+
+
+def known_facts(facts: Mapping[str, Any]) -> str:
+    """Return one character for each of SIX_FACTS: known, missing, or not needed by a version like this one."""
+    applicable = applicable_facts(facts)
+    return "".join(
+        NOT_NEEDED if name not in applicable else KNOWN if is_known(facts, name) else MISSING
+        for name in SIX_FACTS
+    )
 
 
 def _params(params: Any) -> dict[str, Any]:
@@ -167,9 +230,13 @@ def _params(params: Any) -> dict[str, Any]:
 
 
 def parse_metrics(metrics: Any) -> list[Metric]:
-    """From `{name: value}` or `[{name, value, split?, dataset?}]`, in order. Raises InvalidFact."""
+    """Parse `{name: value}` or `[{name, value, split?, dataset?}]`, in order.
+
+    A key of the first form may name a split, as in `test:f1`; a name of the second form is used unchanged.
+    Raises InvalidFact, also for a value that a known metric cannot have.
+    """
     if isinstance(metrics, Mapping):
-        metrics = [{"name": name, "value": value} for name, value in metrics.items()]
+        metrics = [_entry(name, value) for name, value in metrics.items()]
     if not isinstance(metrics, Sequence) or isinstance(metrics, str):
         raise InvalidFact(what="the metrics", reason="they are neither an object nor a list")
     if len(metrics) > MAX_METRICS:
@@ -191,12 +258,24 @@ def parse_metrics(metrics: Any) -> list[Metric]:
         split = _check_text(entry.get("split") or "", f"the split of metric {name!r}")
         dataset = _check_text(entry.get("dataset") or "", f"the dataset of metric {name!r}")
         metric = Metric(name, split, number_from_json(entry["value"], f"metric {name!r}"), dataset)
+        if valid := outside_range(name, metric.value):
+            raise InvalidFact(
+                what=f"metric {name!r}",
+                reason=f"{metric.value:g} is outside of what it can be ({valid}); another scale needs another name",
+            )
         if (name, split, dataset) in found:
             raise InvalidFact(
                 what=f"metric {name!r}", reason="it is given twice for the same split and dataset"
             )
         found[name, split, dataset] = metric
     return sorted(found.values(), key=lambda m: (m.name, m.split, m.dataset))
+
+
+def _entry(name: Any, value: Any) -> dict[str, Any]:
+    if not isinstance(name, str):
+        return {"name": name, "value": value}
+    parsed = MetricName.parse(name)
+    return {"name": parsed.name, "value": value, "split": parsed.split, "dataset": parsed.dataset}
 
 
 def _check_name(name: Any, what: str) -> str:
@@ -213,12 +292,12 @@ def _check_text(value: Any, what: str) -> str:
     return value
 
 
-# Any mapping will do; asking for a plain one first spares nearly all the slower question.
+# Any mapping is accepted; the check for a plain dict comes first because it is much faster.
 _OBJECTS = (dict, Mapping)
 
 
 def _check_depth(value: Any) -> None:
-    """Level by level, so that the check itself needs no deep stack."""
+    """Check the depth level by level, so that the check itself needs no deep stack."""
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []

@@ -1,11 +1,11 @@
-"""Credentials in text: their forms, where they stand, and the text without them. Pure, and linear in the text.
+"""Credentials in text: their forms, their positions, and the text without them. Pure, and linear in the text.
 
 One list of forms serves everything that keeps text: the intake scan (`find_secrets`), and what is masked before it
 is kept, in the client and again on the server: facts and params (`mask_json`), arguments (`mask_arguments`), logs
 (`LineMasker`), addresses (`without_credentials`), and every text that people write (`mask`).
 
-The scan names a line only where it is fairly sure. Masking takes out what may be a credential, since a masked word
-that was none is a smaller loss than a stored password.
+The scan reports a line only if it is fairly sure. Masking removes anything that may be a credential, since a word
+masked by mistake is a smaller loss than a stored password.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_ARGUMENTS = 200
 _MAX_LINE = 4000
 _OVERLAP = 300
 _MAX_NAME = 300
-"""Of a longer key its end says what it is."""
+"""The end of a longer key decides its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Secret:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """When it is first needed: all of them together would double the time that importing the client takes."""
+    """Compile a pattern on first use; compiling all of them would double the time to import the client."""
     return re.compile(pattern)
 
 
-# (kind, what a text must contain, pattern). The group `secret` is what gets masked. Each pattern begins with
-# something rare and has bounded repeats.
+# (kind, hints of which a text must contain one, pattern). The group `secret` is masked. Each pattern begins with
+# a rare text and has bounded repeats.
 _FORMS: tuple[tuple[str, tuple[str, ...], str], ...] = tuple(
     (kind, tuple(hints.split()), pattern)
     for kind, hints, pattern in (
@@ -87,7 +87,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...], str], ...] = tuple(
 _KEY_BEGINS = r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 _KEY_ENDS = r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 
-# Of names: what surely is a credential, and what only may be one, so that the value must look random.
+# Names of certain credentials, and names of possible ones, whose value must also look random.
 _SURE = (
     r"password|passwd|passphrase|passcode|pwd|secret|credentials?|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|"
     r"account[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|subscription[_-]?key|(?:auth|access|refresh|api|bearer|"
@@ -128,7 +128,7 @@ _BITS_PER_CHARACTER = 3.5
 
 
 def mask(text: str, *, same_length: bool = False) -> str:
-    """The text without credentials. Masking a masked text changes nothing.
+    """Return the text without credentials. Masking a masked text changes nothing.
 
     same_length: fill with `*`, so that positions in the text stay what they are.
     """
@@ -144,7 +144,7 @@ def mask(text: str, *, same_length: bool = False) -> str:
 
 
 def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans in order of their starts, those that overlap or touch as one."""
+    """Yield spans in order of their starts; those that overlap or touch are merged."""
     start, end = spans[0]
     for next_start, next_end in spans[1:]:
         if next_start > end:
@@ -161,7 +161,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for _, hints, pattern in _FORMS if _compiled(_ANY_HINT).search(text) else ():
         if any(hint in text for hint in hints):
             for match in _compiled(pattern).finditer(text):
-                # Only in an address a placeholder may stand where the credential would; `***` is ours.
+                # Only an address may hold a placeholder instead of the credential; `***` is the one that masking writes.
                 is_placeholder = "://" in hints and _compiled(_SURE_PLACEHOLDER).match(match["secret"])
                 if not is_placeholder and match["secret"].strip("*"):
                     yield match.span("secret")
@@ -173,13 +173,13 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _lowered(text: str) -> str:
-    """In lower case, as long as the text: a few letters would become two."""
+    """Return the text in lower case with its length unchanged; a few letters would become two."""
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)
 
 
 def _lines_with(lower: str, hints: Sequence[str]) -> set[tuple[int, int]]:
-    """(start, end) of the lines that hold a hint. Most texts hold none, so each is looked for in the whole first."""
+    """Return (start, end) of the lines with a hint. Most texts have none, so the whole text is searched first."""
     found = set()
     for hint in hints:
         at = lower.find(hint)
@@ -215,7 +215,7 @@ def _header_spans(line: str) -> Iterator[tuple[int, int]]:
 
 
 def _key_blocks(text: str) -> Iterator[tuple[int, int]]:
-    """From after the first line of a private key to its last line, or to the end of the text."""
+    """Yield the span of each private key, from the end of its first line to its last line or the end of the text."""
     at = 0
     while begins := _compiled(_KEY_BEGINS).search(text, at):
         ends = _compiled(_KEY_ENDS).search(text, begins.end())
@@ -243,9 +243,9 @@ def _is_assigned_secret(match: re.Match[str], group: str) -> bool:
 
 
 def mask_json(value: Any, name: str = "") -> Any:
-    """A JSON value without credentials: by the forms of its texts, and by the names of its keys.
+    """Return a JSON value without credentials, which are recognised by form and by the name of their key.
 
-    name: of the key that the value stands under.
+    name: the key of the value.
     """
     if isinstance(value, str):
         return _masked_value(name, value)
@@ -268,7 +268,7 @@ def _masked_value(name: str, value: str) -> str:
 
 @lru_cache(4096)
 def _sort_of_name(name: str) -> str | None:
-    """'sure' for a name like `db_password`, 'maybe' for one like `token`, else None."""
+    """Return 'sure' for a name like `db_password`, 'maybe' for one like `token`, otherwise None."""
     parts = [part.lower() for part in _compiled(_NAME_PARTS).findall(name)]
     if not parts:
         return None
@@ -301,9 +301,9 @@ _WHOLE = frozenset(
 
 
 def mask_arguments(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a command without credentials: by the option's name, or by their own form.
+    """Return a command's arguments without credentials, which are recognised by the option's name or by form.
 
-    At most MAX_ARGUMENTS, each cut to MAX_ARGUMENT characters.
+    At most MAX_ARGUMENTS are returned, each cut to MAX_ARGUMENT characters.
     """
     found: list[str] = []
     option = ""
@@ -339,7 +339,7 @@ def _masked_text(text: str) -> str:
 
 
 def _masked_argument(option: str, value: str) -> str:
-    """The value of an option or assignment of that name."""
+    """Return the masked value of an option or assignment of that name."""
     if not value or _compiled(_SURE_PLACEHOLDER).match(value):
         return value[:MAX_ARGUMENT]
     parts = [part.lower() for part in _compiled(_NAME_PARTS).findall(option)]
@@ -370,7 +370,7 @@ def _is_plain_number(value: str) -> bool:
 
 
 def without_credentials(address: str) -> str:
-    """The address without user, password, query and fragment; `git@host:path` stays as it is."""
+    """Return the address without user, password, query and fragment; `git@host:path` stays unchanged."""
     if "://" not in address:
         return mask(address)
     try:
@@ -387,18 +387,19 @@ def without_credentials(address: str) -> str:
 
 
 class LineMasker:
-    """Masks a text that comes line by line, and private keys that go over many lines."""
+    """Masks text line by line, including private keys that span many lines."""
 
-    def __init__(self) -> None:
-        self._in_key = False
+    def __init__(self, *, in_key: bool = False) -> None:
+        self.in_key = in_key
+        """Whether the next line is inside a private key."""
 
     def mask(self, line: str) -> str:
-        """One whole line, with or without its end."""
-        if self._in_key:
+        """Mask one whole line, with or without its line break."""
+        if self.in_key:
             ends = _compiled(_KEY_ENDS).search(line)
             if ends is None:
                 return MASK + line[len(line.rstrip("\r\n")) :]
-            self._in_key = False
+            self.in_key = False
             return MASK + mask(line[ends.start() :])
         masked = mask(line)
         begins = line.rfind("-----BEGIN ")
@@ -407,15 +408,15 @@ class LineMasker:
             and _compiled(_KEY_BEGINS).match(line, begins)
             and not _compiled(_KEY_ENDS).search(line, begins)
         ):
-            self._in_key = True
+            self.in_key = True
         return masked
 
 
-# --- finding, for the scan ---------------------------------------------------------------------------
+# --- search, for the scan ----------------------------------------------------------------------------
 
 
 def find_secrets(text: str) -> list[Secret]:
-    """At most MAX_SECRETS, by line, one a line; only what is fairly sure to be one."""
+    """Return at most MAX_SECRETS likely credentials by line, one per line."""
     found: list[Secret] = []
     if not _may_hold(text):
         return found
@@ -441,7 +442,7 @@ def holds_private_key(text: str) -> bool:
 
 
 def _kinds(line: str) -> Iterator[str]:
-    # A long line is a minified file or data: it is read piece by piece, with an overlap.
+    # A long line is a minified file or data, so it is searched piece by piece, with an overlap.
     for start in range(0, len(line), _MAX_LINE):
         piece = line[max(0, start - _OVERLAP) : start + _MAX_LINE]
         if holds_private_key(piece):
@@ -475,7 +476,7 @@ def _is_meant(kind: str, match: re.Match[str]) -> bool:
 
 
 def _has_github_checksum(token: str) -> bool:
-    """The last six characters are the CRC32 of the thirty before them, in base 62."""
+    """Return whether the last six characters are the CRC32 of the thirty before them, in base 62."""
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     body, checksum = token[4:34], token[34:]
     number = zlib.crc32(body.encode())
@@ -487,7 +488,7 @@ def _has_github_checksum(token: str) -> bool:
 
 
 def _looks_random(value: str, *, least: int = 8) -> bool:
-    """Letters and digits without an order that people give them."""
+    """Return whether a value looks like random letters and digits rather than words."""
     if len(value) < least or re.search(r"\s", value):
         return False
     if len(set(value)) < min(8, least) or not re.search(r"\d", value) or not re.search(r"[A-Za-z]", value):
@@ -498,7 +499,7 @@ def _looks_random(value: str, *, least: int = 8) -> bool:
 
 
 def is_text(head: bytes) -> bool:
-    """No NUL, and UTF-8 as far as can be told from the start of a file."""
+    """Return whether the start of a file is text: it has no NUL and is valid UTF-8."""
     if not head or b"\0" in head:
         return False
     try:

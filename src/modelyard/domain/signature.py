@@ -1,9 +1,9 @@
-"""What goes into a model and comes out of it: names, types and shapes; and whether some data fits.
+"""The inputs and outputs of a model: names, types and shapes; and a check that data fits.
 
-A signature is {"inputs": [...], "outputs": [...]}, each entry {name, dtype, shape}. In a shape None is any size,
-and so is a text, which only names one; the first dimension is rows. Types are compared by family, since the
-same column is `object`, `str` or `string` by the library that holds it; whole numbers fit where fractions are
-expected, not the other way round.
+A signature is {"inputs": [...], "outputs": [...]}, each entry {name, dtype, shape}. In a shape, None is any size,
+and a string is any size with a name; the first dimension is rows. Types are compared by family, since the same
+column is `object`, `str` or `string` depending on the library; whole numbers are accepted where fractions are
+expected, but not the other way round.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ACCEPTS = {"number": {"integer"}, "complex number": {"number", "integer"}}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that does not fit. column: its name, or the name of the array."""
+    """One mismatch. column: the name of the column or array."""
 
     column: str
     expected: str
@@ -45,22 +45,23 @@ class Problem:
 
 
 def family_of(dtype: str) -> str:
-    """The sort of values; a type that is not known is a family of its own."""
+    """Return the family of a type; an unknown type is its own family."""
     word = dtype.strip().lower().removeprefix("torch.")
     return next((family for pattern, family in _COMPILED if pattern.match(word)), word)
 
 
 def fits(expected: str, found: str) -> bool:
-    """Whether values of the type `found` can stand where `expected` is wanted."""
+    """Return whether values of type `found` are accepted as `expected`."""
     wanted, given = family_of(expected), family_of(found)
     return wanted == given or "anything" in (wanted, given) or given in _ACCEPTS.get(wanted, ())
 
 
 def check_inputs(signature: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """found: entries as a signature has them, of the data at hand. Empty when it fits.
+    """Return the mismatches between a signature and data; empty if the data fits.
 
-    Columns are matched by name, and columns that are not asked for do not matter. A table may come as one
-    array of as many columns, and the other way round; a single array counts whatever its name is.
+    found: the data's entries, in the form of a signature. Columns are matched by name, and additional columns are
+    ignored. A table may come as one array of as many columns, and the other way round; the name of a single array is
+    ignored.
     """
     expected: Sequence[Mapping[str, Any]] = signature.get("inputs") or []
     if not expected or not found:
@@ -83,7 +84,7 @@ def check_inputs(signature: Mapping[str, Any], found: Sequence[Mapping[str, Any]
 
 
 def say_problems(problems: Iterable[Problem]) -> str:
-    """The first few, in one line."""
+    """Return the first few problems in one line."""
     all_of_them = list(problems)
     words = "; ".join(map(str, all_of_them[:_SHOWN]))
     more = len(all_of_them) - _SHOWN
@@ -94,7 +95,7 @@ def _check_matrix(expected: Sequence[Mapping[str, Any]], found: Mapping[str, Any
     width = found["shape"][1]
     if isinstance(width, int) and width != len(expected):
         return [Problem(str(found["name"]), f"{len(expected)} columns", f"{width} columns")]
-    # An array has one type for all of its columns, the widest of them.
+    # All columns of an array have one type, the widest.
     is_numeric = family_of(str(found["dtype"])) in _NUMERIC
     wrong = [
         e
@@ -144,7 +145,7 @@ def _shape(shape: Sequence[Any]) -> str:
 
 
 def lawful_entries(entries: Any) -> bool:
-    """Whether this is a list of entries as a signature has them."""
+    """Return whether this is a list of valid signature entries."""
     return (
         isinstance(entries, Sequence)
         and not isinstance(entries, str)

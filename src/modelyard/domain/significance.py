@@ -1,8 +1,8 @@
-"""Whether two sets of measurements differ by more than chance. Standard library only.
+"""Test whether two sets of measurements differ by more than chance. Standard library only.
 
-Paired measurements (the same folds) get the paired t-test of Student; others a bootstrap of the difference of
-means, which assumes no distribution. Both give the difference, its 95 % interval and how likely such a difference
-is where there is none. Checked against SciPy in tests.
+Paired measurements (of the same folds) get Student's paired t-test; others get a bootstrap of the difference of
+means, which assumes no distribution. Both give the difference, its 95 % interval and the probability of such a
+difference by chance. Tests compare the results with SciPy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RESAMPLES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """after minus before. p_value: of both sides; low and high: of the 95 % interval."""
+    """after minus before. p_value: two-sided; low and high: bounds of the 95 % interval."""
 
     test: str
     count: int
@@ -35,14 +35,14 @@ class Difference:
 
 
 def paired_t_test(before: Sequence[float], after: Sequence[float]) -> Difference | None:
-    """Of measurements in pairs, at least three; None for fewer."""
+    """Test measurements in pairs. Returns None for fewer than three pairs."""
     steps = [a - b for b, a in zip(before, after, strict=True)]
     count = len(steps)
     if count < LEAST_MEASUREMENTS:
         return None
     mean, spread = statistics.fmean(steps), statistics.stdev(steps)
     if spread <= 1e-15 * max(1.0, abs(mean)):
-        # Every pair differs by the same: nothing is left to chance.
+        # All pairs differ by the same amount, so there is no variance to test against.
         return Difference("paired t-test", count, mean, mean, mean, 1.0 if mean == 0 else 0.0)
     error = spread / math.sqrt(count)
     t = mean / error
@@ -52,7 +52,7 @@ def paired_t_test(before: Sequence[float], after: Sequence[float]) -> Difference
 
 
 def bootstrap(before: Sequence[float], after: Sequence[float]) -> Difference | None:
-    """Of measurements that are no pairs, at least three on each side; None for fewer. The same every time."""
+    """Test unpaired measurements, reproducibly. Returns None for fewer than three on either side."""
     if min(len(before), len(after)) < LEAST_MEASUREMENTS:
         return None
     difference = statistics.fmean(after) - statistics.fmean(before)
@@ -69,12 +69,12 @@ def bootstrap(before: Sequence[float], after: Sequence[float]) -> Difference | N
 
 
 def student_p(t: float, freedom: int) -> float:
-    """How likely a value at least as far from 0 is, on both sides."""
+    """Return the two-sided probability of a value at least as far from 0."""
     return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
 def student_quantile(share: float, freedom: int) -> float:
-    """The value that this share (above one half) of Student's distribution does not exceed."""
+    """Return the quantile of Student's distribution for a share above one half."""
     low, high = 0.0, 1e6
     for _ in range(200):
         middle = (low + high) / 2
@@ -86,7 +86,7 @@ def student_quantile(share: float, freedom: int) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """Regularised, by the continued fraction of Lentz. Source: Numerical Recipes, section 6.4."""
+    """Return the regularised value, by Lentz's continued fraction. Source: Numerical Recipes, section 6.4."""
     if x <= 0:
         return 0.0
     if x >= 1:

@@ -1,4 +1,4 @@
-"""Moments: whole microseconds since 1970 UTC inside, one text form outside, and one way to read what people write."""
+"""Times: whole microseconds since 1970 UTC inside, one text form outside, and one parser for what people write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """`40s`, `15m`, `2h`, `90d`, `2w`. Raises Invalid."""
+    """Parse `40s`, `15m`, `2h`, `90d` or `2w`. Raises Invalid."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise Invalid(
@@ -25,7 +25,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A time with its zone, a date (its beginning in UTC), or a duration: so long before `now`. Raises Invalid."""
+    """Parse a time with its zone, a date (its beginning in UTC), or a duration before `now`. Raises Invalid."""
     try:
         if _DURATION.fullmatch(text):
             return now - parse_duration(text)
@@ -46,8 +46,19 @@ def to_datetime(moment: int) -> datetime:
 
 
 def to_moment(when: datetime) -> int:
-    """Whole microseconds since 1970 UTC. The time must be aware."""
+    """Return whole microseconds since 1970 UTC. The time must be aware."""
     return round(when.timestamp() * MICROSECONDS)
+
+
+def month_of(moment: int) -> int:
+    """Return the calendar month in UTC, counted from the year 0."""
+    when = to_datetime(moment)
+    return when.year * 12 + when.month - 1
+
+
+def month_start(month: int) -> int:
+    """Return the beginning of a month of `month_of`."""
+    return to_moment(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC))
 
 
 _MINUTE = 60 * MICROSECONDS
@@ -56,9 +67,9 @@ _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)
 
 @lru_cache(1024)
 def time_text(moment: int) -> str:
-    """RFC 3339 in UTC.
+    """Return RFC 3339 in UTC.
 
-    Put together by hand: a page of a list shows hundreds of times, and datetime takes three times as long.
+    The text is put together here: a list shows hundreds of times, and datetime takes three times as long.
     """
     day, rest = divmod(moment, 24 * 60 * _MINUTE)
     minute, rest = divmod(rest, _MINUTE)
@@ -73,5 +84,5 @@ def _date_text(day: int) -> str:
 
 
 def seconds(amount: float) -> int:
-    """A duration in the unit of all stored times."""
+    """Return a duration in the unit of all stored times."""
     return round(amount * MICROSECONDS)

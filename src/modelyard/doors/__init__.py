@@ -1,1 +1,1 @@
-"""What every HTTP door shares: authentication, limits, request bodies, byte ranges, answers and errors."""
+"""Shared by all HTTP doors: authentication, limits, request bodies, byte ranges, answers and errors."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from modelyard.doors.parsing import header
 from modelyard.registry.idempotency import Answer
@@ -16,9 +17,9 @@ from modelyard.wire.base import encode
 
 
 def is_seen(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the ETag: the caller's copy is still the present one.
+    """Whether If-None-Match names the ETag, so that the caller's copy is current.
 
-    Asked for every read that has an ETag, after its handler; a handler asks when the answer is costly to begin.
+    Checked for every read with an ETag, after its handler; a handler checks earlier when its answer is costly to start.
     Source: RFC 9110, section 13.1.2, with the weak comparison.
     """
     given = header(request, b"if-none-match")
@@ -27,16 +28,21 @@ def is_seen(request: Request, etag: str) -> bool:
     return given.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in given.split(",")]
 
 
+SEND_WHOLE = "modelyard.send_whole"
+"""Extension of a request and key of its scope: a `SendWhole`."""
+SendWhole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
+"""(status, headers, body) → True: the whole answer was sent; False: nothing was, send it in the usual way."""
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 _JSON_HEADERS = {"content-type": "application/json", "cache-control": "private, no-cache"}
-"""What one account may see is for no shared cache, and is asked for again before it is shown."""
+"""An answer depends on the account, so no shared cache may keep it, and a private one must revalidate it."""
 
 
 class JsonBytes(Response):
-    """JSON that is encoded already; the framework's own response looks at every header several times.
+    """JSON that is already encoded; the framework's own response inspects every header several times.
 
-    A content type among the headers (lower case) stands before application/json: a refusal is a problem.
+    A content type among the headers (in lower case) replaces application/json: a refusal is a problem document.
     """
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> None:
@@ -49,13 +55,18 @@ class JsonBytes(Response):
             *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in sent.items()),
         ]
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        send_whole: SendWhole | None = scope.get(SEND_WHOLE)
+        if send_whole is None or not send_whole(self.status_code, self.raw_headers, cast(bytes, self.body)):
+            await super().__call__(scope, receive, send)
+
 
 class Json(JsonBytes, Generic[S]):
-    """JSON of a wire type, with a status or headers of its own."""
+    """Return JSON of a wire type, with a status or headers of its own."""
 
 
 class Tagged(Json[S]):
-    """The same, with an ETag."""
+    """Return the same, with an ETag."""
 
 
 def json_response(value: S, status: int = 200, headers: Mapping[str, str] | None = None) -> Json[S]:
@@ -63,10 +74,10 @@ def json_response(value: S, status: int = 200, headers: Mapping[str, str] | None
 
 
 def tagged(value: S, revision: int | None = None) -> Tagged[S]:
-    """A read with an ETag that stands for every byte of it.
+    """Return an answer to a read, with an ETag that covers every byte of it.
 
-    revision: what If-Match compares; alone it would not do, since a version also shows what is said about it
-    elsewhere (aliases, scan, recall), and a model what the caller may do.
+    revision: compared by If-Match. It is not enough alone, because a version also shows facts kept elsewhere (aliases,
+    scan, recall), and a model shows the caller's permissions.
     """
     body = encode(value)
     tag = hashlib.blake2b(body, digest_size=8).hexdigest()
@@ -77,7 +88,7 @@ _KEPT_WITH_304 = (b"cache-control", b"etag")
 
 
 def unless_seen(request: Request, response: Response) -> Response:
-    """The answer, or 304 in its place when the caller has the same already."""
+    """Return the answer, or 304 if the caller already has the same."""
     if response.status_code != 200 or header(request, b"if-none-match") is None:
         return response
     kept = [(name, value) for name, value in response.raw_headers if name in _KEPT_WITH_304]

@@ -1,9 +1,10 @@
-"""From a request to an actor: a bearer token, or a browser session with proof of its origin."""
+"""Find the actor of a request: by a bearer token, or by a browser session with proof of its origin."""
 
 from __future__ import annotations
 
 import base64
 from functools import partial
+from hashlib import blake2b
 
 from starlette.requests import Request
 
@@ -14,18 +15,17 @@ from modelyard.doors.guarding import hold_back
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.nouns import Credential
-from modelyard.registry.access.secrets import hash_secret
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROVEN = "modelyard.proven"
-"""In the scope of a request: whether the token that it presents was found true."""
+"""Key in the scope of a request: whether its token was verified."""
 
 _NOTE_AFTER = 60_000_000
-"""A token's last use is noted to the minute."""
+"""The last use of a token is recorded to the minute."""
 
 
 def bearer_token(header: str) -> str:
-    """The token in an Authorization header. Basic carries it as the password. Raises Unauthenticated."""
+    """Return the token in an Authorization header; Basic carries it as the password. Raises Unauthenticated."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -38,7 +38,7 @@ def bearer_token(header: str) -> str:
 
 
 async def authenticate(request: Request, services: Services) -> Actor:
-    """Anonymous when nothing is presented. A wrong or expired token is an error, never anonymous.
+    """Return the caller; anonymous without credentials. A wrong or expired token is an error, never anonymous.
 
     Raises TokenInvalid, TokenExpired, Unauthenticated, Denied for a forged browser request.
     """
@@ -64,10 +64,11 @@ async def authenticate(request: Request, services: Services) -> Actor:
 async def token_actor(services: Services, token: str) -> Actor:
     """Raises TokenInvalid, TokenExpired.
 
-    A token that is remembered still has its expiry asked every time.
+    The expiry of a remembered token is still checked every time.
     """
     db = services.db
-    key, generation = hash_secret(token), services.known_tokens.generation
+    # Not the stored hash: this one takes a third of its time.
+    key, generation = blake2b(token.encode(), digest_size=32).digest(), services.known_tokens.generation
     known = services.known_tokens.find(key)
     if known is not None and (known.expires_at is None or known.expires_at > db.clock()):
         return known.actor
@@ -78,7 +79,7 @@ async def token_actor(services: Services, token: str) -> Actor:
 
 
 def note_use(services: Services, found: Credential) -> None:
-    """Remember, for the worker to store, that a token was used."""
+    """Record that a token was used; the worker stores it later."""
     if found.last_used_at is None or services.db.clock() - found.last_used_at > _NOTE_AFTER:
         token_id = found.actor.token_id
         if token_id is not None:

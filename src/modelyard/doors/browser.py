@@ -1,4 +1,4 @@
-"""What the doors that a browser comes to share: the session's cookie, and the proof that our own page sent a form."""
+"""Shared by the doors for browsers: the session cookie, and the proof that our own page sent a form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def set_session_cookie(response: Response, session: str, *, secure: bool) -> Non
 
 
 def refuse_foreign_origin(request: Request) -> None:
-    """A cookie alone proves nothing: the browser must say that our own page sent the request. Raises Denied."""
+    """Check that our own page sent the request: a cookie alone proves nothing. Raises Denied."""
     site = request.headers.get("sec-fetch-site")
     if site in ("same-origin", "none"):
         return

@@ -25,7 +25,7 @@ from modelyard.wire.base import encode
 T = TypeVar("T")
 
 MANY_ITEMS = 400
-"""An answer of more items than this is put together off the event loop."""
+"""An answer with more items than this is built off the event loop."""
 LARGE_BODY_BYTES = 64 * 1024
 """A body above this size is decoded and checked off the event loop."""
 
@@ -39,11 +39,15 @@ class Call:
         self._status = status
         self.actor = actor
         self.raw_body = b""
-        """As it came, where the route has a body in JSON."""
+        """The raw body, if the route takes JSON."""
 
     @property
     def path(self) -> dict[str, str]:
         return self.request.path_params
+
+    def number(self, name: str) -> int:
+        """Return a part of the path that the route declares as a number."""
+        return int(self.path[name])
 
     @cached_property
     def model(self) -> ModelName:
@@ -61,7 +65,7 @@ class Call:
 
     @property
     def seen_revision(self) -> int | None:
-        """What If-Match (a revision) or If-None-Match: * (0) says the caller saw; None: nothing."""
+        """Return the revision that the caller saw: from If-Match, 0 for If-None-Match: *; None without either."""
         headers = self.request.headers
         if headers.get("if-none-match") == "*":
             return 0
@@ -69,7 +73,7 @@ class Call:
         if match is None or match == "*":
             return None
         if match.startswith("W/"):
-            # Source: RFC 9110, section 13.1.1: the comparison is strong, so a weak tag never matches.
+            # Source: RFC 9110, section 13.1.1: the comparison is strong, so a weak tag cannot match.
             raise PreconditionFailed(reason="a weak ETag in If-Match never matches")
         found = _REVISION_TAG.fullmatch(match)
         if found is None:
@@ -78,22 +82,22 @@ class Call:
 
     @property
     def seen_state(self) -> int | None:
-        """As `seen_revision`, for a PUT that may also create: If-Match: * says that something is there."""
+        """Return the same as `seen_revision`, for a PUT that may also create: If-Match: * requires that it exists."""
         return ANY_REVISION if self.request.headers.get("if-match") == "*" else self.seen_revision
 
     # --- threads -------------------------------------------------------------------------------
 
     @cached_property
     def client(self) -> Hashable:
-        """Whose share of the server this request uses."""
+        """The client whose share of the server this request uses."""
         return client_of(self.request, self.actor)
 
     async def in_thread(self, lane: LaneName, fn: Callable[..., T], *args: Any) -> T:
-        """What waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
+        """Run work in a thread that waits or computes for more than a few milliseconds. Raises ShareUsedUp."""
         return await self.services.lanes[lane].run(self.client, fn, *args)
 
     async def compute(self, fn: Callable[..., T], *args: Any) -> T:
-        """A pure function of the request: in a thread when the request's body is large, else right here."""
+        """Run a pure function of the request: in a thread if the request's body is large, otherwise directly."""
         if len(self.raw_body) > LARGE_BODY_BYTES:
             return await self.in_thread("views", fn, *args)
         return fn(*args)
@@ -107,11 +111,11 @@ class Call:
         return await self.services.db.aread(fn, self.runner("exports"))
 
     async def point(self, fn: Callable[[Transaction], T]) -> T:
-        """A read of a few rows by key."""
+        """Read a few rows by key."""
         return await self.services.db.apoint(fn, self.runner("exports"))
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
-        """Run one change; returns what it returns, after the commit."""
+        """Run one change and return its result, after the commit."""
         return await self.services.db.awrite(
             fn, self.runner("exports"), on_loop=len(self.raw_body) <= LARGE_BODY_BYTES
         )
@@ -119,7 +123,7 @@ class Call:
     async def commit(
         self, fn: Callable[[Transaction], T], *, etag: Callable[[T], str] | None = None
     ) -> Answer[T]:
-        """Run one change and answer with what it returns, after the commit."""
+        """Run one change and answer with its result, after the commit."""
 
         def change(tx: Transaction) -> Answer[T]:
             value = fn(tx)
@@ -128,10 +132,10 @@ class Call:
         return await self.commit_answer(change)
 
     async def commit_answer(self, fn: Callable[[Transaction], Answer[T]]) -> Answer[T]:
-        """Run one change that makes its own answer.
+        """Run one change that builds its own answer.
 
-        With an Idempotency-Key header the answer is stored in the same transaction and given again when
-        the request is repeated.
+        With an Idempotency-Key header the answer is stored in the same transaction, and returned again when the
+        request is repeated.
         """
         key = self.request.headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= 200:
@@ -153,12 +157,12 @@ class Call:
     def _request_hash(self) -> str:
         scope = self.request.scope
         start = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n"
-        # Keyed: a body may hold a password, which a hash that anybody can compute would give away to guessing.
+        # Keyed: a body may hold a password, and anyone could test guesses against a plain hash.
         key = self.services.keyring.idempotency_key
         return hmac.new(key, start + self.raw_body, "sha256").hexdigest()
 
 
-# What a write answers with, or what a read does: the revision and a hash of all that was shown with it.
+# The tag of a write is the revision; the tag of a read adds a hash of the whole answer.
 _REVISION_TAG = re.compile(r'"?([0-9]{1,18})(?:-[0-9a-f]{16})?"?')
 
 
@@ -168,7 +172,7 @@ class HasRevision(Protocol):
 
 
 def answer_with(value: T, status: int, etag: str | None = None) -> Answer[T]:
-    """The answer to a change: JSON of a wire type; None: no body."""
+    """Return the answer to a change: JSON of a wire type; None: no body."""
     headers = {} if etag is None else {"etag": etag}
     if value is None:
         return Answer(204, b"", headers)
@@ -176,5 +180,5 @@ def answer_with(value: T, status: int, etag: str | None = None) -> Answer[T]:
 
 
 def revision_tag(value: HasRevision) -> str:
-    """The ETag with which a write answers; If-Match takes it."""
+    """Return the ETag of the answer to a write, for use in If-Match."""
     return f'"{value.revision}"'

@@ -1,4 +1,4 @@
-"""From a path to its endpoint, which parses, authenticates, handles and maps errors."""
+"""Dispatch of a path to its endpoint, which parses, authenticates, handles and maps errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modelyard.doors.services import Services
 from modelyard.doors.table import RouteSpec
 
 MOST_SMALL_BODY_BYTES = 1 << 20
-"""Of a JSON body, except where a route takes large ones."""
+"""Limit of a JSON body in bytes, except for routes that take large ones."""
 
 
 class Endpoint:
@@ -48,7 +48,7 @@ class Endpoint:
         spec, services = self.spec, self._services
         try:
             refuse_nul(request.scope["path"], "the path")
-            # What is public answers also while the database does not, whatever token comes along.
+            # Public routes answer even while the database does not, and ignore any token.
             actor = ANONYMOUS if spec.public else await self._authenticate(request, services)
             call = Call(request, services, actor, spec.status)
             query = parse_query(request.scope["query_string"], spec.query)
@@ -68,7 +68,7 @@ class Endpoint:
 
 
 class _Number(Convertor[int]):
-    """A whole number that every database can look for."""
+    """A whole number in the range of every database."""
 
     regex = "[0-9]{1,18}"
 
@@ -83,7 +83,7 @@ register_url_convertor("number", _Number())
 
 
 class NativeRoute(Route):
-    """A route that answers a wrong method as a problem; allowed: all methods of its path."""
+    """A route that answers a wrong method with a problem document. allowed: all methods of its path."""
 
     def __init__(
         self, path: str, endpoint: Any, methods: Sequence[str], name: str, allowed: Iterable[str]
@@ -104,14 +104,14 @@ _NATIVE = "/api/v1/"
 
 
 def first_word(path: str) -> str | None:
-    """What follows /api/v1/; None for the path of another door."""
+    """Return the part after /api/v1/; None for the path of another door."""
     return path[len(_NATIVE) :].partition("/")[0] if path.startswith(_NATIVE) else None
 
 
 class Dispatch:
-    """Finds the endpoint: by a dictionary where the path is fixed, else by the router of the path's first word.
+    """Find the endpoint: by a dictionary if the path is fixed, otherwise by the router of the path's first word.
 
-    A router tries one pattern after the other, and there are a hundred. other: for all other paths.
+    A router tries one pattern after another, and there are a hundred. other: for all other paths.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], by_word: Mapping[str, ASGIApp], other: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""What happens to every request, whatever the door: a request id, the host check, limits, logs, metrics.
+"""Applied to every request, at any door: a request id, the host check, limits, logs, metrics.
 
 Plain ASGI around the routes, because the hottest request spends more in layers than in its work.
 """
@@ -11,18 +11,8 @@ import logging
 import re
 import secrets
 import time
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-    SummaryMetricFamily,
-)
-from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,11 +26,11 @@ from modelyard.domain.errors import (
     SlowBody,
     UnsupportedEncoding,
 )
-from modelyard.domain.times import MICROSECONDS
+from modelyard.doors.answers import SEND_WHOLE, SendWhole
 from modelyard.doors.errors import problem_response
 from modelyard.doors.limits import Limits
+from modelyard.doors.metrics import Metrics
 from modelyard.doors.services import Services
-from modelyard.registry.jobs.nouns import QueueFigures
 
 logger = logging.getLogger("modelyard.requests")
 
@@ -48,11 +38,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _SLOW_BODY_GRACE_SECONDS = 10.0
 _SLOW_BODY_WINDOW_SECONDS = 30.0
 _LIVENESS = "/health"
-"""Never limited: it costs nothing, and a process whose probe is refused is restarted."""
+"""Never limited: it costs nothing, and a process with a refused probe is restarted."""
+_PROBED = frozenset({_LIVENESS, "/ready"})
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 BODY_HAS_COME = "modelyard.body_has_come"
-"""A web server's extension of the scope: asked, it says whether `receive` would return at once."""
+"""Extension of the scope by the web server: a function that tells whether `receive` would return at once."""
 
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
@@ -72,7 +63,7 @@ _GIVEN_ONCE = frozenset(
         b"range",
     }
 )
-"""Headers of which two would leave open which one counts."""
+"""Headers that must not be repeated, because it would be unclear which one counts."""
 
 
 def _given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -86,100 +77,6 @@ def _given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def _never() -> bool:
     return False
-
-
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
-
-
-class Metrics(Collector):
-    """What /metrics shows of this process.
-
-    Counted in plain dictionaries and put into the library's form when it is asked for: its own counters
-    lock at every step, which the hottest request would feel.
-    """
-
-    def __init__(self, services: Services) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        self.in_flight = 0
-        self._requests: dict[tuple[str, str, int], int] = {}
-        self._seconds: dict[str, list[float]] = {}
-        self._figures = services.db.figures
-        self._runs = services.run_figures
-        self.queue: QueueFigures | None = None
-        """Read from the database by who asks for the metrics; None: it did not answer."""
-
-    def observe(self, method: str, route: str, status: int, elapsed: float) -> None:
-        """On the event loop's thread only."""
-        key = (method, route, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        # One cell per bucket, then "above all", then the sum.
-        cells = self._seconds.get(route)
-        if cells is None:
-            cells = self._seconds[route] = [0.0] * (len(_BUCKETS) + 2)
-        cells[bisect_left(_BUCKETS, elapsed)] += 1
-        cells[-1] += elapsed
-
-    def collect(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "modelyard_requests", "Requests answered", labels=["method", "route", "status"]
-        )
-        for (method, route, status), count in list(self._requests.items()):
-            requests.add_metric([method, route, str(status)], count)
-        yield requests
-        seconds = HistogramMetricFamily(
-            "modelyard_request_seconds", "Time to the end of the answer", labels=["route"]
-        )
-        for route, cells in list(self._seconds.items()):
-            bounds = [*map(str, _BUCKETS), "+Inf"]
-            sums = list(itertools.accumulate(cells[:-1]))
-            seconds.add_metric([route], list(zip(bounds, sums, strict=True)), cells[-1])
-        yield seconds
-        yield GaugeMetricFamily("modelyard_requests_in_flight", "Requests being answered", self.in_flight)
-        for name, meaning in (
-            ("batches", "Commits of the database writer"),
-            ("units", "Changes that the database writer ran"),
-            ("failed_units", "Changes that were refused or failed"),
-        ):
-            value = float(getattr(self._figures, name))
-            yield CounterMetricFamily(f"modelyard_database_{name}", meaning, value)
-        for name, meaning in (
-            ("longest_unit_seconds", "The longest that one change ran"),
-            ("longest_loop_unit_seconds", "The longest that one change held up all other requests"),
-        ):
-            yield GaugeMetricFamily(f"modelyard_database_{name}", meaning, getattr(self._figures, name))
-        yield from self._collect_runs()
-        if self.queue is not None:
-            yield from _collect_queue(self.queue)
-
-    def _collect_runs(self) -> Iterator[Metric]:
-        seconds = SummaryMetricFamily(
-            "modelyard_job_run_seconds", "Time that attempts of background jobs took here", labels=["kind"]
-        )
-        failures = CounterMetricFamily(
-            "modelyard_job_failures", "Attempts of background jobs that failed here", labels=["kind"]
-        )
-        for kind, count in list(self._runs.runs.items()):
-            seconds.add_metric([kind], count, self._runs.seconds[kind])
-            failures.add_metric([kind], self._runs.failures[kind])
-        yield seconds
-        yield failures
-
-
-def _collect_queue(queue: QueueFigures) -> Iterator[Metric]:
-    """Of all processes together: each of them tells the same."""
-    jobs = GaugeMetricFamily(
-        "modelyard_jobs", "Background jobs that wait, run or were given up", labels=["kind", "state"]
-    )
-    for (kind, state), count in queue.counts.items():
-        jobs.add_metric([kind, state], count)
-    yield jobs
-    oldest = GaugeMetricFamily(
-        "modelyard_job_oldest_due_seconds", "How long the oldest job that is due waits", labels=["kind"]
-    )
-    for kind, due_at in queue.oldest_due_at.items():
-        oldest.add_metric([kind], (queue.now - due_at) / MICROSECONDS)
-    yield oldest
 
 
 class Edge:
@@ -206,7 +103,8 @@ class Edge:
             request_id = next(self._ids)
         scope["modelyard.request_id"] = request_id
         scope["modelyard.headers"] = headers
-        watch = _Watch(send, request_id)
+        watch = _Watch(send, request_id, scope.get("extensions", {}).get(SEND_WHOLE))
+        scope[SEND_WHOLE] = watch.send_whole
         self.metrics.in_flight += 1
         try:
             refusal = self._refusal(scope, headers)
@@ -231,7 +129,7 @@ class Edge:
         if not watch.started:
             await problem_response(error, scope["modelyard.request_id"])(scope, receive, watch)
             return
-        # Half an answer is out; breaking the connection is the only honest end.
+        # Half of the answer has been sent; breaking the connection is the only honest end.
         logger.error("answer %s broken off: %s", scope["modelyard.request_id"], error)
         raise error
 
@@ -241,11 +139,12 @@ class Edge:
             if twice is not None:
                 return InvalidRequest(reason=f"the header {twice} is given twice", fix="Send it once")
         if scope["http_version"] not in ("1.0", "1.1"):
-            return InvalidRequest(reason="the request is not of HTTP/1.0 or 1.1", fix="Speak HTTP/1.1")
+            return InvalidRequest(reason="the request does not use HTTP/1.0 or 1.1", fix="Use HTTP/1.1")
         encoding = headers.get(b"content-encoding", b"identity")
         if encoding.lower() != b"identity":
             return UnsupportedEncoding(encoding=encoding.decode("latin-1")[:60])
-        if self._hosts is not None:
+        # Probes name a machine by its IP address, and learn only that it answers.
+        if self._hosts is not None and scope["path"] not in _PROBED:
             host = headers.get(b"host", b"").decode("latin-1").lower()
             if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
                 return Misdirected(host=host[:100])
@@ -257,10 +156,10 @@ class Edge:
         return None
 
     def _timed(self, scope: Scope, receive: Receive) -> Receive:
-        """receive, but a body that trickles in is cut off: ten seconds and a minimal rate are allowed.
+        """Wrap receive so that a slow body is cut off: ten seconds and a minimum rate are allowed.
 
-        The time that is left grows with each byte, up to that of a window, so that what came fast at first is no
-        reason to hold the connection for hours. What has come already costs no timer, where the web server says so.
+        The remaining time grows with each byte, up to one window, so that a fast beginning does not allow the client
+        to hold the connection for hours. Bytes that have already arrived need no timer, if the web server says so.
         """
         rate = self._settings.slow_body_bytes_per_second
         has_come = scope.get("extensions", {}).get(BODY_HAS_COME, _never)
@@ -305,12 +204,13 @@ class Edge:
 
 
 class _Watch:
-    """send, which also notes the status and adds what every answer carries."""
+    """Wrap send so that it also records the status and adds the headers of every answer."""
 
-    __slots__ = ("_request_id", "_send", "started", "status")
+    __slots__ = ("_request_id", "_send", "_whole", "started", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, whole: SendWhole | None) -> None:
         self._send = send
+        self._whole = whole
         self._request_id = request_id.encode()
         self.status = 499
         self.started = False
@@ -322,17 +222,28 @@ class _Watch:
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id), *SECURITY_HEADERS]
         await self._send(message)
 
+    def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send the whole answer at once if the server can; see SendWhole."""
+        if self._whole is None or self.started:
+            return False
+        if not self._whole(status, [*headers, (b"x-request-id", self._request_id), *SECURITY_HEADERS], body):
+            return False
+        self.started, self.status = True, status
+        return True
+
 
 def _allowed_hosts(services: Services) -> frozenset[str] | None:
-    """None: any name will do, because the operator bound a public address and named none."""
+    """None: any name is accepted, because the operator bound a public address and listed no names."""
     settings = services.settings
     if settings.allowed_hosts:
-        return frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
+        named = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
+        # No page of another site can have these names, and commands on this machine use them.
+        return frozenset(named | {"localhost", "127.0.0.1", "[::1]"}) - {""}
     if not settings.is_loopback:
         return None
     own = services.public_url.partition("://")[2].partition("/")[0].lower()
     names = {"localhost", "127.0.0.1", "[::1]", settings.host, own, own.rpartition(":")[0]}
-    # An address without a port has nothing before its last colon, and nothing would then match every name.
+    # An address without a port has nothing before its last colon, and an empty name would match every name.
     return frozenset(names - {""})
 
 

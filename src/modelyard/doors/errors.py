@@ -37,7 +37,7 @@ STATUS: dict[Kind, int] = {
     Kind.INTERNAL: 500,
 }
 
-# Where HTTP has a more exact word than the kind has.
+# Errors for which HTTP has a more exact status than for their kind.
 STATUS_OF_CLASS: dict[type[ModelyardError], int] = {
     AliasMoved: 412,
     EditConflict: 412,

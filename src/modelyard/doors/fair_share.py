@@ -1,8 +1,8 @@
-"""Who has how much of this server at once, so that one client cannot take it all.
+"""Shares of this server's capacity, so that one client cannot take all of it.
 
-Work that waits or computes runs in threads, in lanes of its kind: passwords wait for no upload and downloads for no
-identity provider. In each lane a client (an account, else a network address) has so many places at most; who waits is
-served in turns, client by client, oldest first. Decision record: docs/decisions/0023-bounds-and-budgets.md.
+Work that waits or computes runs in threads, with a lane for each kind: passwords do not wait for uploads, nor
+downloads for an identity provider. In each lane a client (an account, otherwise a network address) has a limited
+number of places; waiting clients take turns, oldest first. Decision record: docs/decisions/0023-bounds-and-budgets.md.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LaneName = Literal["passwords", "providers", "sign_in", "uploads", "downloads", 
 
 
 class Lane:
-    """Threads for one kind of work. For the event loop's thread only."""
+    """Threads for one kind of work. Use it only on the event loop's thread."""
 
     def __init__(self, name: str, threads: int, per_client: int, waiting_per_client: int) -> None:
-        """waiting_per_client: how many may wait for a place; the next one is told to come back."""
+        """waiting_per_client: how many calls may wait for a place; further ones are refused."""
         self.name = name
         self._threads = threads
         self._per_client = per_client
@@ -42,7 +42,7 @@ class Lane:
         return self._taken[client]
 
     async def run(self, client: Client, fn: Callable[..., T], *args: Any) -> T:
-        """What the function returns or raises, from a thread. Raises ShareUsedUp when too much of the client's waits."""
+        """Run the function in a thread and return its result. Raises ShareUsedUp if too many calls already wait."""
         if self.taken < self._threads and self._taken[client] < self._per_client and not self._waiting:
             self._taken[client] += 1
         else:
@@ -53,7 +53,7 @@ class Lane:
         except BaseException:
             self._release(client)
             raise
-        # Not when the caller goes on: one that is cancelled leaves a thread at work.
+        # Not when the caller continues: a cancelled caller leaves a thread at work.
         work.add_done_callback(lambda _: _soon(loop, self._release, client))
         return await asyncio.wrap_future(work)
 
@@ -87,7 +87,7 @@ class Lane:
         self._next()
 
     def _next(self) -> None:
-        """Give free places to those who wait, one client after the other."""
+        """Give free places to waiting calls, one client after another."""
         for client in list(self._waiting):
             if self.taken >= self._threads:
                 return
@@ -96,7 +96,7 @@ class Lane:
             queue = self._waiting.pop(client)
             turn = queue.popleft()
             if queue:
-                # Behind all others who wait.
+                # Behind all other waiting clients.
                 self._waiting[client] = queue
             if not turn.done():
                 self._taken[client] += 1
@@ -115,7 +115,7 @@ def _soon(loop: asyncio.AbstractEventLoop, fn: Callable[[Client], None], client:
 
 
 class Places:
-    """How much without an end a client has open at once. For the event loop's thread only."""
+    """Number of endless answers that a client has open. Use it only on the event loop's thread."""
 
     def __init__(self, per_client: int) -> None:
         self._per_client = per_client
@@ -142,13 +142,13 @@ class Lanes:
 
     def __init__(self, uploads_per_client: int = 16) -> None:
         self._lanes: dict[LaneName, Lane] = {
-            # The hash of a password takes a processor and much memory.
+            # Hashing a password takes a processor and much memory.
             "passwords": Lane("passwords", 4, 2, 16),
             "providers": Lane("providers", 16, 4, 16),
             "sign_in": Lane("sign_in", 8, 4, 16),
-            # A place for as long as bytes come in; threads that wait for them cost little.
+            # A place is held as long as bytes come in; threads that wait for them cost little.
             "uploads": Lane("uploads", 128, uploads_per_client, 256),
-            # A place for one piece, which the kernel takes at once.
+            # A place is held for one piece, which the kernel takes at once.
             "downloads": Lane("downloads", 32, 16, 1024),
             "exports": Lane("exports", 16, 4, 32),
             "views": Lane("views", 16, 8, 64),
@@ -163,4 +163,4 @@ class Lanes:
 
 
 Runner = Callable[..., Awaitable[Any]]
-"""(function, arguments…) → what it returns, from a thread of some client's lane."""
+"""(function, arguments…) → its result, from a thread of a client's lane."""

@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords, links and tokens, at every door."""
+"""Slow down guessing of passwords, links and tokens, at every door."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def client_network(scope: Scope) -> str:
 
 
 def client_of(request: Request, actor: Actor | None = None) -> Hashable:
-    """Whose share of the server a request uses: the account's, else the network's."""
+    """Return the client whose share a request uses: the account, otherwise the network."""
     if actor is not None and not actor.is_anonymous:
         return "account", actor.id
     return "network", client_network(request.scope)
@@ -35,7 +35,7 @@ def client_of(request: Request, actor: Actor | None = None) -> Hashable:
 
 @lru_cache(4096)
 def network(address: str) -> str:
-    """The address; of IPv6 the network of 64 bits, all of which one client commonly has."""
+    """Return the address; for IPv6 its /64 network, which usually belongs to one client."""
     if ":" not in address:
         return address
     try:
@@ -46,7 +46,7 @@ def network(address: str) -> str:
 
 
 async def begin_password(request: Request, services: Services, account: str) -> None:
-    """Ask before a password is looked at; it counts as wrong until `password_was_right`. Raises TooManyAttempts."""
+    """Call before checking a password, which counts as wrong until `password_was_right`. Raises TooManyAttempts."""
     account, place, now = account[:100].lower(), client_network(request.scope), time.monotonic()
     wait = services.attempts.wait_seconds(account, place, now)
     if wait > 0:
@@ -60,10 +60,10 @@ def password_was_right(request: Request, services: Services, account: str) -> No
 
 
 async def hold_back(request: Request, services: Services, what: str) -> None:
-    """After a wrong token or link: the more there were from one network, the later is the answer.
+    """Delay the answer to a wrong token or link: the more of them came from one network, the longer.
 
-    Right ones are never held up, since many people share an address and no one guesses 256 bits.
-    Raises TooManyAttempts when many answers are held back already.
+    Valid ones are never delayed, because many people share an address and no one guesses 256 bits. Raises
+    TooManyAttempts when many answers are already delayed.
     """
     global _held_back
     place = client_network(request.scope)

@@ -1,7 +1,7 @@
-"""How many requests one client may make.
+"""Limits on the number of requests of one client.
 
-A client is a token that has been proven here, wherever it comes from; all other requests count for the
-address they come from. So a client that invents tokens gains nothing by it, and holds up no client that has one.
+A client is a token that this process has verified, from any address; all other requests count for their address. So
+a client gains nothing by inventing tokens, and does not affect clients with valid ones.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from modelyard.doors.guarding import client_network
 from modelyard.registry.access.secrets import hash_secret
 
 _PRESENTED = "modelyard.limited_token"
-"""In a request's scope: the hash of the token that it presents."""
+"""Key in a request's scope: the hash of its token."""
 
 
 class Bucket:
-    """How many requests one client may still make: a token bucket of ten seconds' depth."""
+    """Requests that one client may still make: a token bucket with a depth of ten seconds."""
 
     __slots__ = ("at", "left")
 
@@ -38,7 +38,7 @@ class Bucket:
 
 
 class _Buckets:
-    """The clients of one kind. Above `most`, the one that was away longest goes: it loses least by it."""
+    """The clients of one kind. Above `most`, the longest idle one is dropped, because it loses least."""
 
     def __init__(self, rate: float, most: int) -> None:
         self._rate, self._most = rate, most
@@ -58,7 +58,7 @@ class _Buckets:
 
 
 class Limits:
-    """The clients of this process; on the event loop's thread only. rate: requests a second, above 0."""
+    """The clients of this process. Use it only on the event loop's thread. rate: requests per second, above 0."""
 
     def __init__(self, rate: float, most: int = 10_000) -> None:
         self.rate = rate
@@ -66,13 +66,13 @@ class Limits:
         self._addresses = _Buckets(rate, most)
 
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes], now: float) -> bool:
-        """Count one request and say whether it may go on. now: seconds of a monotonic clock."""
+        """Count one request and return whether it may proceed. now: seconds of a monotonic clock."""
         presented = headers.get(b"authorization")
         if presented is not None:
             try:
                 token = scope[_PRESENTED] = hash_secret(bearer_token(presented.decode("latin-1")))
             except Unauthenticated:
-                pass  # No token at all; what is wrong with it is said where one is needed.
+                pass  # Not a token at all; the error is raised where a token is needed.
             else:
                 bucket = self._tokens.find(token)
                 if bucket is not None:
@@ -82,7 +82,7 @@ class Limits:
         return bucket.take(self.rate, now)
 
     def learn(self, scope: Scope, now: float) -> None:
-        """What came of a request that was let in: its token is one, is none (any more), or was not asked for."""
+        """Record the outcome of an accepted request: its token is valid, is not (any more), or was not checked."""
         token: str | None = scope.get(_PRESENTED)
         proven: bool | None = scope.get(PROVEN)
         if token is None or proven is None:
@@ -91,9 +91,9 @@ class Limits:
         if not proven:
             known.pop(token, None)
         elif token not in known:
-            # The request that proved it is the first of its count.
+            # The request that verified the token is the first one counted.
             self._tokens.add(token, now).take(self.rate, now)
 
     def clients(self) -> list[str]:
-        """Who is remembered: hashes of tokens, then addresses."""
+        """Return the remembered clients: hashes of tokens, then addresses."""
         return [*self._tokens.by_client, *self._addresses.by_client]

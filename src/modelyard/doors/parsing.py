@@ -1,4 +1,4 @@
-"""From the bytes of a request to typed values: headers, query strings and JSON bodies."""
+"""Parsing of requests into typed values: headers, query strings and JSON bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def header(request: Request, name: bytes) -> str | None:
-    """A header by its lower-case name, from the dictionary that the edge made of them."""
+    """Return a header by its lower-case name, from the dictionary that the edge built."""
     value: bytes | None = request.scope["modelyard.headers"].get(name)
     return None if value is None else value.decode("latin-1")
 
@@ -31,10 +31,10 @@ MAX_PARAMETERS = 200
 
 
 def parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
-    """The query string as its wire type. Raises InvalidRequest for unknown or wrong parameters.
+    """Return the query string as its wire type. Raises InvalidRequest for unknown or wrong parameters.
 
-    Short ones are parsed once: the same few references are resolved again and again. What comes back is
-    shared, so no one changes it.
+    Short ones are parsed once, because the same few references are resolved again and again. The result is shared and
+    must not be changed.
     """
     if len(text) <= _MOST_CACHED_QUERY_BYTES:
         return _parse_short_query(text, wanted)
@@ -49,12 +49,12 @@ def _parse_short_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
 def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
     if text.count(b"&") >= MAX_PARAMETERS:
         raise InvalidRequest(
-            reason=f"the query has more than {MAX_PARAMETERS} parameters", fix="Ask for fewer at once"
+            reason=f"the query has more than {MAX_PARAMETERS} parameters", fix="Send fewer at once"
         )
     pairs = parse_qsl(text.decode("ascii", "replace"), keep_blank_values=True)
     if wanted is None:
         if pairs:
-            raise InvalidRequest(reason=f"there is no query parameter {pairs[0][0][:60]!r} here")
+            raise InvalidRequest(reason=f"query parameter {pairs[0][0][:60]!r} is unknown")
         return None
     lists = _list_fields(wanted)
     values: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def _parse_query(text: bytes, wanted: type[msgspec.Struct] | None) -> Any:
 
 @cache
 def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
-    """The parameters that may be given several times."""
+    """Return the parameters that may be given several times."""
     fields = msgspec.structs.fields(wanted)
     return frozenset(
         f.name for f in fields if isinstance(msgspec.inspect.type_info(f.type), msgspec.inspect.ListType)
@@ -79,27 +79,31 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
 
 
 def parse_body(raw: bytes, wanted: type[msgspec.Struct]) -> Any:
-    """Raises InvalidRequest for what is no JSON, too deep, not of the shape, or has a NUL in a text."""
+    """Decode JSON. Raises InvalidRequest if it is invalid, too deep, of another shape, or has a NUL in a text."""
     found = _decoded(lambda: msgspec.json.decode(raw or b"{}", type=wanted))
     _refuse_duplicate_keys(raw)
     if b"\\u0000" in raw:
-        # The escape may itself be escaped, so the values are asked; raw NUL bytes are no JSON.
+        # The escape may itself be escaped, so the values are checked; raw NUL bytes are not valid JSON.
         for text in _texts(msgspec.to_builtins(found)):
             refuse_nul(text, "a text")
     return found
 
 
 def _refuse_duplicate_keys(raw: bytes) -> None:
-    """Which of two values counts differs from parser to parser, so neither does. Source: RFC 8259, section 4."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InvalidRequest(reason=f"the JSON names {twice[:60]!r} twice in one object")
-
+    """Refuse repeated keys: parsers differ in which value they take. Source: RFC 8259, section 4."""
     if raw:
-        _decoded(lambda: json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str))
+        _decoded(lambda: _UNIQUE_KEYS.decode(raw.decode()))
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(reason=f"the JSON names {twice[:60]!r} twice in one object")
+
+
+_UNIQUE_KEYS = json.JSONDecoder(object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
+"""Reads only the keys of JSON."""
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -115,9 +119,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def refuse_nul(text: str, what: str) -> None:
-    """No name and no text may have a NUL: PostgreSQL cannot even look for one."""
+    """Refuse a NUL in a name or text: PostgreSQL cannot even search for one."""
     if "\0" in text:
-        raise InvalidRequest(reason=f"{what} has a NUL character", fix="Leave it out")
+        raise InvalidRequest(reason=f"{what} has a NUL character", fix="Remove it")
 
 
 def _decoded(fn: Callable[[], T]) -> T:
@@ -132,7 +136,7 @@ def _decoded(fn: Callable[[], T]) -> T:
 
 
 def parse_time(text: str) -> int:
-    """Whole microseconds since 1970 from RFC 3339. Raises Invalid."""
+    """Parse RFC 3339 into whole microseconds since 1970. Raises Invalid."""
     try:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
@@ -147,14 +151,18 @@ def parse_time(text: str) -> int:
 
 
 def digits(text: str | None) -> int | None:
-    """A header's number of up to 18 plain digits; None for anything else."""
+    """Return a header's number of up to 18 plain digits; None for anything else."""
     if text is None or not (text.isascii() and text.isdigit() and len(text) <= 18):
         return None
     return int(text)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, when it is small enough. Raises TooLarge, InvalidRequest for another content type."""
+JSON_TYPE = "application/json"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+async def read_body(request: Request, limit: int, media_type: str = JSON_TYPE) -> bytes:
+    """Return the whole body if it is small enough. Raises TooLarge, InvalidRequest for another content type."""
     announced = digits(header(request, b"content-length")) or 0
     if announced > limit:
         raise TooLarge(what="the body", actual=announced, limit=limit, setting="max_request_bytes")
@@ -169,13 +177,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     except ClientDisconnect:
         raise ClientGone(received=len(body)) from None
     kind = header(request, b"content-type") or ""
-    if body and kind.partition(";")[0].strip().lower() != "application/json":
-        raise InvalidRequest(reason="the body is not announced as application/json", fix="Set the content type")
+    if body and kind.partition(";")[0].strip().lower() != media_type:
+        raise InvalidRequest(
+            reason=f"the body's content type is not {media_type}",
+            fix=f"Send the header Content-Type: {media_type}",
+        )
     return bytes(body)
 
 
 def parse_target(model: ModelName, version: int | None, target: str | None) -> Ref:
-    """The version that a body names by its number, or by `@alias`, `@sha256:…` or a number as text."""
+    """Return the version that a body names by its number, or by `@alias`, `@sha256:…` or a number as text."""
     if (version is None) == (target is None):
         raise InvalidRequest(reason="give either version or target", fix='Send for example {"version": 3}')
     selector = f":{version}" if target is None else target

@@ -1,4 +1,4 @@
-"""What every door is given: the database, the bytes and the operator's decisions."""
+"""Services of every door: the database, the bytes and the operator's settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -15,11 +16,12 @@ from modelyard.db.remembered import Remembered
 from modelyard.doors.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.nouns import Credential
+from modelyard.registry.builds.pools import Pools, open_pools
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.jobs.nouns import RunFigures
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.oidc.providers import Providers
-from modelyard.registry.oidc.rules import parse_group_map
+from modelyard.registry.oidc.rules import parse_domains, parse_group_map
 from modelyard.registry.oidc.usecases import SignInSettings
 from modelyard.registry.outbox.senders import MailSettings, Sender
 from modelyard.registry.outgoing import Outgoing
@@ -35,29 +37,31 @@ class Services:
     public_url: str
     keyring: Keyring
     outgoing: Outgoing = field(default_factory=Outgoing)
+    local_url: str = ""
+    """Address for programs on this machine; "": the public one."""
     used_tokens: set[int] = field(default_factory=set)
-    """Tokens used since the worker last noted it."""
+    """Tokens used since the worker last stored their use."""
 
     attempts: Attempts = field(default_factory=Attempts)
-    """Failed sign-ins of late."""
+    """Recent failed sign-ins."""
 
     lanes: Lanes = field(init=False)
-    """Threads for what waits or computes."""
+    """Threads for work that waits or computes."""
 
     streams: Places = field(init=False)
-    """Answers without an end."""
+    """Endless answers."""
 
-    known_tokens: Remembered[str, Credential] = field(init=False)
-    """Hash of a token → whose it is."""
+    known_tokens: Remembered[bytes, Credential] = field(init=False)
+    """Hash of a token → its account."""
 
     resolved: Remembered[Hashable, Any] = field(init=False)
-    """Who asks and what for → the answer, as the native door gives it."""
+    """(caller, reference) → the answer of the native door."""
 
     run_figures: RunFigures = field(default_factory=RunFigures)
-    """What this process did of the queue, for /metrics."""
+    """Jobs that this process ran, for /metrics."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set when the process is asked to end, so that answers without an end come to one."""
+    """Set when the process must end, so that endless answers stop."""
 
     def __post_init__(self) -> None:
         self.lanes = Lanes(self.settings.uploads_per_client)
@@ -70,19 +74,34 @@ class Services:
         return CatalogSettings(everyone_creates_namespaces=self.settings.everyone_creates_namespaces)
 
     @cached_property
+    def pools(self) -> Pools:
+        """Return the places where builds run."""
+        settings = self.settings
+        return open_pools(
+            Path(settings.data),
+            Path(settings.build_folder) if settings.build_folder else None,
+            slots=settings.build_slots,
+            local_builds=settings.local_builds,
+            url=self.local_url or self.public_url,
+        )
+
+    @cached_property
     def providers(self) -> Providers:
-        """What issuers of identity tokens publish; fetched once and kept for all requests."""
+        """Return the published keys of identity-token issuers, fetched once for all requests."""
         return Providers(self.outgoing)
 
     @property
     def sign_in(self) -> SignInSettings:
         settings = self.settings
         return SignInSettings(
-            parse_group_map(settings.oidc_groups), settings.oidc_groups_claim, settings.oidc_create_accounts
+            parse_group_map(settings.oidc_groups),
+            settings.oidc_groups_claim,
+            settings.oidc_create_accounts,
+            parse_domains(settings.oidc_email_domains),
         )
 
     def sender(self) -> Sender:
-        """What carries events to their receivers."""
+        """Return the sender that carries events to their receivers."""
         settings = self.settings
         mail = MailSettings(
             settings.smtp_host,

@@ -1,4 +1,4 @@
-"""Bodies that are too large to hold: from the network to a thread that hashes and writes, and back."""
+"""Bodies too large for memory: from the network to a thread that hashes and writes, and back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from modelyard.domain.errors import ClientGone
 from modelyard.doors.call import Call
 from modelyard.doors.fair_share import Runner
+from modelyard.wire.base import encode
 
 T = TypeVar("T")
 Piece = bytes | memoryview
@@ -23,9 +25,9 @@ _END = None
 
 
 class _Pipe:
-    """Groups of pieces, about one MiB each, from the event loop to one thread; at most a few wait.
+    """Groups of pieces, about one MiB each, passed from the event loop to one thread; at most a few wait.
 
-    The pieces go through as they came from the network: joining them would copy every byte once more.
+    The pieces are passed on as received: joining them would copy every byte once more.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -33,7 +35,7 @@ class _Pipe:
         self._queue: queue.SimpleQueue[list[Piece] | BaseException | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_QUEUED)
         self.begun = asyncio.Event()
-        """Set when there is a group, or the end."""
+        """Set when there is a group, or at the end."""
 
     async def put(self, group: list[Piece]) -> None:
         await self._room.acquire()
@@ -45,7 +47,7 @@ class _Pipe:
         self.begun.set()
 
     def pieces(self) -> Iterator[Piece]:
-        """In the thread. Raises what ended the body early."""
+        """Yield the pieces, in the thread. Raises the error that ended the body early."""
         while True:
             item = self._queue.get()
             if item is _END:
@@ -84,9 +86,9 @@ async def _feed(request: Request, pipe: _Pipe) -> None:
 async def with_body(request: Request, run: Runner, work: Callable[[Iterable[Piece]], T]) -> T:
     """Run `work` in a thread with the request's body as an iterator of pieces.
 
-    The thread begins when a whole block has come, or all there is, so that a small body occupies none while it is
-    under way. The body is never held whole. A client that hangs up makes the iterator raise ClientGone after the
-    pieces that did arrive.
+    The thread starts when a whole block or the whole body has arrived, so that a small body does not occupy one while
+    in transit. The body is never held in memory as a whole. If the client disconnects, the iterator raises ClientGone
+    after the pieces that arrived.
     """
     loop = asyncio.get_running_loop()
     pipe = _Pipe(loop)
@@ -95,7 +97,7 @@ async def with_body(request: Request, run: Runner, work: Callable[[Iterable[Piec
     try:
         await pipe.begun.wait()
         working = asyncio.ensure_future(run(lambda: work(pipe.pieces())))
-        # When the request is given up before, its failure is no one's to see.
+        # If the request is abandoned earlier, no one needs to see its failure.
         working.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({working, feeding}, return_when=asyncio.FIRST_COMPLETED)
         result: T = await working
@@ -103,12 +105,12 @@ async def with_body(request: Request, run: Runner, work: Callable[[Iterable[Piec
     finally:
         feeding.cancel()
         if working is not None and not working.done():
-            # The thread is told by the end of its pieces.
+            # The end of its pieces ends the thread.
             pipe.end(ClientGone(received=0))
 
 
 async def from_thread(run: Runner, items: Iterator[T]) -> AsyncIterator[T]:
-    """Take from a blocking iterator without blocking the loop."""
+    """Iterate over a blocking iterator without blocking the loop."""
     done = object()
     while True:
         item = await run(next, items, done)
@@ -117,8 +119,18 @@ async def from_thread(run: Runner, items: Iterator[T]) -> AsyncIterator[T]:
         yield item
 
 
+def progress_stream(call: Call, steps: Iterator[T], show: Callable[[T], msgspec.Struct]) -> StreamingResponse:
+    """Stream the progress of long work, one event for each step of the iterator."""
+
+    async def events() -> AsyncIterator[bytes]:
+        async for step in from_thread(call.runner("exports"), steps):
+            yield b"event: progress\ndata: " + encode(show(step)) + b"\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
 class HeldStream(StreamingResponse):
-    """An answer that is long under way: it takes one of the places that the client has for such."""
+    """A long-running answer, which takes one of the client's places for such answers."""
 
     def __init__(
         self, call: Call, content: AsyncIterable[bytes], media_type: str, headers: Mapping[str, str]

@@ -1,10 +1,9 @@
-"""Route tables: what a request must look like, who handles it and what it answers.
+"""Route tables: the shape of a request, its handler and the shape of its answer.
 
-A handler's signature states this once. Its first parameter is the `Call`; a parameter `query` or `body` is a wire
-type, parsed before the handler runs. What it returns is one of: a wire type; `Json` of one, with a status or headers
-of its own; `Tagged` of one, which has an ETag;
-`Answer` of one, which a change made; None, or a bare `Response`, for an answer without a body; or
-`Annotated[Response, media_type]` for bytes.
+The signature of a handler states all of this. Its first parameter is the `Call`; a parameter `query` or `body` is a
+wire type, parsed before the handler runs. It returns one of: a wire type; `Json` of one, with a status or headers of
+its own; `Tagged` of one, with an ETag; `Answer` of one, from a change; None, or a bare `Response`, for an answer
+without a body; or `Annotated[Response, media_type]` for bytes.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ class RouteSpec:
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
     returns: tuple[type[msgspec.Struct], ...] | str = ()
-    """Wire types, one of which comes; a media type; or nothing for an empty answer."""
+    """Possible wire types; a media type; or empty for an answer without a body."""
     status: int = 200
     public: bool = False
-    """Answers without a token."""
+    """The route needs no token."""
     tells_secret: bool = False
-    """The answer holds a secret that is shown this once, so no cache keeps it."""
+    """The answer holds a secret that is shown only once, so no cache may keep it."""
     has_etag: bool = False
     """Answers with an ETag, and with 304 to an If-None-Match that names it."""
     has_large_body: bool = False
@@ -47,13 +46,13 @@ class RouteSpec:
     takes_bytes: bool = False
     """The body is bytes, which the handler reads itself."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers that a request must have → the JSON type of their value."""
+    """Required headers → the JSON type of their value."""
     also: Mapping[int, str] = field(default_factory=dict)
-    """Other statuses of the same answer → what they mean."""
+    """Other statuses of the same answer → their meaning."""
 
     @property
     def summary(self) -> str:
-        """The first paragraph of the handler's docstring."""
+        """Return the first paragraph of the handler's docstring."""
         return " ".join((self.handler.__doc__ or "").strip().partition("\n\n")[0].split())
 
     @property
@@ -63,13 +62,13 @@ class RouteSpec:
 
 @dataclass(slots=True)
 class RouteTable:
-    """Collects the routes of one feature."""
+    """The routes of one feature. module: `__name__` of their file, which has the feature's name."""
 
-    tag: str
+    module: str
     specs: list[RouteSpec] = field(default_factory=list)
 
     def route(self, method: str, path: str, **options: Any) -> Callable[[H], H]:
-        """Add the handler. options: the fields of RouteSpec that its signature does not state."""
+        """Add a handler. options: the fields of RouteSpec that its signature does not state."""
 
         def add(handler: H) -> H:
             self.specs.append(RouteSpec(method, path, handler, **{**_read_signature(handler), **options}))
@@ -77,9 +76,14 @@ class RouteTable:
 
         return add
 
+    @property
+    def tag(self) -> str:
+        """Return the name of the feature, which is its tag in the OpenAPI document."""
+        return self.module.rpartition(".")[2]
+
 
 def _read_signature(handler: Handler) -> dict[str, Any]:
-    """The fields of RouteSpec that a handler's signature states. Raises TypeError."""
+    """Return the fields of RouteSpec that a handler's signature states. Raises TypeError."""
     hints = get_type_hints(handler, include_extras=True)
     found: dict[str, Any] = {name: hints[name] for name in ("query", "body") if name in hints}
     returned = hints["return"]
@@ -96,7 +100,7 @@ def _read_signature(handler: Handler) -> dict[str, Any]:
 
 
 def _structs(kind: Any) -> tuple[type[msgspec.Struct], ...]:
-    """The wire types of a type or of a union of them. Raises TypeError for another type."""
+    """Return the wire types in a type or a union. Raises TypeError for another type."""
     if kind is type(None):
         return ()
     kinds = get_args(kind) if get_origin(kind) is UnionType else (kind,)

@@ -1,1 +1,1 @@
-"""What a registry does: one folder per feature, each with rules, use cases and queries."""
+"""The features of the registry: one folder per feature, each with rules, use cases and queries."""

@@ -1,7 +1,7 @@
-"""A process of our own that answers a line of JSON with a line of JSON, and may be lost without harm.
+"""Run a child process that answers a line of JSON with a line of JSON and may be lost without harm.
 
-For work on hostile input whose time or memory no one can promise. The process is started when it is first needed,
-and is ended and replaced when it takes longer than it may or dies.
+For work on hostile input with unpredictable time or memory. The process is started on first use, and is replaced if it
+dies or exceeds its time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ START_SECONDS = 15.0
 
 
 class LineProcess:
-    """For one thread at a time; the person who shares it holds a lock. module: prints a line once it is ready."""
+    """For one thread at a time; callers that share it hold a lock. module: prints a line once it is ready."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -27,7 +27,10 @@ class LineProcess:
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Raises TimeoutError after so many seconds; OSError or ValueError when the process dies."""
+        """Send a line and return the answer.
+
+        Raises TimeoutError when time is up; OSError or ValueError if the process dies.
+        """
         try:
             process = self._started()
             assert process.stdin is not None
@@ -72,12 +75,12 @@ def _listen(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> 
     assert process.stdout is not None
     for line in process.stdout:
         answers.put(line)
-    # The process is gone: the person who waits is told at once.
+    # The process is gone: report it to the waiting caller at once.
     answers.put("")
 
 
 def limit_memory(most_bytes: int) -> None:
-    """In the process itself; nothing where the system has no such limit."""
+    """Limit the memory of this process; do nothing on systems without such a limit."""
     try:
         import resource
     except ImportError:

@@ -1,45 +1,74 @@
-"""Markdown of users as HTML that may stand in a page: no markup of their own, no scripts, no foreign images.
+"""Render users' Markdown as HTML that is safe in a page: no raw HTML, no scripts, no foreign images.
 
-Markdown's own rules let a small text take minutes or become a hundred times as large, so it is rendered in a
-process of its own (`rendering_process`), for a time in proportion to the text. A text that takes longer, or becomes
-too large, is shown as it was written. Decision record: docs/decisions/0023-bounds-and-budgets.md.
+CommonMark's C library renders the text in nearly linear time, and lets other threads run meanwhile. A text whose HTML
+would be too large is shown as written.
+Decision record: docs/decisions/0023-bounds-and-budgets.md.
 """
 
 from __future__ import annotations
 
 import hashlib
 import html
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from modelyard.registry.line_process import LineProcess
-
 MAX_MARKDOWN = 256 * 1024
-"""Characters; what is longer is shown as it was written."""
+"""Characters; a longer text is shown as written."""
 PAGE_SECONDS = 0.5
-"""For all texts of one page together; those that are left over are shown as they were written."""
-_BASE_SECONDS = 0.08
-_SECONDS_PER_CHARACTER = 6e-6
-"""Of processor time. Ordinary text takes 1e-6 on a fast machine, and lists in it three times as much on a slow one."""
-_PATIENCE = 10.0
-"""A busy machine gives a process its seconds of processor time this much later."""
+"""For all texts of one page together; the remaining ones are shown as written."""
 _LARGEST_FACTOR = 20
 _LARGEST_BASE = 16 * 1024
+_MOST_CELLS = 50_000
+"""A table's short rows are filled up to its width, so a small text can become a large table."""
 _CACHE_BYTES = 16 << 20
+
+_TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
+    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_MARKUP = re.compile(
+    r"<(?=[A-Za-z/!?])(?![A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>)(?![A-Za-z0-9.+_-]{1,64}@[^\s<>]*>)"
+)
+"""The start of HTML in Markdown; not that of an address in angle brackets. Source: CommonMark 0.31, section 6.6."""
+_LESS_THAN = "\ue000"
+"""Replaces a `<` of the text until the rest is rendered."""
 
 
 def plain_html(text: str) -> str:
-    """The text as it was written."""
+    """Return the text as written, as HTML."""
     return f"<pre>{html.escape(text, quote=False)}</pre>\n"
 
 
+def _render(text: str) -> str:
+    # Imported here, because a server that renders no text needs neither.
+    import nh3
+    from cmarkgfm import markdown_to_html_with_extensions
+
+    text = text.encode("utf-8", "replace").decode().replace(_LESS_THAN, "\ufffd")
+    lines = text.split("\n")
+    has_small_tables = max(line.count("|") for line in lines) * len(lines) <= _MOST_CELLS
+    extensions = ["strikethrough", "table"] if has_small_tables else ["strikethrough"]
+    # HTML is shown as written; the library would drop it together with the words inside.
+    rendered = markdown_to_html_with_extensions(_MARKUP.sub(_LESS_THAN, text), 0, extensions)
+    rendered = rendered.replace(_LESS_THAN, "&lt;")
+    if len(rendered) > len(text) * _LARGEST_FACTOR + _LARGEST_BASE:
+        return plain_html(text)
+    return nh3.clean(
+        rendered,
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
 class _Renderer:
-    """Safe in threads: one text at a time. Remembers what it made, up to a number of bytes."""
+    """A renderer, safe in threads, which caches its results up to a number of bytes."""
 
     def __init__(self) -> None:
-        self._process = LineProcess("modelyard.registry.rendering_process")
         self._lock = threading.Lock()
         self._made: OrderedDict[bytes, str] = OrderedDict()
         self.cached_bytes = 0
@@ -50,27 +79,18 @@ class _Renderer:
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
         with self._lock:
             made = self._made.get(key)
-            if made is None:
-                made = self._render(text)
-                self._keep(key, made)
-            if key in self._made:
+            if made is not None:
                 self._made.move_to_end(key)
-            return made
-
-    def _render(self, text: str) -> str:
-        most = len(text) * _LARGEST_FACTOR + _LARGEST_BASE
-        try:
-            seconds = _BASE_SECONDS + len(text) * _SECONDS_PER_CHARACTER
-            answer = self._process.ask({"text": text, "seconds": seconds, "most": most}, seconds * _PATIENCE)
-        except (OSError, ValueError):
-            return plain_html(text)
-        rendered = answer.get("html")
-        return rendered if isinstance(rendered, str) else plain_html(text)
+                return made
+        made = _render(text)
+        with self._lock:
+            self._keep(key, made)
+        return made
 
     def _keep(self, key: bytes, made: str) -> None:
-        # A character takes up to four bytes in memory.
+        # A character uses up to four bytes in memory.
         size = 4 * len(made)
-        if size > _CACHE_BYTES // 4:
+        if size > _CACHE_BYTES // 4 or key in self._made:
             return
         self._made[key] = made
         self.cached_bytes += size
@@ -83,12 +103,12 @@ _shared = _Renderer()
 
 
 def render_markdown(text: str) -> str:
-    """HTML of at most twenty times the text's length and a little. Takes time: not for the event loop, nor for the
-    database's writer. Images are left out: a foreign one tells who reads the page."""
+    """Return HTML of at most about twenty times the text's length. It takes time, so never call it on the event loop or
+    in the database's writer. Images are omitted, because a foreign one reveals the readers of the page."""
     return _shared.render(text)
 
 
 def render_page(texts: Sequence[str]) -> list[str]:
-    """The texts of one page, in bounded time together."""
+    """Render the texts of one page, in bounded time together."""
     until = time.monotonic() + PAGE_SECONDS
     return [render_markdown(text) if time.monotonic() < until else plain_html(text) for text in texts]

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.wire import access as wire
-from modelyard.wire.base import PageQuery
-
-
-class AccountQuery(PageQuery, kw_only=True):
-    kind: str | None = None
-
-
-class TokenQuery(PageQuery, kw_only=True):
-    everybody: bool = False
 
 
 class Accounts(Feature):
@@ -39,7 +29,7 @@ class Accounts(Feature):
             >>> [account.name for account in client.accounts.list("service")]
             ['release-bot']
         """
-        return items(self._transport, at("accounts"), AccountQuery(kind=kind), wire.AccountPage, limit)
+        return self._items(at("accounts"), wire.AccountQuery(kind=kind), wire.AccountPage, limit)
 
     def get(self, name: str) -> wire.Account:
         """Return one account.
@@ -57,7 +47,7 @@ class Accounts(Feature):
             >>> client.accounts.get("ada").is_admin
             False
         """
-        return self._transport.call("GET", at("accounts", name), returns=wire.Account)
+        return self._get(at("accounts", name), wire.Account)
 
     def create(
         self,
@@ -74,13 +64,13 @@ class Accounts(Feature):
         """Create a user, a service account or a group; only admins may.
 
         Args:
-            name: Name of the account, as people will type it.
+            name: Name of the account, as people type it.
             kind: `user`, `service` or `group`.
             display_name: Full name, for people.
             email: Address for notifications; None: none.
             password: First password of a user; None: the account signs in by a link or a token.
             is_admin: Give all rights on the whole server.
-            default_namespace: Namespace of names that are written without one; None: none.
+            default_namespace: Namespace of names without one; None: none.
             is_auditor: Allow reading and exporting the event log of the whole server.
 
         Returns:
@@ -105,8 +95,8 @@ class Accounts(Feature):
             default_namespace=default_namespace,
             is_auditor=is_auditor,
         )
-        # The request is remembered by its hash only, so the password stays here.
-        return self._transport.call("POST", at("accounts"), body=body, returns=wire.Account)
+        # Only a hash of the request is kept, so the password is not stored.
+        return self._post(at("accounts"), wire.Account, body)
 
     def edit(
         self,
@@ -120,7 +110,7 @@ class Accounts(Feature):
         disabled: bool | None = None,
         is_auditor: bool | None = None,
     ) -> wire.Account:
-        """Change an account; parameters that are None leave their field as it is.
+        """Change an account; parameters that are None leave their fields unchanged.
 
         Args:
             name: Name of the account.
@@ -128,7 +118,7 @@ class Accounts(Feature):
             email: Address for notifications.
             password: New password.
             is_admin: Whether the account has all rights on the whole server.
-            default_namespace: Namespace of names that are written without one.
+            default_namespace: Namespace of names without one.
             disabled: True: the account can no longer sign in, and its tokens stop working.
             is_auditor: Whether the account may read and export the whole event log.
 
@@ -153,32 +143,55 @@ class Accounts(Feature):
             disabled=disabled,
             is_auditor=is_auditor,
         )
-        return self._transport.call("PATCH", at("accounts", name), body=body, returns=wire.Account)
+        return self._call("PATCH", at("accounts", name), body=body, returns=wire.Account)
 
-    def sign_in_link(self, name: str) -> str:
-        """Make an address that signs the account in on a browser, once, within ten minutes.
+    def delete(self, name: str) -> wire.Account:
+        """Delete the account of a person: your own, or as an admin any one.
+
+        Name, display name and e-mail address are taken away; its tokens, sessions, roles, memberships and
+        subscriptions end. What it did stays, under the name `deleted-ID`. The event log keeps the name under which
+        the account acted.
 
         Args:
             name: Name of the account.
 
         Returns:
-            The address. Treat it as a password.
+            What is left of the account.
 
         Raises:
-            FullSignInNeeded: This client's own token does not stand for a full sign-in.
+            Invalid: It is a service account or a group.
+            Conflict: It is the last admin, or the last owner of a namespace.
+            ActorNotFound: There is no such account.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.accounts.delete("ada").name
+            'deleted-7'
+        """
+        return self._call("DELETE", at("accounts", name), returns=wire.Account)
+
+    def sign_in_link(self, name: str) -> str:
+        """Create an address that signs the account in with a browser, once, within ten minutes.
+
+        Args:
+            name: Name of the account.
+
+        Returns:
+            The address. Treat it like a password.
+
+        Raises:
+            FullSignInNeeded: This client's token is not from a full sign-in.
             ActorNotFound: There is no such account.
             Denied: Your role does not allow this.
 
         Example:
             >>> print(client.accounts.sign_in_link("ada"))
         """
-        return self._transport.call(
-            "POST", at("accounts", name, "sign-in-link"), returns=wire.SignInLink, repeatable=False
-        ).url
+        return self._post(at("accounts", name, "sign-in-link"), wire.SignInLink, repeatable=False).url
 
 
 class Groups(Feature):
-    """`client.groups`: who is in a group."""
+    """`client.groups`: the members of groups."""
 
     def members(self, group: str) -> Sequence[str]:
         """Return the names of the members of a group.
@@ -196,7 +209,7 @@ class Groups(Feature):
             >>> client.groups.members("risk")
             ['ada', 'grace']
         """
-        return self._transport.call("GET", at("groups", group, "members"), returns=wire.NameList).items
+        return self._get(at("groups", group, "members"), wire.NameList).items
 
     def add(self, group: str, account: str) -> None:
         """Add an account to a group. Adding a member again changes nothing.
@@ -212,7 +225,7 @@ class Groups(Feature):
         Example:
             >>> client.groups.add("risk", "ada")
         """
-        self._transport.call("PUT", at("groups", group, "members", account))
+        self._call("PUT", at("groups", group, "members", account))
 
     def remove(self, group: str, account: str) -> None:
         """Remove an account from a group.
@@ -228,14 +241,14 @@ class Groups(Feature):
         Example:
             >>> client.groups.remove("risk", "ada")
         """
-        self._transport.call("DELETE", at("groups", group, "members", account))
+        self._call("DELETE", at("groups", group, "members", account))
 
 
 class Tokens(Feature):
     """`client.tokens`."""
 
     def list(self, *, everybody: bool = False) -> Sequence[wire.Token]:
-        """Return tokens, the newest first, without their secrets.
+        """Return tokens, newest first, without their secrets.
 
         Args:
             everybody: Return the tokens of all accounts; only admins may. False: your own.
@@ -251,9 +264,7 @@ class Tokens(Feature):
             >>> [token.name for token in client.tokens.list()]
             ['laptop', 'ci']
         """
-        return self._transport.call(
-            "GET", at("tokens"), query=TokenQuery(everybody=everybody), returns=wire.TokenList
-        ).items
+        return self._get(at("tokens"), wire.TokenList, wire.TokenQuery(everybody=everybody)).items
 
     def create(
         self,
@@ -266,24 +277,24 @@ class Tokens(Feature):
         expires_in_days: float | None = 90,
         form: str = "modelyard",
     ) -> wire.CreatedToken:
-        """Create a token and return its secret, which is shown this once.
+        """Create a token and return its secret, which is shown only once.
 
-        This needs a full sign-in, and the new token ends no later than the one that this client uses.
+        This needs a full sign-in, and the new token expires no later than this client's token.
 
         Args:
             name: What the token is for, for example `ci`.
             owner: Account that the token acts for; None: yourself.
-            permissions: Names of the permissions that the token carries; None: all that its owner has.
+            permissions: Permissions of the token; None: all of its owner's.
             namespace: Limit the token to this namespace; None: no limit.
             model: Limit the token to this model; None: no limit.
-            expires_in_days: Days until the token ends; None: it does not end.
-            form: `modelyard`, or `hf` for clients that expect the form of a Hugging Face token.
+            expires_in_days: Days until the token expires; None: it does not expire.
+            form: `modelyard`, or `hf` for clients that expect a Hugging Face token.
 
         Returns:
             The new token with its secret in `token`.
 
         Raises:
-            FullSignInNeeded: This client's own token does not stand for a full sign-in.
+            FullSignInNeeded: This client's token is not from a full sign-in.
             Denied: Your role does not allow this.
 
         Example:
@@ -298,12 +309,10 @@ class Tokens(Feature):
             expires_in_days=expires_in_days,
             form=form,
         )
-        return self._transport.call(
-            "POST", at("tokens"), body=body, returns=wire.CreatedToken, repeatable=False
-        )
+        return self._post(at("tokens"), wire.CreatedToken, body, repeatable=False)
 
     def revoke(self, token_id: int) -> None:
-        """Revoke a token at once, together with every token that was made with it.
+        """Revoke a token at once, with every token that was created with it.
 
         Args:
             token_id: Number of the token, as `list` shows it.
@@ -315,4 +324,4 @@ class Tokens(Feature):
         Example:
             >>> client.tokens.revoke(7)
         """
-        self._transport.call("DELETE", at("tokens", token_id))
+        self._call("DELETE", at("tokens", token_id))

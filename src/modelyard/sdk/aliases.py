@@ -1,4 +1,4 @@
-"""Aliases: where they stand, moving them, and where they stood."""
+"""Aliases: reading and moving them, and their history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 
 from modelyard.domain.names import Alias
 from modelyard.sdk.http import at, if_match
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.values import moment
 from modelyard.wire import versions as wire
@@ -21,7 +20,7 @@ class Aliases(Feature):
         """Return all aliases of a model.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
 
         Returns:
             The aliases, each with the version it points at.
@@ -33,19 +32,17 @@ class Aliases(Feature):
             >>> {alias.alias: alias.version for alias in client.aliases.list("fraud/scorer")}
             {'champion': 12, 'canary': 13}
         """
-        return self._transport.call(
-            "GET", self._session.model_path(model, "aliases"), returns=wire.AliasList
-        ).items
+        return self._get(self._model(model, "aliases"), wire.AliasList).items
 
     def get(self, model: str, alias: str) -> wire.Alias:
         """Return one alias.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             alias: Name of the alias.
 
         Returns:
-            The alias; pass its `revision` to `set` or `remove` to notice a move in between.
+            The alias; pass its `revision` to `set` or `remove` to detect a concurrent move.
 
         Raises:
             ModelNotFound: There is no such model, or you may not see it.
@@ -55,8 +52,8 @@ class Aliases(Feature):
             >>> client.aliases.get("fraud/scorer", "champion").version
             12
         """
-        path = self._session.model_path(model, "aliases", Alias.parse(alias))
-        return self._transport.call("GET", path, returns=wire.Alias)
+        path = self._model(model, "aliases", Alias.parse(alias))
+        return self._get(path, wire.Alias)
 
     def set(
         self, ref: str, alias: str, *, seen_revision: int | None = None, reason: str | None = None
@@ -69,7 +66,7 @@ class Aliases(Feature):
             alias: Name of the alias, which need not exist yet.
             seen_revision: Move the alias only while it has this revision; 0: only when it does not exist;
                 None: in any case.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Returns:
             The alias as it is now.
@@ -86,12 +83,11 @@ class Aliases(Feature):
         """
         model, number = self._session.version_of(ref)
         headers = {"if-none-match": "*"} if seen_revision == 0 else if_match(seen_revision)
-        return self._transport.call(
-            "PUT",
+        return self._put(
             at("models", model.namespace, model.name, "aliases", Alias.parse(alias)),
-            body=wire.SetAlias(version=number, reason=reason),
+            wire.Alias,
+            wire.SetAlias(version=number, reason=reason),
             headers=headers,
-            returns=wire.Alias,
         )
 
     def remove(
@@ -100,10 +96,10 @@ class Aliases(Feature):
         """Remove an alias; the version stays.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             alias: Name of the alias.
             seen_revision: Remove the alias only while it has this revision; None: in any case.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Raises:
             AliasNotFound: The model has no such alias.
@@ -114,9 +110,9 @@ class Aliases(Feature):
         Example:
             >>> client.aliases.remove("fraud/scorer", "canary")
         """
-        self._transport.call(
+        self._call(
             "DELETE",
-            self._session.model_path(model, "aliases", Alias.parse(alias)),
+            self._model(model, "aliases", Alias.parse(alias)),
             query=Reason(reason=reason),
             headers=if_match(seen_revision),
         )
@@ -124,13 +120,13 @@ class Aliases(Feature):
     def history(
         self, model: str, alias: str, *, at_time: datetime | str | None = None, limit: int | None = None
     ) -> Iterator[wire.AliasMove]:
-        """Return the moves of an alias, the newest first.
+        """Return the moves of an alias, newest first.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             alias: Name of the alias.
-            at_time: Return the moves made until this moment, so that the first one says where the alias stood
-                then.
+            at_time: Return the moves made until this time, so that the first one shows the alias at that
+                time.
             limit: Return at most this many; None: all.
 
         Returns:
@@ -144,5 +140,5 @@ class Aliases(Feature):
             >>> next(client.aliases.history("fraud/scorer", "champion", at_time="2026-05-01T00:00:00Z")).to_version
             11
         """
-        path = self._session.model_path(model, "aliases", Alias.parse(alias), "history")
-        return items(self._transport, path, wire.MoveQuery(at=moment(at_time)), wire.AliasMovePage, limit)
+        path = self._model(model, "aliases", Alias.parse(alias), "history")
+        return self._items(path, wire.MoveQuery(at=moment(at_time)), wire.AliasMovePage, limit)

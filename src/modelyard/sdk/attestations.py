@@ -1,4 +1,4 @@
-"""Attestations: signatures over a version's digests, and the keys they are made with."""
+"""Attestations: signatures over a version's digests, and signing keys."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from modelyard.domain.errors import ExtraMissing, Invalid
 from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Version
 from modelyard.wire import attestations as wire
-
-MAX_REPORT_BYTES = 64 * 1024 * 1024
 
 
 class Attestations(Feature):
@@ -34,14 +32,12 @@ class Attestations(Feature):
             >>> [attestation.by for attestation in client.attestations.list("fraud/scorer:12").items]
             ['ada']
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "attestations"), returns=wire.AttestationList
-        )
+        return self._get(self._version(ref, "attestations"), wire.AttestationList)
 
     def sign(self, ref: str, key_file: str | Path) -> wire.Attestation:
         """Sign a version's digests with a private key.
 
-        The statement is built here from the digests, so the key never signs a text of the server.
+        The statement is built on this machine from the digests, so the key never signs text from the server.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -53,7 +49,7 @@ class Attestations(Feature):
 
         Raises:
             ExtraMissing: Signing needs the packages of `modelyard[audit]`.
-            Invalid: The file does not hold such a key, or your account has not registered its public half.
+            Invalid: The file does not hold such a key, or your account has not registered its public key.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -64,7 +60,7 @@ class Attestations(Feature):
         from modelyard.domain.attested import attested_bytes
 
         key = _private_key(Path(key_file))
-        version = self._transport.call("GET", self._session.version_path(ref), returns=Version)
+        version = self._get(self._version(ref), Version)
         signature = key.sign(attested_bytes(version.digest, version.record_digest))
         return self.add(version.reference, base64.b64encode(signature).decode())
 
@@ -81,7 +77,7 @@ class Attestations(Feature):
 
         Raises:
             VersionDeleted: The version was deleted.
-            Invalid: The signature does not hold.
+            Invalid: The signature is not valid.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -89,11 +85,8 @@ class Attestations(Feature):
             >>> client.attestations.add("fraud/scorer:12", signature).by
             'ada'
         """
-        return self._transport.call(
-            "POST",
-            self._session.version_path(ref, "attestations"),
-            body=wire.Attest(signature=signature),
-            returns=wire.Attestation,
+        return self._post(
+            self._version(ref, "attestations"), wire.Attestation, wire.Attest(signature=signature)
         )
 
 
@@ -112,16 +105,18 @@ def _private_key(path: Path) -> Any:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as exc:
         raise Invalid(
-            reason=f"{path} holds no private key in PEM without a password: {exc}",
-            fix="Make one with: modelyard key create FILE",
+            reason=f"{path} does not hold an unencrypted PEM private key: {exc}",
+            fix="Create one with: modelyard key create FILE",
         ) from exc
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise Invalid(reason=f"{path} holds no Ed25519 key", fix="Make one with: modelyard key create FILE")
+        raise Invalid(
+            reason=f"{path} does not hold an Ed25519 key", fix="Create one with: modelyard key create FILE"
+        )
     return key
 
 
 def create_key(path: Path) -> str:
-    """Write a new private key, for its owner's eyes alone; returns the public half as policies hold it."""
+    """Write a new private key, readable only by its owner; return the public key as policies take it."""
     import os
 
     serialization, ed25519 = _cryptography()

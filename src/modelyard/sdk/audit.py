@@ -1,4 +1,4 @@
-"""The event log: checkpoints, exports, and their verification without any server.
+"""The event log: checkpoints, exports, and their verification without a server.
 
 >>> client.audit.export("log.jsonl")                       # doctest: +SKIP
 >>> my.verify_log("log.jsonl", against="checkpoint.txt")   # doctest: +SKIP
@@ -15,7 +15,6 @@ from modelyard.domain.bundle import Lines, Report, read_header, verify_bundle
 from modelyard.domain.checkpoint import LogKey, SignedCheckpoint, parse_checkpoint
 from modelyard.domain.errors import ExtraMissing, Invalid, ServerUnreachable
 from modelyard.sdk.http import BROKEN, at, query_text
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import audit as wire
@@ -39,15 +38,15 @@ class Audit(Feature):
         Example:
             >>> Path("checkpoint.txt").write_text(client.audit.checkpoint().note)
         """
-        return self._transport.call("GET", at("audit", "checkpoint"), returns=wire.Checkpoint)
+        return self._get(at("audit", "checkpoint"), wire.Checkpoint)
 
     def events(
         self, query: versions_wire.LogQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """Return events of the log, the newest first.
+        """Return events of the log, newest first.
 
         Args:
-            query: Which events, for example of one model or one account; None: all of the registry.
+            query: Conditions, for example one model or one account; None: all events of the registry.
             limit: Return at most this many; None: all.
 
         Returns:
@@ -61,7 +60,7 @@ class Audit(Feature):
             ['alias.moved', 'version.registered']
         """
         query = query or versions_wire.LogQuery()
-        return items(self._transport, at("audit", "events"), query, versions_wire.EventPage, limit)
+        return self._items(at("audit", "events"), query, versions_wire.EventPage, limit)
 
     def looked_at(self, query: versions_wire.LogQuery) -> int | None:
         """Count the events in the scope of a query, whether or not they match it.
@@ -79,25 +78,23 @@ class Audit(Feature):
             >>> client.audit.looked_at(LogQuery(model="fraud/scorer", kind=["version.deleted"]))
             240
         """
-        return self._transport.call(
-            "GET", at("audit", "events"), query=query, returns=versions_wire.EventPage
-        ).looked_at
+        return self._get(at("audit", "events"), versions_wire.EventPage, query).looked_at
 
     def export(self, to: str | os.PathLike[str], query: wire.ExportQuery | None = None) -> Path:
-        """Write the log, or chosen events of it, with all that is needed to verify them.
+        """Export the log, or selected events, with everything that is needed to verify them.
 
-        An existing file is replaced when the export is complete, and not before.
+        An existing file is replaced only when the export is complete.
 
         Args:
             to: The file to write.
-            query: Which events; None: the whole log.
+            query: Conditions; None: the whole log.
 
         Returns:
             The file.
 
         Raises:
             Denied: You are neither an auditor nor an admin.
-            ServerUnreachable: The export broke off; the file is as it was before.
+            ServerUnreachable: The export was interrupted; the file is unchanged.
 
         Example:
             >>> client.audit.export("log.jsonl")
@@ -108,7 +105,7 @@ class Audit(Feature):
         return target
 
     def prove(self, seq: int, to: str | os.PathLike[str]) -> Path:
-        """Write one event, and the proof that the log holds it.
+        """Write one event to a file, with the proof that the log holds it.
 
         Args:
             seq: Number of the event.
@@ -141,7 +138,7 @@ class Audit(Feature):
         except BROKEN as exc:
             if isinstance(exc, OSError) and exc.filename is not None:
                 raise
-            raise ServerUnreachable(url=self._transport.url, reason="the export broke off") from exc
+            raise ServerUnreachable(url=self._transport.url, reason="the export was interrupted") from exc
         finally:
             partial.unlink(missing_ok=True)
 
@@ -150,7 +147,7 @@ class Audit(Feature):
 
         Args:
             old: Number of events in the older state.
-            new: Number of events in the newer state; None: as many as there are now.
+            new: Number of events in the newer state; None: the current number.
 
         Returns:
             The proof, as RFC 9162 defines it.
@@ -164,23 +161,53 @@ class Audit(Feature):
             9
         """
         query = wire.ConsistencyQuery(old=old, new=new)
-        return self._transport.call("GET", at("audit", "consistency"), query=query, returns=wire.Consistency)
+        return self._get(at("audit", "consistency"), wire.Consistency, query)
 
     def check(self) -> Iterator[wire.LogCheckProgress]:
-        """Have the server compare its stored events with the tree of the log.
+        """Have the server compare its stored events with the hash tree of the log.
 
         Returns:
-            The progress, item by item; the last one has `finished`, and all damage that was found.
+            The progress, item by item; the last item has `finished` set, and lists all damage.
 
         Raises:
             Denied: You are not an admin.
-            ServerUnreachable: The check broke off.
+            ServerUnreachable: The check was interrupted.
 
         Example:
             >>> [*client.audit.check()][-1].damage
             []
         """
         return follow_work(self._transport, at("audit", "check"), wire.LogCheckProgress, "check")
+
+    def start_check(self) -> wire.LogCheck:
+        """Have the server check its log by itself, like `check`, without waiting for the end.
+
+        Returns:
+            The check; the one that is open already if there is one.
+
+        Raises:
+            Denied: You are neither an auditor of the server nor an admin.
+
+        Example:
+            >>> client.audit.start_check().state
+            'waiting'
+        """
+        return self._post(at("audit", "checks"), wire.LogCheck)
+
+    def last_check(self) -> wire.LogCheck | None:
+        """Return the newest check that was started with `start_check` or on the page of the log.
+
+        Returns:
+            How far it is, or what it found; None: none was asked for lately.
+
+        Raises:
+            Denied: You are neither an auditor of the server nor an admin.
+
+        Example:
+            >>> client.audit.last_check().damage
+            []
+        """
+        return self._get(at("audit", "checks", "last"), wire.LastLogCheck).check
 
 
 # --- without any server --------------------------------------------------------------------------
@@ -193,9 +220,9 @@ def verify_log(
     against: str | os.PathLike[str] | None = None,
     signatures: bool = True,
 ) -> Report:
-    """Verify an exported log without any server.
+    """Verify an exported log without a server.
 
-    Every event must be in the log that the checkpoint signed, unchanged and in its place.
+    Every event must be in the signed log, unchanged and in its place.
 
     Args:
         file: The export.
@@ -203,10 +230,10 @@ def verify_log(
             export, which shows that the file is whole, but not who wrote it.
         against: A file with an older checkpoint, or an older export, which this one must continue; None: no
             such check.
-        signatures: Check the signature too. False: check the hashes alone, which needs no further package.
+        signatures: Check the signature too. False: check only the hashes, which needs no other package.
 
     Returns:
-        The report; `ok` is True when nothing is wrong, and `problems` says what is.
+        The report; `ok` is True if there are no problems, and `problems` lists them.
 
     Raises:
         Invalid: The file is not an export.
@@ -221,7 +248,7 @@ def verify_log(
     checkpoint: SignedCheckpoint | None = None
     if against is not None:
         checkpoint, older = _older(Path(against))
-    known = LogKey.parse(_text_or_file(key)) if key is not None else None
+    known = _log_key(key) if key is not None else None
     return verify_bundle(lines_of(Path(file)), check, key=known, against=checkpoint, older=older)
 
 
@@ -236,7 +263,7 @@ def lines_of(path: Path) -> Lines:
 
 
 def read_checkpoint(path: Path) -> SignedCheckpoint:
-    """Return the checkpoint in a file, or that of an export. Raises Invalid."""
+    """Return the checkpoint in a file or an export. Raises Invalid."""
     return _older(path)[0]
 
 
@@ -249,8 +276,15 @@ def _older(path: Path) -> tuple[SignedCheckpoint, Lines | None]:
     return header.checkpoint, lines_of(path) if header.whole else None
 
 
-def _text_or_file(text: str) -> str:
-    return text if "+" in text else _read_text(Path(text))
+def _log_key(text: str) -> LogKey:
+    """Return the key that the text is, or that the file of that name holds. Raises Invalid, which names the file."""
+    if "+" in text:
+        return LogKey.parse(text)
+    path = Path(text)
+    try:
+        return LogKey.parse(_read_text(path))
+    except Invalid as exc:
+        raise Invalid(reason=f"{path} does not hold a log's public key", fix=exc.fix) from exc
 
 
 def _read_text(path: Path) -> str:

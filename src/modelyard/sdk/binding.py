@@ -1,4 +1,4 @@
-"""Functions whose first argument is found when they are called: the session or the run of the place."""
+"""Functions whose first argument, the current session or run, is found at each call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def bind(function: Callable[Concatenate[T, P], R], find: Callable[[], T], module: str) -> Callable[P, R]:
-    """Return a public function of `module` that calls `function` with what `find` returns as its first argument.
+    """Return a public function of `module` that calls `function` with the result of `find` as its first argument.
 
     Its parameters and documentation are stated once, at `function`; help() and editors show them without the first.
     """

@@ -1,12 +1,12 @@
-"""Files that were pulled before, by digest, under a hard cap.
+"""Cache of pulled files, by digest, with a hard limit on its size.
 
     <cache>/blobs/ab/ab12…     whole files; read-only, named after their sha256
-    <cache>/partial/ab12….SIZE files on their way to SIZE bytes; the next download goes on from their end
+    <cache>/partial/ab12….SIZE incomplete files of SIZE bytes; the next download continues at their end
     <cache>/locks/ab1          one download of a file at a time
-    <cache>/size, size.lock    bytes held by all of it, kept by all processes together
+    <cache>/size, size.lock    total bytes, maintained by all processes together
 
 Several processes may use one cache at once. Nothing in it is trusted: a file's bytes are hashed when they
-leave the cache, so damage is found, and the file is fetched again.
+leave the cache, so a damaged file is detected and fetched again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
 from modelyard.sdk.locations import cache_folder
 from modelyard.sdk.locks import locked
+from modelyard.sdk.saying import say_once
 
 DEFAULT_CAP_BYTES = 20 << 30
 _KEEP_AFTER_EVICTION = 0.9
@@ -41,7 +43,7 @@ class CacheUse:
 
 
 class Cache:
-    """A cache in a folder of its own. cap_bytes 0: keeps nothing."""
+    """A cache in its own folder. cap_bytes 0: keeps nothing."""
 
     def __init__(self, folder: Path, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
         self.folder = folder
@@ -50,7 +52,7 @@ class Cache:
 
     @classmethod
     def default(cls) -> Cache:
-        """In the platform's cache folder or MODELYARD_HOME; MODELYARD_CACHE_BYTES is its cap."""
+        """Return the cache in MODELYARD_HOME or the platform's cache folder, limited by MODELYARD_CACHE_BYTES."""
         text = os.environ.get("MODELYARD_CACHE_BYTES") or str(DEFAULT_CAP_BYTES)
         if not text.isdigit():
             raise Invalid(reason=f"MODELYARD_CACHE_BYTES is {text[:40]!r}", fix="Write a number of bytes")
@@ -60,43 +62,71 @@ class Cache:
         return self.folder / "blobs" / digest.hex[:2] / digest.hex
 
     def _partial(self, digest: Digest, size_bytes: int) -> Path:
-        # The size in the name: what is promised counts, and not what has arrived of it.
+        # The name contains the size, because the reserved bytes count, not those that have arrived.
         return self.folder / "partial" / f"{digest.hex}.{size_bytes}"
 
     @cached_property
     def _private(self) -> Path:
-        """The cache's folder, which no one else may look into: it holds files of private models."""
+        """Return the cache's folder, which only its owner can read, because it holds files of private models."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(PermissionError):
             if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
                 self.folder.chmod(0o700)
         return self.folder
 
+    @cached_property
+    def _is_writable(self) -> bool:
+        """Return whether files are kept. If the folder is not writable, one warning says so, and nothing is kept."""
+        if self.cap_bytes <= 0:
+            return False
+        try:
+            with tempfile.TemporaryFile(dir=self._private):
+                return True
+        except OSError as error:
+            say_once(
+                f"no cache is used: {self.folder} cannot be written ({error.strerror}); MODELYARD_HOME names another place"
+            )
+            return False
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Yield a temporary folder, if possible next to the cached files, so that they can be linked."""
+        place = self.folder / "loading" if self._is_writable else None
+        if place is not None:
+            place.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="modelyard-", dir=place, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
     @contextmanager
     def downloading(self, digest: Digest) -> Iterator[None]:
-        """Only one thread of one process downloads a file; the others wait and find it."""
-        # A few thousand lock files are enough, and they are never removed.
+        """Hold the lock of a file's download, so that other threads and processes wait and then find the file."""
+        if not self._is_writable:
+            yield
+            return
+        # There are at most a few thousand lock files, which are never removed.
         with locked(self._private / "locks" / digest.hex[:3]):
             yield
 
     def note_use(self, digest: Digest) -> None:
-        """Keep it longer than what was not used since."""
-        with suppress(FileNotFoundError, PermissionError):
+        """Mark the file as used, so that it is kept longer."""
+        with suppress(OSError):
             os.utime(self.blob(digest))
 
     def discard(self, digest: Digest) -> None:
         """Forget a file that turned out damaged, or that is withheld."""
+        if not self._is_writable:
+            return
         with suppress(FileNotFoundError):
             size = self.blob(digest).stat().st_size
             self.blob(digest).unlink()
             self._count(-size)
 
     def reserve(self, digest: Digest, size_bytes: int) -> Path | None:
-        """Where a file's bytes go until `keep`; None when there is no room for it.
+        """Return the path for a file's bytes until `keep`; None if there is no room.
 
-        What was not used for long gives way. Call it inside of `downloading`.
+        The least recently used files are removed for it. Call it inside `downloading`.
         """
-        if self.cap_bytes <= 0 or size_bytes > self.cap_bytes // 2:
+        if not self._is_writable or size_bytes > self.cap_bytes // 2:
             return None
         partial = self._partial(digest, size_bytes)
         if partial.exists():
@@ -121,7 +151,7 @@ class Cache:
         return CacheUse(len(held), sum(size for _, size, _ in held), self.cap_bytes)
 
     def clear(self) -> CacheUse:
-        """Remove all files; says how many there were."""
+        """Remove all files; return their number."""
         with locked(self.folder / "size.lock"):
             held = [*self._held()]
             for _, _, path in held:
@@ -132,7 +162,7 @@ class Cache:
     # --- the cap ---------------------------------------------------------------------------------
 
     def _count(self, change: int) -> bool:
-        """Add to the shared total, evicting when it would pass the cap; whether there was room."""
+        """Add to the shared total, evicting files if it would exceed the cap. Return whether there was room."""
         with self._lock, locked(self._private / "size.lock"):
             total = self._read_total() + change
             if total > self.cap_bytes and change > 0:
@@ -144,7 +174,7 @@ class Cache:
             return True
 
     def _evict(self, wanted: int) -> int:
-        """Remove the least recently used files until `wanted` more bytes fit; the new total with them."""
+        """Remove the least recently used files until `wanted` more bytes fit; return the new total including them."""
         held = sorted(self._held())
         total = sum(size for _, size, _ in held) + wanted
         goal = int(self.cap_bytes * _KEEP_AFTER_EVICTION)
@@ -160,7 +190,7 @@ class Cache:
         return total
 
     def _held(self) -> Iterator[tuple[int, int, Path]]:
-        """(last use, bytes, path) of whole and promised files."""
+        """Yield (last use, bytes, path) of complete files and reservations."""
         for folder in (self.folder / "blobs", self.folder / "partial"):
             for place, _, names in os.walk(folder):
                 for name in names:

@@ -1,7 +1,7 @@
-"""What can be known of how a model was made, from where it is made: code, environment, image.
+"""Capture facts about the origin of a model: code, environment, image.
 
-Nothing here fails a push or a run: what cannot be found out is left out, and the version's completeness says
-so. Credentials never leave: they are taken out of addresses, arguments and differences.
+Nothing here makes a push or a run fail: facts that cannot be determined are omitted, and lower the version's
+completeness. Credentials in addresses, arguments and diffs are masked before anything is sent.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelyard.domain.secrets import find_secrets, mask, mask_arguments, without_credentials
+from modelyard.domain.texts import readable
+from modelyard.sdk import sources
 from modelyard.sdk.environment import environment_facts, image_facts, image_recipe
+from modelyard.sdk.saying import say_once
 
 _GIT_SECONDS = 10.0
 MAX_DIFF_BYTES = 64 * 1024
-"""So much of a dirty difference is kept; its digest is of all of it."""
+"""Most bytes of a diff that are kept; its digest covers all of it."""
 _MAX_READ_BYTES = 16 * 1024 * 1024
 _MAX_SOURCE_BYTES = 1024 * 1024
 _RECENT_SECONDS = 60.0
@@ -30,7 +34,7 @@ _RECENT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something runs. program None: a notebook, a shell, or no one knows."""
+    """The place of running code. program None: a notebook, a shell, or unknown."""
 
     folder: Path
     program: Path | None
@@ -38,7 +42,7 @@ class Place:
 
     @property
     def source(self) -> bytes | None:
-        """The program's own text, unless it is large or gone."""
+        """Return the program's source, unless it is large or missing."""
         if self.program is None:
             return None
         try:
@@ -56,20 +60,22 @@ _recent_lock = threading.Lock()
 def capture(*, by_command: bool = False) -> dict[str, Any]:
     """Return the facts `code`, `environment` and `image`, as far as they are known here.
 
-    by_command: a person pushes files by the command line, so its arguments say nothing of the model.
+    by_command: files are pushed from the command line, so its arguments do not describe the model.
     """
     found = {
-        "code": code_facts(Place(Path.cwd(), None) if by_command else place_of_program()),
+        "code": code_facts(Place(Path.cwd(), None))
+        if by_command
+        else code_facts(place_of_program(), sources.read_so_far()),
         "environment": environment_facts(),
         "image": image_facts(),
     }
-    return {name: facts for name, facts in found.items() if facts}
+    return {name: readable(facts) for name, facts in found.items() if facts}
 
 
 def capture_at(place: Place) -> dict[str, Any]:
-    """Return the same for a run; without a container image, the recipe of one like this environment.
+    """Return the same for a run; without a container image, a recipe for one like this environment.
 
-    Asked again within a minute, as nested runs do, it answers as before.
+    The result is cached for a minute, for nested runs.
     """
     with _recent_lock:
         before = _recent.get(place)
@@ -86,22 +92,23 @@ def _capture_at(place: Place) -> dict[str, Any]:
         "environment": environment,
         "image": image_facts() or image_recipe(environment),
     }
-    return {name: facts for name, facts in found.items() if facts}
+    return {name: readable(facts) for name, facts in found.items() if facts}
 
 
 # --- code --------------------------------------------------------------------------------------------
 
 
 def place_of_program() -> Place:
-    """Of the running program."""
+    """Return the place of the running program."""
     name = getattr(sys.modules.get("__main__"), "__file__", None)
     if not name:
         return Place(Path.cwd(), None)
     return Place(Path.cwd(), Path(name).absolute(), tuple(sys.argv[1:]))
 
 
-def code_facts(place: Place) -> dict[str, Any]:
-    """repository, commit, branch, dirty, diff; entry_point and arguments of the program."""
+def code_facts(place: Place, read: Iterable[str | Path] = ()) -> dict[str, Any]:
+    """Return repository, commit, branch, dirty, diff; entry_point and arguments of the program; and the untracked files
+    among the program and `read`."""
     folder = place.folder if place.program is None else place.program.parent
     facts = git_facts(folder)
     top = facts.pop("top", None)
@@ -112,7 +119,23 @@ def code_facts(place: Place) -> dict[str, Any]:
         source = place.source
         if source is not None:
             facts["entry_point_digest"] = f"sha256:{hashlib.sha256(source).hexdigest()}"
+        if top is not None and (untracked := [*own_sources(place, read, top)]):
+            facts |= {"dirty": True, "untracked": untracked}
     return facts
+
+
+def own_sources(place: Place, read: Iterable[str | Path], top: str | None) -> dict[str, Path]:
+    """Return the program's own uncommitted files: the program, and the files of `read` in its folders."""
+    program = place.program
+    folders = [top, place.folder, program.parent if program is not None else None]
+    return sources.unkept([*([program] if program is not None else []), *read], folders, top)
+
+
+def keep_sources(run: sources.KeepsSources, place: Place, read: Iterable[str | Path]) -> None:
+    """Keep the program's own uncommitted files with a run."""
+    folder = place.folder if place.program is None else place.program.parent
+    top = git_facts(folder).get("top")
+    sources.keep(run, own_sources(place, read, top), commit=top is not None)
 
 
 def _relative(program: Path, folder: Path, top: str | None) -> str:
@@ -126,10 +149,10 @@ def _relative(program: Path, folder: Path, top: str | None) -> str:
 
 
 def git_facts(folder: Path) -> dict[str, Any]:
-    """Return what git says of the repository of the folder, and its `top`; {} without one.
+    """Return git's facts about the folder's repository, and its `top`; {} without one.
 
-    repository: the remote without credentials. branch: None when HEAD is detached. shallow: the history was
-    cut. dirty: tracked files differ from the commit, then `diff` says how.
+    repository: the remote without credentials. branch: None if HEAD is detached. shallow: the history is
+    incomplete. dirty: tracked files differ from the commit; `diff` then has the differences.
     """
     git = shutil.which("git")
     if git is None:
@@ -147,15 +170,25 @@ def git_facts(folder: Path) -> dict[str, Any]:
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
+        if done.returncode != 0 and b"dubious ownership" in done.stderr:
+            say_once(
+                f"the commit of {folder} is not recorded: git refuses a repository of another user. "
+                f"Allow it with: git config --global --add safe.directory {folder}"
+            )
         return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
 
     commit = ask("rev-parse", "HEAD")
     if not commit:
         return {}
     facts: dict[str, Any] = {"commit": commit}
-    if remote := ask("config", "--get", "remote.origin.url"):
-        facts["repository"] = without_credentials(remote)
     facts["branch"] = ask("symbolic-ref", "--quiet", "--short", "HEAD")
+    # The remote that the branch follows, otherwise origin, otherwise the only one.
+    remotes = (ask("remote") or "").split()
+    followed = ask("config", "--get", f"branch.{facts['branch']}.remote") if facts["branch"] else None
+    chosen = next((name for name in (followed, "origin") if name in remotes), None)
+    chosen = chosen or (remotes[0] if len(remotes) == 1 else None)
+    if chosen and (remote := ask("config", "--get", f"remote.{chosen}.url")):
+        facts["repository"] = without_credentials(remote)
     if ask("rev-parse", "--is-shallow-repository") == "true":
         facts["shallow"] = True
     status = ask("status", "--porcelain", "--untracked-files=no")
@@ -169,9 +202,9 @@ def git_facts(folder: Path) -> dict[str, Any]:
 
 
 def diff_facts(git: str, folder: Path) -> dict[str, Any]:
-    """Return the digest and size of what differs from the commit, and its beginning without credentials.
+    """Return the digest and size of the diff to the commit, and its beginning without credentials.
 
-    Where a credential cannot be masked, the text is left out and `left_out` says why.
+    If a credential cannot be masked, the text is omitted and `left_out` gives the reason.
     """
     command = [git, "-C", str(folder), "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"]
     digest, size, kept = hashlib.sha256(), 0, b""
@@ -188,7 +221,7 @@ def diff_facts(git: str, folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"digest": f"sha256:{digest.hexdigest()}", "size_bytes": size}
     if size > MAX_DIFF_BYTES:
         facts["cut"] = True
-        # Half a line may end in half a credential, which has no form any more.
+        # A cut line may end in half a credential, which can no longer be recognised.
         kept = kept[: kept.rfind(b"\n") + 1]
     text = mask(kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}"))
     if find_secrets(text):

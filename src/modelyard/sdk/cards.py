@@ -6,10 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from modelyard.domain.errors import FileNotFound
+from modelyard.sdk.http import if_state
 from modelyard.sdk.session import Feature
 from modelyard.wire import cards as wire
-
-MAX_REPORT_BYTES = 64 * 1024 * 1024
 
 
 class Cards(Feature):
@@ -34,25 +33,22 @@ class Cards(Feature):
         Example:
             >>> print(client.cards.get("fraud/scorer:12").text)
         """
-        return self._transport.call(
-            "GET",
-            self._session.version_path(ref, "card"),
-            query=wire.CardQuery(number=number),
-            returns=wire.Card,
-        )
+        return self._get(self._version(ref, "card"), wire.Card, wire.CardQuery(number=number))
 
-    def set(self, ref: str, text: str) -> wire.Card:
-        """Set the model card of a version. Its files, and earlier cards, stay as they are.
+    def set(self, ref: str, text: str, *, seen: int | None = None) -> wire.Card:
+        """Set the model card of a version. Its files and earlier cards stay unchanged.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             text: The card in Markdown.
+            seen: Set it only if the newest card has this number; 0: only if none was set; None: in any case.
 
         Returns:
             The card.
 
         Raises:
+            EditConflict: The newest card has another number than `seen`.
             VersionDeleted: The version was deleted.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
@@ -61,12 +57,10 @@ class Cards(Feature):
             >>> client.cards.set("fraud/scorer:12", Path("CARD.md").read_text()).number
             1
         """
-        return self._transport.call(
-            "PUT", self._session.version_path(ref, "card"), body=wire.SetCard(text=text), returns=wire.Card
-        )
+        return self._put(self._version(ref, "card"), wire.Card, wire.SetCard(text=text), headers=if_state(seen))
 
     def template(self, ref: str) -> str:
-        """Return a card to begin with, filled with the known facts; comments show what people must write.
+        """Return a first draft of a card, filled with known facts; comments mark the parts that people must write.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -81,12 +75,10 @@ class Cards(Feature):
         Example:
             >>> Path("CARD.md").write_text(client.cards.template("fraud/scorer:12"))
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "card", "template"), returns=wire.CardTemplate
-        ).text
+        return self._get(self._version(ref, "card", "template"), wire.CardTemplate).text
 
     def history(self, ref: str) -> Sequence[wire.CardEntry]:
-        """Return the cards that were set for a version, the newest first.
+        """Return the cards that were set for a version, newest first.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -102,19 +94,36 @@ class Cards(Feature):
             >>> [(entry.number, entry.by) for entry in client.cards.history("fraud/scorer:12")]
             [(1, 'ada')]
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "card", "history"), returns=wire.CardHistory
-        ).items
+        return self._get(self._version(ref, "card", "history"), wire.CardHistory).items
 
-    def problems(self, ref: str) -> Sequence[wire.CardProblem]:
-        """Return what is wrong with a card: missing or empty sections, and front matter that cannot be read.
+    def citation(self, ref: str) -> wire.Citation:
+        """Return how to cite a version: from its card, or generated from what is known of it.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
 
         Returns:
-            The problems; empty when there are none.
+            The citation as text and as BibTeX, and the licence.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+
+        Example:
+            >>> client.cards.citation("fraud/scorer:12").licence
+            'Apache-2.0'
+        """
+        return self._get(self._version(ref, "citation"), wire.Citation)
+
+    def problems(self, ref: str) -> Sequence[wire.CardProblem]:
+        """Return the problems of a card: missing or empty sections, and invalid front matter.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
+                newest ready version.
+
+        Returns:
+            The problems; empty if there are none.
 
         Raises:
             VersionNotFound: There is no such version, or you may not see it.
@@ -123,12 +132,10 @@ class Cards(Feature):
             >>> [problem.where for problem in client.cards.problems("fraud/scorer:12")]
             ['Limitations']
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "card", "problems"), returns=wire.CardCheck
-        ).problems
+        return self._get(self._version(ref, "card", "problems"), wire.CardCheck).problems
 
     def html(self, ref: str) -> str:
-        """Return a card as sanitised HTML, without its author's own markup, scripts and images.
+        """Return a card as sanitised HTML, without the author's own markup, scripts and images.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -145,9 +152,7 @@ class Cards(Feature):
             >>> client.cards.html("fraud/scorer:12")
             '<h1>Card scorer</h1>…'
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "card", "html"), returns=wire.CardHtml
-        ).html
+        return self._get(self._version(ref, "card", "html"), wire.CardHtml).html
 
     def diff(self, ref: str, other: str | None = None) -> str:
         """Return the difference between two cards in unified form.

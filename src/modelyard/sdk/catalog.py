@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelyard.sdk.http import at, if_match
-from modelyard.sdk.paging import items
+from modelyard.sdk.paging import Items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.views import Model, ModelPage
 from modelyard.wire import access as access_wire
@@ -33,7 +33,7 @@ class Namespaces(Feature):
             >>> [namespace.name for namespace in client.namespaces.list()]
             ['fraud', 'search']
         """
-        return items(self._transport, at("namespaces"), PageQuery(), wire.NamespacePage, limit)
+        return self._items(at("namespaces"), PageQuery(), wire.NamespacePage, limit)
 
     def create(
         self,
@@ -44,16 +44,18 @@ class Namespaces(Feature):
         visibility: str = "private",
         naming_pattern: str | None = None,
         reserved_names: Sequence[str] = (),
+        naming_mode: str = "refuse",
     ) -> wire.Namespace:
         """Create a namespace; you become its owner.
 
         Args:
             name: Name of the namespace.
             display_name: Full name, for people.
-            description: What the namespace is for.
-            visibility: `private` (its members), `signed-in` (every account) or `public` (everybody may read).
-            naming_pattern: Regular expression that the names of its models must match; None: no further rule.
+            description: Purpose of the namespace.
+            visibility: `private` (its members), `signed-in` (every account) or `public` (everyone may read).
+            naming_pattern: Regular expression that the names of its models must match; None: no pattern.
             reserved_names: Names that no model in it may have.
+            naming_mode: `refuse` other names, or accept them and `warn`.
 
         Returns:
             The new namespace.
@@ -74,8 +76,9 @@ class Namespaces(Feature):
             visibility=visibility,
             naming_pattern=naming_pattern,
             reserved_names=list(reserved_names),
+            naming_mode=naming_mode,
         )
-        return self._transport.call("POST", at("namespaces"), body=body, returns=wire.Namespace)
+        return self._post(at("namespaces"), wire.Namespace, body)
 
     def get(self, name: str) -> wire.Namespace:
         """Return one namespace.
@@ -93,7 +96,7 @@ class Namespaces(Feature):
             >>> client.namespaces.get("fraud").visibility
             'private'
         """
-        return self._transport.call("GET", at("namespaces", name), returns=wire.Namespace)
+        return self._get(at("namespaces", name), wire.Namespace)
 
     def edit(
         self,
@@ -104,24 +107,28 @@ class Namespaces(Feature):
         visibility: str | None = None,
         naming_pattern: str | None = None,
         reserved_names: Sequence[str] | None = None,
+        naming_mode: str | None = None,
+        quota_bytes: int | None = None,
         revision: int | None = None,
     ) -> wire.Namespace:
-        """Change a namespace; parameters that are None leave their field as it is.
+        """Change a namespace; parameters that are None leave their fields unchanged.
 
         Args:
             name: Name of the namespace.
             display_name: Full name, for people.
-            description: What the namespace is for.
+            description: Purpose of the namespace.
             visibility: `private`, `signed-in` or `public`.
             naming_pattern: Regular expression that the names of its models must match.
-            reserved_names: The whole new set of names that no model in it may have.
+            reserved_names: Names that no model in it may have; they replace the old ones.
+            naming_mode: `refuse` other names, or accept them and `warn`.
+            quota_bytes: Most bytes that its versions may have together; 0 removes the quota. Only admins set it.
             revision: Change it only while it has this revision; None: in any case.
 
         Returns:
             The namespace as it is now.
 
         Raises:
-            EditConflict: Somebody changed it in the meantime.
+            EditConflict: Someone else changed it in the meantime.
             NamespaceNotFound: There is no such namespace, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -135,8 +142,10 @@ class Namespaces(Feature):
             visibility=visibility,
             naming_pattern=naming_pattern,
             reserved_names=None if reserved_names is None else [*reserved_names],
+            naming_mode=naming_mode,
+            quota_bytes=quota_bytes,
         )
-        return self._transport.call(
+        return self._call(
             "PATCH", at("namespaces", name), body=body, headers=if_match(revision), returns=wire.Namespace
         )
 
@@ -147,14 +156,14 @@ class Namespaces(Feature):
             name: Name of the namespace.
 
         Raises:
-            HasDependents: The namespace holds models, or held some.
+            HasDependents: The namespace holds or held a model.
             NamespaceNotFound: There is no such namespace, or you may not see it.
             Denied: Your role does not allow this.
 
         Example:
             >>> client.namespaces.delete("trial")
         """
-        self._transport.call("DELETE", at("namespaces", name))
+        self._call("DELETE", at("namespaces", name))
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
         """Return the accounts that have a role in a namespace.
@@ -172,12 +181,10 @@ class Namespaces(Feature):
             >>> {member.name: member.role for member in client.namespaces.members("fraud")}
             {'ada': 'owner', 'release-bot': 'maintainer'}
         """
-        return self._transport.call(
-            "GET", at("namespaces", name, "members"), returns=access_wire.MemberList
-        ).items
+        return self._get(at("namespaces", name, "members"), access_wire.MemberList).items
 
     def grant(self, name: str, account: str, role: str) -> None:
-        """Give an account a role in a namespace, in place of the role it has there.
+        """Give an account a role in a namespace; it replaces the role it had there.
 
         Args:
             name: Name of the namespace.
@@ -194,10 +201,10 @@ class Namespaces(Feature):
             >>> client.namespaces.grant("fraud", "ada", "maintainer")
         """
         body = access_wire.GrantRole(role=role)
-        self._transport.call("PUT", at("namespaces", name, "members", account), body=body)
+        self._call("PUT", at("namespaces", name, "members", account), body=body)
 
     def revoke(self, name: str, account: str) -> None:
-        """Take away the role of an account in a namespace.
+        """Remove the role of an account in a namespace.
 
         Args:
             name: Name of the namespace.
@@ -212,11 +219,11 @@ class Namespaces(Feature):
         Example:
             >>> client.namespaces.revoke("fraud", "ada")
         """
-        self._transport.call("DELETE", at("namespaces", name, "members", account))
+        self._call("DELETE", at("namespaces", name, "members", account))
 
 
 class Models(Feature):
-    """`client.models`. Every name may lack its namespace when the account has a default one."""
+    """`client.models`. A name may omit its namespace if the account has a default one."""
 
     def search(
         self,
@@ -229,27 +236,35 @@ class Models(Feature):
         licence: str | None = None,
         task: str | None = None,
         alias: str | None = None,
+        stage: str | None = None,
         metrics: Sequence[str] = (),
+        semver: str | None = None,
+        pull_request: str | None = None,
         archived: bool = False,
         limit: int | None = None,
-    ) -> Iterator[Model]:
+    ) -> Items[Model]:
         """Find models by words, tags, metrics and other properties; all conditions must hold.
 
         Args:
-            words: Words to look for in names, descriptions and tags; empty: no condition.
+            words: Words to look for in names, descriptions, tags and cards of the model, of its newest version and
+                of those in its stages, and in comments; empty: no condition.
             namespace: Only models of this namespace; None: of all that you may see.
-            tags: `key=value`, or `key` for any value.
+            tags: `key=value`, or `key` for any value; of the model, or of a version that is the newest or that an
+                alias points at.
             owner: Only models of this account.
             framework: Only models of this framework, for example `pytorch`.
-            licence: Only models under this licence.
+            licence: Only models under this licence, in upper or lower case.
             task: Only models for this task.
             alias: Only models that have this alias.
-            metrics: Conditions such as `f1>=0.7`, on the metrics of the newest version.
+            stage: Only models with a version in this stage.
+            metrics: Conditions such as `f1>=0.7`, on the metrics of the newest version as measured last.
+            semver: Only models that have a version with this semantic version, or one that begins so: `2.1`.
+            pull_request: Only models that have a version from the pull request with this address.
             archived: Include archived models.
             limit: Return at most this many; None: all.
 
         Returns:
-            One model at a time, the most recently changed first.
+            One model at a time, most recently changed first.
 
         Raises:
             Invalid: A condition cannot be read.
@@ -267,16 +282,39 @@ class Models(Feature):
             licence=licence,
             task=task,
             alias=alias,
+            stage=stage,
             metric=list(metrics),
+            semver=semver,
+            pull_request=pull_request,
             archived=archived,
         )
-        return items(self._transport, at("models"), query, ModelPage, limit)
+        return self._items(at("models"), query, ModelPage, limit)
 
-    def page(self, query: wire.ModelQuery) -> ModelPage:
-        """Return one page of models, with the total when the query asks for it.
+    def facets(self, query: wire.ModelQuery) -> dict[str, dict[str, int]]:
+        """Count the models that a search finds by their properties.
 
         Args:
-            query: The conditions, the size of the page and the cursor.
+            query: The conditions; its page size and cursor are ignored.
+
+        Returns:
+            Property (namespace, framework, licence, task, alias, tag) → value → number of models, most frequent
+            first.
+
+        Raises:
+            Invalid: A condition cannot be read.
+
+        Example:
+            >>> client.models.facets(ModelQuery(namespace="fraud"))["framework"]
+            {'scikit-learn': 12, 'pytorch': 3}
+        """
+        found = self._get(at("model-facets"), wire.Facets, query).facets
+        return {facet: {each.value: each.count for each in values} for facet, values in found.items()}
+
+    def page(self, query: wire.ModelQuery) -> ModelPage:
+        """Return one page of models, with the total if the query asks for it.
+
+        Args:
+            query: The conditions, the page size and the cursor.
 
         Returns:
             The page; its `next_cursor` is for the next query.
@@ -288,7 +326,7 @@ class Models(Feature):
             >>> client.models.page(ModelQuery(namespace="fraud", total=True)).total
             14
         """
-        return self._transport.call("GET", at("models"), query=query, returns=ModelPage)
+        return self._get(at("models"), ModelPage, query)
 
     def create(
         self,
@@ -300,15 +338,15 @@ class Models(Feature):
         tags: Mapping[str, str] | None = None,
         owners: Sequence[str] = (),
     ) -> Model:
-        """Create a model without versions. A push does this too where the model does not exist.
+        """Create a model without versions. A push does this too if the model does not exist.
 
         Args:
-            name: Name of the model; the namespace may be left out when your account has a default one.
+            name: Name of the model; the namespace may be omitted if your account has a default one.
             display_name: Full name, for people.
-            description: What the model is for.
-            visibility: `private`, `signed-in` or `public`; None: as its namespace.
+            description: Purpose of the model.
+            visibility: `private`, `signed-in` or `public`; None: the visibility of its namespace.
             tags: Tags of the model.
-            owners: Accounts or groups that look after the model.
+            owners: Accounts or groups responsible for the model.
 
         Returns:
             The new model.
@@ -331,7 +369,7 @@ class Models(Feature):
             tags=dict(tags or {}),
             owners=list(owners),
         )
-        return self._transport.call("POST", at("models"), body=body, returns=Model)
+        return self._post(at("models"), Model, body)
 
     def get(self, name: str) -> Model:
         """Return one model.
@@ -349,7 +387,7 @@ class Models(Feature):
             >>> client.models.get("fraud/scorer").newest_version
             12
         """
-        return self._transport.call("GET", self._session.model_path(name), returns=Model)
+        return self._get(self._model(name), Model)
 
     def edit(
         self,
@@ -362,27 +400,30 @@ class Models(Feature):
         tags: Mapping[str, str] | None = None,
         task: str | None = None,
         archived: bool | None = None,
+        reason: str | None = None,
         revision: int | None = None,
     ) -> Model:
-        """Change a model; parameters that are None leave their field as it is.
+        """Change a model; parameters that are None leave their fields unchanged.
 
         Args:
             name: Name of the model.
             display_name: Full name, for people.
-            description: What the model is for.
+            description: Purpose of the model.
             visibility: `private`, `signed-in` or `public`.
-            owners: The whole new set of owners.
-            tags: The whole new set of tags.
+            owners: New owners; they replace the old ones.
+            tags: New tags; they replace the old ones.
             task: The task that the model solves.
-            archived: True: archive the model; False: bring it back.
+            archived: True: archive the model; False: restore it.
+            reason: Reason, kept in the event log.
             revision: Change it only while it has this revision; None: in any case.
 
         Returns:
             The model as it is now.
 
         Raises:
-            ModelArchived: The model is archived; bring it back first.
-            EditConflict: Somebody changed it in the meantime.
+            ModelArchived: The model is archived; restore it first.
+            HasDependents: A version is in a stage, so the model cannot be archived.
+            EditConflict: Someone else changed it in the meantime.
             ModelNotFound: There is no such model, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -398,10 +439,9 @@ class Models(Feature):
             tags=None if tags is None else dict(tags),
             task=task,
             archived=archived,
+            reason=reason,
         )
-        return self._transport.call(
-            "PATCH", self._session.model_path(name), body=body, headers=if_match(revision), returns=Model
-        )
+        return self._call("PATCH", self._model(name), body=body, headers=if_match(revision), returns=Model)
 
     def rename(self, name: str, to: str) -> Model:
         """Rename a model inside its namespace; the old name keeps working.
@@ -424,14 +464,14 @@ class Models(Feature):
             'fraud/card-scorer'
         """
         body = wire.RenameModel(to=to)
-        return self._transport.call("POST", self._session.model_path(name, "rename"), body=body, returns=Model)
+        return self._post(self._model(name, "rename"), Model, body)
 
     def delete(self, name: str, reason: str | None = None) -> None:
         """Delete a model and all its versions.
 
         Args:
             name: Name of the model.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Raises:
             HasDependents: Something still needs one of its versions; the message names it.
@@ -441,16 +481,16 @@ class Models(Feature):
         Example:
             >>> client.models.delete("fraud/trial", reason="an experiment")
         """
-        self._transport.call("DELETE", self._session.model_path(name), query=Reason(reason=reason))
+        self._call("DELETE", self._model(name), query=Reason(reason=reason))
 
     def history(
         self, name: str, query: versions_wire.EventQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """Return everything that happened to a model, the newest first.
+        """Return all events of a model, newest first.
 
         Args:
             name: Name of the model.
-            query: Which events, for example of one account or one kind; None: all.
+            query: Conditions, for example one account or one kind; None: all events.
             limit: Return at most this many; None: all.
 
         Returns:
@@ -463,16 +503,12 @@ class Models(Feature):
             >>> [event.kind for event in client.models.history("fraud/scorer", limit=2)]
             ['alias.moved', 'version.registered']
         """
-        return items(
-            self._transport,
-            self._session.model_path(name, "history"),
-            query or versions_wire.EventQuery(),
-            versions_wire.EventPage,
-            limit,
+        return self._items(
+            self._model(name, "history"), query or versions_wire.EventQuery(), versions_wire.EventPage, limit
         )
 
     def members(self, name: str) -> Sequence[access_wire.Member]:
-        """Return the accounts that have a role on the model itself, in place of their role in its namespace.
+        """Return the accounts with a role on the model itself, which replaces their role in its namespace.
 
         Args:
             name: Name of the model.
@@ -487,12 +523,10 @@ class Models(Feature):
             >>> {member.name: member.role for member in client.models.members("fraud/scorer")}
             {'intern': 'reader'}
         """
-        return self._transport.call(
-            "GET", self._session.model_path(name, "members"), returns=access_wire.MemberList
-        ).items
+        return self._get(self._model(name, "members"), access_wire.MemberList).items
 
     def grant(self, name: str, account: str, role: str) -> None:
-        """Give an account a role on a model, in place of its role in the namespace.
+        """Give an account a role on a model, which replaces its role in the namespace.
 
         Args:
             name: Name of the model.
@@ -507,12 +541,10 @@ class Models(Feature):
         Example:
             >>> client.models.grant("fraud/scorer", "intern", "reader")
         """
-        self._transport.call(
-            "PUT", self._session.model_path(name, "members", account), body=access_wire.GrantRole(role=role)
-        )
+        self._call("PUT", self._model(name, "members", account), body=access_wire.GrantRole(role=role))
 
     def revoke(self, name: str, account: str) -> None:
-        """Take away the role of an account on a model; its role in the namespace counts again.
+        """Remove the role of an account on a model; its role in the namespace counts again.
 
         Args:
             name: Name of the model.
@@ -526,4 +558,4 @@ class Models(Feature):
         Example:
             >>> client.models.revoke("fraud/scorer", "intern")
         """
-        self._transport.call("DELETE", self._session.model_path(name, "members", account))
+        self._call("DELETE", self._model(name, "members", account))

@@ -26,19 +26,19 @@ class Checks(Feature):
         summary: str = "",
         details: Mapping[str, Any] | None = None,
     ) -> Sequence[wire.Check]:
-        """Report the result of a check: a test, a scanner, a person.
+        """Report the result of a check by a test, a scanner or a person.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             name: Name of the check.
             state: `pass`, `fail`, `error` or `pending`.
-            url: Address with more about the result; empty: none.
+            url: Address of the details; empty: none.
             summary: One line for people.
-            details: Further values, for example counts.
+            details: Additional values, for example counts.
 
         Returns:
-            All checks of the version, the newest first.
+            All checks of the version, newest first.
 
         Raises:
             VersionDeleted: The version was deleted.
@@ -50,22 +50,20 @@ class Checks(Feature):
             'pass'
         """
         body = wire.ReportCheck(name=name, state=state, url=url, summary=summary, details=dict(details or {}))
-        return self._transport.call(
-            "POST", self._session.version_path(ref, "checks"), body=body, returns=wire.CheckList
-        ).items
+        return self._post(self._version(ref, "checks"), wire.CheckList, body).items
 
     def report_junit(self, ref: str, name: str, path: str | Path, *, url: str = "") -> Sequence[wire.Check]:
-        """Report what a JUnit XML file says: `pass` when tests ran and none failed, `error` when none ran.
+        """Report the result in a JUnit XML file: `pass` when tests ran and none failed, `error` when none ran.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             name: Name of the check.
             path: The JUnit XML file.
-            url: Address with more about the result; empty: none.
+            url: Address of the details; empty: none.
 
         Returns:
-            All checks of the version, the newest first.
+            All checks of the version, newest first.
 
         Raises:
             Invalid: The file is not a JUnit XML file.
@@ -80,7 +78,7 @@ class Checks(Feature):
         return self.report(ref, name, state, url=url, summary=summary, details=details)
 
     def list(self, ref: str) -> Sequence[wire.Check]:
-        """Return the checks of a version, the newest first. The first one of each name counts.
+        """Return the checks of a version, newest first. The first one of each name counts.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -96,13 +94,11 @@ class Checks(Feature):
             >>> {check.name: check.state for check in client.checks.list("fraud/scorer:12")}
             {'tests': 'pass', 'bias': 'pass'}
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "checks"), returns=wire.CheckList
-        ).items
+        return self._get(self._version(ref, "checks"), wire.CheckList).items
 
 
 def read_junit(path: Path) -> tuple[str, str, dict[str, Any]]:
-    """(state, summary, details) of a JUnit XML file. Raises Invalid for what is none."""
+    """Return (state, summary, details) of a JUnit XML file. Raises Invalid for anything else."""
     from xml.etree import ElementTree
 
     raw = path.read_bytes()

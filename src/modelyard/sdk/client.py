@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from modelyard.sdk import comparison
-from modelyard.sdk.convert import convert
-from modelyard.sdk.load import load
-from modelyard.sdk.outbox import follow
-from modelyard.sdk.pull import pull
-from modelyard.sdk.push import push
 from modelyard.sdk.session import Session
-from modelyard.sdk.signatures import check_signature
 
 if TYPE_CHECKING:
+    from modelyard.sdk import comparison, outbox, signatures
+    from modelyard.sdk import convert as converting
+    from modelyard.sdk import load as loading
+    from modelyard.sdk import pull as pulling
+    from modelyard.sdk import push as pushing
+    from modelyard.sdk import search as searching
     from modelyard.sdk.access import Accounts, Groups, Tokens
     from modelyard.sdk.aliases import Aliases
     from modelyard.sdk.attestations import Attestations
     from modelyard.sdk.audit import Audit
+    from modelyard.sdk.builds import Builds
+    from modelyard.sdk.bundles import Bundles
     from modelyard.sdk.cards import Cards
     from modelyard.sdk.catalog import Models, Namespaces
     from modelyard.sdk.checks import Checks
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.evaluations import Evaluations
     from modelyard.sdk.jobs import Jobs
     from modelyard.sdk.lineage import Lineage
+    from modelyard.sdk.measures import Measures
     from modelyard.sdk.oidc import Publishers
     from modelyard.sdk.operations import Admin
     from modelyard.sdk.outbox import Subscriptions
@@ -34,16 +37,52 @@ if TYPE_CHECKING:
     from modelyard.sdk.promotion import Promotions
     from modelyard.sdk.quarantine import Quarantine, Scans
     from modelyard.sdk.redaction import Redactions
+    from modelyard.sdk.retention import Retention
     from modelyard.sdk.runs.reading import Runs
     from modelyard.sdk.signatures import Signatures
+    from modelyard.sdk.stars import Stars
+    from modelyard.sdk.terms import TermsOfUse
     from modelyard.sdk.versions import Versions
     from modelyard.wire import cards as cards_wire
+
+
+class _Feature(cached_property[Any]):
+    """A feature that is imported on first use, and then kept on the client."""
+
+    def __init__(self, module: str, doc: str) -> None:
+        super().__init__(self._make)
+        self._module = module
+        self.__doc__ = doc
+
+    def _make(self, client: Client) -> Any:
+        name = Client.__annotations__[str(self.attrname)]
+        return getattr(import_module(f"modelyard.sdk.{self._module}"), name)(client)
+
+
+def _feature(module: str, doc: str) -> Any:
+    """Return the descriptor of a feature; the attribute's annotation names the class in the module."""
+    return _Feature(module, doc)
+
+
+class _Method:
+    """A function that takes a session first, as a method; its module is imported on first use."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, client: Client | None, owner: type) -> Any:
+        function = getattr(import_module(f"modelyard.sdk.{self._module}"), self._name)
+        setattr(Client, self._name, function)
+        return function.__get__(client, owner)
 
 
 class Client(Session):
     """One server, as one account. Safe in threads; may be used as a context manager.
 
-    It is a session with all features of the API, each under its own name, and with the calls that a script needs most.
+    It is a session with all features of the API, each under its own name, and with the most frequent calls of scripts.
 
     Example:
         >>> client = my.Client("http://127.0.0.1:8470")
@@ -59,206 +98,64 @@ class Client(Session):
 
     # --- functions that take a session first, and so are methods of it ---------------------------
 
-    push = push
-    pull = pull
-    load = load
-    convert = convert
-    check_signature = check_signature
-    compare = comparison.compare
-    best = comparison.best
-    metric_history = comparison.metric_history
-    follow = follow
+    if TYPE_CHECKING:
+        push = pushing.push
+        pull = pulling.pull
+        load = loading.load
+        convert = converting.convert
+        check_signature = signatures.check_signature
+        compare = comparison.compare
+        find = searching.find
+        best = comparison.best
+        metric_history = comparison.metric_history
+        follow = outbox.follow
+    else:
+        push = _Method("push")
+        pull = _Method("pull")
+        load = _Method("load")
+        convert = _Method("convert")
+        check_signature = _Method("signatures")
+        compare = _Method("comparison")
+        find = _Method("search")
+        best = _Method("comparison")
+        metric_history = _Method("comparison")
+        follow = _Method("outbox")
 
-    # --- features: each is loaded when it is first used, and stands on this session --------------
+    # --- features: each is loaded on first use, and uses this session ----------------------------
 
-    @cached_property
-    def accounts(self) -> Accounts:
-        """Users, service accounts and groups."""
-        from modelyard.sdk.access import Accounts
-
-        return Accounts(self)
-
-    @cached_property
-    def admin(self) -> Admin:
-        """Work of operators: collection, checks of stored bytes, health."""
-        from modelyard.sdk.operations import Admin
-
-        return Admin(self)
-
-    @cached_property
-    def aliases(self) -> Aliases:
-        """Aliases: setting, removing, and their history."""
-        from modelyard.sdk.aliases import Aliases
-
-        return Aliases(self)
-
-    @cached_property
-    def attestations(self) -> Attestations:
-        """Cryptographic signatures over versions."""
-        from modelyard.sdk.attestations import Attestations
-
-        return Attestations(self)
-
-    @cached_property
-    def audit(self) -> Audit:
-        """The event log: reading, exporting and checking it."""
-        from modelyard.sdk.audit import Audit
-
-        return Audit(self)
-
-    @cached_property
-    def cards(self) -> Cards:
-        """Model cards."""
-        from modelyard.sdk.cards import Cards
-
-        return Cards(self)
-
-    @cached_property
-    def checks(self) -> Checks:
-        """Results of checks that CI, scanners or people report."""
-        from modelyard.sdk.checks import Checks
-
-        return Checks(self)
-
-    @cached_property
-    def comments(self) -> Comments:
-        """Comments on models, versions and promotions."""
-        from modelyard.sdk.comments import Comments
-
-        return Comments(self)
-
-    @cached_property
-    def datasets(self) -> Datasets:
-        """Datasets: digests and profiles, never rows."""
-        from modelyard.sdk.datasets.client import Datasets
-
-        return Datasets(self)
-
-    @cached_property
-    def evaluations(self) -> Evaluations:
-        """Metrics of versions, measured after registration."""
-        from modelyard.sdk.evaluations import Evaluations
-
-        return Evaluations(self)
-
-    @cached_property
-    def groups(self) -> Groups:
-        """Members of groups."""
-        from modelyard.sdk.access import Groups
-
-        return Groups(self)
-
-    @cached_property
-    def inbox(self) -> Inbox:
-        """Models that you watch, and your notifications."""
-        from modelyard.sdk.comments import Inbox
-
-        return Inbox(self)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """Background jobs of the server."""
-        from modelyard.sdk.jobs import Jobs
-
-        return Jobs(self)
-
-    @cached_property
-    def lineage(self) -> Lineage:
-        """The graph of datasets, runs and versions, and recalls."""
-        from modelyard.sdk.lineage import Lineage
-
-        return Lineage(self)
-
-    @cached_property
-    def models(self) -> Models:
-        """Models."""
-        from modelyard.sdk.catalog import Models
-
-        return Models(self)
-
-    @cached_property
-    def namespaces(self) -> Namespaces:
-        """Namespaces and their members."""
-        from modelyard.sdk.catalog import Namespaces
-
-        return Namespaces(self)
-
-    @cached_property
-    def policies(self) -> Policies:
-        """Policies: the rules at the entrance to stages."""
-        from modelyard.sdk.policy import Policies
-
-        return Policies(self)
-
-    @cached_property
-    def promotions(self) -> Promotions:
-        """Stages, promotions, votes and rollbacks."""
-        from modelyard.sdk.promotion import Promotions
-
-        return Promotions(self)
-
-    @cached_property
-    def publishers(self) -> Publishers:
-        """CI jobs that act without a stored secret."""
-        from modelyard.sdk.oidc import Publishers
-
-        return Publishers(self)
-
-    @cached_property
-    def quarantine(self) -> Quarantine:
-        """Versions that are not served."""
-        from modelyard.sdk.quarantine import Quarantine
-
-        return Quarantine(self)
-
-    @cached_property
-    def redactions(self) -> Redactions:
-        """Taking out leaked texts and files."""
-        from modelyard.sdk.redaction import Redactions
-
-        return Redactions(self)
-
-    @cached_property
-    def runs(self) -> Runs:
-        """Runs, their series, logs and files."""
-        from modelyard.sdk.runs.reading import Runs
-
-        return Runs(self)
-
-    @cached_property
-    def scans(self) -> Scans:
-        """What loading the files of versions could run."""
-        from modelyard.sdk.quarantine import Scans
-
-        return Scans(self)
-
-    @cached_property
-    def signatures(self) -> Signatures:
-        """Schemas of inputs and outputs."""
-        from modelyard.sdk.signatures import Signatures
-
-        return Signatures(self)
-
-    @cached_property
-    def subscriptions(self) -> Subscriptions:
-        """Subscriptions that send events to an address."""
-        from modelyard.sdk.outbox import Subscriptions
-
-        return Subscriptions(self)
-
-    @cached_property
-    def tokens(self) -> Tokens:
-        """Tokens."""
-        from modelyard.sdk.access import Tokens
-
-        return Tokens(self)
-
-    @cached_property
-    def versions(self) -> Versions:
-        """Versions."""
-        from modelyard.sdk.versions import Versions
-
-        return Versions(self)
+    accounts: Accounts = _feature("access", "Users, service accounts and groups.")
+    admin: Admin = _feature("operations", "Work of operators: collection, checks of stored bytes, health.")
+    aliases: Aliases = _feature("aliases", "Aliases: setting, removing, and their history.")
+    attestations: Attestations = _feature("attestations", "Cryptographic signatures over versions.")
+    audit: Audit = _feature("audit", "The event log: reading, exporting and checking it.")
+    builds: Builds = _feature("builds", "Builds: training from a recipe, in steps.")
+    bundles: Bundles = _feature("bundles", "Versions as single files, with their records.")
+    cards: Cards = _feature("cards", "Model cards.")
+    checks: Checks = _feature("checks", "Results of checks that CI, scanners or people report.")
+    comments: Comments = _feature("comments", "Comments on models, versions and promotions.")
+    datasets: Datasets = _feature("datasets.client", "Datasets: digests and profiles, never rows.")
+    evaluations: Evaluations = _feature("evaluations", "Metrics of versions, measured after registration.")
+    groups: Groups = _feature("access", "Members of groups.")
+    inbox: Inbox = _feature("comments", "Models that you watch, and your notifications.")
+    jobs: Jobs = _feature("jobs", "Background jobs of the server.")
+    measures: Measures = _feature("measures", "Lead times, promotions, rollbacks, completeness, by month.")
+    lineage: Lineage = _feature("lineage", "The graph of datasets, runs and versions, and recalls.")
+    models: Models = _feature("catalog", "Models.")
+    namespaces: Namespaces = _feature("catalog", "Namespaces and their members.")
+    policies: Policies = _feature("policy", "Policies: the rules for entering stages.")
+    promotions: Promotions = _feature("promotion", "Stages, promotions, votes and rollbacks.")
+    publishers: Publishers = _feature("oidc", "CI jobs that act without a stored secret.")
+    quarantine: Quarantine = _feature("quarantine", "Versions that are not served.")
+    redactions: Redactions = _feature("redaction", "Removal of leaked texts and files.")
+    retention: Retention = _feature("retention", "Retention rules of namespaces.")
+    runs: Runs = _feature("runs.reading", "Runs, their series, logs and files.")
+    scans: Scans = _feature("quarantine", "Scans: code that loading a version's files could run.")
+    signatures: Signatures = _feature("signatures", "Schemas of inputs and outputs.")
+    stars: Stars = _feature("stars", "Your short list of models.")
+    subscriptions: Subscriptions = _feature("outbox", "Subscriptions that send events to an address.")
+    terms: TermsOfUse = _feature("terms", "Terms of use of models.")
+    tokens: Tokens = _feature("access", "Tokens.")
+    versions: Versions = _feature("versions", "Versions.")
 
     # --- cards -----------------------------------------------------------------------------------
 
@@ -281,18 +178,20 @@ class Client(Session):
         """
         return self.cards.get(ref)
 
-    def set_card(self, ref: str, text: str) -> cards_wire.Card:
+    def set_card(self, ref: str, text: str, *, seen: int | None = None) -> cards_wire.Card:
         """Set the model card of a version. The same as `client.cards.set`.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
                 ready version.
             text: The card in Markdown.
+            seen: Set it only if the newest card has this number; 0: only if none was set; None: in any case.
 
         Returns:
             The card.
 
         Raises:
+            EditConflict: The newest card has another number than `seen`.
             VersionNotFound: There is no such version, or you may not see it.
             Denied: Your role does not allow this.
 
@@ -300,10 +199,10 @@ class Client(Session):
             >>> client.set_card("fraud/scorer:12", Path("CARD.md").read_text()).number
             1
         """
-        return self.cards.set(ref, text)
+        return self.cards.set(ref, text, seen=seen)
 
     def card_template(self, ref: str) -> str:
-        """Return a card to begin with. The same as `client.cards.template`.
+        """Return a first draft of a card. The same as `client.cards.template`.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest

@@ -6,9 +6,9 @@ import builtins
 from collections.abc import Iterator
 
 from modelyard.sdk.http import at, if_match
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.wire import comments as wire
+from modelyard.wire.overview import Need, NeedList, NeedQuery
 
 
 class Comments(Feature):
@@ -17,10 +17,10 @@ class Comments(Feature):
     def list(
         self, model: str, *, version: int | None = None, promotion: int | None = None, limit: int | None = None
     ) -> Iterator[wire.Comment]:
-        """Return the comments on a model, the oldest first. Deleted comments come without their text.
+        """Return the comments on a model, oldest first. Deleted comments come without their text.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             version: Only comments on this version; None: no condition.
             promotion: Only comments on this promotion; None: no condition.
             limit: Return at most this many; None: all.
@@ -36,9 +36,7 @@ class Comments(Feature):
             ['ada', 'grace']
         """
         query = wire.CommentQuery(version=version, promotion=promotion)
-        return items(
-            self._transport, self._session.model_path(model, "comments"), query, wire.CommentPage, limit
-        )
+        return self._items(self._model(model, "comments"), query, wire.CommentPage, limit)
 
     def write(
         self, model: str, body: str, *, version: int | None = None, promotion: int | None = None
@@ -46,7 +44,7 @@ class Comments(Feature):
         """Write a comment on a model, on one of its versions, or on a promotion.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             body: Text in Markdown; `@name` notifies an account, or all members of a group.
             version: Number of the version; None: the model as a whole.
             promotion: Number of the promotion; None: not on a promotion.
@@ -65,15 +63,13 @@ class Comments(Feature):
             3
         """
         wanted = wire.WriteComment(body=body, version=version, promotion=promotion)
-        return self._transport.call(
-            "POST", self._session.model_path(model, "comments"), body=wanted, returns=wire.Comment
-        )
+        return self._post(self._model(model, "comments"), wire.Comment, wanted)
 
     def edit(self, model: str, comment: int, body: str, *, seen_revision: int | None = None) -> wire.Comment:
         """Change the text of a comment; earlier texts stay in its history.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             comment: Number of the comment.
             body: The new text in Markdown.
             seen_revision: Change the comment only while it has this revision; None: in any case.
@@ -82,7 +78,7 @@ class Comments(Feature):
             The comment as it is now.
 
         Raises:
-            EditConflict: Somebody changed it in the meantime.
+            EditConflict: Someone else changed it in the meantime.
             CommentNotFound: There is no such comment.
             Denied: Your role does not allow this.
 
@@ -90,19 +86,19 @@ class Comments(Feature):
             >>> client.comments.edit("fraud/scorer", 3, "Recall is lower on new cards").revision
             2
         """
-        return self._transport.call(
+        return self._call(
             "PATCH",
-            self._session.model_path(model, "comments", comment),
+            self._model(model, "comments", comment),
             body=wire.EditComment(body=body),
             returns=wire.Comment,
             headers=if_match(seen_revision),
         )
 
     def delete(self, model: str, comment: int) -> None:
-        """Delete the text of a comment; a trace of it stays.
+        """Delete the text of a comment; the record of the comment stays.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             comment: Number of the comment.
 
         Raises:
@@ -112,13 +108,13 @@ class Comments(Feature):
         Example:
             >>> client.comments.delete("fraud/scorer", 3)
         """
-        self._transport.call("DELETE", self._session.model_path(model, "comments", comment))
+        self._call("DELETE", self._model(model, "comments", comment))
 
     def history(self, model: str, comment: int) -> builtins.list[wire.CommentRevision]:
-        """Return all texts that a comment has had, the oldest first.
+        """Return all texts that a comment has had, oldest first.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             comment: Number of the comment.
 
         Returns:
@@ -131,19 +127,17 @@ class Comments(Feature):
             >>> [text.body for text in client.comments.history("fraud/scorer", 3)]
             ['Recall is lower, @risk', 'Recall is lower on new cards']
         """
-        return self._transport.call(
-            "GET", self._session.model_path(model, "comments", comment, "history"), returns=wire.CommentHistory
-        ).items
+        return self._get(self._model(model, "comments", comment, "history"), wire.CommentHistory).items
 
 
 class Inbox(Feature):
-    """`client.inbox`: what one watches and is notified of."""
+    """`client.inbox`: models that you watch, and your notifications."""
 
     def watch(self, model: str) -> None:
-        """Watch a model: notify you of what happens to it.
+        """Watch a model, and be notified of changes to it.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
 
         Raises:
             ModelNotFound: There is no such model, or you may not see it.
@@ -151,13 +145,13 @@ class Inbox(Feature):
         Example:
             >>> client.inbox.watch("fraud/scorer")
         """
-        self._transport.call("PUT", self._session.model_path(model, "watch"))
+        self._call("PUT", self._model(model, "watch"))
 
     def unwatch(self, model: str) -> None:
         """Stop watching a model.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
 
         Raises:
             ModelNotFound: There is no such model, or you may not see it.
@@ -165,7 +159,7 @@ class Inbox(Feature):
         Example:
             >>> client.inbox.unwatch("fraud/scorer")
         """
-        self._transport.call("DELETE", self._session.model_path(model, "watch"))
+        self._call("DELETE", self._model(model, "watch"))
 
     def watched(self) -> list[str]:
         """Return the names of the models that you watch.
@@ -180,10 +174,28 @@ class Inbox(Feature):
             >>> client.inbox.watched()
             ['fraud/scorer']
         """
-        return self._transport.call("GET", at("watches"), returns=wire.WatchList).items
+        return self._get(at("watches"), wire.WatchList).items
+
+    def needs(self, *, limit: int = 50) -> builtins.list[Need]:
+        """Return what waits for you: votes, unmet gates, quarantined versions, models with gaps.
+
+        Args:
+            limit: Return at most this many, at most 100.
+
+        Returns:
+            The needs, the most urgent kind first.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> [need.words for need in client.inbox.needs()]
+            ['fraud/scorer v24 to production waits for you']
+        """
+        return self._get(at("needs"), NeedList, NeedQuery(limit=limit)).items
 
     def notifications(self, *, unread: bool = False, limit: int | None = None) -> Iterator[wire.Notification]:
-        """Return your notifications, the newest first.
+        """Return your notifications, newest first.
 
         Args:
             unread: Return only unread ones.
@@ -200,7 +212,7 @@ class Inbox(Feature):
             ['mention']
         """
         query = wire.NotificationQuery(unread=unread)
-        return items(self._transport, at("notifications"), query, wire.NotificationPage, limit)
+        return self._items(at("notifications"), query, wire.NotificationPage, limit)
 
     def mark_read(self, up_to: int | None = None) -> int:
         """Mark notifications as read.
@@ -219,6 +231,4 @@ class Inbox(Feature):
             4
         """
         body = wire.MarkRead(up_to=up_to)
-        return self._transport.call(
-            "POST", at("notifications", "read"), body=body, returns=wire.MarkedRead
-        ).count
+        return self._post(at("notifications", "read"), wire.MarkedRead, body).count

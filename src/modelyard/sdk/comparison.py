@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 from modelyard.sdk.http import at
 from modelyard.sdk.session import Session
+from modelyard.sdk.views import Best, Comparison
 from modelyard.wire import comparison as wire
 
 
 def compare(  # noqa: D417
     session: Session, /, *refs: str, directions: Mapping[str, str] | None = None, curves: bool = True
-) -> wire.Comparison:
-    """Compare two to eight versions or runs; the others are shown by their differences from the first.
+) -> Comparison:
+    """Compare two to eight versions or runs; the others are compared with the first.
 
     Args:
         refs: References of versions, or `run:<id>` for runs.
-        directions: Metric → `higher` or `lower`, for metrics of which the registry does not know which is
-            better.
+        directions: Metric → `higher` or `lower`, for metrics whose better direction the registry does not
+            know.
         curves: Include the series of metrics.
 
     Returns:
@@ -37,33 +38,43 @@ def compare(  # noqa: D417
         direction=[f"{metric}={word}" for metric, word in (directions or {}).items()],
         curves=curves,
     )
-    return session.transport.call("GET", at("compare"), query=query, returns=wire.Comparison)
+    return session.transport.call("GET", at("compare"), query=query, returns=Comparison)
 
 
 def best(  # noqa: D417
-    session: Session, /, model: str, metric: str, *, split: str | None = None, direction: str | None = None
-) -> wire.Best:
+    session: Session,
+    /,
+    model: str,
+    metric: str,
+    *,
+    split: str | None = None,
+    direction: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Best:
     """Find the ready version of a model that has the best value of a metric.
 
     Args:
-        model: Name of the model; the namespace may be left out when your account has a default one.
+        model: Name of the model; the namespace may be omitted if your account has a default one.
         metric: Name of the metric.
-        split: Only values measured on this split; None: on any.
-        direction: `higher` or `lower`; None: as the registry knows the metric.
+        split: Only values measured on this split; None: any split.
+        direction: `higher` or `lower`; None: the direction that the registry knows.
+        limit: Return at most this many versions, up to 1000.
+        cursor: `next_cursor` of the previous page; None: begin with the best.
 
     Returns:
-        The best version, and all versions in order.
+        The best version, and a page of all versions in order.
 
     Raises:
         ModelNotFound: There is no such model, or you may not see it.
-        Invalid: It is not known which direction of the metric is better.
+        Invalid: The better direction of the metric is not known.
 
     Example:
         >>> client.best("fraud/scorer", "f1", split="test").best.reference
         'fraud/scorer:12'
     """
-    query = wire.BestQuery(metric=metric, split=split, direction=direction)
-    return session.transport.call("GET", session.model_path(model, "best"), query=query, returns=wire.Best)
+    query = wire.BestQuery(metric=metric, split=split, direction=direction, limit=limit, cursor=cursor)
+    return session.transport.call("GET", session.model_path(model, "best"), query=query, returns=Best)
 
 
 def metric_history(  # noqa: D417
@@ -72,9 +83,9 @@ def metric_history(  # noqa: D417
     """Return a metric over the versions of a model.
 
     Args:
-        model: Name of the model; the namespace may be left out when your account has a default one.
+        model: Name of the model; the namespace may be omitted if your account has a default one.
         metric: Name of the metric.
-        split: Only values measured on this split; None: on any.
+        split: Only values measured on this split; None: any split.
 
     Returns:
         The values: those frozen at registration, and those that evaluations reported later.

@@ -1,7 +1,7 @@
-"""From a version's torch files to safetensors, on this machine, as a child version with the same tensors.
+"""Convert a version's torch files to safetensors on this machine, as a child version with the same tensors.
 
-Files are read with torch's `weights_only` (2.6 or newer), which builds tensors and plain containers and runs nothing else. What
-was written is read back and compared bit by bit before anything is pushed.
+Files are read with torch's `weights_only` (2.6 or newer), which builds only tensors and plain containers and runs no
+other code. The written files are read back and compared bit by bit before anything is pushed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def convert(  # noqa: D417
         'fraud/scorer:13'
     """
     if to not in FORMATS:
-        raise Invalid(reason=f"nothing is converted to {to[:40]!r}", fix=f"Use {', '.join(FORMATS)}")
+        raise Invalid(reason=f"{to[:40]!r} is not a format to convert to", fix=f"Use {', '.join(FORMATS)}")
     what = "a conversion to safetensors"
     torch = require_weights_only(what)
     require("safetensors.torch", what)
@@ -92,7 +92,7 @@ def convert(  # noqa: D417
 
 
 def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
-    """Put safetensors files in the place of torch files; returns their names. Raises Invalid."""
+    """Replace torch files by safetensors files, and return their names. Raises Invalid."""
     found = [
         path
         for path in sorted(folder.rglob("*"))
@@ -107,7 +107,7 @@ def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
     for path in found:
         target = path.with_suffix(".safetensors")
         if target.exists():
-            raise Invalid(reason=f"{target.name} is there already", fix="Use that file of the version")
+            raise Invalid(reason=f"{target.name} already exists", fix="Use that file of the version instead")
         name = path.relative_to(folder).as_posix()
         state = _tensors_of(torch, path, name)
         write_state(state, target, name)
@@ -118,13 +118,13 @@ def _convert_folder(torch: Any, folder: Path, reference: str) -> list[str]:
 
 
 def _tensors_of(torch: Any, path: Path, name: str) -> dict[str, Any]:
-    """Read the state dict, which must be all that the file holds. Raises Invalid."""
+    """Read the state dict, which must be the only content of the file. Raises Invalid."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch raises many kinds for what is no file of its own, or would run code.
+        # torch raises many kinds of errors for files that are not its own or would run code.
         raise Invalid(
-            reason=f"{name} cannot be read as weights alone: {str(error).splitlines()[0][:200]}",
+            reason=f"{name} cannot be read as weights only: {str(error).splitlines()[0][:200]}",
             fix="Only files of tensors are converted; save model.state_dict() and push that",
         ) from error
     if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in _STATE_KEYS:
@@ -141,13 +141,13 @@ def _tensors_of(torch: Any, path: Path, name: str) -> dict[str, Any]:
     if others or not value:
         raise Invalid(
             reason=f"{name} holds more than tensors by name ({', '.join(others[:5]) or 'nothing'})",
-            fix="Nothing of it may be lost: save model.state_dict() alone and push that",
+            fix="A conversion must keep everything: save only model.state_dict() and push that",
         )
     return dict(value)
 
 
 def _compare(torch: Any, before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> None:
-    """Names, dtypes, shapes and every bit. Raises Invalid."""
+    """Compare names, dtypes, shapes and every bit. Raises Invalid."""
     wrong = sorted(set(before) ^ set(after))
     for key in before.keys() & after.keys():
         one, two = before[key].detach().cpu(), after[key]
@@ -162,5 +162,5 @@ def _compare(torch: Any, before: Mapping[str, Any], after: Mapping[str, Any], na
 
 
 def _bits(torch: Any, tensor: Any) -> Any:
-    """Its bytes, so that a NaN equals itself and -0.0 is not 0.0."""
+    """Return a tensor's bytes, so that a NaN equals itself and -0.0 differs from 0.0."""
     return tensor.contiguous().reshape(-1).view(torch.uint8)

@@ -1,4 +1,4 @@
-"""Tokens by server, in one file that only its owner may read.
+"""Tokens by server, in a file that only its owner can read.
 
 credentials.json = {"version": 1, "default": URL, "servers": {URL: {"token": …, "account": …}}}
 """
@@ -16,6 +16,7 @@ from modelyard.domain.errors import Invalid
 from modelyard.sdk.http import checked_url
 from modelyard.sdk.locations import config_folder
 from modelyard.sdk.locks import locked
+from modelyard.sdk.saying import say_once
 
 FILE = "credentials.json"
 DEFAULT_URL = "http://127.0.0.1:8470"
@@ -45,12 +46,15 @@ def load() -> Credentials:
     """Read the stored credentials. Raises Invalid when the file is damaged."""
     try:
         raw = path().read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        return Credentials()
+    except PermissionError as error:
+        say_once(f"the stored tokens are not used: {error.filename} cannot be read")
         return Credentials()
     try:
         found = msgspec.json.decode(raw, type=Credentials)
     except msgspec.MsgspecError as exc:
-        # Without the decoder's words, which may quote a token.
+        # Without the decoder's message, which may quote a token.
         raise _damaged() from exc
     if found.version != 1:
         raise _damaged()
@@ -59,13 +63,13 @@ def load() -> Credentials:
 
 def _damaged() -> Invalid:
     return Invalid(
-        reason=f"{path()} is not what this release writes",
+        reason=f"{path()} is not a credentials file of this release",
         fix="Remove the file and sign in again with: modelyard login",
     )
 
 
 def save(url: str, token: str, account: str, *, make_default: bool, insecure: bool = False) -> None:
-    """Keep a token. The first server becomes the default one anyway. insecure: it may go there over http://."""
+    """Store a token. The first server always becomes the default one. insecure: allow http:// for it."""
     url = checked_url(url)
     with locked(config_folder() / "credentials.lock"):
         found = load()
@@ -76,7 +80,7 @@ def save(url: str, token: str, account: str, *, make_default: bool, insecure: bo
 
 
 def forget(url: str) -> bool:
-    """Remove a server; whether it was there. Another one becomes the default one if it was that."""
+    """Remove a server; return whether it was stored. If it was the default one, another one becomes that."""
     with locked(config_folder() / "credentials.lock"):
         found = load()
         if found.servers.pop(url, None) is None:
@@ -90,7 +94,7 @@ def forget(url: str) -> bool:
 def _write(found: Credentials) -> None:
     folder = config_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # mkstemp makes the file with mode 0600 from its first moment.
+    # mkstemp creates the file with mode 0600 from the beginning.
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".credentials-", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -104,8 +108,25 @@ def _write(found: Credentials) -> None:
         raise
 
 
+def checked_token(text: str) -> str:
+    """Return a token without surrounding white space. Raises Invalid for a text that cannot be one."""
+    token = text.strip()
+    if not token:
+        raise Invalid(
+            reason="the token is empty",
+            fix="Nothing was stored. Give a token on standard input or in MODELYARD_TOKEN; "
+            "an unset secret of a CI system reads as empty",
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Invalid(
+            reason="this is not a token: it contains a space or another invalid character",
+            fix="Copy only the token, as modelyard token create printed it",
+        )
+    return token
+
+
 def is_insecure(url: str) -> bool:
-    """Whether a token may go to this server over http://: MODELYARD_INSECURE, or what `login` was told."""
+    """Return whether a token may be sent to this server over http://, by MODELYARD_INSECURE or an option of `login`."""
     if os.environ.get("MODELYARD_INSECURE", "").lower() in ("1", "true", "yes", "on"):
         return True
     entry = load().servers.get(url) if url.startswith("http://") else None
@@ -113,12 +134,14 @@ def is_insecure(url: str) -> bool:
 
 
 def choose(url: str | None, token: str | None) -> tuple[str, str | None]:
-    """(address, token): what is given, else the environment, else what `login` or `serve` stored.
+    """Return (address, token): the given ones, otherwise the environment's, otherwise those of `login` or `serve`.
 
-    A stored token goes to the server it was stored for, and to no other.
+    A stored token is sent only to the server that it was stored for.
     """
     url = url or os.environ.get("MODELYARD_URL") or None
-    token = token or os.environ.get("MODELYARD_TOKEN") or None
+    token = token or os.environ.get("MODELYARD_TOKEN", "").strip() or None
+    if token is not None:
+        token = checked_token(token)
     if url is not None and token is not None:
         return checked_url(url), token
     stored = load()

@@ -1,4 +1,4 @@
-"""The environment a model is made in: Python, the exact lock of its packages, accelerators, the image."""
+"""The environment of a training: Python, the exact versions of its packages, accelerators, the image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _IMAGE_VARIABLES = (
     "APPTAINER_CONTAINER",
     "SINGULARITY_CONTAINER",
 )
-_LOCK_FILES = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml")
+_LOCK_FILES = (
+    "uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "conda-lock.yaml", "pixi.lock",
+    "environment.yml", "environment.yaml",
+)  # fmt: skip
+_MAX_CONDA_PACKAGES = 5_000
 _SMI_SECONDS = 5.0
 _MAX_LOCK_BYTES = 64 * 1024 * 1024
 
@@ -41,6 +45,8 @@ def environment_facts() -> dict[str, Any]:
     }
     if origins:
         facts["origins"] = origins
+    if conda := conda_packages(Path(sys.prefix)):
+        facts["conda_packages"] = conda
     if locks := lock_files(Path.cwd()):
         facts["lock_files"] = locks
     if accelerator := accelerator_facts():
@@ -49,10 +55,10 @@ def environment_facts() -> dict[str, Any]:
 
 
 def installed_packages() -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """(name → version, name → where it is from) of what is installed in this environment.
+    """Return (name → version, name → origin) of the packages that are installed in this environment.
 
-    Where from: `record`, the digest of the list of its files and their digests; and for what came from no
-    index, `url` with `commit` or `digest`, or `editable`.
+    Origin: `record`, the digest of the list of its files and their digests; and for packages that are not from an index,
+    `url` with `commit` or `digest`, or `editable`.
     """
     found: dict[str, str] = {}
     origins: dict[str, dict[str, Any]] = {}
@@ -76,7 +82,7 @@ def _origin(distribution: Distribution) -> dict[str, Any]:
         return {}
     origin: dict[str, Any] = {}
     if record:
-        # Only lines with a digest: files that Python writes at its first import have none.
+        # Only lines with a digest: files that Python writes at the first import have none.
         lines = sorted(line for line in record.splitlines() if ",sha256=" in line)
         origin["record"] = f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
     if direct:
@@ -85,18 +91,23 @@ def _origin(distribution: Distribution) -> dict[str, Any]:
 
 
 def _direct_origin(text: str) -> dict[str, Any]:
-    """Source: PEP 610."""
+    """Return the direct origin of a package. Source: PEP 610."""
     try:
         told = json.loads(text)
         address = told["url"]
     except (ValueError, KeyError, TypeError):
         return {}
+    origin: dict[str, Any] = {"url": _without_password(str(address))}
+    if folder := told.get("subdirectory"):
+        origin["subdirectory"] = str(folder)
     if str(address).startswith("file:"):
-        editable = bool(told.get("dir_info", {}).get("editable"))
-        return {"editable": True} if editable else {"local": True}
-    origin: dict[str, Any] = {"url": without_credentials(str(address))}
-    if commit := told.get("vcs_info", {}).get("commit_id"):
-        origin |= {"commit": str(commit), "vcs": str(told["vcs_info"].get("vcs", "git"))}
+        origin["editable" if told.get("dir_info", {}).get("editable") else "local"] = True
+    vcs = told.get("vcs_info", {})
+    if commit := vcs.get("commit_id"):
+        origin |= {"commit": str(commit), "vcs": str(vcs.get("vcs", "git"))}
+    for field in ("requested_revision", "resolved_revision", "resolved_revision_type"):
+        if vcs.get(field):
+            origin[field] = str(vcs[field])
     archive = told.get("archive_info", {})
     digest = archive.get("hashes", {}).get("sha256") or str(archive.get("hash", "")).removeprefix("sha256=")
     if digest:
@@ -104,25 +115,53 @@ def _direct_origin(text: str) -> dict[str, Any]:
     return origin
 
 
+def _without_password(address: str) -> str:
+    """Return the address without credentials. The account of an ssh address stays, because it is needed."""
+    clean = without_credentials(address)
+    scheme, separator, rest = clean.partition("://")
+    account = address.partition("://")[2].rpartition("@")[0] if "@" in address else ""
+    if "ssh" in scheme and re.fullmatch(r"[A-Za-z0-9._-]+", account) and not rest.startswith(f"{account}@"):
+        return f"{scheme}{separator}{account}@{rest}"
+    return clean
+
+
+def conda_packages(prefix: Path) -> dict[str, dict[str, str]]:
+    """Return name → version, build, channel and digest of packages from conda, mamba or pixi, in any language."""
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted((prefix / "conda-meta").glob("*.json"))[:_MAX_CONDA_PACKAGES]:
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            name = str(told["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        fields = ("version", "build", "subdir", "md5", "sha256")
+        found[name] = {field: str(told[field]) for field in fields if told.get(field)}
+        if address := told.get("url") or told.get("channel"):
+            found[name]["url"] = _without_password(str(address))
+    return found
+
+
 def requirements_text(environment: dict[str, Any]) -> str:
-    """Return the packages as a requirements file that an installer takes; what is local is a comment."""
+    """Return the packages as a requirements file for an installer; local packages are comments."""
     lines = []
     for name, version in environment.get("packages", {}).items():
         origin = environment.get("origins", {}).get(name, {})
-        if "url" in origin:
+        if "editable" in origin or "local" in origin:
+            lines.append(f"# {name}=={version} (local)")
+        elif "url" in origin:
             prefix = f"{origin['vcs']}+" if "commit" in origin else ""
             end = f"@{origin['commit']}" if "commit" in origin else ""
-            digest = f"#sha256={origin['digest'].removeprefix('sha256:')}" if "digest" in origin else ""
-            lines.append(f"{name} @ {prefix}{origin['url']}{end}{digest}")
-        elif "editable" in origin or "local" in origin:
-            lines.append(f"# {name}=={version} (local)")
+            parts = [f"sha256={origin['digest'].removeprefix('sha256:')}"] if "digest" in origin else []
+            parts += [f"subdirectory={origin['subdirectory']}"] if "subdirectory" in origin else []
+            fragment = f"#{'&'.join(parts)}" if parts else ""
+            lines.append(f"{name} @ {prefix}{origin['url']}{end}{fragment}")
         else:
             lines.append(f"{name}=={version}")
     return "\n".join([*lines, ""])
 
 
 def lock_files(folder: Path) -> dict[str, str]:
-    """Name → digest of the lock files that lie in the folder or above it, up to the repository's top."""
+    """Return name → digest of the lock files in the folder or above it, up to the top of the repository."""
     found: dict[str, str] = {}
     for place in (folder, *folder.parents):
         for path in (*(place / name for name in _LOCK_FILES), *sorted(place.glob("requirements*.txt"))[:10]):
@@ -133,7 +172,7 @@ def lock_files(folder: Path) -> dict[str, str]:
                 continue
         if (place / ".git").exists() or (place / "pyproject.toml").exists():
             return found
-    # Nothing says where the project begins, so what lies above is somebody else's.
+    # The top of the project is unknown, so folders above may belong to others.
     return {name: digest for name, digest in found.items() if (folder / name).exists()}
 
 
@@ -141,12 +180,12 @@ def lock_files(folder: Path) -> dict[str, str]:
 
 
 def accelerator_facts() -> dict[str, Any]:
-    """driver, CUDA and devices by nvidia-smi; what torch says when it is in use anyway (never imported)."""
+    """Return driver, CUDA and devices from nvidia-smi, and from torch if it is imported already."""
     return {**_smi_facts(), **_torch_facts()}
 
 
 def ask_smi(*arguments: str) -> str:
-    """Return the output of nvidia-smi; "" where it is missing, fails or takes long."""
+    """Return the output of nvidia-smi; "" if it is missing, fails or takes too long."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return ""
@@ -206,7 +245,7 @@ _DOCKER_FILE = Path("/.dockerenv")
 
 
 def image_facts() -> dict[str, Any]:
-    """Return the container image, as far as the environment or the container names it; {} outside of one."""
+    """Return the container image, as far as the environment or the container names it; {} outside a container."""
     for variable in _IMAGE_VARIABLES:
         value = os.environ.get(variable)
         if value:
@@ -232,9 +271,9 @@ def _image(value: str, named_by: str) -> dict[str, Any]:
 
 
 def image_recipe(environment: dict[str, Any]) -> dict[str, Any]:
-    """How to build an image like this environment: a base image, and the packages by their lock.
+    """Return a recipe for an image like this environment: a base image, and the exact packages.
 
-    lock: digest of `requirements_text` of the environment, which therefore gives the lock again.
+    lock: digest of the environment's `requirements_text`, from which the lock can be produced again.
     """
     machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(
         environment["machine"], environment["machine"]

@@ -1,4 +1,4 @@
-"""From a server's answer to the exact error class: by `code`, else by `kind`, never by text or address."""
+"""Conversion of a server's answer to the exact error class: by `code`, otherwise by `kind`, never by text."""
 
 from __future__ import annotations
 

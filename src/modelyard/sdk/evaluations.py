@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from modelyard.sdk.session import Feature
 from modelyard.wire import evaluations as wire
 
-MAX_REPORT_BYTES = 64 * 1024 * 1024
-
 
 class Evaluations(Feature):
     """`client.evaluations`: metrics of a version, measured on a dataset split."""
@@ -22,8 +20,8 @@ class Evaluations(Feature):
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             metrics: Metric → value; also `"NaN"`, `"Infinity"` and `"-Infinity"`.
-            split: Name of the split; empty: none is named.
-            dataset: Name of the dataset; empty: none is named.
+            split: Name of the split; empty: none.
+            dataset: Name of the dataset; empty: none.
 
         Returns:
             The evaluation.
@@ -37,15 +35,14 @@ class Evaluations(Feature):
             >>> client.evaluations.report("fraud/scorer:12", {"f1": 0.92}, split="test", dataset="cards").by
             'ada'
         """
-        return self._transport.call(
-            "POST",
-            self._session.version_path(ref, "evaluations"),
-            body=wire.ReportEvaluation(metrics=dict(metrics), split=split, dataset=dataset),
-            returns=wire.Evaluation,
+        return self._post(
+            self._version(ref, "evaluations"),
+            wire.Evaluation,
+            wire.ReportEvaluation(metrics=dict(metrics), split=split, dataset=dataset),
         )
 
     def list(self, ref: str) -> Sequence[wire.Evaluation]:
-        """Return the evaluations of a version, the newest first.
+        """Return the evaluations of a version, newest first.
 
         Metrics that were frozen at registration are in its record instead.
 
@@ -63,6 +60,4 @@ class Evaluations(Feature):
             >>> [evaluation.metrics for evaluation in client.evaluations.list("fraud/scorer:12")]
             [{'f1': 0.92}]
         """
-        return self._transport.call(
-            "GET", self._session.version_path(ref, "evaluations"), returns=wire.EvaluationList
-        ).items
+        return self._get(self._version(ref, "evaluations"), wire.EvaluationList).items

@@ -1,4 +1,4 @@
-"""Figures of several libraries as the bytes of a file. None of them is imported here."""
+"""Convert figures of several libraries to the bytes of a file, without importing the libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modelyard.domain.errors import Invalid
 
 
 def figure_bytes(figure: Any, name: str) -> tuple[bytes, str]:
-    """(bytes, name with a suffix). Raises Invalid for what is no figure, and what the library raises."""
+    """Return (bytes, name with a suffix). Raises Invalid for anything but a figure, and errors of the library."""
     suffix = PurePosixPath(name).suffix.lower().removeprefix(".")
     if isinstance(figure, bytes | bytearray):
         return bytes(figure), name
@@ -19,7 +19,7 @@ def figure_bytes(figure: Any, name: str) -> tuple[bytes, str]:
         figure.savefig(buffer, format=suffix or "png", bbox_inches="tight")
         return buffer.getvalue(), name if suffix else f"{name}.png"
     if hasattr(figure, "figure") and hasattr(figure.figure, "savefig"):
-        # Axes, and the grids of seaborn.
+        # Axes, and seaborn's grids.
         return figure_bytes(figure.figure, name)
     if hasattr(figure, "to_html"):
         html = figure.to_html()
@@ -29,6 +29,6 @@ def figure_bytes(figure: Any, name: str) -> tuple[bytes, str]:
         figure.save(buffer, format={"jpg": "jpeg"}.get(suffix, suffix) or "png")
         return buffer.getvalue(), name if suffix else f"{name}.png"
     raise Invalid(
-        reason=f"a {type(figure).__name__} is no figure that is known here",
+        reason=f"a {type(figure).__name__} is not a figure of a known library",
         fix="Give a figure of Matplotlib, Plotly or Altair, a picture of Pillow, or bytes",
     )

@@ -1,4 +1,4 @@
-"""The files of a folder that is pushed: which ones, and their digests."""
+"""The files of a pushed folder, and their digests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALWAYS_IGNORED = frozenset(
     {".git", ".hg", ".svn", "__pycache__", ".venv", ".DS_Store", "Thumbs.db", ".ipynb_checkpoints", IGNORE_FILE}
 )
 PULLED_FOLDER = ".cache"
-"""At the top of a pulled folder: what the client knows of it, never part of a version."""
+"""At the top of a pulled folder: the client's notes, which are never part of a version."""
 BLOCK_BYTES = 1 << 20
 _MAX_RULES = 10_000
 
@@ -35,6 +35,7 @@ class LocalFile:
     source: Path
     size_bytes: int
     mtime_ns: int
+    is_executable: bool = False
 
     def check_unchanged(self) -> None:
         """Check that the file has not changed. Raises FileChanged."""
@@ -49,31 +50,31 @@ class LocalFile:
 def find_files(what: Path) -> list[LocalFile]:
     """Return the files of a folder, or the one file, in the order of their paths.
 
-    Raises InvalidManifest for nothing at all, UnlawfulFile for links and devices, InvalidPath.
+    A link keeps its own name and has its target's bytes. `what` itself may be a link; links inside a folder must lead to
+    a file of the folder, or of the cache that the folder is a view of (`follow_link`).
+    Raises InvalidManifest if there are no files, UnlawfulFile for other links and for devices, InvalidPath.
     """
     try:
-        info = what.lstat()
+        info = what.stat()
     except FileNotFoundError:
         raise Invalid(reason=f"{what} does not exist", fix="Name a folder or a file") from None
-    if stat.S_ISLNK(info.st_mode):
-        # The one link that is followed is the one that was named.
-        what = what.resolve(strict=True)
-        info = what.stat()
     if stat.S_ISREG(info.st_mode):
-        found = [_local_file(what, what.name, info)]
+        found = [_local_file(what.resolve(), what.name or what.resolve().name, info)]
     elif stat.S_ISDIR(info.st_mode):
-        found = [*_walk(what, what, read_rules(what / IGNORE_FILE))]
+        top = what.resolve()
+        found = [*_walk(top, top, read_rules(top / IGNORE_FILE))]
     else:
         raise UnlawfulFile(path=str(what), reason="it is neither a file nor a folder")
     if not found:
-        raise InvalidManifest(reason=f"there are no files in {what}", fix="Name a folder that has some")
+        raise InvalidManifest(reason=f"there are no files in {what}", fix="Name a folder that contains files")
     return sorted(found, key=lambda file: file.path)
 
 
 def _local_file(source: Path, path: str, info: os.stat_result) -> LocalFile:
-    # Some file systems hand names out in another Unicode form than the one they were given.
+    # Some file systems return names in another Unicode form than they were given.
     path = check_path(unicodedata.normalize("NFC", path))
-    return LocalFile(path, source, info.st_size, info.st_mtime_ns)
+    is_executable = os.name == "posix" and bool(info.st_mode & stat.S_IXUSR)
+    return LocalFile(path, source, info.st_size, info.st_mtime_ns, is_executable)
 
 
 def _walk(top: Path, folder: Path, ignored: Callable[[str, bool], bool]) -> Iterator[LocalFile]:
@@ -86,8 +87,9 @@ def _walk(top: Path, folder: Path, ignored: Callable[[str, bool], bool]) -> Iter
         if entry.name in ALWAYS_IGNORED or path == PULLED_FOLDER or ignored(path, is_folder):
             continue
         if entry.is_symlink():
-            raise UnlawfulFile(path=path, reason="it is a link")
-        if is_folder:
+            target = follow_link(top, source, path)
+            yield _local_file(target, path, target.stat())
+        elif is_folder:
             yield from _walk(top, source, ignored)
         elif entry.is_file(follow_symlinks=False):
             yield _local_file(source, path, source.lstat())
@@ -95,14 +97,40 @@ def _walk(top: Path, folder: Path, ignored: Callable[[str, bool], bool]) -> Iter
             raise UnlawfulFile(path=path, reason="it is a device, a pipe or a socket")
 
 
+def follow_link(top: Path, link: Path, path: str) -> Path:
+    """Return the file that a link inside a folder leads to.
+
+    The target must be where the folder, or the tool that created it, keeps files: otherwise a folder from elsewhere could
+    contain links to private files of the person who pushes it. Raises UnlawfulFile.
+    """
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise UnlawfulFile(path=path, reason="it is a link to a file that is not there") from None
+    if not target.is_file():
+        raise UnlawfulFile(path=path, reason="it is a link to something other than a file")
+    stores = [top]
+    if top.parent.name == "snapshots":
+        # The cache of the Hugging Face Hub: models--*/snapshots/<commit>/… → models--*/blobs/<digest>.
+        stores.append(top.parent.parent / "blobs")
+    stores += [folder / ".dvc" / "cache" for folder in (top, *top.parents)]
+    if not any(target.is_relative_to(store) for store in stores):
+        raise UnlawfulFile(
+            path=path,
+            reason=f"it is a link to {target}, outside the folder",
+            fix="Replace the link with the file, or exclude the link in .modelyardignore",
+        )
+    return target
+
+
 # --- .modelyardignore --------------------------------------------------------------------------------
 
 
 def read_rules(file: Path) -> Callable[[str, bool], bool]:
-    """Whether (path, is folder) is left out. A line is a pattern as in .gitignore; the last match counts.
+    """Return a function that tells whether (path, is folder) is ignored. Lines are patterns; the last match counts.
 
-    `*` and `?` stop at `/`, `**` does not; a pattern with a `/` inside is bound to the top; a closing `/`
-    means folders only; `!` takes back in.
+    As in .gitignore, `*` and `?` stop at `/`, but `**` does not; a pattern with a `/` inside is relative to the top; a
+    closing `/` means only folders; `!` includes again.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()[:_MAX_RULES]
@@ -124,7 +152,7 @@ def read_rules(file: Path) -> Callable[[str, bool], bool]:
 
 
 def _parse_rule(line: str) -> tuple[list[str], bool, bool] | None:
-    """Read a rule: (a pattern for each part of the path, folders only, takes out); `**` stands for any number of parts."""
+    """Return a rule as (a pattern for each part of the path, folders only, excludes); `**` is any number of parts."""
     text = line.rstrip()
     if not text or text.startswith("#"):
         return None
@@ -138,11 +166,11 @@ def _parse_rule(line: str) -> tuple[list[str], bool, bool] | None:
 
 
 def _fits(pattern: list[str], parts: list[str]) -> bool:
-    """Whether the whole path matches. Each pattern meets each part once at most, so no pattern takes long."""
+    """Return whether the whole path matches. Each pattern meets each part at most once, so no pattern is slow."""
     reached = [True] + [False] * len(parts)
     for index, each in enumerate(pattern):
         if each == "**":
-            # At the end it stands for what is inside, so for one part at least.
+            # At the end it means the contents of a folder, so at least one part.
             skipped = 1 if index == len(pattern) - 1 else 0
             first = next((at for at, is_reached in enumerate(reached) if is_reached), len(parts) + 1) + skipped
             reached = [at >= first for at in range(len(parts) + 1)]
@@ -157,7 +185,7 @@ def _fits(pattern: list[str], parts: list[str]) -> bool:
 
 
 def hash_file(file: LocalFile, stop: Stop, advance: Callable[[int], None]) -> Digest:
-    """Read once, in blocks. Raises FileChanged when the file is not what it was before or after."""
+    """Read the file once, in blocks, and return its digest. Raises FileChanged if the file changed."""
     file.check_unchanged()
     hasher = hashlib.sha256()
     block = bytearray(BLOCK_BYTES)

@@ -1,8 +1,8 @@
-"""Programs that fork while threads of ours run.
+"""Support programs that fork while our threads run.
 
-A child of a fork gets the modules as they are at that moment: one that another thread is in the middle of
-importing stays half a module for ever. So our threads hold `importing` while they do something for the first
-time, and a fork waits for that, though not for long.
+A child of a fork gets the modules as they are at that moment: a module that another thread is just importing stays
+incomplete forever. So our threads hold `importing` while they do something for the first time, and a fork waits for
+that, but not for long.
 """
 
 from __future__ import annotations

@@ -1,19 +1,21 @@
-"""Requests to the server: one pool of connections, repeats of what is safe to repeat, errors as classes.
+"""Requests to the server: one pool of connections, retries of repeatable requests, errors as classes.
 
-Every write carries an idempotency key, so that a request whose answer was lost can be sent again.
+Every write has an idempotency key, so that a request whose answer was lost can be sent again.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import random
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -43,12 +45,12 @@ Body = bytes | Iterable[bytes | memoryview]
 
 
 class Interrupted(BaseException):
-    """Another thread gave up; this one leaves as soon as it notices."""
+    """Another thread gave up; this one stops as soon as it notices."""
 
 
 @dataclass(slots=True)
 class Patience:
-    """How long failures may last before the caller hears of them. Progress starts the time again."""
+    """The time for which failures may last before the caller gets the error. Progress restarts it."""
 
     seconds: float
     _since: float | None = None
@@ -58,7 +60,7 @@ class Patience:
         self._since, self._failures = None, 0
 
     def wait(self, error: ModelyardError, retry_after: float | None = None) -> None:
-        """Sleep before the next try. Raises the error when the time is up."""
+        """Sleep before the next try. Raises the error if the time is up."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
@@ -73,7 +75,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A success, read whole."""
+    """A successful answer, read completely."""
 
     status: int
     headers: Any
@@ -90,8 +92,17 @@ class _Failure:
     response: Any = field(default=None)
 
 
+class Options(TypedDict, total=False):
+    """Options of a call other than its path, its body and its answer."""
+
+    query: msgspec.Struct | None
+    headers: dict[str, str] | None
+    repeatable: bool
+    timeout_seconds: float | None
+
+
 class Transport:
-    """Speaks to one server as one account. Safe in threads."""
+    """Connection to one server, as one account. Safe in threads."""
 
     def __init__(
         self,
@@ -103,10 +114,10 @@ class Transport:
         max_connections: int = 16,
         insecure: bool = False,
     ) -> None:
-        """timeout_seconds: the longest silence. patience_seconds: how long to repeat what failed. insecure: send
-        the token over http:// beyond this machine too.
+        """timeout_seconds: the longest silence. patience_seconds: how long to retry. insecure: send the token over
+        http:// even to another machine.
 
-        Raises Invalid for an address that is none, or to which a token would go in the clear.
+        Raises Invalid for an address that is not valid, or to which a token would be sent in clear text.
         """
         self.url = checked_url(url)
         if token is not None and not insecure:
@@ -128,7 +139,7 @@ class Transport:
         self._pool.clear()
 
     def transfer_patience(self) -> Patience:
-        """For the bytes of one file: there is more to lose than with one question."""
+        """Return the longer patience for the bytes of one file, where a failure loses more work."""
         return Patience(4 * self.patience_seconds)
 
     # --- calls -----------------------------------------------------------------------------------
@@ -139,25 +150,14 @@ class Transport:
         method: str,
         path: str,
         *,
-        query: msgspec.Struct | None = None,
-        body: msgspec.Struct | None = None,
         returns: type[R],
-        headers: dict[str, str] | None = None,
-        repeatable: bool = True,
-        timeout_seconds: float | None = None,
+        body: msgspec.Struct | None = None,
+        **options: Unpack[Options],
     ) -> R: ...
 
     @overload
     def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: msgspec.Struct | None = None,
-        body: msgspec.Struct | None = None,
-        headers: dict[str, str] | None = None,
-        repeatable: bool = True,
-        timeout_seconds: float | None = None,
+        self, method: str, path: str, *, body: msgspec.Struct | None = None, **options: Unpack[Options]
     ) -> None: ...
 
     def call(
@@ -172,9 +172,9 @@ class Transport:
         repeatable: bool = True,
         timeout_seconds: float | None = None,
     ) -> R | None:
-        """One request of the API, answered with `returns` (None: nothing). Raises what the server names.
+        """Send one request of the API and return a `returns` (None: nothing). Raises the server's errors.
 
-        repeatable False: sent again only when it certainly never arrived.
+        repeatable False: sent again only if it certainly never arrived.
         """
         raw = None if body is None else encode(body)
         sent = {"content-type": "application/json"} if raw is not None else {}
@@ -191,7 +191,7 @@ class Transport:
         return None if returns is None else self.decode(reply, returns, path)
 
     def decode(self, reply: Reply, wanted: type[R], path: str) -> R:
-        """Decode the body of a reply. Raises UnexpectedAnswer for one that does not have the shape."""
+        """Decode the body of a reply. Raises UnexpectedAnswer if it does not have the shape."""
         try:
             return _decoder(wanted).decode(reply.data)
         except msgspec.MsgspecError as exc:
@@ -208,7 +208,7 @@ class Transport:
         timeout_seconds: float | None = None,
         patience: Patience | None = None,
     ) -> Reply:
-        """body: called for each try, so that a stream begins again."""
+        """Send one request, with retries. body: called for each try, so that a stream starts from the beginning."""
         patience = patience or Patience(self.patience_seconds)
         while True:
             outcome = self._try(method, self.url + target, headers, body, timeout_seconds, keep_open=False)
@@ -220,16 +220,16 @@ class Transport:
         if not failure.repeat or not (repeatable or failure.never_sent):
             raise failure.error
         if failure.never_sent and not self._met:
-            # No one was ever there: a wrong address should not cost half a minute.
+            # No server has ever answered: a wrong address should not take half a minute.
             patience.seconds = min(patience.seconds, _UNMET_PATIENCE_SECONDS)
         patience.wait(failure.error, failure.retry_after)
 
     @contextmanager
     def open(self, target: str, headers: dict[str, str], *, foreign: bool = False) -> Iterator[Any]:
-        """Open a GET whose body is read by the caller, tried once. Redirects are for the caller to follow.
+        """Open a GET whose body the caller reads, without retries. The caller follows redirects.
 
-        target: a path of this server; with `foreign`, a whole address elsewhere, which gets no token.
-        Raises ModelyardError; what breaks while reading is the caller's to catch (`BROKEN`).
+        target: a path of this server; with `foreign`, a complete address elsewhere, which gets no token.
+        Raises ModelyardError; the caller catches failures while reading (`BROKEN`).
         """
         url = target if foreign else self.url + target
         with self._opened(self._try("GET", url, headers, None, None, keep_open=True, foreign=foreign)) as found:
@@ -237,7 +237,7 @@ class Transport:
 
     @contextmanager
     def stream(self, method: str, target: str, timeout_seconds: float) -> Iterator[Any]:
-        """Open an answer that is read while it is made, tried once."""
+        """Open an answer that is read while the server produces it, without retries."""
         tried = self._try(method, self.url + target, None, None, timeout_seconds, keep_open=True)
         with self._opened(tried) as found:
             yield found
@@ -249,7 +249,7 @@ class Transport:
         try:
             yield outcome
         finally:
-            # A body that was not read to its end cannot be reused.
+            # A connection whose body was not read completely cannot be reused.
             if outcome.length_remaining == 0:
                 outcome.release_conn()
             else:
@@ -307,11 +307,11 @@ class Transport:
 
 
 BROKEN = (HTTPError, OSError)
-"""What a broken connection raises, also in the middle of a body."""
+"""Errors of a broken connection, including in the middle of a body."""
 
 
 def _reason(exc: BaseException) -> str:
-    """Short words for a person, without the connection objects that urllib3 puts in front."""
+    """Return a short reason for people, without the connection objects in urllib3's messages."""
     text = str(exc)
     if isinstance(exc, NewConnectionError | ConnectTimeoutError):
         text = text.rpartition(": ")[2]
@@ -344,17 +344,17 @@ def checked_url(url: str) -> str:
 
 
 def refuse_clear_text(url: str) -> None:
-    """Refuse an address at which others on the way could read a token. Raises Invalid."""
+    """Refuse an address to which a token would be readable in transit. Raises Invalid."""
     if url.startswith("http://") and not _is_local(url):
         raise Invalid(
-            reason=f"{url} is not encrypted, so a token sent there could be read on the way",
+            reason=f"{url} is not encrypted, so others could read a token in transit",
             fix=f"Use {url.replace('http://', 'https://', 1)}; or allow it with modelyard login URL --insecure, or with"
             " MODELYARD_INSECURE=1",
         )
 
 
 def _is_local(url: str) -> bool:
-    """Whether the address is of this machine, by its form: nothing is looked up."""
+    """Return whether the address means this machine, judged by its form without a lookup."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
@@ -363,15 +363,16 @@ def _is_local(url: str) -> bool:
 
 
 def _pool_for(url: str, max_connections: int) -> Any:
-    """Through the proxy that the environment names for this address, if any."""
-    import urllib.request
-
+    """Return a connection pool, through the proxy that the environment names for this address. Raises Invalid."""
     options: dict[str, Any] = {"maxsize": max_connections, "blocksize": BLOCK_BYTES, "retries": False}
-    parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, **options)
-    return urllib3.PoolManager(**options)
+    if not any(name.lower().endswith("_proxy") for name in os.environ) and sys.platform == "linux":
+        return urllib3.PoolManager(**options)
+    from modelyard.sdk.proxies import find_proxy
+
+    proxy = find_proxy(url)
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
 
 
 _decoders: dict[object, msgspec.json.Decoder[Any]] = {}
@@ -388,7 +389,7 @@ def _seconds(text: str | None) -> float | None:
 
 
 def query_text(query: msgspec.Struct | None) -> str:
-    """`?a=1&b=2` of a wire query: lists repeat their name, what is None or a default is left out."""
+    """Return `?a=1&b=2` of a wire query: lists repeat their name; None and defaults are omitted."""
     if query is None:
         return ""
     pairs: list[tuple[str, str]] = []
@@ -403,10 +404,15 @@ def query_text(query: msgspec.Struct | None) -> str:
 
 
 def if_match(revision: int | None) -> dict[str, str] | None:
-    """Return the header that lets a write pass only while the object has this revision; None: always."""
+    """Return the header that allows a write only while the object has this revision; None: always."""
     return None if revision is None else {"if-match": f'"{revision}"'}
 
 
+def if_state(revision: int | None) -> dict[str, str] | None:
+    """Return the same as if_match for an object that may not exist; 0: only if it does not."""
+    return {"if-none-match": "*"} if revision == 0 else if_match(revision)
+
+
 def at(*parts: object) -> str:
-    """Return a path of the API from its parts, each one quoted whole."""
+    """Return a path of the API from its parts, each one fully quoted."""
     return "/api/v1/" + "/".join(quote(str(part), safe="") for part in parts)

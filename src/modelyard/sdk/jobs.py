@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.wire import jobs as wire
 
@@ -21,7 +20,7 @@ class Jobs(Feature):
         namespace: str | None = None,
         limit: int | None = None,
     ) -> Iterator[wire.Job]:
-        """List background jobs, the newest first.
+        """List background jobs, newest first.
 
         Args:
             kind: Only jobs of this kind, for example `scan`; None: all kinds.
@@ -40,7 +39,7 @@ class Jobs(Feature):
             [17]
         """
         query = wire.JobQuery(kind=kind, state=state, namespace=namespace)
-        return items(self._transport, at("jobs"), query, wire.JobPage, limit)
+        return self._items(at("jobs"), query, wire.JobPage, limit)
 
     def show(self, job: int) -> wire.Job:
         """Return one job.
@@ -59,10 +58,10 @@ class Jobs(Feature):
             >>> client.jobs.show(17).state
             'failed'
         """
-        return self._transport.call("GET", at("jobs", str(job)), returns=wire.Job)
+        return self._get(at("jobs", str(job)), wire.Job)
 
     def retry(self, job: int) -> wire.Job:
-        """Have a job tried at once that failed, was cancelled, or waits for its next attempt.
+        """Retry a job at once that failed, was cancelled, or is waiting for its next attempt.
 
         Args:
             job: Its number.
@@ -79,10 +78,10 @@ class Jobs(Feature):
             >>> client.jobs.retry(17).state
             'waiting'
         """
-        return self._transport.call("POST", at("jobs", str(job), "retry"), returns=wire.Job)
+        return self._post(at("jobs", str(job), "retry"), wire.Job)
 
     def cancel(self, job: int) -> wire.Job:
-        """End a job that waits, or ask the process that runs it to end it.
+        """Cancel a waiting job, or ask the process that runs it to stop.
 
         Args:
             job: Its number.
@@ -99,4 +98,4 @@ class Jobs(Feature):
             >>> client.jobs.cancel(18).state
             'cancelled'
         """
-        return self._transport.call("POST", at("jobs", str(job), "cancel"), returns=wire.Job)
+        return self._post(at("jobs", str(job), "cancel"), wire.Job)

@@ -1,13 +1,13 @@
-"""From a reference to the live object that was pushed."""
+"""Loading of the live object behind a reference."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import FileWithheld
+from modelyard.sdk.loaded import note_loaded
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.pull import Pulled, pull_version
 from modelyard.sdk.savers.base import LOADER_FILE
@@ -27,18 +27,18 @@ def load(  # noqa: D417
     progress: Progress | None = None,
     **options: Any,
 ) -> Any:
-    """Return the live object that was pushed. Without trust, nothing in its files runs code.
+    """Load the live object that was pushed. Without trust, no code in its files is run.
 
     Args:
         ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
             ready version.
         trust: False: no pickle. True: a pickle that only rebuilds data, by the rules of the registry's scan.
-            A list of names: those too (`["my_corp.utils.Helper"]`). `"unsafe"`: run whatever the file
-            contains.
-        check: Where the version has a signature, make `predict` name the column that does not fit
-            (SignatureMismatch).
+            A list of names (`["my_corp.utils.Helper"]`): these names too. `"unsafe"`: run any code in the
+            file.
+        check: If the version has a signature, make `predict` check its input and name a column that does
+            not fit (SignatureMismatch).
         progress: Receives each phase and the bytes moved; None: no progress is reported.
-        options: Further arguments of the saver that reads the files.
+        options: Other arguments of the saver that reads the files.
 
     Returns:
         The object, for example a fitted estimator.
@@ -47,6 +47,7 @@ def load(  # noqa: D417
         UntrustedModel: The files run code, and `trust` does not allow it.
         NoSaver: No saver on this machine reads this kind of model.
         FileWithheld: A file that is needed is withheld.
+        TermsNotAccepted: The model has terms of use that your account has not accepted.
         VersionNotFound: There is no such version, or you may not see it.
 
     Example:
@@ -55,12 +56,12 @@ def load(  # noqa: D417
     """
     from modelyard.sdk.savers import load_model
 
-    place = session.cache.folder / "loading"
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
-        pulled = pull_version(session, ref, Path(folder), link=True, progress=progress)
+    with session.cache.workspace() as folder:
+        pulled = pull_version(session, ref, folder, link=True, progress=progress)
         refuse_lost(pulled)
-        return load_model(pulled.folder, trust=trust, check=check, **options)
+        model = load_model(pulled.folder, trust=trust, check=check, **options)
+    note_loaded(model, pulled.version.reference, str(pulled.version.digest))
+    return model
 
 
 def refuse_lost(pulled: Pulled) -> None:
@@ -80,7 +81,7 @@ def refuse_lost(pulled: Pulled) -> None:
 
 
 def _named_files(loader: Path) -> list[str]:
-    """Return the model's files as the loader names them; none where it cannot be read, which loading explains better."""
+    """Return the files that the loader names; none if it cannot be read, which loading explains better."""
     try:
         value = json.loads(loader.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Where the client keeps what it keeps: MODELYARD_HOME, or the platform's own folders."""
+"""Folders of the client: in MODELYARD_HOME, or the platform's own folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def config_folder() -> Path:
-    """Of the credentials."""
+    """Return the folder of the credentials."""
     home = os.environ.get("MODELYARD_HOME")
     if home:
         return Path(home)
@@ -17,7 +17,7 @@ def config_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Of files that can be fetched again."""
+    """Return the folder of files that can be fetched again."""
     home = os.environ.get("MODELYARD_HOME")
     if home:
         return Path(home) / "cache"
@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 
 
 def spool_folder() -> Path:
-    """Of what runs have said and the server does not have yet."""
+    """Return the folder of records of runs that the server does not have yet."""
     home = os.environ.get("MODELYARD_HOME")
     if home:
         return Path(home) / "spool"

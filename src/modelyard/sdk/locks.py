@@ -1,4 +1,4 @@
-"""One process at a time, by a lock on an open file that ends with the process."""
+"""Locks between processes, on an open file, that end with the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _take(descriptor: int) -> None:
-        # Tries for ten seconds, then raises; a wait without end is made of those.
+        # It tries for ten seconds and then raises; an endless wait repeats it.
         while True:
             try:
                 msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)

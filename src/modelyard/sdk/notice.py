@@ -1,6 +1,6 @@
-"""What autologging noticed: the model that was fitted last, and whether it takes notice at present.
+"""State of autologging: the last fitted model, and whether it is on.
 
-Autologgers write it; registering the model of a run reads it, without knowing any autologger.
+Autologgers write it; the registration of a run's model reads it, without knowing any autologger.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from modelyard.sdk.values import now
 
-# --- the model that was fitted last ----------------------------------------------------------------------
+# --- the last fitted model -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ _noticed: list[Noticed] = []
 
 
 def notice_model(model: Any, example: Any = None) -> None:
-    """Note the model that was fitted last, which `register` registers."""
+    """Note the last fitted model, which `register` registers."""
     _noticed[:] = [Noticed(model, example, now())]
 
 
 def last_model(since: int = 0) -> Noticed | None:
-    """Return the model fitted last; None when there is none since that moment (microseconds)."""
+    """Return the last fitted model; None if there is none since that moment (microseconds)."""
     return _noticed[0] if _noticed and _noticed[0].at >= since else None
 
 
@@ -55,7 +55,7 @@ _state = _State()
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Note nothing inside a call that is noted already."""
+    """Note nothing inside a call that is itself noted."""
     _state.depth += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""Trusted publishers, and getting a token as one."""
+"""Trusted publishers, and sign-in as one."""
 
 from __future__ import annotations
 
@@ -36,12 +36,10 @@ class Publishers(Feature):
             >>> [publisher.id for publisher in client.publishers.list("fraud")]
             [2]
         """
-        return self._transport.call(
-            "GET", at("namespaces", namespace, "publishers"), returns=wire.PublisherList
-        ).items
+        return self._get(at("namespaces", namespace, "publishers"), wire.PublisherList).items
 
     def trust(self, namespace: str, publisher: wire.TrustPublisher) -> wire.Publisher:
-        """Let CI jobs that match a description act in a namespace, without a stored secret.
+        """Let CI jobs that match a description act in a namespace without a stored secret.
 
         Args:
             namespace: Name of the namespace.
@@ -60,9 +58,7 @@ class Publishers(Feature):
             >>> client.publishers.trust("fraud", job).id
             2
         """
-        return self._transport.call(
-            "POST", at("namespaces", namespace, "publishers"), body=publisher, returns=wire.Publisher
-        )
+        return self._post(at("namespaces", namespace, "publishers"), wire.Publisher, publisher)
 
     def distrust(self, namespace: str, publisher: int) -> None:
         """Remove a trusted publisher, and revoke all its tokens.
@@ -78,7 +74,7 @@ class Publishers(Feature):
         Example:
             >>> client.publishers.distrust("fraud", 2)
         """
-        self._transport.call("DELETE", at("namespaces", namespace, "publishers", publisher))
+        self._call("DELETE", at("namespaces", namespace, "publishers", publisher))
 
     def audience(self) -> str:
         """Return the audience that the ID token of a CI job must name.
@@ -93,10 +89,10 @@ class Publishers(Feature):
             >>> client.publishers.audience()
             'https://registry.example.org'
         """
-        return self._transport.call("GET", at("oidc", "audience"), returns=wire.Audience).audience
+        return self._get(at("oidc", "audience"), wire.Audience).audience
 
     def exchange(self, id_token: str, namespace: str) -> wire.ExchangedToken:
-        """Exchange the ID token of a CI job for a token of fifteen minutes. Each ID token is accepted once.
+        """Exchange the ID token of a CI job for a token that is valid for fifteen minutes. Each ID token works once.
 
         Args:
             id_token: The token that the CI system signed.
@@ -112,16 +108,14 @@ class Publishers(Feature):
             >>> token = client.publishers.exchange(ci_id_token(client.publishers.audience()), "fraud").token
         """
         body = wire.ExchangeToken(token=id_token, namespace=namespace)
-        return self._transport.call(
-            "POST", at("oidc", "exchange"), body=body, returns=wire.ExchangedToken, repeatable=False
-        )
+        return self._post(at("oidc", "exchange"), wire.ExchangedToken, body, repeatable=False)
 
 
 def ci_id_token(audience: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the ID token of the CI job that this runs in.
 
-    MODELYARD_ID_TOKEN when it is set, as GitLab's `id_tokens:` can; else GitHub is asked for one, which needs
-    `permissions: id-token: write`. Raises Invalid outside of a CI job.
+    This is MODELYARD_ID_TOKEN if it is set, for example by GitLab's `id_tokens:`; otherwise it is requested from GitHub,
+    which needs `permissions: id-token: write`. Raises Invalid outside a CI job.
     """
     environment = os.environ if environment is None else environment
     given = environment.get("MODELYARD_ID_TOKEN")

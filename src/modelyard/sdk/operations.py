@@ -1,11 +1,10 @@
-"""What operators do: collect, scrub, read the whole event log, ask how the server is."""
+"""Work of operators: collection, scrub, the whole event log, and the state of the server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.streams import LONG_SECONDS, follow_work
 from modelyard.wire import operations as wire
@@ -17,7 +16,7 @@ class Admin(Feature):
     """`client.admin`."""
 
     def health(self) -> wire.Health:
-        """Return whether the server runs.
+        """Return whether the server is running.
 
         Returns:
             Its status and its release.
@@ -29,7 +28,7 @@ class Admin(Feature):
             >>> client.admin.health().status
             'ok'
         """
-        return self._transport.call("GET", "/health", returns=wire.Health)
+        return self._get("/health", wire.Health)
 
     def readiness(self) -> wire.Readiness:
         """Return whether the server's database and its store of bytes answer.
@@ -44,16 +43,31 @@ class Admin(Feature):
             >>> client.admin.readiness().status
             'ready'
         """
-        return self._transport.call("GET", "/ready", returns=wire.Readiness)
+        return self._get("/ready", wire.Readiness)
+
+    def storage(self) -> retention_wire.StorageUse:
+        """Return how many bytes are stored, each digest counted once.
+
+        Returns:
+            The number of blobs and their size in bytes.
+
+        Raises:
+            Denied: You are not an admin.
+
+        Example:
+            >>> client.admin.storage().size_bytes
+            98784247808
+        """
+        return self._get(at("admin", "storage"), retention_wire.StorageUse)
 
     def collect_garbage(
         self, *, dry_run: bool = True, grace_hours: float | None = None
     ) -> retention_wire.Collection:
-        """Delete the bytes that nothing needs any more.
+        """Delete unused bytes.
 
         Args:
             dry_run: Only count them.
-            grace_hours: Keep bytes younger than this many hours; None: as the server is set.
+            grace_hours: Keep bytes younger than this many hours; None: the server's setting.
 
         Returns:
             The number of blobs and their size in bytes.
@@ -65,11 +79,10 @@ class Admin(Feature):
             >>> client.admin.collect_garbage(dry_run=True).size_bytes
             734003200
         """
-        return self._transport.call(
-            "POST",
+        return self._post(
             at("admin", "gc"),
-            body=retention_wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
-            returns=retention_wire.Collection,
+            retention_wire.Collection,
+            retention_wire.CollectGarbage(dry_run=dry_run, grace_hours=grace_hours),
             timeout_seconds=LONG_SECONDS,
         )
 
@@ -77,10 +90,10 @@ class Admin(Feature):
         """Have the server read all stored bytes again and compare them with their digests.
 
         Returns:
-            The progress, item by item; the last one has `finished`, and all damage that was found.
+            The progress, item by item; the last item has `finished` set, and lists all damage.
 
         Raises:
-            ServerUnreachable: The server went away before it had finished.
+            ServerUnreachable: The connection was lost before the end.
             Denied: You are not an admin.
 
         Example:
@@ -92,10 +105,10 @@ class Admin(Feature):
     def events(
         self, query: versions_wire.EventQuery | None = None, limit: int | None = None
     ) -> Iterator[versions_wire.Event]:
-        """Return the event log of the whole registry, the newest first.
+        """Return the event log of the whole registry, newest first.
 
         Args:
-            query: Which events, for example of one account or one kind; None: all.
+            query: Conditions, for example one account or one kind; None: all events.
             limit: Return at most this many; None: all.
 
         Returns:
@@ -108,10 +121,6 @@ class Admin(Feature):
             >>> [event.kind for event in client.admin.events(limit=2)]
             ['alias.moved', 'version.registered']
         """
-        return items(
-            self._transport,
-            at("audit", "events"),
-            query or versions_wire.EventQuery(),
-            versions_wire.EventPage,
-            limit,
+        return self._items(
+            at("audit", "events"), query or versions_wire.EventQuery(), versions_wire.EventPage, limit
         )

@@ -9,7 +9,7 @@ import msgspec
 
 from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
 from modelyard.sdk.http import BROKEN, at, query_text
-from modelyard.sdk.paging import items
+from modelyard.sdk.paging import Items
 from modelyard.sdk.session import Feature, Session
 from modelyard.sdk.streams import event_data
 from modelyard.wire import outbox as wire
@@ -60,10 +60,10 @@ class Subscriptions(Feature):
             namespace: Only events of this namespace; None: no condition.
             event_kinds: Only events of these kinds; None: of all.
             stages: Only events of these stages; None: of all.
-            from_event: Begin with this event; None: with the next one.
+            from_event: Begin with this event, even a past one; None: the next event.
 
         Returns:
-            The subscription; its `secret` is shown this once.
+            The subscription; its `secret` is shown only once.
 
         Raises:
             Invalid: The address is not allowed.
@@ -82,9 +82,7 @@ class Subscriptions(Feature):
             stages=None if stages is None else [*stages],
             from_event=from_event,
         )
-        return self._transport.call(
-            "POST", at("subscriptions"), body=body, returns=wire.Subscription, repeatable=False
-        )
+        return self._post(at("subscriptions"), wire.Subscription, body, repeatable=False)
 
     def list(self, *, model: str | None = None, namespace: str | None = None) -> list[wire.Subscription]:
         """Return the subscriptions of a model, of a namespace, or of the registry.
@@ -104,9 +102,7 @@ class Subscriptions(Feature):
             ['https://ci.example.org/hook']
         """
         query = wire.SubscriptionQuery(model=model, namespace=namespace)
-        return self._transport.call(
-            "GET", at("subscriptions"), query=query, returns=wire.SubscriptionList
-        ).items
+        return self._get(at("subscriptions"), wire.SubscriptionList, query).items
 
     def show(self, subscription: int) -> wire.Subscription:
         """Return one subscription.
@@ -124,7 +120,7 @@ class Subscriptions(Feature):
             >>> client.subscriptions.show(5).state
             'active'
         """
-        return self._transport.call("GET", at("subscriptions", subscription), returns=wire.Subscription)
+        return self._get(at("subscriptions", subscription), wire.Subscription)
 
     def edit(
         self,
@@ -135,14 +131,14 @@ class Subscriptions(Feature):
         stages: Sequence[str] | None = None,
         active: bool | None = None,
     ) -> wire.Subscription:
-        """Change a subscription; parameters that are None leave their field as it is.
+        """Change a subscription; parameters that are None leave their fields unchanged.
 
         Args:
             subscription: Number of the subscription.
             target: The address.
             event_kinds: Only events of these kinds; empty: of all.
             stages: Only events of these stages; empty: of all.
-            active: False: send nothing; True: send again, also after a pause.
+            active: False: send nothing; True: send again, which also ends a pause.
 
         Returns:
             The subscription as it is now.
@@ -161,9 +157,7 @@ class Subscriptions(Feature):
             stages=None if stages is None else [*stages],
             active=active,
         )
-        return self._transport.call(
-            "PATCH", at("subscriptions", subscription), body=body, returns=wire.Subscription
-        )
+        return self._call("PATCH", at("subscriptions", subscription), body=body, returns=wire.Subscription)
 
     def remove(self, subscription: int) -> None:
         """Remove a subscription.
@@ -178,16 +172,16 @@ class Subscriptions(Feature):
         Example:
             >>> client.subscriptions.remove(5)
         """
-        self._transport.call("DELETE", at("subscriptions", subscription))
+        self._call("DELETE", at("subscriptions", subscription))
 
     def rotate(self, subscription: int) -> wire.Subscription:
-        """Make a new secret for a webhook. For one day, messages are signed with both.
+        """Create a new secret for a webhook. For one day, messages are signed with both.
 
         Args:
             subscription: Number of the subscription.
 
         Returns:
-            The subscription; its new `secret` is shown this once.
+            The subscription; its new `secret` is shown only once.
 
         Raises:
             SubscriptionNotFound: There is no such subscription, or you may not see it.
@@ -196,14 +190,30 @@ class Subscriptions(Feature):
         Example:
             >>> secret = client.subscriptions.rotate(5).secret
         """
-        return self._transport.call(
-            "POST", at("subscriptions", subscription, "rotate"), returns=wire.Subscription, repeatable=False
-        )
+        return self._post(at("subscriptions", subscription, "rotate"), wire.Subscription, repeatable=False)
+
+    def test(self, subscription: int) -> wire.SubscriptionTest:
+        """Send a test message at once. It contains no event, and is not repeated if it fails.
+
+        Args:
+            subscription: Number of the subscription.
+
+        Returns:
+            Whether the receiver accepted it, and the receiver's answer.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription, or you may not see it.
+
+        Example:
+            >>> client.subscriptions.test(5).accepted
+            True
+        """
+        return self._post(at("subscriptions", subscription, "test"), wire.SubscriptionTest, repeatable=False)
 
     def deliveries(
         self, subscription: int, *, state: str | None = None, limit: int | None = None
-    ) -> Iterator[wire.Delivery]:
-        """Return the messages of a subscription and their outcome, the newest first.
+    ) -> Items[wire.Delivery]:
+        """Return the messages of a subscription and their outcome, newest first.
 
         Args:
             subscription: Number of the subscription.
@@ -221,7 +231,7 @@ class Subscriptions(Feature):
             ['the address answered 500']
         """
         path = at("subscriptions", subscription, "deliveries")
-        return items(self._transport, path, wire.DeliveryQuery(state=state), wire.DeliveryPage, limit)
+        return self._items(path, wire.DeliveryQuery(state=state), wire.DeliveryPage, limit)
 
     def replay(self, subscription: int, event: int | None = None) -> int:
         """Send one event again, or all messages that could not be delivered.
@@ -241,11 +251,8 @@ class Subscriptions(Feature):
             >>> client.subscriptions.replay(5)
             1
         """
-        return self._transport.call(
-            "POST",
-            at("subscriptions", subscription, "replay"),
-            body=wire.Replay(event=event),
-            returns=wire.Replayed,
+        return self._post(
+            at("subscriptions", subscription, "replay"), wire.Replayed, wire.Replay(event=event)
         ).count
 
 
@@ -258,19 +265,19 @@ def follow(  # noqa: D417
     kinds: Sequence[str] = (),
     after: int | None = None,
 ) -> Iterator[StreamedEvent]:
-    """Return events as they happen, without end, also across restarts of the server.
+    """Yield events as they happen, without end and across restarts of the server.
 
     Args:
         model: Only events of this model; None: no condition.
         namespace: Only events of this namespace; None: no condition.
         kinds: Only events of these kinds; empty: of all.
-        after: Number of the last event that was seen; None: begin with what happens from now on.
+        after: Number of the last event received; None: begin with the next event.
 
     Returns:
         One event at a time.
 
     Raises:
-        ServerUnreachable: The server stayed away for longer than the client's patience.
+        ServerUnreachable: The server could not be reached for longer than the client's patience.
         ModelNotFound: There is no such model, or you may not see it.
 
     Example:
@@ -288,7 +295,7 @@ def follow(  # noqa: D417
                     last, failures = event.seq, 0
                     yield event
         except BROKEN as exc:
-            error: ModelyardError = ServerUnreachable(url=transport.url, reason="the stream broke off")
+            error: ModelyardError = ServerUnreachable(url=transport.url, reason="the stream was interrupted")
             error.__cause__ = exc
         except ModelyardError as exc:
             if exc.kind not in (Kind.BUSY, Kind.UNAVAILABLE):

@@ -15,7 +15,7 @@ Stop = threading.Event
 
 
 def check(stop: Stop) -> None:
-    """Raise Interrupted when the work is to end."""
+    """Raise Interrupted if the work should stop."""
     if stop.is_set():
         raise Interrupted
 

@@ -1,4 +1,4 @@
-"""Where a pulled file goes. A server is not trusted with that, and neither is what lies in the folder already."""
+"""Places of pulled files. Neither the server nor the existing content of the folder is trusted here."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from modelyard.domain.errors import InvalidPath, WouldOverwrite
 from modelyard.domain.paths import check_path, check_placement
 
 check_pulled = check_path if os.name == "nt" else check_placement
-"""Windows reads more into a name than other systems do, so there versions of long ago are held to today's rules."""
+"""Windows interprets names in more ways than other systems, so there old versions must follow today's rules too."""
 
 
 def place_file(folder: Path, path: str) -> Path:
-    """Where the file goes; the folders on the way are made.
+    """Return the path of the file, and create the folders above it.
 
-    Raises InvalidPath for a path that leaves the folder, also by a link; WouldOverwrite where a file is in the way.
+    Raises InvalidPath for a path that leaves the folder, even by a link; WouldOverwrite if a file is in the way.
     """
     target = folder / check_pulled(path)
     make_folders(folder, target.parent)
@@ -24,7 +24,7 @@ def place_file(folder: Path, path: str) -> Path:
 
 
 def make_folders(folder: Path, wanted: Path) -> None:
-    """Make `wanted` and what is missing between it and `folder`. Raises InvalidPath, WouldOverwrite."""
+    """Create `wanted` and the missing folders between it and `folder`. Raises InvalidPath, WouldOverwrite."""
     refuse_links(folder, wanted)
     wanted.mkdir(parents=True, exist_ok=True)
 

@@ -1,6 +1,6 @@
-"""The run that is going on, for code that stands below runs: a push notes its version on it.
+"""The current run, for code below runs: a push notes its version on it.
 
-Runs say how to find it once they are in use, so that asking costs nothing where they are not.
+The runs module registers how to find it on first use, so that a lookup costs nothing in programs without runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 class PresentRun(Protocol):
     """The part of a run that a push needs."""
 
+    def keep_code(self) -> None: ...
+
     def facts(self) -> dict[str, Any]: ...
 
     def log_version(self, reference: str) -> None: ...
@@ -21,10 +23,10 @@ _finders: list[Callable[[], PresentRun | None]] = []
 
 
 def find_with(finder: Callable[[], PresentRun | None]) -> None:
-    """Ask this function for the present run from now on."""
+    """Use this function to find the current run from now on."""
     _finders[:] = [finder]
 
 
 def present_run() -> PresentRun | None:
-    """Return the innermost run that is going on here; None outside of every run."""
+    """Return the innermost active run; None outside any run."""
     return _finders[0]() if _finders else None

@@ -1,4 +1,4 @@
-"""How transfers tell how far they are."""
+"""Progress reports of transfers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, size_bytes: int) -> None:
-        """So many more bytes; negative when some must be moved again."""
+        """Add this many bytes; negative if some must be sent again."""
         ...
 
     def end(self) -> None:
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells no one."""
+    """Reports nothing."""
 
     def begin(self, phase: str, total_bytes: int) -> None:
         del phase, total_bytes

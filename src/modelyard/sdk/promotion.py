@@ -1,9 +1,9 @@
-"""Stages and promotions: judge, promote, vote, waive, roll back, and who stood where."""
+"""Stages and promotions: judge, promote, vote, waive, roll back, and the history of stages."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,10 @@ import msgspec
 
 from modelyard.domain.errors import Refused
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
+from modelyard.sdk.paging import Items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.values import moment
+from modelyard.sdk.views import Attempt
 from modelyard.wire import promotion as wire
 from modelyard.wire import versions as versions_wire
 from modelyard.wire.base import Reason
@@ -21,9 +22,9 @@ from modelyard.wire.base import Reason
 POLL_SECONDS = 2.0
 
 
-def attempt_of(refused: Refused) -> wire.Attempt:
+def attempt_of(refused: Refused) -> Attempt:
     """Return the attempt behind a refusal: the verdict with a reason for every rule."""
-    return msgspec.convert(refused.fields["attempt"], wire.Attempt)
+    return msgspec.convert(refused.fields["attempt"], Attempt)
 
 
 class Promotions(Feature):
@@ -35,7 +36,7 @@ class Promotions(Feature):
 
     # --- promoting -------------------------------------------------------------------------------
 
-    def explain(self, ref: str, stage: str) -> wire.Attempt:
+    def explain(self, ref: str, stage: str) -> Attempt:
         """Judge a promotion without writing anything: return the answer that `promote` would give now.
 
         Args:
@@ -44,7 +45,7 @@ class Promotions(Feature):
             stage: Name of the stage, with or without `@`.
 
         Returns:
-            The attempt with its verdict: each rule, its value, what is needed, and who can fix it.
+            The attempt with its verdict: each rule, its value, the requirement, and who can meet it.
 
         Raises:
             VersionNotFound: There is no such version, or you may not see it.
@@ -68,21 +69,23 @@ class Promotions(Feature):
         keep_open: bool = True,
         seen_revision: int | None = None,
         wait_seconds: float = 0.0,
-    ) -> wire.Attempt:
-        """Move a version into a stage, when the gate of the stage allows it.
+        on_wait: Callable[[Attempt], None] | None = None,
+    ) -> Attempt:
+        """Move a version into a stage, if the gate of the stage allows it.
 
-        When it does not, the promotion stays open until its missing rules are met, unless `keep_open` is
-        False.
+        If it does not, the promotion stays open until the unmet rules are met, unless `keep_open` is False.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             stage: Name of the stage, with or without `@`.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
             primary: Make the version the primary one of the stage.
-            keep_open: Leave a refused promotion open.
+            keep_open: Keep a refused promotion open.
             seen_revision: Promote only while the stage has this revision; None: in any case.
             wait_seconds: Try again for up to this many seconds, as long as waiting can help.
+            on_wait: Called with the attempt each time the promotion begins to wait: it has the number of the
+                promotion, and its verdict names the people who must act.
 
         Returns:
             The attempt with its verdict.
@@ -112,10 +115,12 @@ class Promotions(Feature):
                 unmet = [r for r in attempt.verdict.results if r.outcome in ("fail", "unknown")]
                 if time.monotonic() >= end or not all(r.may_change for r in unmet):
                     raise
+                if on_wait is not None:
+                    on_wait(attempt)
                 self._wait(attempt, end)
 
-    def _wait(self, attempt: wire.Attempt, end: float) -> None:
-        """Until the promotion at hand has no unmet rule, is closed, or the time is up. Only reads."""
+    def _wait(self, attempt: Attempt, end: float) -> None:
+        """Wait until the promotion has no unmet rules, is closed, or the time is up. Only reads."""
         assert attempt.promotion is not None
         while time.monotonic() < end:
             time.sleep(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
@@ -126,14 +131,14 @@ class Promotions(Feature):
             if not all(r.may_change for r in unmet):
                 return
 
-    def request(self, ref: str, stage: str, *, reason: str | None = None, primary: bool = True) -> wire.Attempt:
-        """Ask for a promotion, which stays open until somebody with the right, or the policy, completes it.
+    def request(self, ref: str, stage: str, *, reason: str | None = None, primary: bool = True) -> Attempt:
+        """Request a promotion, which stays open until a maintainer, or the policy, completes it.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
             stage: Name of the stage, with or without `@`.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
             primary: Make the version the primary one of the stage.
 
         Returns:
@@ -152,10 +157,8 @@ class Promotions(Feature):
         wish.reason, wish.primary, wish.request = reason, primary, True
         return self._promote(model, wish)
 
-    def _promote(self, model: str, wish: wire.Promote) -> wire.Attempt:
-        return self._transport.call(
-            "POST", self._session.model_path(model, "promotions"), body=wish, returns=wire.Attempt
-        )
+    def _promote(self, model: str, wish: wire.Promote) -> Attempt:
+        return self._post(self._model(model, "promotions"), Attempt, wish)
 
     # --- an open promotion -----------------------------------------------------------------------
 
@@ -168,16 +171,16 @@ class Promotions(Feature):
         version: int | None = None,
         since: datetime | str | None = None,
         limit: int | None = None,
-    ) -> Iterator[wire.Promotion]:
-        """Return the promotions, rollbacks and demotions of a model, the newest first.
+    ) -> Items[wire.Promotion]:
+        """Return the promotions, rollbacks and demotions of a model, newest first.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
-            stage: Only those of this stage; None: of all.
-            states: Only those in these states: `open`, `done`, `refused`, `withdrawn` or `expired`; empty: in
-                all.
-            version: Only those of this version; None: of all.
-            since: Only those since this moment; None: all.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
+            stage: Only promotions into this stage; None: all stages.
+            states: Only promotions in these states: `open`, `done`, `refused`, `withdrawn` or `expired`; empty:
+                all states.
+            version: Only promotions of this version; None: all versions.
+            since: Only promotions since this time; None: all.
             limit: Return at most this many; None: all.
 
         Returns:
@@ -191,12 +194,10 @@ class Promotions(Feature):
             [41]
         """
         query = wire.PromotionQuery(stage=stage, state=[*states], version=version, since=moment(since))
-        return items(
-            self._transport, self._session.model_path(model, "promotions"), query, wire.PromotionPage, limit
-        )
+        return self._items(self._model(model, "promotions"), query, wire.PromotionPage, limit)
 
-    def to_review(self, limit: int | None = None) -> Iterator[wire.Promotion]:
-        """Return the open promotions, of all models, that wait for your vote.
+    def to_review(self, limit: int | None = None) -> Items[wire.Promotion]:
+        """Return the open promotions of all models that need your vote, or that you can complete.
 
         Args:
             limit: Return at most this many; None: all.
@@ -211,7 +212,41 @@ class Promotions(Feature):
             >>> [promotion.reference for promotion in client.promotions.to_review()]
             ['fraud/scorer:12']
         """
-        return items(self._transport, at("promotions"), wire.ReviewQuery(), wire.PromotionPage, limit)
+        return self._items(at("promotions"), wire.ReviewQuery(), wire.PromotionPage, limit)
+
+    def list_all(
+        self,
+        *,
+        namespace: str | None = None,
+        stage: str | None = None,
+        states: Sequence[str] = (),
+        since: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> Items[wire.Promotion]:
+        """Return the promotions, rollbacks and demotions of all models that you may read, newest first.
+
+        Args:
+            namespace: Only models in this namespace; None: all namespaces.
+            stage: Only promotions into this stage; None: all stages.
+            states: Only promotions in these states: `open`, `done`, `refused`, `withdrawn` or `expired`; empty:
+                all states.
+            since: Only promotions since this time; None: all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One promotion at a time.
+
+        Raises:
+            NotSignedIn: There is no token.
+
+        Example:
+            >>> [promotion.reference for promotion in client.promotions.list_all(states=["open"])]
+            ['fraud/scorer:12']
+        """
+        query = wire.ReviewQuery(
+            waiting=False, namespace=namespace, stage=stage, state=[*states], since=moment(since)
+        )
+        return self._items(at("promotions"), query, wire.PromotionPage, limit)
 
     def get(self, promotion: int) -> wire.Promotion:
         """Return one promotion, with its votes and waivers.
@@ -220,7 +255,7 @@ class Promotions(Feature):
             promotion: Number of the promotion.
 
         Returns:
-            The promotion; an open one carries the verdict of this moment.
+            The promotion; an open one has its current verdict.
 
         Raises:
             PromotionNotFound: There is no such promotion, or you may not see it.
@@ -229,14 +264,14 @@ class Promotions(Feature):
             >>> client.promotions.get(41).state
             'open'
         """
-        return self._transport.call("GET", at("promotions", promotion), returns=wire.Promotion)
+        return self._get(at("promotions", promotion), wire.Promotion)
 
     def approve(self, promotion: int, comment: str | None = None) -> wire.Promotion:
         """Vote for a promotion.
 
         Args:
             promotion: Number of the promotion.
-            comment: Words for the other reviewers, kept with the vote.
+            comment: Comment for the other reviewers, kept with the vote.
 
         Returns:
             The promotion as it is now.
@@ -254,11 +289,11 @@ class Promotions(Feature):
         return self._change(promotion, "votes", wire.CastVote(approves=True, comment=comment))
 
     def reject(self, promotion: int, comment: str | None = None) -> wire.Promotion:
-        """Vote against a promotion, which refuses it for good.
+        """Vote against a promotion, and refuse it for good.
 
         Args:
             promotion: Number of the promotion.
-            comment: Why; kept with the vote.
+            comment: Reason, kept with the vote.
 
         Returns:
             The promotion as it is now.
@@ -276,12 +311,12 @@ class Promotions(Feature):
         return self._change(promotion, "votes", wire.CastVote(approves=False, comment=comment))
 
     def waive(self, promotion: int, rule: str, reason: str) -> wire.Promotion:
-        """Set aside one rule for this promotion.
+        """Waive one rule for this promotion.
 
         Args:
             promotion: Number of the promotion.
             rule: Name of the rule, as the verdict shows it.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Returns:
             The promotion as it is now.
@@ -303,7 +338,7 @@ class Promotions(Feature):
 
         Args:
             promotion: Number of the promotion.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Returns:
             The promotion as it is now.
@@ -320,17 +355,15 @@ class Promotions(Feature):
         return self._change(promotion, "withdraw", Reason(reason=reason))
 
     def _change(self, promotion: int, verb: str, body: Any) -> wire.Promotion:
-        return self._transport.call(
-            "POST", at("promotions", promotion, verb), body=body, returns=wire.Promotion
-        )
+        return self._post(at("promotions", promotion, verb), wire.Promotion, body)
 
     # --- stages ----------------------------------------------------------------------------------
 
     def stages(self, model: str) -> wire.StageList:
-        """Return the stages of a model in their order, with the versions that stand there.
+        """Return the stages of a model in order, with the versions in each.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
 
         Returns:
             The stages.
@@ -342,18 +375,46 @@ class Promotions(Feature):
             >>> {stage.name: stage.primary for stage in client.promotions.stages("fraud/scorer").items}
             {'development': 13, 'staging': 12, 'production': 11}
         """
-        return self._transport.call("GET", self._session.model_path(model, "stages"), returns=wire.StageList)
+        return self._get(self._model(model, "stages"), wire.StageList)
+
+    def standing(
+        self,
+        stage: str = "production",
+        *,
+        at_time: datetime | str | None = None,
+        namespace: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[wire.Stood]:
+        """Return the versions that were in a stage at a moment, over all models that you may see.
+
+        Args:
+            stage: Name of the stage, with or without `@`.
+            at_time: The moment; None: now.
+            namespace: Only models of this namespace; None: of all.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One version at a time, by the names of the models.
+
+        Raises:
+            Unauthenticated: You are not signed in.
+
+        Example:
+            >>> {stood.model: stood.version for stood in client.promotions.standing(at_time="2026-05-01T00:00:00Z")}
+            {'fraud/scorer': 11}
+        """
+        query = wire.StandingQuery(stage=stage, at=moment(at_time), namespace=namespace)
+        return self._items(at("stages"), query, wire.StandingPage, limit)
 
     def history(
         self, model: str, stage: str, *, at_time: datetime | str | None = None, limit: int = 50
     ) -> Sequence[wire.Promotion]:
-        """Return the moves of a stage, the newest first.
+        """Return the moves of a stage, newest first.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             stage: Name of the stage, with or without `@`.
-            at_time: Return the moves until this moment, so that the first one says which version stood there
-                then.
+            at_time: Return the moves until this time, so that the first one shows the stage at that time.
             limit: Return at most this many.
 
         Returns:
@@ -367,31 +428,62 @@ class Promotions(Feature):
             >>> client.promotions.history("fraud/scorer", "production", at_time="2026-05-01T00:00:00Z")[0].version
             11
         """
-        return self._transport.call(
-            "GET",
-            self._session.model_path(model, "stages", stage.removeprefix("@"), "history"),
-            query=wire.StageMoveQuery(at=moment(at_time), limit=limit),
-            returns=wire.StageMovePage,
+        return self._get(
+            self._model(model, "stages", stage.removeprefix("@"), "history"),
+            wire.StageMovePage,
+            wire.StageMoveQuery(at=moment(at_time), limit=limit),
         ).items
 
-    def rollback(
-        self, model: str, stage: str, *, reason: str, to: int | None = None, seen_revision: int | None = None
-    ) -> wire.Promotion:
-        """Take back the last move of a stage, or return to a version that stood there before.
+    def preview_rollback(self, model: str, stage: str, *, to: int | None = None) -> wire.RollbackPreview:
+        """Return what a rollback would do now, without doing it.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             stage: Name of the stage, with or without `@`.
-            reason: Why; kept in the event log.
-            to: Number of the version to return to; None: the one before the last move.
-            seen_revision: Roll back only while the stage has this revision. None: the stage is read first, so
-                that a request that is sent twice does not go back twice.
+            to: Number of the version to return to; None: undo the last move.
+
+        Returns:
+            The versions in the stage now and after the rollback, the primary version first.
+
+        Raises:
+            NothingToRollBack: No other version was in the stage before.
+            StageNotFound: The model has no such stage.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.promotions.preview_rollback("fraud/scorer", "production").after
+            [10]
+        """
+        path = self._model(model, "stages", stage.removeprefix("@"), "rollback")
+        return self._get(path, wire.RollbackPreview, wire.RollbackQuery(to=to))
+
+    def rollback(
+        self,
+        model: str,
+        stage: str,
+        *,
+        reason: str,
+        to: int | None = None,
+        from_version: int | None = None,
+        seen_revision: int | None = None,
+    ) -> wire.Promotion:
+        """Undo the last move of a stage, or return to a version that was in it before.
+
+        Args:
+            model: Name of the model; the namespace may be omitted if your account has a default one.
+            stage: Name of the stage, with or without `@`.
+            reason: Reason, kept in the event log.
+            to: Number of the version to return to; None: undo the last move.
+            from_version: Roll back only if this is the primary version; None: in any case.
+            seen_revision: Roll back only if the stage has this revision. None: the stage is read first, so that
+                a repeated request does not roll back twice.
 
         Returns:
             The rollback.
 
         Raises:
-            NothingToRollBack: No other version stood there before.
+            AliasMoved: The primary version is not `from_version`, or the stage has another revision.
+            NothingToRollBack: No other version was in the stage before.
             StageNotFound: The model has no such stage.
             Denied: Your role does not allow this.
 
@@ -401,11 +493,10 @@ class Promotions(Feature):
         """
         stage = stage.removeprefix("@")
         seen = self._revision(model, stage) if seen_revision is None else seen_revision
-        return self._transport.call(
-            "POST",
-            self._session.model_path(model, "stages", stage, "rollback"),
-            body=wire.Rollback(reason=reason, to=to, seen_revision=seen),
-            returns=wire.Promotion,
+        return self._post(
+            self._model(model, "stages", stage, "rollback"),
+            wire.Promotion,
+            wire.Rollback(reason=reason, to=to, from_version=from_version, seen_revision=seen),
         )
 
     def _revision(self, model: str, stage: str) -> int | None:
@@ -423,11 +514,11 @@ class Promotions(Feature):
         """Take a version out of a stage.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
             stage: Name of the stage, with or without `@`.
             version: Number of the version; None: the primary one.
-            next_primary: Number of the version that becomes the primary one; None: as the policy says.
-            reason: Why; kept in the event log.
+            next_primary: Number of the version that becomes the primary one; None: the policy decides.
+            reason: Reason, kept in the event log.
 
         Returns:
             The demotion.
@@ -441,11 +532,10 @@ class Promotions(Feature):
             >>> client.promotions.demote("fraud/scorer", "staging").state
             'done'
         """
-        return self._transport.call(
-            "POST",
-            self._session.model_path(model, "stages", stage.removeprefix("@"), "demote"),
-            body=wire.Demote(version=version, next_primary=next_primary, reason=reason),
-            returns=wire.Promotion,
+        return self._post(
+            self._model(model, "stages", stage.removeprefix("@"), "demote"),
+            wire.Promotion,
+            wire.Demote(version=version, next_primary=next_primary, reason=reason),
         )
 
     # --- deprecation -----------------------------------------------------------------------------
@@ -458,14 +548,14 @@ class Promotions(Feature):
         ends_at: datetime | str | None = None,
         reason: str | None = None,
     ) -> versions_wire.Version:
-        """Mark a version as deprecated: everybody who resolves or pulls it is warned.
+        """Mark a version as deprecated: everyone who resolves or pulls it gets a warning.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
-            replacement: Number of the version to use instead; None: none is named.
-            ends_at: The moment from which the version should not be used any more; None: none is named.
-            reason: Why; shown in the warning.
+            replacement: Number of the version to use instead; None: none.
+            ends_at: Time from which the version should no longer be used; None: none.
+            reason: Reason, shown in the warning.
 
         Returns:
             The version as it is now.
@@ -478,15 +568,14 @@ class Promotions(Feature):
             >>> client.promotions.deprecate("fraud/scorer:10", replacement=12).reference
             'fraud/scorer:10'
         """
-        return self._transport.call(
-            "PUT",
-            self._session.version_path(ref, "deprecation"),
-            body=wire.Deprecate(replacement=replacement, ends_at=moment(ends_at), reason=reason),
-            returns=versions_wire.Version,
+        return self._put(
+            self._version(ref, "deprecation"),
+            versions_wire.Version,
+            wire.Deprecate(replacement=replacement, ends_at=moment(ends_at), reason=reason),
         )
 
     def undeprecate(self, ref: str) -> versions_wire.Version:
-        """Take back the deprecation of a version.
+        """Undo the deprecation of a version.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -503,6 +592,4 @@ class Promotions(Feature):
             >>> client.promotions.undeprecate("fraud/scorer:10").reference
             'fraud/scorer:10'
         """
-        return self._transport.call(
-            "DELETE", self._session.version_path(ref, "deprecation"), returns=versions_wire.Version
-        )
+        return self._call("DELETE", self._version(ref, "deprecation"), returns=versions_wire.Version)

@@ -1,7 +1,7 @@
 """Pulling a version into a folder.
 
-What a pull put there is noted in `.cache/modelyard/pulled.json` of the folder, so that a later pull may
-replace it, and notices what a person has changed.
+A pull records its files in `.cache/modelyard/pulled.json` of the folder, so that a later pull can replace them and
+detect files that a person has changed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import msgspec
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
+    Conflict,
     DownloadCorrupt,
     InvalidManifest,
     InvalidPath,
+    ModelyardError,
     VersionRecalled,
     WouldOverwrite,
 )
@@ -42,8 +44,8 @@ from modelyard.wire.base import encode
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """fetched: files that were put there now; the others were there already. left_out: files that the registry serves
-    no more, because they hold what leaked; the folder lacks them."""
+    """fetched: number of files that this pull wrote; the others existed already. left_out: files that the registry no
+    longer serves, because they contain leaked data; they are not in the folder."""
 
     folder: Path
     version: wire.Resolved
@@ -59,7 +61,7 @@ class NotedFile(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Notes(msgspec.Struct, kw_only=True):
-    """What is in the folder because of a pull."""
+    """Files in the folder that come from a pull."""
 
     reference: str = ""
     digest: str = ""
@@ -74,6 +76,7 @@ def pull(  # noqa: D417
     *,
     link: bool = False,
     force: bool = False,
+    record: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Put a version's files into a folder, with every byte verified.
@@ -83,9 +86,11 @@ def pull(  # noqa: D417
     Args:
         ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
             ready version.
-        to: The folder; None: a folder in the current one with the name of the model.
+        to: The folder; None: a folder with the name of the model, in the current one.
         link: Make hard links to the cache instead of copies; such files must not be edited.
-        force: Overwrite files that no earlier pull put there.
+        force: Also overwrite files that were not written by an earlier pull, and replace another pulled model.
+        record: Also write the version's record (code, data, environment, params, metrics …), verified, to
+            `.cache/modelyard/record.json` in the folder.
         progress: Receives each phase and the bytes moved; None: no progress is reported.
 
     Returns:
@@ -94,8 +99,10 @@ def pull(  # noqa: D417
     Raises:
         ScanPending: The version is still being scanned.
         WouldOverwrite: A file is in the way; nothing was changed.
+        Conflict: The folder holds a version of another model; nothing was changed.
         VersionQuarantined: The version is in quarantine; the error says who can release it.
         VersionRecalled: The version was recalled.
+        TermsNotAccepted: The model has terms of use that your account has not accepted.
         DownloadCorrupt: The bytes that arrived are not those that the version names.
         VersionNotFound: There is no such version, or you may not see it.
 
@@ -104,6 +111,8 @@ def pull(  # noqa: D417
         PosixPath('/home/ada/scorer')
     """
     pulled = pull_version(session, ref, to, link=link, force=force, progress=progress)
+    if record:
+        keep_record(session, pulled)
     for file in pulled.left_out:
         warnings.warn(left_out_text(file), stacklevel=2)
     return pulled.folder
@@ -118,12 +127,14 @@ def pull_version(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Pulled:
-    """Do what `pull` does, and return all that is known of it. Raises WouldOverwrite before anything is changed."""
+    """Do the same as `pull`, and return the details. Raises WouldOverwrite before anything is changed."""
     progress = progress or Silent()
     version, manifest = find_manifest(session, ref)
     folder = Path(session.model_name(version.model).name if to is None else to).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     notes = _read_notes(folder)
+    if not force:
+        _refuse_another_model(session, folder, notes, version)
     left_out = tuple(version.withheld)
     wanted = _without_withheld(session, manifest, left_out)
     todo = [file for file in wanted if not _is_there(folder, file, notes, force)]
@@ -151,14 +162,14 @@ def pull_version(
 
 
 def left_out_text(file: wire.WithheldFile) -> str:
-    """One line for people."""
+    """Return a line for people about an omitted file."""
     return f"Left out, because it is withheld: {withheld_text(file)}"
 
 
 def _without_withheld(
     session: Session, manifest: Manifest, left_out: Sequence[wire.WithheldFile]
 ) -> list[File]:
-    """Return the files to bring, and remove the others from the cache."""
+    """Return the files to fetch, and remove the others from the cache."""
     gone = {file.path for file in left_out}
     for file in manifest.files:
         if file.path in gone:
@@ -167,17 +178,17 @@ def _without_withheld(
 
 
 def find_manifest(session: Session, ref: str) -> tuple[wire.Resolved, Manifest]:
-    """Return what the reference means, and its files, checked against the digest and for safe paths."""
+    """Return the version of the reference and its files, checked against the digest and for safe paths."""
     asked = session.ref(ref)
     version = session.resolve(ref)
-    if version.recalled is not None and version.recalled.get("mode") == "refuse":
-        # The server refuses the bytes too; what lies in the cache here is to be refused as well.
+    if version.recalled is not None and version.recalled.mode == "refuse":
+        # The server refuses the bytes, and so the copies in the local cache must be refused too.
         said = version.recalled
-        raise VersionRecalled(reference=version.reference, by=said.get("by"), reason=said.get("reason"))
+        raise VersionRecalled(reference=version.reference, by=said.by, reason=said.reason)
     if isinstance(asked.selector, Digest) and version.digest != asked.selector:
         raise DownloadCorrupt(path="the version", actual=version.digest, expected=asked.selector)
-    # Asked for each time, also where a cache holds all the files: the server refuses what is in quarantine, and says
-    # who can do what about it.
+    # Requested every time, even if all files are cached: the server refuses a version in quarantine, and names the people
+    # who can release it.
     name = ModelName.parse(version.model)
     path = at("models", name.namespace, name.name, "versions", version.version, "manifest")
     data = session.transport.send("GET", path).data
@@ -187,14 +198,34 @@ def find_manifest(session: Session, ref: str) -> tuple[wire.Resolved, Manifest]:
     return version, checked_manifest(data)
 
 
+def find_record(session: Session, version: wire.Resolved) -> bytes:
+    """Return the canonical bytes of a version's record, checked against its digest. Raises DownloadCorrupt."""
+    name = ModelName.parse(version.model)
+    path = at("models", name.namespace, name.name, "versions", version.version, "record")
+    data = session.transport.send("GET", path).data
+    actual = Digest.of(data)
+    if actual != version.record_digest:
+        raise DownloadCorrupt(path="the record", actual=actual, expected=version.record_digest)
+    return bytes(data)
+
+
+def keep_record(session: Session, pulled: Pulled) -> Path:
+    """Write the record of a pulled version next to its files; returns the file, which no push takes along."""
+    place = _notes_folder(pulled.folder) / "record.json"
+    place.write_bytes(find_record(session, pulled.version))
+    return place
+
+
 def checked_manifest(data: bytes) -> Manifest:
-    """Read a manifest. Raises InvalidManifest, InvalidPath: a server is not trusted with where files go."""
+    """Read a manifest. Raises InvalidManifest, InvalidPath: the server's paths are not trusted."""
     try:
         found = Manifest.from_bytes(data)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin") from exc
+        raise InvalidManifest(
+            reason="it does not have the form of a manifest", fix="Ask the server's admin"
+        ) from exc
     if not all(type(f.path) is str and type(f.size_bytes) is int for f in found.files):
-        raise InvalidManifest(reason="it has not the shape of one", fix="Ask the server's admin")
+        raise InvalidManifest(reason="it does not have the form of a manifest", fix="Ask the server's admin")
     return Manifest.of(found.files, check=check_pulled)
 
 
@@ -207,17 +238,17 @@ def _bring_all(fetcher: Fetcher, folder: Path, todo: list[File], notes: Notes, p
         targets = [place_file(folder, file.path) for file in files]
         fetcher.bring(files[0], targets, stop)
         for file in files:
-            # Noted one by one, so that a pull which breaks off knows its own files later.
+            # Each file is noted at once, so that a pull after an interruption knows which files are its own.
             notes.files[file.path] = _noted(folder / file.path, file.digest)
 
     each(by_digest.values(), bring, parallel)
 
 
-# --- what is there -----------------------------------------------------------------------------------
+# --- existing files ----------------------------------------------------------------------------------
 
 
 def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
-    """Whether the file need not be brought. Raises WouldOverwrite, InvalidPath for links on the way."""
+    """Return whether the file exists already. Raises WouldOverwrite, and InvalidPath for links on the way."""
     target = folder / file.path
     refuse_links(folder, target.parent)
     try:
@@ -241,8 +272,23 @@ def _is_there(folder: Path, file: File, notes: Notes, force: bool) -> bool:
     return False
 
 
+def _refuse_another_model(session: Session, folder: Path, notes: Notes, version: wire.Resolved) -> None:
+    """Raise Conflict if the folder holds a version of another model; another version of this one is replaced."""
+    earlier = notes.reference.partition(":")[0]
+    if not earlier or not notes.files or earlier == version.model:
+        return
+    with suppress(ModelyardError):
+        # Its name of then may be an earlier name of the same model.
+        if session.resolve(notes.reference).model == version.model:
+            return
+    raise Conflict(
+        reason=f"{folder} holds {notes.reference}, a version of another model than {version.model}",
+        fix="Pull into another folder (--to DIR), or replace that version with --force",
+    )
+
+
 def _remove_stale(folder: Path, wanted: Sequence[File], notes: Notes) -> None:
-    """Take away what an earlier pull brought and this one does not, unless somebody changed it."""
+    """Remove files of an earlier pull that are not in this one, unless a person changed them."""
     paths = {file.path for file in wanted}
     for path in [path for path in notes.files if path not in paths]:
         noted = notes.files.pop(path)

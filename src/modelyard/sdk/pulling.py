@@ -1,7 +1,7 @@
-"""Bytes from the server: every one verified before a file appears under its name.
+"""Downloads: every byte is verified before a file appears under its name.
 
-A download goes into a partial file, and the next one goes on from that file's end, after whatever break.
-The file is moved to where it belongs only when its sha256 is the one that the manifest names.
+A download is written to a partial file, and after any interruption the next one continues at its end. The file is
+moved to its place only if its sha256 is the one in the manifest.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Brings files of one version. files_at: the API's path of the version's files."""
+    """Fetches files of one version. files_at: the API's path of the version's files."""
 
     transport: Transport
     cache: Cache
     files_at: str
     scratch: Path
-    """A folder on the target's file system for files that are not whole yet."""
+    """A folder on the target's file system for incomplete files."""
     link: bool
     advance: Callable[[int], None]
 
     def bring(self, file: File, targets: list[Path], stop: Stop) -> None:
-        """Put one file's bytes at each target. Raises DownloadCorrupt, or what the server says."""
+        """Put one file's bytes at each target. Raises DownloadCorrupt, or the server's error."""
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
         if self._from_cache(file, targets):
             self.advance(file.size_bytes)
             return
         with self.cache.downloading(file.digest):
-            # Another process may have brought it while this one waited.
+            # Another process may have fetched it while this one waited.
             if self._from_cache(file, targets):
                 self.advance(file.size_bytes)
                 return
@@ -63,7 +63,7 @@ class Fetcher:
                     for target in targets:
                         self._place(partial, target, None)
                     return
-                # Another process cleared the cache just now.
+                # Another process has just cleared the cache.
                 self._download(file, partial := self.scratch / file.digest.hex, stop)
         for target in targets[1:]:
             copy = self._new_name(target)
@@ -86,7 +86,7 @@ class Fetcher:
         return True
 
     def _place(self, source: Path, target: Path, expected: Digest | None) -> bool:
-        """Give the target the source's bytes; False when they are not the expected ones (None: known to be)."""
+        """Copy the source's bytes to the target; return False if they are not the expected ones (None: no check)."""
         new = self._new_name(target)
         try:
             if self.link and (expected is None or hash_path(source) == expected) and _link(source, new):
@@ -108,7 +108,7 @@ class Fetcher:
     # --- from the server -------------------------------------------------------------------------
 
     def _download(self, file: File, partial: Path, stop: Stop) -> None:
-        """Fill the partial file with verified bytes. A wrong one is removed, tried once more, then refused."""
+        """Fill the partial file with verified bytes. A wrong file is removed, fetched once more, then refused."""
         for last in (False, True):
             actual = _Download(self.transport, self._url(file), file, partial, stop, self.advance).run()
             if actual == file.digest:
@@ -123,7 +123,7 @@ class Fetcher:
 
 
 class _Download:
-    """One file's bytes, going on after breaks."""
+    """One file's bytes, resumed after interruptions."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class _Download:
         self._offset = 0
 
     def run(self) -> Digest:
-        """Return the digest of all that arrived, which the caller compares."""
+        """Download the bytes and return their digest, which the caller compares."""
         patience = self._transport.transfer_patience()
         with self._partial.open("r+b" if self._partial.exists() else "w+b", buffering=0) as out:
             self._take_up(out)
@@ -172,7 +172,7 @@ class _Download:
         return Digest.from_hex(self._hasher.hexdigest())
 
     def _take_up(self, out: Any) -> None:
-        """Count and hash what an earlier try left."""
+        """Count and hash the bytes that an earlier try left."""
         if out.seek(0, os.SEEK_END) > self._file.size_bytes:
             out.truncate(0)
         out.seek(0)
@@ -200,7 +200,7 @@ class _Download:
             location = urljoin(self._transport.url + self._target, response.headers.get("location", ""))
         if not location.startswith(("http://", "https://")):
             raise UnexpectedAnswer(url=self._transport.url + self._target, status=response.status)
-        # The bucket's own address: it gets the signed URL and never our token.
+        # A redirect to the bucket receives only the signed URL, never our token.
         with self._transport.open(location, headers, foreign=True) as response:
             self._write(response, out)
 
@@ -233,7 +233,7 @@ def _write_all(out: Any, block: bytes) -> None:
 
 
 def _link(source: Path, new: Path) -> bool:
-    """Make a hard link; False where the file systems differ or have none."""
+    """Make a hard link; return False if the file systems differ or have no hard links."""
     try:
         os.link(source, new)
     except FileNotFoundError:
@@ -244,7 +244,7 @@ def _link(source: Path, new: Path) -> bool:
 
 
 def _clone(source: Path, new: Path) -> bool:
-    """Make a copy that shares its blocks until one side is written to; False where the file system has none."""
+    """Make a copy that shares its blocks until either is written to; return False if the file system cannot."""
     try:
         import fcntl
     except ImportError:

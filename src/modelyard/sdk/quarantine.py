@@ -1,4 +1,4 @@
-"""Scans, the quarantine, and what a namespace trusts."""
+"""Scans, the quarantine, and the trusted globals of a namespace."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
 from modelyard.sdk.session import Feature
 from modelyard.wire import quarantine as wire
 
 
 class Scans(Feature):
-    """`client.scans`: what loading a version's files could run, and what is trusted in a namespace."""
+    """`client.scans`: code that loading a version's files could run, and the trusted globals of a namespace."""
 
     def get(self, ref: str) -> wire.Scan:
-        """Return the scan of a version: what loading its files could run.
+        """Return the scan of a version: code that loading its files could run.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -31,12 +30,12 @@ class Scans(Feature):
             >>> client.scans.get("fraud/scorer:12").verdict
             'no_code'
         """
-        return self._transport.call("GET", self._session.version_path(ref, "scan"), returns=wire.Scan)
+        return self._get(self._version(ref, "scan"), wire.Scan)
 
     def run(self, ref: str) -> wire.Scan:
-        """Scan a version again, with the rules of the server's present release.
+        """Scan a version again, with the rules of the server's current release.
 
-        The old verdict counts until there is a new one.
+        The old verdict counts until the new one is there.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -53,13 +52,13 @@ class Scans(Feature):
             >>> client.scans.run("fraud/scorer:12").verdict
             'no_code'
         """
-        return self._transport.call("POST", self._session.version_path(ref, "scan"), returns=wire.Scan)
+        return self._post(self._version(ref, "scan"), wire.Scan)
 
     def of_run(self, run: str) -> wire.RunScan:
-        """Return what loading the files of a run could run.
+        """Return the scan of a run: code that loading its files could run.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
 
         Returns:
             The verdict of each file.
@@ -71,15 +70,15 @@ class Scans(Feature):
             >>> [file.verdict for file in client.scans.of_run(run_id).files]
             ['no_code']
         """
-        return self._transport.call("GET", at("runs", run, "scan"), returns=wire.RunScan)
+        return self._get(at("runs", run, "scan"), wire.RunScan)
 
     def serve_unknown(self, namespace: str, serve: bool, *, reason: str) -> wire.TrustedList:
-        """Decide whether a namespace serves versions that name code unknown to the registry; only owners may.
+        """Choose whether a namespace serves versions that name unknown code; only owners may.
 
         Args:
             namespace: Name of the namespace.
-            serve: True: serve them.
-            reason: Why; kept in the event log.
+            serve: True: serve them, with a warning.
+            reason: Reason, kept in the event log.
 
         Returns:
             The names that the namespace trusts, and this decision.
@@ -93,12 +92,10 @@ class Scans(Feature):
             True
         """
         body = wire.ServeUnknown(serve=serve, reason=reason)
-        return self._transport.call(
-            "PUT", at("namespaces", namespace, "serve-unknown"), body=body, returns=wire.TrustedList
-        )
+        return self._put(at("namespaces", namespace, "serve-unknown"), wire.TrustedList, body)
 
     def serves_unknown(self, namespace: str) -> bool:
-        """Return whether a namespace serves versions that name code unknown to the registry.
+        """Return whether a namespace serves versions that name unknown code.
 
         Args:
             namespace: Name of the namespace.
@@ -113,9 +110,7 @@ class Scans(Feature):
             >>> client.scans.serves_unknown("fraud")
             False
         """
-        return self._transport.call(
-            "GET", at("namespaces", namespace, "trusted-globals"), returns=wire.TrustedList
-        ).serve_unknown
+        return self._get(at("namespaces", namespace, "trusted-globals"), wire.TrustedList).serve_unknown
 
     def trusted(self, namespace: str) -> Sequence[wire.TrustedGlobal]:
         """Return the names that a namespace trusts.
@@ -136,12 +131,12 @@ class Scans(Feature):
         return self._trusted("GET", namespace)
 
     def trust(self, namespace: str, name: str, *, reason: str = "") -> Sequence[wire.TrustedGlobal]:
-        """Trust a name that scans call unknown. Versions without any other unknown name are served from now on.
+        """Trust a name that scans report as unknown. From then on, versions with no other unknown names are served.
 
         Args:
             namespace: Name of the namespace.
             name: The name as `module.name`; a dangerous one cannot be trusted.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Returns:
             All names that the namespace trusts now.
@@ -179,7 +174,7 @@ class Scans(Feature):
         return self._trusted("DELETE", namespace, query=wire.UntrustQuery(name=name))
 
     def _trusted(self, method: str, namespace: str, **more: Any) -> Sequence[wire.TrustedGlobal]:
-        return self._transport.call(
+        return self._call(
             method, at("namespaces", namespace, "trusted-globals"), returns=wire.TrustedList, **more
         ).items
 
@@ -188,7 +183,7 @@ class Quarantine(Feature):
     """`client.quarantine`: versions that are not served."""
 
     def list(self, namespace: str | None = None) -> Iterator[wire.QuarantinedVersion]:
-        """Return the versions in quarantine that you may see, the newest first.
+        """Return the versions in quarantine that you may see, newest first.
 
         Args:
             namespace: Only versions of this namespace; None: of all.
@@ -203,12 +198,8 @@ class Quarantine(Feature):
             >>> [version.reference for version in client.quarantine.list("fraud")]
             ['fraud/scorer:9']
         """
-        return items(
-            self._transport,
-            at("quarantine"),
-            wire.QuarantineQuery(namespace=namespace),
-            wire.QuarantinePage,
-            None,
+        return self._items(
+            at("quarantine"), wire.QuarantineQuery(namespace=namespace), wire.QuarantinePage, None
         )
 
     def release(self, ref: str, *, reason: str) -> wire.Scan:
@@ -217,7 +208,7 @@ class Quarantine(Feature):
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
-            reason: Why; kept in the event log.
+            reason: Reason, kept in the event log.
 
         Returns:
             The scan, with the release.
@@ -232,19 +223,14 @@ class Quarantine(Feature):
             >>> client.quarantine.release("fraud/scorer:9", reason="read by hand").quarantined
             False
         """
-        return self._transport.call(
-            "POST",
-            self._session.version_path(ref, "release"),
-            body=wire.ReleaseVersion(reason=reason),
-            returns=wire.Scan,
-        )
+        return self._post(self._version(ref, "release"), wire.Scan, wire.ReleaseVersion(reason=reason))
 
     def release_run(self, run: str, *, reason: str) -> wire.RunScan:
         """Release the files of a run that are in quarantine now.
 
         Args:
-            run: The whole id of the run.
-            reason: Why; kept in the event log.
+            run: The full id of the run.
+            reason: Reason, kept in the event log.
 
         Returns:
             The scan of the run's files.
@@ -259,6 +245,4 @@ class Quarantine(Feature):
             >>> client.quarantine.release_run(run_id, reason="read by hand").run
             '0d2f…'
         """
-        return self._transport.call(
-            "POST", at("runs", run, "release"), body=wire.ReleaseVersion(reason=reason), returns=wire.RunScan
-        )
+        return self._post(at("runs", run, "release"), wire.RunScan, wire.ReleaseVersion(reason=reason))

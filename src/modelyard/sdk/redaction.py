@@ -1,4 +1,4 @@
-"""Taking out of a namespace what leaked: texts, and the bytes of files.
+"""Removal of leaked data from a namespace: texts, and the bytes of files.
 
 >>> client.redactions.redact("fraud", leaked_key, reason="key pasted into a comment")   # doctest: +SKIP
 >>> client.redactions.withhold("fraud/scorer:3", "config/settings.env", reason="it holds a key")   # doctest: +SKIP
@@ -17,18 +17,18 @@ class Redactions(Feature):
     """`client.redactions`."""
 
     def redact(self, namespace: str, text: str, *, reason: str) -> wire.Redaction:
-        """Take a text out of all records, logs, cards, comments and events of a namespace, for good.
+        """Remove a text from all records, logs, cards, comments and events of a namespace, for good.
 
         Args:
             namespace: A namespace that you own.
-            text: The text exactly as it stands there, 6 to 10,000 characters. It is sent, and not kept.
-            reason: Why; kept in the event log.
+            text: The exact text, 6 to 10,000 characters. It is sent, but not kept.
+            reason: Reason, kept in the event log.
 
         Returns:
-            The redaction; `places` says how many places held the text.
+            The redaction; `places` counts the places that held the text.
 
         Raises:
-            Invalid: The text is too short, or it stands nowhere in the namespace.
+            Invalid: The text is too short, or it does not occur in the namespace.
             Denied: You do not own the namespace.
 
         Example:
@@ -36,16 +36,10 @@ class Redactions(Feature):
             3
         """
         body = wire.RedactText(text=text, reason=reason)
-        return self._transport.call(
-            "POST",
-            at("namespaces", namespace, "redactions"),
-            body=body,
-            returns=wire.Redaction,
-            repeatable=False,
-        )
+        return self._post(at("namespaces", namespace, "redactions"), wire.Redaction, body, repeatable=False)
 
     def list(self, namespace: str) -> Sequence[wire.Redaction]:
-        """Return the redactions of a namespace, the newest first.
+        """Return the redactions of a namespace, newest first.
 
         Args:
             namespace: Name of the namespace.
@@ -61,17 +55,15 @@ class Redactions(Feature):
             >>> [redaction.reason for redaction in client.redactions.list("fraud")]
             ['key pasted into a comment']
         """
-        return self._transport.call(
-            "GET", at("namespaces", namespace, "redactions"), returns=wire.RedactionList
-        ).items
+        return self._get(at("namespaces", namespace, "redactions"), wire.RedactionList).items
 
     def withhold(self, holder: str, path: str, *, reason: str) -> wire.Withheld:
-        """Withhold the bytes of a file for good, wherever they are: no route serves them, and they are deleted.
+        """Withhold the bytes of a file for good, wherever they occur: no route serves them, and they are deleted.
 
         Args:
             holder: A version (`fraud/scorer:3`), `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
             path: Path of the file.
-            reason: Why; kept in the event log, and shown to everybody who asks for the file.
+            reason: Reason, kept in the event log and shown to everyone who asks for the file.
 
         Returns:
             The withheld file; `also` names the other files that have the same bytes.
@@ -86,10 +78,10 @@ class Redactions(Feature):
             []
         """
         body = wire.WithholdFile(holder=holder, path=path, reason=reason)
-        return self._transport.call("POST", at("withheld"), body=body, returns=wire.Withheld, repeatable=False)
+        return self._post(at("withheld"), wire.Withheld, body, repeatable=False)
 
     def list_withheld(self, namespace: str) -> Sequence[wire.Withheld]:
-        """Return the files of a namespace whose bytes are withheld, the newest first.
+        """Return the files of a namespace whose bytes are withheld, newest first.
 
         Args:
             namespace: Name of the namespace.
@@ -105,6 +97,4 @@ class Redactions(Feature):
             >>> [file.path for file in client.redactions.list_withheld("fraud")]
             ['config/settings.env']
         """
-        return self._transport.call(
-            "GET", at("namespaces", namespace, "withheld"), returns=wire.WithheldList
-        ).items
+        return self._get(at("namespaces", namespace, "withheld"), wire.WithheldList).items

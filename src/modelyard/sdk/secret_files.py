@@ -1,6 +1,6 @@
-"""Files that hold credentials by what they are: keys, password files, the registry's own data.
+"""Files that usually hold credentials: keys, password files, the registry's own data.
 
-`push` refuses them by name, since a version cannot be changed once it is registered.
+`push` refuses them and lists them, because a version cannot be changed after its registration.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BY_PLACE = frozenset(
     }
 )
 _FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".password-store"})
-# These may hold a credential: what is inside decides.
+# These may hold a credential, so their content decides.
 _BY_CONTENT = (
     ".npmrc", ".yarnrc", ".yarnrc.yml", "pip.conf", "*credential*", "*token*", "*secret*", "*service*account*", "*.pem", "*.key",
     "*.der", "*.crt", "*.cfg", "*.ini", "*.conf", "*.properties", "config.json", "hosts.yml",
@@ -58,8 +58,15 @@ def refuse_secret_files(files: Sequence[LocalFile]) -> None:
         raise SecretFiles(count=len(found), files=f"{named}{more}", paths=[path for path, _ in found[:1000]])
 
 
+def is_secret_file(path: Path) -> bool:
+    """Return whether a file holds credentials, judged by its name, its folder or its content."""
+    info = path.stat()
+    file = LocalFile("/".join(path.parts[-2:]), path, info.st_size, info.st_mtime_ns)
+    return _by_name(file.path) is not None or _by_content(file) is not None
+
+
 def _own_folders(files: Sequence[LocalFile]) -> set[str]:
-    """Folders in which a registry keeps its data: a database with its key."""
+    """Return folders with a registry's data: a database and its key."""
     places: dict[str, set[str]] = {}
     for file in files:
         path = PurePosixPath(file.path)
@@ -79,9 +86,9 @@ def _by_name(path: str) -> str | None:
     if any(name.endswith(f".{word}") or name.startswith(f"{word}.") for word in _TEMPLATES):
         return None
     if any(fnmatchcase(name, pattern) for pattern in _BY_NAME):
-        return "its name is one of a file with credentials"
+        return "its name is typical of files with credentials"
     if _FOLDERS.intersection(parts[:-1]) or "/".join(parts[-2:]) in _BY_PLACE:
-        return "it lies in a folder of credentials"
+        return "it is in a folder of credentials"
     return None
 
 
@@ -108,5 +115,5 @@ def _head(source: Path) -> bytes:
         with source.open("rb") as file:
             return file.read(_HEAD_BYTES)
     except OSError:
-        # Reading it again for its digest will say what is wrong.
+        # Reading it again for its digest will raise the error.
         return b""

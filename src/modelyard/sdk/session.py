@@ -1,17 +1,25 @@
-"""The floor of the client: one server, as one account. Every feature of the SDK stands on it and on nothing higher."""
+"""The base of the client: one server, as one account. Every feature of the SDK builds on it."""
 
 from __future__ import annotations
 
 import threading
 from functools import cached_property
+from typing import TypeVar, Unpack
+
+import msgspec
 
 from modelyard.domain.errors import NotSignedIn
 from modelyard.domain.names import ModelName, Ref
 from modelyard.sdk import credentials
 from modelyard.sdk.cache import Cache
-from modelyard.sdk.http import Transport, at
+from modelyard.sdk.http import Options, Transport, at
+from modelyard.sdk.paging import Items, PageOf, items
 from modelyard.wire import access as access_wire
 from modelyard.wire import versions as wire
+from modelyard.wire.base import PageQuery
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 DEFAULT_PARALLEL = 4
 
@@ -30,17 +38,17 @@ class Session:
         cache: Cache | None = None,
         insecure: bool = False,
     ) -> None:
-        """Take the address and the token given here, else those of the environment, else the stored ones.
+        """Use the given address and token, otherwise those of the environment, otherwise the stored ones.
 
         Args:
-            url: Address of the server; None: MODELYARD_URL, else the one that `modelyard login` or `serve` stored.
-            token: Secret of a token; None: MODELYARD_TOKEN, else the stored one.
-            timeout_seconds: Longest silence of the server.
+            url: Address of the server; None: MODELYARD_URL, otherwise the one stored by `modelyard login` or `serve`.
+            token: Secret of a token; None: MODELYARD_TOKEN, otherwise the stored one.
+            timeout_seconds: Longest time to wait for data from the server.
             patience_seconds: How long to repeat a request that may succeed later (a restart, a busy database);
                 four times as long for each file's bytes.
-            parallel: How many files are moved at once.
-            cache: Where pulled files are kept; None: the folder of this user.
-            insecure: Send the token over `http://` to another machine too, where others on the way can read it.
+            parallel: Number of files transferred at once.
+            cache: Cache of pulled files; None: the cache folder of this user.
+            insecure: Send the token over `http://` even to another machine, where others can read it in transit.
 
         Raises:
             Invalid: The address is not valid, or it is not encrypted and `insecure` is False.
@@ -64,7 +72,7 @@ class Session:
         return f"<{type(self).__name__} of {self.url}>"
 
     def close(self) -> None:
-        """Close the connections to the server. The session can still be used, and opens new ones then.
+        """Close the connections to the server. The session stays usable and opens new ones when needed.
 
         Never raises.
 
@@ -99,8 +107,8 @@ class Session:
 
     @cached_property
     def default_namespace(self) -> str | None:
-        """The account's own; None when it has none, or without a token. Asked once."""
-        return self.whoami().default_namespace if self.transport.has_token else None
+        """Default namespace of the account; None if it has none. Requested once. Raises NotSignedIn."""
+        return self.whoami().default_namespace
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -123,7 +131,7 @@ class Session:
         return ModelName.parse(name, None if "/" in name else self.default_namespace)
 
     def ref(self, ref: str) -> Ref:
-        """Return a reference in its parts, without asking what it means.
+        """Split a reference into its parts, without resolving it.
 
         Args:
             ref: The reference; without a namespace it gets the account's default one.
@@ -193,8 +201,8 @@ class Session:
         """Return the path of a model in the API, or of a part of it.
 
         Args:
-            model: Name of the model; the namespace may be left out when your account has a default one.
-            more: Further parts of the path.
+            model: Name of the model; the namespace may be omitted if your account has a default one.
+            more: Additional parts of the path.
 
         Returns:
             The path.
@@ -215,7 +223,7 @@ class Session:
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
                 newest ready version.
-            more: Further parts of the path.
+            more: Additional parts of the path.
 
         Returns:
             The path.
@@ -238,6 +246,24 @@ class Feature:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._transport = session.transport
+        self._call = session.transport.call
+        self._model, self._version = session.model_path, session.version_path
+
+    def _get(self, path: str, returns: type[R], query: msgspec.Struct | None = None) -> R:
+        return self._call("GET", path, query=query, returns=returns)
+
+    def _post(
+        self, path: str, returns: type[R], body: msgspec.Struct | None = None, **options: Unpack[Options]
+    ) -> R:
+        return self._call("POST", path, returns=returns, body=body, **options)
+
+    def _put(
+        self, path: str, returns: type[R], body: msgspec.Struct | None = None, **options: Unpack[Options]
+    ) -> R:
+        return self._call("PUT", path, returns=returns, body=body, **options)
+
+    def _items(self, path: str, query: PageQuery, page: type[PageOf[T]], limit: int | None) -> Items[T]:
+        return items(self._transport, path, query, page, limit)
 
 
 _shared: dict[tuple[str, str | None], Session] = {}
@@ -245,7 +271,7 @@ _shared_lock = threading.Lock()
 
 
 def shared_session() -> Session:
-    """Return the session behind `my.push` and its like: one for each server and account in use."""
+    """Return the session behind `my.push` and others: one for each server and account in use."""
     key = credentials.choose(None, None)
     with _shared_lock:
         if key not in _shared:

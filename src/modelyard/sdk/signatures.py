@@ -1,4 +1,4 @@
-"""Signatures of versions: what goes in and comes out, and whether some data fits."""
+"""Signatures of versions: inputs and outputs, and checks of data against them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Signatures(Feature):
             >>> [column["name"] for column in client.signatures.get("fraud/scorer:12").inputs]
             ['amount', 'country']
         """
-        return self._transport.call("GET", self._session.version_path(ref, "signature"), returns=wire.Signature)
+        return self._get(self._version(ref, "signature"), wire.Signature)
 
     def check(self, ref: str, data: Any) -> Sequence[Problem]:
         """Compare data with a version's signature. The same as `client.check_signature`.
@@ -53,7 +53,7 @@ class Signatures(Feature):
                 file.
 
         Returns:
-            The columns that do not fit; empty when all do.
+            The columns that do not fit; empty if all fit.
 
         Raises:
             Invalid: The data has no names, types or shapes.
@@ -76,7 +76,7 @@ def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Proble
         data: A DataFrame of pandas or polars, an array, a dict of arrays, or the path of a CSV or JSON file.
 
     Returns:
-        The columns that do not fit; empty when all do.
+        The columns that do not fit; empty if all fit.
 
     Raises:
         Invalid: The data has no names, types or shapes.
@@ -93,20 +93,20 @@ def check_signature(session: Session, /, ref: str, data: Any) -> Sequence[Proble
 
 
 def described(data: Any) -> list[dict[str, Any]]:
-    """Names, types and shapes of a frame, an array, a dict of arrays, or a CSV or JSON file. Raises Invalid."""
+    """Return names, types and shapes of a frame, an array, a dict of arrays, or a CSV or JSON file. Raises Invalid."""
     if isinstance(data, str | os.PathLike):
         return describe_file(Path(data))
     found = describe_data(data)
     if found is None:
         raise Invalid(
-            reason=f"data of type {type(data).__name__} tells no names, types or shapes",
+            reason=f"data of type {type(data).__name__} has no names, types and shapes",
             fix="Pass a DataFrame, an array, a dict of arrays, or the path of a CSV or JSON file",
         )
     return found
 
 
 def describe_file(path: Path) -> list[dict[str, Any]]:
-    """Describe a CSV with a heading, or JSON: a list of records, or an object of lists. Raises Invalid, OSError."""
+    """Describe a CSV file with a header, or JSON: a list of records or an object of lists. Raises Invalid, OSError."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise Invalid(reason=f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", fix="Check a part of it")
     try:
@@ -176,7 +176,7 @@ def _kind_of_value(value: Any) -> str:
 
 
 def _common(kinds: set[str]) -> str:
-    """Return the type of a column with values of these; without any value it may be anything."""
+    """Return the type of a column with these values; without values it may be any type."""
     if not kinds:
         return "object"
     if kinds <= {"int64", "float64"}:

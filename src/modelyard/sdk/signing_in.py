@@ -1,4 +1,4 @@
-"""Signing in as a person: a password or a sign-in link becomes a session, and the session a token of one's own."""
+"""Sign-in of a person: a password or a sign-in link opens a session, which creates a token for the account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SESSION_COOKIE = "modelyard_session"
 
 
 def split_link(text: str) -> tuple[str, str] | None:
-    """(address of the server, secret) of a sign-in link; None for what is none."""
+    """Return (address of the server, secret) of a sign-in link; None for anything else."""
     parts = urlsplit(text.strip())
     secrets = parse_qs(parts.query).get("link", [])
     if not parts.path.endswith("/login") or not secrets:
@@ -24,9 +24,9 @@ def split_link(text: str) -> tuple[str, str] | None:
 
 
 def make_own_token(url: str, proof: wire.SignIn, *, days: float | None = 90, insecure: bool = False) -> str:
-    """Make a token of the account, in a session that is closed again.
+    """Create a token of the account, in a session that is closed afterwards.
 
-    insecure: send the proof over http:// to another machine too. Raises SignInFailed, TooManyAttempts, Invalid.
+    insecure: send the proof over http:// even to another machine. Raises SignInFailed, TooManyAttempts, Invalid.
     """
     if not insecure:
         refuse_clear_text(url)
@@ -42,7 +42,7 @@ def make_own_token(url: str, proof: wire.SignIn, *, days: float | None = 90, ins
         session = SimpleCookie(reply.headers.get("set-cookie", "")).get(_SESSION_COOKIE)
         if session is None:
             raise SignInFailed()
-        # What a browser says of a request that our own page sends.
+        # The headers that a browser sends with requests of our own page.
         as_session = {"cookie": f"{_SESSION_COOKIE}={session.value}", "sec-fetch-site": "same-origin"}
         body = wire.CreateToken(name=f"login on {socket.gethostname()}"[:200], expires_in_days=days)
         made: wire.CreatedToken = transport.call(

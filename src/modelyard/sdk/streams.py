@@ -1,4 +1,4 @@
-"""Answers that the server writes while it works: server-sent events."""
+"""Answers that the server sends while it works: server-sent events."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from modelyard.domain.errors import ServerUnreachable
 from modelyard.sdk.http import BROKEN, Transport
 
 LONG_SECONDS = 3600.0
-"""The longest silence of a server that reads everything it holds."""
+"""Longest time to wait for data from a server that reads all stored bytes."""
 _MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class WorkProgress(Protocol):
-    """How far the server is; the last one has `finished`."""
+    """Progress of the server; the last one has `finished` set."""
 
     finished: bool
 
@@ -27,9 +27,9 @@ P = TypeVar("P", bound=WorkProgress)
 def follow_work(transport: Transport, path: str, progress_type: type[P], work: str) -> Iterator[P]:
     """Have the server do a long piece of work, and return its progress until it has finished.
 
-    work: its name for people. Raises ServerUnreachable when it breaks off.
+    work: its name for people. Raises ServerUnreachable when it is interrupted.
     """
-    broken_off = ServerUnreachable(url=transport.url, reason=f"the {work} broke off")
+    broken_off = ServerUnreachable(url=transport.url, reason=f"the {work} was interrupted")
     finished = False
     try:
         with transport.stream("POST", path, LONG_SECONDS) as response:

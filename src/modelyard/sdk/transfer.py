@@ -1,7 +1,7 @@
-"""Bytes to the server: ask what is missing, send that in parallel, go on after any break.
+"""Bytes to the server: ask which are missing, send those in parallel, and resume after any interruption.
 
-Whatever breaks (the connection, the server, this program), what has arrived is kept by the server: small
-files whole, large files in pieces, and the next try or the next push goes on from there.
+If the connection, the server or this program fails, the server keeps the bytes that have arrived, and the next try or
+the next push resumes there. A file up to the size of the server's pieces is first sent whole, in one request.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from modelyard.domain.errors import (
     Kind,
     ModelyardError,
     OffsetMismatch,
+    ServerUnreachable,
     SizeMismatch,
     UnlawfulFile,
     UploadNotFound,
@@ -40,16 +41,28 @@ class Missing:
     chunk_bytes: int
 
 
-def find_missing(transport: Transport, sizes: dict[Digest, int]) -> Missing:
-    """Which of these blobs the server needs from us."""
-    entries = [wire.BlobEntry(digest=digest, size=size) for digest, size in sizes.items()]
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A version that is registered once its files are sent, so that the server can refuse it before."""
+
+    namespace: str
+    size_bytes: int
+
+
+def find_missing(transport: Transport, sizes: dict[Digest, int], announced: Announced | None = None) -> Missing:
+    """Return the blobs that the server needs from us. Raises QuotaExceeded if what is announced is too large."""
+    entries = [wire.BlobEntry(digest=digest, size_bytes=size) for digest, size in sizes.items()]
     missing: set[Digest] = set()
     chunk_bytes = BLOCK_BYTES
     for start in range(0, len(entries), _ASK_AT_ONCE):
         answer: wire.MissingAnswer = transport.call(
             "POST",
             at("blobs", "missing"),
-            body=wire.MissingQuery(blobs=entries[start : start + _ASK_AT_ONCE]),
+            body=wire.MissingQuery(
+                blobs=entries[start : start + _ASK_AT_ONCE],
+                namespace=announced.namespace if announced else None,
+                version_bytes=announced.size_bytes if announced else None,
+            ),
             returns=wire.MissingAnswer,
         )
         missing.update(Digest.parse(digest) for digest in answer.missing)
@@ -58,15 +71,21 @@ def find_missing(transport: Transport, sizes: dict[Digest, int]) -> Missing:
 
 
 def send_missing(
-    transport: Transport, files: Sequence[tuple[LocalFile, Digest]], parallel: int, progress: Progress
+    transport: Transport,
+    files: Sequence[tuple[LocalFile, Digest]],
+    parallel: int,
+    progress: Progress,
+    announced: Announced | None = None,
 ) -> int:
-    """Send what the server lacks; returns how many files that were.
+    """Send the files that the server lacks; return their number.
 
-    Raises FileChanged; BytesWithheld, with the path; or what the server or the network refuse for good.
+    Raises FileChanged; BytesWithheld, with the path; QuotaExceeded before anything is sent; or what the server or the
+    network refuse for good.
     """
     by_digest = {digest: file for file, digest in files}
+    sizes = {digest: file.size_bytes for digest, file in by_digest.items()}
     try:
-        missing = find_missing(transport, {digest: file.size_bytes for digest, file in by_digest.items()})
+        missing = find_missing(transport, sizes, announced)
     except BytesWithheld as error:
         withheld = by_digest.get(Digest(str(error.fields.get("digest"))))
         if withheld is None:
@@ -75,7 +94,7 @@ def send_missing(
     todo = [(by_digest[digest], digest) for digest in by_digest if digest in missing.digests]
     if not todo:
         return 0
-    # The largest first, so that no thread is left alone with one at the end.
+    # Largest first, so that no thread is left with a large one at the end.
     todo.sort(key=lambda pair: -pair[0].size_bytes)
     progress.begin("upload", sum(file.size_bytes for file, _ in todo))
 
@@ -93,7 +112,7 @@ def send_missing(
 
 @contextmanager
 def _own_failures(file: LocalFile) -> Iterator[None]:
-    """Tell a file that cannot be read from a broken connection, though both are an OSError."""
+    """Distinguish a file that cannot be read from a broken connection; both raise OSError."""
     try:
         yield
     except OSError as exc:
@@ -106,7 +125,7 @@ def _reading(file: LocalFile) -> FileIO:
 
 
 class _Sender:
-    """One file on its way."""
+    """The upload of one file."""
 
     def __init__(
         self,
@@ -123,18 +142,26 @@ class _Sender:
         self._chunk_bytes = chunk_bytes
         self._stop = stop
         self._progress = progress
-        self._told = 0
+        self._told = self._arrived = self._cuts = 0
         self._patience = transport.transfer_patience()
 
     def send(self) -> None:
         self._file.check_unchanged()
         try:
-            if self._file.size_bytes <= self._chunk_bytes:
-                self._send_whole()
-            else:
+            if self._file.size_bytes > self._chunk_bytes or not self._send_whole():
                 self._send_in_pieces()
         except (DigestMismatch, SizeMismatch) as exc:
             raise FileChanged(path=self._file.path) from exc
+        except ServerUnreachable as exc:
+            if not self._told:
+                raise
+            # The address is right, because bytes went through.
+            raise ServerUnreachable(
+                url=self._transport.url,
+                reason=f"the connection broke {self._cuts} times while {self._file.path} was sent, and "
+                f"{self._arrived} of its {self._file.size_bytes} bytes have arrived",
+                fix="Run the same command again; it resumes there",
+            ) from exc
         self._file.check_unchanged()
 
     def _tell(self, arrived: int) -> None:
@@ -158,18 +185,27 @@ class _Sender:
                 start += count
                 self._tell(start)
 
-    def _send_whole(self) -> None:
+    def _send_whole(self) -> bool:
+        """Send the file in one request, once; return whether that worked. If not, it continues in pieces."""
         size = self._file.size_bytes
         headers = {"content-type": _OCTETS, "content-length": str(size)}
-        self._transport.send(
-            "PUT",
-            at("blobs", self._digest),
-            headers=headers,
-            body=lambda: self._blocks(0, size),
-            timeout_seconds=_FINISH_SECONDS,
-            patience=self._patience,
-        )
+        try:
+            self._transport.send(
+                "PUT",
+                at("blobs", self._digest),
+                headers=headers,
+                body=lambda: self._blocks(0, size),
+                timeout_seconds=_FINISH_SECONDS,
+                patience=Patience(0),
+            )
+        except ModelyardError as exc:
+            if exc.kind not in (Kind.BUSY, Kind.UNAVAILABLE):
+                raise
+            self._cuts += 1
+            self._patience.wait(exc)
+            return False
         self._tell(size)
+        return True
 
     def _send_in_pieces(self) -> None:
         begun_anew = False
@@ -180,7 +216,7 @@ class _Sender:
                 self._finish(upload)
                 return
             except DigestMismatch:
-                # What arrived is wrong, perhaps since an earlier try whose file was changed meanwhile.
+                # The bytes that arrived are wrong, perhaps because the file has changed since an earlier try.
                 self._file.check_unchanged()
                 self._transport.call("DELETE", at("uploads", upload.id))
                 if begun_anew:
@@ -195,8 +231,8 @@ class _Sender:
                 self._patience.wait(exc)
 
     def _start(self) -> wire.Upload:
-        """Start a new upload, or take up the one that an earlier try began."""
-        body = wire.StartUpload(digest=self._digest, size=self._file.size_bytes)
+        """Start a new upload, or continue the one of an earlier try."""
+        body = wire.StartUpload(digest=self._digest, size_bytes=self._file.size_bytes)
         return self._transport.call("POST", at("uploads"), body=body, returns=wire.Upload)
 
     def _append_all(self, upload: wire.Upload) -> None:
@@ -212,9 +248,11 @@ class _Sender:
             except ModelyardError as exc:
                 if exc.kind not in (Kind.BUSY, Kind.UNAVAILABLE):
                     raise
+                self._cuts += 1
                 self._patience.wait(exc)
                 arrived = self._ask_offset(upload)
             if arrived > offset:
+                self._arrived = arrived
                 self._patience.progress()
             offset = arrived
         self._tell(size)
@@ -230,7 +268,7 @@ class _Sender:
             },
             body=lambda: self._blocks(start, end),
             timeout_seconds=_FINISH_SECONDS,
-            # A broken piece is not sent again as it was: the offset is asked first.
+            # A broken piece is not simply sent again: the offset is requested first.
             patience=Patience(0),
         )
         answer: wire.Upload = self._transport.decode(reply, wire.Upload, at("uploads", upload.id))

@@ -1,1 +1,1 @@
-"""The program that serves: start, processes, connections, logs, and what an operator does with a data folder."""
+"""The server program: start, processes, connections, logs, and operations on a data folder."""

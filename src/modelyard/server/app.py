@@ -1,8 +1,8 @@
-"""The ASGI application: all doors, and what every request goes through."""
+"""The ASGI application: all doors, and the layers around every request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 import msgspec
@@ -14,15 +14,23 @@ from starlette.routing import BaseRoute, Router
 
 from modelyard.api.openapi import build_openapi
 from modelyard.api.tables import TABLES
+from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import ModelyardError
 from modelyard.doors import authentication
 from modelyard.doors.dispatch import Dispatch, Endpoint, NativeRoute, first_word
 from modelyard.doors.edge import Edge, not_found
 from modelyard.doors.errors import problem_response
+from modelyard.doors.metrics import Inventory, ProcessFigures
 from modelyard.doors.services import Services
 from modelyard.registry.access.usecases import check_sees_metrics
+from modelyard.registry.builds.usecases import count_builds
+from modelyard.registry.catalog.usecases import list_uses
 from modelyard.registry.jobs.nouns import QueueFigures
 from modelyard.registry.jobs.usecases import count_jobs
+from modelyard.registry.outbox.usecases import count_deliveries
+from modelyard.registry.uploads.usecases import sum_stored
+from modelyard.registry.versions.usecases import count_versions
+from modelyard.server.backup import backup_age_seconds
 
 
 @cache
@@ -38,16 +46,35 @@ def _router(routes: Sequence[BaseRoute]) -> Router:
     return Router(routes, redirect_slashes=False, default=not_found)
 
 
-async def _read_queue(services: Services) -> QueueFigures | None:
-    """None while the database does not answer: all other metrics are shown then too."""
+async def _read_figures(services: Services) -> tuple[QueueFigures, Inventory] | tuple[None, None]:
+    """Return nothing if the database does not answer, so that all other metrics are still shown."""
     try:
-        return await services.db.aread(count_jobs)
+        return await services.db.aread(lambda tx: (count_jobs(tx), _inventory(tx)))
     except ModelyardError:
-        return None
+        return None, None
 
 
-def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge:
-    """The ASGI application: the native door, the other doors, and what every request goes through."""
+def _inventory(tx: Transaction) -> Inventory:
+    files, size_bytes = sum_stored(tx)
+    backup = backup_age_seconds(tx)
+    return Inventory(
+        count_versions(tx), files, size_bytes, count_deliveries(tx), list_uses(tx), count_builds(tx), backup
+    )
+
+
+def _no_others() -> Sequence[ProcessFigures]:
+    return ()
+
+
+def build_app(
+    services: Services,
+    other_doors: Iterable[BaseRoute] = (),
+    figures_of_others: Callable[[], Sequence[ProcessFigures]] = _no_others,
+) -> Edge:
+    """The ASGI application: the native door, the other doors, and the layers around every request.
+
+    figures_of_others: reads the figures of the other processes of this server.
+    """
 
     async def openapi(_: Request) -> Response:
         return Response(openapi_document(services.release), media_type="application/json")
@@ -58,7 +85,8 @@ def build_app(services: Services, other_doors: Iterable[BaseRoute] = ()) -> Edge
                 check_sees_metrics(await authentication.authenticate(request, services))
             except ModelyardError as error:
                 return problem_response(error, request.scope["modelyard.request_id"])
-        edge.metrics.queue = await _read_queue(services)
+        edge.metrics.queue, edge.metrics.inventory = await _read_figures(services)
+        edge.metrics.others = figures_of_others()
         return Response(generate_latest(edge.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     endpoints = native_endpoints(services)

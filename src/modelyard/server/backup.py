@@ -1,16 +1,16 @@
-"""A whole registry as a folder, and a registry made from such a folder.
+"""Backup of a whole registry into a folder, and restore from such a folder.
 
-    backup.json                 written last: without it the folder is no backup
-    tables/<name>.jsonl         one JSON array a row, columns in the order that backup.json names; a later backup
-                                into the same folder takes tables.other/, and so in turn
-    blobs/sha256/ab/<64 hex>    the bytes, as they are
-    secret.key                  the server's secret, when it is a file of the data folder
+    backup.json                 written last: without it the folder is not a backup
+    tables/<name>.jsonl         one JSON array per row, columns in the order of backup.json; later backups into the
+                                same folder alternate between tables.other/ and tables/
+    blobs/sha256/ab/<64 hex>    the bytes, unchanged
+    secret.key                  the server's secret, unless it is a setting; it is not in a table
     checkpoint.txt              the event log's signed checkpoint
 
-The tables are of one moment; the bytes are copied after it, and bytes never change. Should a version be
-deleted and its bytes collected in between, the moment is taken again. The form is the same for SQLite and
-PostgreSQL, a folder and a bucket, so a backup also moves a registry from one to the other. A later backup
-into the same folder copies only the bytes that are new, and until it is whole the earlier one stands.
+The tables are a consistent snapshot; the bytes are copied after it, and bytes never change. If a version is
+deleted and its bytes are collected in between, the snapshot is taken again. The format is the same for SQLite
+and PostgreSQL, a folder and a bucket, so a backup also moves a registry from one to the other. A later backup
+into the same folder copies only new bytes, and the earlier one stays valid until it is complete.
 Decision record 0008.
 """
 
@@ -41,6 +41,7 @@ from modelyard.db.tables import (
     metadata,
     models,
     namespaces,
+    server_facts,
     versions,
     withheld_bytes,
 )
@@ -48,6 +49,8 @@ from modelyard.db.tables.uploads import DAMAGED, KEPT
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobCorrupt, BlobNotFound, Conflict, DigestMismatch, Invalid, SizeMismatch
+from modelyard.domain.times import MICROSECONDS
+from modelyard.registry.keyring import SECRET_FACT
 
 FORMAT = 1
 BESIDE = ("secret.key", "checkpoint.txt")
@@ -55,9 +58,10 @@ _TABLE_FOLDERS = ("tables", "tables.other")
 _MOST_ATTEMPTS = 5
 _ROWS = 1000
 _MOST_NAMED = 100
+_BACKUP_FACT = "backup.made_at"
 
 Progress = Callable[[str, int, int], None]
-"""(what is being copied, how many are done, how many there are)."""
+"""(kind of items being copied, number done, total number)."""
 
 
 def _silent(_what: str, _done: int, _all: int) -> None:
@@ -66,7 +70,7 @@ def _silent(_what: str, _done: int, _all: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a backup holds, or a restore made."""
+    """Totals of a backup or a restore."""
 
     revision: str
     tables: int
@@ -74,9 +78,9 @@ class Summary:
     blobs: int
     size_bytes: int
     copied_blobs: int
-    """Of `blobs`, those that were not there from an earlier backup."""
+    """Number of `blobs` that no earlier backup had copied."""
     damaged: tuple[str, ...] = ()
-    """Digests of files whose bytes are damaged or gone; all else is whole."""
+    """Digests of files whose bytes are damaged or missing; everything else is intact."""
 
 
 def back_up(
@@ -86,12 +90,12 @@ def back_up(
     progress: Progress = _silent,
     beside: Mapping[str, bytes] | None = None,
 ) -> Summary:
-    """Write a backup into `folder`, which is empty, new, or holds an earlier backup of the same registry.
+    """Write a backup into `folder`, which must be new, empty, or hold an earlier backup of the same registry.
 
-    beside: further files to put into it, of the names in BESIDE.
+    beside: additional files of the backup, with names from BESIDE.
 
-    Safe while the registry is being written. Bytes that are damaged or gone are named, and all else is backed up.
-    Raises Conflict when the folder holds something else.
+    Safe while the registry is in use. Damaged or missing bytes are listed, and everything else is backed up.
+    Raises Conflict if the folder holds anything else.
     """
     _check_target(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -103,7 +107,7 @@ def back_up(
         described = db.snapshot(lambda tx: _write_tables(tx, folder / chosen, progress))
         wanted = described.pop("blobs")
         for digest in described.pop("withheld"):
-            # An earlier backup in this folder may hold them.
+            # An earlier backup in this folder may hold those bytes.
             copy.delete(digest)
         gone, now, damaged = _copy_blobs(db, store, copy, wanted, progress)
         copied += now
@@ -112,7 +116,7 @@ def back_up(
     else:
         raise Conflict(
             reason="versions are being deleted faster than they can be backed up",
-            fix="Run the backup again when the deletions are done",
+            fix="Run the backup again after the deletions",
         )
     size = sum(wanted.values())
     described |= {
@@ -134,8 +138,22 @@ def back_up(
     return Summary(described["revision"], len(tables), rows, len(wanted), size, copied, tuple(damaged))
 
 
+def note_backup(db: Database) -> None:
+    """Note in the database that a backup was made now, for /metrics. The server may be running."""
+    with db.connect_for_migration() as connection:
+        connection.execute(server_facts.delete().where(server_facts.c.key == _BACKUP_FACT))
+        connection.execute(server_facts.insert().values(key=_BACKUP_FACT, value=str(db.clock())))
+
+
+def backup_age_seconds(tx: Transaction) -> float | None:
+    """Return the time since the last backup; None: there was none yet."""
+    query = sa.select(server_facts.c.value).where(server_facts.c.key == _BACKUP_FACT)
+    made_at = tx.execute(query).scalar_one_or_none()
+    return None if made_at is None else (tx.now - int(made_at)) / MICROSECONDS
+
+
 def _tables_of_earlier(folder: Path) -> str | None:
-    """Where the finished backup that is in the folder has its tables; None: there is none."""
+    """Return the tables' folder of the finished backup; None: there is no finished backup."""
     try:
         return _folder_of_tables(json.loads((folder / "backup.json").read_bytes()))
     except (FileNotFoundError, ValueError):
@@ -143,10 +161,10 @@ def _tables_of_earlier(folder: Path) -> str | None:
 
 
 def _folder_of_tables(described: dict[str, Any]) -> str:
-    """Raises ValueError for another name than ours: it came from a file."""
+    """Check the name, which came from a file. Raises ValueError for any name but our own."""
     name = str(described.get("tables_in", _TABLE_FOLDERS[0]))
     if name not in _TABLE_FOLDERS:
-        raise ValueError(f"{name[:40]!r} is no folder of tables")
+        raise ValueError(f"{name[:40]!r} is not a folder of tables")
     return name
 
 
@@ -154,17 +172,15 @@ def _check_target(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise Conflict(reason=f"{folder} is not a folder", fix="Name a folder that is new or empty")
+        raise Conflict(reason=f"{folder} is not a folder", fix="Name a new or empty folder")
     known = {"backup.json", "blobs", *_TABLE_FOLDERS, *BESIDE}
     strange = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if strange:
-        raise Conflict(
-            reason=f"{folder} holds something else ({strange[0]})", fix="Name a folder that is new or empty"
-        )
+        raise Conflict(reason=f"{folder} holds other files ({strange[0]})", fix="Name a new or empty folder")
 
 
 def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Dump every table; returns what backup.json says of them, `blobs`: digest → size in bytes, and `withheld`: digests."""
+    """Dump every table. Return their entries for backup.json, `blobs`: digest → size in bytes, `withheld`: digests."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     described: dict[str, Any] = {}
@@ -174,7 +190,10 @@ def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str
         columns = [column.name for column in table.columns]
         digest, rows = hashlib.sha256(), 0
         with (folder / f"{table.name}.jsonl").open("wb") as file:
-            for row in tx.execute(sa.select(*table.columns).execution_options(yield_per=_ROWS)):
+            query = sa.select(*table.columns)
+            if table is server_facts:
+                query = query.where(server_facts.c.key.not_in((SECRET_FACT, _BACKUP_FACT)))
+            for row in tx.execute(query.execution_options(yield_per=_ROWS)):
                 line = json.dumps([_to_json(value) for value in row], ensure_ascii=False).encode() + b"\n"
                 file.write(line)
                 digest.update(line)
@@ -182,7 +201,7 @@ def _write_tables(tx: Transaction, folder: Path, progress: Progress) -> dict[str
             file.flush()
             os.fsync(file.fileno())
         described[table.name] = {"rows": rows, "columns": columns, "sha256": digest.hexdigest()}
-    # What was found damaged too: an earlier backup in this folder may hold it whole.
+    # Including damaged ones: an earlier backup in this folder may hold them intact.
     kept = sa.select(blobs.c.digest, blobs.c.size_bytes).where(blobs.c.state.in_(KEPT))
     wanted = {Digest(digest): size for digest, size in tx.rows(kept)}
     withheld = [Digest(row[0]) for row in tx.rows(sa.select(withheld_bytes.c.digest))]
@@ -205,7 +224,7 @@ def _from_json(value: Any) -> Any:
 def _copy_blobs(
     db: Database, store: BlobStore, copy: BlobStore, wanted: dict[Digest, int], progress: Progress
 ) -> tuple[int, int, list[str]]:
-    """(how many were deleted meanwhile, how many were copied, which ones are damaged or gone)."""
+    """Return (number deleted meanwhile, number copied, digests damaged or missing)."""
     gone = copied = 0
     damaged: list[str] = []
     for position, (digest, size) in enumerate(wanted.items()):
@@ -229,7 +248,7 @@ def _copy_blobs(
 
 
 def files_named(db: Database, digests: Sequence[str]) -> list[str]:
-    """The files of versions that have these bytes, as `namespace/name:version path`."""
+    """Return the files of versions with these bytes, as `namespace/name:version path`."""
     query = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
         .select_from(manifest_files)
@@ -269,25 +288,25 @@ def _write_durably(path: Path, data: bytes) -> None:
 
 
 def restore(folder: Path, db: Database, store: BlobStore, progress: Progress = _silent) -> Summary:
-    """Make a registry from a backup. The database must be new; bytes are verified as they are copied.
+    """Restore a registry from a backup. The database must be new; bytes are verified while they are copied.
 
-    The bytes come first and the tables in one transaction, so an interrupted restore is run again as it was.
-    Raises Invalid for a damaged or unknown backup, Conflict for a database that holds something.
+    The bytes come first, then the tables in one transaction, so an interrupted restore can simply be run again.
+    Raises Invalid for a damaged or unknown backup, Conflict for a database that is not empty.
     """
     described = _read_description(folder)
     with db.connect_for_migration() as connection:
         if schema.stored_revision(connection) is not None:
             raise Conflict(
-                reason="the database holds a registry already",
+                reason="the database already holds a registry",
                 fix="Restore into a new data folder or an empty database",
             )
     copied = _restore_blobs(folder, store, described, progress)
     with db.connect_for_migration() as connection:
-        # An older backup is read by the tables it was made from, and migrated then.
+        # An older backup is read with the tables it was made from, and then migrated.
         schema.create_at(connection, described["revision"])
         _restore_tables(connection, folder, described, progress)
         schema.migrate(connection)
-        # A push of the same file heals them.
+        # Pushing the same file repairs them.
         for digest in described.get("damaged", ()):
             connection.execute(blobs.update().where(blobs.c.digest == digest).values(state=DAMAGED))
     tables: dict[str, Any] = described["tables"]
@@ -302,13 +321,13 @@ def _read_description(folder: Path) -> dict[str, Any]:
         described: dict[str, Any] = json.loads((folder / "backup.json").read_bytes())
     except FileNotFoundError:
         raise Invalid(
-            reason=f"{folder} is not a finished backup", fix="Name the folder that was backed up into"
+            reason=f"{folder} is not a finished backup", fix="Name the folder given to: modelyard backup"
         ) from None
     except ValueError:
         raise Invalid(reason=f"{folder / 'backup.json'} is damaged", fix="Use another backup") from None
     if described.get("format") != FORMAT:
         raise Invalid(
-            reason=f"the backup has format {described.get('format')}, this release reads {FORMAT}",
+            reason=f"the backup has format {described.get('format')}, but this release reads {FORMAT}",
             fix="Restore with the release that made it",
         )
     try:
@@ -367,7 +386,7 @@ def _restore_tables(
         progress("tables", position, len(order) + 1)
         table: Any = _search_table() if name == SEARCH_TABLE else found.tables[name]
         columns = described["tables"][name]["columns"]
-        # A new database has the one row of the event head already.
+        # A new database already has the single row of the event head.
         connection.execute(sa.delete(table))
         batch: list[dict[str, Any]] = []
         for row in _rows(folder, described, name):
@@ -382,7 +401,7 @@ def _restore_tables(
 
 
 def _set_sequences(connection: sa.Connection, found: sa.MetaData) -> None:
-    """On PostgreSQL rows with given ids do not move the counters that hand ids out."""
+    """Advance PostgreSQL's id sequences, which rows with explicit ids do not move."""
     for table in found.sorted_tables:
         if "id" not in table.columns:
             continue

@@ -16,25 +16,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from modelyard import __version__
 from modelyard.blobs.opening import open_store
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import HEAD, ensure_schema, stored_revision
-from modelyard.domain.errors import Conflict, Invalid, NotFound, TokenExpired, TokenInvalid
+from modelyard.domain.errors import Conflict, DatabaseUnavailable, Invalid, NotFound, TokenExpired, TokenInvalid
 from modelyard.domain.names import RESERVED_ACCOUNTS
+from modelyard.domain.secrets import mask
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
-from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring
-from modelyard.registry.oidc.rules import check_issuer, parse_group_map
+from modelyard.registry.comments import usecases as comments
+from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring, place_secret, secret_in_database
+from modelyard.registry.oidc.rules import check_issuer, parse_domains, parse_group_map
 from modelyard.registry.outgoing import Allowed, Outgoing
 from modelyard.server.app import build_app
+from modelyard.server.shared_figures import SharedFigures
 from modelyard.settings import Settings
+from modelyard.web import components
+from modelyard.web.frame import page_routes
 from modelyard.web.oidc import oidc_routes
-from modelyard.web.welcome import welcome_routes
+from modelyard.web.signing_in import sign_in_routes
+from modelyard.web.tables import TABLES
 from modelyard.worker.loop import Worker, standard_chores
 from modelyard.worker.runner import Runner
 from modelyard.worker.works import standard_works
@@ -55,12 +61,12 @@ PRIVATE = (
     "blobs",
     LOCK_FILE,
 )
-"""What lies in a data folder and is no one else's business."""
+"""Private files of a data folder."""
 
 
 def close_to_others(folder: Path) -> None:
-    """Take the rights of other users away from what is in a data folder. The folder itself may be somebody's own
-    choice, and is left as it is."""
+    """Remove other users' permissions on the files of a data folder. The mode of the folder itself may be deliberate,
+    and is left unchanged."""
     for path in (folder / name for name in PRIVATE):
         with contextlib.suppress(FileNotFoundError, PermissionError):
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -69,17 +75,17 @@ def close_to_others(folder: Path) -> None:
 
 
 class DataFolder:
-    """The folder of an embedded registry, held by one process at a time."""
+    """The folder of an embedded registry, locked by one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: Any = None
 
     def open(self) -> None:
-        """Make the folder, mode 0700, and lock it. Raises Conflict when another process holds it."""
+        """Create the folder with mode 0700 and lock it. Raises Conflict when another process holds it."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         close_to_others(self.path)
-        # Kept open as long as the lock is held.
+        # Stays open as long as the lock is held.
         self._lock = (self.path / LOCK_FILE).open("a+")
         try:
             import fcntl
@@ -102,19 +108,30 @@ class DataFolder:
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what would be unsafe or cannot work. Raises Invalid."""
+    """Refuse settings that are unsafe or cannot work. Raises Invalid."""
     if not settings.is_loopback and not settings.behind_proxy and not (settings.tls_cert and settings.tls_key):
         raise Invalid(
-            reason=f"listening on {settings.host} without TLS would send tokens in the clear",
-            fix="Give --tls-cert and --tls-key, or --behind-proxy when a proxy ends TLS, or keep --host 127.0.0.1",
+            reason=f"listening on {settings.host} without TLS would send tokens unencrypted",
+            fix="Give --tls-cert and --tls-key, or --behind-proxy if a proxy terminates TLS, or use --host 127.0.0.1",
         )
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        given, lacking = ("cert", "key") if settings.tls_cert else ("key", "cert")
+        raise Invalid(reason=f"--tls-{given} is given without --tls-{lacking}", fix="Give both or neither")
+    _check_public_url(settings.public_url)
     if settings.log_level.lower() not in _LOG_LEVELS:
         raise Invalid(reason=f"log_level is {settings.log_level!r}", fix=f"Use {', '.join(_LOG_LEVELS)}")
     if settings.access_log not in _ACCESS_LOGS:
         raise Invalid(reason=f"access_log is {settings.access_log!r}", fix=f"Use {', '.join(_ACCESS_LOGS)}")
     if settings.smtp_security not in ("starttls", "tls", "none"):
         raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
+    if settings.local_builds not in ("admins", "contributors", "off"):
+        raise Invalid(
+            reason=f"local_builds is {settings.local_builds!r}", fix="Use admins, contributors or off"
+        )
+    if settings.build_slots < 0:
+        raise Invalid(reason=f"build_slots is {settings.build_slots}", fix="Use 0 or more")
     parse_group_map(settings.oidc_groups)
+    parse_domains(settings.oidc_email_domains)
     if settings.oidc_issuer:
         check_issuer(settings.oidc_issuer)
         if not settings.oidc_client_id:
@@ -122,7 +139,23 @@ def check_settings(settings: Settings) -> None:
     if settings.workers > 1 and settings.resolved_database_url().startswith("sqlite"):
         raise Invalid(
             reason="several processes cannot share SQLite",
-            fix="Give --database-url postgresql://… or keep --workers 1",
+            fix="Give --database-url postgresql://…, or use --workers 1",
+        )
+
+
+def _check_public_url(url: str) -> None:
+    """Raises Invalid for an address that browsers and commands cannot open."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.query or parts.fragment or "@" in parts.netloc or url.split() != [url]:
+        raise Invalid(
+            reason=f"public_url is {url[:200]!r}, which is not the address of a server",
+            fix="Write it with its scheme, as users type it: https://models.example.org",
         )
 
 
@@ -134,8 +167,34 @@ def public_url(settings: Settings, port: int | None = None) -> str:
     return f"{scheme}://{host}:{settings.port if port is None else port}"
 
 
+def local_url(settings: Settings, port: int) -> str:
+    """Return the address for commands on this machine, independent of the public address."""
+    is_everywhere = settings.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    if settings.tls_cert or not (settings.is_loopback or is_everywhere):
+        return public_url(settings, port)
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{port}"
+
+
+def check_reached(db: Database) -> None:
+    """Ask a PostgreSQL server for an answer. Raises DatabaseUnavailable with the driver's reason, which no request may see
+    but the operator needs, because an address or a name may be wrong."""
+    if db.is_sqlite:
+        return
+    try:
+        db.check()
+    except DatabaseUnavailable as error:
+        cause = error.__cause__
+        reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
+        raise DatabaseUnavailable.rebuild(
+            f"{error.message}: {mask(reason)[:500]}",
+            "Correct the database URL; an empty database must exist before the first start or a restore (createdb NAME)",
+            {},
+        ) from error
+
+
 def open_services(settings: Settings, *, port: int | None = None) -> Services:
-    """Open database and store and bring the schema up to date. Raises what they raise, with nothing left open."""
+    """Open database and store, and migrate the schema. Raises their errors, with nothing left open."""
     check_settings(settings)
     outgoing = Outgoing(Allowed(settings.webhook_allowed_hosts))
     db = Database(
@@ -144,24 +203,27 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
         prepare_statements=settings.database_prepare,
     )
     try:
+        check_reached(db)
         done = ensure_schema(db)
         if done:
             logger.info("database schema %s", done)
+            comments.begin_notifications(db)
         address = public_url(settings, port)
         keyring = _keyring(settings, db, address)
         blobs = open_store(settings.resolved_blobs_url())
     except BaseException:
         db.close()
         raise
-    return Services(db, blobs, settings, __version__, address, keyring, outgoing)
+    local = local_url(settings, settings.port if port is None else port)
+    return Services(db, blobs, settings, __version__, address, keyring, outgoing, local)
 
 
 @contextlib.contextmanager
 def open_stores(settings: Settings, *, must_exist: bool) -> Iterator[tuple[Database, BlobStore]]:
-    """Database and bytes for a command that runs next to the server, or before there is one.
+    """Open database and bytes for a command that runs next to the server, or before its first start.
 
-    must_exist: refuse to make a new database. Otherwise the data folder, when it is used, is made and
-    locked, because no one may serve it meanwhile. Raises NotFound, Conflict.
+    must_exist: refuse to create a new database. Otherwise a data folder, if used, is created and locked, because
+    no server may use it meanwhile. Raises NotFound, Conflict.
     """
     folder: DataFolder | None = None
     if must_exist:
@@ -173,6 +235,7 @@ def open_stores(settings: Settings, *, must_exist: bool) -> Iterator[tuple[Datab
         folder.open()
     db = Database(settings.resolved_database_url(), prepare_statements=settings.database_prepare)
     try:
+        check_reached(db)
         store = open_store(settings.resolved_blobs_url())
         try:
             yield db, store
@@ -195,19 +258,23 @@ def _keyring(settings: Settings, db: Database, address: str) -> Keyring:
 
 
 def _secret_file(settings: Settings) -> Path | None:
-    """Where the server's secret is kept, when it is a file."""
+    """Return the path of the server's secret, if it is a file."""
     if settings.secret_key or not uses_data_folder(settings):
         return None
     return Path(settings.data) / SECRET_FILE
 
 
 def keys_for_backup(settings: Settings, db: Database) -> dict[str, bytes]:
-    """What belongs to the tables: the secret's file, without which a restored server would not start, and
-    a checkpoint of the event log."""
+    """Return the files that belong to the tables: the secret, unless it is a setting, without which a restored server
+    would not start; and a checkpoint of the event log."""
     found: dict[str, bytes] = {}
     secret = _secret_file(settings)
     if secret is not None and secret.is_file():
         found[SECRET_FILE] = secret.read_bytes()
+    elif not settings.secret_key and not uses_data_folder(settings):
+        content = db.read(secret_in_database)
+        if content is not None:
+            found[SECRET_FILE] = content
     with db.connect_for_migration() as connection:
         is_current = stored_revision(connection) == HEAD
     if is_current and (secret is None or secret.is_file()):
@@ -216,17 +283,20 @@ def keys_for_backup(settings: Settings, db: Database) -> dict[str, bytes]:
     return found
 
 
-def restore_keys(settings: Settings, backup: Path) -> None:
-    """Put the secret of a backup into a new data folder; one that is there already stays."""
-    target = _secret_file(settings)
+def restore_keys(settings: Settings, db: Database, backup: Path) -> None:
+    """Store the secret of a backup where a server with these settings expects it: the data folder or the database.
+
+    With the setting `secret_key` nothing is stored. Raises Invalid for a damaged secret.
+    """
+    if settings.secret_key:
+        return
     source = backup / SECRET_FILE
-    if target is not None and source.is_file() and not target.exists():
-        target.touch(0o600)
-        target.write_bytes(source.read_bytes())
+    if source.is_file():
+        place_secret(db, source.read_bytes(), Path(settings.data) if uses_data_folder(settings) else None)
 
 
 def database_file(settings: Settings) -> Path | None:
-    """The file of an SQLite database; None for another database."""
+    """Return the file of an SQLite database; None for any other."""
     scheme, _, path = settings.resolved_database_url().partition(":///")
     return Path(path) if scheme.startswith("sqlite") else None
 
@@ -236,7 +306,7 @@ def uses_data_folder(settings: Settings) -> bool:
 
 
 def local_owner_name() -> str:
-    """The name of the first owner: the system's user, as far as it is a valid name."""
+    """Return the name of the first owner: the system user, as far as that is a valid name."""
     with contextlib.suppress(OSError, KeyError):
         name = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
         if name and name not in RESERVED_ACCOUNTS:
@@ -245,7 +315,7 @@ def local_owner_name() -> str:
 
 
 def first_start(services: Services) -> tuple[str, str] | None:
-    """On a new registry: (the owner's name, their token). None when it has an owner already."""
+    """Create the owner of a new registry: (name, token). None if it already has one."""
     name = local_owner_name()
     made = services.db.write(lambda tx: access.create_first_owner(tx, name, services.release))
     return (name, made.secret) if made is not None else None
@@ -253,27 +323,27 @@ def first_start(services: Services) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class LocalAccess:
-    """How the user who runs the server reaches it."""
+    """Local access for the user who runs the server."""
 
     account: str
     token: str
     is_new: bool
-    """The registry was made just now."""
+    """Whether the registry was just created."""
     sign_in_url: str | None
-    """None: the stored token is a narrow one, which makes no link."""
+    """Sign-in link; None if the stored token is not a full sign-in and cannot create one."""
 
 
-def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAccess | None:
+def open_local_access(services: Services, address: str, stored: Mapping[str, str]) -> LocalAccess | None:
     """Make sure that the commands of the user who runs this server can sign in.
 
-    stored: tokens by address, as the local client holds them; one that works here is kept. A new registry
-    gets its owner. In an existing one the owner gets another token only from a data folder of the same
-    system user, since holding that folder is the proof. None: nothing to store.
+    address: their address of the server. stored: tokens by address, as the local client holds them; a valid one is
+    kept, the one of this address first. A new registry gets its owner. In an existing one the owner gets a new token
+    only from a data folder of the same system user, because holding that folder is the proof. None: nothing to store.
     """
     made = first_start(services)
     if made is not None:
         return _local_access(services, made[1], is_new=True)
-    ordered = sorted(stored.items(), key=lambda item: item[0] != services.public_url)
+    ordered = sorted(stored.items(), key=lambda item: item[0] != address)
     for _, token in ordered:
         try:
             actor = services.db.read(lambda tx, token=token: access.authenticate(tx, token)).actor  # type: ignore[misc]
@@ -291,18 +361,18 @@ def open_local_access(services: Services, stored: Mapping[str, str]) -> LocalAcc
 
 
 def make_rescue_token(settings: Settings, name: str) -> access.NewToken:
-    """For `modelyard rescue`. Raises NotFound, Conflict while a server holds the data folder."""
+    """Create a token for `modelyard rescue`. Raises NotFound; Conflict while a server holds the data folder."""
     with open_stores(settings, must_exist=True) as (db, _):
         with db.connect_for_migration() as connection:
             present = stored_revision(connection)
         if present != HEAD:
             raise Conflict(
-                reason=f"the database is at revision {present}, this release needs {HEAD}",
+                reason=f"the database is at revision {present}, but this release needs {HEAD}",
                 fix="Use the release that wrote it, or start this release's server once",
             )
         folder = DataFolder(Path(settings.data)) if uses_data_folder(settings) else None
         if folder is not None:
-            # One process at a time writes what is in a data folder.
+            # Only one process at a time writes to a data folder.
             folder.open()
         try:
             return db.write(lambda tx: access.issue_rescue_token(tx, name))
@@ -327,9 +397,15 @@ def _owns_data_folder(settings: Settings) -> bool:
 class Application:
     """The ASGI application of one process: doors, and the worker next to them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, shared: SharedFigures | None = None) -> None:
+        """shared: where this process publishes its figures to the others; None: it is the only process."""
         self.services = services
-        self._app: ASGIApp = build_app(services, [*oidc_routes(services), *welcome_routes(services)])
+        self._shared = shared
+        tables = (*TABLES, components.table) if services.settings.show_components else TABLES
+        routes = [*oidc_routes(services), *sign_in_routes(services), *page_routes(tables, services)]
+        self._app = (
+            build_app(services, routes) if shared is None else build_app(services, routes, shared.of_others)
+        )
         self._workers = [Worker(services, chores) for chores in standard_chores()]
         self._runner = Runner(services.db, standard_works(services), services.run_figures)
 
@@ -351,10 +427,17 @@ class Application:
         for worker in self._workers:
             worker.start()
         self._runner.start()
+        told = (
+            asyncio.create_task(self._shared.publish(self._app.metrics.own))
+            if self._shared is not None
+            else None
+        )
         try:
             yield
         finally:
-            # In a thread: a change whose commit waits for this loop would otherwise hold up the last ones of jobs.
+            if told is not None:
+                told.cancel()
+            # In a thread: otherwise a change whose commit waits for this loop would block the last ones of jobs.
             await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The server's TLS certificate and key, looked at before anything listens."""
+"""Check of the server's TLS certificate and key before it listens."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ WARN_BEFORE = timedelta(days=14)
 
 
 def check_certificate(certificate: str, key: str, now: datetime | None = None) -> list[str]:
-    """Warnings, which are logged too: the certificate is not valid yet, no more, or only for days.
+    """Return warnings, which are also logged: the certificate is not valid yet, has expired, or expires within days.
 
-    Raises Invalid for files that cannot be read or do not belong together, and for a key that everybody may read.
+    Raises Invalid for files that cannot be read or do not belong together, and for a key that everyone can read.
     """
     _refuse_open_key(Path(key))
     try:
@@ -53,9 +53,7 @@ def _dates(certificate: str, now: datetime) -> list[str]:
     found = x509.load_pem_x509_certificates(Path(certificate).read_bytes())[0]
     begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
     if now < begins:
-        return [
-            f"the certificate {certificate} is valid from {begins:%Y-%m-%d %H:%M} UTC on, which has not come yet"
-        ]
+        return [f"the certificate {certificate} is not valid before {begins:%Y-%m-%d %H:%M} UTC"]
     if now >= ends:
         return [
             f"the certificate {certificate} expired on {ends:%Y-%m-%d %H:%M} UTC: clients refuse it; renew it"

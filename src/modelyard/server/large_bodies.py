@@ -1,4 +1,4 @@
-"""Large bodies of requests: from the socket into memory once, past the parser of HTTP."""
+"""Large request bodies: read from the socket into memory once, bypassing the HTTP parser."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from modelyard.doors.edge import BODY_HAS_COME
 
 _BLOCK_BYTES = 1 << 20
 _MOST_WAITING_BYTES = 2 << 20
-"""Of one body; beyond it the sender has to wait."""
+"""Most bytes held of one body; beyond it the sender has to wait."""
 _BLOCK_SECONDS = 0.05
-"""How long a receiver waits for a block to be full before it takes what is there."""
+"""Time that a receiver waits for a full block before it takes a partial one."""
 _UNWANTED_BYTES = 64 << 10
 
 
 class Connection(Protocol):
-    """What a large body needs of the connection that it comes in on."""
+    """The part of a connection that a large body uses."""
 
     cycle: RequestResponseCycle
     flow: FlowControl
@@ -32,15 +32,15 @@ class Connection(Protocol):
 
 
 class LargeBody(asyncio.BufferedProtocol):
-    """Receives the rest of one body of known length in blocks, which go on as they are.
+    """Receive the rest of one body of known length in blocks, which are passed on without copies.
 
-    The web server's own way copies every byte four times, and stops the connection after every 64 KiB. This has
-    the connection until the body's last byte and never reads beyond it. What comes in after the answer is
-    complete is dropped, as the web server does; no memory is held for it.
+    The web server copies every byte four times, and pauses the connection after every 64 KiB. This class holds the
+    connection until the body's last byte and never reads beyond it. Bytes that arrive after the answer is complete
+    are dropped, as the web server does, and use no memory.
     """
 
     def __init__(self, connection: Connection, rest: int) -> None:
-        """rest: how many bytes of the body are still to come."""
+        """rest: number of bytes of the body still to come."""
         self._connection = connection
         self._cycle = connection.cycle
         self._flow = connection.flow
@@ -52,7 +52,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._is_late = False
-        """The receiver waits, and nothing was there when its patience ended: it takes whatever comes next."""
+        """Whether the receiver has waited in vain for a full block, and takes the next bytes at once."""
         self._complete = False
         self._receive_after = self._cycle.receive
 
@@ -79,7 +79,7 @@ class LargeBody(asyncio.BufferedProtocol):
         return self._block[self._filled : self._filled + self._rest]
 
     def _free_memory(self) -> bytearray:
-        # Fresh memory costs as much as receiving into it.
+        # Allocating memory costs as much as receiving into it.
         memory = self._used.popleft() if self._used and _unseen(self._used[0]) else bytearray(_BLOCK_BYTES)
         self._used.append(memory)
         return memory
@@ -96,12 +96,12 @@ class LargeBody(asyncio.BufferedProtocol):
             if self._waiting_bytes >= _MOST_WAITING_BYTES:
                 self._flow.pause_reading()
         if not self._rest:
-            # This object may wait for the collector of cycles; its memory need not.
+            # This object may wait for the cycle collector; its memory need not.
             self._used.clear()
             self._connection.go_on_after_body()
 
     def _cut(self) -> None:
-        """What is in the block and was not taken yet becomes a piece."""
+        """Turn the bytes of the block that were not taken yet into a piece."""
         if self._block is not None and self._taken < self._filled:
             self._add(self._block[self._taken : self._filled].toreadonly())
             self._taken = self._filled
@@ -113,7 +113,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._arrived.set()
 
     def forget(self) -> None:
-        """Let go of what came in, when no one will ask for it any more."""
+        """Release received bytes that no one will ask for any more."""
         if self._cycle.response_complete:
             self._block = None
             self._pieces.clear()
@@ -135,7 +135,7 @@ class LargeBody(asyncio.BufferedProtocol):
     # --- to the application ----------------------------------------------------------------------
 
     async def receive(self) -> Any:
-        """The cycle's `receive`. When the client hangs up, return the bytes that did arrive before the disconnect."""
+        """Replace the cycle's `receive`. After a disconnect, return the bytes that arrived before it."""
         if self._complete:
             return await self._receive_after()
         cycle = self._cycle
@@ -171,7 +171,7 @@ class LargeBody(asyncio.BufferedProtocol):
 
 
 def _unseen(memory: bytearray) -> bool:
-    """Whether no one has a view of it any more; while somebody has, its size cannot be changed."""
+    """Return whether no view of the memory exists any more, so that its size can be changed."""
     try:
         memory.append(memory.pop())
     except BufferError:
@@ -180,7 +180,7 @@ def _unseen(memory: bytearray) -> bool:
 
 
 def hand_over(transport: asyncio.Transport, protocol: asyncio.BaseProtocol, paused: bool) -> None:
-    # A transport asks once, when it begins to read, how its protocol wants to be given the bytes.
+    # A transport checks only once, when it begins to read, how its protocol wants to receive bytes.
     transport.pause_reading()
     transport.set_protocol(protocol)
     if not paused:

@@ -1,13 +1,15 @@
-"""Runs the server: one process on SQLite, N processes on PostgreSQL."""
+"""Run the server: one process on SQLite, N processes on PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,15 +20,23 @@ import uvicorn
 
 from modelyard.domain.errors import Invalid
 from modelyard.doors.services import Services
-from modelyard.server.bootstrap import Application, DataFolder, check_settings, open_services, uses_data_folder
+from modelyard.server.bootstrap import (
+    Application,
+    DataFolder,
+    check_settings,
+    local_url,
+    open_services,
+    uses_data_folder,
+)
 from modelyard.server.certificates import check_certificate
 from modelyard.server.connections import choose_protocol
 from modelyard.server.logs import set_up_logs
+from modelyard.server.shared_figures import SharedFigures
 from modelyard.settings import Settings, load_settings
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A listening socket with TCP_NODELAY, which every process of this server shares."""
+    """Return a listening socket with TCP_NODELAY, shared by every process of this server."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,25 +47,34 @@ def listen(settings: Settings) -> socket.socket:
         found.close()
         raise Invalid(
             reason=f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}",
-            fix="Choose another --port, or stop what listens there",
+            fix="Choose another --port, or stop the program that listens there",
         ) from exc
     found.listen(2048)
     return found
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which would otherwise wait for streams that never end."""
+    """uvicorn's server, changed so that it does not wait for endless streams."""
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, announce: Callable[[], None] | None) -> None:
         super().__init__(config)
         self._services = services
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit and self._announce is not None:
+            # In a thread: it writes to the database, which answers through this loop.
+            await asyncio.to_thread(self._announce)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._services.stopping.set()
         super().handle_exit(sig, frame)
 
 
-def _uvicorn(app: Application, services: Services) -> uvicorn.Server:
+def _uvicorn(
+    app: Application, services: Services, announce: Callable[[], None] | None = None
+) -> uvicorn.Server:
     settings = services.settings
     config = uvicorn.Config(
         app,
@@ -74,32 +93,43 @@ def _uvicorn(app: Application, services: Services) -> uvicorn.Server:
         timeout_graceful_shutdown=30,
         lifespan="on",
     )
-    return _Server(config, services)
+    return _Server(config, services, announce)
 
 
 def _settle_memory() -> None:
-    """The program itself is no garbage: the collector need not look at it again and again."""
+    """Exempt the program itself from garbage collection: it never becomes garbage.
+
+    A full collection walks all that requests have in hand, and stops the event loop meanwhile: about 100 ms for the files
+    of the largest version. Cycles of requests are short-lived, so the frequent collections of young objects find them.
+    """
     gc.freeze()
+    gc.set_threshold(10_000, 10, 100)
     gc.enable()
 
 
-def run_process(services: Services, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run_process(
+    services: Services,
+    listener: socket.socket,
+    announce: Callable[[], None] | None = None,
+    shared: SharedFigures | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. announce: called once the server answers. shared: see `Application`."""
     _settle_memory()
     try:
-        _uvicorn(Application(services), services).run(sockets=[listener])
+        _uvicorn(Application(services, shared), services, announce).run(sockets=[listener])
     finally:
         services.close()
 
 
-def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
-    """Run a whole server; returns its exit code.
+def serve(settings: Settings, announce: Callable[[Services, str], None]) -> int:
+    """Run a whole server and return its exit code.
 
-    announce: called once when the database is open and the address is known.
+    announce: called once, with the address for commands on this machine, when the server answers; with several
+    processes, before they start, because by then the parent has opened and checked everything that they will open.
     """
     check_settings(settings)
     set_up_logs(settings.log_level)
-    # Whatever this process makes is its own user's alone.
+    # Files that this process creates are for its own user only.
     os.umask(0o077)
     if settings.tls_cert and settings.tls_key:
         check_certificate(settings.tls_cert, settings.tls_key)
@@ -110,22 +140,24 @@ def serve(settings: Settings, announce: Callable[[Services], None]) -> int:
         listener = listen(settings)
         port = listener.getsockname()[1]
         services = open_services(settings, port=port)
-        announce(services)
+        address = local_url(settings, port)
         if settings.workers == 1:
-            run_process(services, listener)
+            run_process(services, listener, lambda: announce(services, address))
             return 0
+        announce(services, address)
         services.close()
-        return _supervise(settings, listener, port)
+        with tempfile.TemporaryDirectory(prefix="modelyard-figures-") as figures:
+            return _supervise(settings, listener, port, figures)
     finally:
         if folder is not None:
             folder.close()
 
 
-def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
-    """Start N processes on one listening socket and start again those that die."""
+def _supervise(settings: Settings, listener: socket.socket, port: int, figures: str) -> int:
+    """Start N processes on one listening socket, and restart those that die. figures: see `SharedFigures`."""
     _settle_memory()
     environment = {**os.environ, **_as_environment(settings, port)}
-    command = [sys.executable, "-m", "modelyard.server.serve", str(listener.fileno())]
+    command = [sys.executable, "-m", "modelyard.server.serve", str(listener.fileno()), figures]
     stopping = False
 
     def start() -> subprocess.Popen[bytes]:
@@ -154,14 +186,14 @@ def _as_environment(settings: Settings, port: int) -> dict[str, str]:
     return {f"MODELYARD_{name.upper()}": str(value) for name, value in values.items()}
 
 
-def _run_child(descriptor: int) -> None:
-    """One of N processes: everything comes from the environment and the inherited socket."""
+def _run_child(descriptor: int, figures: Path) -> None:
+    """Run one of N processes, set up from the environment, the inherited socket and the folder of figures."""
     gc.disable()
     settings = load_settings(environment=os.environ)
     set_up_logs(settings.log_level)
     listener = socket.socket(fileno=descriptor)
-    run_process(open_services(settings, port=settings.port), listener)
+    run_process(open_services(settings, port=settings.port), listener, shared=SharedFigures(figures))
 
 
 if __name__ == "__main__":
-    _run_child(int(sys.argv[1]))
+    _run_child(int(sys.argv[1]), Path(sys.argv[2]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Items, Page, Request, Text
+from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text
 
 
 class WhoAmI(Answer, kw_only=True):
@@ -12,14 +12,14 @@ class WhoAmI(Answer, kw_only=True):
     default_namespace: str | None = None
     groups: list[str] = []
     token_permissions: list[str] | None = None
-    """None: all that the account may."""
+    """None: everything the account may do."""
     token_namespace: str | None = None
     token_model: str | None = None
     token_id: int | None = None
-    """None: a browser session."""
+    """None for a browser session."""
     is_auditor: bool = False
     is_full_sign_in: bool = False
-    """Whether it may change what proves the account's identity: password, links, tokens."""
+    """Whether it may change the account's credentials: password, links, tokens."""
     server: str = ""
     """Release of the server."""
 
@@ -29,14 +29,22 @@ class Account(Answer, kw_only=True):
     kind: str
     display_name: str
     email: str | None
-    """Shown to oneself and to admins."""
+    """Shown to the account itself and to admins."""
     is_admin: bool
     default_namespace: str | None
     created_at: str
     disabled: bool
     is_auditor: bool = False
     made_by: str | None = None
-    """The account that made it, and counts as the same person where a second person is asked for."""
+    """Account that created it; where a rule needs two people, both count as one person."""
+    deleted_at: str | None = None
+    """When it was deleted; null: it is not deleted."""
+
+
+class AccountQuery(PageQuery, kw_only=True):
+    """kind: user, service or group."""
+
+    kind: str | None = None
 
 
 class AccountPage(Page, kw_only=True):
@@ -57,7 +65,7 @@ class CreateAccount(Request, kw_only=True):
 
 
 class EditAccount(Request, kw_only=True):
-    """Fields left out stay as they are."""
+    """Fields left out stay unchanged."""
 
     display_name: Text | None = None
     email: Text | None = None
@@ -69,13 +77,13 @@ class EditAccount(Request, kw_only=True):
 
 
 class SignInLink(Answer, kw_only=True):
-    """Signs in once, within ten minutes."""
+    """A sign-in link; it works once, within ten minutes."""
 
     url: str
 
 
 class SignIn(Request, kw_only=True):
-    """name and password, or the secret of a sign-in link."""
+    """Either name and password, or the secret of a sign-in link."""
 
     name: Text = ""
     password: Text = ""
@@ -83,7 +91,7 @@ class SignIn(Request, kw_only=True):
 
 
 class CreateToken(Request, kw_only=True):
-    """permissions None: all that the owner may. form: 'modelyard', or 'hf' for clients that demand it."""
+    """permissions None: all of the owner's. form: 'modelyard', or 'hf' for Hugging Face clients that require it."""
 
     name: Text
     owner: Text | None = None
@@ -95,7 +103,7 @@ class CreateToken(Request, kw_only=True):
 
 
 class CreatedToken(Answer, kw_only=True):
-    """`token` is shown this once and stored as a hash only."""
+    """`token` is shown only once, and stored only as a hash."""
 
     id: int
     token: str
@@ -113,6 +121,11 @@ class Token(Answer, kw_only=True):
     created_at: str
     expires_at: str | None
     last_used_at: str | None
+
+
+class TokenQuery(PageQuery, kw_only=True):
+    everybody: bool = False
+    """Tokens of all accounts, for admins."""
 
 
 class TokenList(Answer, kw_only=True):

@@ -18,7 +18,7 @@ class Attestation(Answer, kw_only=True):
 
 
 class AttestationList(Answer, kw_only=True):
-    """statement: what a signature is made over, base64."""
+    """statement: the signed bytes, base64."""
 
     reference: str
     statement: str

@@ -11,7 +11,7 @@ class Checkpoint(Answer, kw_only=True):
     origin: str
     size: int
     root: str
-    """In hexadecimal."""
+    """Hexadecimal."""
     note: str
     key: str
 
@@ -25,18 +25,20 @@ class ExportQuery(Request, kw_only=True):
     kind: Items[Text] = []
     since: Text | None = None
     until: Text | None = None
+    version: Whole | None = None
+    """Number of a version of the model."""
     since_size: Whole | None = None
-    """Size of an older checkpoint; the export then proves that the log continues it."""
+    """Size of an older checkpoint; the export then includes a proof that the log continues it."""
 
 
 class ConsistencyQuery(Request, kw_only=True):
     old: Whole
     new: Whole | None = None
-    """None: the log's present size."""
+    """None: the current size of the log."""
 
 
 class Consistency(Answer, kw_only=True):
-    """Proof (RFC 6962) that the log of `old` events is the beginning of the one of `new`; hexadecimal."""
+    """Proof (RFC 6962) that the log of `old` events is the beginning of the log of `new` events; hexadecimal."""
 
     old: int
     new: int
@@ -46,6 +48,29 @@ class Consistency(Answer, kw_only=True):
 class LogDamage(Answer, kw_only=True):
     seq: int | None
     problem: str
+
+
+class LogCheck(Answer, kw_only=True):
+    """A check that the server carries out by itself. state: waiting, running, done, failed or cancelled.
+
+    checked, size: numbers of events; approximate while it runs. damage: what was found, once it is done.
+    """
+
+    job: int
+    state: str
+    by: str
+    asked_at: str
+    finished_at: str | None
+    checked: int
+    size: int
+    damage: list[LogDamage]
+    failure: str | None
+
+
+class LastLogCheck(Answer, kw_only=True):
+    """check None: none was asked for lately."""
+
+    check: LogCheck | None
 
 
 class LogCheckProgress(Answer, kw_only=True):

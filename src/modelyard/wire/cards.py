@@ -10,7 +10,7 @@ class SetCard(Request, kw_only=True):
 
 
 class Card(Answer, kw_only=True):
-    """by, at: of a card set after registration; None: it is one of the version's files."""
+    """by, at: author and time of a card set after registration; None: the card is one of the version's files."""
 
     reference: str
     text: str
@@ -18,17 +18,32 @@ class Card(Answer, kw_only=True):
     by: str | None
     at: str | None
     number: int = 0
-    """0 for the file, then 1, 2, … as they were set."""
+    """0 for the file, then 1, 2, … in the order in which cards were set."""
+
+
+class CitationText(Answer, kw_only=True):
+    """text: for people; bibtex: one or more entries. One of them may be empty."""
+
+    text: str
+    bibtex: str
+
+
+class Citation(CitationText, kw_only=True):
+    """source: card, or generated if the card has no citation. licence: from the card, otherwise from the files."""
+
+    reference: str
+    source: str
+    licence: str | None
 
 
 class CardQuery(Request, kw_only=True):
-    """number: 0 for the file, 1, 2, … as they were set; left out: the newest."""
+    """number: 0 for the file, then 1, 2, … in the order in which cards were set. Left out: the newest."""
 
     number: Whole | None = None
 
 
 class CardTemplate(Answer, kw_only=True):
-    """text: front matter and sections, filled with what is known; what people must write stands in comments."""
+    """text: front matter and sections, filled with known facts; comments mark the parts that people must write."""
 
     reference: str
     text: str
@@ -61,7 +76,7 @@ class CardCheck(Answer, kw_only=True):
 
 
 class CardHtml(Answer, kw_only=True):
-    """html: without its author's own markup, scripts and images."""
+    """html: without the author's own markup, scripts and images."""
 
     reference: str
     html: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Items, Mapped, Page, PageQuery, Request, Text
+from modelyard.wire.base import Answer, Items, Mapped, Page, PageQuery, Request, Text, Whole
 
 
 class Namespace(Answer, kw_only=True):
@@ -15,9 +15,16 @@ class Namespace(Answer, kw_only=True):
     created_at: str
     revision: int
     role: str
-    """The caller's own."""
+    """Role of the caller."""
+    naming_mode: str = "refuse"
+    """What happens to a model name that the pattern or the reserved names do not accept: refuse or warn."""
+    quota_bytes: int | None = None
+    """Most bytes that its versions may have together; null: there is no quota, or the caller has no role in it."""
+    used_bytes: int | None = None
+    """Sum of the sizes of its versions that are not deleted, of the files of its runs and the profiles of its datasets; null:
+    the caller has no role in it."""
     warning: str | None = None
-    """What an edit of the visibility shows to whom."""
+    """In the answer to an edit of the visibility: what becomes visible, and to whom."""
 
 
 class NamespacePage(Page, kw_only=True):
@@ -25,7 +32,7 @@ class NamespacePage(Page, kw_only=True):
 
 
 class CreateNamespace(Request, kw_only=True):
-    """visibility: private, signed-in or public."""
+    """visibility: private, signed-in or public. naming_mode: refuse or warn."""
 
     name: Text
     display_name: Text = ""
@@ -33,16 +40,19 @@ class CreateNamespace(Request, kw_only=True):
     visibility: Text = "private"
     naming_pattern: Text | None = None
     reserved_names: Items[Text] = []
+    naming_mode: Text = "refuse"
 
 
 class EditNamespace(Request, kw_only=True):
-    """Fields left out stay as they are."""
+    """Fields left out stay unchanged. quota_bytes: 0 removes the quota; only admins set it."""
 
     display_name: Text | None = None
     description: Text | None = None
     visibility: Text | None = None
     naming_pattern: Text | None = None
     reserved_names: Items[Text] | None = None
+    naming_mode: Text | None = None
+    quota_bytes: Whole | None = None
 
 
 class Model(Answer, kw_only=True):
@@ -65,9 +75,12 @@ class Model(Answer, kw_only=True):
     updated_at: str
     revision: int
     role: str
-    """The caller's own."""
+    """Role of the caller."""
+    terms_digest: str | None = None
+    """Of the terms of use that an account accepts before its first pull; null: there are none."""
     warning: str | None = None
-    """What an edit of the visibility shows to whom."""
+    """In the answer to an edit of the visibility: what becomes visible, and to whom. In that to a new name, in a
+    namespace that only warns: why its naming rules do not accept the name."""
 
 
 class ModelPage(Page, kw_only=True):
@@ -75,7 +88,7 @@ class ModelPage(Page, kw_only=True):
 
 
 class CreateModel(Request, kw_only=True):
-    """visibility None: as its namespace."""
+    """visibility None: the visibility of its namespace."""
 
     name: Text
     display_name: Text = ""
@@ -86,7 +99,7 @@ class CreateModel(Request, kw_only=True):
 
 
 class EditModel(Request, kw_only=True):
-    """Fields left out stay as they are. tags and owners are the whole new set."""
+    """Fields left out stay unchanged. tags and owners replace the old sets."""
 
     display_name: Text | None = None
     description: Text | None = None
@@ -95,6 +108,8 @@ class EditModel(Request, kw_only=True):
     tags: Mapped[Text] | None = None
     task: Text | None = None
     archived: bool | None = None
+    reason: Text | None = None
+    """Reason, kept in the history."""
 
 
 class RenameModel(Request, kw_only=True):
@@ -102,7 +117,9 @@ class RenameModel(Request, kw_only=True):
 
 
 class ModelQuery(PageQuery, kw_only=True):
-    """All given conditions hold at once. tag: `key=value` or `key`; metric: `f1>=0.7`, of the newest version."""
+    """All given conditions must hold. tag: `key=value` or `key`, of the model, its newest version or a version with an
+    alias; metric: `f1>=0.7`, of the newest version; licence: in upper or lower case; stage: a version is in it;
+    semver: `2.1.0` or a beginning such as `2.1`, and pull_request: its address, of any of its versions."""
 
     q: Text = ""
     namespace: Text | None = None
@@ -113,5 +130,22 @@ class ModelQuery(PageQuery, kw_only=True):
     task: Text | None = None
     alias: Text | None = None
     metric: Items[Text] = []
+    stage: Text | None = None
+    semver: Text | None = None
+    pull_request: Text | None = None
     archived: bool = False
     total: bool = False
+
+
+class FacetValue(Answer, kw_only=True):
+    value: str
+    count: int
+
+
+class Facets(Answer, kw_only=True):
+    """Number of models per value, over all models that a search finds, most frequent first.
+
+    facets: namespace, framework, licence (in lower case), task, alias (stages too) and tag (`key=value`).
+    """
+
+    facets: dict[str, list[FacetValue]]

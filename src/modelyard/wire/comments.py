@@ -7,7 +7,7 @@ from modelyard.wire.versions import Event
 
 
 class WriteComment(Request, kw_only=True):
-    """body: Markdown. version or promotion: what it is about, else the model."""
+    """body: Markdown. version or promotion: the subject; without either, the model."""
 
     body: Text
     version: Whole | None = None
@@ -19,8 +19,8 @@ class EditComment(Request, kw_only=True):
 
 
 class Comment(Answer, kw_only=True):
-    """body: Markdown as it was written, not to be trusted; empty when the comment was deleted. html: the same as
-    it may stand in a page."""
+    """body: the Markdown as written, untrusted; empty when the comment was deleted. html: the same, safe to show in a
+    page."""
 
     id: int
     model: str
@@ -52,7 +52,7 @@ class CommentRevision(Answer, kw_only=True):
 
 
 class CommentHistory(Answer, kw_only=True):
-    """Oldest first; the last one is what it says now."""
+    """Oldest first; the last is the current text."""
 
     items: list[CommentRevision]
 
@@ -65,7 +65,7 @@ class WatchList(Answer, kw_only=True):
 class Notification(Answer, kw_only=True):
     id: int
     reason: str
-    """mention, review (a promotion waits for a vote of one's group) or watch"""
+    """mention, review (a promotion needs a vote of your group) or watch"""
     created_at: str
     read: bool
     event: Event

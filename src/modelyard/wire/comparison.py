@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.wire.base import Answer, Items, Request, Text
+from modelyard.wire.base import Answer, Items, PageQuery, Request, Text
 from modelyard.wire.datasets import Drift
 
 
 class CompareQuery(Request, kw_only=True):
-    """ref: two to eight times, a reference to a version or `run:<id>`; the first is what the others differ from.
-    direction: `metric=higher` or `metric=lower`, for metrics whose better direction is not known. curves: False
-    leaves the series of the runs out."""
+    """ref: two to eight references to versions or `run:<id>`; the others are compared with the first. direction:
+    `metric=higher` or `metric=lower`, for metrics whose better direction is not known. curves: False leaves out
+    the series of the runs."""
 
     ref: Items[Text]
     direction: Items[Text] = []
@@ -23,6 +23,8 @@ class Side(Answer, kw_only=True):
     kind: str
     """version or run"""
     state: str
+    flags: list[str]
+    """Problems of the version, gravest first."""
     created_at: str
     created_by: str
     size_bytes: int | None
@@ -33,7 +35,7 @@ class Side(Answer, kw_only=True):
 
 
 class Param(Answer, kw_only=True):
-    """One value a side; None where it has none."""
+    """One value for each side; None if the side has none."""
 
     name: str
     values: list[Any]
@@ -41,7 +43,7 @@ class Param(Answer, kw_only=True):
 
 
 class Significance(Answer, kw_only=True):
-    """after - before, with its 95 % interval. words: what may be said of it."""
+    """after - before, with its 95 % interval. words: the conclusion that the interval allows."""
 
     test: str
     count: int
@@ -54,8 +56,8 @@ class Significance(Answer, kw_only=True):
 
 
 class Metric(Answer, kw_only=True):
-    """direction: higher, lower or None for not known. deltas: to the first side. best: positions of the sides.
-    significance: of the difference to the first side, where folds or repeated measurements are known."""
+    """direction: higher, lower or None if not known. deltas: differences to the first side. best: positions of the
+    best sides. significance: of the difference to the first side, if folds or repeated measurements are known."""
 
     name: str
     split: str
@@ -70,8 +72,8 @@ class Metric(Answer, kw_only=True):
 
 
 class CodeDifference(Answer, kw_only=True):
-    """commits: `before..after` of one repository. changed: field → [before, after]. diffs: what each folder had
-    next to its commit."""
+    """commits: `before..after` of one repository. changed: field → [before, after]. diffs: uncommitted changes of
+    each side."""
 
     same: bool
     commits: str | None
@@ -89,7 +91,7 @@ class EnvironmentDifference(Answer, kw_only=True):
 
 
 class FilesDifference(Answer, kw_only=True):
-    """Files with sizes in bytes. tensors: name → [before, after] as `dtype[shape]`. format: what the files say."""
+    """Files with sizes in bytes. tensors: name → [before, after] as `dtype[shape]`. format: facts in the files."""
 
     added: dict[str, int]
     removed: dict[str, int]
@@ -102,7 +104,7 @@ class FilesDifference(Answer, kw_only=True):
 
 
 class DataDifference(Answer, kw_only=True):
-    """before, after: digests. drift None: the content is on one side only, or a profile is not here."""
+    """before, after: digests. drift None: the content is on one side only, or a profile is missing."""
 
     name: str
     before: str | None
@@ -112,7 +114,7 @@ class DataDifference(Answer, kw_only=True):
 
 
 class Curve(Answer, kw_only=True):
-    """side: position. Sampled so that it draws the same picture."""
+    """side: its position. Sampled so that the chart looks the same."""
 
     metric: str
     side: int
@@ -120,11 +122,19 @@ class Curve(Answer, kw_only=True):
     values: list[float | str]
 
 
+class Lead(Answer, kw_only=True):
+    """Which side has the best value of most metrics. side: its position; None: no side leads."""
+
+    sentence: str
+    side: int | None
+
+
 class Comparison(Answer, kw_only=True):
     """code, environment, files and data have one entry for each side but the first."""
 
     sides: list[Side]
     champion: str | None
+    lead: Lead
     params: list[Param]
     metrics: list[Metric]
     code: list[CodeDifference]
@@ -139,8 +149,8 @@ class MetricQuery(Request, kw_only=True):
     split: Text | None = None
 
 
-class BestQuery(Request, kw_only=True):
-    """direction: higher or lower, where it is not known."""
+class BestQuery(PageQuery, kw_only=True):
+    """direction: higher or lower, for a metric whose better direction is not known."""
 
     metric: Text
     split: Text | None = None
@@ -157,6 +167,8 @@ class MetricPoint(Answer, kw_only=True):
     dataset: str
     value: float | str | None
     evaluated: bool
+    flags: list[str]
+    """Problems of the version, gravest first."""
 
 
 class MetricHistory(Answer, kw_only=True):
@@ -168,9 +180,10 @@ class MetricHistory(Answer, kw_only=True):
 
 
 class Best(Answer, kw_only=True):
-    """ranking: the best first."""
+    """best: of all versions; null on every page but the first. ranking: one page, best first."""
 
     model: str
     metric: str
-    best: MetricPoint
+    best: MetricPoint | None
     ranking: list[MetricPoint]
+    next_cursor: str | None = None

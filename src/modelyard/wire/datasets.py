@@ -8,14 +8,14 @@ from modelyard.wire.base import Answer, Mapped, Page, PageQuery, Request, Text
 
 
 class PushDataset(Request, kw_only=True):
-    """entry: name, digest, perhaps source, columns, filter, window, split, rows, and profile: the digest of bytes
+    """entry: name and digest; optionally source, columns, filter, window, split, rows, and profile: the digest of bytes
     that were sent before."""
 
     entry: Mapped[Any]
 
 
 class DatasetVersion(Answer, kw_only=True):
-    """One content of a dataset. entry: what was first said of it."""
+    """One content of a dataset. entry: its first description."""
 
     reference: str
     """namespace/name@sha256:…"""
@@ -24,7 +24,7 @@ class DatasetVersion(Answer, kw_only=True):
     digest: str
     rows: int | None
     profile: str | None
-    """Digest of its profile; None: nothing is known of its columns."""
+    """Digest of its profile; None: nothing is known about its columns."""
     entry: dict[str, Any]
     created_at: str
     created_by: str
@@ -39,7 +39,7 @@ class Dataset(Answer, kw_only=True):
     name: str
     versions: int
     newest: str
-    """Digest of the content that was seen last for the first time."""
+    """Digest of the content that was registered last."""
     updated_at: str
 
 
@@ -54,18 +54,20 @@ class DatasetQuery(PageQuery, kw_only=True):
 
 
 class DatasetUse(Answer, kw_only=True):
-    """Who read a content. relation: trained_on, evaluated_on or read; details: from where, which split, filtered
-    how. node None: the reader may not be seen by the person who asks."""
+    """One use of a content. relation: trained_on, evaluated_on or read; details: source, split, filter, and host, the
+    machine where a run read it. node None: the caller may not see the reader. by: who started the run or registered
+    the version; null if that is not known or hidden."""
 
     node: str | None
     kind: str
     relation: str
     details: dict[str, Any]
     at: str
+    by: str | None = None
 
 
 class ColumnProfile(Answer, kw_only=True):
-    """minimum, maximum, mean, std and quantiles are of the values, or of the lengths of texts.
+    """minimum, maximum, mean, std and quantiles describe the values, or the lengths of texts.
     quantiles: at 0, 5, 25, 50, 75, 95 and 100 %."""
 
     name: str
@@ -74,6 +76,8 @@ class ColumnProfile(Answer, kw_only=True):
     missing: int
     infinite: int
     distinct: int
+    estimated: bool = False
+    """Whether `distinct` is an estimate, with an error of about 2 %; otherwise it was counted."""
     minimum: Any = None
     maximum: Any = None
     mean: float | None = None
@@ -81,14 +85,14 @@ class ColumnProfile(Answer, kw_only=True):
     quantiles: list[float] = []
     top: list[tuple[str, int]] = []
     complete: bool = False
-    """The values in `top` are all there are."""
+    """Whether `top` holds all values."""
 
 
 class ShownDataset(Answer, kw_only=True):
     dataset: DatasetVersion
     rows: int | None
     columns: list[ColumnProfile]
-    """Empty without a profile."""
+    """Empty if there is no profile."""
     uses: list[DatasetUse]
 
 
@@ -100,8 +104,8 @@ class DatasetPair(Request, kw_only=True):
 
 
 class Histogram(Answer, kw_only=True):
-    """Shares of what is not missing. edges: upper bounds, inclusive, of all bins but the last; labels: of bins that
-    are values or classes of values."""
+    """Shares of the values that are not missing. edges: inclusive upper bounds of all bins but the last; labels: names
+    of bins that are values or classes of values."""
 
     before: list[float]
     after: list[float]
@@ -112,6 +116,8 @@ class Histogram(Answer, kw_only=True):
 class ColumnSide(Answer, kw_only=True):
     missing: int
     distinct: int
+    estimated: bool = False
+    """Whether `distinct` is an estimate, with an error of about 2 %; otherwise it was counted."""
     minimum: Any = None
     maximum: Any = None
     mean: float | None = None
@@ -119,7 +125,9 @@ class ColumnSide(Answer, kw_only=True):
 
 
 class ColumnDrift(Answer, kw_only=True):
-    """shift: none, slight, large or unknown. chance: the psi to expect of two samples of one source."""
+    """shift: none, slight, large or unknown; the larger one of the values and of the share of missing values. psi: of
+    the values; missing_psi: of the shares of missing and present values. chance: the psi to expect between two samples
+    of one source. retyped: the column has different types on the two sides."""
 
     name: str
     type: str
@@ -133,6 +141,8 @@ class ColumnDrift(Answer, kw_only=True):
     histogram: Histogram | None = None
     new_values: list[str] = []
     gone_values: list[str] = []
+    missing_psi: float = 0.0
+    retyped: bool = False
 
 
 class Retyped(Answer, kw_only=True):
@@ -142,7 +152,7 @@ class Retyped(Answer, kw_only=True):
 
 
 class Overlap(Answer, kw_only=True):
-    """Keys of `after` that are in `before` too. least, most: with 95 % certainty; exact: counted."""
+    """Keys of `after` that are also in `before`. least, most: bounds with 95 % confidence; exact: counted."""
 
     columns: list[str]
     keys_before: int
@@ -154,7 +164,7 @@ class Overlap(Answer, kw_only=True):
 
 
 class Drift(Answer, kw_only=True):
-    """columns: those that both have, the ones that moved most first."""
+    """columns: the columns of both, without keys: retyped ones first, then those that shifted most."""
 
     before: str
     after: str

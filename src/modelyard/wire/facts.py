@@ -1,4 +1,4 @@
-"""Which facts of a version are known."""
+"""Known and missing facts of a version."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from modelyard.wire.base import Answer
 
 
 class Fact(Answer, kw_only=True):
-    """state: known, missing or not_applicable. counts: the completeness is the share of those that count."""
+    """state: known, missing or not_applicable. counts: whether the fact counts towards the completeness."""
 
     name: str
     state: str
     counts: bool
     hint: str = ""
-    """Of a missing one: how to make it known with the next push; else why it does not apply."""
+    """For a missing fact, how to record it with the next push; otherwise why it does not apply."""
 
 
 class Facts(Answer, kw_only=True):

@@ -1,4 +1,4 @@
-"""Background jobs, for who operates the server."""
+"""Background jobs, for operators of the server."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class Job(Answer, kw_only=True):
     """waiting, running, done, failed or cancelled"""
     namespace: str | None
     key: str | None
-    """No two open jobs of a kind have the same."""
+    """Key of the job; unique among the open jobs of its kind."""
     priority: int
     attempt: int
-    """How often it was taken."""
+    """Number of attempts."""
     failures: int
-    """In a row."""
+    """Consecutive failures."""
     max_failures: int | None
-    """So many end it as failed; None: it is tried until it is done."""
+    """This many failures end the job as failed; None: it is tried until it succeeds."""
     failure: str | None
-    """The reason of the last one."""
+    """Reason of the last failure."""
     progress: float
     """0 to 1"""
     note: str
     holder: str | None
-    """The process that runs it, by host and number."""
+    """Process that runs it, by host and number."""
     cancel_asked: bool
     due_at: str
     created_at: str
@@ -43,7 +43,7 @@ class JobPage(Page, kw_only=True):
 
 
 class JobQuery(PageQuery, kw_only=True):
-    """Without a filter: all, the newest first."""
+    """Without a filter: all jobs, newest first."""
 
     kind: Text | None = None
     state: Text | None = None

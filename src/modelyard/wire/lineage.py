@@ -1,15 +1,16 @@
-"""The graph of what came from what, and recalls."""
+"""The lineage graph, and recalls."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from modelyard.wire.base import Answer, Request, Text, Whole
+from modelyard.wire.versions import Recalled
 
 
 class LineageQuery(Request, kw_only=True):
-    """ref: of a version, `[namespace/]dataset@sha256:…` or `run:<id>`. kind: version or dataset, where both could be
-    meant. direction: up, down or both. depth: at most so many steps. format: native or openlineage."""
+    """ref: a version, `[namespace/]dataset@sha256:…` or `run:<id>`. kind: version or dataset, if ref could mean either.
+    direction: up, down or both. depth: at most this many steps. format: native or openlineage."""
 
     ref: Text
     kind: Text | None = None
@@ -19,8 +20,8 @@ class LineageQuery(Request, kw_only=True):
 
 
 class Node(Answer, kw_only=True):
-    """hidden: the caller may not see it, and only its kind is told. depth: steps from where the question began.
-    name: a reference that other requests understand; of what lies outside of this registry, its own text."""
+    """hidden: the caller may not see it, so only its kind is given. depth: steps from the starting node. name: a
+    reference that other requests understand; for a node outside this registry, its own text."""
 
     key: str
     kind: str
@@ -29,14 +30,13 @@ class Node(Answer, kw_only=True):
     name: str
     hidden: bool
     title: str = ""
-    """What people call a run."""
+    """Name of a run."""
     digest: str | None = None
     state: str | None = None
     aliases: list[str] = []
     owners: list[str] = []
     deprecated: bool = False
-    recalled: dict[str, Any] | None = None
-    """mode, reason, by, at"""
+    recalled: Recalled | None = None
     created_at: str | None = None
     created_by: str | None = None
 
@@ -52,7 +52,7 @@ class Edge(Answer, kw_only=True):
 
 
 class Lineage(Answer, kw_only=True):
-    """starts: keys of the nodes that were asked for. nodes: nearest first. truncated: there are more edges."""
+    """starts: keys of the requested nodes. nodes: nearest first. truncated: there are more edges."""
 
     starts: list[str]
     nodes: list[Node]
@@ -62,7 +62,7 @@ class Lineage(Answer, kw_only=True):
 
 
 class OpenLineage(Answer, kw_only=True):
-    """Run events after the OpenLineage specification, oldest first."""
+    """Run events of the OpenLineage specification, oldest first."""
 
     events: list[dict[str, Any]]
 

@@ -6,10 +6,10 @@ from modelyard.wire.base import Answer, Mapped, Request, Text
 
 
 class TrustPublisher(Request, kw_only=True):
-    """kind: github, gitlab or other. role: reader, contributor or maintainer.
+    """A trusted publisher. kind: github, gitlab or other. role: reader, contributor or maintainer.
 
-    repository: owner/name. owner_id: the owner's number. workflow: the file that defines the job. ref: default
-    refs/heads/main, `*` for any text. claims: further claims of the token, and all of them for the kind other.
+    repository: owner/name. owner_id: the owner's numeric id. workflow: the file that defines the job. ref: `*` stands
+    for any text; default refs/heads/main. claims: additional claims of the token; for the kind other, all claims.
     """
 
     kind: Text
@@ -41,13 +41,13 @@ class PublisherList(Answer, kw_only=True):
 
 
 class Audience(Answer, kw_only=True):
-    """What a CI job's ID token must name as its audience."""
+    """Audience that a CI job's ID token must have."""
 
     audience: str
 
 
 class ExchangeToken(Request, kw_only=True):
-    """token: the CI job's ID token. namespace: the namespace whose publishers are asked."""
+    """token: the CI job's ID token. namespace: the namespace of the trusted publisher."""
 
     token: Text
     namespace: Text

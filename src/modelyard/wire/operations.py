@@ -1,4 +1,4 @@
-"""What machines ask of a server."""
+"""Health and readiness of a server."""
 
 from __future__ import annotations
 

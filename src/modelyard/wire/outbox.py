@@ -6,10 +6,10 @@ from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text, W
 
 
 class CreateSubscription(Request, kw_only=True):
-    """kind: webhook, slack or email. Without namespace and model: the whole server, for admins.
+    """kind: webhook, slack or email. Without namespace and model: all events of the server, for admins.
 
-    event_kinds: as `alias.moved` or `version.*`; stages: names of stages or aliases; None means all.
-    from_event: the first event to tell of, also in the past; None: from now on.
+    event_kinds: such as `alias.moved` or `version.*`; stages: names of stages or aliases; None means all.
+    from_event: the first event to send, even a past one; None: the next event.
     """
 
     kind: Text
@@ -22,7 +22,7 @@ class CreateSubscription(Request, kw_only=True):
 
 
 class EditSubscription(Request, kw_only=True):
-    """None leaves a field as it is; an empty list means all. active true also ends a pause."""
+    """None leaves a field unchanged; an empty list means all. active true also ends a pause."""
 
     target: Text | None = None
     event_kinds: Items[Text] | None = None
@@ -35,20 +35,37 @@ class Subscription(Answer, kw_only=True):
     kind: str
     target: str
     namespace: str | None
-    for_one_model: bool
+    model: str | None
+    """The only model it covers; None: all models of the namespace or server."""
     event_kinds: list[str] | None
     stages: list[str] | None
     state: str
     """active, paused (the receiver kept failing) or disabled"""
     state_reason: str
     failures: int
-    """In a row."""
+    """Consecutive failures."""
     paused_until: str | None
     next_event: int
+    last_sent_at: str | None
+    """Time of the last accepted message."""
+    last_error: str | None
+    """Error of the newest message that was not accepted."""
+    pending: int
+    """Number of messages waiting to be sent."""
+    dead: int
+    """Number of abandoned messages; `replay` sends them again."""
     created_at: str
     created_by: str
     secret: str | None = None
-    """Of a webhook; shown once, when it is made."""
+    """Secret of a webhook; shown only once, when it is created."""
+
+
+class SubscriptionTest(Answer, kw_only=True):
+    """Result of a test message. status: the receiver's HTTP status; null: no answer."""
+
+    accepted: bool
+    status: int | None
+    error: str
 
 
 class SubscriptionList(Answer, kw_only=True):
@@ -82,7 +99,7 @@ class DeliveryQuery(PageQuery, kw_only=True):
 
 
 class Replay(Request, kw_only=True):
-    """event: send this one again; None: all dead letters."""
+    """event: the event to send again; None: all dead letters."""
 
     event: Whole | None = None
 
@@ -92,7 +109,7 @@ class Replayed(Answer, kw_only=True):
 
 
 class StreamQuery(Request, kw_only=True):
-    """after: the last event that was seen; the header Last-Event-ID says the same."""
+    """after: the last event received, same as the header Last-Event-ID."""
 
     namespace: Text | None = None
     model: Text | None = None

@@ -1,4 +1,4 @@
-"""Policies: the file, what holds in the end, and past promotions under another one."""
+"""Policies: the file, the effective policy, and past promotions under another policy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from typing import Any
 from modelyard.wire.base import Answer, LongText, Page, Request, Text
 
 
+class PolicySource(Answer, kw_only=True):
+    """The file in a repository that a policy is set from. url: http or https; commit: 7 to 64 hex digits."""
+
+    url: Text
+    commit: Text | None = None
+
+
 class PolicyVersion(Answer, kw_only=True):
-    """One text that was in force; an empty one took the policy away."""
+    """A policy text that was in force; an empty text removed the policy. source None: it is edited by hand."""
 
     number: int
     digest: str
@@ -16,6 +23,7 @@ class PolicyVersion(Answer, kw_only=True):
     reason: str | None
     at: str
     by: str
+    source: PolicySource | None = None
 
 
 class PolicyVersionPage(Page, kw_only=True):
@@ -23,7 +31,7 @@ class PolicyVersionPage(Page, kw_only=True):
 
 
 class Policy(Answer, kw_only=True):
-    """own: of the namespace or model itself; inherited: of its namespace; effective: what both amount to."""
+    """own: the policy of the namespace or model itself; inherited: of its namespace; effective: both combined."""
 
     of: str
     own: PolicyVersion | None
@@ -32,16 +40,17 @@ class Policy(Answer, kw_only=True):
     effective_digest: str
     sources: list[str]
     revision: int
-    """Number of the own policy, 0 for none; what If-Match takes."""
+    """Number of its own policy for If-Match; 0: it has none."""
     weakens: list[str] = []
-    """What the text of this request makes weaker than the one before it."""
+    """Gates that this request makes weaker than before."""
 
 
 class SetPolicy(Request, kw_only=True):
-    """dry_run: only check it."""
+    """dry_run: only check the text. source: the file that it comes from; without one the policy is under hand."""
 
     text: LongText
     reason: Text | None = None
+    source: PolicySource | None = None
     dry_run: bool = False
 
 
@@ -53,7 +62,7 @@ class TestPolicy(Request, kw_only=True):
 
 
 class RuleChange(Answer, kw_only=True):
-    """before, after: an outcome; None: there was, or is, no such rule."""
+    """before, after: the outcome under each policy; None: that policy has no such rule."""
 
     rule: str
     before: str | None
@@ -62,7 +71,7 @@ class RuleChange(Answer, kw_only=True):
 
 
 class Replayed(Answer, kw_only=True):
-    """A past promotion: allowed then, and under the other policy now."""
+    """A past promotion, with its outcome then and under the other policy."""
 
     promotion: int
     reference: str

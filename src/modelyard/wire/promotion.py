@@ -5,8 +5,16 @@ from __future__ import annotations
 from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text, Whole
 
 
+class Standing(Answer, kw_only=True):
+    """flags: problems of the version, gravest first."""
+
+    version: int
+    since: str
+    flags: list[str]
+
+
 class Stage(Answer, kw_only=True):
-    """primary: the version that the alias points at; versions: all that stand there, the primary one first."""
+    """primary: the version that the alias points at; versions: all versions in the stage, the primary one first."""
 
     name: str
     slots: int
@@ -18,7 +26,9 @@ class Stage(Answer, kw_only=True):
     since: str | None
     by: str | None
     revision: int
-    """What `seen_revision` of a promotion or rollback takes to notice a move in between."""
+    """Pass it as `seen_revision` of a promotion or rollback to detect a concurrent move."""
+    standing: list[Standing] = []
+    """The same versions as `versions`, each with its state."""
 
 
 class StageList(Answer, kw_only=True):
@@ -28,7 +38,7 @@ class StageList(Answer, kw_only=True):
 
 
 class RuleResult(Answer, kw_only=True):
-    """outcome: pass, fail, unknown or waived. who can change it, and by which command (fix)."""
+    """outcome: pass, fail, unknown or waived. who: the people who can change it. fix: the command to do so."""
 
     rule: str
     kind: str
@@ -39,8 +49,12 @@ class RuleResult(Answer, kw_only=True):
     fix: str = ""
     say: str = ""
     may_change: bool = False
-    """Whether waiting can help: an answer of others, or time, is outstanding."""
+    """Whether waiting can help: someone's answer or a point in time is outstanding."""
     waivable: bool = False
+    counted: list[str] = []
+    """Accounts whose approvals counted."""
+    not_counted: dict[str, str] = {}
+    """Account whose approval did not count → reason."""
 
 
 class Verdict(Answer, kw_only=True):
@@ -52,7 +66,7 @@ class Verdict(Answer, kw_only=True):
     allowed: bool
     results: list[RuleResult]
     notes: list[str] = []
-    """What a reader should know of the gate itself: that it is younger than the version, or was weakened."""
+    """Notes about the gate itself: it is newer than the version, or was weakened."""
 
 
 class Vote(Answer, kw_only=True):
@@ -61,7 +75,9 @@ class Vote(Answer, kw_only=True):
     approves: bool
     comment: str | None
     counts: bool
-    """False: cast under a policy that no longer holds."""
+    """Whether the verdict used it."""
+    why_not: str | None
+    """Reason why it does not count."""
 
 
 class Waiver(Answer, kw_only=True):
@@ -70,6 +86,7 @@ class Waiver(Answer, kw_only=True):
     at: str
     reason: str
     counts: bool
+    """Whether the verdict used it."""
 
 
 class Promotion(Answer, kw_only=True):
@@ -86,7 +103,7 @@ class Promotion(Answer, kw_only=True):
     stage: str
     primary: bool
     from_version: int | None
-    """The stage's primary version when it was asked for; of one that is done, the one before it."""
+    """Primary version of the stage at the time of the request; for a completed move, just before it."""
     policy_digest: str
     reason: str | None
     opened_at: str
@@ -97,16 +114,20 @@ class Promotion(Answer, kw_only=True):
     closed_reason: str | None
     after_primary: int | None = None
     after_versions: list[int] | None = None
-    """Who stood in the stage afterwards, when something moved."""
+    """Versions in the stage afterwards, if something moved."""
     undid: int | None = None
-    """Number of the move that a rollback took back."""
+    """Number of the move that a rollback undid."""
     verdict: Verdict | None = None
     votes: list[Vote] = []
     waivers: list[Waiver] = []
     reviewers: list[str] = []
-    """Groups whose votes the policy asks for."""
+    """Groups whose votes the policy requires."""
     stale: str | None = None
-    """Why it does not complete by itself although it is open."""
+    """Reason why it is open but does not complete by itself."""
+    next_step: str | None = None
+    """For an open promotion: the caller's next step, or the people it is waiting for."""
+    warning: str | None = None
+    """In the answer to a change: that the policy names others to make it, and only warns about that."""
 
 
 class PromotionPage(Page, kw_only=True):
@@ -122,15 +143,22 @@ class PromotionQuery(PageQuery, kw_only=True):
 
 
 class ReviewQuery(PageQuery, kw_only=True):
-    pass
+    """waiting false: all promotions of models that the caller may read; the other conditions apply only to these."""
+
+    waiting: bool = True
+    namespace: Text | None = None
+    stage: Text | None = None
+    state: Items[Text] = []
+    since: Text | None = None
+    """RFC 3339"""
 
 
 class Promote(Request, kw_only=True):
-    """Which version (a number, or a target like `@candidate`) into which stage.
+    """Move a version (a number, or a target such as `@candidate`) into a stage.
 
-    request: only open it, for the person who may promote, or the policy, to complete. primary false: next to the
-    primary version. keep_open false: a refusal is final. seen_revision: the stage's revision that the caller
-    saw; another one is a conflict.
+    request: only open it; a maintainer, or the policy, completes it. primary false: next to the primary version.
+    keep_open false: a refusal is final. seen_revision: the revision of the stage that the caller saw; a different
+    one is a conflict.
     """
 
     stage: Text
@@ -145,7 +173,7 @@ class Promote(Request, kw_only=True):
 
 
 class Attempt(Answer, kw_only=True):
-    """outcome: done, open (a request that waits), refused, or dry-run."""
+    """outcome: done, open (a waiting request), refused, or dry-run."""
 
     outcome: str
     model: str
@@ -156,7 +184,7 @@ class Attempt(Answer, kw_only=True):
     verdict: Verdict
     promotion: Promotion | None = None
     changed: bool = False
-    """False: a dry run, or the version stood there already."""
+    """False for a dry run, or if the version was already in the stage."""
 
 
 class CastVote(Request, kw_only=True):
@@ -170,15 +198,35 @@ class WaiveRule(Request, kw_only=True):
 
 
 class Rollback(Request, kw_only=True):
-    """to: a version that stood there before; left out: the one before the last move."""
+    """to: a version that was in the stage before; left out: undo the last move. from_version: the primary version
+    that the caller saw; a different one is a conflict."""
 
     reason: Text
     to: Whole | None = None
+    from_version: Whole | None = None
     seen_revision: Whole | None = None
 
 
+class RollbackQuery(Request, kw_only=True):
+    """to: as in a rollback."""
+
+    to: Whole | None = None
+
+
+class RollbackPreview(Answer, kw_only=True):
+    """before, after: versions in the stage, the primary one first. restored: versions restored from the archive.
+    passed_over: reasons why nearer versions cannot return."""
+
+    stage: str
+    revision: int
+    before: list[int]
+    after: list[int]
+    restored: list[int]
+    passed_over: list[str]
+
+
 class Demote(Request, kw_only=True):
-    """version: left out, the primary one. next_primary: which of the others the alias points at then."""
+    """version: default the primary one. next_primary: the remaining version that becomes the primary one."""
 
     version: Whole | None = None
     next_primary: Whole | None = None
@@ -187,11 +235,42 @@ class Demote(Request, kw_only=True):
 
 
 class StageMovePage(Answer, kw_only=True):
-    """Newest first, so the first one says who stood there at the time asked for."""
+    """Newest first, so the first entry shows the stage at the requested time."""
 
     model: str
     stage: str
     items: list[Promotion]
+
+
+class StandingQuery(PageQuery, kw_only=True):
+    """at: RFC 3339; None: now."""
+
+    at: Text | None = None
+    stage: Text = "production"
+    namespace: Text | None = None
+
+
+class Stood(Answer, kw_only=True):
+    """The primary version of a model in the stage at the moment. promotion: the move that put it there."""
+
+    model: str
+    version: int
+    promotion: int
+    since: str
+    until: str | None
+    """None: it is still there."""
+    now: int | None
+    """The version that is there now; None: none."""
+    by: str
+    approved_by: list[str]
+
+
+class StandingPage(Page, kw_only=True):
+    """By the names of the models."""
+
+    stage: str
+    at: str
+    items: list[Stood]
 
 
 class StageMoveQuery(Request, kw_only=True):

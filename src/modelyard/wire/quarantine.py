@@ -1,4 +1,4 @@
-"""What the scan of a version found, the quarantine, and what a namespace trusts."""
+"""Scans of versions, the quarantine, and trusted globals of a namespace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from modelyard.wire.base import Answer, Page, PageQuery, Request, Text
 
 
 class ScanFinding(Answer, kw_only=True):
-    """inside: the way into containers; offset and opcode: where in the pickle; name: the global."""
+    """inside: the path inside containers; offset and opcode: the place in the pickle; name: the global."""
 
     verdict: str
     why: str
@@ -15,11 +15,11 @@ class ScanFinding(Answer, kw_only=True):
     opcode: str | None = None
     name: str | None = None
     trusted: bool = False
-    """Its global is trusted in this namespace."""
+    """Whether its global is trusted in this namespace."""
 
 
 class FoundSecret(Answer, kw_only=True):
-    """The text itself is never kept."""
+    """A text that looks like a credential. The text itself is never kept."""
 
     line: int
     kind: str
@@ -32,13 +32,13 @@ class ScannedFile(Answer, kw_only=True):
     verdict: str
     kinds: list[str]
     allowed: int
-    """How many different globals of the allow-list it names."""
+    """Number of different globals of the allow-list that it names."""
     findings: list[ScanFinding]
     secrets: list[FoundSecret]
 
 
 class Release(Answer, kw_only=True):
-    """alone: by the person who pushed it, where no one else held the right."""
+    """alone: released by the person who pushed it, because no one else had the right."""
 
     by: str
     at: str
@@ -48,9 +48,9 @@ class Release(Answer, kw_only=True):
 
 
 class Scan(Answer, kw_only=True):
-    """verdict: the worst of its files, with what the namespace trusts; files without anything to tell are left out.
+    """verdict: the worst of its files, with the namespace's trusted globals; files without findings are left out.
 
-    fix: how a maintainer has it served, with the command; None for what is served.
+    fix: the command with which a maintainer releases it; None for a version that is served.
     """
 
     reference: str
@@ -58,7 +58,7 @@ class Scan(Answer, kw_only=True):
     quarantined: bool
     rules: int
     unknown: list[str]
-    """Globals that no one knows and this namespace does not trust."""
+    """Unknown globals that this namespace does not trust."""
     files: list[ScannedFile]
     released: Release | None = None
     licence: str | None = None
@@ -77,6 +77,7 @@ class QuarantinedVersion(Answer, kw_only=True):
     verdict: str
     registered_at: str
     registered_by: str
+    why: str = ""
 
 
 class QuarantinePage(Page, kw_only=True):
@@ -88,7 +89,7 @@ class QuarantineQuery(PageQuery, kw_only=True):
 
 
 class ScannedRunFile(Answer, kw_only=True):
-    """why: the gravest finding; '' when there is none."""
+    """why: the gravest finding; '' if there is none."""
 
     path: str
     digest: str
@@ -104,14 +105,14 @@ class RunScan(Answer, kw_only=True):
 
 
 class ServeUnknown(Request, kw_only=True):
-    """serve: whether versions that name code which no one here knows are served."""
+    """serve: whether versions that name unknown code are served."""
 
     serve: bool
     reason: str
 
 
 class TrustGlobal(Request, kw_only=True):
-    """name: `module.name` as a scan shows it."""
+    """name: `module.name`, as a scan shows it."""
 
     name: Text
     reason: Text = ""
@@ -122,9 +123,9 @@ class UntrustQuery(Request, kw_only=True):
 
 
 class TrustedGlobal(Answer, kw_only=True):
-    """alone: no one else held the right when it was given. confirmed_by: another person gave it too.
+    """alone: no one else had the right at that time. confirmed_by: a second person who trusted the global too.
 
-    Otherwise it does not count for what the one who gave it pushes.
+    Without either, the trust does not count for versions pushed by the person who gave it.
     """
 
     name: str
@@ -139,4 +140,4 @@ class TrustedList(Answer, kw_only=True):
     namespace: str
     items: list[TrustedGlobal]
     serve_unknown: bool = False
-    """Versions that name unknown code are served here."""
+    """Whether this namespace serves versions that name unknown code."""

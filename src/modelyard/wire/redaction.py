@@ -1,4 +1,4 @@
-"""Redactions: texts that were taken out of a namespace for good, and files whose bytes are withheld."""
+"""Redactions: texts removed from a namespace for good, and files whose bytes are withheld."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from modelyard.wire.base import Answer, LongText, Request, Text
 
 
 class RedactText(Request, kw_only=True):
-    """text: exactly as it stands there, 6 to 10,000 characters; it is not kept. reason: kept in the event log."""
+    """text: the exact text, 6 to 10,000 characters; it is not kept. reason: kept in the event log."""
 
     text: LongText
     reason: Text
 
 
 class Redaction(Answer, kw_only=True):
-    """`id` stands in the place of the text: `[redacted id]`; in logs there are as many `*` as it had bytes.
+    """`id` appears in place of the text: `[redacted id]`; in logs, one `*` for each of its bytes.
 
-    places: `table.column` → number of rows that held the text. events: numbers of redacted events. event, by and
-    at: of the event that records the redaction; null in the answer to the request itself.
+    places: `table.column` → number of rows that held the text. events: numbers of the redacted events. event, by and
+    at: number, account and time of the event that records the redaction; null in the answer to the request itself.
     """
 
     id: str
@@ -44,8 +44,8 @@ class WithholdFile(Request, kw_only=True):
 
 
 class Withheld(Answer, kw_only=True):
-    """also: other files with the same bytes, as `holder path`, which are withheld with it; told in the answer to the
-    request itself. event, by and at: of the event that records it; null in the answer to the request itself."""
+    """also: other files with the same bytes, as `holder path`, which are withheld too; only in the answer to the
+    request itself. event, by and at: number, account and time of the event that records it; null in that answer."""
 
     holder: str
     path: str

@@ -1,8 +1,50 @@
-"""Collection of unused bytes, and reading what is stored again."""
+"""Retention rules, collection of unused bytes, and verification of stored bytes."""
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Request
+from modelyard.wire.base import Answer, Page, Request, Text, Whole
+
+
+class SetRetentionRule(Request, kw_only=True):
+    """At least one of keep_versions and keep_for. keep_for: a time such as 90d. action: archive or delete."""
+
+    keep_versions: Whole | None = None
+    keep_for: Text | None = None
+    action: Text = "archive"
+
+
+class RetentionRule(Answer, kw_only=True):
+    """The versions that stay: the newest `keep_versions` of each model, and those younger than `keep_for`.
+
+    action: what happens to the others: archive or delete; null: the namespace has no rule.
+    """
+
+    namespace: str
+    action: str | None
+    keep_versions: int | None
+    keep_for: str | None
+
+
+class JudgedVersion(Answer, kw_only=True):
+    """stays: whether the rule leaves the version as it is. reason: why it stays or goes."""
+
+    model: str
+    version: int
+    size_bytes: int
+    stays: bool
+    reason: str
+
+
+class JudgedPage(Page, kw_only=True):
+    items: list[JudgedVersion]
+
+
+class RetentionRun(Answer, kw_only=True):
+    """versions: how many were archived or deleted; size_bytes: of these."""
+
+    action: str
+    versions: int
+    size_bytes: int
 
 
 class CollectGarbage(Request, kw_only=True):
@@ -18,7 +60,15 @@ class Collection(Answer, kw_only=True):
     orphans: int
     uploads: int
     withheld: int = 0
-    """Of `blobs`, those that are withheld and lay in the store all the same."""
+    """Number of `blobs` that were withheld but still stored."""
+
+
+class StorageUse(Answer, kw_only=True):
+    """The stored bytes, each digest counted once. damaged: number of blobs that were found damaged."""
+
+    blobs: int
+    size_bytes: int
+    damaged: int
 
 
 class Damage(Answer, kw_only=True):

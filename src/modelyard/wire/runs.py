@@ -1,4 +1,4 @@
-"""Runs: what a training says of itself, and how it is read again.
+"""Runs: the records of a training, and how to read them.
 
 Times of points are whole microseconds since 1970 UTC, because a batch holds thousands of them. Numbers that
 are not finite are the texts "NaN", "Infinity" and "-Infinity".
@@ -27,7 +27,7 @@ from modelyard.wire.base import (
 
 class StartRun(Request, kw_only=True):
     """experiment: `namespace/name`, or a name in the account's default namespace; "": the experiment `default`.
-    started_at: by the training's clock; None: now. parent: the id of the run it is nested in."""
+    started_at: by the training's clock; None: now. parent: id of the run that contains it."""
 
     experiment: Text = ""
     name: Text = ""
@@ -36,7 +36,7 @@ class StartRun(Request, kw_only=True):
 
 
 class PointColumns(Request, kw_only=True):
-    """Points of one metric, in the order in which they were logged; as many steps as times and values."""
+    """Points of one metric in the order of logging; steps, times and values have the same length."""
 
     name: Text
     steps: ManyItems[Whole]
@@ -49,7 +49,7 @@ class RunArtifact(Request, kw_only=True):
 
     path: Text
     digest: Text
-    size: Whole
+    size_bytes: Whole
     media_type: Text = ""
 
 
@@ -62,7 +62,7 @@ class RunEnd(Request, kw_only=True):
 
 
 class Frame(Request, kw_only=True):
-    """What a writer of a run says at once. tags: None takes one away. resumed: the run goes on again."""
+    """Records of one writer, sent together. tags: None removes a tag. resumed: the run continues."""
 
     points: ManyItems[PointColumns] = []
     params: Mapped[Any] = {}
@@ -78,7 +78,7 @@ class Frame(Request, kw_only=True):
 
 
 class SendRecords(Request, kw_only=True):
-    """Frames first, first + 1, … of one writer. clock: the writer's own, microseconds, when it sends this."""
+    """Frames first, first + 1, … of one writer. clock: the writer's clock at the time of sending, in microseconds."""
 
     writer: Text
     first: Whole
@@ -87,7 +87,7 @@ class SendRecords(Request, kw_only=True):
 
 
 class Stored(Answer, kw_only=True):
-    """last: number of the writer's last frame that is stored. notes: what was cut or left out."""
+    """last: number of the writer's last stored frame. notes: records that were cut or left out."""
 
     last: int
     notes: list[str]
@@ -101,7 +101,7 @@ class DescribeExperiment(Request, kw_only=True):
 
 
 class Run(Answer, kw_only=True):
-    """stale: it should be running and says nothing. metrics, params, tags: the first few of each."""
+    """stale: it should be running, but sends nothing. metrics, params, tags: the first few of each."""
 
     id: str
     name: str
@@ -126,7 +126,7 @@ class RunPage(Page, kw_only=True):
 
 
 class RunMetric(Answer, kw_only=True):
-    """The value at the highest step, and what the whole series says; least and most of the finite values."""
+    """value: at the highest step. The rest describes the whole series; least and most: of the finite values."""
 
     name: str
     value: float | str
@@ -139,8 +139,8 @@ class RunMetric(Answer, kw_only=True):
 
 
 class RunDetails(Run, kw_only=True):
-    """All of a run but its points, its log and the bytes of its files. clock_skew_seconds: how far the server's
-    clock is ahead of the training's; 0: less than a minute."""
+    """A run, without its points, its log and the bytes of its files. clock_skew_seconds: how far the server's clock is
+    ahead of the training's; 0: less than a minute."""
 
     series: list[RunMetric]
     inputs: list[dict[str, Any]]
@@ -153,9 +153,9 @@ class RunDetails(Run, kw_only=True):
 
 
 class RunQuery(PageQuery, kw_only=True):
-    """All given conditions hold at once. status: running, finished, failed, killed or stale. tag and param:
-    `key=value` or `key`; metric: `f1>=0.7`, of its newest value. parent: id, or "none" for top-level runs.
-    id, name: what it begins with. dataset: digest of an input."""
+    """All given conditions must hold. status: running, finished, failed, killed or stale. tag and param: `key=value` or
+    `key`; metric: `f1>=0.7`, of its newest value. parent: id, or "none" for top-level runs. id, name: a prefix.
+    dataset: digest of an input."""
 
     id: Text | None = None
     namespace: Text | None = None
@@ -171,7 +171,7 @@ class RunQuery(PageQuery, kw_only=True):
 
 
 class SeriesQuery(Request, kw_only=True):
-    """points: at most so many, 2 to 5000. by: step or time."""
+    """points: at most this many, 2 to 5000. by: step or time."""
 
     metric: Text
     from_step: Whole | None = None
@@ -181,7 +181,7 @@ class SeriesQuery(Request, kw_only=True):
 
 
 class Series(Answer, kw_only=True):
-    """Three columns. sampled: there are more points than these, which draw the same picture."""
+    """Three columns of equal length. sampled: these are some of the points, and the chart looks the same."""
 
     run: str
     metric: str
@@ -193,13 +193,13 @@ class Series(Answer, kw_only=True):
 
 
 class LogQuery(Request, kw_only=True):
-    """position: where the last answer ended."""
+    """position: `end` of the last answer."""
 
     position: Whole = 0
 
 
 class LogPart(Answer, kw_only=True):
-    """end: ask from there again when there may be more."""
+    """end: position to ask from next, while there may be more."""
 
     text: str
     end: int

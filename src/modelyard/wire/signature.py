@@ -8,7 +8,7 @@ from modelyard.wire.base import Answer, ManyItems, Mapped, Request
 
 
 class Signature(Answer, kw_only=True):
-    """Each entry: name, dtype, shape; in a shape null is any size. declared: it was given, not read from files."""
+    """Each entry: name, dtype, shape; null in a shape means any size. declared: given, not read from files."""
 
     reference: str
     inputs: list[dict[str, Any]]
@@ -17,7 +17,7 @@ class Signature(Answer, kw_only=True):
 
 
 class CheckSignature(Request, kw_only=True):
-    """inputs: names, dtypes and shapes of the data at hand; no values."""
+    """inputs: names, dtypes and shapes of the data, without values."""
 
     inputs: ManyItems[Mapped[Any]]
 
@@ -29,7 +29,7 @@ class SignatureProblem(Answer, kw_only=True):
 
 
 class SignatureCheck(Answer, kw_only=True):
-    """Empty problems: it fits."""
+    """problems: empty if the data fits."""
 
     reference: str
     problems: list[SignatureProblem]

@@ -1,4 +1,4 @@
-"""Bytes on their way to the registry."""
+"""Uploads."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ from modelyard.wire.base import Answer, ManyItems, Request, Text, Whole
 
 class BlobEntry(Request, kw_only=True):
     digest: Text
-    size: Whole
+    size_bytes: Whole
 
 
 class MissingQuery(Request, kw_only=True):
     blobs: ManyItems[BlobEntry]
+    namespace: Text | None = None
+    """Where the version is registered next: refused (`quota_exceeded`) if a file is missing and the version is too large."""
+    version_bytes: Whole | None = None
+    """Size of that version; None: the sum of the sizes in `blobs`."""
 
 
 class MissingAnswer(Answer, kw_only=True):
     missing: list[str]
     chunk_bytes: int
-    """Files above this size go through /api/v1/uploads in pieces of it."""
+    """Send larger files through /api/v1/uploads, in pieces of this size (bytes)."""
 
 
 class StartUpload(Request, kw_only=True):
     digest: Text
-    size: Whole
+    size_bytes: Whole
 
 
 class Upload(Answer, kw_only=True):
     id: str
     digest: str
-    size: int
+    size_bytes: int
     offset: int
-    """How many bytes have arrived; send the rest from here."""
+    """Number of bytes that have arrived; send the rest from here."""
     chunk_bytes: int
     expires_at: str
 
 
 class Blob(Answer, kw_only=True):
     digest: str
-    size: int
+    size_bytes: int

@@ -9,10 +9,10 @@ import msgspec
 from modelyard.wire.base import Answer, Items, ManyItems, Mapped, Page, PageQuery, Reason, Request, Text, Whole
 
 
-class FileEntry(Request, kw_only=True):
+class FileEntry(Request, kw_only=True, gc=False):
     path: Text
     digest: Text
-    size: Whole
+    size_bytes: Whole
     media_type: Text | None = None
     """Set by the server; ignored in requests."""
 
@@ -25,11 +25,15 @@ class RegisterVersion(Request, kw_only=True):
     description: Text = ""
     tags: Mapped[Text] = {}
     aliases: Items[Text] = []
+    semver: Text | None = None
+    """Semantic version, for example 2.1.0; no other version of the model may have it."""
+    pull_request: Text | None = None
+    """Address of the pull request that the version came from."""
     force_new: bool = False
 
 
 class WithheldFile(Answer, kw_only=True):
-    """A file that is not served any more, since it holds what leaked. event: number of the withholding in the log."""
+    """A file that is no longer served, because it holds leaked data. event: number of its event in the log."""
 
     path: str
     digest: str
@@ -39,13 +43,40 @@ class WithheldFile(Answer, kw_only=True):
     reason: str
 
 
+class Recalled(Answer, kw_only=True):
+    """mode: refuse (it is not served) or warn."""
+
+    mode: str
+    reason: str
+    by: str
+    at: str
+
+
+class Deprecated(Answer, kw_only=True):
+    """replacement: number of the version to use instead. ends_at: time of removal."""
+
+    by: str
+    at: str
+    replacement: int | None
+    ends_at: str | None
+    reason: str | None
+
+
+class Kept(Answer, kw_only=True):
+    """The mark of a version that must be kept."""
+
+    reason: str
+    by: str
+    at: str
+
+
 class Version(Answer, kw_only=True):
     model: str
     version: int
     reference: str
     digest: str
     commit: str
-    """The first 40 hex digits of the digest, as Hugging Face clients name it."""
+    """The first 40 hex digits of the digest, for Hugging Face clients."""
     record_digest: str
     state: str
     """ready, archived or deleted"""
@@ -61,23 +92,32 @@ class Version(Answer, kw_only=True):
     metrics: list[dict[str, Any]]
     params: dict[str, Any]
     format: dict[str, Any]
-    """What the files say of themselves: framework, parameters, dtypes, licence, …"""
+    """Facts read from the files: framework, parameters, dtypes, licence, …"""
     completeness: float
     """Known / applicable facts, 0 to 1."""
     missing: list[str]
-    """The facts that are not known, by name."""
+    """Names of missing facts."""
     scan: str = ""
-    """The worst verdict on its files: no_code, allowlisted, unknown, not_scanned, dangerous; or pending."""
+    """Worst verdict on its files: no_code, allowlisted, unknown, not_scanned, dangerous; or pending."""
     quarantined: bool = False
-    """True: neither its bytes are served nor do aliases move to it, until somebody releases it."""
+    """True: its bytes are not served and aliases cannot move to it until it is released."""
     warning: str | None = None
-    """Of a deprecated, recalled, quarantined or unscanned version: what that means for the person who uses it."""
-    recalled: dict[str, Any] | None = None
-    """mode (refuse or warn), reason, by, at; None: it was not recalled."""
+    """For a deprecated, recalled, quarantined or unscanned version: a sentence for the people who use it."""
+    flags: list[str] = []
+    """Problems of the version, gravest first: deleted, recalled, recalled (warning), quarantined, not scanned yet,
+    damaged, files withheld, deprecated, archived."""
+    recalled: Recalled | None = None
+    deprecated: Deprecated | None = None
     withheld: list[WithheldFile] = []
-    """Its files that are not served any more; in lists of versions empty, and told by `warning`."""
+    """Files that are no longer served. Empty in lists of versions, where `warning` mentions them."""
+    semver: str | None = None
+    """Semantic version, for example 2.1.0."""
+    pull_request: str | None = None
+    """Address of the pull request that the version came from."""
+    kept: Kept | None = None
+    """The mark that no one may delete it; null: it has none."""
     created: bool | None = None
-    """In the answer to a registration: whether the version is new."""
+    """In the answer to a registration, whether the version is new."""
 
 
 class VersionPage(Page, kw_only=True):
@@ -85,26 +125,36 @@ class VersionPage(Page, kw_only=True):
 
 
 class DeleteVersion(Reason, kw_only=True):
-    """orphan_children: also when versions came from it that the caller may see; needs a reason."""
+    """orphan_children: delete it even if versions that the caller may see derive from it; needs a reason."""
 
     orphan_children: bool = False
 
 
 class VersionQuery(PageQuery, kw_only=True):
-    """state: ready, archived, deleted; tag: `key=value`; metric: `f1>=0.7`."""
+    """state: ready, archived, deleted; tag: `key=value`; metric: `f1>=0.7`; semver: `2.1.0`, or a beginning: `2.1`."""
 
     state: Items[Text] = msgspec.field(default_factory=lambda: ["ready", "archived"])
     tag: Items[Text] = []
     metric: Items[Text] = []
+    semver: Text | None = None
+    pull_request: Text | None = None
 
 
 class EditVersion(Request, kw_only=True):
-    """Fields left out stay as they are. tags is the whole new set."""
+    """Fields left out stay unchanged. tags replaces the old set; an empty semver or pull_request removes it."""
 
     description: Text | None = None
     tags: Mapped[Text] | None = None
     archived: bool | None = None
     reason: Text | None = None
+    semver: Text | None = None
+    pull_request: Text | None = None
+
+
+class KeepVersion(Request, kw_only=True):
+    """reason: why it must be kept, for example the name of a legal hold."""
+
+    reason: Text
 
 
 class FileList(Answer, kw_only=True):
@@ -125,7 +175,7 @@ class Verification(Answer, kw_only=True):
 
 
 class Resolved(Answer, kw_only=True):
-    """What a reference means now."""
+    """The version that a reference means now."""
 
     model: str
     version: int
@@ -139,8 +189,10 @@ class Resolved(Answer, kw_only=True):
     scan: str = ""
     quarantined: bool = False
     warning: str | None = None
-    recalled: dict[str, Any] | None = None
-    """mode (refuse or warn), reason, by, at; None: it was not recalled."""
+    flags: list[str] = []
+    """Problems of the version, gravest first; damaged bytes are not checked here."""
+    recalled: Recalled | None = None
+    deprecated: Deprecated | None = None
     withheld: list[WithheldFile] = []
     """Files that a pull leaves out."""
 
@@ -148,7 +200,7 @@ class Resolved(Answer, kw_only=True):
 class ResolveQuery(Request, kw_only=True):
     ref: Text
     serving: bool = False
-    """True: warn when the reference names no version, alias or digest."""
+    """True: warn if the reference does not name a version number, alias or digest."""
 
 
 class Alias(Answer, kw_only=True):
@@ -178,7 +230,7 @@ class AliasMove(Answer, kw_only=True):
     revision: int
     from_version: int | None
     to_version: int | None
-    """None: removed."""
+    """None: the alias was removed."""
     at: str
     actor: str
     reason: str | None
@@ -205,23 +257,25 @@ class Event(Answer, kw_only=True):
 
 
 class EventPage(Page, kw_only=True):
-    """looked_at: how many events there are, where none is as asked for."""
+    """looked_at: number of events searched, if none matches."""
 
     items: list[Event]
     looked_at: int | None = None
 
 
 class EventQuery(PageQuery, kw_only=True):
-    """since, until: RFC 3339; until is exclusive. kind: * stands for any text, as in promotion.*"""
+    """since, until: RFC 3339; until is exclusive. kind: * stands for any text, as in promotion.*."""
 
     actor: Text | None = None
     kind: Items[Text] = []
     since: Text | None = None
     until: Text | None = None
+    version: Whole | None = None
+    """Number of a version of the model."""
 
 
 class LogQuery(EventQuery, kw_only=True):
-    """model, namespace: only their events; without, those of the whole server."""
+    """model, namespace: only events of these. Without either: events of the whole server."""
 
     model: Text | None = None
     namespace: Text | None = None

@@ -1,1 +1,1 @@
-"""The door of time: due jobs, through the same use cases."""
+"""The door for time: due jobs, through the same use cases."""

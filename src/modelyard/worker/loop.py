@@ -1,6 +1,6 @@
 """Short periodic chores, in every server process: each is safe to run in several at once.
 
-What takes long, or must not be lost, is a job of the queue (runner.py).
+Work that takes long or must not be lost is a job of the queue (runner.py).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.doors.services import Services
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.builds import running as builds
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.quarantine import scanning
+from modelyard.registry.retention import expiry
 from modelyard.registry.uploads import usecases as uploads
 
 logger = logging.getLogger(__name__)
@@ -51,19 +53,29 @@ def forget_old_answers(services: Services) -> None:
 
 
 def settle_promotions(services: Services) -> None:
-    """Complete what the policy completes by itself, and expire what waited too long."""
+    """Complete promotions that the policy completes, and expire those that waited too long."""
     for promotion in services.db.read(lambda tx: promotion_usecases.list_ready(tx)):
         services.db.write(lambda tx, promotion=promotion: promotion_usecases.settle(tx, promotion))  # type: ignore[misc]
 
 
 def queue_scans(services: Services) -> None:
-    """Queue what registrations had no time for, also of processes that ended in the middle of it."""
+    """Queue scans that registrations had no time for, including those of processes that ended early."""
     scanning.queue_scans(services.db)
 
 
 def derive_deliveries(services: Services) -> None:
     while delivery.derive_deliveries(services.db) and not services.stopping.is_set():
         pass
+
+
+def queue_retention(services: Services) -> None:
+    """Queue the runs of retention rules that nothing else has queued."""
+    expiry.queue_rules(services.db)
+
+
+def queue_builds(services: Services) -> None:
+    """Queue the jobs of builds that lost theirs."""
+    builds.queue_builds(services.db)
 
 
 def forget_finished_jobs(services: Services) -> None:
@@ -85,7 +97,7 @@ def notify(services: Services) -> None:
 
 
 def standard_chores() -> list[list[Chore]]:
-    """Each list has a thread of its own, so that much to derive or to look through holds up no other chore."""
+    """Each list has a thread of its own, so that a long one does not delay the chores of another."""
     return [
         [
             Chore("notify", 1, notify, due=1),
@@ -96,6 +108,8 @@ def standard_chores() -> list[list[Chore]]:
             Chore("forget old deliveries", 3600, forget_old_deliveries, due=120),
             Chore("forget used identity tokens", 3600, forget_id_tokens, due=150),
             Chore("forget finished jobs", 3600, forget_finished_jobs, due=180),
+            Chore("queue builds", 30, queue_builds, due=30),
+            Chore("queue retention", 3600, queue_retention, due=210),
         ],
         [Chore("derive deliveries", 0.5, derive_deliveries)],
         [Chore("queue scans", 1, queue_scans, due=1)],
@@ -103,7 +117,7 @@ def standard_chores() -> list[list[Chore]]:
 
 
 class Worker:
-    """Runs chores in a thread until it is stopped. A chore that fails is logged and tried again when due."""
+    """Run chores in a thread until stopped. A failed chore is logged and tried again when due."""
 
     def __init__(self, services: Services, chores: list[Chore]) -> None:
         self._services = services

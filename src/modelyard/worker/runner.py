@@ -1,6 +1,6 @@
-"""Runs the jobs of the queue: a thread that looks for them, and one for each job that runs.
+"""Run the jobs of the queue: one thread looks for them, and each running job has its own.
 
-In every server process. Each kind has a number of threads of its own, so a slow kind never holds up a quick one.
+Every server process does this. Each kind has its own threads, so a slow kind never delays a quick one.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 _IDLE_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
-"""How often a holder asks whether its job is still its own, and passes on how far the work is."""
+"""Interval at which a holder checks that the job is still its own, and reports progress."""
 _STOP_SECONDS = 10.0
-"""How long jobs may go on when the process is asked to end; what is not done then goes back."""
+"""Time that running jobs get when the process must end; unfinished jobs then go back to the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How a process runs the jobs of one kind.
+    """How a process runs jobs of one kind.
 
-    run: does the work outside of any transaction, and returns the ending that writes its effects.
-    threads: jobs at once in this process. most_per_share: jobs of one share at once, in all processes together.
+    run: does the work outside any transaction, and returns the ending that writes its effects. threads: concurrent jobs
+    in this process. most_per_share: concurrent jobs of one share, in all processes together.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class _Running:
     thread: threading.Thread | None = None
     renewed_at: float = field(default_factory=time.monotonic)
     reported: tuple[float, str] = (0.0, "")
-    """What the database knows of its progress."""
+    """Progress stored in the database."""
 
     @property
     def needs_renewal(self) -> bool:
@@ -72,7 +72,7 @@ class _Running:
 
 
 class Runner:
-    """Takes jobs until it is stopped. A job that fails is noted, logged and tried again when it is due."""
+    """Take jobs until stopped. A failed job is recorded, logged and tried again when due."""
 
     def __init__(
         self,
@@ -104,30 +104,30 @@ class Runner:
             each.heartbeat.is_interrupted = True
 
     def stop(self, seconds: float = _STOP_SECONDS) -> None:
-        """Take no more jobs, wait for those that run, and give back what is not done in time."""
+        """Take no more jobs, wait for running ones, and give back those not finished in time."""
         self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join()
-        # Those that were taken in the moment between.
+        # Jobs that were taken in the meantime.
         self.ask_to_stop()
         self.wait(seconds)
         for each in self._list_running():
             self._settle(each, lambda tx, lease=each.job.lease: jobs.give_back(tx, lease))  # type: ignore[misc]
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for the jobs that run now, up to this long; None: until they end."""
+        """Wait for the running jobs, up to this long (seconds); None: until they end."""
         end = None if seconds is None else time.monotonic() + seconds
         for each in self._list_running():
             assert each.thread is not None
             each.thread.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def look(self) -> int:
-        """Take what is due, as far as threads are free, and start it. Returns the number of jobs."""
+        """Take and start due jobs, as far as threads are free. Return the number of jobs."""
         return sum(self._look_for(work) for work in self._works)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            # Before the look, so that a job that ends during it is not slept through.
+            # Cleared before looking, so that a job that ends meanwhile is not missed.
             self._wake.clear()
             found = self.look()
             self._beat()
@@ -139,7 +139,7 @@ class Runner:
         if free <= 0:
             return 0
         try:
-            # A look costs no transaction.
+            # Looking costs no transaction.
             if not self._db.read(lambda tx: jobs.may_take(tx, work.kind, work.most_per_share)):
                 return 0
             taken = self._db.write(
@@ -153,7 +153,7 @@ class Runner:
                 )
             )
         except ModelyardError as error:
-            logger.warning("taking jobs of kind %s: %s", work.kind, error)
+            logger.warning("cannot take jobs of kind %s: %s", work.kind, error)
             return 0
         except Exception:
             logger.exception("taking jobs of kind %s failed", work.kind)
@@ -177,7 +177,7 @@ class Runner:
             ending = running.work.run(job, running.heartbeat)
             self._db.write(lambda tx: jobs.finish(tx, job.lease, ending))
         except LeaseLost:
-            logger.warning("job %d (%s) was taken from this process; nothing of it is kept", job.id, job.kind)
+            logger.warning("job %d (%s) was taken from this process; its results are dropped", job.id, job.kind)
         except JobCancelled:
             self._settle(running, lambda tx: jobs.end_cancelled(tx, job.lease))
         except JobInterrupted:
@@ -197,13 +197,13 @@ class Runner:
             self._wake.set()
 
     def _settle(self, running: _Running, change: Callable[[Transaction], None]) -> None:
-        """What cannot be written is left to the end of the lease."""
+        """Write the ending of a job; if that fails, the lease expires."""
         try:
             self._db.write(change)
         except LeaseLost:
             logger.warning("job %d was taken from this process", running.job.id)
         except ModelyardError as error:
-            logger.warning("job %d is left to the end of its lease: %s", running.job.id, error)
+            logger.warning("job %d is left until its lease expires: %s", running.job.id, error)
 
     def _list_running(self) -> list[_Running]:
         with self._lock:
@@ -212,7 +212,7 @@ class Runner:
     # --- heartbeat -----------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        """Renew the leases that need it in one write, and ask for the others."""
+        """Renew the leases that need it in one write, and check the others."""
         if time.monotonic() - self._beat_at < _BEAT_SECONDS:
             return
         self._beat_at = time.monotonic()
@@ -224,7 +224,7 @@ class Runner:
             if others:
                 standings |= self._db.read(lambda tx: jobs.find_standings(tx, others))
         except ModelyardError as error:
-            logger.warning("renewing the leases of jobs: %s", error)
+            logger.warning("cannot renew the leases of jobs: %s", error)
             return
         for lease, standing in standings.items():
             running[lease].heartbeat.standing = standing

@@ -1,20 +1,27 @@
-"""How a server process runs each kind of job: the handler, its threads and its lease."""
+"""Handler, threads and lease of each kind of job."""
 
 from __future__ import annotations
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.doors.services import Services
+from modelyard.registry.audit.checking import CHECK_LOG, run_check
+from modelyard.registry.builds.endings import BUILD
+from modelyard.registry.builds.pools import Pools
+from modelyard.registry.builds.running import carry_on
 from modelyard.registry.outbox.delivery import deliver
 from modelyard.registry.outbox.lanes import DELIVER
 from modelyard.registry.outbox.senders import Sender
 from modelyard.registry.quarantine.scanning import run_scan, run_slow_scan
+from modelyard.registry.retention.expiry import RETENTION, run_job
 from modelyard.registry.scan.waiting import SCAN, SLOW_SCAN
 from modelyard.worker.runner import Work
 
 _DELIVERIES = 8
 _OF_ONE_SUBSCRIPTION = 3
-"""A slow receiver must not hold up the others."""
+"""A slow receiver must not delay the others."""
+_BUILD_POLLS = 2
+"""Short looks at builds; the builds themselves are processes of their own."""
 
 
 def scan_works(db: Database, blobs: BlobStore) -> list[Work]:
@@ -35,5 +42,23 @@ def delivery_works(sender: Sender) -> list[Work]:
     ]
 
 
+def retention_works(db: Database) -> list[Work]:
+    return [Work(RETENTION.name, lambda job, heartbeat: run_job(db, job, heartbeat))]
+
+
+def check_works(db: Database) -> list[Work]:
+    return [Work(CHECK_LOG.name, lambda _, heartbeat: run_check(db, heartbeat))]
+
+
+def build_works(db: Database, pools: Pools) -> list[Work]:
+    return [Work(BUILD.name, lambda job, _: carry_on(db, pools, job), threads=_BUILD_POLLS)]
+
+
 def standard_works(services: Services) -> list[Work]:
-    return [*scan_works(services.db, services.blobs), *delivery_works(services.sender())]
+    return [
+        *scan_works(services.db, services.blobs),
+        *delivery_works(services.sender()),
+        *retention_works(services.db),
+        *check_works(services.db),
+        *build_works(services.db, services.pools),
+    ]

@@ -97,3 +97,14 @@ def test_commands_in_the_documentation_exist(page: Path) -> None:
         for word in words:
             if word.startswith("--") and word != "--help":
                 assert word.partition("=")[0] in options, f"{page.name}: {found.name} has no {word}"
+
+
+def test_every_field_of_a_policy_has_a_meaning_on_its_page() -> None:
+    rows = [
+        line for line in (DOCS / "reference" / "policy.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    assert len(rows) > 60
+    for row in rows:
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+        assert len(cells) == 4, row
+        assert cells[3], row

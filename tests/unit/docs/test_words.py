@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCE = ROOT / "src" / "modelyard"
+SOURCE = ROOT / "src"
 INSTEAD = {
     "lawful": "valid",
     "anew": "again",
@@ -51,4 +51,27 @@ def test_texts_in_the_source_read_plainly() -> None:
             if token.type in (tokenize.STRING, tokenize.COMMENT) and token.string.strip("rbf\"'") not in _NAMES:
                 text = token.string.replace("beside:", "").replace("`beside`", "")
                 found += complaints(text, f"{path.relative_to(SOURCE)}:{token.start[0]}")
+    assert found == []
+
+
+def doubles() -> list[tuple[str, str]]:
+    """(another word, the glossary's word) for those that have no other meaning here."""
+    found = []
+    for line in (ROOT / "docs" / "reference" / "glossary.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 5 and cells[3] not in ("", "not", "---") and "(" not in cells[3]:
+            found += [(word.strip(), cells[1]) for word in cells[3].split(",")]
+    return found
+
+
+def test_one_concept_has_one_word() -> None:
+    """The pages use the glossary's words and none of their doubles."""
+    assert ("workspace", "namespace") in doubles()
+    words = dict(doubles())
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, words))})s?\b", re.IGNORECASE)
+    found = []
+    for page in pages():
+        if page.name != "glossary.md":
+            text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", page.read_text(), flags=re.DOTALL)
+            found += [f"{page.name}: {m[0]!r}; write {words[m[1].lower()]}" for m in pattern.finditer(text)]
     assert found == []

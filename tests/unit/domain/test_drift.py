@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from modelyard.domain.drift import Drift, compare, js_distance, psi
-from modelyard.domain.profile import Profile, read_profile
+from modelyard.domain.drift import Drift, compare, compare_columns, js_distance, psi
+from modelyard.domain.profile import Profile, read_profile, value_text
 from modelyard.sdk.datasets import describe
 
 N = 50_000
@@ -158,7 +158,7 @@ def test_equal_columns_have_not_moved_at_all() -> None:
 
 def test_nothing_to_compare_is_said() -> None:
     found = drift({"x": [None, None], "y": [1.0, 2.0]}, {"x": [1.0, 2.0], "y": [None, None]})
-    assert [c.shift for c in found.columns] == ["unknown", "unknown"]
+    assert [(c.shift, c.psi) for c in found.columns] == [("large", None), ("large", None)]
     empty = drift(pd.DataFrame({"x": pd.Series([], dtype=float)}), {"x": [1.0]})
     assert empty.columns[0].shift == "unknown"
 
@@ -199,3 +199,53 @@ def test_distances_of_plain_shares() -> None:
     assert psi([1.0, 0.0], [0.0, 1.0]) == pytest.approx(2 * (1 - 1e-4) * np.log(1e4))
     assert js_distance([1.0, 0.0], [0.0, 1.0]) == 1
     assert js_distance([0.5, 0.5], [0.5, 0.5]) == 0
+
+
+def test_missing_cells_are_part_of_the_shift_and_retyped_columns_come_first() -> None:
+    """A whole number that lost cells comes back as a double: both are said, before all other columns."""
+    rng = np.random.default_rng(3)
+    age, amount = rng.integers(18, 90, 1_000), rng.normal(size=1_000)
+    before = {"id": np.arange(1_000), "age": age, "amount": amount, "town": ["a", "b"] * 500}
+    lost = [None if n % 4 == 0 else float(value) for n, value in enumerate(age)]
+    towns = [None if n % 3 == 0 else value for n, value in enumerate(before["town"])]
+    after = {"id": np.arange(5_000, 6_000), "age": lost, "amount": amount + 1, "town": towns}
+    profiles = [read_profile(describe(data, name="d", keys=["id"]).profile) for data in (before, after)]
+    found = compare(*profiles)
+    assert [column.name for column in found.columns] == ["age", "town", "amount"]
+    assert [(c.name, c.retyped, c.shift) for c in found.columns] == [
+        ("age", True, "large"),
+        ("town", False, "large"),
+        ("amount", False, "large"),
+    ]
+    assert found.columns[0].psi is not None
+    assert found.columns[0].psi < 0.1
+    assert found.columns[0].missing_psi > 0.25
+    gone = read_profile(describe({**before, "age": [None] * 1_000}, name="d").profile)
+    assert compare_columns(profiles[0], gone, "age").shift == "large"
+    few = read_profile(describe({**before, "age": [None, *map(int, age[1:])]}, name="d").profile)
+    assert compare_columns(profiles[0], few, "age").shift == "none"
+
+
+def test_times_are_read_as_times() -> None:
+    assert value_text("timestamp", 1_772_323_200_000_000) == "2026-03-01 00:00:00"
+    assert value_text("instant", 1_772_323_200_000_000.0) == "2026-03-01 00:00:00Z"
+    assert value_text("date", 20_513) == "2026-03-01"
+    assert value_text("time", 36_000_000_000) == "10:00:00"
+    assert value_text("duration", 1_500_000) == "0:00:01.500000"
+    assert value_text("timestamp", 10**30) == str(10**30)
+    assert (value_text("float", 0.123456789), value_text("int", 7), value_text("int", None)) == (
+        "0.123457",
+        "7",
+        "",
+    )
+
+
+def test_an_estimate_is_marked() -> None:
+    exact, many = (
+        read_profile(
+            describe({"x": np.arange(float(n)), "s": [f"v{i}" for i in range(n)]}, name="d").profile
+        ).columns
+        for n in (100, 3_000)
+    )
+    assert [(c.distinct, c.estimated) for c in exact.values()] == [(100, False), (100, False)]
+    assert all(c.estimated and abs(c.distinct - 3_000) < 300 for c in many.values())

@@ -17,7 +17,6 @@ WITHOUT_DOOR = {
     "keyring": "keys of the server itself; audit shows the public one",
     "outgoing": "HTTP requests of the server; outbox and oidc send them",
     "scan": "runs by itself; quarantine shows what it found",
-    "search": "the conditions of the lists of catalog, versions and runs",
     "withheld": "what stands in the place of withheld bytes; redaction withholds them",
 }
 # Doors that have another file for a feature, each with its reason.
@@ -27,7 +26,7 @@ ELSEWHERE = {
     },
     "bom": {"wire": "a CycloneDX document as it is", "sdk": "one method, in versions.py"},
     "facts": {"sdk": "signatures.py, and one method in versions.py", "cli": "signature.py and versions.py"},
-    "retention": {"sdk": "operations.py, with the rest of client.admin"},
+    "overview": {"sdk": "one method, in versions.py", "cli": "versions.py: `modelyard show`"},
     "uploads": {"sdk": "transfer.py: a push", "cli": "push.py"},
 }
 

@@ -102,3 +102,31 @@ def test_the_cap_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("MODELYARD_CACHE_BYTES", "a lot")
     with pytest.raises(Invalid):
         Cache.default()
+
+
+@pytest.mark.parametrize("place", ["a file", "read-only"])
+def test_a_folder_that_cannot_be_written_means_no_cache_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    home = tmp_path / "home"
+    if place == "a file":
+        home.write_text("")
+    else:
+        # /proc takes no folders, whoever asks.
+        home = Path("/proc/modelyard")
+    cache = Cache(home / "cache")
+    for _ in range(2):
+        with cache.downloading(Digest.of(b"1")):
+            assert cache.reserve(Digest.of(b"1"), 1) is None
+        cache.note_use(Digest.of(b"1"))
+        cache.discard(Digest.of(b"1"))
+        with cache.workspace() as folder:
+            (folder / "x").write_text("x")
+    assert caplog.text.count("no cache is used") == 1
+
+
+def test_no_room_means_no_folder(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 0)
+    with cache.downloading(Digest.of(b"1")), cache.workspace():
+        assert cache.reserve(Digest.of(b"1"), 1) is None
+    assert not (tmp_path / "cache").exists()

@@ -146,3 +146,38 @@ def test_a_command_is_not_the_code_that_made_the_model() -> None:
     code = capture.capture(by_command=True).get("code", {})
     assert "entry_point" not in code
     assert "arguments" not in code
+
+
+@pytest.mark.parametrize(
+    ("remotes", "followed", "chosen"),
+    [
+        (["upstream"], None, "upstream"),
+        (["fork", "origin"], None, "origin"),
+        (["fork", "origin"], "fork", "fork"),
+        (["a", "b"], None, None),
+    ],
+)
+def test_the_remote_need_not_be_called_origin(
+    tmp_path: Path, remotes: list[str], followed: str | None, chosen: str | None
+) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x")
+    for name in remotes:
+        git(tmp_path, "remote", "add", name, f"https://git.example/{name}.git")
+    if followed is not None:
+        git(tmp_path, "config", "branch.main.remote", followed)
+    expected = None if chosen is None else f"https://git.example/{chosen}.git"
+    assert capture.git_facts(tmp_path).get("repository") == expected
+
+
+def test_a_repository_that_git_refuses_is_said_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x")
+    # Git's own switch for its tests of this.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    assert capture.git_facts(tmp_path) == {}
+    assert capture.git_facts(tmp_path) == {}
+    assert caplog.text.count(f"safe.directory {tmp_path}") == 1

@@ -70,8 +70,8 @@ def test_where_packages_are_from() -> None:
     assert origins == {
         "archived": {"url": "https://files.example/a.whl", "digest": f"sha256:{DIGEST}"},
         "cloned": {"url": "https://git.example/c", "commit": COMMIT, "vcs": "git"},
-        "copied": {"local": True},
-        "edited": {"editable": True},
+        "copied": {"url": "file:///home/ann/copied", "local": True},
+        "edited": {"url": "file:///home/ann/edited", "editable": True},
     }
 
 
@@ -162,3 +162,39 @@ def test_a_podman_container_names_its_image(tmp_path: Path, monkeypatch: pytest.
     assert (found["digest"], found["image_id"]) == (f"sha256:{DIGEST}", f"sha256:{DIGEST}")
     file.write_text("")
     assert environment.image_facts() == {}
+
+
+def test_every_field_of_an_origin_is_kept_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "vcs": "git",
+        "commit_id": COMMIT,
+        "requested_revision": "v1.2",
+    }
+    found = [
+        Distribution(
+            "one", "1", direct=direct(url="ssh://git@git.example/a.git", vcs_info=told, subdirectory="py")
+        ),
+        Distribution("two", "1", direct=direct(url="ssh://ann:hunter2@git.example/b.git", vcs_info=told)),
+        Distribution("three", "1", direct=direct(url="https://token@git.example/c.git", vcs_info=told)),
+    ]
+    monkeypatch.setattr(environment, "distributions", lambda: found)
+    _, origins = environment.installed_packages()
+    same = {"commit": COMMIT, "vcs": "git", "requested_revision": "v1.2"}
+    assert origins == {
+        "one": {"url": "ssh://git@git.example/a.git", "subdirectory": "py", **same},
+        "two": {"url": "ssh://git.example/b.git", **same},
+        "three": {"url": "https://git.example/c.git", **same},
+    }
+
+
+def test_packages_of_conda_are_kept_with_their_builds(tmp_path: Path) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "conda-meta" / "cudatoolkit-12.1-h1.json").write_text(
+        '{"name": "cudatoolkit", "version": "12.1", "build": "h1", "url": "https://u:p@conda.example/x.conda", "md5": "a"}'
+    )
+    (tmp_path / "conda-meta" / "broken.json").write_text("{")
+    (tmp_path / "conda-meta" / "history").write_text("==> x <==")
+    assert environment.conda_packages(tmp_path) == {
+        "cudatoolkit": {"version": "12.1", "build": "h1", "md5": "a", "url": "https://conda.example/x.conda"}
+    }
+    assert environment.conda_packages(tmp_path / "none") == {}

@@ -42,5 +42,5 @@ def test_what_writes_html_and_plain_bytes() -> None:
 
 
 def test_anything_else_is_refused() -> None:
-    with pytest.raises(Invalid, match="a dict is no figure"):
+    with pytest.raises(Invalid, match="a dict is not a figure"):
         figure_bytes({}, "x")

@@ -78,6 +78,64 @@ def test_a_linked_folder_is_refused_too(tmp_path: Path) -> None:
         find_files(tmp_path / "m")
 
 
+@pytest.mark.parametrize("target", ["blob9f", "../store/blob9f"])
+def test_a_named_link_keeps_its_name_and_gives_the_bytes_of_its_target(tmp_path: Path, target: str) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "m" / target).write_bytes(b"weights")
+    (tmp_path / "m/model.gguf").symlink_to(target)
+    (file,) = find_files(tmp_path / "m/model.gguf")
+    assert file.path == "model.gguf"
+    assert file.source.read_bytes() == b"weights"
+    file.check_unchanged()
+
+
+def test_the_named_folder_may_be_a_link(tmp_path: Path) -> None:
+    write(tmp_path, "real/a.bin")
+    (tmp_path / "newest").symlink_to("real")
+    assert [file.path for file in find_files(tmp_path / "newest")] == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    ("place", "link", "target"),
+    [
+        ("models--x/snapshots/abc", "config.json", "../../blobs/12ab"),
+        ("models--x/snapshots/abc", "sub/model.safetensors", "../../../blobs/12ab"),
+        ("checkpoints", "last.ckpt", "epoch=3.ckpt"),
+        ("repo/models", "weights.bin", "../.dvc/cache/files/md5/ab/cd"),
+    ],
+)
+def test_links_into_the_folder_or_its_own_cache_are_followed(
+    tmp_path: Path, place: str, link: str, target: str
+) -> None:
+    folder = tmp_path / place
+    (folder / link).parent.mkdir(parents=True)
+    kept = Path(os.path.normpath((folder / link).parent / target))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(b"weights")
+    (folder / link).symlink_to(target)
+    files = {file.path: file.source.read_bytes() for file in find_files(folder)}
+    assert files[link] == b"weights"
+
+
+@pytest.mark.parametrize("target", ["../../secret", "../../blobs", "../../../other/blobs/12ab", "nowhere"])
+def test_other_links_of_a_snapshot_are_refused(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "models--x/snapshots/abc"
+    folder.mkdir(parents=True)
+    for name in ("models--x/secret", "models--x/blobs/12ab", "other/blobs/12ab"):
+        write(tmp_path, name)
+    (folder / "config.json").symlink_to(target)
+    with pytest.raises(UnlawfulFile):
+        find_files(folder)
+
+
+def test_an_executable_file_is_known_as_one(tmp_path: Path) -> None:
+    write(tmp_path, "run.sh")
+    write(tmp_path, "m.bin")
+    (tmp_path / "run.sh").chmod(0o755)
+    assert [file.path for file in find_files(tmp_path) if file.is_executable] == ["run.sh"]
+
+
 def test_pipes_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnlawfulFile):

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import warnings
 
 import msgspec
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from modelyard.domain import errors
-from modelyard.domain.errors import Kind, ModelyardError, all_errors
+from modelyard.domain.errors import Invalid, Kind, ModelyardError, all_errors
 from modelyard.domain.secrets import mask
 from modelyard.sdk.errors import PROBLEM_TYPE, error_from_answer, error_from_problem
 from modelyard.sdk.http import query_text
 from modelyard.sdk.pull import checked_manifest
-from modelyard.sdk.values import metrics_to_json, plain
-from modelyard.sdk.views import Version, size_text
+from modelyard.sdk.values import metric_facts, metrics_to_json, number, plain
+from modelyard.sdk.views import Version
 from modelyard.wire.base import Problem
 from modelyard.wire.catalog import ModelQuery
+from tests.support.libraries import library
 
 
 def problem(code: str, kind: str) -> Problem:
@@ -108,14 +112,7 @@ def test_a_notebook_shows_a_table_and_runs_nothing_in_it() -> None:
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
     assert "<b>=" not in shown
-    assert "2.0 KiB" in shown
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 40, "5.0 TiB")]
-)
-def test_sizes_in_words(size: int, text: str) -> None:
-    assert size_text(size) == text
+    assert "2.048 kB" in shown
 
 
 def test_a_query_repeats_lists_and_leaves_defaults_out() -> None:
@@ -160,3 +157,51 @@ def test_importing_takes_no_server_library_and_no_framework() -> None:
     assert not unwanted & set(loaded.split())
     # The package alone loads nothing but itself.
     assert early == "False"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([0.25]),
+        np.array([[0.25]]),
+        np.array(0.25),
+        np.float32(0.25),
+        pd.Series([0.25]),
+        pl.Series([0.25]),
+    ],
+    ids="one one-by-one zero-dimensional scalar pandas polars".split(),
+)
+def test_an_array_of_one_element_is_a_metric(value: object) -> None:
+    assert number(value) == 0.25
+    assert metrics_to_json({"test:acc": value}) == [{"name": "acc", "split": "test", "value": 0.25}]
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([0.1, 0.2]), pd.Series([0.1, 0.2]), np.array([]), "high", None, [0.1]]
+)
+def test_what_is_not_one_number_is_refused(value: object) -> None:
+    with pytest.raises(Invalid, match="not a number"):
+        metrics_to_json({"acc": value})
+
+
+def test_a_param_that_contains_itself_is_refused_in_words() -> None:
+    endless: dict[str, object] = {}
+    endless["again"] = [endless]
+    with pytest.raises(Invalid, match="contains itself"):
+        plain(endless)
+    assert plain({"a": [{"b": (1, 2)}]}) == {"a": [{"b": [1, 2]}]}
+
+
+def test_impossible_values_stay_with_their_run() -> None:
+    assert metric_facts({"test:f1": 7.0, "train:loss": -3.0, "auc": 0.9}) == [
+        {"name": "auc", "value": 0.9},
+        {"name": "loss", "split": "train", "value": -3.0},
+    ]
+
+
+def test_a_loss_that_still_learns_is_a_number_without_a_warning() -> None:
+    torch = library("torch")
+    loss = (torch.ones(1, requires_grad=True) * 2).sum()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert number(loss) == 2.0

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `db.schema.migrate` hands over."""
+"""Alembic's entry point, which runs on the connection from `db.schema.migrate`."""
 
 from alembic import context
 

@@ -19,10 +19,14 @@ actors = sa.Table(
     sa.Column("default_namespace", sa.Text),
     moment("created_at"),
     moment("disabled_at", nullable=True),
-    # Sees everything and the whole log, and changes nothing.
+    # An auditor reads everything, including the whole log, and changes nothing.
     sa.Column("is_auditor", sa.Integer, nullable=False, server_default="0"),
-    # The account that made it; NULL: itself, or a sign-in provider. No foreign key: SQLite adds none to a table.
+    # The account that created it; NULL: itself, or a sign-in provider. SQLite cannot add a foreign key to a table.
     sa.Column("made_by", BigId),
+    # When its name, display name and e-mail address were taken away; None: it is not deleted.
+    moment("deleted_at", nullable=True),
+    # Keyed hash of the name that it had before, which no other account gets; None: it is not deleted.
+    sa.Column("former_name", sa.Text),
 )
 
 group_members = sa.Table(
@@ -61,9 +65,9 @@ tokens = sa.Table(
     moment("expires_at", nullable=True),
     moment("last_used_at", nullable=True),
     moment("revoked_at", nullable=True),
-    # How it came to be: TokenOrigin in domain/actor.py.
+    # TokenOrigin in domain/actor.py.
     sa.Column("origin", sa.Text, nullable=False, server_default="unknown"),
-    # The token that it was made with, and with which it ends.
+    # The token that created it; when that one ends, this one ends too.
     sa.Column("made_with", BigId, index=True),
 )
 

@@ -1,8 +1,8 @@
-"""What all tables share.
+"""The common parts of all tables.
 
-Columns hold numbers, text and bytes alone, so that a row costs no conversion and reads the same in both
-databases: times are whole microseconds since 1970 UTC (`*_at`), JSON and canonical bytes are text, truth is
-0 or 1. What has no foreign key says why.
+Columns hold only numbers, text and bytes, so that a row needs no conversion and is the same in both
+databases: times are whole microseconds since 1970 UTC (`*_at`), JSON and canonical bytes are text, truth values
+are 0 or 1. A comment explains each missing foreign key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ metadata = sa.MetaData(
     }
 )
 
-# SQLite counts up by itself only for a column of type INTEGER.
+# SQLite generates ids only in a column of type INTEGER.
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -27,5 +27,5 @@ def id_column() -> sa.Column[int]:
 
 
 def moment(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    """Whole microseconds since 1970 UTC."""
+    """Return a column for whole microseconds since 1970 UTC."""
     return sa.Column(name, sa.BigInteger, nullable=nullable)

@@ -19,10 +19,16 @@ namespaces = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # Names of the stages that its policy sets, JSON list; None: the standard ones. A model's own go before.
+    # Names of the stages in its policy, JSON list; None: the standard ones. A model's own stages replace these.
     sa.Column("protected_aliases", sa.Text),
-    # 1: pickles that name code which no one here knows are served.
+    # 1: pickles that name unknown code are served.
     sa.Column("serve_unknown", sa.Integer, nullable=False, server_default="0"),
+    # refuse or warn: what happens to a model name that the pattern or the reserved names do not accept.
+    sa.Column("naming_mode", sa.Text, nullable=False, server_default="refuse"),
+    # Its retention rule, JSON: keep_versions, keep_for, action; None: there is none.
+    sa.Column("retention", sa.Text),
+    # Most bytes that its versions may have together; None: there is no quota.
+    sa.Column("quota_bytes", sa.BigInteger),
 )
 
 models = sa.Table(
@@ -35,14 +41,14 @@ models = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("visibility", sa.Text, nullable=False),
     sa.Column("next_version", sa.BigInteger, nullable=False, server_default="1"),
-    # Number of the newest ready version: what a reference without a selector means.
+    # Number of the newest ready version, which a reference without a selector means.
     sa.Column("newest_version", sa.BigInteger),
     sa.Column("version_count", sa.BigInteger, nullable=False, server_default="0"),
-    # From the newest ready version, so that a list page asks one table.
+    # Copied from the newest ready version, so that a list reads only one table.
     sa.Column("framework", sa.Text, index=True),
     sa.Column("licence", sa.Text),
     sa.Column("task", sa.Text),
-    # The newest ready version's card without its markup, as far as it is searched.
+    # The searchable beginning of the newest ready version's card, without markup.
     sa.Column("card_text", sa.Text, nullable=False, server_default=""),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     moment("created_at"),
@@ -50,8 +56,12 @@ models = sa.Table(
     moment("updated_at"),
     moment("archived_at", nullable=True),
     moment("deleted_at", nullable=True),
-    # Names of the stages that its own policy leaves it with, JSON list; None: as its namespace.
+    # Names of its stages under its own policy, JSON list; None: those of its namespace.
     sa.Column("protected_aliases", sa.Text),
+    # Digest of the terms of use that an account accepts before its first pull; None: there are none.
+    sa.Column("terms_digest", sa.Text),
+    # Sum of the sizes of its versions that are not deleted.
+    sa.Column("version_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("namespace_id", "name"),
     sa.Index("ix_models_updated_at_id", "updated_at", "id"),
 )
@@ -82,6 +92,28 @@ model_redirects = sa.Table(
     moment("created_at"),
 )
 
-# The words a model is found by, one row a model: an FTS5 table on SQLite (rowid = model id), on PostgreSQL
-# an ordinary table with a GIN index; both are made by db/schema.py, which alone knows which is which.
+# Every text of terms of use that a model had.
+model_terms = sa.Table(
+    "model_terms",
+    metadata,
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    moment("at"),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+)
+
+terms_acceptances = sa.Table(
+    "terms_acceptances",
+    metadata,
+    id_column(),
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), nullable=False),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    moment("at"),
+    sa.UniqueConstraint("model_id", "actor_id", "digest"),
+)
+
+# The searchable words of a model, one row per model: an FTS5 table on SQLite (rowid = model id), an ordinary table
+# with a GIN index on PostgreSQL. db/schema.py creates either.
 SEARCH_TABLE = "model_search"

@@ -1,4 +1,4 @@
-"""Comments, who watches what, and what people are notified of."""
+"""Comments, watches and notifications."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ comments = sa.Table(
     metadata,
     id_column(),
     sa.Column("model_id", BigId, sa.ForeignKey("models.id"), nullable=False),
-    # Number of the version; NULL: about the model.
+    # Number of the version; NULL: the comment is about the model.
     sa.Column("version", sa.BigInteger),
     sa.Column("promotion_id", BigId, sa.ForeignKey("promotions.id")),
     sa.Column("author_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # Markdown as it was written; "" when the comment was deleted.
+    # Markdown as written; "" after the comment was deleted.
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     moment("created_at"),
@@ -25,7 +25,7 @@ comments = sa.Table(
     sa.Index("ix_comments_model_id_id", "model_id", "id"),
 )
 
-# What a comment said before it was edited; emptied with the comment.
+# Earlier texts of edited comments; deleted together with the comment's text.
 comment_revisions = sa.Table(
     "comment_revisions",
     metadata,
@@ -43,12 +43,21 @@ watches = sa.Table(
     moment("created_at"),
 )
 
+# Each account's own short list of models.
+stars = sa.Table(
+    "stars",
+    metadata,
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), primary_key=True),
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), primary_key=True, index=True),
+    moment("created_at"),
+)
+
 notifications = sa.Table(
     "notifications",
     metadata,
     id_column(),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # The event it is about.
+    # The event that caused the notification.
     sa.Column("seq", sa.BigInteger, nullable=False),
     # mention or watch
     sa.Column("reason", sa.Text, nullable=False),

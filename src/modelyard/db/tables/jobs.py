@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from modelyard.db.tables.base import id_column, metadata, moment
 
 IS_OPEN = sa.text("state IN ('waiting', 'running')")
-"""In the words of the index, so that both databases find open jobs by it."""
+"""Written like the index's condition, so that both databases use the index for open jobs."""
 HAS_STARTED = sa.text("started_at IS NOT NULL")
 
 jobs = sa.Table(
@@ -17,27 +17,27 @@ jobs = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     # JSON, whose form belongs to the kind.
     sa.Column("payload", sa.Text, nullable=False),
-    # NULL: any number of jobs with the same payload may be open.
+    # Open jobs of a kind have different keys; NULL: any number of jobs may be open.
     sa.Column("key", sa.Text),
-    # The name; NULL: the job concerns none, or several. No foreign key, since a job may outlive its namespace.
+    # A name; NULL: the job concerns no namespace, or several. No foreign key, since a job may outlive its namespace.
     sa.Column("namespace", sa.Text),
-    # Jobs of one kind take turns by share; '' is one share too.
+    # Jobs of one kind take turns by share; '' is a share too.
     sa.Column("share", sa.Text, nullable=False, server_default=""),
-    # Higher comes first. Below 0: when nothing else of the kind waits.
+    # Higher values come first. Below 0: only when no other job of the kind waits.
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     # waiting, running, done, failed or cancelled
     sa.Column("state", sa.Text, nullable=False),
-    # Grows each time that somebody takes the job, so a holder of before is known by its number.
+    # Grows each time the job is taken, so that an earlier holder is recognised by its number.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
-    # In a row: a job that asks to run again begins at 0.
+    # Consecutive attempts; a job that asks to run again begins at 0.
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
-    # NULL: tried until it is done.
+    # NULL: retried until it succeeds.
     sa.Column("max_failures", sa.Integer),
-    # Not before.
+    # The job does not run before this time.
     moment("due_at"),
     moment("leased_until", nullable=True),
     sa.Column("holder", sa.Text),
-    # Of the running attempt: 0 to 1, and a line for people.
+    # Progress of the running attempt: 0 to 1, and a line for people.
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
     sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.Column("cancel_asked", sa.Integer, nullable=False, server_default="0"),
@@ -46,11 +46,11 @@ jobs = sa.Table(
     # JSON
     sa.Column("result", sa.Text),
     moment("created_at"),
-    # Of the last attempt.
+    # Times of the last attempt.
     moment("started_at", nullable=True),
     moment("finished_at", nullable=True),
-    # Statistics of a queue are always old, and without good ones PostgreSQL picks any index that begins with the
-    # columns it looks for. So only one begins with the kind.
+    # A queue's statistics are always out of date, and without good ones PostgreSQL picks any index that begins with the
+    # searched columns. So only one index begins with the kind.
     sa.Index("ix_jobs_turns", "kind", "state", "share", "priority", "due_at", "id"),
     sa.Index("ix_jobs_open_key", "key", "kind", unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
     sa.Index(

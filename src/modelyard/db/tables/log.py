@@ -1,4 +1,4 @@
-"""The event log, and what makes a repeated request answer as the first one did."""
+"""The event log, and the stored answers to requests that may be repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from modelyard.db.tables.base import BigId, metadata, moment
 
-# No foreign keys: an event outlives what it speaks of.
+# No foreign keys: an event outlives its subject.
 events = sa.Table(
     "events",
     metadata,
@@ -17,7 +17,7 @@ events = sa.Table(
     sa.Column("actor_id", BigId, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("namespace", sa.Text),
-    # 0: concerns no model.
+    # 0: the event concerns no model.
     sa.Column("model_id", BigId, nullable=False, server_default="0"),
     sa.Column("version", sa.BigInteger),
     # The whole event in canonical JSON.
@@ -28,7 +28,7 @@ events = sa.Table(
 )
 
 # The Merkle tree over the bodies of the events: its perfect subtrees, in the order in which they became complete
-# (`node_place` in domain/merkle.py), so that a commit writes at the end of the table and nowhere else.
+# (`node_place` in domain/merkle.py), so that a commit only appends to the table.
 event_nodes = sa.Table(
     "event_nodes",
     metadata,
@@ -36,13 +36,13 @@ event_nodes = sa.Table(
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
 
-# One row. A writer locks it first: commits are in one order, and events have no gaps.
+# A single row. Each writer locks it first, so that commits have one order and events have no gaps.
 event_head = sa.Table(
     "event_head",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    # The peaks of the tree, so that appending reads nothing else.
+    # The peaks of the tree; appending reads nothing else.
     sa.Column("peaks", sa.Text, nullable=False, server_default=""),
 )
 
@@ -50,10 +50,10 @@ idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
     sa.Column("actor_id", BigId, primary_key=True, autoincrement=False),
-    # 0: a browser session. What one token was answered is not for another one of the same account.
+    # 0: a browser session. An answer to one token is not repeated to another token of the same account.
     sa.Column("token_id", BigId, primary_key=True, autoincrement=False),
     sa.Column("key", sa.Text, primary_key=True),
-    # A keyed hash, so that no one who reads the table can try out what a body held.
+    # A keyed hash, so that readers of the table cannot test guesses of a body.
     sa.Column("request_hash", sa.Text, nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("headers", sa.Text, nullable=False),

@@ -1,4 +1,4 @@
-"""Identities that others vouch for: people by a sign-in provider, CI jobs by their CI system."""
+"""Identities confirmed by others: people by a sign-in provider, CI jobs by their CI system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from modelyard.db.tables.base import BigId, id_column, metadata, moment
 
-# Who a sign-in provider means by a subject. Never found by e-mail, which providers hand out again.
+# The account for a subject of a sign-in provider. Never looked up by e-mail, since providers reassign addresses.
 identities = sa.Table(
     "identities",
     metadata,
@@ -22,21 +22,21 @@ trusted_publishers = sa.Table(
     metadata,
     id_column(),
     sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), nullable=False, index=True),
-    # Name of the one model its tokens are for; NULL: all of the namespace.
+    # Name of the only model that its tokens are for; NULL: the whole namespace.
     sa.Column("model", sa.Text),
     # github, gitlab or other
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("issuer", sa.Text, nullable=False, index=True),
-    # JSON: claim → value, where * stands for any text
+    # JSON: claim → value, in which * matches any text
     sa.Column("claims", sa.Text, nullable=False),
     sa.Column("role", sa.Integer, nullable=False),
-    # The service account that its tokens act as.
+    # The service account of its tokens.
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
 )
 
-# A CI system's token counts once; kept until it has expired.
+# A CI system's token is accepted only once; its id is kept until it expires.
 used_id_tokens = sa.Table(
     "used_id_tokens",
     metadata,

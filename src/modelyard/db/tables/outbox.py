@@ -1,4 +1,4 @@
-"""Who is told of events, and what became of it."""
+"""Subscriptions and their deliveries."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ subscriptions = sa.Table(
     sa.Column("target", sa.Text, nullable=False),
     # NULL: the whole server.
     sa.Column("namespace", sa.Text, index=True),
-    # 0: every model there. No foreign key, because 0 is not a model.
+    # 0: every model of the namespace. No foreign key, because 0 is not a model.
     sa.Column("model_id", BigId, nullable=False, server_default="0"),
     # JSON lists; NULL: all.
     sa.Column("event_kinds", sa.Text),
     sa.Column("stages", sa.Text),
-    # Sealed with the server's secret; NULL where nothing is signed.
+    # Sealed with the server's secret; NULL if messages are not signed.
     sa.Column("secret", sa.Text),
     sa.Column("former_secret", sa.Text),
     moment("former_secret_until", nullable=True),
@@ -29,7 +29,7 @@ subscriptions = sa.Table(
     sa.Column("state_reason", sa.Text, nullable=False, server_default=""),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     moment("paused_until", nullable=True),
-    # Events before this number have been looked at.
+    # All events before this number were processed.
     sa.Column("next_seq", sa.BigInteger, nullable=False),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
@@ -41,7 +41,7 @@ deliveries = sa.Table(
     id_column(),
     sa.Column("subscription_id", BigId, sa.ForeignKey("subscriptions.id"), nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
-    # Order is kept among deliveries of one subscription and one model.
+    # Deliveries of one subscription about one model are sent in order.
     sa.Column("lane", BigId, nullable=False),
     # pending, done or dead
     sa.Column("state", sa.Text, nullable=False),

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from modelyard.db.tables.base import BigId, id_column, metadata, moment
 
-# Every text that was ever in force; the newest number counts, an empty text is no policy.
+# Every text that was ever in force. The highest number is current; an empty text means no policy.
 policies = sa.Table(
     "policies",
     metadata,
     id_column(),
     sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), nullable=False),
-    # 0: of the namespace. No foreign key, because 0 is not a model.
+    # 0: the policy of the namespace. No foreign key, because 0 is not a model.
     sa.Column("model_id", BigId, nullable=False, server_default="0"),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
@@ -20,12 +20,15 @@ policies = sa.Table(
     sa.Column("reason", sa.Text),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # Gates that this text made weaker than the one before it, JSON list; NULL: none.
+    # Gates that are weaker than in the previous text, JSON list; NULL: none.
     sa.Column("weakened", sa.Text),
+    # Address of the file in a repository and its commit there; NULL: edited by hand, or the commit is not known.
+    sa.Column("source_url", sa.Text),
+    sa.Column("source_commit", sa.Text),
     sa.UniqueConstraint("namespace_id", "model_id", "number"),
 )
 
-# What held in the end when something was decided: canonical JSON by its digest.
+# The effective policies of decisions: canonical JSON by its digest.
 effective_policies = sa.Table(
     "effective_policies",
     metadata,
@@ -34,7 +37,7 @@ effective_policies = sa.Table(
     moment("at"),
 )
 
-# Every wish to move a version into a stage, and every other move of a stage (rollback, demotion).
+# Every request to move a version into a stage, every rollback and every demotion.
 promotions = sa.Table(
     "promotions",
     metadata,
@@ -49,9 +52,9 @@ promotions = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     # open, done, refused, withdrawn or expired
     sa.Column("state", sa.Text, nullable=False),
-    # 1: becomes the stage's primary version, which the alias points at.
+    # 1: the version becomes the stage's primary one, which the alias points at.
     sa.Column("primary_wanted", sa.Integer, nullable=False, server_default="1"),
-    # Version and revision of the alias when it was asked for; another revision later makes it stale.
+    # Version and revision of the alias at the request; a later change of the revision makes the request stale.
     sa.Column("seen_number", sa.BigInteger),
     sa.Column("seen_revision", sa.Integer, nullable=False),
     sa.Column("policy_digest", sa.Text, sa.ForeignKey("effective_policies.digest"), nullable=False),
@@ -62,19 +65,24 @@ promotions = sa.Table(
     moment("closed_at", nullable=True),
     sa.Column("closed_by", BigId, sa.ForeignKey("actors.id")),
     sa.Column("closed_reason", sa.Text),
-    # The last verdict and the evidence it was given on, canonical JSON.
+    # The last verdict and its evidence, canonical JSON.
     sa.Column("verdict", sa.Text),
     sa.Column("evidence", sa.Text),
-    # Place in the stage's history, 1, 2, … in the order of moves; None: nothing was moved.
+    # Number of the move in the stage's history, 1, 2, …; None: nothing was moved.
     sa.Column("move", sa.Integer),
-    # Who stood there afterwards: the alias's version, and a JSON list of all.
+    # The stage after the move: the alias's version, and a JSON list of all versions.
     sa.Column("after_primary", sa.BigInteger),
     sa.Column("after_all", sa.Text),
-    # The move that a rollback undid.
+    # The move that this rollback undid.
     sa.Column("undid", BigId),
     sa.UniqueConstraint("model_id", "stage", "move"),
     sa.Index("ix_promotions_model_id_id", "model_id", "id"),
     sa.Index("ix_promotions_state_id", "state", "id"),
+    # All that the measures read, so that they do not read verdicts and evidence.
+    sa.Index(
+        "ix_promotions_stage_kind",
+        *("stage", "kind", "state", "opened_at", "closed_at", "version_id", "model_id"),
+    ),
 )
 
 votes = sa.Table(
@@ -101,7 +109,7 @@ waivers = sa.Table(
     moment("at"),
 )
 
-# Versions that stand in a stage next to the primary one.
+# Versions in a stage other than the primary one.
 stage_occupants = sa.Table(
     "stage_occupants",
     metadata,

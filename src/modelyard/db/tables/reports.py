@@ -1,4 +1,4 @@
-"""What is said of a version after it was registered. Rows are added and never changed."""
+"""Reports about versions after their registration. Rows are added and never changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ checks = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("url", sa.Text, nullable=False, server_default=""),
     sa.Column("summary", sa.Text, nullable=False, server_default=""),
-    # Whatever the reporter adds, a JSON object.
+    # Additional data of the reporter, a JSON object.
     sa.Column("details", sa.Text),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
@@ -29,7 +29,7 @@ evaluations = sa.Table(
     sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), nullable=False),
     sa.Column("split", sa.Text, nullable=False, server_default=""),
     sa.Column("dataset", sa.Text, nullable=False, server_default=""),
-    # As in a record: a JSON list of name and value.
+    # A JSON list of name and value, as in a record.
     sa.Column("metrics", sa.Text, nullable=False),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
@@ -48,14 +48,14 @@ attestations = sa.Table(
     sa.Index("ix_attestations_version_id_id", "version_id", "id"),
 )
 
-# The newest one stands before the README.md among the version's files.
+# The newest card takes precedence over the README.md among the version's files.
 cards = sa.Table(
     "cards",
     metadata,
     id_column(),
     sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
-    # Heading in lower case → words below it, JSON.
+    # Heading in lower case → number of words below it, JSON.
     sa.Column("sections", sa.Text, nullable=False),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),

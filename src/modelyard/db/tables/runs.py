@@ -1,4 +1,4 @@
-"""Runs: what a training said of itself while it went on (decision record 0015)."""
+"""Runs: the values that a training logged while it ran (decision record 0015)."""
 
 from __future__ import annotations
 
@@ -15,46 +15,62 @@ experiments = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # Moved by each new run of it: the order of the list.
+    # Time of the newest run; lists are ordered by it.
     moment("updated_at"),
     sa.Column("run_count", sa.BigInteger, nullable=False, server_default="0"),
+    # Sum of the sizes of the files of its runs; a path that is logged again counts once.
+    sa.Column("file_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("namespace_id", "name"),
 )
 
 runs = sa.Table(
     "runs",
     metadata,
-    # In the order of arrival: the order of lists, whatever the clients' clocks say.
+    # In the order of arrival, which is also the order of lists, whatever the clients' clocks show.
     id_column(),
-    # Chosen by the client, so that a run can begin without the server: 32 hex digits.
+    # 32 hex digits, chosen by the client, so that a run can begin without the server.
     sa.Column("uid", sa.Text, nullable=False, unique=True),
     sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), nullable=False),
     sa.Column("experiment_id", BigId, sa.ForeignKey("experiments.id"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
-    # The uid of the run it is nested in; no foreign key, because a child may arrive before its parent.
+    # The uid of the run that contains it; no foreign key, because a child may arrive before its parent.
     sa.Column("parent", sa.Text),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("exit_code", sa.Integer),
-    # By the clock of the machine that trains.
+    # By the clock of the training machine.
     moment("started_at"),
     moment("ended_at", nullable=True),
-    # By the server's clock: when it last heard of the run.
+    # The last message about the run, by the server's clock.
     moment("heard_at"),
-    # Server's clock minus client's, microseconds, when last compared.
+    # Server's clock minus client's at the last comparison, in microseconds.
     sa.Column("clock_skew", sa.BigInteger, nullable=False, server_default="0"),
     # code, environment, image, resources, … JSON.
     sa.Column("facts", sa.Text, nullable=False, server_default="{}"),
-    # What was cut or left out, in words, JSON list.
+    # Notes on records that were cut or left out, JSON list.
     sa.Column("notes", sa.Text, nullable=False, server_default="[]"),
     sa.Column("log_bytes", sa.BigInteger, nullable=False, server_default="0"),
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    # The Git commit of its code fact, as 7 to 64 lowercase hex digits; NULL: it names none.
+    sa.Column("code_commit", sa.Text),
     sa.Index("ix_runs_namespace_id_id", "namespace_id", "id"),
     sa.Index("ix_runs_experiment_id_id", "experiment_id", "id"),
     sa.Index("ix_runs_parent", "parent"),
+    sa.Index(
+        "ix_runs_code_commit",
+        "code_commit",
+        sqlite_where=sa.text("code_commit IS NOT NULL"),
+        postgresql_where=sa.text("code_commit IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_runs_running",
+        "id",
+        sqlite_where=sa.text("status = 'running'"),
+        postgresql_where=sa.text("status = 'running'"),
+    ),
 )
 
-# The number up to which a writer's records are stored: what makes a repeated batch harmless.
+# The number up to which a writer's records are stored, so that a repeated batch does no harm.
 run_writers = sa.Table(
     "run_writers",
     metadata,
@@ -70,7 +86,7 @@ run_params = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     # JSON.
     sa.Column("value", sa.Text, nullable=False),
-    # Without the value, which may be longer than PostgreSQL takes into an index.
+    # The value is not indexed, because it may be too long for PostgreSQL.
     sa.Index("ix_run_params_name", "name"),
 )
 
@@ -83,8 +99,8 @@ run_tags = sa.Table(
     sa.Index("ix_run_tags_key", "key"),
 )
 
-# One row a metric: its newest value, and what the whole series says. Infinite values and NaN are stored as
-# text in `last_text`, because not every database orders them alike; they take no part in least and most.
+# One row per metric: its newest value, and figures of the whole series. Infinite values and NaN are stored as text
+# in `last_text`, because databases order them differently; `least` and `most` ignore them.
 run_metrics = sa.Table(
     "run_metrics",
     metadata,
@@ -104,8 +120,8 @@ run_metrics = sa.Table(
     sa.Index("ix_run_metrics_name_last_value", "name", "last_value"),
 )
 
-# Points of a series by the block, in order of arrival; the summary comes before the block, so that a chart
-# of a long series reads summaries alone.
+# Blocks of points of a series, in order of arrival. The summary precedes the block, so that a chart of a long series
+# reads only summaries.
 run_points = sa.Table(
     "run_points",
     metadata,
@@ -117,14 +133,14 @@ run_points = sa.Table(
     sa.Column("last_step", sa.BigInteger, nullable=False),
     sa.Column("first_at", sa.BigInteger, nullable=False),
     sa.Column("last_at", sa.BigInteger, nullable=False),
-    # Of the finite values, with the step and time of each; None: there is none.
+    # Extremes of the finite values, with the step and time of each; None: there are none.
     sa.Column("least", sa.Double),
     sa.Column("least_step", sa.BigInteger),
     sa.Column("least_at", sa.BigInteger),
     sa.Column("most", sa.Double),
     sa.Column("most_step", sa.BigInteger),
     sa.Column("most_at", sa.BigInteger),
-    # registry/runs/series.py draws the layout.
+    # The layout is described in registry/runs/series.py.
     sa.Column("block", sa.LargeBinary, nullable=False),
 )
 
@@ -134,7 +150,7 @@ run_inputs = sa.Table(
     sa.Column("run_id", BigId, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, primary_key=True),
-    # What a version's record carries as one of its `data`, JSON.
+    # An entry for the `data` of a version's record, JSON.
     sa.Column("entry", sa.Text, nullable=False),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
@@ -150,10 +166,10 @@ run_artifacts = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False, server_default=""),
     moment("at"),
-    # Who let these bytes out of the quarantine in this run, JSON: by, at, reason, verdict, alone; None: no one.
+    # The release of these bytes from the quarantine in this run, JSON: by, at, reason, verdict, alone; None: none.
     sa.Column("released", sa.Text),
-    # The account that logged these bytes here; None: before this was noted. Without a foreign key, which SQLite
-    # cannot add.
+    # The account that logged these bytes here; None: they are older than this column. SQLite cannot add a foreign
+    # key.
     sa.Column("logged_by", BigId),
 )
 
@@ -161,12 +177,12 @@ run_log = sa.Table(
     "run_log",
     metadata,
     sa.Column("run_id", BigId, sa.ForeignKey("runs.id"), primary_key=True),
-    # Where in the log, in bytes of UTF-8, the text begins.
+    # Position of the text in the log, in bytes of UTF-8.
     sa.Column("position", sa.BigInteger, primary_key=True),
     sa.Column("text", sa.Text, nullable=False),
 )
 
-# Which versions came out of a run; such a run is not deleted.
+# Versions that runs produced; such a run cannot be deleted.
 run_versions = sa.Table(
     "run_versions",
     metadata,

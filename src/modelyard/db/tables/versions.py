@@ -1,4 +1,4 @@
-"""Manifests, versions over them, and the pointers that move."""
+"""Manifests, versions, aliases, and other facts about versions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ manifests = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("file_count", sa.Integer, nullable=False),
-    # What the files themselves say (framework, parameters, licence, …), JSON; a function of the bytes.
+    # Facts from the files themselves (framework, parameters, licence, …), JSON; a function of the bytes.
     sa.Column("format_facts", sa.Text, nullable=False),
     moment("created_at"),
-    # The worst verdict on its files: no_code, allowlisted, unknown, not_scanned or dangerous; pending: not all
-    # of them were looked into.
+    # The worst verdict on its files: no_code, allowlisted, unknown, not_scanned or dangerous; pending: not all of them
+    # are scanned.
     sa.Column("scan", sa.Text, nullable=False, server_default="pending"),
-    # How many of its files are withheld, counted when some are, so that reads of a version need not look.
+    # Number of withheld files, updated by each withholding, so that reads of a version need not count them.
     sa.Column("withheld", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_manifests_scan_id", "scan", "id"),
 )
@@ -51,17 +51,47 @@ versions = sa.Table(
     moment("created_at"),
     sa.Column("created_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
     moment("updated_at"),
-    # What pulls are warned of, JSON: replacement, ends_at, reason, by, at; None: not deprecated.
+    # The deprecation, JSON: replacement, ends_at, reason, by, at; None: not deprecated.
     sa.Column("deprecation", sa.Text),
-    # 1: its scan found what is not served.
+    # 1: in quarantine, because of its scan.
     sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
-    # Who let it out of the quarantine, JSON: by, at, reason, verdict; None: no one.
+    # The release from the quarantine, JSON: by, at, reason, verdict; None: not released.
     sa.Column("released", sa.Text),
-    # Why pulls are refused or warned, JSON: mode, reason, by, at; None: not recalled.
+    # The recall, JSON: mode, reason, by, at; None: not recalled.
     sa.Column("recall", sa.Text),
+    # What its people call it, as 2.1.0; one version of a model at a time, deleted ones aside.
+    sa.Column("semver", sa.Text),
+    # Address of the pull request that it came from.
+    sa.Column("pull_request", sa.Text),
+    # The mark that it must be kept, JSON: reason, by, at; None: it has none.
+    sa.Column("kept", sa.Text),
+    # The Git commit of its code fact, as 7 to 64 lowercase hex digits; NULL: it names none.
+    sa.Column("code_commit", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),
+    sa.Index(
+        "ix_versions_code_commit",
+        "code_commit",
+        sqlite_where=sa.text("code_commit IS NOT NULL"),
+        postgresql_where=sa.text("code_commit IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_versions_quarantined",
+        "id",
+        sqlite_where=sa.text("quarantined = 1"),
+        postgresql_where=sa.text("quarantined = 1"),
+    ),
+    *(
+        sa.Index(
+            f"ix_versions_{name}",
+            "model_id",
+            name,
+            sqlite_where=sa.text(f"{name} IS NOT NULL"),
+            postgresql_where=sa.text(f"{name} IS NOT NULL"),
+        )
+        for name in ("semver", "pull_request")
+    ),
 )
 
 version_tags = sa.Table(
@@ -73,15 +103,41 @@ version_tags = sa.Table(
     sa.Index("ix_version_tags_key_value", "key", "value"),
 )
 
-# Metrics of the record once more, so that a search can compare them; split "" when none was named.
-version_metrics = sa.Table(
-    "version_metrics",
+# Metrics once more, so that a search can compare them: of each the newest value, from the record or from an evaluation
+# after it. split "" when none was named.
+version_scores = sa.Table(
+    "version_scores",
     metadata,
     sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("split", sa.Text, primary_key=True, server_default=""),
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), nullable=False),
+    sa.Column("dataset", sa.Text, nullable=False, server_default=""),
+    # None: the value is not finite.
     sa.Column("value", sa.Float),
-    sa.Index("ix_version_metrics_name_value", "name", "value"),
+    # None: the value is that of the record.
+    sa.Column("evaluated_at", sa.BigInteger),
+    sa.Column("in_record", sa.Integer, nullable=False, server_default="1"),
+    # What the record says, once an evaluation has put its own value first.
+    sa.Column("recorded", sa.Float),
+    sa.Index("ix_version_scores_name_value", "name", "value"),
+    sa.Index("ix_version_scores_model_id_name_split_value", "model_id", "name", "split", "value"),
+)
+
+# The measures' sums: versions registered by month, model, account and known facts. Written with each version.
+version_months = sa.Table(
+    "version_months",
+    metadata,
+    # Months since the year 0, in UTC: year × 12 + month − 1.
+    sa.Column("month", sa.Integer, primary_key=True),
+    sa.Column("model_id", BigId, sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), primary_key=True),
+    # Which of the six facts are known, as domain.record.known_facts writes it.
+    sa.Column("facts", sa.Text, primary_key=True),
+    sa.Column("registered", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    # Of these, bytes that no earlier version of the namespace had.
+    sa.Column("new_bytes", sa.BigInteger, nullable=False),
 )
 
 aliases = sa.Table(
@@ -89,7 +145,7 @@ aliases = sa.Table(
     metadata,
     sa.Column("model_id", BigId, sa.ForeignKey("models.id"), primary_key=True),
     sa.Column("alias", sa.Text, primary_key=True),
-    # None: removed; the row stays so that its revision never goes back.
+    # None: the alias was removed; the row stays, so that its revision never decreases.
     sa.Column("version_id", BigId, sa.ForeignKey("versions.id"), index=True),
     sa.Column("revision", sa.Integer, nullable=False),
     moment("updated_at"),
@@ -109,7 +165,7 @@ alias_moves = sa.Table(
     sa.Column("reason", sa.Text),
 )
 
-# Globals that no rule knows and that a maintainer trusts in the pickles of a namespace.
+# Unknown globals that a maintainer trusts in the pickles of a namespace.
 scan_trusts = sa.Table(
     "scan_trusts",
     metadata,
@@ -118,14 +174,14 @@ scan_trusts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
-    # 1: no one else held the right when it was given.
+    # 1: no one else had the permission at that time.
     sa.Column("alone", sa.Integer, nullable=False, server_default="0"),
-    # Another person who gave the same trust later, an account; without a foreign key, which SQLite cannot add.
+    # The account of a second person who gave the same trust later; SQLite cannot add a foreign key.
     sa.Column("confirmed_by", BigId),
 )
 
-# What must not lose a version, besides its aliases: `kind` stage or deployment forbids archiving it, every
-# kind (also rollback, hold) forbids deleting it. `name` says which one, in words for people.
+# Users of a version other than its aliases: `kind` stage or deployment forbids archiving it, and every kind (also
+# rollback, keep) forbids deleting it. `name` describes the user for people.
 version_holds = sa.Table(
     "version_holds",
     metadata,

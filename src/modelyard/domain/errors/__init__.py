@@ -1,4 +1,4 @@
-"""The one exception hierarchy. Every door maps a *kind* once; every class has a stable *code*.
+"""Define the one exception hierarchy. Every door maps a *kind* once; every class has a stable *code*.
 
 ModelyardError
 ├── Invalid                  the request cannot be right, no matter who sends it
@@ -6,55 +6,62 @@ ModelyardError
 │   ├── InvalidRequest       malformed or unknown fields, bad JSON, bad parameters
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── InvalidPolicy        a policy file that is malformed or contradicts itself, with the line
+│   ├── InvalidRecipe        a recipe of a build, likewise
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── DatasetMismatch      data is not what a run or a push expected (raised by the client only)
 │   ├── NoSaver              UntrustedModel  UnlawfulModel  SignatureMismatch  ExtraMissing  UnlawfulFile
-│   │                        SecretFiles (by the client only)
-│   ├── MissingBlobs         a manifest names bytes that are not here
+│   │                        SecretFiles (raised by the client only)
+│   ├── BundleDamaged        a version in one file was changed (raised by the client only)
+│   ├── MissingBlobs         a manifest names bytes that the server does not have
 │   └── ClientGone           Misdirected  MethodNotAllowed  SlowBody  UnsupportedEncoding: faults of the connection
-├── Unauthenticated          no proof, or a proof that no longer counts
-│   └── TokenInvalid         TokenExpired  SignInFailed  IdTokenRefused  NotSignedIn
-├── Denied                   known, but without the right
-│   └── TokenScopeTooNarrow  FullSignInNeeded  SecondPersonNeeded
-├── NotFound                 not there, or not to be known of
-│   ├── NamespaceNotFound    ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
+├── Unauthenticated          no proof of identity, or one that is no longer valid
+│   └── TokenInvalid         TokenExpired  SignInFailed  EmailNotAccepted  IdTokenRefused  NotSignedIn
+├── Denied                   the account is known but lacks the right
+│   └── TokenScopeTooNarrow  FullSignInNeeded  SecondPersonNeeded  TermsNotAccepted  LocalBuildsRefused
+├── NotFound                 not there, or hidden from the caller
+│   ├── NamespaceNotFound    NoRetentionRule
+│   ├── ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound
 │   ├── BlobNotFound         UploadNotFound  ActorNotFound  TokenNotFound
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
-│   ├── DatasetNotFound      a dataset, or one of its contents
-│   ├── JobNotFound          a background job
+│   ├── DatasetNotFound      no such dataset, or no such content of it
+│   ├── BuildNotFound        no such build
+│   ├── JobNotFound          no such background job
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
-├── Conflict                 the state of the registry forbids it now
+├── Conflict                 the present state of the registry forbids it
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined  FileQuarantined
-│   ├── BytesWithheld        FileWithheld  FilesWithheld: bytes that leaked something, and are not served
-│   ├── VersionRecalled      said not to be used, by somebody who may
+│   ├── BytesWithheld        FileWithheld  FilesWithheld: bytes that leaked something and are not served
+│   ├── VersionRecalled      a maintainer recalled it: it must not be used
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
+│   ├── QuotaExceeded        the versions of the namespace would need more space than an admin allows
+│   ├── BuildOver            TooManyBuilds
+│   ├── AttemptSuperseded    FramesMissing: what an agent of a build may no longer, or not yet, report
 │   ├── RecordsMissing       a writer of a run skipped a number
-│   ├── JobNotOpen           JobOpen  a background job that ended, or that runs
-│   ├── PreconditionFailed   what If-Match asks for is not so
+│   ├── JobNotOpen           JobOpen: a background job has ended, or is still running
+│   ├── PreconditionFailed   the condition in If-Match does not hold
 │   └── FileChanged          WouldOverwrite   (raised by the client only)
-├── Refused                  a policy said no (for doors and the SDK; inside, a refusal is a returned verdict)
-├── TooLarge                 over a limit that is a setting
+├── Refused                  a policy said no (for doors and the SDK; internally, a refusal is a returned verdict)
+├── TooLarge                 over a limit that a setting defines
 ├── Busy                     try again soon
 │   └── RateLimited          TooManyAttempts  ShareUsedUp  BlobBeingCollected  QueueFull  ScanPending  ChangedMeanwhile
 ├── Unavailable              something below does not answer
-│   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable
+│   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable  ExecutorUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
-└── Internal                 a defect of ours
+└── Internal                 a defect in Modelyard
     ├── BlobCorrupt          stored bytes no longer match their digest
-    ├── DownloadCorrupt      what arrived is not what the manifest names
-    └── LogDamaged           the event log was changed outside of this program
+    ├── DownloadCorrupt      the bytes that arrived are not those that the manifest names
+    └── LogDamaged           the event log was changed outside Modelyard
 
 The classes live in files by area (`invalid`, `access`, `missing`, `conflict`, `refusals`, `failures`) and are
-imported from here. A class names its fields in two templates, `text` (what is so) and `advice` (what to do next). The
+imported from here. A class names its fields in two templates, `text` (the fact) and `advice` (what to do next). The
 fields travel to every client, so a template never names a secret.
 """
 
 from __future__ import annotations
 
-# Each of these holds error classes alone, and every one of them is public: naming them all here again would be a
-# second list to keep.
+# Each of these modules holds only error classes, all of them public: naming them again here would be a second list
+# to maintain.
 from modelyard.domain.errors.access import *  # noqa: F403
 from modelyard.domain.errors.base import Kind as Kind
 from modelyard.domain.errors.base import ModelyardError as ModelyardError
@@ -66,7 +73,7 @@ from modelyard.domain.errors.refusals import *  # noqa: F403
 
 
 def all_errors() -> dict[str, type[ModelyardError]]:
-    """Every class of the tree by its code."""
+    """Return every class of the tree by its code."""
     found: dict[str, type[ModelyardError]] = {}
     waiting: list[type[ModelyardError]] = list(ModelyardError.__subclasses__())
     while waiting:

@@ -1,4 +1,4 @@
-"""No proof of who asks, or not the right."""
+"""Errors for callers who are not signed in or lack a permission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Unauthenticated(ModelyardError):
 
 class TokenInvalid(Unauthenticated):
     code = "token_invalid"
-    text, advice = "the token is not known here", "Sign in again with: modelyard login"
+    text, advice = "this server does not know the token", "Sign in again with: modelyard login"
 
 
 class TokenExpired(Unauthenticated):
@@ -22,13 +22,19 @@ class TokenExpired(Unauthenticated):
 
 class SignInFailed(Unauthenticated):
     code = "sign_in_failed"
-    text = "name, password or link is wrong or used up"
+    text = "the name, password or link is wrong, or the link was already used"
     advice = "Try again, or ask an admin for a new sign-in link: modelyard user link NAME"
+
+
+class EmailNotAccepted(Unauthenticated):
+    code = "email_not_accepted"
+    text = "the sign-in provider vouches for {email}, and only verified addresses at {domains} may sign in here"
+    advice = "Sign in with such an address, or ask the operator to add the domain to oidc_email_domains"
 
 
 class NotSignedIn(Unauthenticated):
     code = "not_signed_in"
-    text = "no token for {url} is stored here"
+    text = "no token for {url} is stored on this machine"
     advice = "Sign in with: modelyard login {url}"
 
 
@@ -38,9 +44,23 @@ class Denied(ModelyardError):
     advice = "Ask {who} for the role {role}"
 
 
+class LocalBuildsRefused(Denied):
+    code = "local_builds_refused"
+    text = (
+        "builds in the pool {pool} run on the server's own machine, and {actor} may not start them there: {why}"
+    )
+    advice = "Ask an admin to build it, or the operator to change the setting local_builds"
+
+
+class TermsNotAccepted(Denied):
+    code = "terms_not_accepted"
+    text = "{model} has terms of use that {account} has not accepted"
+    advice = "Read and accept them with: modelyard terms accept {model}"
+
+
 class SecondPersonNeeded(Denied):
     code = "second_person_needed"
-    text = "{actor} pushed {reference}, so that another person has to {verb}"
+    text = "{actor} pushed {reference}, so another person has to {verb}"
     advice = "Ask {who}"
 
 
@@ -52,7 +72,7 @@ class TokenScopeTooNarrow(Denied):
 
 class FullSignInNeeded(Denied):
     code = "full_sign_in_needed"
-    text = "{actor} may not {permission} with this token: it takes a full sign-in"
+    text = "{actor} may not {permission} with this token: that needs a full sign-in"
     advice = (
         "Sign in with your password (modelyard login URL --user NAME), or give modelyard login a sign-in link"
     )
@@ -61,4 +81,4 @@ class FullSignInNeeded(Denied):
 class IdTokenRefused(Unauthenticated):
     code = "id_token_refused"
     text = "the identity token is refused: {reason}"
-    advice = "The rules of trusted publishers are listed by: modelyard publisher ls NAMESPACE"
+    advice = "List the rules of the trusted publishers with: modelyard publisher ls NAMESPACE"

@@ -1,4 +1,4 @@
-"""What every error is: a kind, a code, words with fields, and what to do next."""
+"""Define the parts of every error: a kind, a code, a message with fields, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 
 class Kind(enum.StrEnum):
-    """What sort of answer an error is; each door maps each kind exactly once."""
+    """The sort of answer that an error calls for; each door maps each kind exactly once."""
 
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
@@ -23,7 +23,7 @@ class Kind(enum.StrEnum):
 
 
 class ModelyardError(Exception):
-    """Base of all errors. `fields` are the values at fault, `fix` says what to do next."""
+    """Base of all errors. `fields` holds the values at fault; `fix` says what to do next."""
 
     code: ClassVar[str]
     kind: ClassVar[Kind]
@@ -41,13 +41,13 @@ class ModelyardError(Exception):
 
     @classmethod
     def field_names(cls) -> set[str]:
-        """The fields that the templates of this class need."""
+        """Return the names of the fields that the templates of this class need."""
         parsed = string.Formatter().parse(f"{cls.text}{cls.advice}")
         return {name.split(".")[0].split("[")[0] for _, name, _, _ in parsed if name}
 
     @classmethod
     def rebuild(cls, message: str, fix: str, fields: dict[str, Any]) -> ModelyardError:
-        """An error as another process described it, with its words and not ours."""
+        """Rebuild an error that another process described, in that process's words."""
         error = cls.__new__(cls)
         Exception.__init__(error, message)
         error.fields, error.message, error.fix = fields, message, fix

@@ -1,4 +1,4 @@
-"""Something below does not answer, or a defect of ours."""
+"""Errors for a part below that does not answer, and for defects in Modelyard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from modelyard.domain.errors.base import Kind, ModelyardError
 
 class Unavailable(ModelyardError):
     code, kind = "unavailable", Kind.UNAVAILABLE
-    text, advice = "{what} does not answer", "Try again; the server's log says more"
+    text, advice = "{what} does not answer", "Try again; the server's log has the details"
 
 
 class DatabaseUnavailable(Unavailable):
@@ -18,13 +18,18 @@ class DatabaseUnavailable(Unavailable):
 
 class BlobStoreUnavailable(Unavailable):
     code = "blob_store_unavailable"
-    text, advice = "the store of bytes does not answer", "Try again soon; nothing was registered"
+    text, advice = "the blob store does not answer", "Try again soon; nothing was registered"
 
 
 class BlobFormatUnknown(Unavailable):
     code = "blob_format_unknown"
-    text = "the store of bytes has the format {found}, this program reads up to {known}"
-    advice = "Use the version of modelyard that wrote it, or a newer one; nothing was changed"
+    text = "the blob store has format {found}, but this release reads formats up to {known}"
+    advice = "Use the release of modelyard that wrote it, or a newer one; nothing was changed"
+
+
+class ExecutorUnavailable(Unavailable):
+    code = "executor_unavailable"
+    text, advice = "the {executor} executor cannot run builds now: {reason}", "The build is tried again"
 
 
 class ProviderUnavailable(Unavailable):
@@ -37,7 +42,7 @@ class DiskFull(Unavailable):
     code = "disk_full"
     text, advice = (
         "the server has no space left for {what}",
-        "Free space on the server (modelyard gc), then go on",
+        "Free space on the server (modelyard gc), then try again",
     )
 
 
@@ -49,8 +54,8 @@ class ServerUnreachable(Unavailable):
 
 class UnexpectedAnswer(Unavailable):
     code = "unexpected_answer"
-    text = "{url} answered with HTTP {status} and no words that a registry would use"
-    advice = "Check that the address is that of a Modelyard server: modelyard doctor"
+    text = "{url} answered with HTTP {status}, but not as a Modelyard server would"
+    advice = "Check that the address belongs to a Modelyard server: modelyard doctor"
 
 
 class Internal(ModelyardError):
@@ -67,10 +72,10 @@ class BlobCorrupt(Internal):
 class DownloadCorrupt(Internal):
     code = "download_corrupt"
     text = "{path} arrived with the digest {actual}, not {expected}"
-    advice = "Nothing of it was kept; the server's admin finds the damage with: modelyard scrub"
+    advice = "None of it was kept; an admin of the server can find the damage with: modelyard scrub"
 
 
 class LogDamaged(Internal):
     code = "log_damaged"
     text = "the event log is damaged: {reason}"
-    advice = "Stop writing, keep the database as it is, and compare with a backup: modelyard audit check"
+    advice = "Stop all writes, keep the database unchanged, and compare it with a backup: modelyard audit check"

@@ -1,4 +1,4 @@
-"""The request cannot be right, no matter who sends it."""
+"""Errors for requests that cannot be right, no matter who sends them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ class InvalidAlias(Invalid):
 
 class InvalidReference(Invalid):
     code = "invalid_reference"
-    text = "{value!r} is not a reference: {reason}"
-    advice = "Write namespace/name, then :12 for a version, @alias or @sha256:<64 hex digits>"
+    text = "{value!r} is not a valid reference: {reason}"
+    advice = "Write namespace/name, followed by :12 for a version, by @alias or by @sha256:<64 hex digits>"
 
 
 class InvalidDigest(Invalid):
     code = "invalid_digest"
-    text = "{value!r} is not a digest"
-    advice = "A digest is sha256: and 64 lowercase hex digits"
+    text = "{value!r} is not a valid digest"
+    advice = "A digest is sha256: followed by 64 lowercase hex digits"
 
 
 class InvalidPath(Invalid):
     code = "invalid_path"
     text = "file path {path!r} is refused: {reason}"
-    advice = "Paths are relative, with / between parts, without '..', links, control characters or case clashes"
+    advice = (
+        "A path is relative, with / between its parts, without '..', links, control characters or case clashes"
+    )
 
 
 class InvalidManifest(Invalid):
@@ -61,55 +63,67 @@ class InvalidFact(Invalid):
 class InvalidPolicy(Invalid):
     code = "invalid_policy"
     text = "the policy is refused at line {line}: {reason}"
-    advice = "Correct the file; a commented example is written by: modelyard policy init"
+    advice = "Correct the file; write a commented example with: modelyard policy init"
+
+
+class InvalidRecipe(Invalid):
+    code = "invalid_recipe"
+    text = "the recipe is refused at line {line}: {reason}"
+    advice = "Correct the line and send it again"
 
 
 class DigestMismatch(Invalid):
     code = "digest_mismatch"
     text = "the bytes have the digest {actual}, not {expected}"
-    advice = "Read the file again and send it with the digest of what was read"
+    advice = "Read the file again and send it with the digest of the bytes that were read"
+
+
+class BundleDamaged(Invalid):
+    code = "bundle_damaged"
+    text = "{path}: {part} was changed; its digest is {actual}, not {expected}"
+    advice = "Write it again: modelyard bundle write REF FILE"
 
 
 class SizeMismatch(Invalid):
     code = "size_mismatch"
-    text = "{actual} bytes were counted, {expected} were announced"
+    text = "{actual} bytes were counted, but {expected} were announced"
     advice = "Read the file again and send it with its true size"
 
 
 class OffsetMismatch(Invalid):
     code = "offset_mismatch"
-    text = "the upload stands at byte {actual}, not {expected}"
-    advice = "Ask GET /api/v1/uploads/<id> for the offset and go on from there"
+    text = "the upload is at byte {actual}, not {expected}"
+    advice = "Read the offset with GET /api/v1/uploads/<id> and continue from there"
 
 
 class RangeNotSatisfiable(Invalid):
     code = "range_not_satisfiable"
-    text = "the range {range!r} lies outside of the {size_bytes} bytes"
+    text = "the range {range!r} lies outside the {size_bytes} bytes of the file"
     advice = "Ask for a range inside the file"
 
 
 class DatasetMismatch(Invalid):
     code = "dataset_mismatch"
     text = "the dataset {name!r} has the digest {actual}, not {expected}"
-    advice = "Use the data that was meant, or leave out expect= when new data is what you want"
+    advice = "Use the expected data, or leave out expect= if you want new data"
 
 
 class MissingBlobs(Invalid):
     code = "missing_blobs"
-    text = "{count} of the manifest's files have no bytes here (first: {first})"
-    advice = "Upload them, then register again; POST /api/v1/blobs/missing names them all"
+    text = "the server lacks the bytes of {count} of the manifest's files (the first: {first})"
+    advice = "Upload them, then register again; POST /api/v1/blobs/missing lists them all"
 
 
 class NoSaver(Invalid):
     code = "no_saver"
     text = "{what} cannot be saved or loaded as a model: {reason}"
-    advice = "Save it with its own framework and push the folder, or install a saver for it"
+    advice = "Save it with its framework and push the folder, or install a saver for it"
 
 
 class UntrustedModel(Invalid):
     code = "untrusted_model"
     text = "loading {where} needs types that are not known to be safe: {types}"
-    advice = "If you trust who made it, load it with trust=True, trust=[the names you trust] or trust='unsafe'"
+    advice = "If you trust its author, load it with trust=True, trust=[the names you trust] or trust='unsafe'"
 
 
 class ExtraMissing(Invalid):
@@ -121,41 +135,41 @@ class ExtraMissing(Invalid):
 class UnlawfulModel(Invalid):
     code = "unlawful_model"
     text = "{where} cannot be loaded: {reason}"
-    advice = "It is damaged or forged: do not use it, and tell the person who made it"
+    advice = "It is damaged or forged: do not use it, and tell its author"
 
 
 class SignatureMismatch(Invalid):
     code = "signature_mismatch"
     text = "{where} was given data that does not fit the model's signature: {problems}"
-    advice = "Bring the data into that form; my.load(..., check=False) leaves the model unchecked"
+    advice = "Convert the data to that form; my.load(..., check=False) loads the model without the check"
 
 
 class UnlawfulFile(Invalid):
     code = "unlawful_file"
     text = "{path} cannot be pushed: {reason}"
-    advice = "Put a regular file in its place, or name it in .modelyardignore"
+    advice = "Replace it with a regular file, or list it in .modelyardignore"
 
 
 class SecretFiles(Invalid):
     code = "secret_files"
-    text = "{count} of the files hold credentials and are not pushed: {files}"
-    advice = "Name them in .modelyardignore, or move them; push them all the same with --allow-secrets (allow_secrets=True)"
+    text = "{count} of the files hold credentials and were not pushed: {files}"
+    advice = "List them in .modelyardignore or move them; to push them anyway, use --allow-secrets (allow_secrets=True)"
 
 
 class ClientGone(Invalid):
-    """The client hung up in the middle of its body; no one is left to read the answer."""
+    """The client hung up in the middle of its body, so there is no one left to read the answer."""
 
     code = "client_gone"
     text, advice = (
         "the connection ended after {received} bytes of the body",
-        "Ask how much arrived and go on from there",
+        "Ask how many bytes arrived and continue from there",
     )
 
 
 class Misdirected(Invalid):
     code = "misdirected"
     text = "this server is not called {host!r}"
-    advice = "Use the address it was started with, or add the name to the setting allowed_hosts"
+    advice = "Use the address that the server was started with, or add the name to the setting allowed_hosts"
 
 
 class MethodNotAllowed(Invalid):
@@ -171,5 +185,5 @@ class SlowBody(Invalid):
 
 class UnsupportedEncoding(Invalid):
     code = "unsupported_encoding"
-    text = "the body is encoded as {encoding!r}, which is not decoded here"
-    advice = "Send the body as it is, without Content-Encoding"
+    text = "the body is encoded as {encoding!r}, which this server does not decode"
+    advice = "Send the plain body, without Content-Encoding"

@@ -1,4 +1,4 @@
-"""Not there, or not to be known of."""
+"""Errors for objects that do not exist or are hidden from the caller."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from modelyard.domain.errors.base import Kind, ModelyardError
 
 class NotFound(ModelyardError):
     code, kind = "not_found", Kind.NOT_FOUND
-    text, advice = "{what} is not here", "Check the name; what you may not see is not found either"
+    text, advice = (
+        "{what} was not found",
+        "Check the name; objects that you may not see are reported as not found too",
+    )
 
 
 class NamespaceNotFound(NotFound):
     code = "namespace_not_found"
     text, advice = "there is no namespace {namespace!r}", "List them with: modelyard namespace ls"
+
+
+class NoRetentionRule(NotFound):
+    code = "no_retention_rule"
+    text = "namespace {namespace} has no retention rule"
+    advice = "Set one with: modelyard retention set {namespace} --keep-versions 10"
 
 
 class ModelNotFound(NotFound):
@@ -37,7 +46,7 @@ class FileNotFound(NotFound):
 
 class BlobNotFound(NotFound):
     code = "blob_not_found"
-    text, advice = "there are no bytes {digest}", "Upload them first"
+    text, advice = "the server does not have the bytes {digest}", "Upload them first"
 
 
 class UploadNotFound(NotFound):
@@ -72,7 +81,10 @@ class PromotionNotFound(NotFound):
 
 class PolicyNotFound(NotFound):
     code = "policy_not_found"
-    text, advice = "{what} has no policy of its own", "See what holds with: modelyard policy show {what}"
+    text, advice = (
+        "{what} has no policy of its own",
+        "See the policy in force with: modelyard policy show {what}",
+    )
 
 
 class DatasetNotFound(NotFound):
@@ -92,18 +104,23 @@ class JobNotFound(NotFound):
 
 class PublisherNotFound(NotFound):
     code = "publisher_not_found"
-    text = "there is no trusted publisher {publisher} here"
+    text = "there is no trusted publisher {publisher} in this namespace"
     advice = "List them with: modelyard publisher ls NAMESPACE"
 
 
 class CommentNotFound(NotFound):
     code = "comment_not_found"
-    text, advice = "there is no comment {comment} here", "List them with: modelyard comment ls MODEL"
+    text, advice = "the model has no comment {comment}", "List its comments with: modelyard comment ls MODEL"
 
 
 class RunNotFound(NotFound):
     code = "run_not_found"
     text, advice = "there is no run {run}", "List them with: modelyard runs ls"
+
+
+class BuildNotFound(NotFound):
+    code = "build_not_found"
+    text, advice = "there is no build {build}", "List them with: modelyard builds ls"
 
 
 class ExperimentNotFound(NotFound):

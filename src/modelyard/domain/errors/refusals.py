@@ -1,4 +1,4 @@
-"""A policy or a limit said no, or it is for later."""
+"""Errors for requests that a policy or a limit refuses, for good or for now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Refused(ModelyardError):
 
 class TooLarge(ModelyardError):
     code, kind = "too_large", Kind.TOO_LARGE
-    text = "{what} is {actual}, at most {limit} is accepted"
+    text = "{what} is {actual}; at most {limit} is accepted"
     advice = "Send less, or ask the server's admin to raise the setting {setting}"
 
 
@@ -28,19 +28,19 @@ class RateLimited(Busy):
 
 class TooManyAttempts(Busy):
     code = "too_many_attempts"
-    text = "too many sign-ins failed from here or for this account; the next try is in {seconds} seconds"
-    advice = "Wait that long, or sign in with a link, which an admin makes with: modelyard user link NAME"
+    text = "too many sign-ins failed from your network or for this account; try again in {seconds} seconds"
+    advice = "Wait that long, or ask an admin for a sign-in link: modelyard user link NAME"
 
 
 class ShareUsedUp(Busy):
     code = "share_used_up"
-    text = "{count} requests of this kind ({what}) are under way or waiting for you already"
+    text = "you already have {count} requests of this kind ({what}) running or waiting"
     advice = "Wait for some of them to end"
 
 
 class BlobBeingCollected(Busy):
     code = "blob_being_collected"
-    text, advice = "the old bytes {digest} are just being removed", "Try again in a second"
+    text, advice = "the old bytes {digest} are being removed at this moment", "Try again in a second"
 
 
 class QueueFull(Busy):
@@ -50,7 +50,10 @@ class QueueFull(Busy):
 
 class ChangedMeanwhile(Busy):
     code = "changed_meanwhile"
-    text, advice = "what this change depends on was changed by others at the same time", "Try again in a second"
+    text, advice = (
+        "others changed the objects that this change depends on at the same time",
+        "Try again in a second",
+    )
 
 
 class ScanPending(Busy):

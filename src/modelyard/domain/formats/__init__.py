@@ -1,4 +1,4 @@
-"""Format facts: what a model file says of itself, read without loading or executing it.
+"""Read format facts from a model file without loading or executing it.
 
 `needs_reading(path)` tells from the name alone whether a file is worth opening; `read_facts(path,
 source)` reads its structure through ranged reads; `summarise(facts by path)` makes the one summary that

@@ -1,7 +1,7 @@
 """A model card's front matter: licence, tags, data, metrics and base model.
 
 This is not a YAML reader. It takes `key: value`, `key: [a, b]` and `key:` followed by `- item` lines,
-for the keys named below, and passes over everything else. Anchors, aliases, tags and multi-line texts
+for the keys named below, and skips everything else. Anchors, aliases, tags and multi-line texts
 are never followed, so a card cannot grow by being read.
 """
 
@@ -16,6 +16,18 @@ MAX_LINES = 2000
 MAX_ITEMS = 100
 _SCALARS = ("license", "license_name", "library_name", "pipeline_tag")
 _LISTS = ("tags", "datasets", "metrics", "base_model", "language")
+
+
+def licence_in(text: str) -> str | None:
+    """Return the SPDX identifier of the licence in a card's front matter; None if it names none."""
+    lines = (
+        text.encode()[:MAX_FRONT_MATTER_BYTES].decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
+    )
+    end = next((i for i, line in enumerate(lines[1:MAX_LINES], 1) if line.rstrip() == "---"), None)
+    if not lines or lines[0].rstrip() != "---" or end is None:
+        return None
+    words = _flat_keys(lines[1:end]).get("license")
+    return spdx_of_word(words[0]) if words else None
 
 
 def read(source: Source, draft: Draft) -> None:
@@ -40,7 +52,7 @@ def read(source: Source, draft: Draft) -> None:
 
 
 def _flat_keys(lines: list[str]) -> dict[str, list[str]]:
-    """Each top-level key that is understood, with its values. A key that stands twice: the first."""
+    """Return the values of each known top-level key; of a repeated key, the first."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in lines:
@@ -66,7 +78,7 @@ def _flat_keys(lines: list[str]) -> dict[str, list[str]]:
 
 
 def _scalar(text: str) -> str:
-    """A plain or quoted text; empty for anything that is more than that."""
+    """Return a plain or quoted text; empty for anything else."""
     text = text.strip()
     if text[:1] in ("'", '"'):
         closing = text.find(text[0], 1)

@@ -1,4 +1,4 @@
-"""Which reader a file gets: by name first (cheap), then by its first bytes."""
+"""Choose the reader of a file: by its name first (cheap), then by its first bytes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from modelyard.domain.formats import (
     loader,
     onnx,
     pickle,
+    pointers,
     safetensors,
     skops,
     transformers_config,
@@ -41,6 +42,13 @@ _BY_SUFFIX: dict[str, Reader] = {
 }
 _PICKLES = frozenset({"pkl", "pickle", "joblib", "pt", "pth", "ckpt"})
 _BY_CONTENT = frozenset({"json", "ubj", "txt", "lgb", "model", "bin", "bst", "xgb"})
+_ONLY_AS_POINTERS = frozenset(
+    {
+        "dvc", "npy", "npz", "msgpack", "tflite", "pb", "mlmodel", "engine", "plan", "cbm", "pdparams", "params",
+        "tar", "zip", "7z", "data", "onnx_data", "weights", "mar", "nemo", "rknn", "mnn",
+    }
+)  # fmt: skip
+"""Names without facts; a small file of such a name is read, since it may be a pointer."""
 _NAMES: dict[str, Reader] = {
     "config.json": transformers_config.read,
     "readme.md": card.read,
@@ -57,38 +65,42 @@ _NOT_MODELS = frozenset(
 
 
 def reader_of(path: str) -> str | None:
-    """The word for how a file of this name is read; None when its name promises no facts.
+    """Return the reader for a file of this name; None if files of such a name have no facts.
 
-    Facts are a function of this word and of the bytes: two names with one word give the same bytes the same facts.
+    Facts depend only on the reader and the bytes: the same bytes under two names with one reader have the same facts.
     """
     name = _name(path)
-    if name in _NOT_MODELS or name.endswith(".index.json"):
+    if name.endswith(".index.json"):
+        return "index"
+    if name in _NOT_MODELS:
         return None
     if name in _NAMES or name == "saved_model.pb":
         return name
     if _is_licence(name):
         return "licence"
     suffix = _suffix(name)
-    return suffix if suffix in _BY_SUFFIX or suffix in _PICKLES or suffix in _BY_CONTENT else None
+    if suffix in _BY_SUFFIX or suffix in _PICKLES or suffix in _BY_CONTENT:
+        return suffix
+    return "pointer" if suffix in _ONLY_AS_POINTERS else None
 
 
 def needs_reading(path: str) -> bool:
-    """Whether the name promises facts; False costs nothing, True costs one small read at least."""
+    """Return whether a file of this name may have facts; True costs at least one small read."""
     return reader_of(path) is not None
 
 
 def read_facts(path: str, source: Source) -> FormatFacts | None:
-    """The facts of one file; None when it is of no format that is read.
+    """Return the facts of one file; None if its format is not read.
 
-    Nothing in the file raises: its faults are in `problems`. What the source itself raises is not caught.
+    The content of the file never raises; its faults are in `problems`. Errors of the source itself are not caught.
     """
     if not needs_reading(path):
         return None
     draft = Draft(format="unknown", size_bytes=source.size_bytes)
     try:
-        reader = _choose(_name(path), source)
+        reader = None if pointers.read_pointer(source, draft) else _choose(_name(path), source)
         if reader is None:
-            return None
+            return None if draft.format == "unknown" else draft.finish()
         draft.details["suffix"] = _suffix(_name(path))
         reader(source, draft)
     except OverBudget as error:
@@ -108,6 +120,10 @@ def _choose(name: str, source: Source) -> Reader | None:
         return licence.read
     if name == "saved_model.pb":
         return _saved_model
+    if name.endswith(".index.json"):
+        return pointers.read_index
+    if suffix in _ONLY_AS_POINTERS:
+        return pointers.read_nothing
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix]
     if suffix in _PICKLES:
@@ -132,7 +148,7 @@ def _by_content(head: bytes, suffix: str) -> Reader | None:
 
 
 def _saved_model(source: Source, draft: Draft) -> None:
-    """TensorFlow's SavedModel is known by its file name alone; its graph is not walked."""
+    """Recognise TensorFlow's SavedModel by its file name alone; its graph is not walked."""
     draft.format, draft.framework = "saved-model", "tensorflow"
 
 
@@ -141,7 +157,7 @@ def _name(path: str) -> str:
 
 
 def _suffix(name: str) -> str:
-    """The last suffix, before one of a compression (`model.pkl.gz` → `pkl`)."""
+    """Return the last suffix before that of a compression (`model.pkl.gz` → `pkl`)."""
     parts = name.split(".")
     if len(parts) > 2 and parts[-1] in ("gz", "z", "bz2", "xz", "lzma"):
         return parts[-2]

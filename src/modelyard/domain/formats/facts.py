@@ -1,4 +1,4 @@
-"""FormatFacts: what was read from one file, small enough to be kept with every version."""
+"""FormatFacts: the facts read from one file, small enough to be kept with every version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TensorFact:
 
 @dataclass(frozen=True)
 class FormatFacts:
-    """The facts of one file. None means: the format does not say, or it was not reached.
+    """The facts of one file. None: the format does not contain the fact, or it was not reached.
 
     parameters: number of elements over all tensors; dtypes: elements by dtype (`float32`, `Q4_K`).
     tensors: the first 2,000; `truncated` names what was not taken whole (`tensors`, `header`, `stream`).
@@ -52,7 +52,7 @@ class FormatFacts:
     problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Only what is known; lists and scalars that canonical JSON accepts."""
+        """Return the known facts, as lists and scalars that canonical JSON accepts."""
         found: dict[str, Any] = {"format": self.format, "size_bytes": self.size_bytes}
         for name in ("framework", "architecture", "parameters", "tensor_count", "licence"):
             if getattr(self, name) is not None:
@@ -73,7 +73,7 @@ class FormatFacts:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FormatFacts:
-        """The facts that `to_json` wrote."""
+        """Return the facts that `to_json` wrote."""
         return cls(
             format=value["format"],
             size_bytes=value["size_bytes"],
@@ -93,7 +93,7 @@ class FormatFacts:
 
 @dataclass
 class Draft:
-    """Facts in the making: a reader fills it as it goes, so what was read before a fault is kept."""
+    """Facts under construction: a reader fills them step by step, so facts read before a fault are kept."""
 
     format: str
     size_bytes: int
@@ -105,7 +105,7 @@ class Draft:
     truncated: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     not_this_format: bool = False
-    """The name promised too much: the file is of no format that is read, and that is no fault."""
+    """The file does not have the format that its name suggests, which is not a fault."""
     tensor_count: int | None = None
     parameters: int | None = None
     _dtypes: dict[str, int] = field(default_factory=dict)
@@ -148,7 +148,7 @@ class Draft:
 
 
 def count_elements(shape: Sequence[int]) -> int:
-    """Raises Malformed when a dimension or the product is no possible size."""
+    """Return the number of elements. Raises Malformed if a dimension or the product is not a possible size."""
     if len(shape) > _MAX_RANK:
         raise Malformed(f"a tensor has {len(shape)} dimensions")
     elements = 1
@@ -162,13 +162,13 @@ def count_elements(shape: Sequence[int]) -> int:
 
 
 def clean_text(text: str) -> str:
-    """Short, and encodable as UTF-8: lone surrogates and control characters become '?'."""
+    """Return a short text that UTF-8 can encode: lone surrogates and control characters become '?'."""
     short = text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
     return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c != "\x7f" else "?" for c in short)
 
 
 def clean_value(value: Any, depth: int = 0) -> Any:
-    """A JSON value cut to size: texts, items and depth capped, no NaN, no integer beyond 64 bits."""
+    """Return a JSON value cut to size: texts, items and depth capped, no NaN, no integer beyond 64 bits."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

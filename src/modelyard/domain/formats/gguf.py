@@ -76,7 +76,7 @@ def read(source: Source, draft: Draft) -> None:
 
 
 def _read_keys(cursor: Cursor, count: int) -> dict[str, Any]:
-    """Scalars and short texts as they are; an array is only its length, as {"length": n}."""
+    """Read scalars and short texts unchanged; of an array only the length, as {"length": n}."""
     found: dict[str, Any] = {}
     for _ in range(count):
         cursor.budget.step()
@@ -85,7 +85,7 @@ def _read_keys(cursor: Cursor, count: int) -> dict[str, Any]:
             raise Malformed(f"a key claims {key_bytes} bytes")
         key = cursor.read(key_bytes).decode("utf-8", "replace")
         if key in found:
-            raise Malformed(f"the key {key[:100]!r} stands twice")
+            raise Malformed(f"the key {key[:100]!r} appears twice")
         found[key] = _read_value(cursor, cursor.unpack(_U32), 0)
     return found
 
@@ -143,7 +143,7 @@ def _take_keys(found: dict[str, Any], draft: Draft) -> None:
 
 
 def _take_tensor(cursor: Cursor, draft: Draft, alignment: int) -> int:
-    """Where the tensor ends in the data. Raises Malformed."""
+    """Return where the tensor ends in the data. Raises Malformed."""
     cursor.budget.step()
     name_bytes = cursor.unpack(_U64)
     if name_bytes > _MAX_NAME_BYTES:

@@ -1,4 +1,4 @@
-"""Which licence a text is: SPDX identifiers by sentences that only that licence has."""
+"""Recognise a licence text: SPDX identifiers by sentences that only that licence has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from modelyard.domain.formats.ranged import Source, read_exactly
 
 MAX_LICENCE_BYTES = 128 * 1024
 
-# In order: the first whose sentences are all there. Texts are compared in lower case, white space as one.
+# The first licence whose sentences all occur wins. Texts are compared in lower case, with white space collapsed.
 _SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("AGPL-3.0-only", ("gnu affero general public license version 3",)),
     ("LGPL-3.0-only", ("gnu lesser general public license version 3",)),
@@ -68,7 +68,7 @@ _WORDS = {spdx.lower(): spdx for spdx, _ in _SENTENCES} | {
 
 
 def spdx_of_word(word: str) -> str:
-    """The SPDX identifier of a card's licence word; the word itself when none is known for it."""
+    """Return the SPDX identifier for the licence in a card; the word itself if it is not known."""
     return _WORDS.get(word.strip().lower(), word.strip())
 
 

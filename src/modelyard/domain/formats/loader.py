@@ -1,4 +1,4 @@
-"""modelyard.json: what one of the client's savers wrote next to the model it saved."""
+"""Read modelyard.json, which one of the client's savers wrote next to the model it saved."""
 
 from __future__ import annotations
 

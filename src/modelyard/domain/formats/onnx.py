@@ -53,10 +53,10 @@ def read(source: Source, draft: Draft) -> None:
 
 
 def _fields(cursor: Cursor, end: int) -> Iterator[tuple[int, int, int]]:
-    """Each field up to `end`: number, wire type, and the varint or the end of a byte field.
+    """Yield each field up to `end`: number, wire type, and the varint or the end of a byte field.
 
-    The cursor stands at a byte field's first byte when it is given out, and is put to its end before
-    the next one, so the caller reads as much of it as it wants.
+    The cursor is at the first byte of a byte field when it is yielded, and moves to its end before the next one, so
+    the caller may read as much of it as it wants.
     """
     while cursor.position < end:
         cursor.budget.step()
@@ -175,7 +175,7 @@ def _external_file(pair: tuple[str, str], draft: Draft) -> None:
     if location not in files and len(files) < 100:
         files.append(location)
     outside = location.startswith(("/", "\\")) or ":" in location or ".." in location.split("/")
-    message = "external data lies outside of the model's folder"
+    message = "external data lies outside the model's folder"
     if outside and message not in draft.problems:
         draft.problems.append(message)
 

@@ -4,8 +4,8 @@ Globals become `Global`, calls become `Call`, persistent ids become `Persistent`
 bytes are skipped and become OPAQUE. The opcode table is the standard library's own (`pickletools`),
 and an opcode that does not matter here just pops and pushes what that table says.
 
-The machine faults where every unpickler faults (Python's own in C and in Python, joblib's, torch's) and goes
-on where one of them does: what it never reaches, none of them runs.
+The machine faults only where every unpickler faults (Python's own in C and in Python, joblib's, torch's) and goes
+on where any of them does, so none of them runs code that it does not reach.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SIZES = {
 _TEXTS = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
 _BINARIES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 _INTEGERS = {"INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "LONG4"}
-# What strtol takes, which is more than int(text, 0): the C unpickler asks it first.
+# The C unpickler parses with strtol first, which accepts more than int(text, 0).
 _C_NUMBER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)?")
 
 
@@ -58,7 +58,7 @@ _NOT_TEXT = (int, list, dict, tuple, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Bytes that were passed over. span: where they lie in the source, (offset, length)."""
+    """Bytes that were skipped. span: their (offset, length) in the source."""
 
     span: tuple[int, int]
 
@@ -83,7 +83,7 @@ ARRAY_WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """What REDUCE, NEWOBJ, OBJ or INST would have built.
+    """The object that REDUCE, NEWOBJ, OBJ or INST would have built.
 
     state: the argument of its last BUILD; items: what was set in it by key, as in an OrderedDict.
     """
@@ -101,7 +101,7 @@ class Persistent:
 
 @dataclass
 class Walk:
-    """What one pickle showed. `top` is the object it would give, or the best guess when it was cut."""
+    """The facts from one pickle. `top` is the object it would return, or the best guess if it was cut."""
 
     protocol: int = 0
     complete: bool = False
@@ -114,7 +114,7 @@ class Walk:
 
 
 def walk_pickle(cursor: Cursor, walk: Walk, nesting: int = 0) -> None:
-    """Fill `walk` up to STOP; the cursor stands after it. Raises Malformed; `walk` keeps what it has."""
+    """Fill `walk` up to STOP and leave the cursor after it. Raises Malformed; `walk` then keeps its facts so far."""
     machine = Machine(cursor, walk, nesting)
     try:
         while not machine.stopped:
@@ -126,10 +126,10 @@ def walk_pickle(cursor: Cursor, walk: Walk, nesting: int = 0) -> None:
 
 
 class Machine:
-    """The stack machine. What it meets it tells by the methods below `step`, which others may override."""
+    """The stack machine. It reports events to the methods below `step`, which subclasses may override."""
 
     keeps_items = True
-    """Whether lists and large dictionaries keep what is put into them."""
+    """Whether lists and large dictionaries keep their items."""
 
     def __init__(self, cursor: Cursor, walk: Walk, nesting: int) -> None:
         self.cursor = cursor
@@ -150,7 +150,7 @@ class Machine:
         self.opcode_at = cursor.position
         found = _TABLE[cursor.read_byte()]
         if found is None:
-            raise Malformed(f"byte {self.opcode_at} is no pickle opcode")
+            raise Malformed(f"byte {self.opcode_at} is not a pickle opcode")
         op, self.opcode, handler, fixed_bytes = found
         if fixed_bytes == 0:
             argument = None
@@ -242,7 +242,7 @@ class Machine:
         raise Malformed(f"byte {self.cursor.position} ends a number that is not valid")
 
     def _unescaped(self, line: bytes) -> Any:
-        """The text of a STRING: quoted, with the escapes of Python's literals."""
+        """Return the text of a STRING, which is quoted and has the escapes of Python's literals."""
         if len(line) < 2 or line[:1] not in (b"'", b'"') or line[:1] != line[-1:]:
             raise Malformed(f"byte {self.cursor.position} ends a text without quotes")
         try:
@@ -279,28 +279,28 @@ class Machine:
             raise Malformed(f"the pickle takes from an empty stack at byte {self.cursor.position}")
         return self.stack[-1]
 
-    # --- what it meets -------------------------------------------------------------------------------
+    # --- events for subclasses -----------------------------------------------------------------------
 
     def note_extension(self) -> None:
-        """A global by its number in the unpickler's extension registry."""
+        """Report a global that is named by its number in the unpickler's extension registry."""
 
     def note_build(self, made: Any, state: Any) -> None:
-        """A state is given to `made`, whatever that is."""
+        """Report that `made`, of any kind, receives a state."""
 
     def note_change(self, target: Any, values: list[Any]) -> None:
-        """`target` is given a state or items, by methods of its own: `__setstate__`, `append`, `__setitem__` …"""
+        """Report that `target` receives a state or items through its own `__setstate__`, `append`, `__setitem__` …"""
 
     def note_again(self, value: Any) -> None:
-        """A global or what was made stands on the stack once more, from the memo or doubled."""
+        """Report that a global or a built object is pushed again, from the memo or by DUP."""
 
     def note_items(self, target: Any, items: list[Any]) -> None:
-        """Keys and values in turn are put into `target`; of a list or a set, its new elements."""
+        """Report items put into `target`: keys and values in turn, or the new elements of a list or set."""
 
     def check_array(self, state: dict[str, Any]) -> None:
-        """The raw bytes of a joblib array of this description follow. Raises Malformed to end the walk."""
+        """Report that the raw bytes of a joblib array with this description follow. Raises Malformed to end the walk."""
 
     def enter(self, cursor: Cursor) -> None:
-        """A pickle of its own follows within the stream."""
+        """Walk a separate pickle that follows within the stream."""
         inner = Walk(globals=self.walk.globals, tensors=self.walk.tensors)
         walk_pickle(cursor, inner, self.nesting + 1)
         self.walk.globals_truncated |= inner.globals_truncated
@@ -323,7 +323,7 @@ class Machine:
 
 
 def _number_of(text: bytes, base: int) -> int | None:
-    """As any unpickler reads it: those in C stop at a zero byte."""
+    """Parse a number like any unpickler; those in C stop at a zero byte."""
     start = text.partition(b"\0")[0]
     for candidate in (text, start):
         try:
@@ -358,7 +358,7 @@ def _build(m: Machine, _: Any) -> None:
 
 
 def _skip_joblib_array(m: Machine, state: Any) -> None:
-    """joblib writes an array's raw bytes into the stream, just after its wrapper.
+    """Skip the raw bytes that joblib writes into the stream, just after the wrapper of an array.
 
     An array of Python objects follows as a pickle of its own.
     Source: joblib/numpy_pickle.py, NumpyArrayWrapper.read_array.
@@ -390,7 +390,7 @@ def _skip_joblib_array(m: Machine, state: Any) -> None:
 
 
 def dtype_bytes(dtype: Any) -> int | None:
-    """Bytes of one element of a numpy.dtype as pickled; 0 for Python objects, None when not understood."""
+    """Return the bytes of one element of a pickled numpy.dtype; 0 for Python objects, None if it is unknown."""
     if not isinstance(dtype, Call) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
         return None
     if dtype.target != Global("numpy", "dtype"):
@@ -417,7 +417,7 @@ def dtype_bytes(dtype: Any) -> int | None:
 
 
 def _structure_bytes(state: tuple[Any, ...], item_bytes: int) -> int | None:
-    """None when a part holds objects, though the whole says that it does not."""
+    """Return None if a part holds objects although the whole claims to have none."""
     subarray, fields = state[2], state[4]
     parts = [subarray] if subarray is not None else []
     if fields is not None:
@@ -496,7 +496,7 @@ def _stack_global(m: Machine, _: Any) -> None:
 
 
 def _inst(m: Machine, argument: Any) -> None:
-    # The unpickler in Python imports before it looks for the mark.
+    # The Python unpickler imports before it looks for the mark.
     target = m.note_global(*argument)
     m.call(target, tuple(m.pop_to_mark()))
 
@@ -590,7 +590,7 @@ _PUSHED = frozenset(_TEXTS | _INTEGERS | _BINARIES)
 
 
 def _row(op: Any) -> tuple[Any, str, Any, int]:
-    """(the standard library's description, name, handler, bytes of the argument: 0, 1, or -1 for all other)."""
+    """Return (pickletools description, name, handler, bytes of the argument: 0, 1, or -1 for any other)."""
     if op.arg is None:
         width = 0
     else:
@@ -598,7 +598,7 @@ def _row(op: Any) -> tuple[Any, str, Any, int]:
     return op, op.name, _HANDLERS.get(op.name), width
 
 
-# By the opcode's byte: a step is taken millions of times.
+# Indexed by the opcode's byte, since a walk takes millions of steps.
 _TABLE: list[tuple[Any, str, Any, int] | None] = [
     _row(_OPCODES[chr(code)]) if chr(code) in _OPCODES else None for code in range(256)
 ]

@@ -31,7 +31,7 @@ _FRAMEWORKS = {
     "sklearn": "scikit-learn", "xgboost": "xgboost", "lightgbm": "lightgbm", "torch": "pytorch",
     "transformers": "transformers", "keras": "keras", "tensorflow": "tensorflow",
 }  # fmt: skip
-# Whose top class is its own (a user's wrapper) is named after the first of these that it holds.
+# A file whose top class is a user's own wrapper gets the framework of the first of these classes in it.
 _BY_CONTENT = ("transformers", "torch", "keras", "tensorflow", "xgboost", "lightgbm", "sklearn")
 _STORAGES = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16",
@@ -118,7 +118,7 @@ def _take_walk(walk: Walk, draft: Draft) -> None:
 
 
 def _class_of(value: Any) -> Global | None:
-    """The class of an object as it would be built; None for plain values."""
+    """Return the class that an object would have; None for plain values."""
     if not isinstance(value, Call):
         return None
     target = value.target
@@ -131,7 +131,7 @@ def _class_of(value: Any) -> Global | None:
 
 
 def _take_estimator(top: Any, draft: Draft) -> None:
-    """What a scikit-learn estimator keeps of itself in its state."""
+    """Take the facts that a scikit-learn estimator keeps in its state."""
     state = top.state if isinstance(top, Call) else None
     if not isinstance(state, dict):
         return
@@ -143,7 +143,7 @@ def _take_estimator(top: Any, draft: Draft) -> None:
 
 
 def _take_tensors(walk: Walk, draft: Draft) -> None:
-    """The tensors of the state dict when there is one, else every tensor of the file, each once."""
+    """Take the tensors of the state dict if there is one, otherwise every tensor of the file once."""
     chosen = _named_tensors(walk.top)
     if not chosen:
         chosen = {f"#{index}": call for index, call in enumerate(walk.tensors)}
@@ -173,7 +173,7 @@ def _table(value: Any) -> dict[Any, Any]:
 
 
 def _unwrap(value: Any) -> Any:
-    """A parameter is a call around its tensor."""
+    """Return the tensor of a parameter, which is pickled as a call around it."""
     if (
         isinstance(value, Call)
         and isinstance(value.target, Global)
@@ -195,7 +195,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _tensor(call: Call) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape from the arguments (storage, offset, size, stride, …); None when unreadable."""
+    """Return dtype and shape from the arguments (storage, offset, size, stride, …); None if they are unreadable."""
     arguments = call.arguments
     if not isinstance(arguments, tuple) or len(arguments) < 4:
         return None

@@ -50,7 +50,7 @@ class OverBudget(Malformed):
 
 
 class Budget:
-    """How many bytes and steps one file may cost, over all cursors that walk it."""
+    """The bytes and steps that one file may cost, over all cursors that walk it."""
 
     def __init__(self, max_bytes: int = READ_BUDGET_BYTES, max_steps: int = STEP_BUDGET) -> None:
         self._bytes_left = max_bytes
@@ -70,9 +70,9 @@ class Budget:
 
 
 def read_exactly(source: Source, offset: int, length: int) -> bytes:
-    """Exactly `length` bytes. The caller has bounded `length`. Raises Malformed at the file's end."""
+    """Read exactly `length` bytes; the caller has bounded `length`. Raises Malformed at the file's end."""
     if offset < 0 or length < 0 or offset + length > source.size_bytes:
-        raise Malformed(f"bytes {offset} to {offset + length} lie outside of the file")
+        raise Malformed(f"bytes {offset} to {offset + length} lie outside the file")
     data = source.read(offset, length)
     if len(data) != length:
         raise Malformed(f"the file ends before byte {offset + length}")
@@ -124,27 +124,27 @@ class Cursor:
         return self.read(1)[0]
 
     def peek(self, length: int) -> bytes:
-        """What comes next, without passing it; fewer bytes at the end."""
+        """Return the next bytes without passing them; fewer at the end."""
         at = self.position
         found = self.read(min(length, self.end - at))
         self.position = at
         return found
 
     def fork(self) -> Cursor:
-        """Another cursor at the same place, on the same budget."""
+        """Return another cursor at the same place, with the same budget."""
         return Cursor(self._source, self.budget, self.position, self.end)
 
     def read_capped(self, length: int, cap: int) -> bytes | None:
-        """The bytes, or None when there are more than `cap`: those are skipped, not read."""
+        """Return the bytes, or None if there are more than `cap`; then they are skipped, not read."""
         if length > cap:
             self.skip(length)
             return None
         return self.read(length)
 
     def read_line(self, cap: int) -> bytes | None:
-        """Up to and without the next newline, which is passed; None for a line longer than `cap`.
+        """Return the line without its newline, which is skipped too; None for a line longer than `cap`.
 
-        The file's last line may lack its newline: then its last byte is cut off, as pickle's own reader does.
+        If the last line of the file has no newline, its last byte is cut off, as pickle's own reader does.
         """
         line = bytearray()
         length = 0
@@ -172,15 +172,15 @@ class Cursor:
         self.position += length
 
     def unpack(self, form: struct.Struct) -> Any:
-        """One value of a one-value struct."""
+        """Read the single value of a struct."""
         return form.unpack(self.read(form.size))[0]
 
 
 def load_json(data: bytes, what: str, *, unique_keys: bool = False) -> Any:
-    """JSON with caps on containers and items, so that small bytes make no huge objects.
+    """Parse JSON with caps on containers and items, so that few bytes cannot make huge objects.
 
-    Raises Malformed for anything json refuses, too deep nesting, and (unique_keys) a key that stands
-    twice in one object.
+    Raises Malformed for anything that json refuses, for nesting that is too deep, and (unique_keys) for a key that
+    occurs twice in one object.
     """
     if data.count(b"{") + data.count(b"[") > _MAX_JSON_CONTAINERS or data.count(b",") > _MAX_JSON_COMMAS:
         raise OverBudget(f"{what} has too many elements")
@@ -198,12 +198,12 @@ def load_json(data: bytes, what: str, *, unique_keys: bool = False) -> Any:
 def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed("a key stands twice in one object")
+        raise Malformed("a key appears twice in one object")
     return found
 
 
 def compression_of(head: bytes) -> str | None:
-    """The compression that a file's first bytes show; None when none that Python can undo."""
+    """Return the compression that the first bytes show; None if there is none that Python can undo."""
     if head[:2] == b"\x1f\x8b":
         return "gzip"
     if head[:3] == b"BZh":
@@ -218,7 +218,7 @@ def compression_of(head: bytes) -> str | None:
 
 
 def decompress_start(source: Source, compression: str, max_output: int) -> tuple[bytes, bool]:
-    """The first `max_output` bytes after decompression, and whether that is all of them.
+    """Return the first `max_output` bytes after decompression, and whether these are all.
 
     Memory stays near `max_output`, whatever the file claims. Raises Malformed for a broken stream.
     """

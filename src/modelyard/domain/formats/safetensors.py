@@ -52,7 +52,7 @@ def read(source: Source, draft: Draft) -> None:
 
 
 def _take_tensor(name: str, entry: Any, draft: Draft) -> tuple[int, int]:
-    """The tensor's [start, end) in the data. Raises Malformed."""
+    """Return the tensor's [start, end) in the data. Raises Malformed."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise Malformed(f"tensor {name[:100]!r} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -20,7 +20,7 @@ def read(source: Source, draft: Draft) -> None:
         raise Malformed("the zip has no schema.json")
     schema = load_json(read_member(source, schema_member, MAX_SCHEMA_BYTES), "schema.json")
     if not isinstance(schema, dict):
-        raise Malformed("schema.json is no object")
+        raise Malformed("schema.json is not an object")
     top = _type_of(schema)
     if top is not None:
         draft.details["class"] = top

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modelyard.domain.formats.facts import FormatFacts
+from modelyard.domain.formats.pointers import absent_parts
 
-# The format that speaks for a version that holds several: the first of these that is there.
+# The main format of a version with several formats: the first of these that occurs.
 _WEIGHTS = (
     "safetensors", "gguf", "onnx", "xgboost-ubj", "xgboost-json", "lightgbm-text", "skops", "torch",
     "torchscript", "torch-legacy", "joblib", "pickle", "keras", "saved-model", "hdf5",
@@ -17,11 +18,12 @@ _MAX_PROBLEMS = 50
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
 
 
-def summarise(per_file: Mapping[str, FormatFacts]) -> dict[str, Any]:
-    """Framework, format, parameters, dtypes, tensor count, architecture, licence, signature, problems.
+def summarise(per_file: Mapping[str, FormatFacts], paths: Iterable[str] | None = None) -> dict[str, Any]:
+    """Summarise framework, format, parameters, dtypes, tensor count, architecture, licence, signature and problems.
 
     A key is absent when no file says it. Shards are added up; two files of the same tensors in one
     folder (other precision) count once, and of several GGUF files (quantisations) the largest counts.
+    paths: all files of the version; a file that is referred to and absent is a problem. None: those with facts.
     """
     weights = _weight_files(per_file)
     counted = _counted(weights)
@@ -37,7 +39,9 @@ def summarise(per_file: Mapping[str, FormatFacts]) -> dict[str, Any]:
         "architecture": _first(f.architecture for f in (config, *ordered) if f is not None),
         "licence": _licence(per_file, kinds.get("model-card")),
         "signature": _first(f.signature for f in ordered),
-        "problems": _problems(per_file),
+        "problems": [*absent_parts(per_file if paths is None else paths, per_file), *_problems(per_file)][
+            :_MAX_PROBLEMS
+        ],
         "truncated": sorted(path for path, facts in per_file.items() if facts.truncated)[:_MAX_PROBLEMS],
     }
     return {key: value for key, value in summary.items() if value not in (None, {}, [])}
@@ -52,7 +56,7 @@ def _weight_files(per_file: Mapping[str, FormatFacts]) -> list[tuple[str, Format
 
 
 def _counted(weights: list[tuple[str, FormatFacts]]) -> list[FormatFacts]:
-    """The files whose numbers are added."""
+    """Return the files whose numbers are added."""
     if weights and weights[0][1].format == "gguf":
         groups: dict[str, list[FormatFacts]] = {}
         for path, facts in weights:
@@ -72,7 +76,7 @@ def _counted(weights: list[tuple[str, FormatFacts]]) -> list[FormatFacts]:
 
 
 def _licence(per_file: Mapping[str, FormatFacts], card: FormatFacts | None) -> str | None:
-    """The card's word first, then a licence file's text, then what a model file says of itself."""
+    """Return the licence from the card, otherwise from a licence file, otherwise from a model file."""
     texts = (f.licence for _, f in sorted(per_file.items()) if f.format == "licence")
     others = (f.licence for _, f in sorted(per_file.items()) if f.format != "licence")
     licences = [card.licence if card else None, *texts, *others]

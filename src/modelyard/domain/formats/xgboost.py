@@ -35,7 +35,7 @@ def looks_like_ubj(head: bytes) -> bool:
 
 
 def read_json(source: Source, draft: Draft) -> None:
-    """The facts stand at both ends of the file; what is between (the trees) is not read."""
+    """Read the facts at both ends of the file; the trees between them are skipped."""
     draft.format, draft.framework = "xgboost-json", "xgboost"
     if source.size_bytes <= _HEAD_BYTES + _TAIL_BYTES:
         _take(load_json(read_exactly(source, 0, source.size_bytes), "the model"), draft)
@@ -55,7 +55,7 @@ def read_json(source: Source, draft: Draft) -> None:
 
 
 def _value_after(data: bytes, key: bytes, before: bytes | None = None) -> Any:
-    """The JSON value of the last such key (ahead of `before`); None when absent or cut off."""
+    """Return the JSON value of the last such key (ahead of `before`); None if it is absent or cut off."""
     end = len(data) if before is None else max(data.rfind(before), 0)
     at = data.rfind(key, 0, end)
     if at < 0:
@@ -71,7 +71,7 @@ def read_ubj(source: Source, draft: Draft) -> None:
     draft.format, draft.framework = "xgboost-ubj", "xgboost"
     cursor = Cursor(source, Budget())
     if cursor.read(1) != b"{":
-        raise Malformed("the file is no UBJSON object")
+        raise Malformed("the file is not a UBJSON object")
     found: dict[str, Any] = {}
     try:
         _object(cursor, found, 0)
@@ -80,7 +80,7 @@ def read_ubj(source: Source, draft: Draft) -> None:
 
 
 def _object(cursor: Cursor, found: dict[str, Any], depth: int, keep: bool = True) -> None:
-    """Fill `found` as members come, so that what was read before a fault is kept."""
+    """Fill `found` member by member, so that members before a fault are kept."""
     if depth > _MAX_DEPTH:
         raise Malformed("the model is nested too deeply")
     while True:
@@ -109,7 +109,7 @@ def _text(cursor: Cursor, marker: bytes) -> str | None:
 
 def _integer(cursor: Cursor, marker: bytes) -> int:
     if marker not in _NUMBERS or marker in b"dD":
-        raise Malformed(f"a length at {cursor.position} is no integer")
+        raise Malformed(f"a length at {cursor.position} is not an integer")
     value = cursor.unpack(_NUMBERS[marker])
     if value < 0:
         raise Malformed(f"a length at {cursor.position} is negative")
@@ -194,6 +194,6 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    """XGBoost writes its numbers as texts."""
+    """Parse a number, which XGBoost writes as text."""
     text = str(value) if isinstance(value, (str, int)) else ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None

@@ -1,4 +1,4 @@
-"""A zip's directory and single members through ranged reads, bounded before anything is believed.
+"""Read a zip's directory and single members through ranged reads, with bounds on everything it claims.
 
 Source: APPNOTE.TXT 4.3 (records), 4.5.3 (zip64).
 """
@@ -38,7 +38,7 @@ class Member:
 
 
 def list_directories(source: Source) -> list[tuple[int, list[Member]]]:
-    """Every directory that some reader might take for the zip's, each with how far its offsets are shifted.
+    """Return every directory that a reader might use, each with the shift of its offsets.
 
     Bytes before a zip shift all of it, as Python's reader allows. Raises Malformed when there is none.
     """
@@ -82,7 +82,7 @@ def _directories_at(source: Source, tail: bytes, at: int, end_offset: int) -> li
 
 
 def data_start(source: Source, member: Member, shift: int = 0) -> int:
-    """Where the member's packed bytes begin. Raises Malformed."""
+    """Return the offset of the member's packed bytes. Raises Malformed."""
     local = _LOCAL.unpack(read_exactly(source, member.header_offset + shift, _LOCAL.size))
     if local[0] != b"PK\x03\x04":
         raise Malformed(f"{member.name[:100]!r} is not where the zip's directory says")
@@ -90,11 +90,11 @@ def data_start(source: Source, member: Member, shift: int = 0) -> int:
 
 
 def canonical_members(source: Source) -> list[Member]:
-    """The members of a zip on which all readers agree, since it is written as the common libraries write it.
+    """Return the members of a zip on which all readers agree, since it has the form that common libraries write.
 
-    Its members stand one behind the other from the first byte on, each described alike by its own header and by
-    the directory; the directory follows, then its end records, and nothing else.
-    Raises Malformed with the first thing that differs.
+    Its members follow one another from the first byte, and the header of each agrees with the directory. The
+    directory and its end records come next, and nothing else.
+    Raises Malformed with the first difference.
     """
     directory_at, directory_end, count = _one_end(source)
     directory = read_exactly(source, directory_at, directory_end - directory_at)
@@ -106,15 +106,15 @@ def canonical_members(source: Source) -> list[Member]:
     position = 0
     for member in sorted(members, key=lambda m: m.header_offset):
         if member.header_offset != position:
-            raise Malformed(f"bytes stand before {member.name[:100]!r} that belong to no member of the zip")
+            raise Malformed(f"there are bytes before {member.name[:100]!r} that belong to no member of the zip")
         position = _end_of(source, member)
     if position != directory_at:
-        raise Malformed("bytes stand before the zip's directory that belong to no member")
+        raise Malformed("there are bytes before the zip's directory that belong to no member")
     return members
 
 
 def _one_end(source: Source) -> tuple[int, int, int]:
-    """(start and end of the directory, number of members)."""
+    """Return (start of the directory, end of the directory, number of members)."""
     tail_bytes = min(source.size_bytes, 65_535 + _END.size)
     tail = read_exactly(source, source.size_bytes - tail_bytes, tail_bytes)
     at = tail.rfind(b"PK\x05\x06")
@@ -125,7 +125,7 @@ def _one_end(source: Source) -> tuple[int, int, int]:
     if at + _END.size + comment != len(tail) or tail.count(b"PK\x05\x06", at) != 1:
         raise Malformed("the zip does not end where its end record says")
     if disk != directory_disk or disk or here != count:
-        raise Malformed("the zip claims to stand on several disks")
+        raise Malformed("the zip claims to span several disks")
     before = tail[max(at - _END64_LOCATOR.size, 0) : at]
     if before[:4] == b"PK\x06\x07":
         return _one_end64(source, end_at, (count, size, offset))
@@ -149,7 +149,7 @@ def _one_end64(source: Source, end_at: int, narrow: tuple[int, int, int]) -> tup
 
 
 def _entries_bytes(directory: bytes) -> int:
-    """How many bytes entries fill, as a reader finds that goes on to the end of the directory."""
+    """Return the bytes of all entries, as found by a reader that goes on to the end of the directory."""
     at = 0
     while at + _ENTRY.size <= len(directory) and directory[at : at + 4] == b"PK\x01\x02":
         entry = _ENTRY.unpack_from(directory, at)
@@ -158,7 +158,7 @@ def _entries_bytes(directory: bytes) -> int:
 
 
 def _end_of(source: Source, member: Member) -> int:
-    """Where the member ends, its descriptor included. Raises Malformed when its own header says otherwise."""
+    """Return the end of the member with its descriptor. Raises Malformed if its own header disagrees."""
     words = f"the zip's directory and the header of {member.name[:100]!r} disagree"
     local = _LOCAL.unpack(read_exactly(source, member.header_offset, _LOCAL.size))
     start = data_start(source, member)
@@ -185,7 +185,7 @@ def _end_of(source: Source, member: Member) -> int:
 
 
 def list_members(source: Source) -> list[Member]:
-    """The members that the directory at the end names. Raises Malformed."""
+    """Return the members in the directory at the end. Raises Malformed."""
     tail_bytes = min(source.size_bytes, 65_535 + _END.size)
     tail = read_exactly(source, source.size_bytes - tail_bytes, tail_bytes)
     at = tail.rfind(b"PK\x05\x06")
@@ -239,7 +239,7 @@ def _entries(directory: bytes, count: int) -> list[Member]:
 
 
 def _widen(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
-    """Replace 32-bit fields that are full by those of the zip64 extra field."""
+    """Replace 32-bit fields that are at their maximum by those of the zip64 extra field."""
     values = [size, compressed, offset]
     at = 0
     while at + 4 <= len(extra):
@@ -259,7 +259,7 @@ def _widen(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, 
 
 
 def read_member(source: Source, member: Member, max_bytes: int) -> bytes:
-    """The member's bytes, decompressed. Raises Malformed, OverBudget above `max_bytes`."""
+    """Return the decompressed bytes of the member. Raises Malformed, and OverBudget above `max_bytes`."""
     if member.encrypted:
         raise Malformed(f"{member.name[:100]!r} is encrypted")
     if member.size_bytes > max_bytes or member.compressed_bytes > max_bytes:

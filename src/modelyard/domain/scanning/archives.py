@@ -1,4 +1,4 @@
-"""Zips and tars: their canonical form, in which all readers agree, and whatever any reader finds in another."""
+"""Scan zips and tars: the canonical form, on which all readers agree, or else every member that any reader finds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from modelyard.domain.scanning.verdicts import Verdict
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 ZIP_END = b"PK\x05\x06"
 _CHECKED_STORED_BYTES = 16 * MIB
-"""A larger stored member is not read whole for its checksum, which decides nothing about what a loader runs."""
+"""A larger stored member is not read completely for its checksum, which does not affect what a loader runs."""
 _MAX_TAR_PADDING_BYTES = 1 * MIB
 _FAULTS = (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, struct.error)
 
@@ -41,7 +41,7 @@ def look_into_zip(scan: Scan, file: File) -> None:
     except OverBudget:
         raise
     except Malformed as error:
-        # A tar may keep a zip near its end, and readers of zips find that one.
+        # A tar may contain a zip near its end, and zip readers find that one.
         if begins or not begins_tar(file.skim.head):
             why = f"it is not a zip as libraries write it: {error}"
             scan.note(Verdict.NOT_SCANNED, why, file.inside)
@@ -59,7 +59,7 @@ def _key(member: Member) -> tuple[int, int, int, int]:
 
 
 def _listed(source: Source) -> list[zipfile.ZipInfo] | None:
-    """None: zipfile, which NumPy and pandas use, does not take it for a zip."""
+    """Return the members that zipfile lists, which NumPy and pandas use; None if it does not see a zip."""
     try:
         with zipfile.ZipFile(cast(IO[bytes], SourceFile(source))) as opened:
             return opened.infolist()
@@ -75,7 +75,7 @@ def _by_library(source: Source) -> list[tuple[int, int, int, int]] | None:
 
 
 def _all_members(source: Source) -> list[tuple[int, list[Member]]]:
-    """Each member that any directory names, by any reading of it."""
+    """List each member that any directory names, in any reading of it."""
     groups: list[tuple[int, list[Member]]] = []
     for m in _listed(source) or ():
         encrypted = bool(m.flag_bits & 1)
@@ -86,7 +86,7 @@ def _all_members(source: Source) -> list[tuple[int, list[Member]]]:
     except OverBudget:
         raise
     except Malformed:
-        pass  # That it is not canonical was noted.
+        pass  # The deviation from the canonical form was noted already.
     return groups
 
 
@@ -136,7 +136,7 @@ def look_into_tar(scan: Scan, file: File) -> None:
     for entry in _entries(file.source):
         scan.count_member()
         place = file.member(entry.name)
-        # A link leads to another member, which is looked into where it stands.
+        # A link leads to another member, which is scanned at its own position.
         is_plain = (entry.isreg() and not entry.issparse()) or entry.isdir() or entry.issym() or entry.islnk()
         if not is_plain or entry.name in names or entry.size < 0:
             scan.note(Verdict.NOT_SCANNED, "it is a member that readers of tars read differently", place)
@@ -168,7 +168,7 @@ def _check_tar_end(source: Source, end: int) -> None:
 
 
 def begins_tar(head: bytes) -> bool:
-    """By the checksum of the first header, which also tars without a magic have."""
+    """Return whether the first header has a valid checksum, which even tars without magic bytes have."""
     if len(head) < tarfile.BLOCKSIZE or not head[:1].strip(b"\0"):
         return False
     try:

@@ -17,7 +17,7 @@ NPY = b"\x93NUMPY"
 _MAX_HEADER_BYTES = 256 * 1024
 _WIDTHS = {1: struct.Struct("<H"), 2: struct.Struct("<I"), 3: struct.Struct("<I")}
 _KEYS = {"descr", "fortran_order", "shape"}
-# The types as NumPy writes them; of any other text it is not known whether it names objects.
+# The types as NumPy writes them. Any other text might stand for objects.
 _PLAIN_TYPE = re.compile(r"[<>|=]?(?:[biufcSaVm]|M8|m8|U|f|c)(\d{1,9})?(\[[0-9A-Za-z/]{1,20}\])?\Z|[<>|=]?\?\Z")
 _UNIT_BYTES = {"U": 4}
 _LONG = re.compile(r"(?<=\d)L\b")
@@ -55,7 +55,7 @@ def look_into_array(scan: Scan, file: File) -> None:
 
 
 def _header(text: str) -> dict[str, Any] | None:
-    """None: it is not a dictionary as NumPy writes it, in Python 2 with an L behind its numbers."""
+    """Parse a header; None if NumPy did not write it. Python 2 wrote an L after each number."""
     for candidate in (text.strip(), _LONG.sub("", text.strip())):
         try:
             header: Any = ast.literal_eval(candidate)
@@ -75,7 +75,7 @@ def _count(shape: Any) -> int:
 
 
 def _item_bytes(description: Any) -> int | None:
-    """Bytes of one element; None: not known, or it holds objects."""
+    """Return the bytes of one element; None: not known, or it holds objects."""
     if isinstance(description, str):
         match = _PLAIN_TYPE.match(description)
         if match is None:
@@ -94,7 +94,7 @@ def _item_bytes(description: Any) -> int | None:
 
 
 def _field_bytes(field: Any) -> int | None:
-    """(name, type) or (name, type, shape); the name may be (title, name)."""
+    """Return the bytes of a field: (name, type) or (name, type, shape), whose name may be (title, name)."""
     if not isinstance(field, tuple) or len(field) not in (2, 3) or not isinstance(field[0], str | tuple):
         return None
     return _times(_item_bytes(field[1]), field[2] if len(field) == 3 else ())
@@ -106,7 +106,7 @@ def _times(item_bytes: int | None, shape: Any) -> int | None:
 
 
 def _names_objects(description: Any) -> bool:
-    """Whether it is a valid type in which Python objects stand: then the pickle behind it decides."""
+    """Return whether it is a valid type with Python objects; then the pickle behind it decides."""
     if isinstance(description, str):
         return description.lstrip("|<>=") in ("O", "O4", "O8", "object")
     if isinstance(description, list | tuple):

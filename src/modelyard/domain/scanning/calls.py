@@ -1,8 +1,8 @@
-"""What a pickle may do with an allowed global: make, call, hold it, and give what it made a state.
+"""Judge how a pickle uses an allowed global: it makes, calls or holds it, and sets the state of the result.
 
-A library's pickles use each of its names in one way. Another use of the same name is not the library's, and may be
-an attack: a function that is only held is never called, a class made bare never runs its constructor, and a state
-sets no special attribute. Decision record 0018.
+A library's pickles use each of its names in one way. Any other use of the name may be an attack: a function that
+is only held must not be called, a class that is made bare must not run its constructor, and a state must not set
+special attributes. Decision record 0018.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _METHODS = frozenset(
         for kind in "multiquadric inverse_multiquadric gaussian linear cubic quintic thin_plate".split()
     }
 )
-"""Methods that SciPy's objects hold of themselves: where the class is at home, and the method."""
+"""Bound methods that SciPy's objects hold: the module of the class, and the method."""
 
 _NAMES_OF_TEXT = frozenset({"__doc__", "__name__", "__qualname__", "__module__"})
 _TEMPLATE_KEY = "_parse_arg_template"
@@ -69,8 +69,8 @@ _FORMULA_KEYS = frozenset({"restore_design_info", "restore_model_spec"})
 
 @dataclass
 class States:
-    """The dictionaries that must never become the state of an object, each with the reason. Held, so that no
-    number of an object is used again meanwhile."""
+    """The dictionaries that must never become the state of an object, each with the reason. They are kept alive, so
+    that no `id()` is used again meanwhile."""
 
     faulty: dict[int, tuple[Any, str]] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ def _fault_of_item(key: Any, value: Any) -> str | None:
 
 
 def fault_of_call(opcode: str, target: Global, arguments: Any, states: States) -> Fault | None:
-    """Of a call of an allowed global by this opcode."""
+    """Return the fault of a call of an allowed global by this opcode; None if it is allowed."""
     target = _canonical(target)
     use = use_of(target.module, target.name)
     if use is None:
@@ -128,11 +128,11 @@ def _fault_of_default_factory(target: Global, arguments: Any) -> Fault | None:
 def _fault_of_rebuilder(target: Global, arguments: tuple[Any, ...], states: States) -> Fault | None:
     if target == _RECONSTRUCTOR:
         if len(arguments) != 3 or not _is_made(arguments[0]) or not _is_plain_base(arguments[1]):
-            return Verdict.DANGEROUS, "it makes an object of what is not a class that is made so"
+            return Verdict.DANGEROUS, "it makes an object of something other than a class that is made this way"
         return None
     if target in _NEW_OBJECT:
         if not arguments or not _is_made(arguments[0]):
-            return Verdict.DANGEROUS, "it makes an object of what is not a class that is made so"
+            return Verdict.DANGEROUS, "it makes an object of something other than a class that is made this way"
         return None
     if target in _UFUNC:
         return _fault_of_ufunc(arguments)
@@ -144,14 +144,14 @@ def _fault_of_rebuilder(target: Global, arguments: tuple[Any, ...], states: Stat
         allowed = all(isinstance(a, str) or _is_of_numpy_random(a) for a in arguments)
         return None if allowed else (Verdict.DANGEROUS, f"it gives {target.path} something to call")
     if target.name in _CLASS_FIRST and not (arguments and _is_class(arguments[0])):
-        return Verdict.DANGEROUS, f"it gives {target.path} what is not a known class"
+        return Verdict.DANGEROUS, f"it gives {target.path} something other than a known class"
     if any(isinstance(a, Global) and not _is_class(a) for a in arguments) and target.root != "torch":
         return Verdict.DANGEROUS, f"it gives a function to {target.path}"
     return None
 
 
 def _fault_of_ufunc(arguments: tuple[Any, ...]) -> Fault | None:
-    """It imports the module and takes the attribute that it is given."""
+    """Judge a call that imports the module and reads the attribute in its arguments."""
     if len(arguments) != 2 or not all(isinstance(a, str) for a in arguments):
         return Verdict.DANGEROUS, "it names a global by what cannot be followed"
     verdict, why = judge_global(*arguments)
@@ -159,7 +159,7 @@ def _fault_of_ufunc(arguments: tuple[Any, ...]) -> Fault | None:
 
 
 def _fault_of_typed_tensor(arguments: tuple[Any, ...], states: States) -> Fault | None:
-    """It calls its first argument with the third one."""
+    """Judge a call that calls its first argument with the third one."""
     if len(arguments) != 4 or not isinstance(arguments[0], Global) or not _is_class(arguments[1]):
         return Verdict.DANGEROUS, "it rebuilds a tensor by what cannot be followed"
     inner = arguments[0]
@@ -180,15 +180,15 @@ def _fault_of_extra_state(state: Any, states: States) -> Fault | None:
 
 
 def fault_of_state(made: Any, state: Any, states: States) -> Fault | None:
-    """Of a BUILD: `made` gets `state`."""
+    """Return the fault of a BUILD, which gives `state` to `made`; None if it is allowed."""
     if isinstance(made, Global):
         return Verdict.DANGEROUS, "it changes a class, a function or a module"
     made_of = class_of(made)
     if made_of is None:
-        return Verdict.DANGEROUS, "it changes what it did not make of a class"
+        return Verdict.DANGEROUS, "it changes an object that it did not make from a class"
     use = use_of(made_of.module, made_of.name)
     if use is None:
-        # Not allowed, which was noted when it was named.
+        # It is not allowed, which was noted when the pickle named it.
         return None
     if type(state) is dict:
         if Use.TYPE not in use and Use.STATED not in use:
@@ -205,17 +205,17 @@ def fault_of_state(made: Any, state: Any, states: States) -> Fault | None:
 
 
 def _fault_of_mapping(part: Any) -> str | None:
-    """A mapping that is no plain dictionary could hide the names that it sets."""
+    """Return the fault of a mapping that is not a plain dictionary, which could hide the names that it sets."""
     made_of = class_of(part)
     use = use_of(made_of.module, made_of.name) if made_of is not None else None
     return "it gives a state whose names cannot be followed" if use is not None and Use.FILLED in use else None
 
 
 def fault_of_items(target: Call) -> Fault | None:
-    """Of elements put into an object that the pickle made."""
+    """Return the fault of adding elements to an object that the pickle made; None if it is allowed."""
     made_of = class_of(target)
     if made_of is None:
-        return Verdict.DANGEROUS, "it fills what it did not make of a class"
+        return Verdict.DANGEROUS, "it fills an object that it did not make from a class"
     use = use_of(made_of.module, made_of.name)
     if use is None or Use.FILLED in use:
         return None
@@ -223,7 +223,7 @@ def fault_of_items(target: Call) -> Fault | None:
 
 
 def class_of(made: Any) -> Global | None:
-    """The class of an object that a call gave, or the function that gave it."""
+    """Return the class of an object that a call returned, or the function that returned it."""
     if not isinstance(made, Call) or not isinstance(made.target, Global):
         return None
     target: Any = _canonical(made.target)
@@ -241,7 +241,7 @@ def is_getattr(found: Global) -> bool:
 
 
 def attribute_of(arguments: Any) -> Any:
-    """What a call of getattr gives: a listed function of a class, or a listed method (OPAQUE); None for another."""
+    """Return the result of a getattr: a listed function of a class, or OPAQUE for a listed method; otherwise None."""
     if not isinstance(arguments, tuple) or len(arguments) != 2 or not isinstance(arguments[1], str):
         return None
     owner, name = arguments
@@ -259,9 +259,9 @@ def attribute_of(arguments: Any) -> Any:
 
 
 def class_of_persistent(persistent: Persistent) -> Global | None:
-    """Old torch files name a class together with its source: ("module", class, file, source), or without the first.
+    """Return the class in a persistent id of an old torch file: ("module", class, file, source), or the last three.
 
-    Its global was judged when it was named. None: it is something else.
+    The global of the class was judged when the pickle named it. None: the id is of another kind.
     """
     parts = persistent.identity if isinstance(persistent.identity, tuple) else ()
     if parts[:1] == ("module",):
@@ -274,7 +274,7 @@ def class_of_persistent(persistent: Persistent) -> Global | None:
 
 def _is_class(value: Any) -> bool:
     use = use_of(value.module, value.name) if isinstance(value, Global) else None
-    # A name that is not allowed was noted already.
+    # A name that is not allowed has been noted already.
     return isinstance(value, Global) and (use is None or Use.TYPE in use)
 
 
@@ -288,7 +288,7 @@ def _is_plain_base(value: Any) -> bool:
 
 
 def _is_of_numpy_random(value: Any) -> bool:
-    """A class or rebuilder of it, or what one of them gave."""
+    """Return whether it is a class or rebuilder of numpy.random, or a result of one."""
     value = class_of(value) or value
     return (
         isinstance(value, Global)

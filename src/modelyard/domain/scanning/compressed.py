@@ -1,7 +1,7 @@
-"""Compressed streams, tried with the decoders that loaders use.
+"""Recognise compressed streams with the decoders that loaders use.
 
-gzip, bz2 and xz have magic bytes. zlib and LZMA have not: a file counts as one when it unpacks whole, or when a
-loader would find a pickle in what unpacks before the fault.
+gzip, bz2 and xz have magic bytes. zlib and LZMA have none: a file counts as one if it unpacks completely, or if a
+loader would find a pickle in the bytes that unpack before the fault.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from modelyard.domain.scanning.context import File, Scan, most_unpacked_bytes
 from modelyard.domain.scanning.sources import Unpacked, part_of, unpacked_stream
 from modelyard.domain.scanning.verdicts import FileScan, Verdict
 
-# Compressed in ways that the standard library cannot undo.
+# Formats that the standard library cannot unpack.
 _CLOSED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
@@ -26,7 +26,9 @@ _WEAK = ("zlib", "lzma", "joblib-zf")
 
 
 def kind_of(head: bytes) -> str | None:
-    """gzip, bz2, xz, lzip, zlib, lzma, joblib-zf, or what cannot be undone here: zstd, lz4, 7z, rar."""
+    """Return gzip, bz2, xz, lzip, zlib, lzma or joblib-zf, or a kind that cannot be unpacked here: zstd, lz4, 7z,
+    rar.
+    """
     if head[:3] == b"\x1f\x8b\x08":
         return "gzip"
     if head[:3] == b"BZh" and head[3:4] in b"123456789":
@@ -39,7 +41,7 @@ def kind_of(head: bytes) -> str | None:
         if head.startswith(magic):
             return word
     if head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F:
-        # A frame to be skipped, which zstd and lz4 allow before their first one.
+        # A skippable frame, which zstd and lz4 allow before the first frame.
         return "zstd"
     if head[:2] == b"ZF":
         return "joblib-zf"
@@ -49,7 +51,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def _begins_lzma(head: bytes) -> bool:
-    """Whether the old LZMA format, which has no magic bytes, unpacks to anything. Its fourteenth byte is zero."""
+    """Return whether it unpacks as old LZMA, which has no magic bytes but a zero as its fourteenth byte."""
     if len(head) < 14 or head[0] > 224 or head[13] != 0:
         return False
     try:

@@ -1,4 +1,4 @@
-"""One scan under way: what was found, what may still be spent, and the way back into the engine."""
+"""One scan in progress: its findings, its remaining budget, and its way back into the engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ reading. Raises Malformed for a file that the library refuses, OverBudget for on
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, or a part that a container holds. inside: the way to it ('' for the file itself)."""
+    """A file, or a part of a container. inside: the path to it ('' for the file itself)."""
 
     source: Source
     skim: Skim
@@ -39,7 +39,7 @@ class File:
 class Scan:
     found: FileScan
     look: Callable[[Source, str, int], None]
-    """Into a part by all readings: (source, the way to it, depth)."""
+    """Scans a part in all readings: (source, the path to it, depth)."""
     read_hdf5: Hdf5Reader | None = None
     budget: Budget = field(default_factory=lambda: Budget(MAX_UNPACKED_BYTES, MAX_STEPS))
     _members: int = 0
@@ -48,7 +48,7 @@ class Scan:
         self.found.note(Finding(verdict, why, inside))
 
     def enter(self, file: File, kind: str) -> None:
-        """A container is opened. Raises OverBudget."""
+        """Count an opened container. Raises OverBudget."""
         self.found.note_kind(kind)
         if file.depth > MAX_DEPTH:
             raise OverBudget(f"containers are nested more than {MAX_DEPTH} deep")
@@ -60,5 +60,5 @@ class Scan:
 
 
 def most_unpacked_bytes(packed_bytes: int) -> int:
-    """Small texts compress well, so that 64 MiB are always allowed."""
+    """Return the limit on unpacked bytes; at least 64 MiB, because small texts compress well."""
     return min(MAX_UNPACKED_BYTES, max(packed_bytes * MAX_RATIO, _ALWAYS_UNPACKED_BYTES))

@@ -1,7 +1,7 @@
-"""Kinds of code that the scan names and does not look for: chat templates, TorchScript, SavedModel.
+"""Name the kinds of code that the scan does not inspect: chat templates, TorchScript, SavedModel.
 
-They run in an interpreter of their own (Jinja's sandbox, TorchScript's, TensorFlow's graph), so that the verdict
-does not change; a gate may refuse them by kind.
+Each runs in its own interpreter (Jinja's sandbox, TorchScript's, TensorFlow's graph), so the verdict does not
+change; a gate may refuse them by kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAVED_MODEL = b"\x08\x01\x12"
 
 
 def may_hold(head: bytes, size_bytes: int) -> bool:
-    """Whether a file with this head must be opened to tell its kinds."""
+    """Return whether a file with this head must be opened to tell its kinds."""
     if head[:4] == _GGUF or head[:3] == _SAVED_MODEL:
         return True
     if head.lstrip()[:1] != b"{" or size_bytes > _MAX_JSON_BYTES:
@@ -50,7 +50,7 @@ def _note_gguf(scan: Scan, file: File) -> None:
 
 
 def _note_saved_model(scan: Scan, file: File) -> None:
-    """When meta graphs fill the file to its end."""
+    """Note a SavedModel if meta graphs fill the file to its end."""
     position = 2
     for _ in range(100):
         field = file.source.read(position, 11)

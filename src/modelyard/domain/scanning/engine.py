@@ -1,7 +1,7 @@
-"""From a file's bytes to its verdict: every reading that a loader might choose, one after the other.
+"""Judge a file's bytes in every reading that a loader might choose, one after the other.
 
-A file may be several things at once (a pickle with a zip at its end), so that no reading ends the search. What
-no reading reaches, no loader runs: that is what `no_code` means. Decision record 0017.
+A file may have several formats at once (a pickle with a zip at its end), so no reading ends the search. No loader
+runs bytes that none of the readings reaches: that is the meaning of `no_code`. Decision record 0017.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _READINGS = (
 
 
 def scan(source: Source, read_hdf5: Hdf5Reader | None = None) -> FileScan:
-    """Look into one file. Nothing in it raises; what the source itself raises is not caught.
+    """Scan one file. Its content never raises; errors of the source itself are not caught.
 
-    Memory grows with a pickle's memo, and time with its opcodes: the caller limits both for the process.
+    Memory grows with a pickle's memo, and time with its opcodes; the caller limits both for the process.
     Without `read_hdf5` an HDF5 file is not scanned.
     """
     found = FileScan()

@@ -1,8 +1,8 @@
-"""Which global may stand in a pickle: allowed, unknown, or dangerous, and in words why.
+"""Judge the globals in a pickle: allowed, unknown or dangerous, with the reason in words.
 
-Allowed are exact names only, with the use that libraries make of each: a class may be made bare, a rebuilder may be
-called, a function may be held. What no library does with a name is not allowed, though the name is. Dangerous is
-what is known to run what it is given or to reach a module; everything else is unknown. Decision record 0018.
+Only exact names are allowed, each with the use that libraries make of it: a class may be made bare, a rebuilder
+may be called, a function may be held. Any other use of an allowed name is refused. A global is dangerous if it is
+known to run its input or to reach a module; every other global is unknown. Decision record 0018.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import re
 import sys
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from modelyard.domain.scanning import known_names
-from modelyard.domain.scanning.learned_names import LEARNED
 from modelyard.domain.scanning.verdicts import Verdict
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
@@ -23,25 +22,25 @@ _CAPITAL = re.compile(r"_*[A-Z]")
 
 
 class Use(enum.Flag):
-    """What the pickles of libraries do with a name. A name without any use is only held, as a scorer is."""
+    """The uses of a name in the pickles of libraries. A name without any use is only held, like a scorer."""
 
     HELD = 0
     TYPE = enum.auto()
-    """It is a class, so a function that makes objects of a given class may get it."""
+    """It is a class, which may be passed to a function that creates objects of a given class."""
     MADE = enum.auto()
-    """Made without its constructor (`__new__` alone), then given a state."""
+    """It is made without its constructor (only `__new__`), and then gets a state."""
     CALLED = enum.auto()
     STATED = enum.auto()
-    """It takes a state that is no dictionary of attributes, by a `__setstate__` of its own."""
+    """Its own `__setstate__` takes a state that is not a dictionary of attributes."""
     FILLED = enum.auto()
-    """Elements are put into it one by one."""
+    """Elements are added to it one by one."""
 
 
 _LETTERS = {"t": Use.TYPE, "m": Use.MADE, "c": Use.CALLED, "s": Use.STATED, "f": Use.FILLED, "h": Use.HELD}
 
 
 def read_table(lines: Iterable[str]) -> dict[tuple[str, str], Use]:
-    """Each line is a module and its names; letters after a slash are the uses, without them `tm`."""
+    """Read lines of a module and its names; letters after a slash are the uses, by default `tm`."""
     found = {}
     for line in lines:
         module, *names = line.split()
@@ -54,32 +53,37 @@ def read_table(lines: Iterable[str]) -> dict[tuple[str, str], Use]:
     return found
 
 
-_ALLOWED = {**read_table(LEARNED), **read_table(known_names.REVIEWED)}
 _STDLIB = frozenset(sys.stdlib_module_names) | known_names.OLD_STANDARD_MODULES
 _MODULES = _STDLIB | known_names.RUNNERS | known_names.COMMON | {"np", "pd", "sp", "tf"}
-_UNKNOWN_STANDARD = read_table(known_names.UNKNOWN_STANDARD)
+_UNKNOWN_STANDARD = read_table(known_names.read_lines("unknown_standard"))
+
+
+@cache
+def _allowed() -> dict[tuple[str, str], Use]:
+    """Return the table, read on first use, since most runs of the client judge no global."""
+    return read_table([*known_names.read_lines("learned"), *known_names.read_lines("reviewed")])
 
 
 def use_of(module: str, name: str) -> Use | None:
-    """The use that an allowed global has; None for one that is not allowed."""
-    return _ALLOWED.get(_mapped(module, name))
+    """Return the use of an allowed global; None for one that is not allowed."""
+    return _allowed().get(_mapped(module, name))
 
 
 def canonical(module: str, name: str) -> tuple[str, str]:
-    """Today's place and name of a global, as the tables have it."""
+    """Return the present module and name of a global, as in the tables."""
     return _mapped(module, name)
 
 
 @lru_cache(8192)
 def judge_global(module: str, name: str) -> tuple[Verdict, str]:
-    """Old names are read as the unpickler of Python 3 reads them."""
+    """Judge a global. Old names are read like Python 3's unpickler reads them."""
     mapped = _mapped(module, name)
-    if mapped in _ALLOWED:
+    if mapped in _allowed():
         return Verdict.ALLOWLISTED, ""
     if not _is_name(mapped[0]) or not _is_name(mapped[1]):
         return Verdict.DANGEROUS, "a global whose name is not a name"
     if mapped in _UNKNOWN_STANDARD:
-        return Verdict.UNKNOWN, "it is of the standard library, and can hold what the pickle chooses"
+        return Verdict.UNKNOWN, "it is in the standard library, and can hold any object of the pickle"
     return _judge(*mapped)
 
 
@@ -87,9 +91,9 @@ def _mapped(module: str, name: str) -> tuple[str, str]:
     if (module, name) in NAME_MAPPING:
         return NAME_MAPPING[module, name]
     module = IMPORT_MAPPING.get(module, module)
-    if (module, name) not in _ALLOWED:
+    if (module, name) not in _allowed():
         renamed = known_names.RENAMED_MODULES.get(module, module)
-        if (renamed, name) in _ALLOWED:
+        if (renamed, name) in _allowed():
             return renamed, name
     return module, name
 
@@ -102,15 +106,15 @@ def _judge(module: str, name: str) -> tuple[Verdict, str]:
     root = module.partition(".")[0]
     attributes = name.split(".")
     if root in _STDLIB:
-        return Verdict.DANGEROUS, "of the standard library, and not among what rebuilds plain data"
+        return Verdict.DANGEROUS, "in the standard library, and not among the names that rebuild plain data"
     if root in known_names.RUNNERS or _is_runner(f"{module}."):
-        return Verdict.DANGEROUS, f"{module} can run what it is given"
+        return Verdict.DANGEROUS, f"{module} can run its input"
     if any(part in _MODULES for part in attributes):
         return Verdict.DANGEROUS, "it reaches a module through another"
     if any(part.startswith("__") and part.endswith("__") for part in attributes):
         return Verdict.DANGEROUS, "a special attribute"
     if root in known_names.COMMON and _sounds_like_runner(module, attributes):
-        return Verdict.DANGEROUS, f"by its name, it reads, writes or runs what it is given, and {root} has it"
+        return Verdict.DANGEROUS, f"by its name, it reads, writes or runs its input, and it is in {root}"
     return Verdict.UNKNOWN, "it is not among the known names"
 
 
@@ -121,7 +125,7 @@ def _is_runner(module: str) -> bool:
 
 
 def _sounds_like_runner(module: str, attributes: list[str]) -> bool:
-    """Of the packages that nearly every machine with models has."""
+    """Return whether a name in a package on nearly every machine with models sounds as if it runs its input."""
     if known_names.RUNNER_PARTS.intersection(module.split(".")):
         return True
     last = attributes[-1]

@@ -1,4 +1,4 @@
-"""HDF5: Keras models and weights, and what PyTables unpickles from attributes. Read by a library of the caller."""
+"""Scan HDF5: Keras models and weights, and attributes that PyTables unpickles. The caller supplies the reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def look_into_hdf5(scan: Scan, file: File) -> None:
     if scan.read_hdf5 is None:
         raise OverBudget("HDF5 is not read here")
     if file.skim.head[:8] != SIGNATURE:
-        scan.note(Verdict.NOT_SCANNED, "bytes stand before the HDF5 file", file.inside)
+        scan.note(Verdict.NOT_SCANNED, "there are bytes before the HDF5 file", file.inside)
     for path, attribute, data in scan.read_hdf5(cast(IO[bytes], SourceFile(file.source))):
         scan.count_member()
         place = file.member(f"{path}@{attribute}" if attribute else path)

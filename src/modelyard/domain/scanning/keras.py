@@ -1,4 +1,4 @@
-"""Keras's description of a model: JSON that names classes, some of which run code that stands next to them.
+"""Scan Keras's description of a model: JSON that names classes, some of which run code stored with them.
 
 Source: keras/src/saving/serialization_lib.py, deserialize_keras_object; keras/src/legacy/saving.
 """
@@ -27,7 +27,7 @@ _RUNNING = {
     "TFOpLambda": "a Keras layer that calls any function of TensorFlow",
     "SlicingOpLambda": "a Keras layer that calls any function of TensorFlow",
 }
-# Modules of Keras that hold layers and their parts, and nothing that reads files or runs what it is given.
+# Modules of Keras that contain only layers and their parts: nothing that reads files or runs its input.
 _PLAIN_MODULE = re.compile(
     r"(?:keras|tf_keras|keras_core|tensorflow\.keras|tensorflow\.python\.keras)(?:\.src)?"
     r"(?:\.(?:layers|models|initializers|activations|regularizers|constraints|losses|metrics|optimizers|ops|"
@@ -38,7 +38,7 @@ _PLAIN_BUILTINS = frozenset("function str int float bool list dict tuple NoneTyp
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object of JSON with all its keys: of two with one name readers take either."""
+    """A JSON object with all its keys, since readers differ on which of two equal keys counts."""
 
 
 def check_source(scan: Scan, source: Source, inside: str) -> None:
@@ -52,11 +52,11 @@ def check_source(scan: Scan, source: Source, inside: str) -> None:
 
 
 def check_bytes(scan: Scan, data: bytes, inside: str) -> None:
-    """Note each class that runs code. What is not JSON is not read by Keras either."""
+    """Note each class that runs code. Bytes that are not JSON are not read by Keras either."""
     if data.count(b"{") + data.count(b"[") > _MAX_CONTAINERS:
         scan.note(Verdict.NOT_SCANNED, "its JSON has too many parts", inside)
         return
-    # HDF5 may pad a text with zeros, which are a part of it in UTF-16.
+    # HDF5 may pad a text with zeros, which belong to the text in UTF-16.
     for text in {data, data.rstrip(b"\0")}:
         try:
             value = json.loads(text, object_pairs_hook=_Pairs)

@@ -1,6 +1,6 @@
-"""torch's oldest format, a tar of `storages`, `tensors` and `pickle`, read as torch reads it.
+"""Scan torch's oldest format, a tar of `storages`, `tensors` and `pickle`, in the way that torch reads it.
 
-Raw numbers stand between the pickles of the first two; what follows them is unpickled again.
+The first two hold raw numbers between their pickles; torch unpickles again after each stretch of numbers.
 Source: torch/serialization.py, legacy_load.
 """
 
@@ -20,7 +20,7 @@ _MAX_PARTS = 100_000
 
 
 def check_legacy_torch(scan: Scan, source: Source, inside: str, depth: int, name: str) -> bool:
-    """Whether a member of a tar begins as one of torch's and was walked so; any other is looked into as a file."""
+    """Return whether a tar's member looks like one of torch's and was walked. The caller scans any other as a file."""
     if name.removeprefix("./") not in ("storages", "tensors"):
         return False
     walk = _Walk(scan, source, inside)
@@ -49,7 +49,7 @@ class _Walk:
         self.cursor = Cursor(source, scan.budget)
 
     def next(self) -> object:
-        """The value of the next pickle."""
+        """Return the value of the next pickle."""
         inspector = Inspector(self.cursor, self.scan.found, self.inside)
         inspector.keeps_items = True
         inspector.run()

@@ -1,4 +1,4 @@
-"""One pickle, walked for the code that it names. Builds on the inert machine of the format readers."""
+"""Walk one pickle and note the code that it names, with the inert machine of the format readers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COPIES = frozenset({"GET", "BINGET", "LONG_BINGET", "DUP"})
 _FORKED_STEPS = 20_000
 _EMBEDDED = Global("torch.storage", "_load_from_bytes")
 _MEMO = rb"(\x94|q.|r....|p\d+\n)?"
-# What joblib writes after its wrapper's class, and after the empty wrapper itself.
+# The opcodes that joblib writes after its wrapper's class, and after the empty wrapper itself.
 _AFTER_WRAPPER_CLASS = re.compile(_MEMO + rb"\)\x81", re.DOTALL)
 _AFTER_WRAPPER = re.compile(_MEMO + rb"\}", re.DOTALL)
 _WRAPPER_NAMES = ("NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper")
@@ -42,9 +42,9 @@ _ARRAY_CLASSES = {
 
 
 class Inspector(Machine):
-    """Notes in `found` every global that is not allowed, and every call of what is no global.
+    """Notes in `found` every global that is not allowed, and every call of anything that is not a global.
 
-    Keeps no contents of lists, and of dictionaries the first few, so that memory stays small.
+    It keeps no items of lists and only the first few of dictionaries, so that memory stays small.
     """
 
     keeps_items = False
@@ -56,15 +56,15 @@ class Inspector(Machine):
         self.seen: dict[Global, Verdict] = {}
         self.states = States()
         self.loose_getattr = 0
-        """How often getattr was put on the stack, less how often it was called."""
+        """Number of times that getattr was pushed, minus the number of its calls."""
         self.embedded: list[tuple[int, int]] = []
         """(offset, length) of bytes that a loader would read as a file of its own."""
         self.acts = 0
-        """How often code would run: calls, states and items given to what is not a plain container."""
+        """Number of times that code would run: calls, and states and items given to objects other than plain containers."""
         self.extensions = 0
 
     def run(self) -> None:
-        """Up to STOP; the cursor stands after it. Raises Malformed."""
+        """Walk up to STOP and leave the cursor after it. Raises Malformed."""
         while not self.stopped:
             self.step()
         self._check_getattr()
@@ -86,14 +86,14 @@ class Inspector(Machine):
     def note(self, verdict: Verdict, why: str, name: str | None = None) -> None:
         self.found.note(Finding(verdict, why, self.inside, self.opcode_at, self.opcode, name))
 
-    # --- what the machine tells --------------------------------------------------------------------
+    # --- events of the machine ---------------------------------------------------------------------
 
     def note_global(self, module: Any, name: Any) -> Any:
         if isinstance(module, str) and name is OPAQUE:
-            # A line too long for a name: the module is imported all the same.
+            # The line is too long for a name, but the module is imported all the same.
             name = "?"
         if not isinstance(module, str) or not isinstance(name, str):
-            self.note(Verdict.DANGEROUS, "it names a global by something that is no plain text")
+            self.note(Verdict.DANGEROUS, "it names a global by something other than plain text")
             self.seen[Global("?", "?")] = Verdict.DANGEROUS
             return Global("?", "?")
         found = Global(module, name)
@@ -107,10 +107,10 @@ class Inspector(Machine):
                 raise Malformed("it names a module that cannot exist, where every unpickler stops")
             verdict, why = judge_global(module, name)
             if found == _EMBEDDED:
-                # Judged by what it is given.
+                # It is judged by its arguments.
                 verdict = Verdict.ALLOWLISTED
             if is_getattr(found):
-                # Judged by what it is given, as long as nothing holds it.
+                # It is judged by its arguments, unless the pickle also holds it.
                 verdict = Verdict.ALLOWLISTED
             self.seen[found] = verdict
             if verdict is not Verdict.ALLOWLISTED:
@@ -125,10 +125,10 @@ class Inspector(Machine):
         if not self._is_word(target, arguments):
             self.acts += 1
         if isinstance(target, Persistent):
-            # Its global was judged when it was named.
+            # Its global was judged when the pickle named it.
             target = class_of_persistent(target) or target
         if not isinstance(target, Global):
-            self.note(Verdict.DANGEROUS, "it calls what it made itself")
+            self.note(Verdict.DANGEROUS, "it calls an object that it made itself")
         elif is_getattr(target):
             self._take_attribute(arguments)
             return
@@ -151,14 +151,14 @@ class Inspector(Machine):
         self.stack.append(found)
 
     def _note_fault(self, fault: Fault | None, name: str | None) -> None:
-        """name: what a finding is about, so that none is unknown without one."""
+        """Note a fault, if any. name: the subject of the finding, so that none is unknown without a name."""
         if fault is not None:
             self.note(*fault, name)
 
     # --- joblib's arrays ---------------------------------------------------------------------------
 
     def _check_wrapper_class(self, found: Global) -> None:
-        """Any other use than joblib's own would read another stretch of the file as an array than we do."""
+        """Note any use of the wrapper other than joblib's own, since a loader would then place the array elsewhere."""
         if found != ARRAY_WRAPPER:
             self.note(Verdict.DANGEROUS, "it names joblib's array wrapper by another name", found.path)
         elif not self._follows(_AFTER_WRAPPER_CLASS):
@@ -191,7 +191,7 @@ class Inspector(Machine):
             self._note_wrapper()
 
     def _is_word(self, *parts: Any) -> bool:
-        """Lines of a word list may read as two globals and an opcode that needs more than these."""
+        """Return whether the parts are words: lines of a word list may look like two globals and an opcode."""
         return self.walk.protocol < 2 and all(isinstance(g, Global) and is_word(g.module) for g in parts)
 
     # --- the rest ------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class Inspector(Machine):
         self.note(Verdict.DANGEROUS, "it names a global by a number of the extension registry")
 
     def enter(self, cursor: Cursor) -> None:
-        """A pickle within the stream, as joblib writes for an array of objects."""
+        """Walk a pickle within the stream, as joblib writes it for an array of objects."""
         inner = Inspector(cursor, self.found, self.inside, self.nesting + 1)
         inner.seen, inner.embedded, inner.states = self.seen, self.embedded, self.states
         try:
@@ -228,7 +228,7 @@ class Inspector(Machine):
             self.is_canonical &= inner.is_canonical
 
     def check_array(self, state: dict[str, Any]) -> None:
-        """A loader that is not joblib's reads an array's bytes as opcodes: they must not go on as such."""
+        """Check that an array's bytes do not continue the pickle: loaders other than joblib's read them as opcodes."""
         if set(state) not in (_WRAPPER_KEYS, _WRAPPER_KEYS_NOW) or state["subclass"] not in _ARRAY_CLASSES:
             raise Malformed("a joblib array is described as joblib never does")
         if state.get("numpy_array_alignment_bytes") is not None:
@@ -246,7 +246,7 @@ class Inspector(Machine):
         except Malformed:
             if not fork.seen and not fork.extensions:
                 return
-        raise Malformed("the bytes of a joblib array can be read as a pickle that goes on")
+        raise Malformed("the bytes of a joblib array can be read as a continuation of the pickle")
 
 
 def _path_of(made: Any) -> str | None:

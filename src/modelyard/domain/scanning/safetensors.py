@@ -1,6 +1,6 @@
-"""safetensors, recognised by its bytes whatever the file is called.
+"""Check safetensors, recognised by its bytes and not by the file's name.
 
-A file of this format that contradicts it is dangerous: readers differ on what it holds.
+A file that violates the format is dangerous, because readers differ on its contents.
 Source: the format's own README, "Format".
 """
 
@@ -44,7 +44,7 @@ def check(scan: Scan, file: File) -> None:
         header: Any = json.loads(raw, object_pairs_hook=_refuse_twins)
     except _Twins:
         if b"data_offsets" in raw:
-            _note(scan, file, "a key stands twice in one object")
+            _note(scan, file, "a key appears twice in one object")
         return
     except (ValueError, RecursionError):
         return
@@ -68,7 +68,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _fault_of(header: dict[str, Any], data_bytes: int) -> str | None:
-    """The tensors must fill the data without gaps; their types are not checked, since new ones come."""
+    """Return the fault of tensors that do not fill the data without gaps. Types are not checked, as new ones appear."""
     spans = []
     for name, entry in header.items():
         if name == "__metadata__":

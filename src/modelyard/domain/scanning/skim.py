@@ -1,4 +1,4 @@
-"""What is kept of a file on its way: enough to tell whether it must be opened again."""
+"""Keep parts of a file during its upload: enough to tell whether it must be opened again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PLACE_BYTES = 8
 
 
 class Skim:
-    """The first and the last bytes, and eight at each place where an HDF5 file may begin: 512, 1024, 2048, …
+    """The first and the last bytes, and eight bytes at each offset where HDF5 may begin: 512, 1024, 2048, …
 
-    Source of the places: HDF5 file format specification, "Disk Format: Level 0A", the user block.
+    Source of the offsets: HDF5 file format specification, "Disk Format: Level 0A", the user block.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Skim:
         return bytes(self._tail[-TAIL_BYTES:])
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> None:
-        """The next bytes, in order."""
+        """Take the next bytes, in order."""
         start, self.size_bytes = self.size_bytes, self.size_bytes + len(chunk)
         if len(self.head) < HEAD_BYTES:
             self.head += bytes(chunk[: HEAD_BYTES - len(self.head)])
@@ -54,7 +54,7 @@ class Skim:
 
     @classmethod
     def of(cls, source: Source) -> Skim:
-        """The same by ranges, which costs a few small reads."""
+        """Build the skim from a source by ranges, which costs a few small reads."""
         found = cls()
         found.size_bytes = source.size_bytes
         found.head = source.read(0, min(HEAD_BYTES, source.size_bytes))

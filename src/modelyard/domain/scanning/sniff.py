@@ -1,4 +1,4 @@
-"""Whether a file must be looked into, from its skim alone."""
+"""Decide from a file's skim whether it must be scanned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_STEPS = 2000
 
 
 def needs_scan(skim: Skim) -> bool:
-    """False only when the skim shows that no loader gets to a first name."""
+    """Return False only if the skim shows that no loader reaches a first name."""
     head = skim.head
     return (
         head[:4] in ZIP_STARTS
@@ -33,11 +33,11 @@ def needs_scan(skim: Skim) -> bool:
 
 
 class _Beyond(Exception):
-    """More is asked for than the head."""
+    """The reader asked for bytes after the head."""
 
 
 class _Head(Cursor):
-    """Over the head; what lies behind it raises _Beyond, and what lies behind the file Malformed."""
+    """A cursor over the head. Reading past the head raises _Beyond, and past the file Malformed."""
 
     def __init__(self, skim: Skim) -> None:
         super().__init__(BytesSource(skim.head), Budget(max_steps=_FIRST_STEPS))
@@ -69,7 +69,7 @@ class _Head(Cursor):
 
     @property
     def is_at_its_end(self) -> bool:
-        """Whether all of the head was read, and the file goes on: a fault here may be none in the whole file."""
+        """Return whether the head ended before the file, so that a fault here need not be one of the whole file."""
         return self.end <= self.position and self.end < self._size_bytes
 
     def _refuse_beyond(self, length: int) -> None:
@@ -78,7 +78,7 @@ class _Head(Cursor):
 
 
 def _may_be_pickle(skim: Skim) -> bool:
-    """Whether the head, read as opcodes, goes on without a fault or names a global."""
+    """Return whether the head, read as opcodes, has no fault or names a global."""
     if not skim.head:
         return False
     head = _Head(skim)

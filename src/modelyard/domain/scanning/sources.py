@@ -1,6 +1,6 @@
-"""Parts of a file as sources of their own: ranges of it, and what a compressed range unpacks to.
+"""Present parts of a file as sources: ranges of it, and the unpacked bytes of a compressed range.
 
-Unpacked bytes are never kept: a stream is unpacked again from its start when an earlier place is asked for.
+Unpacked bytes are not kept: a stream is unpacked again from its start when an earlier offset is read.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ def part_of(source: Source, start: int, size_bytes: int) -> Source:
 
 
 class _Stream(Protocol):
-    """Makes the unpacked bytes again, in order. Raises Malformed where the packed ones are broken."""
+    """Returns an iterator over the unpacked bytes, which raises Malformed where the packed ones are broken."""
 
     def __call__(self) -> Iterator[bytes]: ...
 
 
 class Unpacked:
-    """What a stream gives, by ranges; reading forward is cheap, and backward begins again.
+    """The unpacked bytes of a stream, by ranges; reading forward is cheap, reading backward begins again.
 
-    is_broken: the packed bytes end early, are not valid, or are followed by others; what comes before is here,
-    down to the last byte that any reader could have had. skim: of the unpacked bytes. checksum: their CRC-32.
+    is_broken: the packed bytes end early, are invalid, or are followed by others; all bytes before that are here,
+    up to the last one that any reader could get. skim: of the unpacked bytes. checksum: their CRC-32.
     """
 
     def __init__(self, stream: _Stream, max_bytes: int) -> None:
@@ -85,7 +85,7 @@ class Unpacked:
             self._rewind()
         while offset + length > self._at + len(self._window):
             self._window += next(self._pieces)
-            # Readers go back a little (a look ahead, a second cursor): that much stays.
+            # Readers step back a little (a peek, a second cursor), so this much is kept.
             passed = min(offset - self._at - _WINDOW_BYTES, len(self._window))
             if passed > _WINDOW_BYTES:
                 del self._window[:passed]
@@ -95,20 +95,20 @@ class Unpacked:
 
 
 def unpacked_stream(source: Source, kind: str, max_bytes: int) -> Unpacked:
-    """All members of a gzip, zlib, bz2, xz or lzma stream, one after the other, as Python's own readers do."""
+    """Unpack all members of a gzip, zlib, bz2, xz or lzma stream in a row, as Python's own readers do."""
     return Unpacked(lambda: _pieces(source, kind), max_bytes)
 
 
 def unpacked_member(source: Source, member: Member, start: int, max_bytes: int) -> Iterator[Source]:
-    """The content of a zip's member, in each way in which it may be read.
+    """Yield the content of a zip's member, in each way in which a reader may read it.
 
-    Raises OverBudget for a method that the standard library cannot undo, and above `max_bytes`.
+    Raises OverBudget for a method that the standard library cannot unpack, and above `max_bytes`.
     """
     packed = Part(source, start, member.compressed_bytes)
     if member.method == 0:
         yield packed
         if member.size_bytes > member.compressed_bytes:
-            # The directory lies about one of the two sizes; readers differ on which they believe.
+            # The directory lies about one of the two sizes, and readers differ on which one they trust.
             yield Part(source, start, member.size_bytes)
         return
     word = _METHODS.get(member.method)
@@ -121,7 +121,7 @@ _SIGNATURES = {"gzip": b"\x1f\x8b\x08", "bz2": b"BZh", "xz": b"\xfd7zXZ\0", "lzi
 
 
 def _engine(kind: str, source: Source) -> tuple[Any, int]:
-    """(decompressor, where its bytes begin)."""
+    """Return (decompressor, offset of its input)."""
     if kind in ("gzip", "zlib", "deflate"):
         return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind]), 0
     if kind == "bz2":
@@ -133,7 +133,7 @@ def _engine(kind: str, source: Source) -> tuple[Any, int]:
 
 
 def _zip_lzma(source: Source) -> tuple[Any, int]:
-    """A zip keeps the properties of a raw LZMA stream before it. Source: APPNOTE.TXT 5.8.8."""
+    """Return the same for LZMA in a zip, which stores the properties first. Source: APPNOTE.TXT 5.8.8."""
     head = source.read(0, 4)
     size = int.from_bytes(head[2:4], "little")
     properties = source.read(4, size)
@@ -149,7 +149,7 @@ def _zip_lzma(source: Source) -> tuple[Any, int]:
 
 
 def _pieces(source: Source, kind: str) -> Iterator[bytes]:
-    """All streams of `kind` in a row. Raises Malformed after the last byte that can be unpacked."""
+    """Yield the unpacked bytes of all streams of `kind` in a row. Raises Malformed after the last possible byte."""
     start = 0
     while True:
         part = Part(source, start, source.size_bytes - start)
@@ -161,7 +161,7 @@ def _pieces(source: Source, kind: str) -> Iterator[bytes]:
                 made += len(output)
                 yield output
         except _FAULTS:
-            # A step that fails gives nothing, though a reader that takes smaller ones has had the bytes before.
+            # A failed step returns nothing, but a reader with smaller steps would get the bytes before the fault.
             yield from _after(part, kind, made)
             raise Malformed(f"the {kind} stream is broken") from None
         if not engine.eof:
@@ -179,9 +179,9 @@ _FAULTS = (zlib.error, lzma.LZMAError, OSError, EOFError)
 def _steps(
     source: Source, engine: Any, position: int, passed: int | None = None
 ) -> Iterator[tuple[bytes, int]]:
-    """(unpacked bytes, how far `source` was read), until the stream or the source ends.
+    """Yield (unpacked bytes, offset reached in `source`), until the stream or the source ends.
 
-    passed: after so many bytes the others come one by one; None: never.
+    passed: after this many bytes the others come one by one; None: never.
     """
     made = 0
     while not engine.eof:
@@ -201,7 +201,7 @@ def _steps(
 
 
 def _after(source: Source, kind: str, passed: int) -> Iterator[bytes]:
-    """The bytes after the first `passed` ones, up to the fault."""
+    """Yield the bytes after the first `passed` ones, up to the fault."""
     made = 0
     engine, position = _engine(kind, source)
     with contextlib.suppress(*_FAULTS):
@@ -212,7 +212,7 @@ def _after(source: Source, kind: str, passed: int) -> Iterator[bytes]:
 
 
 def _next_stream(source: Source, position: int) -> int:
-    """The place after the zeros that may stand between two streams."""
+    """Return the offset after the zeros that may separate two streams."""
     while (
         block := source.read(position, min(_PIECE_BYTES, max(source.size_bytes - position, 0)))
     ) and not block.strip(b"\0"):

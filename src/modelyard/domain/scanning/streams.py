@@ -1,7 +1,7 @@
-"""Pickles in a row, as pickle, joblib and torch's old format read them.
+"""Scan consecutive pickles, as pickle, joblib and torch's old format read them.
 
-A real unpickler stops at its first fault, and everything before it has run. So a walk that faults before a first
-name shows that nothing runs; one that faults later shows what has run until then.
+A real unpickler stops at its first fault, after running everything before it. So a walk that faults before the
+first name shows that nothing runs; one that faults later shows what has run by then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LEGACY_TORCH_PICKLES = 4
 
 
 def look_into_pickles(scan: Scan, file: File, start: int = 0) -> None:
-    """Walk from `start` on; also pickles that follow, which a loader reads when it is asked again."""
+    """Walk the pickle at `start` and those that follow, which a loader reads in further calls."""
     position = start
     count = named = 0
     is_torch = False
@@ -44,7 +44,7 @@ def look_into_pickles(scan: Scan, file: File, start: int = 0) -> None:
 
 
 class _Walk:
-    """One pickle, followed to its STOP or to the first fault. Raises OverBudget, with what was found noted."""
+    """One pickle, walked to its STOP or its first fault. Raises OverBudget after noting the findings so far."""
 
     def __init__(self, scan: Scan, file: File, position: int) -> None:
         self._scan = scan
@@ -67,7 +67,7 @@ class _Walk:
         return self.fault is None and bool(stack) and stack[-1] == _LEGACY_TORCH_MAGIC
 
     def judge(self, *, is_certain: bool) -> bool:
-        """Note what it named, when some loader gets that far; returns whether one does."""
+        """Note the globals that it named, if a loader gets that far; return whether one does."""
         inspector = self._inspector
         if self.fault is None and inspector.walk.protocol >= 2:
             self._scan.found.note_kind("pickle")
@@ -86,10 +86,10 @@ class _Walk:
         return True
 
     def _is_harmless(self) -> bool:
-        """Of names that nothing was done with: whether their import does nothing, and nothing is returned.
+        """Return whether the names were not used, their imports have no effect, and no name is returned.
 
-        A whole pickle returns what it named: its caller may call that. It counts as words only when other bytes
-        follow and no package that is known has such a name.
+        A complete pickle returns the global that it named, and its caller may call it. It counts as words only if other
+        bytes follow and no known package has such a name.
         """
         modules = [name.module for name in self._inspector.seen]
         if self.fault is not None:

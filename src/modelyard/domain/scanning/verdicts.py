@@ -1,4 +1,4 @@
-"""Verdicts on files, and what each rests on."""
+"""Verdicts on files, and the findings behind them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from modelyard.domain.formats.facts import clean_text
 
 RULES_VERSION = 2
-"""Raised when the rules change, so that a verdict says which ones it rests on."""
+"""Version of the rules, which is stored with each verdict."""
 
 MAX_FINDINGS = 100
 MAX_UNKNOWN = 200
@@ -21,31 +21,34 @@ CODE_KINDS = ("chat_template", "savedmodel", "torchscript")
 
 
 class Verdict(enum.StrEnum):
-    """In order, the worst last."""
+    """Verdicts in order, the worst last."""
 
     NO_CODE = "no_code"
-    """Nothing in it that loading would run."""
+    """Loading it would run no code."""
     ALLOWLISTED = "allowlisted"
     UNKNOWN = "unknown"
-    """It names code that no one here knows, which a maintainer may trust."""
+    """It names unknown code, which a maintainer can trust."""
     NOT_SCANNED = "not_scanned"
-    """It could not be looked into, which is not clean."""
+    """It could not be scanned, which does not count as clean."""
     DANGEROUS = "dangerous"
 
 
 _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 HELD = frozenset({Verdict.UNKNOWN, Verdict.NOT_SCANNED, Verdict.DANGEROUS})
-"""What puts a version into quarantine, unless its namespace trusts or serves what is unknown."""
+"""Verdicts that put a version into quarantine, unless its namespace trusts or serves unknown code."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """NO_CODE of none."""
+    """Return the worst verdict; NO_CODE if there are none."""
     return max(verdicts, key=_ORDER.__getitem__, default=Verdict.NO_CODE)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason. inside: the way into containers ('' for the file itself); offset: byte of the opcode there."""
+    """One reason for a verdict.
+
+    inside: the path through containers ('' for the file itself); offset: byte of the opcode there.
+    """
 
     verdict: Verdict
     why: str
@@ -84,7 +87,7 @@ class FileScan:
     findings: list[Finding] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     allowed: int = 0
-    """How many different globals are on the allow-list."""
+    """Number of different globals in it that are on the allow-list."""
     more_findings: bool = False
 
     @property
@@ -94,11 +97,11 @@ class FileScan:
 
     @property
     def unknown(self) -> list[str]:
-        """The globals that a maintainer could trust."""
+        """Return the globals that a maintainer could trust."""
         return sorted({f.name for f in self.findings if f.verdict is Verdict.UNKNOWN and f.name})
 
     def note(self, finding: Finding) -> None:
-        """Keep it, the worst ones first when there are too many."""
+        """Keep a finding; if there are too many, the worst ones."""
         if finding in self.findings:
             return
         if len(self.findings) >= MAX_FINDINGS + MAX_UNKNOWN:
@@ -137,5 +140,5 @@ class FileScan:
 
 
 def not_scanned(why: str) -> FileScan:
-    """A file that could not be looked into at all."""
+    """Return the result for a file that could not be scanned at all."""
     return FileScan([Finding(Verdict.NOT_SCANNED, why)])

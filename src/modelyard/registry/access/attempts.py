@@ -1,8 +1,8 @@
-"""How fast passwords, links and tokens may be guessed. Counted in this process's memory, which is bounded.
+"""Limit how fast passwords, links and tokens can be guessed. The counts are kept in this process, in bounded memory.
 
 A stranger slows down their own network first. Many networks together slow down an account, but never the
-networks from which it signed in lately, and never a sign-in by link, which no one can guess; so no one is locked
-out for good. Decision record: docs/decisions/0019-identity.md.
+networks from which it recently signed in, and never a sign-in by link, which cannot be guessed; so no account is
+locked out for good. Decision record: docs/decisions/0019-identity.md.
 """
 
 from __future__ import annotations
@@ -10,35 +10,34 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+
+import msgspec
 
 FREE_OF_PAIR = 5
-"""Failures of one network with one account that cost nothing."""
+"""Failures from one network with one account that have no effect."""
 FREE_OF_NETWORK = 30
 FREE_OF_ACCOUNT = 50
 LONGEST_WAIT_SECONDS = 60.0
 FORGOTTEN_AFTER_SECONDS = 900.0
 LONGEST_DELAY_SECONDS = 1.0
-"""So long is the answer to a wrong token or link held back, once there were many."""
+"""How long the answer to a wrong token or link is held back once there have been many."""
 _MOST_KEYS = 10_000
 _MOST_TOLD_AN_HOUR = 20
 
 
-@dataclass(slots=True)
-class _Failures:
+class _Failures(msgspec.Struct):
     count: int
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class LimitCrossed:
-    """What is worth an event: the failures of a key crossed its limit, or ten times that, and so on."""
+class LimitCrossed(msgspec.Struct, frozen=True):
+    """Reported as an event: the failures of a key crossed its limit, or ten times that, and so on."""
 
     attempts: int
 
 
 class Attempts:
-    """For the event loop's thread only. now: seconds of a monotonic clock."""
+    """Failed attempts by account and network. For the event loop's thread only. now: seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
@@ -46,7 +45,7 @@ class Attempts:
         self._told: list[float] = []
 
     def wait_seconds(self, account: str, network: str, now: float) -> float:
-        """How long until a password may be tried again; 0: now."""
+        """Return the seconds until a password may be tried again; 0: now."""
         waits = [
             self._wait(("pair", account, network), FREE_OF_PAIR, now),
             self._wait(("network", network), FREE_OF_NETWORK, now),
@@ -65,7 +64,7 @@ class Attempts:
         return self._worth_telling(max(crossed), now)
 
     def succeed(self, account: str, network: str) -> None:
-        """The account's failures are forgotten for this network, and the network is known for it."""
+        """Forget the account's failures from this network, and remember the network for it."""
         self._failures.pop(("pair", account, network), None)
         for key in (("network", network), ("account", account)):
             failures = self._failures.get(key)
@@ -77,7 +76,7 @@ class Attempts:
             self._known.popitem(last=False)
 
     def fail_unguessable(self, network: str, now: float) -> tuple[float, LimitCrossed | None]:
-        """(how long to hold the answer back, what to tell) after a wrong token or link."""
+        """Return (how long to hold the answer back, the limits crossed) after a wrong token or link."""
         crossed = self._add(("secret", network), FREE_OF_NETWORK, now)
         over = self._failures["secret", network].count - FREE_OF_NETWORK
         delay = min(LONGEST_DELAY_SECONDS, 0.05 * over) if over > 0 else 0.0
@@ -94,7 +93,7 @@ class Attempts:
         return max(0.0, failures.at + pause - now)
 
     def _add(self, key: Hashable, free: int, now: float) -> int:
-        """Returns the count where it crosses the limit or ten times it, and so on; else 0."""
+        """Return the count if it crosses the limit, ten times the limit, and so on; otherwise 0."""
         failures = self._failures.get(key)
         if failures is None or now - failures.at > FORGOTTEN_AFTER_SECONDS:
             failures = self._failures[key] = _Failures(0, now)

@@ -1,20 +1,20 @@
-"""Accounts, tokens and what a request may rest on."""
+"""Accounts, tokens and credentials."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.domain.actor import (
     Actor,
     ActorKind,
-    Role,
     Scope,
 )
 
 
 class ReaderKind(enum.Enum):
-    """What of an actor decides the text of a condition, apart from its values."""
+    """The properties of an actor that decide the text of a condition, apart from its values."""
 
     NOBODY = enum.auto()
     """The token's permissions leave it out."""
@@ -23,8 +23,7 @@ class ReaderKind(enum.Enum):
     ALL = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     id: int
     name: str
     kind: ActorKind
@@ -36,9 +35,10 @@ class Account:
     disabled_at: int | None
     is_auditor: bool = False
     made_by: str | None = None
+    deleted_at: int | None = None
 
     def to_actor(self, *, is_full_sign_in: bool = False) -> Actor:
-        """is_full_sign_in: only for callers that hold proof of who it is."""
+        """Return the account as an actor. is_full_sign_in: only for callers that hold proof of identity."""
         return Actor(
             self.id,
             self.name,
@@ -50,8 +50,7 @@ class Account:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     id: int
     name: str
     hint: str
@@ -63,18 +62,9 @@ class Token:
     revoked_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """An actor as a token or session proves it."""
 
     actor: Actor
     expires_at: int | None
     last_used_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NamespacePlace:
-    id: int
-    name: str
-    visibility: str
-    role: Role

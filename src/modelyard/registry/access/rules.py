@@ -1,9 +1,11 @@
-"""May this actor do this here? Pure, so that its test is a table."""
+"""Decide whether an actor may do something in a place. Pure, so that its test is a table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+
+import msgspec
 
 from modelyard.domain.actor import (
     IDENTITY_PERMISSIONS,
@@ -11,13 +13,21 @@ from modelyard.domain.actor import (
     MAX_EMAIL_LENGTH,
     NEEDED_ROLE,
     READ_PERMISSIONS,
+    SHARED_PERMISSIONS,
     Actor,
     ActorKind,
     Permission,
     Role,
     Visibility,
 )
-from modelyard.domain.errors import Denied, FullSignInNeeded, NotFound, TokenScopeTooNarrow, Unauthenticated
+from modelyard.domain.errors import (
+    Denied,
+    FullSignInNeeded,
+    InvalidName,
+    NotFound,
+    TokenScopeTooNarrow,
+    Unauthenticated,
+)
 from modelyard.domain.texts import check_text
 
 MAX_TOKEN_NAME_LENGTH = 200
@@ -25,6 +35,27 @@ MAX_TOKEN_NAME_LENGTH = 200
 
 def check_display_name(value: str) -> str:
     return check_text(value, "the display name", MAX_DISPLAY_NAME_LENGTH)
+
+
+_PSEUDONYM = re.compile(r"deleted-[0-9]+(?:-[0-9]+)?")
+
+
+def pseudonym_of(actor_id: int, taken: Container[str] = ()) -> str:
+    """Return the name of a deleted account that takes the place of its own. taken: names that accounts have."""
+    names = (f"deleted-{actor_id}", *(f"deleted-{actor_id}-{number}" for number in range(2, 1000)))
+    return next(name for name in names if name not in taken)
+
+
+def check_not_pseudonym(name: str) -> str:
+    """Return the name of a new account. Raises InvalidName for one that looks like that of a deleted account."""
+    if _PSEUDONYM.fullmatch(name):
+        raise InvalidName(
+            value=name,
+            what="account name",
+            reason="names like this one stand for deleted accounts",
+            proposal=f"{name}-x",
+        )
+    return name
 
 
 def check_email(value: str) -> str:
@@ -35,15 +66,14 @@ def check_token_name(value: str) -> str:
     return check_text(value, "the name of the token", MAX_TOKEN_NAME_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a verb is to be done, and what the actor is there."""
+class Place(msgspec.Struct, frozen=True):
+    """The place of an action, and the actor's role there."""
 
     namespace: str | None
     """None: the whole server."""
     model: str | None
     role: Role
-    """Held by grants, the actor's own or of a group; what is held on the server is added by `role_with`."""
+    """Held by grants to the actor or its groups; `role_with` adds the roles on the whole server."""
     visibility: Visibility
 
     def __str__(self) -> str:
@@ -53,7 +83,7 @@ class Place:
 
 
 def same_people(makers: Mapping[str, tuple[ActorKind, Sequence[str]]]) -> dict[str, list[str]]:
-    """Account → the others of these that count as the same person.
+    """Map each account to those of the others that count as the same person.
 
     makers: account → (its kind, who made it, who made them, …). The person who makes an account can act as it, so it
     counts as its maker. A service account has no person of its own, so two of one maker are the same; two people
@@ -79,18 +109,20 @@ SERVER = Place(None, None, Role.NONE, Visibility.SIGNED_IN)
 
 
 def role_with(actor: Actor, held: Role) -> Role:
-    """held: by grants, at the place in question."""
+    """Return the actor's role at a place. held: its role there by grants."""
     if actor.is_admin:
         return Role.ADMIN
     return max(held, Role.AUDITOR) if actor.is_auditor else held
 
 
 def holds(actor: Actor, permission: Permission, place: Place) -> bool:
-    """Whether the actor's own rights include the permission, before its token narrows them."""
+    """Return whether the actor's own rights include the permission, before its token narrows them."""
     if actor.is_anonymous and permission in IDENTITY_PERMISSIONS:
         return False
     if role_with(actor, place.role) >= NEEDED_ROLE[permission]:
         return True
+    if permission in SHARED_PERMISSIONS:
+        return place.visibility is not Visibility.PRIVATE and not actor.is_anonymous
     if permission not in READ_PERMISSIONS:
         return False
     if place.visibility is Visibility.PUBLIC:
@@ -110,11 +142,11 @@ def check(
     place: Place,
     missing: Callable[[], NotFound] | None = None,
 ) -> None:
-    """Return when the actor may.
+    """Return if the actor has the permission; otherwise raise.
 
-    missing: makes the error that the place's absence would give; raised for an account that may not even read.
+    missing: builds the error for an absent place; it is raised for an account that may not even read the place.
     Raises that; Unauthenticated; Denied with the role needed and who can grant it; TokenScopeTooNarrow;
-    FullSignInNeeded where no token but one that stands for a full sign-in will do.
+    FullSignInNeeded if only a token from a full sign-in is accepted.
     """
     if may(actor, permission, place):
         return
@@ -139,8 +171,9 @@ def check(
 
 
 def refuse_strangers(actor: Actor) -> None:
-    """Raises Unauthenticated: of a public model everybody sees what it is, and who works on it and how is for
-    those who are signed in."""
+    """Raise Unauthenticated for a caller without an account.
+
+    Everybody sees the contents of a public model; only signed-in accounts see its people and its history."""
     if actor.is_anonymous:
         raise Unauthenticated()
 

@@ -1,8 +1,8 @@
-"""Secrets: how they are made, recognised and stored. Only hashes are ever stored.
+"""Make, recognise and store secrets. Only their hashes are ever stored.
 
 A token is `mdy_<kind>_` + 43 base64url characters (256 random bits) + 6 characters of CRC-32, so that
-secret scanners recognise it and a typing error costs no look-up. Some foreign clients accept only `hf_` and
-letters and digits, so that form can be asked for. A 256-bit random value needs no slow hash; a password does.
+secret scanners recognise it and a typing error costs no lookup. Some other clients accept only `hf_` with letters
+and digits, so that form is available too. A 256-bit random value needs no slow hash; a password does.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FORMS = ("modelyard", "hf")
 
 
 def new_token(kind: str = "user", form: str = "modelyard") -> str:
-    """form: 'modelyard', or 'hf' for clients that demand that prefix."""
+    """Return a new token. form: 'modelyard', or 'hf' for clients that require that prefix."""
     if form == "hf":
         return "hf_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
     body = f"mdy_{kind}_{secrets.token_urlsafe(32)}"
@@ -64,12 +64,14 @@ def hash_secret(secret: str) -> str:
 
 
 def hint(token: str) -> str:
-    """Enough to tell one's tokens apart, too little to use."""
+    """Return enough of the token to tell tokens apart, but too little to use it."""
     return f"{token[:12]}…{token[-4:]}" if token.startswith("mdy_") else f"{token[:7]}…{token[-4:]}"
 
 
 def mask(text: str) -> str:
-    """The text without our own tokens, for logs: each request writes a line, so others are not looked for."""
+    """Return the text with Modelyard's tokens masked, for logs.
+
+    Each request writes a log line, so other credentials are not searched for."""
     if "mdy_" not in text and "hf_" not in text:
         return text
     return credentials.mask(text)
@@ -89,18 +91,18 @@ def _nobodys_hash() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Raises Invalid for a password that is too short or too long."""
+    """Return the hash of a password. Raises Invalid if the password is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise Invalid(
             reason=f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters",
-            fix="Choose a longer one; several words are easy to keep in mind",
+            fix="Choose a longer one; several words are easy to remember",
         )
     with _password_slots:
         return _hasher().hash(password)
 
 
 def password_matches(stored: str | None, password: str) -> bool:
-    """Takes as long for an unknown user (stored None) as for a known one."""
+    """Compare a password; takes as long for an unknown user (stored None) as for a known one."""
     from argon2.exceptions import VerificationError
 
     with _password_slots:

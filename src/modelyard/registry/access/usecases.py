@@ -1,10 +1,12 @@
-"""Signing in, accounts, tokens, groups and roles."""
+"""Sign in, and manage accounts, tokens, groups and roles."""
 
 from __future__ import annotations
 
 import secrets as stdlib_secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -12,6 +14,7 @@ from modelyard.domain.actor import (
     ANONYMOUS,
     EVERYTHING,
     IDENTITY_PERMISSIONS,
+    SYSTEM,
     Actor,
     ActorKind,
     Permission,
@@ -34,7 +37,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.names import ModelName, fold, parse_actor_name, parse_namespace
 from modelyard.domain.times import MICROSECONDS, to_datetime
-from modelyard.registry.access import queries, rules, secrets
+from modelyard.registry.access import account_queries, queries, rules, secrets, token_queries
 from modelyard.registry.access.nouns import Account, Credential, Token
 from modelyard.registry.access.rules import SERVER
 
@@ -44,80 +47,80 @@ SESSION_LIFETIME = 14 * DAY
 LINK_LIFETIME = 600 * MICROSECONDS
 
 
-# --- who asks ------------------------------------------------------------------------------------
+# --- signing in ----------------------------------------------------------------------------------
 
 
 def authenticate(tx: Transaction, token: str) -> Credential:
-    """The actor behind a token. Raises TokenInvalid or TokenExpired."""
+    """Return the actor behind a token. Raises TokenInvalid or TokenExpired."""
     if not secrets.looks_like_token(token):
         raise TokenInvalid()
-    found = queries.find_by_token(tx, secrets.hash_secret(token))
-    if found is None:
+    credential = token_queries.find_by_token(tx, secrets.hash_secret(token))
+    if credential is None:
         raise TokenInvalid()
-    if found.expires_at is not None and found.expires_at <= tx.now:
-        raise TokenExpired(expired_at=to_datetime(found.expires_at).isoformat())
-    return found
+    if credential.expires_at is not None and credential.expires_at <= tx.now:
+        raise TokenExpired(expired_at=to_datetime(credential.expires_at).isoformat())
+    return credential
 
 
 def authenticate_session(tx: Transaction, session: str) -> Actor:
-    """The actor behind a browser session; anonymous when it has ended."""
-    found = queries.find_by_session(tx, secrets.hash_secret(session))
-    if found is None or (found.expires_at is not None and found.expires_at <= tx.now):
+    """Return the actor behind a browser session; an anonymous one if the session has ended."""
+    credential = token_queries.find_by_session(tx, secrets.hash_secret(session))
+    if credential is None or (credential.expires_at is not None and credential.expires_at <= tx.now):
         return ANONYMOUS
-    return found.actor
+    return credential.actor
 
 
 def make_sign_in_link(tx: Transaction, actor: Actor, name: str) -> str:
-    """A secret that signs `name` in once, within ten minutes. For oneself, or by an admin."""
+    """Return a secret that signs `name` in once, within ten minutes. For one's own account, or by an admin."""
     target = _find_to_manage(tx, actor, name)
     if target.kind is ActorKind.GROUP:
         raise Invalid(reason="a group cannot sign in", fix="Make a link for one of its members")
     if target.id != actor.id:
         tx.append(events.SignInLinkMade(name=target.name), actor)
     secret = stdlib_secrets.token_urlsafe(32)
-    queries.insert_link(tx, secrets.hash_secret(secret), target.id, tx.now + LINK_LIFETIME)
+    token_queries.insert_link(tx, secrets.hash_secret(secret), target.id, tx.now + LINK_LIFETIME)
     return secret
 
 
 def sign_in_by_link(tx: Transaction, secret: str) -> str:
-    """Use up a link; returns the secret of the new browser session. Raises SignInFailed."""
-    actor_id = queries.use_link(tx, secrets.hash_secret(secret))
+    """Use up a link and return the secret of the new browser session. Raises SignInFailed."""
+    actor_id = token_queries.use_link(tx, secrets.hash_secret(secret))
     if actor_id is None:
         raise SignInFailed()
     return open_session(tx, actor_id)
 
 
 def find_for_password(tx: Transaction, name: str) -> tuple[int, str | None]:
-    """(actor id, stored hash) to check a password against; (0, None) for no one."""
-    found = queries.find_actor(tx, fold(name))
-    if found is None or found.disabled_at is not None:
+    """Return (actor id, stored hash) to check a password against; (0, None) if no account has that name."""
+    account = account_queries.find_actor(tx, fold(name))
+    if account is None or account.disabled_at is not None:
         return 0, None
-    return found.id, queries.find_password_hash(tx, found.id)
+    return account.id, account_queries.find_password_hash(tx, account.id)
 
 
 def sign_in_by_password(tx: Transaction, actor_id: int, matches: bool) -> str:
-    """Open a session when the password matched (checked outside of the transaction: it is slow)."""
+    """Open a session if the password matched (it is checked outside the transaction, because that is slow)."""
     if not matches or actor_id == 0:
         raise SignInFailed()
     return open_session(tx, actor_id)
 
 
 def open_session(tx: Transaction, actor_id: int) -> str:
-    """The secret of a new browser session, for callers that have proof of who it is."""
+    """Return the secret of a new browser session, for callers that have proof of identity."""
     session = stdlib_secrets.token_urlsafe(32)
-    queries.insert_session(tx, secrets.hash_secret(session), actor_id, tx.now + SESSION_LIFETIME)
+    token_queries.insert_session(tx, secrets.hash_secret(session), actor_id, tx.now + SESSION_LIFETIME)
     return session
 
 
 def check_sees_metrics(actor: Actor) -> None:
-    """Figures of the server are for those who operate it, and for its auditors."""
+    """Return if the actor may read the server's metrics: admins and auditors only."""
     if not rules.may(actor, Permission.SERVER_OPERATE, SERVER):
         rules.check(actor, Permission.LOG_READ, SERVER)
 
 
 def note_failed_sign_ins(tx: Transaction, what: str, address: str, attempts: int, account: str | None) -> None:
-    """Log that attempts are slowed down. account: as it was typed; kept only where there is one of that name."""
-    known = queries.find_actor(tx, fold(account)) if account else None
+    """Log that attempts are slowed down. account: as typed; kept only if an account of that name exists."""
+    known = account_queries.find_actor(tx, fold(account)) if account else None
     tx.append(
         events.SignInFailed(
             what=what, address=address[:100], attempts=attempts, account=known.name if known else None
@@ -127,14 +130,14 @@ def note_failed_sign_ins(tx: Transaction, what: str, address: str, attempts: int
 
 
 def sign_out(tx: Transaction, session: str) -> None:
-    queries.delete_session(tx, secrets.hash_secret(session))
+    token_queries.delete_session(tx, secrets.hash_secret(session))
 
 
 def list_own_groups(tx: Transaction, actor: Actor) -> list[str]:
-    """Names of the groups that the actor belongs to. Raises Unauthenticated for a caller without an account."""
+    """List the names of the actor's groups. Raises Unauthenticated for a caller without an account."""
     if actor.is_anonymous:
         raise Unauthenticated()
-    return queries.list_groups_of(tx, actor.id)
+    return account_queries.list_groups_of(tx, actor.id)
 
 
 # --- accounts ------------------------------------------------------------------------------------
@@ -153,12 +156,12 @@ def create_actor(
     default_namespace: str | None = None,
     is_auditor: bool = False,
 ) -> Account:
-    """A new user, service account or group. Raises AlreadyExists, InvalidFact."""
+    """Create a user, service account or group. Raises AlreadyExists, InvalidFact."""
     check_create_actor(actor)
-    name = parse_actor_name(name)
+    name = rules.check_not_pseudonym(parse_actor_name(name))
     if default_namespace is not None:
         default_namespace = parse_namespace(default_namespace)
-    new_id = queries.insert_actor(
+    new_id = account_queries.insert_actor(
         tx,
         name=name,
         kind=kind,
@@ -171,6 +174,11 @@ def create_actor(
         is_auditor=is_auditor,
     )
     if new_id is None:
+        if account_queries.was_deleted(tx, name):
+            raise Conflict(
+                reason=f"an account {name!r} was deleted, and policies and the log may still name it",
+                fix="Choose another name",
+            )
         raise AlreadyExists(what=f"an account {name!r}")
     tx.append(
         events.ActorCreated(name=name, actor_kind=kind.value, is_admin=is_admin, is_auditor=is_auditor or None),
@@ -180,18 +188,18 @@ def create_actor(
 
 
 def check_create_actor(actor: Actor) -> None:
-    """Return when the actor may make accounts. Also asked before a password is hashed, which is slow."""
+    """Return if the actor may create accounts. Also called before a password is hashed, which is slow."""
     rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
 
 
 def find_actor(tx: Transaction, actor: Actor, name: str) -> Account:
-    """Anybody signed in may look an account up; addresses are for oneself and admins. Raises ActorNotFound."""
+    """Find an account, for any signed-in actor; only it and admins see its address. Raises ActorNotFound."""
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
     return _without_address(actor, _find_actor(tx, name))
 
 
 def _without_address(actor: Actor, row: Account) -> Account:
-    """The row as the actor may see it."""
+    """Return the row as the actor may see it."""
     may_see = row.id == actor.id or rules.holds(actor, Permission.ACTORS_MANAGE, SERVER)
     return row if may_see else replace(row, email=None)
 
@@ -200,12 +208,19 @@ def list_actors(
     tx: Transaction, actor: Actor, kind: ActorKind | None, after: str | None, limit: int
 ) -> list[Account]:
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
-    return [_without_address(actor, row) for row in queries.list_actors(tx, kind, after, limit)]
+    return [_without_address(actor, row) for row in account_queries.list_actors(tx, actor, kind, after, limit)]
 
 
-@dataclass(frozen=True, slots=True)
-class ActorEdit:
-    """Fields that are None stay as they are."""
+def find_actors(tx: Transaction, actor: Actor, text: str, limit: int) -> list[Account]:
+    """Find the accounts that are not disabled and whose name begins so, for any signed-in actor."""
+    rules.check(actor, Permission.NAMESPACE_READ, SERVER)
+    return [
+        _without_address(actor, row) for row in account_queries.list_beginning(tx, actor, fold(text), limit)
+    ]
+
+
+class ActorEdit(msgspec.Struct, frozen=True):
+    """Changes to an account. Fields that are None stay unchanged."""
 
     display_name: str | None = None
     email: str | None = None
@@ -221,12 +236,12 @@ class ActorEdit:
 
 
 def check_edit_actor(tx: Transaction, actor: Actor, name: str) -> None:
-    """Return when the actor may change the account. Also asked before a password is hashed, which is slow."""
+    """Return if the actor may change the account. Also called before a password is hashed, which is slow."""
     _find_to_manage(tx, actor, name)
 
 
 def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Account:
-    """Own display name, e-mail, password and default namespace; all else by an admin.
+    """Change an account: its owner may edit display name, e-mail, password and default namespace, an admin everything.
 
     Raises InvalidFact; Conflict when it would leave the server without an admin.
     """
@@ -252,10 +267,10 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Acc
         changes["password_changed"] = True
     if not values:
         return target
-    queries.update_actor(tx, target.id, values)
+    account_queries.update_actor(tx, target.id, values)
     if edit.disabled or edit.password_hash is not None:
-        queries.delete_sessions_of(tx, target.id)
-    if queries.count_admins(tx) == 0:
+        token_queries.delete_sessions_of(tx, target.id)
+    if account_queries.count_admins(tx) == 0:
         raise Conflict(
             reason="the server would have no admin left",
             fix="Make somebody else an admin first: modelyard user edit NAME --admin",
@@ -265,27 +280,59 @@ def edit_actor(tx: Transaction, actor: Actor, name: str, edit: ActorEdit) -> Acc
 
 
 def _find_actor(tx: Transaction, name: str) -> Account:
-    found = queries.find_actor(tx, fold(name))
-    if found is None:
+    account = account_queries.find_actor(tx, fold(name))
+    if account is None:
         raise ActorNotFound(name=name[:100])
-    return found
+    return account
+
+
+def find_to_delete(tx: Transaction, actor: Actor, name: str) -> Account:
+    """Return the account of a person that the actor may delete: its own, or any one for an admin.
+
+    Raises ActorNotFound, Denied, FullSignInNeeded; Invalid for a service account or a group; Conflict for the last
+    admin and for the last owner of a namespace.
+    """
+    target = _find_to_manage(tx, actor, name)
+    if target.kind is not ActorKind.USER:
+        raise Invalid(
+            reason=f"{target.name} is a {target.kind.value}, and only accounts of people are deleted",
+            fix=f"Block a service account with: modelyard user edit {target.name} --disable",
+        )
+    if target.is_admin and account_queries.list_admins(tx) == [target.name]:
+        raise Conflict(
+            reason="the server would have no admin left",
+            fix="Make somebody else an admin first: modelyard user edit NAME --admin",
+        )
+    alone = queries.list_owned_alone(tx, target.id)
+    if alone:
+        raise Conflict(
+            reason=f"{target.name} is the last owner of {', '.join(alone[:10])}",
+            fix=f"Make somebody else an owner first: modelyard namespace grant {alone[0]} NAME owner",
+        )
+    return target
 
 
 def _find_to_manage(tx: Transaction, actor: Actor, name: str) -> Account:
-    """The account whose proof of identity the actor may change: its own, or any by an admin.
+    """Return the account whose proof of identity the actor may change: its own, or any account for an admin.
 
-    Raises ActorNotFound, Denied, FullSignInNeeded for a token that does not stand for a full sign-in.
+    Raises ActorNotFound, Denied, FullSignInNeeded for a token that does not stand for a full sign-in; Conflict for a
+    deleted account.
     """
     rules.check(actor, Permission.ACCOUNT_MANAGE, SERVER)
     target = _find_actor(tx, name)
     if target.id != actor.id:
         rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
+    if target.deleted_at is not None:
+        raise Conflict(
+            reason=f"the account {target.name} was deleted",
+            fix="Create a new one with: modelyard user create NAME",
+        )
     return target
 
 
 def find_same_people(tx: Transaction, names: Iterable[str]) -> dict[str, list[str]]:
-    """Account → the others of these accounts that count as the same person, because one made the other."""
-    return rules.same_people(queries.list_makers(tx, set(names)))
+    """Map each account to those of the others that count as the same person because one made the other."""
+    return rules.same_people(account_queries.list_makers(tx, set(names)))
 
 
 # --- groups --------------------------------------------------------------------------------------
@@ -296,34 +343,33 @@ def add_group_member(tx: Transaction, actor: Actor, group: str, name: str) -> No
     found, member = _find_group(tx, group), _find_actor(tx, name)
     if member.kind is ActorKind.GROUP:
         raise Invalid(reason="a group cannot be in a group", fix="Add its members one by one")
-    if queries.insert_member(tx, found.id, member.id):
+    if account_queries.insert_member(tx, found.id, member.id):
         tx.append(events.GroupMemberAdded(group=found.name, name=member.name), actor)
 
 
 def remove_group_member(tx: Transaction, actor: Actor, group: str, name: str) -> None:
     rules.check(actor, Permission.ACTORS_MANAGE, SERVER)
     found, member = _find_group(tx, group), _find_actor(tx, name)
-    if queries.delete_member(tx, found.id, member.id):
+    if account_queries.delete_member(tx, found.id, member.id):
         tx.append(events.GroupMemberRemoved(group=found.name, name=member.name), actor)
 
 
 def list_group_members(tx: Transaction, actor: Actor, group: str) -> list[str]:
     rules.check(actor, Permission.NAMESPACE_READ, SERVER)
-    return queries.list_group_members(tx, _find_group(tx, group).id)
+    return account_queries.list_group_members(tx, _find_group(tx, group).id)
 
 
 def _find_group(tx: Transaction, name: str) -> Account:
-    found = _find_actor(tx, name)
-    if found.kind is not ActorKind.GROUP:
+    account = _find_actor(tx, name)
+    if account.kind is not ActorKind.GROUP:
         raise ActorNotFound(name=name[:100])
-    return found
+    return account
 
 
 # --- tokens --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NewToken:
+class NewToken(msgspec.Struct, frozen=True):
     id: int
     secret: str
     """Shown once; only its hash is stored."""
@@ -342,16 +388,16 @@ def create_token(
     expires_in_days: float | None = DEFAULT_TOKEN_DAYS,
     form: str = "modelyard",
 ) -> NewToken:
-    """For oneself, or by an admin for another account, in a full sign-in.
+    """Create a token for one's own account, or for another one by an admin, in a full sign-in.
 
-    expires_in_days: None means never, which only an admin may ask for. What is made with a token ends with it,
-    and no token but one made by its owner in a sign-in of their own stands for a full sign-in.
+    expires_in_days: None means never, which only an admin may request. A token that was made with another token ends
+    with it, and only a token that its owner made in their own sign-in stands for a full sign-in.
     """
     if form not in secrets.FORMS:
-        raise Invalid(reason=f"{form[:40]!r} is not a form of a token", fix="Use modelyard or hf")
+        raise Invalid(reason=f"{form[:40]!r} is not a valid token form", fix="Use modelyard or hf")
     target = _find_to_manage(tx, actor, owner or actor.name)
     if target.kind is ActorKind.GROUP:
-        raise Invalid(reason="a group cannot hold a token", fix="Make a service account for it")
+        raise Invalid(reason="a group cannot hold a token", fix="Create a service account and a token for that")
     if expires_in_days is None:
         if not actor.is_admin:
             raise Denied(
@@ -362,7 +408,7 @@ def create_token(
                 role="admin",
             )
     elif not 0 < expires_in_days <= 3650:
-        raise Invalid(reason="a token lasts more than 0 and at most 3650 days", fix="Choose fewer days")
+        raise Invalid(reason="a token must last more than 0 and at most 3650 days", fix="Choose fewer days")
     if model is not None and namespace is None:
         raise Invalid(reason="a token for a model needs its namespace too", fix="Give the namespace")
     is_own_sign_in = actor.token_id is None and target.id == actor.id
@@ -394,13 +440,13 @@ def _issue_token(
     origin: TokenOrigin,
     form: str = "modelyard",
 ) -> NewToken:
-    """For callers that hold proof of who acts. It ends no later than the token that the actor used."""
+    """Create a token, for callers that hold proof of identity. It ends no later than the token that the actor used."""
     secret = secrets.new_token("service" if owner.kind is ActorKind.SERVICE else "user", form)
     ends = [] if expires_in_days is None else [tx.now + round(expires_in_days * DAY)]
     if actor.proof_expires_at is not None:
         ends.append(actor.proof_expires_at)
     expires_at = min(ends, default=None)
-    token_id = queries.insert_token(
+    token_id = token_queries.insert_token(
         tx,
         token_hash=secrets.hash_secret(secret),
         actor_id=owner.id,
@@ -417,6 +463,36 @@ def _issue_token(
     return NewToken(token_id, secret, expires_at)
 
 
+def find_account(tx: Transaction, actor_id: int) -> Account | None:
+    """Return an account by its id, for the server's own work on its behalf; None if it is gone, deleted or disabled."""
+    account = account_queries.find_actor_by_id(tx, actor_id)
+    return None if account is None or account.disabled_at is not None else account
+
+
+def issue_attempt_token(
+    tx: Transaction, owner: Account, *, name: str, scope: Scope, expires_in_days: float
+) -> NewToken:
+    """Create a token for an attempt of a build, in the name of the account that asked for it. The server revokes it when
+    the attempt ends; it is not bound to the token that asked."""
+    return _issue_token(
+        tx,
+        owner.to_actor(),
+        owner,
+        name=name,
+        scope=scope,
+        expires_in_days=expires_in_days,
+        origin=TokenOrigin.TOKEN,
+    )
+
+
+def revoke_attempt_token(tx: Transaction, token_id: int) -> None:
+    """Revoke the token of an attempt; do nothing if it is revoked already."""
+    owner = token_queries.find_token_owner(tx, token_id)
+    if owner is not None:
+        token_queries.revoke_token(tx, token_id)
+        tx.append(events.TokenRevoked(token=token_id, owner=owner[1]), SYSTEM)
+
+
 def _permissions(words: Iterable[str] | None) -> frozenset[Permission] | None:
     if words is None:
         return None
@@ -427,7 +503,7 @@ def _permissions(words: Iterable[str] | None) -> frozenset[Permission] | None:
     if wanted & IDENTITY_PERMISSIONS:
         named = ", ".join(sorted(permission.value for permission in wanted & IDENTITY_PERMISSIONS))
         raise InvalidRequest(
-            reason=f"no token is made for {named}: that takes a full sign-in",
+            reason=f"a token cannot include {named}: that needs a full sign-in",
             fix=f"The permissions are: {_GRANTABLE}",
         )
     return wanted
@@ -438,37 +514,38 @@ _GRANTABLE = ", ".join(p.value for p in Permission if p not in IDENTITY_PERMISSI
 
 def list_tokens(tx: Transaction, actor: Actor, *, everybody: bool = False) -> list[Token]:
     rules.check(actor, Permission.ACTORS_MANAGE if everybody else Permission.ACCOUNT_MANAGE, SERVER)
-    return queries.list_tokens(tx, None if everybody else actor.id)
+    return token_queries.list_tokens(tx, None if everybody else actor.id)
 
 
 def revoke_token(tx: Transaction, actor: Actor, token_id: int) -> None:
-    """The very token in use; in a full sign-in one's own, or any by an admin. What was made with it ends too.
+    """Revoke the token in use; in a full sign-in also one's other tokens, or any token for an admin.
+
+    Tokens that were made with it end too.
 
     Raises TokenNotFound.
     """
     if actor.token_id is None or token_id != actor.token_id:
         rules.check(actor, Permission.ACCOUNT_MANAGE, SERVER)
-    owner = queries.find_token_owner(tx, token_id)
+    owner = token_queries.find_token_owner(tx, token_id)
     if owner is None or (owner[0] != actor.id and not rules.may(actor, Permission.ACTORS_MANAGE, SERVER)):
         raise TokenNotFound(token=token_id)
     waiting = [(token_id, owner[1])]
     while waiting:
         each, name = waiting.pop()
-        queries.revoke_token(tx, each)
+        token_queries.revoke_token(tx, each)
         tx.append(events.TokenRevoked(token=each, owner=name), actor)
-        waiting += queries.list_made_with(tx, each)
+        waiting += token_queries.list_made_with(tx, each)
 
 
 def note_token_use(tx: Transaction, token_ids: set[int]) -> None:
-    queries.touch_tokens(tx, token_ids)
+    token_queries.touch_tokens(tx, token_ids)
 
 
 # --- roles ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Where a role is held: a namespace, or (model_id not 0) one model in it."""
+class Holding(msgspec.Struct, frozen=True):
+    """The object of a role: a namespace, or (model_id not 0) one model in it."""
 
     place: rules.Place
     namespace_id: int
@@ -476,7 +553,7 @@ class Holding:
 
 
 def grant_role(tx: Transaction, actor: Actor, at: Holding, name: str, role: Role) -> None:
-    """Raises Conflict when the namespace would lose its last owner."""
+    """Grant a role. Raises Conflict if the namespace would lose its last owner."""
     rules.check(actor, Permission.MEMBERS_MANAGE, at.place)
     if role is Role.ADMIN:
         raise Invalid(reason="admin is a role on the server", fix="Use: modelyard user edit NAME --admin")
@@ -494,7 +571,7 @@ def grant_role(tx: Transaction, actor: Actor, at: Holding, name: str, role: Role
 
 
 def revoke_role(tx: Transaction, actor: Actor, at: Holding, name: str) -> None:
-    """Nothing happens when there was no role. Raises Conflict when it is the last owner's."""
+    """Revoke a role; do nothing if there was none. Raises Conflict for the role of the last owner."""
     rules.check(actor, Permission.MEMBERS_MANAGE, at.place)
     target = _find_actor(tx, name)
     had_owner = at.model_id == 0 and queries.count_owners(tx, at.namespace_id) > 0
@@ -530,21 +607,11 @@ def list_members(tx: Transaction, actor: Actor, at: Holding) -> Sequence[tuple[s
 
 
 def create_first_owner(tx: Transaction, name: str, release: str) -> NewToken | None:
-    """The admin of a new registry and a token for the local client; None when there is one already."""
-    if queries.count_admins(tx) > 0:
+    """Create the admin of a new registry and a token for the local client; None if there is an admin already."""
+    if account_queries.count_admins(tx) > 0:
         return None
     name = parse_actor_name(name)
-    actor_id = queries.insert_actor(
-        tx,
-        name=name,
-        kind=ActorKind.USER,
-        display_name="",
-        email=None,
-        password_hash=None,
-        is_admin=True,
-        default_namespace=None,
-        made_by=None,
-    )
+    actor_id = account_queries.insert_actor(tx, name=name, kind=ActorKind.USER, is_admin=True, made_by=None)
     if actor_id is None:
         raise AlreadyExists(what=f"an account {name!r}")
     owner = Actor(actor_id, name, is_admin=True)
@@ -560,19 +627,19 @@ def _issue_local(tx: Transaction, owner: Account, name: str, expires_in_days: fl
 
 
 def issue_local_token(tx: Transaction, name: str) -> NewToken | None:
-    """Another token for the local client of the first owner, when theirs was lost; None without such an
-    account. For the process that holds the data folder, which is all the proof there is."""
-    found = queries.find_actor(tx, name)
-    if found is None or not found.is_admin or found.disabled_at is not None:
+    """Create another token for the local client of the first owner, after the first one was lost; None without such an
+    account. Only for the process that holds the data folder, which is the proof."""
+    account = account_queries.find_actor(tx, name)
+    if account is None or not account.is_admin or account.disabled_at is not None:
         return None
-    return _issue_local(tx, found, "local client", None)
+    return _issue_local(tx, account, "local client", None)
 
 
 def issue_rescue_token(tx: Transaction, name: str) -> NewToken:
-    """A token of one day for an admin, when none has one any more. For a process that can write the database
-    by itself, which is all the proof there is. Raises ActorNotFound, and Conflict for who is no admin."""
-    found = _find_actor(tx, name)
-    if not found.is_admin or found.disabled_at is not None:
-        admins = ", ".join(queries.list_admins(tx))
-        raise Conflict(reason=f"{found.name} is no admin who may sign in", fix=f"Name one of: {admins}")
-    return _issue_local(tx, found, "rescue", 1)
+    """Create a one-day token for an admin when no admin has one. Only for a process that can write the database
+    directly, which is the proof. Raises ActorNotFound; Conflict for an account that is not an admin."""
+    account = _find_actor(tx, name)
+    if not account.is_admin or account.disabled_at is not None:
+        admins = ", ".join(account_queries.list_admins(tx))
+        raise Conflict(reason=f"{account.name} is not an admin who may sign in", fix=f"Name one of: {admins}")
+    return _issue_local(tx, account, "rescue", 1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAttestation:
+class StoredAttestation(msgspec.Struct, frozen=True):
     signature: str
     at: int
     by: str

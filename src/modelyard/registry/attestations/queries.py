@@ -13,7 +13,7 @@ from modelyard.registry.attestations.nouns import StoredAttestation
 def list_attestations(
     tx: Transaction, version_id: int, until: int, limit: int = 200
 ) -> list[StoredAttestation]:
-    """Newest first, those made up to that moment."""
+    """List the attestations made up to that time, newest first."""
     query = (
         sa.select(attestations.c.signature, attestations.c.at, actors.c.name)
         .join(actors, actors.c.id == attestations.c.actor_id)

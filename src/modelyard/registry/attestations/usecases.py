@@ -1,4 +1,4 @@
-"""Adding and reading attestations."""
+"""Add and list attestations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNATURE_BYTES = 64
 
 
 def add_attestation(tx: Transaction, actor: Actor, ref: Ref, signature: str) -> StoredAttestation:
-    """Keep a signature. Whether it verifies, and by which key, is asked by the gates of a policy.
+    """Store a signature. The gates of a policy decide whether it verifies, and with which key.
 
     Raises Invalid, VersionDeleted, Denied.
     """
@@ -47,6 +47,6 @@ def add_attestation(tx: Transaction, actor: Actor, ref: Ref, signature: str) -> 
 
 
 def list_attestations(tx: Transaction, actor: Actor, ref: Ref) -> list[StoredAttestation]:
-    """Newest first."""
+    """List the attestations of a version, newest first."""
     _, version = find_version(tx, actor, ref)
     return queries.list_attestations(tx, version.id, tx.now)

@@ -1,18 +1,22 @@
-"""Checkpoints, exports that an auditor verifies without this server, and the server's own look at its log.
+"""Make checkpoints and exports that an auditor verifies without this server, and check the server's own log.
 
-What an export holds and how it is verified: domain/bundle.py. Why: decision record 0011.
+The contents of an export and its verification: domain/bundle.py. Decision record: docs/decisions, number 0011.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import base64
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line
+from modelyard.domain.bundle import TILE_LEAVES, bundle_header, proof_line, tile_line, verify_bundle
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import EventNotFound, Invalid, LogDamaged, ModelNotFound
 from modelyard.domain.merkle import (
@@ -36,8 +40,7 @@ _PAGE = TILE_LEAVES * 16
 _PROVED_PAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class LogState:
+class LogState(msgspec.Struct, frozen=True):
     size: int
     root: bytes
     note: str
@@ -45,25 +48,27 @@ class LogState:
 
 
 def latest_checkpoint(tx: Transaction, keyring: Keyring) -> LogState:
-    """What the log is now, signed. For every door and file that carries checkpoints away."""
+    """Return the current signed state of the log, for every door and file that contains checkpoints."""
     tree = _head(tx)
     root = tree.root()
     return LogState(tree.size, root, keyring.sign(tree.size, root))
 
 
 def show_checkpoint(tx: Transaction, actor: Actor, keyring: Keyring) -> LogState:
-    """The checkpoint, for everyone who is signed in: the more people hold one, the better."""
+    """Return the checkpoint, for every signed-in account: the more people hold one, the better."""
     access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
     return latest_checkpoint(tx, keyring)
 
 
 def prove_consistency(tx: Transaction, actor: Actor, old: int, new: int | None) -> tuple[int, list[bytes]]:
-    """(newer size, proof that the log of `old` events is its beginning). new None: the present size."""
+    """Return (newer size, proof that the log of `old` events is its beginning). new None: the present size."""
     access.check(actor, Permission.NAMESPACE_READ, access.SERVER)
     size = _head(tx).size
     new = size if new is None else new
     if not 0 <= old <= new <= size:
-        raise Invalid(reason=f"the log has {size} events; {old} to {new} is no part of it", fix="Ask for less")
+        raise Invalid(
+            reason=f"the log has {size} events; {old} to {new} is not a part of it", fix="Ask for less"
+        )
     return new, _consistency(tx, old, new)
 
 
@@ -100,11 +105,12 @@ def export_log(
     *,
     since_size: int | None = None,
 ) -> Iterator[bytes]:
-    """The lines of a bundle: whole without any filter, else the chosen events with their proofs.
+    """Yield the lines of a bundle: the whole log without a filter, otherwise the chosen events with their proofs.
 
     A model's events are for its readers, a namespace's for its auditors, all others for the server's admins and
-    auditors; that is asked before the first line. since_size: size of an older checkpoint, whose continuation the header then proves.
-    Every row is exported as it is stored, damaged or not: finding that out is the point.
+    auditors; this is checked before the first line. since_size: the size of an older checkpoint; the header then proves
+    that the log extends it.
+    Every row is exported as stored, damaged or not: damage is what the export has to reveal.
     """
 
     def begin(tx: Transaction) -> tuple[LogState, EventFilter, Redacted, tuple[int, list[bytes]] | None]:
@@ -113,7 +119,7 @@ def export_log(
         redacted = queries.find_redacted(tx)
         if redacted.events and narrowed != EventFilter():
             shown = set(queries.list_matching(tx, narrowed, redacted.events))
-            # What was redacted is shown together with what accounts for it.
+            # Redacted events are exported together with the events that explain them.
             also = [seq for seq, changed in redacted.seqs.items() if shown.intersection(changed)]
             narrowed = replace(narrowed, also=also)
         if since_size is None or since_size > state.size:
@@ -154,7 +160,7 @@ def _words(chosen: EventFilter, scope: LogScope) -> dict[str, Any]:
 
 
 def _whole(db: Database, size: int) -> Iterator[bytes]:
-    """A page of events at a time, each block of 256 followed by its tile."""
+    """Yield the whole log page by page, each block of 256 events followed by its tile."""
     for start in range(0, size, _PAGE):
         end = min(start + _PAGE, size)
         bodies = dict(db.read(lambda tx, s=start, e=end: queries.list_bodies(tx, s, e)))  # type: ignore[misc]
@@ -191,7 +197,7 @@ def _filtered(db: Database, chosen: EventFilter, size: int) -> Iterator[bytes]:
 
 
 def _proved(tx: Transaction, found: list[tuple[int, str]], size: int) -> list[bytes]:
-    """Each event's two lines: the event and its inclusion proof."""
+    """Yield two lines for each event: the event and its inclusion proof."""
     ranges = {seq: inclusion_ranges(seq, size) for seq, _ in found}
     wanted = {node for each in ranges.values() for one in each for node in perfect_nodes(one)}
     nodes = queries.find_nodes(tx, wanted)
@@ -199,14 +205,14 @@ def _proved(tx: Transaction, found: list[tuple[int, str]], size: int) -> list[by
 
 
 def prove_event(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> bytes:
-    """A bundle of one event, for those who may read its model, and for admins and auditors.
+    """Return a bundle of one event, for readers of its model and for admins and auditors.
 
     Raises EventNotFound.
     """
     state = latest_checkpoint(tx, keyring)
     found = queries.find_model_of(tx, seq)
     if not access.may(actor, Permission.LOG_READ, access.SERVER):
-        # An event of what one may not see is answered as one that does not exist.
+        # An event about a hidden object is reported as one that does not exist.
         if found is None or found[1] is None:
             raise EventNotFound(seq=seq)
         try:
@@ -225,22 +231,51 @@ def prove_event(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> by
     return header + b"".join(_proved(tx, bodies, state.size))
 
 
-# --- the server's own look -----------------------------------------------------------------------
+class EventProof(msgspec.Struct, frozen=True):
+    """An event with the proof that the log holds it, and the result of checking that proof."""
+
+    seq: int
+    body: dict[str, Any]
+    steps: Sequence[str]
+    """Hashes from the event's leaf to the root, in hexadecimal."""
+    size: int
+    root: str
+    key: str
+    holds: bool
+    problems: Sequence[str]
+
+
+def show_proof(tx: Transaction, actor: Actor, keyring: Keyring, seq: int) -> EventProof:
+    """Return an event with its proof, checked as an auditor would check it. Raises EventNotFound."""
+    lines = prove_event(tx, actor, keyring, seq).splitlines()
+    report = verify_bundle(lambda: iter(lines), None)
+    body = json.loads(lines[1])
+    return EventProof(
+        seq=seq,
+        body=body,
+        steps=[base64.b64decode(step).hex() for step in json.loads(lines[2])["proof"]],
+        size=report.size,
+        root=_head(tx).root().hex(),
+        key=report.key,
+        holds=report.ok,
+        problems=[problem.text for problem in report.problems],
+    )
+
+
+# --- the server's own check ----------------------------------------------------------------------
 
 _COLUMNS = ("seq", "at", "kind", "actor_id", "actor", "namespace", "model_id", "version")
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     seq: int | None
     problem: str
 
 
-@dataclass(slots=True)
-class CheckProgress:
+class CheckProgress(msgspec.Struct):
     checked: int
     size: int
-    damage: list[Damage] = field(default_factory=list)
+    damage: list[Damage] = msgspec.field(default_factory=list)
     finished: bool = False
 
 
@@ -249,14 +284,19 @@ _MOST_DAMAGE = 100
 
 def check_log(db: Database, actor: Actor) -> Iterator[CheckProgress]:
     """Compare every row with the tree, the tree with itself and with its head, and versions and aliases with
-    the events that made them; the last item is finished.
+    the events that made them; only the last item yielded has `finished` set.
 
-    It finds what was changed outside of this program. The person who rewrote rows, nodes and head alike is found by a
-    checkpoint from before only, which is what checkpoints are for.
+    It finds changes made outside Modelyard. Only an earlier checkpoint reveals somebody who rewrote rows, nodes and
+    head consistently; that is the purpose of checkpoints.
     """
+    db.read(lambda tx: access.check(actor, Permission.LOG_READ, access.SERVER))
+    return check_whole_log(db)
+
+
+def check_whole_log(db: Database) -> Iterator[CheckProgress]:
+    """Check the log like check_log, for callers that have checked the permission."""
 
     def begin(tx: Transaction) -> tuple[int, str, Redacted]:
-        access.check(actor, Permission.LOG_READ, access.SERVER)
         return *queries.find_head(tx), queries.find_redacted(tx)
 
     size, peaks, redacted = db.snapshot(begin)
@@ -278,7 +318,7 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
             if problem is not None:
                 progress.damage.append(Damage(seq, problem))
             elif rows[seq][1] < last_at:
-                wrong.append((seq, "it is dated before the one in front of it"))
+                wrong.append((seq, "it is dated earlier than the event before it"))
             last_at = rows[seq][1] if problem is None else last_at
             for node in tree.append(leaf):
                 if stored.get((node.level, node.position)) != node.hash:
@@ -297,9 +337,9 @@ def _check(db: Database, size: int, peaks: str, redacted: Redacted) -> Iterator[
         progress.damage.append(Damage(None, "the head of the log does not match its tree"))
     beyond = db.read(lambda tx: queries.find_first_beyond(tx, size)) if progress.checked == size else None
     if beyond is not None:
-        progress.damage.append(Damage(beyond, "stands behind the end of the log"))
+        progress.damage.append(Damage(beyond, "comes after the end of the log"))
     if not progress.damage:
-        # A log that was changed proves nothing of the tables.
+        # A changed log proves nothing about the tables.
         progress.damage = [Damage(*each) for each in [*wrong, *state.finish(db, size)]]
     yield CheckProgress(progress.checked, size, progress.damage[:_MOST_DAMAGE], finished=True)
 
@@ -321,7 +361,7 @@ def _problem(row: tuple[Any, ...] | None, leaf: bytes, redacted: tuple[str, str]
         actor["id"],
         actor["name"],
         value.get("namespace"),
-        # Events of the first release did not tell their model's id.
+        # Events of the first release did not contain their model's id.
         value.get("model_id", row[6] if value.get("model") else 0),
         value.get("version"),
     )

@@ -1,4 +1,4 @@
-"""SQL of reading the event log."""
+"""SQL that reads the event log."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from modelyard.registry.audit.nouns import AliasState, EventFilter, FrozenFacts,
 
 
 def matching_kinds(patterns: Sequence[str]) -> list[str]:
-    """The known kinds of events that a pattern means."""
+    """Return the known kinds of events that match a pattern."""
     return sorted(kind for kind in all_events() if any(fnmatchcase(kind, each) for each in patterns))
 
 
 def count_events(tx: Transaction, chosen: EventFilter) -> int:
-    """How many events there are of the model or namespace, or in the whole log, whatever else is asked."""
+    """Count the events of the model or namespace, or of the whole log, regardless of other conditions."""
     scope = EventFilter(model_id=chosen.model_id, namespace=chosen.namespace, hidden=chosen.hidden)
     if scope == EventFilter():
         return find_head(tx)[0]
@@ -48,7 +48,7 @@ def count_events(tx: Transaction, chosen: EventFilter) -> int:
 
 
 def is_known_actor(tx: Transaction, name: str) -> bool:
-    """Whether an account of that name is there, or ever did anything."""
+    """Return whether an account of that name exists or ever caused an event."""
     account = sa.select(actors.c.id).where(actors.c.name == name)
     acted = sa.select(events.c.seq).where(events.c.actor == name)
     return any(tx.execute(query.limit(1)).first() is not None for query in (account, acted))
@@ -59,7 +59,7 @@ def list_actor_names(tx: Transaction) -> list[str]:
 
 
 def list_models_of(tx: Transaction, actor_id: int, namespace: str) -> list[tuple[int, str, int, str]]:
-    """(id, name, the actor's role by grants, visibility) of all models of a namespace, deleted ones too."""
+    """List (id, name, the actor's role by grants, visibility) of all models of a namespace, deleted ones included."""
     query = (
         sa.select(models.c.id, models.c.name, model_role(actor_id), models.c.visibility)
         .join(namespaces, namespaces.c.id == models.c.namespace_id)
@@ -71,7 +71,7 @@ def list_models_of(tx: Transaction, actor_id: int, namespace: str) -> list[tuple
 def list_events(
     tx: Transaction, chosen: EventFilter, *, before: int | None = None, after: int | None = None, limit: int
 ) -> list[LoggedEvent]:
-    """Newest first below `before`; or, with `after`, oldest first above it."""
+    """List events below `before`, newest first; or, with `after`, the ones above it, oldest first."""
     query = sa.select(events.c.seq, events.c.body).limit(limit)
     query = query.order_by(events.c.seq if after is not None else events.c.seq.desc())
     query = _chosen(query, chosen)
@@ -85,7 +85,7 @@ def list_events(
 def list_chosen_bodies(
     tx: Transaction, chosen: EventFilter, after: int, end: int, limit: int
 ) -> list[tuple[int, str]]:
-    """(seq, body) as stored, oldest first, above `after` and below `end`."""
+    """List (seq, body) as stored, oldest first, above `after` and below `end`."""
     query = sa.select(events.c.seq, events.c.body).order_by(events.c.seq).limit(limit)
     query = _chosen(query, chosen).where(events.c.seq > after, events.c.seq < end)
     return [(row[0], row[1]) for row in tx.rows(query)]
@@ -95,6 +95,8 @@ def _chosen(query: Any, chosen: EventFilter) -> Any:
     conditions = []
     if chosen.model_id is not None:
         conditions.append(events.c.model_id == chosen.model_id)
+    if chosen.version is not None:
+        conditions.append(events.c.version == chosen.version)
     if chosen.actor is not None:
         conditions.append(events.c.actor == chosen.actor)
     if chosen.namespace is not None:
@@ -115,7 +117,7 @@ def _chosen(query: Any, chosen: EventFilter) -> Any:
 
 
 def find_redacted(tx: Transaction) -> Redacted:
-    """All redactions of the log, the newest of each place counting."""
+    """Return all redactions of the log; the newest one of each place counts."""
     found = Redacted()
     query = (
         sa.select(events.c.seq, events.c.body)
@@ -133,7 +135,7 @@ def find_redacted(tx: Transaction) -> Redacted:
 
 
 def list_matching(tx: Transaction, chosen: EventFilter, seqs: Iterable[int]) -> list[int]:
-    """Which of these events the filter takes."""
+    """Return those of these events that match the filter."""
     query = _chosen(sa.select(events.c.seq).where(events.c.seq.in_(list(seqs))), chosen)
     return [row[0] for row in tx.rows(query)]
 
@@ -169,23 +171,23 @@ _NODES = Statement(
 
 
 def find_head(tx: Transaction) -> tuple[int, str]:
-    """(number of events, peaks of their tree in hexadecimal)."""
+    """Return (number of events, peaks of their tree in hexadecimal)."""
     row = tx.one(_HEAD)
     return (int(row[0]), str(row[1])) if row else (0, "")
 
 
 def list_bodies(tx: Transaction, start: int, end: int) -> list[tuple[int, str]]:
-    """(seq, body) as stored; a row that is gone is left out."""
+    """List (seq, body) as stored; missing rows are omitted."""
     return [(row[0], row[1]) for row in tx.run(_BODIES, start=start, end=end)]
 
 
 def list_rows(tx: Transaction, start: int, end: int) -> list[tuple[Any, ...]]:
-    """Whole rows, in the order of StoredEvent; the body is a JsonText, and few checks of a row look into it."""
+    """List whole rows, in the order of StoredEvent; the body is a JsonText, since few checks need to parse it."""
     return [(*row[:8], JsonText[dict[str, Any]](row[8])) for row in tx.run(_ROWS, start=start, end=end)]
 
 
 def list_nodes(tx: Transaction, start: int, end: int) -> dict[tuple[int, int], bytes]:
-    """Stored nodes that the leaves from `start` to before `end` completed, by (level, position)."""
+    """Return the stored nodes that the leaves from `start` to before `end` completed, by (level, position)."""
     places = {
         node_place(level, leaf >> level): (level, leaf >> level)
         for leaf in range(start, end)
@@ -196,16 +198,16 @@ def list_nodes(tx: Transaction, start: int, end: int) -> dict[tuple[int, int], b
 
 
 def find_nodes(tx: Transaction, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    """Stored nodes by (level, position)."""
+    """Return stored nodes by (level, position)."""
     places = {node_place(level, position): (level, position) for level, position in wanted}
     query = sa.select(event_nodes.c.place, event_nodes.c.hash).where(event_nodes.c.place.in_(list(places)))
     return {places[place]: bytes(value) for place, value in tx.rows(query)}
 
 
 def find_first_beyond(tx: Transaction, size: int) -> int | None:
-    """An event that is stored although the head says that the log ends before it.
+    """Return an event that is stored although the log ends before it according to the head.
 
-    Events that were appended meanwhile moved the head with them, so it is read once more.
+    Events appended in the meantime moved the head with them, so the head is read once more.
     """
     query = sa.select(sa.func.min(events.c.seq)).where(
         events.c.seq >= size,
@@ -216,7 +218,7 @@ def find_first_beyond(tx: Transaction, size: int) -> int | None:
 
 
 def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | None:
-    """(model id, its present name) of one event; None when there is no such event."""
+    """Return (model id, its present name) of one event; None if there is no such event."""
     query = (
         sa.select(events.c.model_id, namespaces.c.name, models.c.name)
         .select_from(
@@ -232,11 +234,11 @@ def find_model_of(tx: Transaction, seq: int) -> tuple[int, ModelName | None] | N
     return row[0], ModelName(row[1], row[2]) if row[1] is not None else None
 
 
-# --- the rows that the log tells of --------------------------------------------------------------
+# --- the rows that the log describes -------------------------------------------------------------
 
 
 def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], FrozenFacts]:
-    """places: (model id, number)."""
+    """Return the frozen facts of versions. places: (model id, number)."""
     v = versions.c
     query = sa.select(v.model_id, v.number, v.digest, v.record_digest, v.record, v.id).where(
         sa.tuple_(v.model_id, v.number).in_(places)
@@ -245,7 +247,7 @@ def find_frozen(tx: Transaction, places: Sequence[tuple[int, int]]) -> dict[tupl
 
 
 def list_alias_rows(tx: Transaction) -> list[AliasState]:
-    """Every alias there is or was."""
+    """List every present and former alias."""
     query = (
         sa.select(
             aliases.c.model_id,
@@ -268,7 +270,7 @@ def count_versions(tx: Transaction) -> int:
 
 
 def list_unregistered(tx: Transaction, limit: int = 100) -> list[str]:
-    """References of versions that no event tells of."""
+    """List the references of versions that no event records."""
     told = sa.exists().where(
         events.c.model_id == versions.c.model_id,
         events.c.version == versions.c.number,
@@ -287,7 +289,7 @@ def list_unregistered(tx: Transaction, limit: int = 100) -> list[str]:
 
 
 def list_strange_withheld(tx: Transaction, limit: int = 100) -> list[tuple[str, bool]]:
-    """(digest, whether a row of `withheld_bytes` is there) of bytes whose state says otherwise."""
+    """List (digest, whether `withheld_bytes` has a row for it) of bytes whose state contradicts that row."""
     kept = blobs.c.state == WITHHELD
     row = withheld_bytes.c.digest
     unheld = (
@@ -310,7 +312,7 @@ def list_strange_withheld(tx: Transaction, limit: int = 100) -> list[tuple[str, 
 
 
 def list_lost_files(tx: Transaction, limit: int = 100) -> list[tuple[str, str]]:
-    """(reference, path) of files of versions whose bytes no row knows, though nothing deleted them."""
+    """List (reference, path) of files whose bytes have no row although no event removed them."""
     query = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
         .select_from(manifest_files)
@@ -326,7 +328,7 @@ def list_lost_files(tx: Transaction, limit: int = 100) -> list[tuple[str, str]]:
 
 
 def list_manifest_bodies(tx: Transaction, after: int, limit: int) -> list[tuple[int, str, str]]:
-    """(id, digest, body) of manifests with ids above `after`."""
+    """List (id, digest, body) of manifests with ids above `after`."""
     m = manifests.c
     query = sa.select(m.id, m.digest, m.body).where(m.id > after).order_by(m.id).limit(limit)
     return [(row[0], row[1], row[2]) for row in tx.rows(query)]

@@ -1,4 +1,4 @@
-"""Whether each row of each table holds what the last event that wrote it says.
+"""Check that each row of each table holds what the last event that wrote it recorded.
 
 Every event names the rows that its change wrote, with a digest of each (db/row_notes.py). Read in order, the last
 digest of a row is what the row must have now. They are kept in a temporary file, so that a long log needs no
@@ -23,11 +23,11 @@ _MOST_NAMED = 100
 
 
 class RowCheck:
-    """Fed with every event in order, then asked for what the tables say otherwise."""
+    """Takes every event in order, then reports rows that contradict them."""
 
     def __init__(self) -> None:
         self.has_notes = False
-        # Without a name SQLite keeps it on disk as far as it does not fit in its cache, and removes it.
+        # SQLite keeps a database without a name in its cache, moves it to disk if it grows, and removes it.
         self._told = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._told.execute(
             "CREATE TABLE told (name TEXT, key TEXT, seq INTEGER, digest TEXT, seen INTEGER DEFAULT 0, "
@@ -36,7 +36,7 @@ class RowCheck:
         self._told.execute("BEGIN")
 
     def note(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """rows: a page of the log as `queries.list_rows` gives it."""
+        """Take a page of the log. rows: as `queries.list_rows` returns them."""
         for row in rows:
             if '"rows":[' not in row[8].text:
                 continue
@@ -48,7 +48,7 @@ class RowCheck:
                 )
 
     def problems(self, tx: Transaction) -> Iterator[Problem]:
-        """At most a hundred. Nothing is said of a log without any note, which an earlier release wrote."""
+        """Return at most a hundred problems; none for a log without notes, which an earlier release wrote."""
         if self.has_notes:
             yield from islice(self._problems(tx), _MOST_NAMED)
 

@@ -1,15 +1,16 @@
-"""Whether the tables say what the log says: which versions there are, of which files and facts, where the aliases
-point, and what every other covered row holds (rows.py).
+"""Check that the tables agree with the log: the versions with their files and facts, the targets of the aliases,
+and the content of every other covered row (rows.py).
 
-The tree proves the log. The person who edits the row of a version or an alias leaves the log as it is, so the rows
-are held against the events that made them.
+The tree proves the log. Somebody who edits the row of a version or an alias does not touch the log, so the rows are
+compared with the events that made them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
@@ -26,9 +27,8 @@ Problem = tuple[int | None, str]
 """(event, what is wrong)"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Registered:
-    """A version as its event tells of it."""
+class _Registered(msgspec.Struct, frozen=True):
+    """A version as its event records it."""
 
     seq: int
     reference: str
@@ -36,18 +36,17 @@ class _Registered:
     record_digest: str
 
 
-@dataclass(slots=True)
-class StateCheck:
-    """Fed with every event in order, then asked for what the tables say otherwise."""
+class StateCheck(msgspec.Struct):
+    """Takes every event in order, then reports where the tables contradict them."""
 
     redacted: Redacted
     registered: int = 0
-    rows: RowCheck = field(default_factory=RowCheck)
-    _aliases: dict[tuple[int, str], tuple[int, int, int | None]] = field(default_factory=dict)
+    rows: RowCheck = msgspec.field(default_factory=RowCheck)
+    _aliases: dict[tuple[int, str], tuple[int, int, int | None]] = msgspec.field(default_factory=dict)
     """(model id, alias) → (event, revision, version)."""
 
     def note(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> Iterator[Problem]:
-        """rows: a page of the log as `queries.list_rows` gives it."""
+        """Take a page of the log. rows: as `queries.list_rows` returns them."""
         self.rows.note(rows)
         made: dict[tuple[int, int], _Registered] = {}
         for seq, _, kind, _, _, _, model_id, version, body in rows:
@@ -72,7 +71,10 @@ class StateCheck:
                     yield made[place].seq, problem
 
     def finish(self, db: Database, size: int) -> list[Problem]:
-        """size: how many events were noted. Those since then are read first, of the same moment as the rows."""
+        """Report the problems. size: how many events were noted.
+
+        Newer ones are read first, in the same snapshot as the rows.
+        """
         return db.snapshot(lambda tx: list(self._finish(tx, size)))
 
     def _finish(self, tx: Transaction, size: int) -> Iterator[Problem]:
@@ -107,8 +109,8 @@ class StateCheck:
 
 
 def _bytes_problems(tx: Transaction) -> Iterator[Problem]:
-    """What is missing of the bytes without a withholding, and withholdings that the bytes know nothing of. The rows
-    of withholdings are held against their events as all covered rows are."""
+    """Find bytes that are missing without a withholding, and withholdings that the state of the bytes contradicts. The
+    rows of withholdings are compared with their events, like all covered rows."""
     for digest, has_row in queries.list_strange_withheld(tx):
         if has_row:
             yield None, f"the bytes {digest} are withheld, but the table of bytes does not say so"

@@ -1,5 +1,5 @@
-"""The AI bill of materials of a version: CycloneDX 1.6 with a model card, each line verified or declared.
+"""Write the AI bill of materials of a version: CycloneDX 1.6 with a model card, each line verified or declared.
 
-Verified is what the registry holds the proof of: bytes by their digest, packages by the digest of what was
-installed, data by its fingerprint, the scan. Declared is what the person who pushed says. Doors: `api/bom.py`.
+A line is verified if the registry holds the proof: bytes by their digest, packages by the digest of the installed
+files, data by its fingerprint, the scan. It is declared if only the person who pushed states it. Doors: `api/bom.py`.
 """

@@ -11,7 +11,7 @@ from modelyard.db.transaction import Transaction
 
 
 def find_profiled(tx: Transaction, namespace: str, digests: Iterable[str]) -> frozenset[str]:
-    """Of these fingerprints, those whose profile this namespace holds."""
+    """Return those of these fingerprints whose profile this namespace holds."""
     query = (
         sa.select(dataset_versions.c.digest)
         .join(datasets, datasets.c.id == dataset_versions.c.dataset_id)

@@ -1,15 +1,16 @@
-"""A CycloneDX document from what is known of a version. Pure.
+"""Build a CycloneDX document from the facts of a version. Pure.
 
-Source: CycloneDX 1.6 JSON schema; the official strict validator holds it in the tests.
+Source: CycloneDX 1.6 JSON schema; the tests run the official strict validator on it.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidDigest
@@ -29,9 +30,8 @@ _SECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a bill is made of. sections: the card's, heading → text. scan: the verdict with the namespace's trust."""
+class Material(msgspec.Struct, frozen=True):
+    """The input of a bill. sections: the card's, heading → text. scan: the verdict with the namespace's trust."""
 
     model: str
     version: int
@@ -47,7 +47,7 @@ class Material:
     scan: str
     description: str = ""
     task: str | None = None
-    sections: Mapping[str, str] = field(default_factory=dict)
+    sections: Mapping[str, str] = msgspec.field(default_factory=dict)
     known_data: frozenset[str] = frozenset()
     """Digests of datasets whose profile the registry holds."""
 
@@ -57,7 +57,7 @@ class Material:
 
 
 def build_bom(material: Material) -> dict[str, Any]:
-    """The same version gives the same serial number; its lines change with its scan and its card alone."""
+    """Build the bill. The same version has the same serial number; its lines change only with its scan and its card."""
     own = f"model:{material.digest}"
     files = [_file(file) for file in material.files[:_MOST]]
     packages = _packages(material.facts.get("environment") or {})
@@ -172,7 +172,7 @@ def _params(facts: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 
 
 def _formats(entries: Any) -> list[dict[str, str]]:
-    """`amount: float64 [null]` for each input or output."""
+    """Return a line such as `amount: float64 [null]` for each input or output."""
     return [
         {"format": f"{entry.get('name', '')}: {entry.get('dtype', '')} {entry.get('shape', '')}".strip()}
         for entry in (entries or [])[:_MOST]
@@ -220,7 +220,7 @@ def _packages(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "version": str(version),
                 "purl": purl,
                 "properties": [
-                    *(_basis(VERIFIED, "lock") if proof else _basis(DECLARED, "lock")),
+                    *_basis(DECLARED, "lock"),
                     *_properties({"modelyard:installed": proof, "modelyard:from": origin.get("url")}),
                 ],
             }
@@ -234,7 +234,6 @@ def _data(material: Material) -> list[dict[str, Any]]:
         name = str(entry.get("name") or f"data {index + 1}")
         digest = _sha256(entry.get("digest"))
         ref = f"data:{name}@{entry.get('digest') or index}"
-        is_proven = digest is not None and str(digest) in material.known_data
         found[ref] = {
             "type": "data",
             "bom-ref": ref,
@@ -242,12 +241,16 @@ def _data(material: Material) -> list[dict[str, Any]]:
             **({"hashes": [{"alg": "SHA-256", "content": digest.hex}]} if digest else {}),
             "data": [{"type": "dataset", "name": name}],
             "properties": [
-                *_basis(VERIFIED if is_proven else DECLARED, "dataset digest" if digest else "name"),
+                # No row ever reaches the registry, so it cannot have checked the digest.
+                *_basis(DECLARED, "dataset digest" if digest else "name"),
                 *_properties(
                     {
                         f"modelyard:{key}": entry.get(key)
                         for key in ("source", "filter", "window", "split", "rows", "profile")
                     }
+                ),
+                *_properties(
+                    {"modelyard:profile-held": "true" if str(digest) in material.known_data else None}
                 ),
             ],
         }

@@ -24,9 +24,9 @@ from modelyard.registry.versions.usecases import find_version
 
 
 def show_bom(db: Database, blobs: BlobStore, actor: Actor, ref: Ref, release: str) -> dict[str, Any]:
-    """CycloneDX 1.6. Of a quarantined version too: what is in it is what people want to know."""
+    """Return the bill in CycloneDX 1.6, even for a quarantined version, whose content people want to inspect."""
     sections: dict[str, str] = {}
-    # Either the version has no card, or it is withheld; or the version is not to be found, which is said below.
+    # The version has no card, or it is withheld; or there is no such version, which is reported below.
     with contextlib.suppress(NotFound, FileWithheld):
         sections = section_texts(cards.show_card(db, blobs, actor, ref).text)
     return db.read(lambda tx: build_bom(_material(tx, actor, ref, release, sections)))

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from modelyard.db.tables import actors, blob_facts, cards, manifest_files
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.domain.citation import Citation
 from modelyard.registry.cards.nouns import StoredCard
 from modelyard.registry.versions.inspect import CARD_PATH, CARD_READER
 
 
 def _cards(version_id: int) -> sa.Select[tuple[str, str, int, str, int]]:
-    """Newest first."""
+    """Select the cards, newest first."""
     earlier = cards.alias("earlier")
     number = (
         sa.select(sa.func.count())
@@ -37,7 +38,7 @@ def _card(row: Sequence[Any]) -> StoredCard:
 
 
 def find_card(tx: Transaction, version_id: int, until: int) -> StoredCard | None:
-    """The newest that was set up to that moment; None: the files' own card counts."""
+    """Return the newest card set up to that time; None: the card among the files counts."""
     row = tx.execute(_cards(version_id).where(cards.c.at <= until).limit(1)).first()
     return _card(row) if row else None
 
@@ -55,7 +56,7 @@ def find_nth_card(tx: Transaction, version_id: int, number: int) -> StoredCard |
 
 
 def list_cards(tx: Transaction, version_id: int, limit: int = 200) -> list[StoredCard]:
-    """Newest first."""
+    """List the cards, newest first."""
     return [_card(row) for row in tx.rows(_cards(version_id).limit(limit))]
 
 
@@ -73,7 +74,18 @@ def insert_card(tx: Transaction, actor: Actor, version_id: int, text: str, secti
 
 
 def find_file_sections(tx: Transaction, manifest_id: int) -> dict[str, int] | None:
-    """Sections of the card among the files, as they were read at registration; None: there is none."""
+    """Return the sections of the card among the files, as read at registration; None if there is no card."""
+    found: dict[str, int] | None = _find_file_card(tx, manifest_id).get("sections")
+    return found
+
+
+def find_file_citation(tx: Transaction, manifest_id: int) -> Citation | None:
+    """Return the citation in the card among the files, as read at registration; None if there is none."""
+    found = _find_file_card(tx, manifest_id).get("citation")
+    return None if found is None else Citation(*found)
+
+
+def _find_file_card(tx: Transaction, manifest_id: int) -> dict[str, Any]:
     query = (
         sa.select(blob_facts.c.facts)
         .join(manifest_files, manifest_files.c.digest == blob_facts.c.digest)
@@ -84,7 +96,5 @@ def find_file_sections(tx: Transaction, manifest_id: int) -> dict[str, int] | No
         )
     )
     row = tx.execute(query).first()
-    if row is None or not row[0]:
-        return None
-    found: dict[str, int] | None = json.loads(row[0]).get("sections")
+    found: dict[str, Any] = json.loads(row[0]) if row is not None and row[0] else {}
     return found

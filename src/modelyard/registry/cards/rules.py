@@ -1,26 +1,39 @@
-"""What is wrong with a card. Pure."""
+"""Find the problems of a card. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from modelyard.domain.card_sections import card_sections
-from modelyard.domain.errors import InvalidPolicy
-from modelyard.registry.yaml_text import read_yaml
+from modelyard.registry.yaml_text import YamlProblem, read_yaml
 
 REQUIRED_SECTIONS = ("purpose", "performance", "limitations", "intended use", "ethics")
 MIN_WORDS = 3
 
-# Of the Hub's standard keys: what each must be.
+# The type of each of the Hub's standard keys.
 _TEXTS = ("license", "license_name", "library_name", "pipeline_tag", "base_model_relation", "thumbnail")
 _LISTS = ("tags", "datasets", "metrics", "language", "base_model")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """where: a section, a key of the front matter, or 'front matter'."""
+_GENERATED = frozenset({"performance", "training data", "training"})
+"""Sections that the template fills with what the registry knows."""
+
+
+def has_own_words(sections: Mapping[str, int], template: Callable[[], Mapping[str, int]]) -> bool:
+    """Return whether a person wrote something: words outside the sections that the template fills, or new ones in
+    them.
+    """
+    if any(words for heading, words in sections.items() if heading not in _GENERATED):
+        return True
+    filled = {heading: words for heading, words in sections.items() if words}
+    return bool(filled) and filled != {heading: words for heading, words in template().items() if words}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A problem of a card. where: a section, a key of the front matter, or 'front matter'."""
 
     where: str
     what: str
@@ -29,7 +42,7 @@ class Problem:
 def check_card(
     text: str, sections: Sequence[str] = REQUIRED_SECTIONS, min_words: int = MIN_WORDS
 ) -> list[Problem]:
-    """Sections that are missing or empty, and front matter that cannot be read as it is meant."""
+    """List the sections that are missing or empty, and front matter that cannot be read."""
     found = card_sections(text)
     problems = []
     for section in sections:
@@ -45,14 +58,13 @@ def check_card(
 def _front_matter_problems(text: str) -> list[Problem]:
     source = front_matter_text(text)
     if source is None:
-        return [Problem("front matter", "missing: it begins the card, between two lines of ---")]
+        return [Problem("front matter", "missing: the card has to begin with it, between two lines of ---")]
     try:
         read = read_yaml(source)
-    except InvalidPolicy as error:
-        fields = error.fields
-        return [Problem("front matter", f"line {int(fields['line']) + 1}: {fields['reason']}")]
+    except YamlProblem as problem:
+        return [Problem("front matter", f"line {problem.line + 1}: {problem.reason}")]
     if not isinstance(read.value, dict):
-        return [Problem("front matter", "it is no mapping of keys and values")]
+        return [Problem("front matter", "it is not a mapping of keys and values")]
     problems = [_kind_problem(key, value) for key, value in read.value.items()]
     if not read.value.get("license"):
         problems.append(Problem("license", "missing"))
@@ -70,7 +82,7 @@ def _kind_problem(key: str, value: Any) -> Problem | None:
 
 
 def front_matter_text(text: str) -> str | None:
-    """The YAML between the first two lines of ---; None when the card does not begin so."""
+    """Return the YAML between the first two lines of ---; None if the card does not begin with it."""
     lines = text.removeprefix("\ufeff").splitlines()
     if not lines or lines[0].rstrip() != "---":
         return None
@@ -79,7 +91,7 @@ def front_matter_text(text: str) -> str | None:
 
 
 def body_text(text: str) -> str:
-    """The card without its front matter."""
+    """Return the card without its front matter."""
     source = front_matter_text(text)
     if source is None:
         return text

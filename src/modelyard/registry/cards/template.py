@@ -1,7 +1,7 @@
-"""A card to begin with: the front matter and every section, filled with what the registry knows.
+"""Write a first card: the front matter and every section, filled with the facts that the registry knows.
 
-What only people know is asked for in comments, which are no words: a section stays empty until somebody
-writes it, and a gate sees that. Front matter as on the Hugging Face Hub.
+Comments ask for the facts that only people know. Comments do not count as words, so a section stays empty until a
+person writes it, and gates see that. The front matter is that of the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -37,20 +37,28 @@ def write_template(
     said: Mapping[str, Any],
     missing: Sequence[str],
 ) -> str:
-    """facts: the version's record; said: what its files say of themselves; missing: facts that are not known."""
+    """Write the card. facts: the version's record; said: facts read from its files; missing: unknown facts."""
     front = _front_matter(title, task, tags, facts, said)
     text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100) if front else ""
     parts = [f"---\n{text}---\n" if front else "", f"# {title}\n"]
     parts += [
         _section(
-            "Purpose", description, "Which problem does it solve, for whom? What goes in, what comes out?"
+            "Purpose",
+            description,
+            "Which problem does it solve, and for whom? What goes in, and what comes out?",
         ),
-        _section("Intended use", "", "Who may use it for what, and what is it not to be used for?"),
-        _section("Performance", _performance(facts), "How good is it, on which data, against what?"),
-        _section("Training data", _data(facts), "Where does the data come from, which time, which people?"),
+        _section("Intended use", "", "Who may use it, and for what? What must it not be used for?"),
+        _section("Performance", _performance(facts), "How good is it, on which data, and compared with what?"),
+        _section(
+            "Training data",
+            _data(facts),
+            "Where does the data come from? Which period and which people does it cover?",
+        ),
         _section("Training", _training(facts, said), "How was it trained?"),
-        _section("Limitations", "", "Where does it fail? Which groups, inputs or times was it not tried on?"),
-        _section("Ethics", "", "Whom could it harm, and what is done about it?"),
+        _section(
+            "Limitations", "", "Where does it fail? Which groups, inputs or periods was it not tested on?"
+        ),
+        _section("Ethics", "", "Whom could it harm, and what is being done about it?"),
     ]
     if missing:
         parts.append(f"<!-- Not known of {reference}: {', '.join(missing)}. -->\n")
@@ -90,7 +98,7 @@ def _metrics(facts: Mapping[str, Any]) -> list[Metric]:
 
 
 def _index(title: str, task: str | None, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`model-index` results, which need a dataset: metrics that name none are left to the table."""
+    """Return `model-index` results. They need a dataset, so metrics without one appear only in the table."""
     named = [m for m in _metrics(facts) if m.dataset and math.isfinite(m.value)]
     results = []
     for dataset, split in dict.fromkeys((m.dataset, m.split) for m in named):
@@ -145,6 +153,6 @@ def _training(facts: Mapping[str, Any], said: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Plain text inside of a table: nothing in it is markup."""
+    """Escape plain text for a table cell, so that none of it is markup."""
     text = " ".join(str(value).split())[:200]
     return "".join(f"\\{c}" if c in "|<>`*_[]\\" else c for c in text)

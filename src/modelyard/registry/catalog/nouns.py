@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from modelyard.domain.actor import Role, Visibility
@@ -11,8 +9,7 @@ from modelyard.domain.names import ModelName
 from modelyard.registry.access.rules import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(msgspec.Struct, frozen=True):
     id: int
     name: str
     display_name: str
@@ -23,6 +20,12 @@ class Namespace:
     revision: int
     created_at: int
     role: Role
+    naming_mode: str
+    """refuse or warn: what happens to a model name that its naming rules do not accept."""
+    quota_bytes: int | None = None
+    """Most bytes that its versions, files of runs and profiles may have together; None: there is no quota."""
+    used_bytes: int = 0
+    """Sum of the sizes of its versions that are not deleted, of the files of its runs and the profiles of its datasets."""
 
     @property
     def place(self) -> Place:
@@ -50,6 +53,12 @@ class Model(msgspec.Struct, frozen=True):
     role: Role
     protected_aliases: tuple[str, ...]
     """Names of its stages: aliases that only promotion moves."""
+    serves_unknown: bool = False
+    """Whether its namespace serves files that name unknown code, with a warning."""
+    terms_digest: str | None = None
+    """Of the terms of use that an account accepts before its first pull; None: there are none."""
+    quota_bytes: int | None = None
+    """Most bytes that the versions of its namespace may have together; None: there is no quota."""
 
     @property
     def place(self) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,29 +10,44 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import dump_json, load_json
-from modelyard.db.lists import ids_text, is_among
+from modelyard.db.lists import grouped, ids_text, is_among
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     SEARCH_TABLE,
     actors,
+    aliases,
+    blobs,
+    cards,
     dataset_versions,
     datasets,
     experiments,
     grants,
     lineage_edges,
+    manifests,
     model_owners,
     model_redirects,
     model_tags,
     models,
     namespaces,
+    policies,
+    run_artifacts,
     runs,
     scan_trusts,
     trusted_publishers,
+    version_tags,
+    versions,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.names import STANDARD_STAGES, ModelName
-from modelyard.registry.access.queries import known_namespaces, model_role, namespace_role
+from modelyard.registry.access.queries import (
+    in_namespace,
+    known_namespaces,
+    model_role,
+    namespace_role,
+    visible_models,
+)
 from modelyard.registry.catalog.nouns import Model, Namespace
 
 _p = sa.bindparam
@@ -39,24 +55,47 @@ _p = sa.bindparam
 # --- namespaces ----------------------------------------------------------------------------------
 
 
+_models_of = models.alias("models_of")
+_experiments_of = experiments.alias("experiments_of")
+_datasets_of = datasets.alias("datasets_of")
+
+
+def _sum_of(table: sa.FromClause, counter: str) -> sa.ColumnElement[int]:
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(table.c[counter]), 0))
+        .where(table.c.namespace_id == namespaces.c.id)
+        .correlate(namespaces)
+        .scalar_subquery()
+    )
+
+
+_USE = (
+    _sum_of(_models_of, "version_bytes")
+    + _sum_of(_experiments_of, "file_bytes")
+    + _sum_of(_datasets_of, "profile_bytes")
+)
 _NAMESPACE = (
-    namespaces.c.id,
-    namespaces.c.name,
-    namespaces.c.display_name,
-    namespaces.c.description,
-    namespaces.c.visibility,
-    namespaces.c.naming_pattern,
-    namespaces.c.reserved_names,
-    namespaces.c.revision,
-    namespaces.c.created_at,
+    *namespaces.c["id", "name", "display_name", "description", "visibility"],
+    *namespaces.c["naming_pattern", "reserved_names", "revision", "created_at", "naming_mode"],
+    namespaces.c.quota_bytes,
+    _USE,
 )
 
 
 def _namespace(row: Sequence[Any]) -> Namespace:
     reserved = tuple(load_json(row[6]) or ())
-    return Namespace(
-        row[0], row[1], row[2], row[3], Visibility(row[4]), row[5], reserved, row[7], row[8], Role(row[9])
+    values = (
+        *row[:4],
+        Visibility(row[4]),
+        row[5],
+        reserved,
+        *row[7:9],
+        Role(row[12]),
+        row[9],
+        row[10],
+        int(row[11]),
     )
+    return Namespace(*values)
 
 
 _FIND_NAMESPACE = Statement(
@@ -71,6 +110,10 @@ def find_namespace(tx: Transaction, actor: Actor, name: str) -> Namespace | None
     return _namespace(row) if row else None
 
 
+_MOST_STAGED = 50
+"""Most versions that contribute to the searched text of their model."""
+
+
 def list_namespaces(tx: Transaction, actor: Actor, after: str | None, limit: int) -> list[Namespace]:
     query = (
         sa.select(*_NAMESPACE, namespace_role(actor.id, namespaces.c.id))
@@ -78,8 +121,6 @@ def list_namespaces(tx: Transaction, actor: Actor, after: str | None, limit: int
         .order_by(namespaces.c.name)
         .limit(limit)
     )
-    if actor.scope.namespace is not None:
-        query = query.where(namespaces.c.name == actor.scope.namespace)
     if after is not None:
         query = query.where(namespaces.c.name > after)
     return [_namespace(row) for row in tx.rows(query)]
@@ -94,9 +135,10 @@ def insert_namespace(
     visibility: Visibility,
     naming_pattern: str | None,
     reserved_names: Sequence[str],
+    naming_mode: str,
     created_by: int,
 ) -> int | None:
-    """The new id; None when the name is taken."""
+    """Store a namespace. Return its id; None if the name is taken."""
     insert = (
         postgresql.insert(namespaces)
         .values(
@@ -106,6 +148,7 @@ def insert_namespace(
             visibility=visibility.value,
             naming_pattern=naming_pattern,
             reserved_names=dump_json(reserved_names) if reserved_names else None,
+            naming_mode=naming_mode,
             created_at=tx.now,
             created_by=created_by,
         )
@@ -113,6 +156,93 @@ def insert_namespace(
         .returning(namespaces.c.id)
     )
     return tx.execute(insert).scalar_one_or_none()
+
+
+_GIVE_BACK = Statement(
+    models.update()
+    .where(models.c.id == _p("the_model"))
+    .values(version_bytes=models.c.version_bytes - _p("size_bytes"))
+)
+_FIND_USE = Statement(sa.select(_USE).select_from(namespaces).where(namespaces.c.id == _p("namespace_id")))
+
+
+_FIND_QUOTA = Statement(
+    sa.select(_USE, namespaces.c.quota_bytes).where(
+        namespaces.c.name == _p("namespace"), namespaces.c.quota_bytes.is_not(None)
+    )
+)
+
+
+def find_use(tx: Transaction, namespace_id: int) -> int:
+    """Return the bytes of all versions, files of runs and profiles of a namespace. Changes run one after the other, so it holds until the commit."""
+    row = tx.one(_FIND_USE, namespace_id=namespace_id)
+    assert row is not None
+    return int(row[0])
+
+
+def give_back(tx: Transaction, model_id: int, size_bytes: int) -> None:
+    tx.run(_GIVE_BACK, the_model=model_id, size_bytes=size_bytes)
+
+
+_COUNTED = (
+    sa.select(sa.func.coalesce(sa.func.sum(manifests.c.size_bytes), 0))
+    .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
+    .where(versions.c.model_id == models.c.id, versions.c.state != "deleted")
+    .correlate(models)
+    .scalar_subquery()
+)
+
+
+_FILES_COUNTED = (
+    sa.select(sa.func.coalesce(sa.func.sum(run_artifacts.c.size_bytes), 0))
+    .select_from(runs.join(run_artifacts, run_artifacts.c.run_id == runs.c.id))
+    .where(runs.c.experiment_id == experiments.c.id)
+    .correlate(experiments)
+    .scalar_subquery()
+)
+_PROFILES_COUNTED = (
+    sa.select(sa.func.coalesce(sa.func.sum(blobs.c.size_bytes), 0))
+    .select_from(dataset_versions.join(blobs, blobs.c.digest == dataset_versions.c.profile))
+    .where(dataset_versions.c.dataset_id == datasets.c.id)
+    .correlate(datasets)
+    .scalar_subquery()
+)
+_COUNTERS: dict[str, tuple[sa.Table, str, Any]] = {
+    "model": (models, "version_bytes", _COUNTED),
+    "experiment": (experiments, "file_bytes", _FILES_COUNTED),
+    "dataset": (datasets, "profile_bytes", _PROFILES_COUNTED),
+}
+
+
+def list_miscounted(tx: Transaction) -> list[tuple[str, int, str]]:
+    """List (kind, id, name) of the models, experiments and datasets whose counter differs from the sizes of their files."""
+    found: list[tuple[str, int, str]] = []
+    for kind, (table, counter, counted) in _COUNTERS.items():
+        query = (
+            sa.select(table.c.id, namespaces.c.name, table.c.name)
+            .select_from(table.join(namespaces, namespaces.c.id == table.c.namespace_id))
+            .where(table.c[counter] != counted)
+            .order_by(namespaces.c.name, table.c.name)
+        )
+        found += [(kind, number, f"{namespace}/{name}") for number, namespace, name in tx.rows(query)]
+    return found
+
+
+def recount(tx: Transaction, kind: str, number: int) -> None:
+    table, counter, counted = _COUNTERS[kind]
+    tx.execute(table.update().where(table.c.id == number).values({counter: counted}))
+
+
+def find_quota(tx: Transaction, namespace: str) -> tuple[int, int] | None:
+    """Return (use, quota) in bytes; None: the namespace has no quota."""
+    row = tx.one(_FIND_QUOTA, namespace=namespace)
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
+def list_uses(tx: Transaction) -> list[tuple[str, int, int | None]]:
+    """List (name, use in bytes, quota in bytes) of all namespaces."""
+    query = sa.select(namespaces.c.name, _USE, namespaces.c.quota_bytes).order_by(namespaces.c.name)
+    return [(name, int(used), quota) for name, used, quota in tx.rows(query)]
 
 
 def update_namespace(tx: Transaction, namespace_id: int, values: Mapping[str, Any]) -> None:
@@ -124,11 +254,12 @@ def update_namespace(tx: Transaction, namespace_id: int, values: Mapping[str, An
 
 
 def delete_namespace(tx: Transaction, namespace_id: int) -> None:
-    """Only for one without models and runs. Its trusted publishers end with it."""
+    """Delete a namespace that has no models and runs, with its policy and its trusted publishers."""
     publishers = trusted_publishers.c.namespace_id == namespace_id
     accounts = sa.select(trusted_publishers.c.actor_id).where(publishers)
     tx.execute(actors.update().where(actors.c.id.in_(accounts)).values(disabled_at=tx.now))
     tx.execute(trusted_publishers.delete().where(publishers))
+    tx.execute(policies.delete().where(policies.c.namespace_id == namespace_id))
     tx.execute(experiments.delete().where(experiments.c.namespace_id == namespace_id))
     tx.execute(scan_trusts.delete().where(scan_trusts.c.namespace_id == namespace_id))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
@@ -136,7 +267,7 @@ def delete_namespace(tx: Transaction, namespace_id: int) -> None:
 
 
 def delete_datasets(tx: Transaction, namespace_id: int) -> None:
-    """With their contents, and the edges from these."""
+    """Delete the datasets with their contents and the edges from those."""
     own = sa.select(datasets.c.id).where(datasets.c.namespace_id == namespace_id)
     contents = dataset_versions.c.dataset_id.in_(own)
     nodes = sa.literal("dataset:") + sa.cast(dataset_versions.c.id, sa.Text)
@@ -145,8 +276,30 @@ def delete_datasets(tx: Transaction, namespace_id: int) -> None:
     tx.execute(datasets.delete().where(datasets.c.namespace_id == namespace_id))
 
 
+def list_names(tx: Transaction, actor: Actor, namespace: str, limit: int) -> list[str]:
+    """List the names of the models in a namespace that the actor may read."""
+    query = (
+        sa.select(models.c.name)
+        .where(in_namespace(namespace), visible_models(actor))
+        .order_by(models.c.name)
+        .limit(limit)
+    )
+    return [f"{namespace}/{name}" for (name,) in tx.rows(query)]
+
+
+def list_positions(tx: Transaction, model_id: int, names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return (alias, number of its version) of those of the aliases that point at a version."""
+    query = (
+        sa.select(aliases.c.alias, versions.c.number)
+        .join(versions, versions.c.id == aliases.c.version_id)
+        .where(aliases.c.model_id == model_id, aliases.c.alias.in_(sorted(names)))
+        .order_by(aliases.c.alias)
+    )
+    return [(alias, number) for alias, number in tx.rows(query)]
+
+
 def count_models(tx: Transaction, namespace_id: int) -> int:
-    """Tombstones count too: their names are still in use."""
+    """Count the models, including tombstones, whose names are still in use."""
     return int(tx.execute(sa.select(sa.func.count()).where(models.c.namespace_id == namespace_id)).scalar_one())
 
 
@@ -161,21 +314,13 @@ MODEL_COLUMNS = (
     models.c.id,
     models.c.namespace_id,
     namespaces.c.name,
-    models.c.name,
-    models.c.display_name,
-    models.c.description,
-    models.c.visibility,
-    models.c.newest_version,
-    models.c.version_count,
-    models.c.framework,
-    models.c.licence,
-    models.c.task,
-    models.c.revision,
-    models.c.created_at,
-    models.c.updated_at,
-    models.c.archived_at,
-    models.c.deleted_at,
+    *models.c["name", "display_name", "description", "visibility", "newest_version"],
+    *models.c["version_count", "framework", "licence", "task", "revision"],
+    *models.c["created_at", "updated_at", "archived_at", "deleted_at"],
     sa.func.coalesce(models.c.protected_aliases, namespaces.c.protected_aliases),
+    namespaces.c.serve_unknown,
+    models.c.terms_digest,
+    namespaces.c.quota_bytes,
 )
 
 
@@ -185,20 +330,21 @@ _ROLES = {each.value: each for each in Role}
 
 
 def to_model(row: Sequence[Any]) -> Model:
-    """A row of MODEL_COLUMNS and the role."""
+    """Return the model of a row with MODEL_COLUMNS and the role."""
     name = ModelName(row[2], row[3])
     protected = STANDARD_STAGES if row[17] is None else tuple(load_json(row[17]))
-    return Model(
-        row[0],
-        row[1],
+    values = (
+        *row[:2],
         name,
-        row[4],
-        row[5],
+        *row[4:6],
         _VISIBILITIES[row[6]],
         *row[7:17],
-        _ROLES[row[18]],
-        protected,  # type: ignore[call-arg]
+        _ROLES[row[21]],
+        protected,
+        bool(row[18]),
+        *row[19:21],
     )
+    return Model(*values)
 
 
 _MODELS = models.join(namespaces, namespaces.c.id == models.c.namespace_id)
@@ -221,7 +367,7 @@ _FIND_REDIRECTED = Statement(
 
 
 def find_model(tx: Transaction, actor: Actor, name: ModelName) -> Model | None:
-    """By its name or an earlier one; tombstones too."""
+    """Find a model by its present name or an earlier one, tombstones included."""
     row = tx.one(_FIND_MODEL, actor_id=actor.id, namespace=name.namespace, name=name.name)
     if row is None:
         row = tx.one(_FIND_REDIRECTED, actor_id=actor.id, namespace=name.namespace, name=name.name)
@@ -231,11 +377,7 @@ def find_model(tx: Transaction, actor: Actor, name: ModelName) -> Model | None:
 _INSERT_MODEL = Statement(
     postgresql.insert(models)
     .values(
-        namespace_id=_p("namespace_id"),
-        name=_p("name"),
-        display_name=_p("display_name"),
-        description=_p("description"),
-        visibility=_p("visibility"),
+        **named("namespace_id", "name", "display_name", "description", "visibility"),
         created_at=_p("now"),
         created_by=_p("actor_id"),
         updated_at=_p("now"),
@@ -255,7 +397,7 @@ def insert_model(
     description: str,
     visibility: Visibility,
 ) -> int | None:
-    """The new id; None when the name is taken."""
+    """Store a model. Return its id; None if the name is taken."""
     row = tx.one(
         _INSERT_MODEL,
         namespace_id=namespace_id,
@@ -317,10 +459,7 @@ _LIST_TAGS = Statement(
 
 
 def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    for model_id, owner in tx.all(_LIST_OWNERS, model_ids=ids_text(model_ids)):
-        found.setdefault(model_id, []).append(owner)
-    return found
+    return grouped(tx.all(_LIST_OWNERS, model_ids=ids_text(model_ids)))
 
 
 def set_owners(tx: Transaction, model_id: int, owners: Sequence[str]) -> None:
@@ -342,7 +481,7 @@ def set_tags(tx: Transaction, model_id: int, tags: Mapping[str, str]) -> None:
         tx.execute(model_tags.insert(), [{"model_id": model_id, "key": k, "value": v} for k, v in tags.items()])
 
 
-# --- what a model is found by --------------------------------------------------------------------
+# --- searched texts ------------------------------------------------------------------------------
 
 _SEARCH = sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))
 _DELETE_WORDS = Statement(sa.delete(_SEARCH).where(_SEARCH.c.rowid == _p("model_id")))
@@ -350,10 +489,47 @@ _INSERT_WORDS = Statement(sa.insert(_SEARCH).values(rowid=_p("model_id"), words=
 
 
 def set_words(tx: Transaction, model_id: int, words: str) -> None:
-    """What full-text search finds the model by; '' takes it out."""
+    """Set the text by which full-text search finds the model; '' removes it from the search."""
     tx.run(_DELETE_WORDS, model_id=model_id)
     if words:
         tx.run(_INSERT_WORDS, model_id=model_id, words=words)
+
+
+def list_version_texts(tx: Transaction, model_id: int, stages: Iterable[str]) -> list[str]:
+    """List the searched texts of the newest version and of those in stages: descriptions, tags, and cards that were
+    set.
+
+    The card among the files of the newest version is in `models.card_text`; every redaction would have to search the
+    cards among other files again.
+    """
+    staged = sa.select(aliases.c.version_id).where(
+        aliases.c.model_id == model_id, aliases.c.alias.in_(sorted(stages)), aliases.c.version_id.is_not(None)
+    )
+    newest = sa.select(models.c.newest_version).where(models.c.id == model_id).scalar_subquery()
+    chosen = (
+        sa.select(versions.c.id, *versions.c["description", "semver", "pull_request"])
+        .where(
+            versions.c.model_id == model_id,
+            versions.c.state != "deleted",
+            (versions.c.number == newest) | versions.c.id.in_(staged),
+        )
+        .order_by(versions.c.number.desc())
+        .limit(_MOST_STAGED)
+    )
+    rows = tx.rows(chosen)
+    ids = [row[0] for row in rows]
+    tags = sa.select(version_tags.c.key, version_tags.c.value).where(version_tags.c.version_id.in_(ids))
+    newest_cards = (
+        sa.select(sa.func.max(cards.c.id)).where(cards.c.version_id.in_(ids)).group_by(cards.c.version_id)
+    )
+    written = sa.select(cards.c.text).where(cards.c.id.in_(newest_cards))
+    return [
+        *(row[1] for row in rows),
+        # PostgreSQL takes an address, and 2.1.0, as one word; a search asks for their parts.
+        *(re.sub(r"\W+", " ", label) for row in rows for label in row[2:] if label),
+        *(f"{key} {value}" for key, value in tx.rows(tags)),
+        *(text for (text,) in tx.rows(written)),
+    ]
 
 
 _FIND_CARD = Statement(sa.select(models.c.card_text).where(models.c.id == _p("model_id")))

@@ -1,4 +1,4 @@
-"""Which names a namespace takes, and what a model is found by."""
+"""Decide which names a namespace accepts, and by which text a model is found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from modelyard.domain import texts
 from modelyard.domain.errors import EditConflict, Invalid, InvalidFact, InvalidName
+from modelyard.domain.names import NAME_PATTERN
 from modelyard.domain.secrets import mask_json
 
 MAX_DESCRIPTION_LENGTH = 20_000
@@ -20,18 +21,18 @@ MAX_WORDS_LENGTH = 64_000
 
 MAX_REPEATS = 4
 
-# A naming policy needs these and no more. Without groups that repeat, each repeat or choice multiplies the ways
-# to match by the length of the name at most, so a few of them are harmless: `a*` twelve times would not be.
+# A naming policy needs only these. Without repeated groups, each repeat or choice multiplies the ways to match by at
+# most the length of the name, so a few of them are harmless; `a*` twelve times would not be.
 _SAFE_PATTERN = re.compile(
     r"(?:[a-z0-9._\-]|\[[a-z0-9._\-]+\]|\(\?:[a-z0-9._\-|]+\)|[?*+|]|\{\d{1,2}(?:,\d{1,2})?\})+\Z"
 )
 
 ANY_REVISION = -1
-"""What a caller saw who asks only that something is there."""
+"""The revision for a caller who requires only that the object exists."""
 
 
 def check_naming_pattern(pattern: str) -> None:
-    """Raises Invalid for a pattern that is no regular expression, or could take for ever."""
+    """Raise Invalid for a pattern that is not a regular expression or could take forever."""
     if len(pattern) > MAX_PATTERN_LENGTH or not _SAFE_PATTERN.match(pattern) or re.search(r"\)[*+{]", pattern):
         raise Invalid(
             reason=f"{pattern[:100]!r} is not a naming pattern",
@@ -49,11 +50,48 @@ def check_naming_pattern(pattern: str) -> None:
         raise Invalid(reason=f"{pattern[:100]!r} is not a naming pattern: {exc}", fix="Correct it") from None
 
 
+def check_quota(quota_bytes: int) -> int:
+    if quota_bytes < 0:
+        raise Invalid(reason=f"a quota of {quota_bytes} bytes is less than nothing", fix="Give 0 for no quota")
+    return quota_bytes
+
+
+REFUSE, WARN = "refuse", "warn"
+
+
+def check_naming_mode(mode: str) -> str:
+    if mode not in (REFUSE, WARN):
+        raise Invalid(reason=f"{mode[:40]!r} is not a mode of naming rules", fix=f"Use {REFUSE} or {WARN}")
+    return mode
+
+
+def judge_name(
+    name: str, pattern: str | None, reserved: Iterable[str], namespace: str, mode: str
+) -> str | None:
+    """Return the warning about a name in a namespace that only warns; None: the name is accepted.
+
+    Raises InvalidName if the namespace refuses the name.
+    """
+    try:
+        check_against_policy(name, pattern, reserved, namespace)
+    except InvalidName as error:
+        if mode != WARN:
+            raise
+        return f"{error.message}; the namespace only warns about it"
+    return None
+
+
 def check_against_policy(name: str, pattern: str | None, reserved: Iterable[str], namespace: str) -> None:
-    """Raises InvalidName when the namespace's own naming policy does not take the name."""
-    if name in set(reserved):
+    """Raise InvalidName if the namespace's own naming policy does not accept the name."""
+    refused = set(reserved)
+    if name in refused:
+        proposal = _near_name(name, pattern, refused)
         raise InvalidName(
-            value=name, what="model name", reason=f"namespace {namespace} reserves it", proposal=f"{name}-model"
+            value=name,
+            what="model name",
+            reason=f"namespace {namespace} reserves it",
+            proposal=proposal or pattern or name,
+            fix=None if proposal else f"Choose another name; see modelyard namespace show {namespace}",
         )
     if pattern and not re.fullmatch(pattern, name):
         raise InvalidName(
@@ -65,18 +103,29 @@ def check_against_policy(name: str, pattern: str | None, reserved: Iterable[str]
         )
 
 
+def _near_name(name: str, pattern: str | None, refused: set[str]) -> str | None:
+    """Return a name, longer by one word, that the namespace accepts; None if there is none."""
+    words = ("model", "new", "x", "2")
+    tried = (name[:at] + word + name[at:] for word in words for at in (len(name), *range(len(name))))
+    for candidate in (f"{name}-model", *tried):
+        fits = re.fullmatch(NAME_PATTERN, candidate) and (pattern is None or re.fullmatch(pattern, candidate))
+        if fits and candidate not in refused:
+            return candidate
+    return None
+
+
 def check_text(value: str, what: str, limit: int = MAX_DESCRIPTION_LENGTH) -> str:
-    """As texts.check_text, with room for a description where nothing else is said."""
+    """Check a text like texts.check_text, by default with room for a description."""
     return texts.check_text(value, what, limit)
 
 
 def check_reason(reason: str | None) -> str | None:
-    """The reason of a change with its credentials masked; None for an empty one. Raises InvalidFact."""
+    """Return the reason of a change with credentials masked; None for an empty one. Raises InvalidFact."""
     return check_text(reason, "the reason", MAX_REASON_LENGTH) if reason else None
 
 
 def require_reason(reason: str | None, what: str) -> str:
-    """As check_reason, for a change that is not made without one. what: with its article, as `a recall`."""
+    """Check a reason like check_reason, for a change that requires one. what: with its article, as `a recall`."""
     checked = check_reason(reason.strip()) if reason else None
     if checked is None:
         raise Invalid(reason=f"{what} needs a reason", fix='Give one: --reason "…"')
@@ -84,7 +133,7 @@ def require_reason(reason: str | None, what: str) -> str:
 
 
 def check_revision(what: str, present: int, seen: int | None) -> None:
-    """Raises EditConflict when the caller saw another revision. seen None: whichever it is."""
+    """Raise EditConflict if the caller saw another revision. seen None: accept any revision."""
     if seen is not None and seen != present:
         raise EditConflict(what=what, revision=present)
 
@@ -116,8 +165,9 @@ def words_of(
     tags: Mapping[str, str],
     owners: Iterable[str],
     card_text: str,
+    version_texts: Iterable[str] = (),
 ) -> str:
-    """Everything a model is found by, the most telling first, cut to a bounded length."""
+    """Return the searched text of a model, the most significant part first, cut to a bounded length."""
     parts = [
         f"{namespace}/{name}",
         re.sub(r"[-._/]+", " ", f"{namespace} {name}"),
@@ -126,19 +176,20 @@ def words_of(
         " ".join(f"{k} {v}" for k, v in tags.items()),
         " ".join(owners),
         card_text,
+        *version_texts,
     ]
     return " \n".join(p for p in parts if p)[:MAX_WORDS_LENGTH]
 
 
 def exposure_warning(visibility: str, was: str) -> str | None:
-    """What a wider visibility shows; None where it is not wider."""
+    """Return a warning of what a wider visibility exposes; None if it is not wider."""
     order = ("private", "signed-in", "public")
     if order.index(visibility) <= order.index(was):
         return None
     if visibility == "public":
         return (
-            "everybody now reads its versions, old ones too: files, cards, parameters, metrics, tags, aliases, stages "
+            "everybody can now read its versions, old ones too: files, cards, parameters, metrics, tags, aliases, stages "
             "with their history, checks, evaluations, what the files say, and the names of the accounts that made them; "
             "comments, votes, members, environment and code are for those who are signed in"
         )
-    return "every account now reads its versions, old ones too, with comments, votes, members, environment and code"
+    return "every account can now read its versions, old ones too, with comments, votes, members, environment and code"

@@ -1,11 +1,15 @@
-"""What is done with namespaces and models."""
+"""Create, read, change and delete namespaces and models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
+from modelyard.db.engine import Database
 from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -17,18 +21,23 @@ from modelyard.domain.errors import (
     ModelArchived,
     ModelNotFound,
     NamespaceNotFound,
+    QuotaExceeded,
 )
 from modelyard.domain.names import ModelName, fold, parse_namespace
+from modelyard.domain.sizes import size_words
+from modelyard.domain.texts import near_words
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import Holding
 from modelyard.registry.catalog import queries, rules
 from modelyard.registry.catalog.nouns import Model, Namespace
 
+_MOST_NAMED = 1000
+"""How many names are searched for similar ones."""
 
-@dataclass(frozen=True, slots=True)
-class CatalogSettings:
-    """What the operator decides about the catalogue."""
+
+class CatalogSettings(msgspec.Struct, frozen=True):
+    """The operator's settings for the catalogue."""
 
     everyone_creates_namespaces: bool = True
     """False: only admins do."""
@@ -48,8 +57,9 @@ def create_namespace(
     visibility: Visibility = Visibility.PRIVATE,
     naming_pattern: str | None = None,
     reserved_names: Sequence[str] = (),
+    naming_mode: str = rules.REFUSE,
 ) -> Namespace:
-    """The person who makes a namespace owns it. Raises AlreadyExists, InvalidName."""
+    """Create a namespace; its creator owns it. Raises AlreadyExists, InvalidName."""
     name = parse_namespace(name)
     place = access.SERVER
     if settings.everyone_creates_namespaces and not actor.is_anonymous:
@@ -65,6 +75,7 @@ def create_namespace(
         visibility=visibility,
         naming_pattern=naming_pattern or None,
         reserved_names=sorted(reserved_names),
+        naming_mode=rules.check_naming_mode(naming_mode),
         created_by=actor.id,
     )
     if namespace_id is None:
@@ -77,40 +88,45 @@ def create_namespace(
 def find_namespace(
     tx: Transaction, actor: Actor, name: str, permission: Permission = Permission.NAMESPACE_READ
 ) -> Namespace:
-    """The namespace, when the actor holds the permission on it. Raises NamespaceNotFound, Denied."""
+    """Return the namespace if the actor holds the permission on it. Raises NamespaceNotFound, Denied."""
     folded = fold(name)
-    found = queries.find_namespace(tx, actor, folded)
-    if found is None:
+    namespace = queries.find_namespace(tx, actor, folded)
+    if namespace is None:
         if actor.is_anonymous:
             access.check(actor, permission, access.SERVER)
-        raise NamespaceNotFound(namespace=folded[:100])
-    access.check(actor, permission, found.place, lambda: NamespaceNotFound(namespace=folded))
-    return found
+        raise _no_namespace(tx, actor, folded)
+    access.check(actor, permission, namespace.place, lambda: _no_namespace(tx, actor, folded))
+    return namespace
 
 
 def list_namespaces(tx: Transaction, actor: Actor, after: str | None, limit: int) -> list[Namespace]:
     return queries.list_namespaces(tx, actor, after, limit)
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceEdit:
-    """Fields that are None stay as they are; an empty naming pattern takes the policy away."""
+class NamespaceEdit(msgspec.Struct, frozen=True):
+    """Changes to a namespace. Fields that are None stay unchanged; an empty naming pattern removes the policy."""
 
     display_name: str | None = None
     description: str | None = None
     visibility: Visibility | None = None
     naming_pattern: str | None = None
     reserved_names: Sequence[str] | None = None
+    naming_mode: str | None = None
+    """refuse or warn."""
+    quota_bytes: int | None = None
+    """Most bytes that its versions may have together; 0 removes the quota. Only admins set it."""
 
 
 def edit_namespace(
     tx: Transaction, actor: Actor, name: str, edit: NamespaceEdit, revision: int | None = None
 ) -> Namespace:
-    """revision: what the caller saw; another one raises EditConflict."""
-    found = find_namespace(tx, actor, name, Permission.NAMESPACE_EDIT)
-    if edit.visibility is not None and edit.visibility is not found.visibility:
-        access.check(actor, Permission.MODEL_SHARE, found.place)
-    rules.check_revision(f"namespace {found.name}", found.revision, revision)
+    """Change a namespace. revision: the one that the caller saw; another one raises EditConflict."""
+    namespace = find_namespace(tx, actor, name, Permission.NAMESPACE_EDIT)
+    if edit.visibility is not None and edit.visibility is not namespace.visibility:
+        access.check(actor, Permission.MODEL_SHARE, namespace.place)
+    if edit.quota_bytes is not None:
+        access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    rules.check_revision(f"namespace {namespace.name}", namespace.revision, revision)
     values: dict[str, Any] = {}
     if edit.display_name is not None:
         values["display_name"] = rules.check_text(edit.display_name, "the display name", 200)
@@ -124,40 +140,106 @@ def edit_namespace(
         values["naming_pattern"] = edit.naming_pattern or None
     if edit.reserved_names is not None:
         values["reserved_names"] = dump_json(sorted(edit.reserved_names))
+    if edit.naming_mode is not None:
+        values["naming_mode"] = rules.check_naming_mode(edit.naming_mode)
+    if edit.quota_bytes is not None:
+        values["quota_bytes"] = rules.check_quota(edit.quota_bytes) or None
     if not values:
-        return found
-    queries.update_namespace(tx, found.id, values)
-    tx.append(events.NamespaceEdited(namespace=found.name, changes=values), actor)
-    return find_namespace(tx, actor, found.name)
+        return namespace
+    queries.update_namespace(tx, namespace.id, values)
+    tx.append(events.NamespaceEdited(namespace=namespace.name, changes=values), actor)
+    return find_namespace(tx, actor, namespace.name)
+
+
+def refuse_above_quota(tx: Transaction, model: Model, size_bytes: int) -> None:
+    """Raise QuotaExceeded if a new version of this size is too large for its namespace."""
+    if model.quota_bytes is not None:
+        used = queries.find_use(tx, model.namespace_id)
+        _refuse_above(model.name.namespace, used, model.quota_bytes, size_bytes)
+
+
+def refuse_announced(tx: Transaction, actor: Actor, namespace: str, size_bytes: int) -> None:
+    """Raise QuotaExceeded if a version of this size is too large for the namespace, before its bytes are sent.
+
+    A namespace that does not exist yet, or where the actor may not register, is judged when the version registers.
+    """
+    found = queries.find_namespace(tx, actor, fold(namespace))
+    if found is None or found.quota_bytes is None:
+        return
+    if access.may(actor, Permission.VERSION_REGISTER, found.place):
+        _refuse_above(found.name, found.used_bytes, found.quota_bytes, size_bytes)
+
+
+def words_above_quota(tx: Transaction, namespace: str, size_bytes: int) -> str:
+    """Say why files of this size are too large for the namespace; "": they are not. A run goes on without them."""
+    found = queries.find_quota(tx, namespace) if size_bytes else None
+    try:
+        if found is not None:
+            _refuse_above(namespace, *found, size_bytes)
+    except QuotaExceeded as error:
+        used, quota, size = (error.fields[name] for name in ("used", "quota", "size"))
+        return f"the namespace {namespace} uses {used} of its quota of {quota}, and they have {size}"
+    return ""
+
+
+def _refuse_above(namespace: str, used: int, quota: int, size_bytes: int) -> None:
+    if size_bytes and used + size_bytes > quota:
+        raise QuotaExceeded(
+            namespace=namespace,
+            used=size_words(used),
+            quota=size_words(quota),
+            size=size_words(size_bytes),
+            used_bytes=used,
+            quota_bytes=quota,
+            size_bytes=size_bytes,
+        )
+
+
+def give_space_back(tx: Transaction, model: Model, size_bytes: int) -> None:
+    """Count the bytes of a version no longer, because it was deleted."""
+    queries.give_back(tx, model.id, size_bytes)
+
+
+def recount_use(db: Database) -> list[str]:
+    """Count the use of each model, experiment and dataset again and correct the counters. Returns the corrected ones."""
+    wrong = db.read(queries.list_miscounted)
+    for kind, number, _ in wrong:
+        db.write(partial(queries.recount, kind=kind, number=number))
+    return [f"{kind} {name}" for kind, _, name in wrong]
+
+
+def list_uses(tx: Transaction) -> list[tuple[str, int, int | None]]:
+    """List (name, use, quota) of all namespaces in bytes for /metrics, whose door checks the permission."""
+    return queries.list_uses(tx)
 
 
 def delete_namespace(tx: Transaction, actor: Actor, name: str) -> None:
-    """Only an empty one: the names of deleted models stay in use. Raises HasDependents."""
-    found = find_namespace(tx, actor, name, Permission.NAMESPACE_DELETE)
-    count = queries.count_models(tx, found.id)
+    """Delete an empty namespace; deleted models count, because their names stay in use. Raises HasDependents."""
+    namespace = find_namespace(tx, actor, name, Permission.NAMESPACE_DELETE)
+    count = queries.count_models(tx, namespace.id)
     if count:
         raise HasDependents(
-            what=f"namespace {found.name}",
+            what=f"namespace {namespace.name}",
             dependents=f"{count} model(s), deleted ones included",
             remedy="Keep the namespace: names and digests of deleted models are never given away",
         )
-    runs = queries.count_runs(tx, found.id)
+    runs = queries.count_runs(tx, namespace.id)
     if runs:
         raise HasDependents(
-            what=f"namespace {found.name}",
+            what=f"namespace {namespace.name}",
             dependents=f"{runs} run(s)",
-            remedy=f"See them with: modelyard runs ls --namespace {found.name}",
+            remedy=f"See them with: modelyard runs ls --namespace {namespace.name}",
         )
-    # No model and no run is here, so no one asks any more what these were read by.
-    queries.delete_datasets(tx, found.id)
-    queries.delete_namespace(tx, found.id)
-    tx.append(events.NamespaceDeleted(namespace=found.name), actor)
+    # Without models and runs, nothing refers to the readers of these any more.
+    queries.delete_datasets(tx, namespace.id)
+    queries.delete_namespace(tx, namespace.id)
+    tx.append(events.NamespaceDeleted(namespace=namespace.name), actor)
 
 
 def namespace_holding(tx: Transaction, actor: Actor, name: str) -> Holding:
-    """Where roles on the namespace are held."""
-    found = find_namespace(tx, actor, name)
-    return Holding(found.place, found.id)
+    """Return the object of roles on the namespace."""
+    namespace = find_namespace(tx, actor, name)
+    return Holding(namespace.place, namespace.id)
 
 
 # --- models --------------------------------------------------------------------------------------
@@ -166,28 +248,43 @@ def namespace_holding(tx: Transaction, actor: Actor, name: str) -> Holding:
 def find_model(
     tx: Transaction, actor: Actor, name: ModelName, permission: Permission = Permission.MODEL_READ
 ) -> Model:
-    """The model, by its name or an earlier one, when the actor holds the permission on it.
+    """Return the model, by its present name or an earlier one, if the actor holds the permission on it.
 
     Raises ModelNotFound (also for a deleted one), Denied, Unauthenticated.
     """
-    found = queries.find_model(tx, actor, name)
-    if found is None or found.deleted_at is not None:
+    model = queries.find_model(tx, actor, name)
+    if model is None or model.deleted_at is not None:
         if actor.is_anonymous:
             access.check(actor, permission, access.SERVER)
-        raise ModelNotFound(model=str(name))
-    access.check(actor, permission, found.place, lambda: ModelNotFound(model=str(name)))
-    return found
+        raise _no_model(tx, actor, name)
+    access.check(actor, permission, model.place, lambda: _no_model(tx, actor, name))
+    return model
+
+
+def _no_namespace(tx: Transaction, actor: Actor, name: str) -> NamespaceNotFound:
+    """Return the error, with near names that the actor may read."""
+    near = _near_namespaces(tx, actor, name[:100])
+    return NamespaceNotFound(namespace=name[:100], fix=_near_fix(near))
+
+
+def _no_model(tx: Transaction, actor: Actor, name: ModelName) -> ModelNotFound:
+    """Return the error, with near names that the actor may read."""
+    return ModelNotFound(model=str(name), fix=_near_fix(_near_models(tx, actor, name)))
+
+
+def _near_fix(near: Sequence[str]) -> str | None:
+    return f"Did you mean {' or '.join(near)}?" if near else None
 
 
 def find_open_model(tx: Transaction, actor: Actor, name: ModelName, permission: Permission) -> Model:
-    """As find_model, for a change. Raises ModelArchived."""
-    found = find_model(tx, actor, name, permission)
-    refuse_archived(found)
-    return found
+    """Find a model like find_model, for a change. Raises ModelArchived."""
+    model = find_model(tx, actor, name, permission)
+    refuse_archived(model)
+    return model
 
 
 def refuse_archived(model: Model) -> None:
-    """Raises ModelArchived."""
+    """Raise ModelArchived for an archived model."""
     if model.archived_at is not None:
         raise ModelArchived(model=str(model.name))
 
@@ -203,10 +300,10 @@ def create_model(
     tags: Mapping[str, str] | None = None,
     owners: Sequence[str] = (),
 ) -> Model:
-    """A model without versions. visibility None: as its namespace. Raises AlreadyExists, InvalidName."""
+    """Create a model without versions. visibility None: that of its namespace. Raises AlreadyExists, InvalidName."""
     namespace = find_namespace(tx, actor, name.namespace)
     access.check(actor, Permission.MODEL_CREATE, replace(namespace.place, model=name.name))
-    rules.check_against_policy(name.name, namespace.naming_pattern, namespace.reserved_names, namespace.name)
+    warning = _judge_name(namespace, name)
     if queries.redirect_exists(tx, namespace.id, name.name):
         raise AlreadyExists(what=f"a model that was once called {name}")
     shown = visibility or namespace.visibility
@@ -229,16 +326,35 @@ def create_model(
         queries.set_tags(tx, model_id, rules.check_tags(tags))
     if owners:
         queries.set_owners(tx, model_id, rules.check_owners(owners))
-    tx.append(events.ModelCreated(namespace=name.namespace, model=str(name)), actor, model_id)
-    found = find_model(tx, actor, name)
-    refresh_words(tx, found)
-    return found
+    created = events.ModelCreated(namespace=name.namespace, model=str(name), warning=warning)
+    tx.append(created, actor, model_id)
+    model = find_model(tx, actor, name)
+    refresh_words(tx, model)
+    return model
+
+
+def _judge_name(namespace: Namespace, name: ModelName) -> str | None:
+    return rules.judge_name(
+        name.name,
+        namespace.naming_pattern,
+        namespace.reserved_names,
+        namespace.name,
+        namespace.naming_mode,
+    )
+
+
+def naming_warning(tx: Transaction, actor: Actor, name: ModelName) -> str | None:
+    """Return the warning about the name of a model that was created or renamed; None if the name is accepted."""
+    namespace = queries.find_namespace(tx, actor, name.namespace)
+    if namespace is None or namespace.naming_mode != rules.WARN:
+        return None
+    return _judge_name(namespace, name)
 
 
 def _revive(
     tx: Transaction, actor: Actor, name: ModelName, display_name: str, description: str, visibility: Visibility
 ) -> int:
-    """A deleted model's name may be used again, and its numbers go on."""
+    """Use a deleted model's name again; its version numbers continue."""
     old = queries.find_model(tx, actor, name)
     if old is None or old.deleted_at is None:
         raise AlreadyExists(what=f"model {name}")
@@ -256,22 +372,52 @@ def _revive(
     return old.id
 
 
-def ensure_model(tx: Transaction, actor: Actor, settings: CatalogSettings, name: ModelName) -> Model:
-    """The model to register a version in, made when it is missing, with its namespace if need be."""
-    found = queries.find_model(tx, actor, name)
-    if found is not None and found.deleted_at is None:
-        access.check(actor, Permission.VERSION_REGISTER, found.place, lambda: ModelNotFound(model=str(name)))
-        refuse_archived(found)
-        return found
+def ensure_model(
+    tx: Transaction, actor: Actor, settings: CatalogSettings, name: ModelName
+) -> tuple[Model, str | None]:
+    """Return the model to register a version in; create it, and its namespace, if they are missing.
+
+    Returns with it a notice about a namespace that was created, and a warning about the name; None: neither.
+    """
+    model = queries.find_model(tx, actor, name)
+    if model is not None and model.deleted_at is None:
+        access.check(actor, Permission.VERSION_REGISTER, model.place, lambda: ModelNotFound(model=str(name)))
+        refuse_archived(model)
+        return model, None
+    note = None
     if queries.find_namespace(tx, actor, name.namespace) is None:
-        ensure_namespace(tx, actor, settings, name.namespace, Permission.VERSION_REGISTER)
-    return create_model(tx, actor, name)
+        near = _near_namespaces(tx, actor, name.namespace)
+        made = ensure_namespace(tx, actor, settings, name.namespace, Permission.VERSION_REGISTER)
+        note = f"the namespace {name.namespace} was made for it ({made.visibility.value}; you own it)"
+        if near:
+            note += f"; near it is {' and '.join(near)}, where you may have meant to push"
+    created = create_model(tx, actor, name)
+    notes = [words for words in (note, naming_warning(tx, actor, name)) if words]
+    return created, "; ".join(notes) or None
+
+
+def _near_namespaces(tx: Transaction, actor: Actor, name: str) -> list[str]:
+    """List the names of readable namespaces that the actor may have meant."""
+    return near_words(name, [found.name for found in queries.list_namespaces(tx, actor, None, _MOST_NAMED)], 3)
+
+
+def _near_models(tx: Transaction, actor: Actor, name: ModelName) -> list[str]:
+    """List the names of readable models that the actor may have meant."""
+    known = queries.list_names(tx, actor, name.namespace, _MOST_NAMED)
+    if not known:
+        known = [
+            f"{namespace}/{name.name}"
+            for namespace in _near_namespaces(tx, actor, name.namespace)
+            if name.name
+            in {each.partition("/")[2] for each in queries.list_names(tx, actor, namespace, _MOST_NAMED)}
+        ]
+    return near_words(str(name), known, 3)
 
 
 def ensure_namespace(
     tx: Transaction, actor: Actor, settings: CatalogSettings, name: str, permission: Permission
 ) -> Namespace:
-    """The namespace, for a verb that makes it when it is missing and the actor may."""
+    """Return the namespace; create it if it is missing and the actor may create it."""
     if queries.find_namespace(tx, actor, name) is not None:
         return find_namespace(tx, actor, name, permission)
     if actor.is_anonymous:
@@ -279,9 +425,8 @@ def ensure_namespace(
     return create_namespace(tx, actor, settings, name=name)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelEdit:
-    """Fields that are None stay as they are. tags: the whole new set."""
+class ModelEdit(msgspec.Struct, frozen=True):
+    """Changes to a model. Fields that are None stay unchanged. tags: the whole new set."""
 
     display_name: str | None = None
     description: str | None = None
@@ -290,6 +435,8 @@ class ModelEdit:
     tags: Mapping[str, str] | None = None
     task: str | None = None
     archived: bool | None = None
+    reason: str | None = None
+    """The reason, kept in the event."""
 
 
 def edit_model(
@@ -297,11 +444,13 @@ def edit_model(
 ) -> Model:
     """Change annotations; each change is an event with the value before and after.
 
-    revision: what the caller saw; another one raises EditConflict.
+    revision: the one that the caller saw; another one raises EditConflict. Raises HasDependents when archiving a model
+    that has a version in a stage, because no rollback could move that version any longer.
     """
-    found = find_model(tx, actor, name)
-    _check_edit(actor, found, edit)
-    rules.check_revision(str(found.name), found.revision, revision)
+    model = find_model(tx, actor, name)
+    _check_edit(actor, model, edit)
+    reason = rules.check_reason(edit.reason)
+    rules.check_revision(str(model.name), model.revision, revision)
     values: dict[str, Any] = {}
     changes: dict[str, Any] = {}
 
@@ -313,35 +462,51 @@ def edit_model(
 
     if edit.display_name is not None:
         after = rules.check_text(edit.display_name, "the display name", 200)
-        change("display_name", found.display_name, after)
+        change("display_name", model.display_name, after)
     if edit.description is not None:
-        change("description", found.description, rules.check_text(edit.description, "the description"))
+        change("description", model.description, rules.check_text(edit.description, "the description"))
     if edit.task is not None:
-        change("task", found.task, rules.check_text(edit.task, "the task", 100) or None)
+        change("task", model.task, rules.check_text(edit.task, "the task", 100) or None)
     if edit.visibility is not None:
-        change("visibility", found.visibility.value, edit.visibility.value, edit.visibility.value)
+        change("visibility", model.visibility.value, edit.visibility.value, edit.visibility.value)
     if edit.owners is not None:
         owners = rules.check_owners(edit.owners)
-        change("owners", queries.list_owners(tx, [found.id]).get(found.id, []), owners)
-        queries.set_owners(tx, found.id, owners)
+        change("owners", queries.list_owners(tx, [model.id]).get(model.id, []), owners)
+        queries.set_owners(tx, model.id, owners)
     if edit.tags is not None:
         tags = rules.check_tags(edit.tags)
-        change("tags", queries.list_tags(tx, [found.id]).get(found.id, {}), tags)
-        queries.set_tags(tx, found.id, tags)
-    if edit.archived is not None and edit.archived != (found.archived_at is not None):
+        change("tags", queries.list_tags(tx, [model.id]).get(model.id, {}), tags)
+        queries.set_tags(tx, model.id, tags)
+    if edit.archived is not None and edit.archived != (model.archived_at is not None):
+        if edit.archived:
+            _refuse_archive_in_stage(tx, model)
         changes["archived"] = [not edit.archived, edit.archived]
         values["archived_at"] = tx.now if edit.archived else None
     if not changes:
-        return found
-    queries.update_model(tx, found.id, values)
+        return model
+    queries.update_model(tx, model.id, values)
     tx.append(
-        events.ModelEdited(namespace=found.name.namespace, model=str(found.name), changes=changes),
+        events.ModelEdited(
+            namespace=model.name.namespace, model=str(model.name), changes=changes, reason=reason
+        ),
         actor,
-        found.id,
+        model.id,
     )
-    after_edit = find_model(tx, actor, found.name)
+    after_edit = find_model(tx, actor, model.name)
     refresh_words(tx, after_edit)
     return after_edit
+
+
+def _refuse_archive_in_stage(tx: Transaction, model: Model) -> None:
+    standing = queries.list_positions(tx, model.id, model.protected_aliases)
+    if standing:
+        stage = standing[0][0]
+        raise HasDependents(
+            what=str(model.name),
+            dependents=", ".join(f"the stage {alias} (version {n})" for alias, n in standing),
+            remedy=f"Take them out first: modelyard demote {model.name} {stage}; "
+            f'then: modelyard archive {model.name} --reason "…"',
+        )
 
 
 def _check_edit(actor: Actor, model: Model, edit: ModelEdit) -> None:
@@ -357,25 +522,27 @@ def _check_edit(actor: Actor, model: Model, edit: ModelEdit) -> None:
 
 
 def rename_model(tx: Transaction, actor: Actor, name: ModelName, to: ModelName) -> Model:
-    """The old name goes on working. Raises AlreadyExists, Invalid for another namespace."""
-    found = find_open_model(tx, actor, name, Permission.MODEL_RENAME)
-    if to.namespace != found.name.namespace:
+    """Rename a model; the old name keeps working. Raises AlreadyExists; Invalid for another namespace."""
+    model = find_open_model(tx, actor, name, Permission.MODEL_RENAME)
+    if to.namespace != model.name.namespace:
         raise Invalid(
             reason="a model cannot be renamed into another namespace, because rights differ there",
-            fix=f"Choose a name in {found.name.namespace}, or push a copy to {to.namespace}",
+            fix=f"Choose a name in {model.name.namespace}, or push a copy to {to.namespace}",
         )
-    if to == found.name:
-        return found
+    if to == model.name:
+        return model
     namespace = find_namespace(tx, actor, to.namespace)
-    rules.check_against_policy(to.name, namespace.naming_pattern, namespace.reserved_names, namespace.name)
+    warning = _judge_name(namespace, to)
     other = queries.find_model(tx, actor, to)
-    if other is not None and other.id != found.id:
+    if other is not None and other.id != model.id:
         raise AlreadyExists(what=f"model {to}")
     queries.delete_redirect(tx, namespace.id, to.name)
-    queries.update_model(tx, found.id, {"name": to.name})
-    queries.insert_redirect(tx, namespace.id, found.name.name, found.id)
+    queries.update_model(tx, model.id, {"name": to.name})
+    queries.insert_redirect(tx, namespace.id, model.name.name, model.id)
     tx.append(
-        events.ModelRenamed(namespace=to.namespace, model=str(to), before=str(found.name)), actor, found.id
+        events.ModelRenamed(namespace=to.namespace, model=str(to), before=str(model.name), warning=warning),
+        actor,
+        model.id,
     )
     renamed = find_model(tx, actor, to)
     refresh_words(tx, renamed)
@@ -383,13 +550,13 @@ def rename_model(tx: Transaction, actor: Actor, name: ModelName, to: ModelName) 
 
 
 def model_holding(tx: Transaction, actor: Actor, name: ModelName) -> Holding:
-    """Where roles on the model itself are held."""
-    found = find_model(tx, actor, name)
-    return Holding(found.place, found.namespace_id, found.id)
+    """Return the object of roles on the model itself."""
+    model = find_model(tx, actor, name)
+    return Holding(model.place, model.namespace_id, model.id)
 
 
 def refresh_words(tx: Transaction, model: Model) -> None:
-    """Bring what full-text search finds the model by up to date."""
+    """Update the text by which full-text search finds the model."""
     words = rules.words_of(
         model.name.namespace,
         model.name.name,
@@ -398,17 +565,18 @@ def refresh_words(tx: Transaction, model: Model) -> None:
         queries.list_tags(tx, [model.id]).get(model.id, {}),
         queries.list_owners(tx, [model.id]).get(model.id, []),
         queries.find_card_text(tx, model.id),
+        queries.list_version_texts(tx, model.id, model.protected_aliases),
     )
     queries.set_words(tx, model.id, words)
 
 
 def card_text(tx: Transaction, model_id: int) -> str:
-    """What of the newest card is searched."""
+    """Return the searched text of the newest card."""
     return queries.find_card_text(tx, model_id)
 
 
 def bury_model(tx: Transaction, actor: Actor, model: Model, reason: str | None) -> None:
-    """Leave the tombstone of a model whose versions are buried; its name and its counter stay."""
+    """Leave a tombstone for a model whose versions are deleted; its name and its counter stay."""
     queries.update_model(tx, model.id, {"deleted_at": tx.now})
     queries.set_words(tx, model.id, "")
     tx.append(

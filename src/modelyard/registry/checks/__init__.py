@@ -1,5 +1,5 @@
-"""Checks: named results about a version that something outside reports (CI, a scanner, a human).
+"""Checks: named results about a version that are reported from outside (by CI, a scanner or a person).
 
-Reports are added and never changed; the newest one of a name counts. Gates ask for them (promotion). Doors:
+Reports are added and never changed; the newest one of each name counts. Gates ask for them (promotion). Doors:
 `api/checks.py`.
 """

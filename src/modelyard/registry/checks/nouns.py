@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.json_columns import JsonText
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     name: str
     state: str
     url: str
     summary: str
     details: JsonText[dict[str, Any]] | None
-    """Only a list of checks shows them; gates look at names and states."""
+    """Shown only in lists of checks; gates look at names and states."""
     at: int
     by: str

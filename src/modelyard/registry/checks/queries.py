@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import JsonText
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, checks
 from modelyard.db.transaction import Transaction
@@ -16,14 +17,7 @@ _p = sa.bindparam
 
 _INSERT = Statement(
     checks.insert().values(
-        version_id=_p("version_id"),
-        name=_p("name"),
-        state=_p("state"),
-        url=_p("url"),
-        summary=_p("summary"),
-        details=_p("details"),
-        at=_p("now"),
-        actor_id=_p("actor_id"),
+        **named("version_id", "name", "state", "url", "summary", "details", "actor_id"), at=_p("now")
     )
 )
 
@@ -54,12 +48,7 @@ def insert_check(
 
 _LIST = Statement(
     sa.select(
-        checks.c.name,
-        checks.c.state,
-        checks.c.url,
-        checks.c.summary,
-        checks.c.details,
-        checks.c.at,
+        *checks.c["name", "state", "url", "summary", "details", "at"],
         actors.c.name,
     )
     .join(actors, actors.c.id == checks.c.actor_id)
@@ -70,7 +59,7 @@ _LIST = Statement(
 
 
 def list_checks(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Check]:
-    """Newest first, those reported up to that moment."""
+    """List the checks reported up to that time, newest first."""
     return [
         Check(row[0], row[1], row[2], row[3], None if row[4] is None else JsonText(row[4]), row[5], row[6])
         for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)

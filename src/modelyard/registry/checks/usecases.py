@@ -1,12 +1,13 @@
-"""Reporting and reading checks."""
+"""Report and list checks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
@@ -27,15 +28,14 @@ MAX_DETAILS_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What a reporter says."""
+class CheckReport(msgspec.Struct, frozen=True):
+    """The content of a report."""
 
     name: str
     state: str
     url: str = ""
     summary: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -> tuple[Model, Version]:
@@ -43,19 +43,22 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
     model, version = find_present(tx, actor, ref, Permission.CHECK_REPORT)
     if not _NAME.match(report.name):
         raise Invalid(
-            reason=f"{report.name[:60]!r} is no name of a check",
+            reason=f"{report.name[:60]!r} is not a valid check name",
             fix="Use up to 100 letters, digits and . _ / -, for example unit-tests or ci/train",
         )
     if report.state not in STATES:
-        raise Invalid(reason=f"{report.state[:30]!r} is no state of a check", fix=f"Use {', '.join(STATES)}")
+        raise Invalid(
+            reason=f"{report.state[:30]!r} is not a valid check state", fix=f"Use {', '.join(STATES)}"
+        )
     if report.url and (urlsplit(report.url).scheme not in ("http", "https") or len(report.url) > 2000):
         raise Invalid(
-            reason="the url of a check begins with http:// or https://", fix="Correct it or leave it out"
+            reason="the URL of a check must begin with http:// or https://", fix="Correct the URL or omit it"
         )
     details = dump_json(mask_json(report.details)) if report.details else None
     if details is not None and len(details) > MAX_DETAILS_BYTES:
         raise Invalid(
-            reason=f"the details of a check are larger than {MAX_DETAILS_BYTES} bytes", fix="Link to them"
+            reason=f"the details of a check are larger than {MAX_DETAILS_BYTES} bytes",
+            fix="Link to the details with the check's URL",
         )
     url = catalog_rules.check_text(report.url, "the url", 2000)
     queries.insert_check(
@@ -83,6 +86,6 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
 
 
 def list_checks(tx: Transaction, actor: Actor, ref: Ref) -> list[Check]:
-    """Newest first; the first of each name counts."""
+    """List the checks, newest first; the first of each name counts."""
     _, version = find_version(tx, actor, ref)
     return queries.list_checks(tx, version.id, tx.now)

@@ -1,6 +1,6 @@
-"""What people say about models, versions and promotions, and who hears of it.
+"""Comments on models, versions and promotions, and the notifications they cause.
 
-Comments are Markdown, kept as written. Mentioned accounts and the person who watches a model are notified; that is
-derived from the event log like deliveries are, so a comment costs no more for being heard. Doors:
+Comments are Markdown, kept as written. Mentioned accounts and the watchers of a model are notified. Notifications are
+derived from the event log, like deliveries, so many readers do not make a comment more expensive. Doors:
 api/comments.py.
 """

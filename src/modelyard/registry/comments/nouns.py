@@ -1,13 +1,13 @@
-"""Comments, and the notices they cause."""
+"""Comments, and the notifications they cause."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+
+class Comment(msgspec.Struct, frozen=True):
     id: int
     model_id: int
     version: int | None
@@ -22,12 +22,11 @@ class Comment:
     deleted_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     id: int
     seq: int
     reason: str
     created_at: int
     read_at: int | None
     body: dict[str, Any]
-    """Of the event."""
+    """The event as logged."""

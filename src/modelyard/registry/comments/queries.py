@@ -36,17 +36,9 @@ def _comments() -> sa.Select[Any]:
     author, remover = actors.alias("author"), actors.alias("remover")
     return (
         sa.select(
-            _c.id,
-            _c.model_id,
-            _c.version,
-            _c.promotion_id,
-            _c.author_id,
+            *_c["id", "model_id", "version", "promotion_id", "author_id"],
             author.c.name,
-            _c.body,
-            _c.revision,
-            _c.created_at,
-            _c.edited_at,
-            _c.deleted_at,
+            *_c["body", "revision", "created_at", "edited_at", "deleted_at"],
             remover.c.name,
         )
         .join(author, author.c.id == _c.author_id)
@@ -62,7 +54,7 @@ def find_comment(tx: Transaction, model_id: int, comment_id: int) -> Comment | N
 def list_comments(
     tx: Transaction, model_id: int, *, version: int | None, promotion_id: int | None, after: int, limit: int
 ) -> list[Comment]:
-    """Oldest first, above the id `after`."""
+    """List comments with ids above `after`, oldest first."""
     query = _comments().where(_c.model_id == model_id, _c.id > after).order_by(_c.id).limit(limit)
     if version is not None:
         query = query.where(_c.version == version)
@@ -86,7 +78,7 @@ def insert_comment(
 
 
 def edit_comment(tx: Transaction, found: Comment, body: str) -> None:
-    """What it said before is kept as a revision."""
+    """Change a comment; its earlier text is kept as a revision."""
     tx.execute(
         comment_revisions.insert().values(
             comment_id=found.id,
@@ -103,7 +95,7 @@ def edit_comment(tx: Transaction, found: Comment, body: str) -> None:
 
 
 def delete_comment(tx: Transaction, comment_id: int, actor_id: int) -> None:
-    """The words go, of every revision; that there was a comment stays."""
+    """Delete the text of every revision; a trace of the comment stays."""
     tx.execute(comment_revisions.update().where(comment_revisions.c.comment_id == comment_id).values(body=""))
     tx.execute(
         comments.update().where(_c.id == comment_id).values(body="", deleted_at=tx.now, deleted_by=actor_id)
@@ -111,7 +103,7 @@ def delete_comment(tx: Transaction, comment_id: int, actor_id: int) -> None:
 
 
 def list_revisions(tx: Transaction, comment_id: int) -> list[tuple[int, str, int]]:
-    """(revision, body, at), oldest first, without the present one."""
+    """List (revision, body, at), oldest first, without the present one."""
     r = comment_revisions.c
     query = sa.select(r.revision, r.body, r.at).where(r.comment_id == comment_id).order_by(r.revision)
     return [(row[0], row[1], row[2]) for row in tx.rows(query)]
@@ -123,7 +115,7 @@ def promotion_is_of(tx: Transaction, promotion_id: int, model_id: int) -> bool:
 
 
 def list_known_names(tx: Transaction, names: Sequence[str]) -> list[str]:
-    """Those of the names that accounts or groups have."""
+    """Return those of the names that belong to accounts or groups."""
     found = {row[0] for row in tx.rows(sa.select(actors.c.name).where(actors.c.name.in_(names)))}
     return [name for name in names if name in found]
 
@@ -154,20 +146,19 @@ def list_watched(tx: Transaction, actor: Actor) -> list[ModelName]:
 # --- notifications -------------------------------------------------------------------------------
 
 REVIEW = "review"
-"""The reason of a notification whose reader is asked to vote, which is a right to see it."""
+"""The reason of a notification that asks its reader to vote; being asked gives the right to see it."""
 
 
 def list_notifications(
     tx: Transaction, actor: Actor, *, unread: bool, before: int | None, limit: int
 ) -> list[Notification]:
-    """Newest first; those about models that the actor may no longer read are left out, but not those that ask
-    for a vote."""
+    """List notifications, newest first. Those about models that the actor may no longer read are omitted, unless they
+    ask for a vote."""
     n = notifications.c
-    readable = sa.select(models.c.id).where(visible_models(actor))
     query = (
         sa.select(n.id, n.seq, n.reason, n.created_at, n.read_at, events.c.body)
         .join(events, events.c.seq == n.seq)
-        .where(n.actor_id == actor.id, sa.or_(events.c.model_id.in_(readable), n.reason == REVIEW))
+        .where(n.actor_id == actor.id, _is_seen(actor))
         .order_by(n.id.desc())
         .limit(limit)
     )
@@ -176,6 +167,24 @@ def list_notifications(
     if before is not None:
         query = query.where(n.id < before)
     return [Notification(row[0], row[1], row[2], row[3], row[4], load_json(row[5])) for row in tx.rows(query)]
+
+
+def _is_seen(actor: Actor) -> sa.ColumnElement[bool]:
+    readable = sa.select(models.c.id).where(visible_models(actor))
+    return sa.or_(events.c.model_id.in_(readable), notifications.c.reason == REVIEW)
+
+
+def count_unread(tx: Transaction, actor: Actor, limit: int) -> int:
+    """Count at most `limit` unread notifications."""
+    n = notifications.c
+    some = (
+        sa.select(n.id)
+        .join(events, events.c.seq == n.seq)
+        .where(n.actor_id == actor.id, n.read_at.is_(None), _is_seen(actor))
+        .limit(limit)
+        .subquery()
+    )
+    return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
 def mark_read(tx: Transaction, actor_id: int, up_to: int | None) -> int:
@@ -208,7 +217,7 @@ def find_log_size(tx: Transaction) -> int:
 def list_model_events(
     tx: Transaction, start: int, end: int
 ) -> list[tuple[int, int, int, int, str, JsonText[dict[str, Any]]]]:
-    """(seq, at, model id, actor id, kind, body) of events that concern a model."""
+    """List (seq, at, model id, actor id, kind, body) of events that concern a model."""
     e = events.c
     query = (
         sa.select(e.seq, e.at, e.model_id, e.actor_id, e.kind, e.body)
@@ -219,7 +228,7 @@ def list_model_events(
 
 
 def list_watchers(tx: Transaction, model_ids: Iterable[int]) -> dict[int, dict[int, int]]:
-    """Model id → who watches it → since when."""
+    """Return model id → watcher → time since which it watches."""
     w = watches.c
     query = sa.select(w.model_id, w.actor_id, w.created_at).where(w.model_id.in_(set(model_ids)))
     found: dict[int, dict[int, int]] = {}
@@ -229,7 +238,7 @@ def list_watchers(tx: Transaction, model_ids: Iterable[int]) -> dict[int, dict[i
 
 
 def list_people(tx: Transaction, names: Iterable[str]) -> set[int]:
-    """Ids of the accounts of these names, of groups their members."""
+    """Return the ids of the accounts with these names; for groups, of their members."""
     wanted = set(names)
     if not wanted:
         return set()
@@ -243,7 +252,7 @@ def list_people(tx: Transaction, names: Iterable[str]) -> set[int]:
 
 
 def insert_notifications(tx: Transaction, found: Sequence[tuple[int, int, str]]) -> None:
-    """found: (actor id, seq, reason)."""
+    """Store notifications. found: (actor id, seq, reason)."""
     rows = [
         {"actor_id": actor_id, "seq": seq, "reason": reason, "created_at": tx.now}
         for actor_id, seq, reason in found

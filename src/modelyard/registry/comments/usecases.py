@@ -1,4 +1,4 @@
-"""Commenting, watching, being notified."""
+"""Write comments, watch models, and notify people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelyard.domain.errors import (
     PromotionNotFound,
 )
 from modelyard.domain.names import ModelName, Ref, VersionNumber
-from modelyard.registry.access import queries as access_queries
+from modelyard.registry.access import account_queries
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.catalog.usecases import find_model
@@ -41,9 +41,9 @@ def write_comment(
     version: int | None = None,
     promotion: int | None = None,
 ) -> Comment:
-    """About the model, one of its versions, or one of its promotions. The writer watches the model from then on.
+    """Comment on a model, one of its versions or one of its promotions. The writer watches the model from then on.
 
-    The log keeps whom it mentions and the hash of the words, never the words: those may have to be deleted.
+    The log keeps the mentioned names and a hash of the text, never the text, which may have to be deleted.
     """
     model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
     if version is not None:
@@ -74,10 +74,10 @@ def _hash(text: str) -> str:
 
 
 def _find(tx: Transaction, model: Model, comment_id: int) -> Comment:
-    found = queries.find_comment(tx, model.id, comment_id)
-    if found is None:
+    comment = queries.find_comment(tx, model.id, comment_id)
+    if comment is None:
         raise CommentNotFound(comment=comment_id)
-    return found
+    return comment
 
 
 def list_comments(
@@ -90,7 +90,7 @@ def list_comments(
     after: int = 0,
     limit: int,
 ) -> list[Comment]:
-    """Oldest first. Deleted ones are listed without their words."""
+    """List comments, oldest first. Deleted ones are listed without their text."""
     model = find_model(tx, actor, name)
     access.refuse_strangers(actor)
     return queries.list_comments(
@@ -101,32 +101,32 @@ def list_comments(
 def edit_comment(
     tx: Transaction, actor: Actor, name: ModelName, comment_id: int, body: str, revision: int | None = None
 ) -> Comment:
-    """By its author; what it said before stays readable. revision: what the author saw."""
+    """Change a comment, by its author; earlier texts stay readable. revision: the one that the author saw."""
     model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
-    found = _find(tx, model, comment_id)
-    if found.deleted_at is not None:
+    comment = _find(tx, model, comment_id)
+    if comment.deleted_at is not None:
         raise CommentNotFound(comment=comment_id)
-    if found.author_id != actor.id:
+    if comment.author_id != actor.id:
         raise Denied(
             actor=actor.name,
             permission="edit the comment of somebody else",
             where=str(model.name),
             who="nobody",
             role="author",
-            fix=f"Only {found.author} may edit it",
+            fix=f"Only {comment.author} may edit it",
         )
-    if revision is not None and revision != found.revision:
-        raise EditConflict(what=f"comment {comment_id}", revision=found.revision)
+    if revision is not None and revision != comment.revision:
+        raise EditConflict(what=f"comment {comment_id}", revision=comment.revision)
     text = rules.check_body(body)
-    if text == found.body:
-        return found
-    queries.edit_comment(tx, found, text)
-    known = set(rules.mentions(found.body))
+    if text == comment.body:
+        return comment
+    queries.edit_comment(tx, comment, text)
+    known = set(rules.mentions(comment.body))
     tx.append(
         events.CommentEdited(
-            **events.about(model.name, found.version),
+            **events.about(model.name, comment.version),
             comment=comment_id,
-            # The person who was mentioned before has heard of it.
+            # People who were mentioned before have been notified already.
             mentions=queries.list_known_names(tx, [m for m in rules.mentions(text) if m not in known]),
             text_sha256=_hash(text),
         ),
@@ -137,19 +137,19 @@ def edit_comment(
 
 
 def delete_comment(tx: Transaction, actor: Actor, name: ModelName, comment_id: int) -> None:
-    """By its author or a maintainer: the words of all revisions go, the trace stays."""
+    """Delete a comment, by its author or a maintainer: the text of all revisions is deleted, a trace stays."""
     model = find_model(tx, actor, name, Permission.COMMENT_WRITE)
-    found = _find(tx, model, comment_id)
-    if found.author_id != actor.id:
+    comment = _find(tx, model, comment_id)
+    if comment.author_id != actor.id:
         access.check(actor, Permission.COMMENT_MODERATE, model.place)
-    if found.deleted_at is not None:
+    if comment.deleted_at is not None:
         return
     queries.delete_comment(tx, comment_id, actor.id)
     tx.append(
         events.CommentDeleted(
-            **events.about(model.name, found.version),
+            **events.about(model.name, comment.version),
             comment=comment_id,
-            author=found.author,
+            author=comment.author,
         ),
         actor,
         model.id,
@@ -159,7 +159,7 @@ def delete_comment(tx: Transaction, actor: Actor, name: ModelName, comment_id: i
 def list_revisions(
     tx: Transaction, actor: Actor, name: ModelName, comment_id: int
 ) -> tuple[Comment, list[tuple[int, str, int]]]:
-    """(the comment, its earlier texts as (revision, body, at))."""
+    """Return (the comment, its earlier texts as (revision, body, at))."""
     model = find_model(tx, actor, name)
     access.refuse_strangers(actor)
     return _find(tx, model, comment_id), queries.list_revisions(tx, comment_id)
@@ -169,7 +169,7 @@ def list_revisions(
 
 
 def watch(tx: Transaction, actor: Actor, name: ModelName) -> ModelName:
-    """Be notified of what others do to the model."""
+    """Watch a model, to be notified of changes that others make."""
     model = find_model(tx, actor, name)
     access.refuse_strangers(actor)
     queries.insert_watch(tx, actor.id, model.id)
@@ -197,15 +197,35 @@ def list_notifications(
     return queries.list_notifications(tx, actor, unread=unread, before=before, limit=limit)
 
 
+def count_unread(tx: Transaction, actor: Actor, limit: int) -> int:
+    """Count the unread notifications that the actor may see, at most `limit`."""
+    return queries.count_unread(tx, actor, limit)
+
+
 def mark_read(tx: Transaction, actor: Actor, up_to: int | None) -> int:
-    """Notifications up to this one, or all. Returns how many were unread. They are of every place, so a token of
-    one place does not reach them."""
+    """Mark notifications up to this one, or all, as read. Returns how many were unread.
+
+    Notifications concern every place, so a token that is limited to one place cannot mark them."""
     access.check(actor, Permission.MODEL_READ, access.SERVER)
     return queries.mark_read(tx, actor.id, up_to)
 
 
+def begin_notifications(db: Database) -> None:
+    """Notify of all events from now on. Without it, events before the first `derive_notifications` would be left out."""
+    db.write(_find_or_set_cursor)
+
+
+def _find_or_set_cursor(tx: Transaction) -> int:
+    cursor = queries.find_cursor(tx)
+    if cursor is None:
+        # Events before the first notification are not news.
+        cursor = queries.find_log_size(tx)
+        queries.set_cursor(tx, cursor)
+    return cursor
+
+
 def derive_notifications(db: Database) -> bool:
-    """Turn events into notifications. False: there was nothing to look at."""
+    """Turn events into notifications. Returns False if there were no new events."""
 
     def lags(tx: Transaction) -> bool:
         cursor = queries.find_cursor(tx)
@@ -218,13 +238,8 @@ def derive_notifications(db: Database) -> bool:
 
 
 def _derive(tx: Transaction) -> None:
-    size = queries.find_log_size(tx)
-    cursor = queries.find_cursor(tx)
-    if cursor is None:
-        # Whatever happened before there were notifications is no news.
-        queries.set_cursor(tx, size)
-        return
-    end = min(size, cursor + _LOOK_AT)
+    cursor = _find_or_set_cursor(tx)
+    end = min(queries.find_log_size(tx), cursor + _LOOK_AT)
     found = queries.list_model_events(tx, cursor, end)
     watchers = queries.list_watchers(tx, {each[2] for each in found})
     made: list[tuple[int, int, str]] = []
@@ -236,7 +251,7 @@ def _derive(tx: Transaction) -> None:
         for each in (called | watching) - {actor_id}:
             why = reason if each in called else "watch"
             key = each, model_id
-            # The person who may vote on a promotion sees it, whatever else of the model.
+            # People who may vote on a promotion see it, even if they may not see the model.
             if why != REVIEW and key not in readers:
                 readers[key] = _may_read(tx, each, model_id)
             if why == REVIEW or readers[key]:
@@ -247,7 +262,7 @@ def _derive(tx: Transaction) -> None:
 
 
 def _called_by(kind: str, body: JsonText[dict[str, Any]]) -> tuple[str, list[str]]:
-    """(reason, names of the accounts and groups that an event calls whether or not they watch)."""
+    """Return (reason, names of the accounts and groups to notify whether or not they watch)."""
     if kind.startswith("comment."):
         return "mention", body.value["data"].get("mentions", [])
     if kind == events.PromotionOpened.kind:
@@ -256,7 +271,7 @@ def _called_by(kind: str, body: JsonText[dict[str, Any]]) -> tuple[str, list[str
 
 
 def _may_read(tx: Transaction, actor_id: int, model_id: int) -> bool:
-    account = access_queries.find_actor_by_id(tx, actor_id)
+    account = account_queries.find_actor_by_id(tx, actor_id)
     if account is None or account.disabled_at is not None:
         return False
     return queries.may_read(tx, account.to_actor(), model_id)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A value of a metric of one version. at: when the version was registered, or the evaluation reported."""
+class Measurement(msgspec.Struct, frozen=True):
+    """The value of a metric of one version. at: when the version was registered or the evaluation was reported."""
 
     version: int
     at: int
@@ -17,3 +16,5 @@ class Measurement:
     evaluated: bool
     state: str
     recalled: bool
+    flags: tuple[str, ...] = ()
+    """Problems of the version, gravest first."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import load_json
+from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     blob_facts,
     blobs,
@@ -17,20 +20,23 @@ from modelyard.db.tables import (
     evaluations,
     manifest_files,
     namespaces,
-    version_metrics,
+    version_scores,
     versions,
 )
 from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission, Role, Visibility
+from modelyard.domain.metric_names import MetricName
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.queries import namespace_role
 from modelyard.registry.comparison.nouns import Measurement
 from modelyard.registry.versions.inspect import reader_of
 
+_p = sa.bindparam
+
 
 def list_files(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, int]]:
-    """path → (digest, size in bytes)"""
+    """Return path → (digest, size in bytes)."""
     query = sa.select(manifest_files.c.path, manifest_files.c.digest, manifest_files.c.size_bytes).where(
         manifest_files.c.manifest_id == manifest_id
     )
@@ -38,7 +44,7 @@ def list_files(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, int]]:
 
 
 def list_tensors(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """name → (dtype, shape) of what the files' formats say; the file's path goes before where names repeat."""
+    """Return name → (dtype, shape) from the files' formats; repeated names get the file's path in front."""
     query = (
         sa.select(manifest_files.c.path, blob_facts.c.reader, blob_facts.c.facts)
         .join(blob_facts, blob_facts.c.digest == manifest_files.c.digest)
@@ -56,7 +62,7 @@ def list_tensors(tx: Transaction, manifest_id: int) -> dict[str, tuple[str, tupl
 
 
 def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict[str, str]:
-    """Digest of a content → digest of its profile, from namespaces that the actor may read."""
+    """Return digest of a content → digest of its profile, from namespaces that the actor may read."""
     query = (
         sa.select(
             dataset_versions.c.digest,
@@ -80,18 +86,26 @@ def find_profiles(tx: Transaction, actor: Actor, digests: Iterable[str]) -> dict
 
 
 def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measurement]:
-    """As frozen in records, by version."""
+    """List the values frozen in records, by version."""
     query = (
         sa.select(
             versions.c.number,
             versions.c.created_at,
-            version_metrics.c.split,
-            version_metrics.c.value,
+            version_scores.c.split,
+            sa.case(
+                (version_scores.c.evaluated_at.is_(None), version_scores.c.value),
+                else_=version_scores.c.recorded,
+            ),
             versions.c.state,
             versions.c.recall.is_not(None),
         )
-        .join(versions, versions.c.id == version_metrics.c.version_id)
-        .where(versions.c.model_id == model_id, version_metrics.c.name == metric, versions.c.state != "deleted")
+        .join(versions, versions.c.id == version_scores.c.version_id)
+        .where(
+            version_scores.c.model_id == model_id,
+            version_scores.c.name == metric,
+            version_scores.c.in_record == 1,
+            versions.c.state != "deleted",
+        )
         .order_by(versions.c.number)
     )
     return [
@@ -103,13 +117,11 @@ def list_recorded(tx: Transaction, model_id: int, metric: str) -> list[Measureme
 def list_evaluated(
     tx: Transaction, model_id: int, limit: int
 ) -> list[tuple[Measurement, list[dict[str, Any]]]]:
-    """(measurement without a value, the metrics) of the newest evaluations, oldest first."""
+    """List (measurement without a value, the metrics) of the newest evaluations, oldest first."""
     query = (
         sa.select(
             versions.c.number,
-            evaluations.c.at,
-            evaluations.c.split,
-            evaluations.c.dataset,
+            *evaluations.c["at", "split", "dataset"],
             versions.c.state,
             versions.c.recall.is_not(None),
             evaluations.c.metrics,
@@ -123,3 +135,86 @@ def list_evaluated(
         (Measurement(number, at, split, dataset, None, True, state, bool(recalled)), load_json(metrics))
         for number, at, split, dataset, state, recalled, metrics in reversed(tx.rows(query))
     ]
+
+
+# --- rankings ------------------------------------------------------------------------------------------
+
+_SPLITS = Statement(
+    sa.select(version_scores.c.split)
+    .where(version_scores.c.model_id == _p("model_id"), version_scores.c.name == _p("name"))
+    .distinct()
+    .order_by(version_scores.c.split)
+)
+_NAMES = Statement(
+    sa.select(*version_scores.c["name", "split"])
+    .where(version_scores.c.model_id == _p("model_id"))
+    .distinct()
+    .order_by(version_scores.c.name, version_scores.c.split)
+    .limit(1000)
+)
+
+
+def list_splits(tx: Transaction, model_id: int, metric: str) -> list[str]:
+    """List the splits on which any version of the model has the metric."""
+    return [row[0] for row in tx.all(_SPLITS, model_id=model_id, name=metric)]
+
+
+def list_metric_names(tx: Transaction, model_id: int) -> list[tuple[str, str]]:
+    """List (name, split) of the metrics that any version of the model has."""
+    return [(row[0], row[1]) for row in tx.all(_NAMES, model_id=model_id)]
+
+
+def list_ranked(
+    tx: Transaction,
+    model_id: int,
+    metric: MetricName,
+    between: tuple[float, float],
+    *,
+    is_descending: bool,
+    after: tuple[float, int] | None,
+    limit: int,
+) -> list[Measurement]:
+    """List usable versions, the best first; the earlier one wins a tie. between: the values that count."""
+    given: dict[str, Any] = {
+        "model_id": model_id,
+        "name": metric.name,
+        "split": metric.split,
+        "least": max(between[0], -sys.float_info.max),
+        "most": min(between[1], sys.float_info.max),
+        "limit": limit,
+    }
+    if after is not None:
+        given |= {"last_value": after[0], "last_number": after[1]}
+    return [
+        Measurement(row[0], row[1], row[2], row[3], row[4], bool(row[5]), "ready", recalled=False)
+        for row in tx.all(_ranked(is_descending, goes_on=after is not None), **given)
+    ]
+
+
+@cache
+def _ranked(is_descending: bool, *, goes_on: bool) -> Statement:
+    value, evaluated_at = version_scores.c.value, version_scores.c.evaluated_at
+    query = (
+        sa.select(
+            versions.c.number,
+            sa.func.coalesce(evaluated_at, versions.c.created_at),
+            *version_scores.c["split", "dataset", "value"],
+            evaluated_at.is_not(None),
+        )
+        .join(versions, versions.c.id == version_scores.c.version_id)
+        .where(
+            version_scores.c.model_id == _p("model_id"),
+            version_scores.c.name == _p("name"),
+            version_scores.c.split == _p("split"),
+            value.between(_p("least", type_=sa.Float()), _p("most", type_=sa.Float())),
+            versions.c.state == "ready",
+            versions.c.quarantined == 0,
+            versions.c.recall.is_(None),
+        )
+    )
+    if goes_on:
+        bound, number = _p("last_value", type_=sa.Float()), _p("last_number", type_=sa.BigInteger())
+        beyond = value < bound if is_descending else value > bound
+        query = query.where(beyond | ((value == bound) & (versions.c.number > number)))
+    order = value.desc() if is_descending else value
+    return Statement(query.order_by(order, versions.c.number).limit(_p("limit")))

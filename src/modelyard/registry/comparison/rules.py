@@ -1,12 +1,14 @@
-"""What differs between sides. Pure: from facts to differences."""
+"""Find the differences between sides, from their facts. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from modelyard.domain.errors import Invalid
+from modelyard.domain.metric_names import MetricName, rank
 from modelyard.domain.record import number_from_json
 from modelyard.domain.significance import Difference, bootstrap, paired_t_test
 
@@ -17,26 +19,27 @@ MetricKey = tuple[str, str, str]
 """(name, split, dataset)"""
 
 
-@dataclass(slots=True)
-class Side:
-    """A version or a run as far as it is compared. measured: values of a metric by fold, or one after the other
-    ("#1", "#2") where it was measured again and again."""
+class Side(msgspec.Struct):
+    """The compared facts of a version or a run. measured: values of a metric by fold, or one after the other
+    ("#1", "#2") if it was measured repeatedly."""
 
     ref: str
     kind: str
     created_at: int
     created_by: str
     state: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: dict[MetricKey, float] = field(default_factory=dict)
-    measured: dict[MetricKey, dict[str, float]] = field(default_factory=dict)
-    code: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    flags: Sequence[str] = ()
+    """Problems of the version, gravest first."""
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    metrics: dict[MetricKey, float] = msgspec.field(default_factory=dict)
+    measured: dict[MetricKey, dict[str, float]] = msgspec.field(default_factory=dict)
+    code: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    environment: Mapping[str, Any] = msgspec.field(default_factory=dict)
     data: Sequence[Mapping[str, Any]] = ()
-    format: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    format: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    files: Mapping[str, tuple[str, int]] = msgspec.field(default_factory=dict)
     """path → (digest, size in bytes)"""
-    tensors: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]] = msgspec.field(default_factory=dict)
     """name → (dtype, shape)"""
     size_bytes: int | None = None
     run: str | None = None
@@ -56,7 +59,7 @@ def check_count(refs: Sequence[str]) -> None:
 
 
 def add_metrics(side: Side, metrics: Sequence[Mapping[str, Any]], *, again: bool = False) -> None:
-    """Take metrics as a record has them. again: of an evaluation made later, of which the newest counts and all
+    """Add metrics as a record has them. again: from a later evaluation; the newest value counts, and all values
     are measurements. A fold is known by the name of its dataset, split or metric, as `fold-3` or `f1_fold3`."""
     for said in metrics:
         name, split, dataset = str(said["name"]), str(said.get("split") or ""), str(said.get("dataset") or "")
@@ -86,7 +89,7 @@ def _fold_of(name: str, split: str, dataset: str) -> tuple[MetricKey, str | None
 
 
 def _split_fold(text: str) -> tuple[str, str]:
-    """("test", "3") of "test/fold-3"; (the text, "") where no fold is named at the end."""
+    """Return ("test", "3") for "test/fold-3"; (the text, "") if it does not end in a fold."""
     before = text.rstrip("0123456789")
     number = text[len(before) :]
     before = before.rstrip(" ._-")
@@ -97,15 +100,17 @@ def _split_fold(text: str) -> tuple[str, str]:
 
 
 def finish_metrics(side: Side) -> None:
-    """The mean of its folds is a metric too, where none was reported besides them."""
+    """Add the mean of a metric's folds, unless a value for the whole metric was reported."""
     for key, values in side.measured.items():
         if key not in side.metrics and values:
             side.metrics[key] = sum(values.values()) / len(values)
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """values: None where a side has none. deltas: to the first side; of the champion, to it. best: positions."""
+class MetricRow(msgspec.Struct, frozen=True):
+    """One metric on all sides. values: None for a side without it. best: positions.
+
+    deltas: from the first side. champion_deltas: from the champion.
+    """
 
     key: MetricKey
     direction: str | None
@@ -120,8 +125,38 @@ class MetricRow:
 def compare_metrics(
     sides: Sequence[Side], champion: Mapping[MetricKey, float], direction_of: Any
 ) -> list[MetricRow]:
-    keys = sorted({key for side in sides for key in side.metrics})
+    keys = sorted({key for side in sides for key in side.metrics}, key=lambda key: rank(MetricName(*key)))
     return [_metric_row(key, sides, champion.get(key), direction_of(key[0])) for key in keys]
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """Which side is best most often, as a sentence. side: its position; None: no side leads."""
+
+    sentence: str
+    side: int | None
+
+
+_NO_LEAD = "No metric with a known better direction differs"
+
+
+def find_lead(sides: Sequence[Side], metrics: Sequence[MetricRow]) -> Lead:
+    """Count the metrics with a known better direction that differ. Metrics of training data do not count."""
+    counted = [
+        row
+        for row in metrics
+        if row.direction and row.best and len(row.best) < len(sides) and row.key[1] != "train"
+    ]
+    if not counted:
+        trained = any(row.direction and 0 < len(row.best) < len(sides) for row in metrics)
+        which = "Only metrics of training data differ, which do not count" if trained else _NO_LEAD
+        return Lead(f"{which}.", None)
+    wins = [sum(1 for row in counted if position in row.best) for position in range(len(sides))]
+    leaders = [position for position, count in enumerate(wins) if count == max(wins)]
+    of = f"{max(wins)} of {len(counted)} {'metric' if len(counted) == 1 else 'metrics'}"
+    if len(leaders) > 1:
+        names = " and ".join(sides[position].ref for position in leaders)
+        return Lead(f"{names} are each best in {of}.", None)
+    return Lead(f"{sides[leaders[0]].ref} is best in {of}.", leaders[0])
 
 
 def _metric_row(
@@ -158,10 +193,10 @@ def _differs(before: Side, after: Side, key: MetricKey) -> Difference | None:
 
 
 def words_of(found: Difference, direction: str | None) -> str:
-    """For people: what may be said, and what may not."""
+    """Word a significance result for people, without claiming too much."""
     about = f"{found.test} over {found.count}, p = {found.p_value:.2g}"
     if not found.is_significant:
-        return f"no difference that chance would not make ({about})"
+        return f"no difference beyond chance ({about})"
     if direction is None:
         return f"differs ({about})"
     better = (found.difference > 0) == (direction == HIGHER)
@@ -172,7 +207,7 @@ def words_of(found: Difference, direction: str | None) -> str:
 
 
 def compare_params(sides: Sequence[Side]) -> list[tuple[str, list[Any], bool]]:
-    """(name, value on each side or None, whether all are the same), differing ones first."""
+    """Return (name, value on each side or None, whether all are the same), differing ones first."""
     names = sorted({name for side in sides for name in side.params})
     rows = []
     for name in names:
@@ -182,10 +217,11 @@ def compare_params(sides: Sequence[Side]) -> list[tuple[str, list[Any], bool]]:
     return sorted(rows, key=lambda row: (row[2], row[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class CodeDifference:
-    """commits: `before..after` when both are of one repository. changed: other fields, [before, after].
-    diffs: what each side's folder had next to its commit."""
+class CodeDifference(msgspec.Struct, frozen=True):
+    """A difference in code. commits: `before..after` if both are from one repository.
+
+    changed: other fields, [before, after]. diffs: each side's uncommitted changes.
+    """
 
     same: bool
     commits: str | None
@@ -212,8 +248,7 @@ def _diff_of(code: Mapping[str, Any]) -> str | None:
     return text if isinstance(text, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentDifference:
+class EnvironmentDifference(msgspec.Struct, frozen=True):
     added: dict[str, str]
     removed: dict[str, str]
     changed: dict[str, list[str]]
@@ -224,7 +259,10 @@ class EnvironmentDifference:
 
 def compare_environment(before: Side, after: Side) -> EnvironmentDifference:
     one, two = _packages(before.environment), _packages(after.environment)
-    fields = sorted((set(before.environment) | set(after.environment)) - {"packages", "origins", "lock_files"})
+    fields = sorted(
+        (set(before.environment) | set(after.environment))
+        - {"packages", "origins", "lock_files", "conda_packages"}
+    )
     return EnvironmentDifference(
         {name: two[name] for name in sorted(set(two) - set(one))},
         {name: one[name] for name in sorted(set(one) - set(two))},
@@ -237,6 +275,16 @@ def compare_environment(before: Side, after: Side) -> EnvironmentDifference:
     )
 
 
+def release_kind(before: str, after: str) -> str:
+    """Return how far two versions of a package are apart: major, minor or patch; "other" for other texts."""
+    one, two = (text.split("+")[0].split(".") for text in (before, after))
+    if not all(part.isdigit() for part in (*one[:2], *two[:2])):
+        return "other"
+    if one[0] != two[0]:
+        return "major"
+    return "minor" if one[1:2] != two[1:2] else "patch"
+
+
 def _packages(environment: Mapping[str, Any]) -> dict[str, str]:
     found = environment.get("packages")
     if isinstance(found, Mapping):
@@ -247,9 +295,8 @@ def _packages(environment: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class FilesDifference:
-    """Paths with sizes in bytes; tensors by name: [before, after] as `dtype[shape]`, None where there is none."""
+class FilesDifference(msgspec.Struct, frozen=True):
+    """A difference in files. Paths have sizes in bytes; tensors by name: [before, after] as `dtype[shape]`, or None."""
 
     added: dict[str, int]
     removed: dict[str, int]

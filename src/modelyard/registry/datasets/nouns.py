@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetVersion:
-    """One content. entry: as it was described first; most readers of a content do not ask for it."""
+class DatasetVersion(msgspec.Struct, frozen=True):
+    """One content of a dataset. entry: its first description; most readers do not ask for it."""
 
     id: int
     namespace: str
@@ -22,15 +22,14 @@ class DatasetVersion:
     created_at: int
     created_by: str
     withheld_profile: Digest | None = None
-    """The profile, where its bytes are withheld; `profile` is None then."""
+    """The profile if its bytes are withheld; then `profile` is None."""
 
     @property
     def reference(self) -> str:
         return f"{self.namespace}/{self.name}@{self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(msgspec.Struct, frozen=True):
     namespace: str
     name: str
     versions: int
@@ -38,9 +37,8 @@ class Dataset:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetUse:
-    """An edge that leaves a content: who read it, how."""
+class DatasetUse(msgspec.Struct, frozen=True):
+    """An edge from a dataset's content: its reader and the kind of use."""
 
     target: str
     relation: str

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import JsonText, load_json
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import actors, blobs, dataset_versions, datasets, lineage_edges, namespaces
 from modelyard.db.tables.uploads import WITHHELD
@@ -32,12 +33,7 @@ _ENSURE_DATASET = Statement(
 _INSERT_VERSION = Statement(
     postgresql.insert(dataset_versions)
     .values(
-        dataset_id=_p("dataset_id"),
-        digest=_p("digest"),
-        entry=_p("entry"),
-        profile=_p("profile"),
-        created_at=_p("now"),
-        created_by=_p("actor_id"),
+        **named("dataset_id", "digest", "entry", "profile"), created_at=_p("now"), created_by=_p("actor_id")
     )
     .on_conflict_do_nothing(index_elements=["dataset_id", "digest"])
     .returning(dataset_versions.c.id)
@@ -49,6 +45,11 @@ _FIND_ID = Statement(
 )
 _SET_PROFILE = Statement(
     dataset_versions.update().where(dataset_versions.c.id == _p("the_id")).values(profile=_p("the_profile"))
+)
+_ADD_PROFILE_BYTES = Statement(
+    datasets.update()
+    .where(datasets.c.id == _p("the_id"))
+    .values(profile_bytes=datasets.c.profile_bytes + _p("size_bytes"))
 )
 _TOUCH = Statement(datasets.update().where(datasets.c.id == _p("the_id")).values(updated_at=_p("now")))
 
@@ -62,7 +63,7 @@ def ensure_dataset(tx: Transaction, namespace: str, name: str) -> int:
 def insert_content(
     tx: Transaction, dataset_id: int, digest: Digest, entry: str, profile: Digest | None, actor_id: int
 ) -> int | None:
-    """The new id; None when the content is known."""
+    """Store a content. Return its id; None if the content is known already."""
     row = tx.one(
         _INSERT_VERSION,
         dataset_id=dataset_id,
@@ -78,8 +79,12 @@ def insert_content(
     return int(row[0])
 
 
+def add_profile_bytes(tx: Transaction, dataset_id: int, size_bytes: int) -> None:
+    tx.run(_ADD_PROFILE_BYTES, the_id=dataset_id, size_bytes=size_bytes)
+
+
 def find_content_id(tx: Transaction, dataset_id: int, digest: Digest) -> tuple[int, str | None]:
-    """(id, profile) of a content that is known."""
+    """Return (id, profile) of a known content; None if it is not known."""
     row = tx.one(_FIND_ID, dataset_id=dataset_id, digest=digest)
     assert row is not None
     return int(row[0]), row[1]
@@ -93,10 +98,7 @@ _CONTENT = (
     dataset_versions.c.id,
     namespaces.c.name,
     datasets.c.name,
-    dataset_versions.c.digest,
-    dataset_versions.c.entry,
-    dataset_versions.c.profile,
-    dataset_versions.c.created_at,
+    *dataset_versions.c["digest", "entry", "profile", "created_at"],
     actors.c.name,
     sa.func.coalesce(blobs.c.state, ""),
 )
@@ -133,7 +135,7 @@ def list_contents(
     before: int | None = None,
     limit: int,
 ) -> list[DatasetVersion]:
-    """Newest first. digest: the whole one or its beginning. before: only ids below."""
+    """List contents, newest first. digest: the whole one or its beginning. before: only ids below this one."""
     query = (
         sa.select(*_CONTENT)
         .select_from(_CONTENTS)
@@ -149,7 +151,7 @@ def list_contents(
 
 
 def list_by_digest(tx: Transaction, digest: Digest) -> list[DatasetVersion]:
-    """The same content, under whatever names and in whatever namespaces."""
+    """List all places with this content, under any name and in any namespace."""
     query = (
         sa.select(*_CONTENT)
         .select_from(_CONTENTS)
@@ -163,7 +165,7 @@ def list_by_digest(tx: Transaction, digest: Digest) -> list[DatasetVersion]:
 def list_datasets(
     tx: Transaction, namespace: str, word: str | None, before: tuple[int, int] | None, limit: int
 ) -> list[tuple[int, Dataset]]:
-    """(id, dataset), those that moved last first."""
+    """List (id, dataset), the most recently changed first."""
     newest = (
         sa.select(dataset_versions.c.digest)
         .where(dataset_versions.c.dataset_id == datasets.c.id)
@@ -199,14 +201,11 @@ def list_datasets(
 
 
 def list_uses(tx: Transaction, content_ids: Iterable[int], limit: int) -> list[DatasetUse]:
-    """Newest first."""
+    """List uses, newest first."""
     sources = [f"dataset:{content_id}" for content_id in content_ids]
     query = (
         sa.select(
-            lineage_edges.c.target,
-            lineage_edges.c.relation,
-            lineage_edges.c.details,
-            lineage_edges.c.created_at,
+            *lineage_edges.c["target", "relation", "details", "created_at"],
         )
         .where(lineage_edges.c.source.in_(sources))
         .order_by(lineage_edges.c.created_at.desc(), lineage_edges.c.target)

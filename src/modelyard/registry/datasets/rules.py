@@ -1,10 +1,11 @@
-"""What a dataset entry must look like, wherever it stands."""
+"""Check a dataset entry, wherever it occurs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
@@ -13,17 +14,16 @@ from modelyard.domain.errors import Invalid, InvalidDigest
 MAX_NAME_LENGTH = 200
 MAX_ENTRY_BYTES = 256 * 1024
 _NOT_IN_NAMES = frozenset("@:/\\")
-USE_FIELDS = ("split", "filter", "window", "source", "role")
-"""What may differ from one use of the same content to the next."""
+USE_FIELDS = ("split", "filter", "window", "source", "role", "host")
+"""Fields that may differ between two uses of the same content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     name: str
     digest: Digest
     profile: Digest | None
     said: Mapping[str, Any]
-    """All of it, as it came."""
+    """The whole entry, as received."""
 
     @property
     def use(self) -> dict[str, Any]:
@@ -31,22 +31,22 @@ class Entry:
 
 
 def check_name(name: Any) -> str:
-    """Raises Invalid."""
+    """Raise Invalid for a name that is not valid."""
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH or name != name.strip():
         raise Invalid(
-            reason=f"{str(name)[:60]!r} is no name of a dataset",
+            reason=f"{str(name)[:60]!r} is not a valid dataset name",
             fix="Use 1 to 200 characters, without spaces around them",
         )
     if any(ord(c) < 32 or ord(c) == 127 or c in _NOT_IN_NAMES for c in name) or name in (".", ".."):
         raise Invalid(
-            reason=f"the dataset name {name[:60]!r} has a character that references need",
-            fix="Leave out @ : / \\ and control characters",
+            reason=f"the dataset name {name[:60]!r} contains a character that is reserved for references",
+            fix="Remove @ : / \\ and control characters",
         )
     return name
 
 
 def parse_entry(said: Mapping[str, Any]) -> Entry:
-    """Raises Invalid, InvalidDigest."""
+    """Return the parsed entry. Raises Invalid, InvalidDigest."""
     name = check_name(said.get("name"))
     digest = Digest.parse(str(said.get("digest") or ""))
     profile = said.get("profile")
@@ -54,17 +54,17 @@ def parse_entry(said: Mapping[str, Any]) -> Entry:
     try:
         size = len(canonical_json(entry.said))
     except (ValueError, TypeError, RecursionError) as exc:
-        raise Invalid(reason=f"the entry of dataset {name!r} is no plain JSON: {exc}") from None
+        raise Invalid(reason=f"the entry of dataset {name!r} is not plain JSON: {exc}") from None
     if size > MAX_ENTRY_BYTES:
         raise Invalid(
             reason=f"the entry of dataset {name!r} is larger than {MAX_ENTRY_BYTES} bytes",
-            fix="Say less of it; names of columns are in its profile too",
+            fix="Shorten it; the profile lists the columns too",
         )
     return entry
 
 
 def find_entries(data: Any) -> list[Entry]:
-    """Those of a record's `data` that name a dataset; what says something else is left alone."""
+    """Return the entries of a record's `data` that name a dataset; others are ignored."""
     found = []
     for said in data or ():
         try:

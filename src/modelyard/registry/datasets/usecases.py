@@ -1,10 +1,9 @@
-"""Noting, listing and showing datasets; comparing two contents."""
+"""Record, list and show datasets; compare two contents."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from modelyard.blobs.store import BlobStore
@@ -32,11 +31,11 @@ from modelyard.registry.uploads import queries as uploads
 def note_dataset(
     tx: Transaction, actor: Actor, namespace: str, entry: Mapping[str, Any], *, reader: str | None = None
 ) -> int:
-    """Make a content known in a namespace; returns its id. What is known already stays as it was.
+    """Record a content in a namespace and return its id. A known content stays unchanged.
 
-    The caller has asked whether the actor may write there. reader: the node that read it
-    (`edges.node("run", uid)`), which makes an edge. A profile whose bytes are not here, or not for this actor to
-    read, is left out until somebody sends them. Raises Invalid, InvalidDigest.
+    The caller has checked that the actor may write there. reader: the node that read it
+    (`edges.node("run", uid)`), to which an edge is added. A profile is omitted while its bytes are not stored or not
+    readable for this actor. Raises Invalid, InvalidDigest.
     """
     parsed = rules.parse_entry(entry)
     content_id, _ = _note(tx, actor, namespace, parsed)
@@ -50,16 +49,17 @@ def add_use(tx: Transaction, content_id: int, entry: Entry, reader: str, relatio
 
 
 def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[int, bool]:
-    """(id, whether its profile is here)."""
+    """Return (id, whether its profile is stored)."""
     profile = entry.profile
-    if profile is not None and profile not in uploads.find_known_sizes(
-        tx, actor, [profile], refuse_withheld=False
-    ):
+    known = {} if profile is None else uploads.find_known_sizes(tx, actor, [profile], refuse_withheld=False)
+    if profile not in known:
         profile = None
     dataset_id = queries.ensure_dataset(tx, namespace, entry.name)
     said = canonical_json(entry.said).decode()
     content_id = queries.insert_content(tx, dataset_id, entry.digest, said, profile, actor.id)
     if content_id is not None:
+        if profile is not None:
+            queries.add_profile_bytes(tx, dataset_id, known[profile])
         tx.append(
             events.DatasetNoted(namespace=namespace, dataset=entry.name, digest=entry.digest, profile=profile),
             actor,
@@ -68,6 +68,7 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
         content_id, present = queries.find_content_id(tx, dataset_id, entry.digest)
         if present is None and profile is not None:
             queries.set_profile(tx, content_id, profile)
+            queries.add_profile_bytes(tx, dataset_id, known[profile])
         profile = profile if present is None else Digest(present)
     if profile is not None:
         uploads.touch_blobs(tx, [profile])
@@ -77,9 +78,9 @@ def _note(tx: Transaction, actor: Actor, namespace: str, entry: Entry) -> tuple[
 
 
 def push_dataset(tx: Transaction, actor: Actor, namespace: str, said: Mapping[str, Any]) -> DatasetVersion:
-    """Make a content known that no version or run has named yet.
+    """Record a dataset's content, independently of versions and runs.
 
-    Raises MissingBlobs when it names a profile whose bytes were not sent; NamespaceNotFound, Denied, Invalid.
+    Raises MissingBlobs if the bytes of its profile were not sent; NamespaceNotFound, Denied, Invalid.
     """
     space = catalog.find_namespace(tx, actor, namespace, Permission.DATASET_PUSH)
     entry = rules.parse_entry(said)
@@ -90,7 +91,7 @@ def push_dataset(tx: Transaction, actor: Actor, namespace: str, said: Mapping[st
 
 
 def check_profile(db: Database, blobs: BlobStore, actor: Actor, said: Mapping[str, Any]) -> None:
-    """Raises InvalidFact when the bytes that an entry names as its profile are here and are none."""
+    """Raise InvalidFact if the bytes that an entry names as its profile are stored but are not a profile."""
     profile = rules.parse_entry(said).profile
     if profile is not None and db.read(lambda tx: uploads.find_known_sizes(tx, actor, [profile])):
         read_stored_profile(blobs, profile)
@@ -106,36 +107,36 @@ def list_datasets(
 def list_contents(
     tx: Transaction, actor: Actor, namespace: str, name: str, before: int | None, limit: int
 ) -> list[DatasetVersion]:
-    """Newest first. Raises DatasetNotFound for a name that nothing is known of."""
+    """List contents, newest first. Raises DatasetNotFound for an unknown name."""
     space = catalog.find_namespace(tx, actor, namespace)
-    found = queries.list_contents(tx, space.name, name, before=before, limit=limit)
-    if not found and before is None:
+    contents = queries.list_contents(tx, space.name, name, before=before, limit=limit)
+    if not contents and before is None:
         raise DatasetNotFound(dataset=f"{space.name}/{name[:200]}")
-    return found
+    return contents
 
 
 def find_content(
     tx: Transaction, actor: Actor, namespace: str, name: str, selector: str | None
 ) -> DatasetVersion:
-    """selector: a digest or at least eight hex digits of one; None: the newest content.
+    """Find a dataset's content. selector: a digest or at least its first eight hex digits; None: the newest content.
 
-    Raises DatasetNotFound, InvalidDigest, Invalid for the beginning of several.
+    Raises DatasetNotFound, InvalidDigest; Invalid if several digests begin with the selector.
     """
     space = catalog.find_namespace(tx, actor, namespace)
     digest = _digest_beginning(selector) if selector else None
-    found = queries.list_contents(tx, space.name, name, digest=digest, limit=2 if digest else 1)
-    if not found:
+    contents = queries.list_contents(tx, space.name, name, digest=digest, limit=2 if digest else 1)
+    if not contents:
         raise DatasetNotFound(dataset=f"{space.name}/{name[:200]}{f'@{selector}' if selector else ''}")
-    if len(found) > 1:
+    if len(contents) > 1:
         raise Invalid(
-            reason=f"{selector} is the beginning of several digests of {space.name}/{name}",
+            reason=f"{selector} matches several digests of {space.name}/{name}",
             fix="Give more digits",
         )
-    return found[0]
+    return contents[0]
 
 
 def find_profile(tx: Transaction, actor: Actor, namespace: str, name: str, selector: str | None) -> Digest:
-    """Whose bytes may be given. Raises as find_content; Invalid for a content without a profile, FileWithheld,
+    """Find the profile whose bytes may be served. Raises like find_content; Invalid without a profile, FileWithheld,
     FileQuarantined, ScanPending."""
     content = find_content(tx, actor, namespace, name, selector)
     profile = content.profile or content.withheld_profile
@@ -161,10 +162,10 @@ def _digest_beginning(selector: str) -> str:
 
 
 def read_content_profile(blobs: BlobStore, content: DatasetVersion) -> Profile:
-    """Raises Invalid for a content without a profile."""
+    """Read the profile of a content. Raises Invalid for a content without one."""
     if content.profile is None:
         raise Invalid(
-            reason=f"{content.reference} has no profile here, so nothing is known of its columns",
+            reason=f"{content.reference} has no profile here, so its columns are not known",
             fix=f"Push it with its rows: modelyard dataset push FILE {content.name}",
         )
     return read_stored_profile(blobs, content.profile)
@@ -177,7 +178,7 @@ def compare_contents(
     before: tuple[str, str, str | None],
     after: tuple[str, str, str | None],
 ) -> tuple[DatasetVersion, DatasetVersion, Drift]:
-    """How far two contents are apart; each is (namespace, name, selector)."""
+    """Measure how far two contents are apart; each is (namespace, name, selector)."""
     one, two = db.read(lambda tx: (find_content(tx, actor, *before), find_content(tx, actor, *after)))
     drift = compare(read_content_profile(blobs, one), read_content_profile(blobs, two))
     return one, two, drift
@@ -185,27 +186,18 @@ def compare_contents(
 
 # --- profiles --------------------------------------------------------------------------------------------
 
-_KEPT_PROFILES = 64
-_kept: OrderedDict[Digest, Profile] = OrderedDict()
-_kept_lock = threading.Lock()
 
-
+@lru_cache(maxsize=64)
 def read_stored_profile(blobs: BlobStore, digest: Digest) -> Profile:
-    """By digest, so what was read before is as good as reading it again. Raises BlobNotFound, InvalidFact."""
-    with _kept_lock:
-        if digest in _kept:
-            _kept.move_to_end(digest)
-            return _kept[digest]
-    found = read_profile(_read_bytes(blobs, digest))
-    with _kept_lock:
-        _kept[digest] = found
-        while len(_kept) > _KEPT_PROFILES:
-            _kept.popitem(last=False)
-    return found
+    """Read a profile by digest; the result is remembered. Raises BlobNotFound, InvalidFact."""
+    return read_profile(_read_bytes(blobs, digest))
 
 
 def read_profile_bytes(blobs: BlobStore, digest: Digest) -> bytes:
-    """Raises BlobNotFound; InvalidFact for bytes that are no profile, which runs may name as one."""
+    """Read the bytes of a profile.
+
+    Raises BlobNotFound; InvalidFact for other bytes, which a run may name as a profile.
+    """
     data = _read_bytes(blobs, digest)
     read_profile(data)
     return data

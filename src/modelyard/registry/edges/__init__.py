@@ -1,20 +1,21 @@
-"""What came from what, as the features below lineage write it down: source, target and how they are related.
+"""The edges of lineage, as the features below it record them: source, target and relation.
 
 A node is text, its kind and its key: `dataset:12` (a row of dataset_versions), `version:7`, `run:<uid>`, later
-`deployment:<id>`, and `outside:<text>` for what no row here stands for (a base model from elsewhere). The person who
-adds a kind adds no table. The graph is read by `registry.lineage`.
+`deployment:<id>`, and `outside:<text>` for things without a row here (a base model from elsewhere). A new kind needs
+no new table. The graph is read by `registry.lineage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import dump_json
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import lineage_edges
 from modelyard.db.transaction import Transaction
@@ -26,12 +27,11 @@ MAX_KEY_LENGTH = 500
 
 
 def node(kind: str, key: int | str) -> str:
-    """The text of a node."""
+    """Return the text of a node."""
     return f"{kind}:{str(key)[:MAX_KEY_LENGTH]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True):
     source: str
     target: str
     relation: str
@@ -42,19 +42,13 @@ class Edge:
 
 _INSERT = Statement(
     postgresql.insert(lineage_edges)
-    .values(
-        source=_p("source"),
-        target=_p("target"),
-        relation=_p("relation"),
-        details=_p("details"),
-        created_at=_p("now"),
-    )
+    .values(**named("source", "target", "relation", "details"), created_at=_p("now"))
     .on_conflict_do_nothing()
 )
 
 
 def add_edges(tx: Transaction, edges: Iterable[Edge]) -> None:
-    """What is known already stays as it was."""
+    """Add edges; known ones stay unchanged."""
     tx.run_many(
         _INSERT,
         [
@@ -78,5 +72,5 @@ _REMOVE = Statement(
 
 
 def remove_node(tx: Transaction, gone: str) -> None:
-    """Forget the edges of what is deleted without a trace."""
+    """Remove the edges of a node that is deleted without a trace."""
     tx.run(_REMOVE, the_node=gone)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+
+class Evaluation(msgspec.Struct, frozen=True):
     split: str
     dataset: str
     metrics: Sequence[dict[str, Any]]

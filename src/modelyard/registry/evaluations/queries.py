@@ -29,7 +29,7 @@ _LIST = Statement(
 
 
 def list_evaluations(tx: Transaction, version_id: int, until: int, limit: int = 1000) -> list[Evaluation]:
-    """Newest first, those reported up to that moment."""
+    """List the evaluations reported up to that time, newest first."""
     return [
         Evaluation(row[0], row[1], load_json(row[2]), row[3], row[4])
         for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)

@@ -1,8 +1,10 @@
-"""Reporting and reading evaluations."""
+"""Report and list evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -13,6 +15,7 @@ from modelyard.domain.record import parse_metrics
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.evaluations import queries
 from modelyard.registry.evaluations.nouns import Evaluation
+from modelyard.registry.versions.score_queries import VersionKey, keep_evaluated
 from modelyard.registry.versions.usecases import find_present, find_version
 
 MAX_METRICS = 500
@@ -35,8 +38,17 @@ def report_evaluation(
         )
     split = catalog_rules.check_text(split, "the split", 200)
     dataset = catalog_rules.check_text(dataset, "the dataset", 200)
-    parsed = [metric.to_json() for metric in parse_metrics(metrics)]
+    measured = parse_metrics(metrics)
+    parsed = [metric.to_json() for metric in measured]
+    for metric in parsed:
+        _check_place(metric, "split", split)
+        _check_place(metric, "dataset", dataset)
     queries.insert_evaluation(tx, actor, version.id, split=split, dataset=dataset, metrics=parsed)
+    keep_evaluated(
+        tx,
+        VersionKey(version.id, model.id),
+        [replace(m, split=split or m.split, dataset=dataset or m.dataset) for m in measured],
+    )
     tx.append(
         events.VersionEvaluated(
             **events.about(model.name, version.number),
@@ -51,7 +63,18 @@ def report_evaluation(
     return Evaluation(split, dataset, parsed, tx.now, actor.name)
 
 
+def _check_place(metric: dict[str, Any], field: str, given: str) -> None:
+    """Raise Invalid for a metric whose name contradicts the split or dataset of the evaluation."""
+    if given and metric.get(field, given) != given:
+        raise Invalid(
+            reason=f"the metric {metric['name']!r} names the {field} {metric[field]!r}, the evaluation {given!r}",
+            fix=f"Name the {field} once",
+        )
+    if metric.get(field) == given:
+        del metric[field]
+
+
 def list_evaluations(tx: Transaction, actor: Actor, ref: Ref) -> list[Evaluation]:
-    """Newest first."""
+    """List the evaluations of a version, newest first."""
     _, version = find_version(tx, actor, ref)
     return queries.list_evaluations(tx, version.id, tx.now)

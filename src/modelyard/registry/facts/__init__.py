@@ -1,1 +1,1 @@
-"""What is known of a version and what is missing, by name. Doors: `api/facts.py`; gates ask for the same."""
+"""The known and the missing facts of a version, by name. Gates use the same. Doors: `api/facts.py`."""

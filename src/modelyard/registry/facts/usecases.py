@@ -1,10 +1,11 @@
-"""Showing which facts of a version are known."""
+"""Show which facts of a version are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
@@ -17,8 +18,7 @@ from modelyard.registry.facts.rules import FactState, judge_facts
 from modelyard.registry.versions.usecases import find_version
 
 
-@dataclass(frozen=True, slots=True)
-class FactsView:
+class FactsView(msgspec.Struct, frozen=True):
     reference: str
     completeness: float
     items: Sequence[FactState]
@@ -27,20 +27,18 @@ class FactsView:
 def show_facts(tx: Transaction, actor: Actor, ref: Ref) -> FactsView:
     model, version = find_version(tx, actor, ref)
     record = version.record.value
-    said = version.format_facts.value
-    sections = cards.find_sections(tx, version.id, version.manifest_id, tx.now)
+    card = cards.find_state(tx, model, version, tx.now)
     items = judge_facts(
         record,
-        has_card=sections is not None,
-        licence=said.get("licence"),
-        file_signature=bool(said.get("signature")),
+        has_card=card.is_written,
+        licence=card.licence,
+        file_signature=bool(version.format_facts.value.get("signature")),
     )
     return FactsView(f"{model.name}:{version.number}", completeness(record), items)
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureView:
-    """declared: it was given when the version was pushed; otherwise its files say so."""
+class SignatureView(msgspec.Struct, frozen=True):
+    """A signature. declared: it was given with the push; otherwise it was read from the files."""
 
     reference: str
     inputs: list[dict[str, Any]]
@@ -49,7 +47,7 @@ class SignatureView:
 
 
 def show_signature(tx: Transaction, actor: Actor, ref: Ref) -> SignatureView:
-    """Raises NotFound for a version without one."""
+    """Return the signature of a version. Raises NotFound if it has none."""
     model, version = find_version(tx, actor, ref)
     reference = f"{model.name}:{version.number}"
     given = version.record.value.get("signature")
@@ -64,11 +62,11 @@ def show_signature(tx: Transaction, actor: Actor, ref: Ref) -> SignatureView:
 
 
 def check_signature(tx: Transaction, actor: Actor, ref: Ref, given: Any) -> list[Problem]:
-    """given: entries of the data at hand. Raises Invalid for entries that are none."""
+    """Check data against the signature. given: entries that describe the data. Raises Invalid for malformed entries."""
     signature = show_signature(tx, actor, ref)
     if not lawful_entries(given):
         raise Invalid(
-            reason="the inputs are no list of objects with name, dtype and shape",
+            reason="the inputs are not a list of objects with name, dtype and shape",
             fix="Send for example [{'name': 'amount', 'dtype': 'float64', 'shape': [null]}]",
         )
     return check_inputs({"inputs": signature.inputs}, given)

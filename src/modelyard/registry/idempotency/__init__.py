@@ -1,16 +1,17 @@
-"""A request that is sent again with its idempotency key answers as the first one did.
+"""Give a repeated request with the same idempotency key the same answer.
 
-Key, request and answer are stored in the transaction of the change, per token, and kept for a week.
+The key, the request and the answer are stored in the transaction of the change, per token, and kept for a week.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import dump_json, load_json
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import idempotency_keys
 from modelyard.db.transaction import Transaction
@@ -24,22 +25,18 @@ KEPT = 7 * 86_400 * MICROSECONDS
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """What a door sends back for a value of type T, encoded."""
+class Answer(msgspec.Struct, Generic[T], frozen=True):
+    """The encoded answer of a door for a value of type T."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 _p = sa.bindparam
 _FIND = Statement(
     sa.select(
-        idempotency_keys.c.request_hash,
-        idempotency_keys.c.status,
-        idempotency_keys.c.body,
-        idempotency_keys.c.headers,
+        *idempotency_keys.c["request_hash", "status", "body", "headers"],
     ).where(
         idempotency_keys.c.actor_id == _p("actor_id"),
         idempotency_keys.c.token_id == _p("token_id"),
@@ -48,20 +45,14 @@ _FIND = Statement(
 )
 _STORE = Statement(
     idempotency_keys.insert().values(
-        actor_id=_p("actor_id"),
-        token_id=_p("token_id"),
-        key=_p("key"),
-        request_hash=_p("request_hash"),
-        status=_p("status"),
-        headers=_p("headers"),
-        body=_p("body"),
+        **named("actor_id", "token_id", "key", "request_hash", "status", "headers", "body"),
         created_at=_p("now"),
     )
 )
 
 
 def find_answer(tx: Transaction, actor: Actor, key: str, request_hash: str) -> Answer[Any] | None:
-    """Raises IdempotencyConflict when the key belongs to another request."""
+    """Return the stored answer, or None. Raises IdempotencyConflict if the key belongs to another request."""
     row = tx.one(_FIND, actor_id=actor.id, token_id=actor.token_id or 0, key=key)
     if row is None:
         return None

@@ -1,10 +1,9 @@
-"""What the queue talks about."""
+"""Job kinds, leases and the endings of attempts."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,11 +22,10 @@ class JobState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class JobKind(Generic[P]):
+class JobKind(msgspec.Struct, Generic[P], frozen=True):
     """A kind of work, and the form of its payload.
 
-    max_failures: so many failures in a row end a job as failed; None: it is tried until it is done.
+    max_failures: this many failures in a row end a job as failed; None: it is tried until it is done.
     """
 
     name: str
@@ -38,16 +36,14 @@ class JobKind(Generic[P]):
         return msgspec.json.decode(job.payload, type=self.payload)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """The right to end one attempt of a job."""
 
     job_id: int
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     id: int
     kind: str
     payload: str
@@ -87,11 +83,11 @@ class Job:
 
 
 class Standing(enum.Enum):
-    """Whether an attempt still holds its job."""
+    """The state of an attempt: whether it still holds its job."""
 
     HELD = enum.auto()
     CANCELLED = enum.auto()
-    """Held, and somebody asked that it ends."""
+    """Held, but its cancellation was requested."""
     LOST = enum.auto()
     """Another attempt began, or the job ended."""
 
@@ -101,22 +97,20 @@ class LeaseLost(Exception):
 
 
 class JobCancelled(Exception):
-    """Somebody asked that the job ends."""
+    """Somebody asked to end the job."""
 
 
 class JobInterrupted(Exception):
-    """The process is about to end; the job goes back."""
+    """The process is about to end; the job returns to the queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The job is over. result: kept as JSON for who looks at it."""
+class Done(msgspec.Struct, frozen=True):
+    """The job is over. result: kept as JSON for people who look at the job."""
 
     result: msgspec.Struct | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """The attempt went well, and there is more to do. at: not before this time."""
 
     at: int
@@ -124,25 +118,26 @@ class Again:
 
 Outcome = Done | Again
 Ending = Callable[[Transaction], Outcome]
-"""Writes the effects of an attempt, in the transaction that ends it, and says how it ended."""
+"""Writes the effects of an attempt, in the transaction that ends it, and returns how it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFigures:
-    """For /metrics: (kind, state) → jobs that are waiting, running or failed; kind → since when its oldest job is due."""
+class QueueFigures(msgspec.Struct, frozen=True):
+    """Figures for /metrics: (kind, state) → number of waiting, running or failed jobs.
+
+    For each kind also the time since which its oldest job is due.
+    """
 
     counts: dict[tuple[str, str], int]
     oldest_due_at: dict[str, int]
     now: int
 
 
-@dataclass(slots=True)
-class RunFigures:
-    """What this process ran, by kind, for /metrics."""
+class RunFigures(msgspec.Struct):
+    """The jobs that this process ran, by kind, for /metrics."""
 
-    runs: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
+    runs: dict[str, int] = msgspec.field(default_factory=dict)
+    seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    failures: dict[str, int] = msgspec.field(default_factory=dict)
 
     def note(self, kind: str, elapsed: float, *, failed: bool) -> None:
         self.runs[kind] = self.runs.get(kind, 0) + 1

@@ -1,11 +1,11 @@
-"""SQL of the queue. All changes run in the database's one writer, so what was read just before still holds."""
+"""SQL of the queue. All changes run in the database's one writer, so a value read just before is still valid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.lists import ids_text, is_among
@@ -91,7 +91,7 @@ def update_job(tx: Transaction, job_id: int, **values: Any) -> None:
 
 # --- taking ------------------------------------------------------------------------------------------
 
-# Due jobs, and leases that ended. Asked by every process several times a second.
+# Due jobs, and expired leases. Every process runs this several times a second.
 _IS_DUE = Statement(
     sa.select(sa.literal(1))
     .where(_j.kind == _p("of_kind"), _j.state == JobState.WAITING.value, _j.due_at <= _p("now"))
@@ -113,9 +113,9 @@ def list_expired(tx: Transaction, kind: str) -> list[Job]:
     return [Job(*row) for row in tx.all(_LIST_EXPIRED, of_kind=kind, now=tx.now)]
 
 
-# For each share and priority of the jobs that wait, the one that is due first: steps from one to the next, each a look
-# into the index "turns". So the cost follows the number of shares, and not that of jobs, of which there may be a
-# hundred thousand. Written so that both databases find each step by the index, whatever they believe of the table.
+# The first due job of each share and priority of waiting jobs, found step by step with one look into the index "turns"
+# each. So the cost grows with the number of shares, not with that of jobs, of which there may be a hundred thousand.
+# The form makes both databases use the index for each step, whatever their statistics of the table are.
 _HEADS = Statement(
     sa.text(
         """
@@ -162,7 +162,7 @@ _CANDIDATES = Statement(
 
 
 def list_candidates(tx: Transaction, kind: str) -> list[Candidate]:
-    """Return the next job of each share at each priority, as far as it is due."""
+    """Return the next job of each share at each priority, if it is due."""
     heads = [row[0] for row in tx.all(_HEADS, of_kind=kind)]
     return [Candidate(*row) for row in tx.all(_CANDIDATES, ids=ids_text(heads), now=tx.now)] if heads else []
 
@@ -200,7 +200,7 @@ _RENEW = Statement(
 
 
 def renew_lease(tx: Transaction, job_id: int, attempt: int, until: int, progress: float, note: str) -> None:
-    """Renew a lease; nothing changes for one that is lost."""
+    """Renew a lease; do nothing for a lost one."""
     tx.run(_RENEW, job_id=job_id, of_attempt=attempt, until=until, part=progress, words=note)
 
 
@@ -208,16 +208,15 @@ _STANDINGS = Statement(sa.select(_j.id, _j.state, _j.attempt, _j.cancel_asked).w
 
 
 def list_standings(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[str, int, bool]]:
-    """Return job → (state, attempt, whether somebody asked that it ends)."""
+    """Return job → (state, attempt, whether its cancellation was requested)."""
     return {row[0]: (row[1], row[2], bool(row[3])) for row in tx.all(_STANDINGS, ids=ids_text(ids))}
 
 
-# --- looking at it ------------------------------------------------------------------------------------
+# --- lists --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """None: all."""
+class JobFilter(msgspec.Struct, frozen=True):
+    """Conditions on jobs. None: no condition."""
 
     kind: str | None = None
     state: JobState | None = None
@@ -254,7 +253,7 @@ def count_jobs(tx: Transaction) -> QueueFigures:
 
 
 def delete_finished(tx: Transaction, states: Sequence[JobState], before: int, limit: int) -> int:
-    """Delete jobs that ended in one of the states before this time, at most so many. Returns how many."""
+    """Delete up to `limit` jobs that ended in one of the states before this time. Returns how many."""
     some = (
         sa.select(_j.id)
         .where(_j.finished_at < before, _j.state.in_([state.value for state in states]))

@@ -1,9 +1,10 @@
-"""Whose turn it is, and what becomes of a job that failed. Pure."""
+"""Decide which share is next, and when a failed job is tried again. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.domain.backoff import backoff_seconds
 
@@ -11,9 +12,8 @@ MAX_FAILURE_LENGTH = 1000
 MAX_NOTE_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """The job that a share would give next at one priority."""
+class Candidate(msgspec.Struct, frozen=True):
+    """The next job of a share at one priority."""
 
     job_id: int
     share: str
@@ -22,15 +22,15 @@ class Candidate:
     running: int
     """Jobs of the share that run now."""
     last_turn_at: int | None
-    """When a job of the share was last taken; None: not as far as is remembered."""
+    """When a job of the share was last taken; None: not recently."""
 
 
 def choose(candidates: Iterable[Candidate], limit: int, most_per_share: int | None = None) -> list[Candidate]:
-    """Choose the next jobs, the first to be taken first, one a share and all of shares with equally few jobs running.
+    """Choose the next jobs, in the order to take them: one per share, all from shares with equally few jobs running.
 
     The share with the fewest running jobs comes first, then the higher priority, then the share that waited longest
-    for its turn, then the job that was due first. What has a priority below 0 comes behind all else. Ask again for more
-    than it gives: a share that had its turn here may have another one then.
+    for its turn, then the job that was due first. Priorities below 0 come after everything else. Ask again for more
+    jobs: a share that had its turn here may then have another one.
     """
     able = [each for each in candidates if most_per_share is None or each.running < most_per_share]
     able.sort(key=_place)
@@ -60,9 +60,9 @@ def _place(candidate: Candidate) -> tuple[bool, int, int, int, int, int]:
 def retry_wait_seconds(
     failures: int, max_failures: int | None, chance: float, *, is_lost: bool = False
 ) -> float | None:
-    """Return how long a job waits behind its failure number `failures`; None: it is not tried again.
+    """Return how long a job waits after its failure number `failures`; None: it is not tried again.
 
-    is_lost: its holder died. The lease was a wait already, so the first such failure costs no other one.
+    is_lost: its holder died. The lease was already a wait, so the first such failure adds none.
     """
     if max_failures is not None and failures >= max_failures:
         return None
@@ -72,5 +72,5 @@ def retry_wait_seconds(
 
 
 def clip(text: str, most: int) -> str:
-    """Return at most so many characters of a handler's words, without NUL, which PostgreSQL does not store."""
+    """Return the beginning of a handler's text, cut to a limit and without NUL, which PostgreSQL does not store."""
     return text.replace("\0", "")[:most]

@@ -1,10 +1,9 @@
-"""Enqueueing, taking and ending jobs, and what admins do with them."""
+"""Enqueue, take and end jobs; list, cancel and retry them for admins."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -31,7 +30,7 @@ from modelyard.registry.jobs.queries import JobFilter
 
 KEEP_DONE = seconds(86_400)
 KEEP_OTHERS = seconds(30 * 86_400)
-"""Of jobs that failed or were cancelled."""
+"""For jobs that failed or were cancelled."""
 _FORGET_AT_ONCE = 1000
 
 
@@ -46,13 +45,12 @@ def enqueue(
     priority: int = 0,
     at: int | None = None,
 ) -> int:
-    """Ask for work, in the transaction that needs it. Returns the number of the job.
+    """Enqueue a job, in the transaction that needs it. Returns the number of the job.
 
-    key: while a job of the kind with this key is open, that one is the answer. If it still waits, it takes over an
-    earlier time, and a higher priority together with the namespace and the share that have it. If it runs, its ending
-    has to look for what came meanwhile.
-    share: whose turn it takes; None: the namespace's. priority: higher comes first; below 0: when nothing else of the
-    kind waits. at: not before this time; None: now.
+    key: while a job of the kind with this key is open, its number is returned. If it still waits, it takes over an
+    earlier time, and a higher priority together with its namespace and share. If it runs, its ending has to look for
+    work that arrived in the meantime. share: the share whose turn it uses; None: the namespace's. priority: higher
+    comes first; below 0: when nothing else of the kind waits. at: not before this time; None: now.
     """
     due_at = tx.now if at is None else at
     share = (namespace or "") if share is None else share
@@ -82,11 +80,16 @@ def list_open_keys(tx: Transaction, kinds: Sequence[JobKind[P]], keys: Sequence[
     return queries.list_open_keys(tx, [kind.name for kind in kinds], keys) if keys else set()
 
 
+def find_newest(tx: Transaction, kind: JobKind[P]) -> Job | None:
+    """Return the newest job of a kind, for the feature that enqueues them and checks the permission."""
+    return next(iter(queries.list_jobs(tx, JobFilter(kind.name), None, 1)), None)
+
+
 # --- for the process that runs jobs ------------------------------------------------------------------
 
 
 def may_take(tx: Transaction, kind: str, most_per_share: int | None = None) -> bool:
-    """Return whether `take` has something to do."""
+    """Return whether `take` may find a job."""
     if queries.list_expired(tx, kind):
         return True
     if not queries.is_due(tx, kind):
@@ -106,10 +109,10 @@ def take(
     """Hold up to `limit` jobs that are due, share by share (rules.choose); each belongs to the holder alone until its
     lease ends. Jobs whose holder died go back first.
 
-    most_per_share: leave shares alone that have as many running, in all processes together.
+    most_per_share: skip shares that already have this many jobs running, in all processes together.
     """
     for job in queries.list_expired(tx, kind):
-        _give_up_attempt(tx, job, f"{job.holder} held it and went silent", is_lost=True)
+        _give_up_attempt(tx, job, f"its holder {job.holder} went silent", is_lost=True)
     until = tx.now + seconds(lease_seconds)
     taken: list[Job] = []
     while len(taken) < limit:
@@ -121,8 +124,7 @@ def take(
     return taken
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(msgspec.Struct, frozen=True):
     """A sign of life of one attempt. progress: 0 to 1; note: a line for people."""
 
     lease: Lease
@@ -132,7 +134,7 @@ class Beat:
 
 
 def beat(tx: Transaction, beats: Sequence[Beat]) -> dict[Lease, Standing]:
-    """Renew leases from now on, note the progress of the work, and return the standing of each holder."""
+    """Renew leases from now on, record the progress of the work, and return the standing of each holder."""
     for each in beats:
         queries.renew_lease(
             tx,
@@ -161,9 +163,9 @@ def find_standings(tx: Transaction, leases: Iterable[Lease]) -> dict[Lease, Stan
 
 
 def finish(tx: Transaction, lease: Lease, ending: Ending) -> None:
-    """Write the effects of an attempt and its end, in one transaction. Raises LeaseLost, and nothing is written.
+    """Write the effects of an attempt and its end, in one transaction. Raises LeaseLost; then nothing is written.
 
-    An attempt whose time is over but which no other one followed may still end its job.
+    An attempt whose lease has ended may still end its job if no other attempt began.
     """
     job = _find_held(tx, lease)
     outcome = ending(tx)
@@ -177,12 +179,12 @@ def finish(tx: Transaction, lease: Lease, ending: Ending) -> None:
 
 
 def fail(tx: Transaction, lease: Lease, reason: str) -> None:
-    """Note why an attempt failed; the job is tried again later, or ends as failed. Raises LeaseLost."""
+    """Record a failed attempt; the job is retried later, or ends as failed. Raises LeaseLost."""
     _give_up_attempt(tx, _find_held(tx, lease), reason, is_lost=False)
 
 
 def give_back(tx: Transaction, lease: Lease) -> None:
-    """Let others take the job at once; this attempt counts as none. Raises LeaseLost."""
+    """Return the job to the queue at once; this attempt does not count. Raises LeaseLost."""
     job = _find_held(tx, lease)
     if job.cancel_asked:
         _end(tx, job.id, JobState.CANCELLED)
@@ -239,7 +241,7 @@ def list_jobs(
     state: str | None = None,
     namespace: str | None = None,
 ) -> list[Job]:
-    """List jobs, newest first, below the number `before`. Raises Denied; Invalid for a state that no job has."""
+    """List jobs, newest first, below the number `before`. Raises Denied; Invalid for an unknown state."""
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     states = [each.value for each in JobState]
     if state is not None and state not in states:
@@ -258,7 +260,7 @@ def find_job(tx: Transaction, actor: Actor, job_id: int) -> Job:
 
 
 def cancel(tx: Transaction, actor: Actor, job_id: int) -> Job:
-    """End a job that waits; ask the holder of one that runs to end it, unless it is done before that.
+    """End a waiting job, or ask the holder of a running one to end it, unless the job is done before that.
 
     Raises Denied, JobNotFound, JobNotOpen.
     """
@@ -274,7 +276,7 @@ def cancel(tx: Transaction, actor: Actor, job_id: int) -> Job:
 
 
 def retry(tx: Transaction, actor: Actor, job_id: int) -> Job:
-    """Have a job tried at once: one that failed or was cancelled, or one that waits for its next attempt.
+    """Try a job again at once: one that failed, was cancelled, or waits for its next attempt.
 
     Raises Denied, JobNotFound; JobOpen when it runs or is done, or when another job with its key is open.
     """
@@ -290,12 +292,12 @@ def retry(tx: Transaction, actor: Actor, job_id: int) -> Job:
 
 
 def count_jobs(tx: Transaction) -> QueueFigures:
-    """Count jobs for /metrics, whose door asks for the right."""
+    """Count jobs for /metrics, whose door checks the permission."""
     return queries.count_jobs(tx)
 
 
 def forget_finished(tx: Transaction) -> bool:
-    """Delete some jobs that ended a while ago. Returns whether there may be more."""
+    """Delete some jobs that ended long enough ago. Returns whether there may be more."""
     tx.leaves_rights = True
     done = queries.delete_finished(tx, [JobState.DONE], tx.now - KEEP_DONE, _FORGET_AT_ONCE)
     others = [JobState.FAILED, JobState.CANCELLED]

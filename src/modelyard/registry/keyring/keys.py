@@ -1,4 +1,4 @@
-"""Keys derived from the server's secret: signing, sealing."""
+"""Keys derived from the server's secret, for signing and sealing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_secret() -> bytes:
 
 
 class Keyring:
-    """What only this server can do. `origin` is the name of its event log."""
+    """Signs and seals with this server's keys. `origin` is the name of its event log."""
 
     def __init__(self, secret: bytes, origin: str) -> None:
         self._secret = secret
@@ -36,7 +36,7 @@ class Keyring:
         return f"<Keyring of {self.origin}>"
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes that are the same whenever the secret and the purpose are."""
+        """Derive 32 bytes from the secret and the purpose; the same input gives the same bytes."""
         return HKDF(hashes.SHA256(), 32, None, f"modelyard {purpose}".encode()).derive(self._secret)
 
     # --- signing ---------------------------------------------------------------------------------
@@ -47,11 +47,11 @@ class Keyring:
 
     @cached_property
     def log_key(self) -> LogKey:
-        """The public key that auditors need."""
+        """Return the public key that auditors need."""
         return LogKey(self.origin, self._signer.public_key().public_bytes_raw())
 
     def sign(self, size: int, root: bytes) -> str:
-        """A checkpoint of the log, as a signed note."""
+        """Return a checkpoint of the log as a signed note."""
         text = Checkpoint(self.origin, size, root).text()
         return f"{text}\n{sign_line(self.log_key, self._signer.sign(text.encode()))}"
 
@@ -59,7 +59,7 @@ class Keyring:
 
     @cached_property
     def idempotency_key(self) -> bytes:
-        """Of the hash that tells a repeated request from another one."""
+        """Return the key of the hash that tells a repeated request from a different one."""
         return self.derive("request hashes 1")
 
     # --- sealing ---------------------------------------------------------------------------------
@@ -69,18 +69,21 @@ class Keyring:
         return AESGCM(self.derive("stored secrets 1"))
 
     def seal(self, secret: str, place: str) -> str:
-        """Text that only `unseal` with the same place turns back. place: where it is stored, `webhook 7`."""
+        """Encrypt a text so that only `unseal` with the same place opens it.
+
+        place: where it is stored, as `webhook 7`.
+        """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._seal.encrypt(nonce, secret.encode(), place.encode())
         return _SEALED + base64.b64encode(nonce + sealed).decode()
 
     def unseal(self, sealed: str, place: str) -> str:
-        """Raises Conflict when it was sealed by another server's secret, or for another place."""
+        """Open a sealed text. Raises Conflict if it was sealed with another server's secret, or for another place."""
         try:
             raw = base64.b64decode(sealed.removeprefix(_SEALED), validate=True)
             return self._seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode()).decode()
         except (InvalidTag, ValueError, binascii.Error):
             raise Conflict(
                 reason=f"the stored secret of {place} cannot be opened with this server's key",
-                fix="Give the server its former secret key back, or set a new secret there",
+                fix="Restore the server's former secret key, or set a new secret for it",
             ) from None

@@ -1,4 +1,4 @@
-"""SQL of the facts about this registry itself."""
+"""SQL of facts about this registry itself."""
 
 from __future__ import annotations
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from modelyard.registry.access.rules import Place
 from modelyard.registry.versions.nouns import Recall
 
 
 class FoundEdge(NamedTuple):
-    """A plain tuple: there may be tens of thousands."""
+    """An edge as a plain tuple, since there may be tens of thousands."""
 
     source: str
     target: str
@@ -19,9 +20,8 @@ class FoundEdge(NamedTuple):
     """JSON: edges are compared with each other before they are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphEdge:
-    """As a graph shows it; without details where an end is hidden."""
+class GraphEdge(msgspec.Struct, frozen=True):
+    """An edge as a graph shows it; without details if an end is hidden."""
 
     source: str
     target: str
@@ -29,8 +29,7 @@ class GraphEdge:
     details: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNode:
+class VersionNode(msgspec.Struct, frozen=True):
     id: int
     model_id: int
     number: int
@@ -42,8 +41,7 @@ class VersionNode:
     recall: Recall | None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelNode:
+class ModelNode(msgspec.Struct, frozen=True):
     id: int
     place: Place
     deleted: bool
@@ -53,8 +51,7 @@ class ModelNode:
         return f"{self.place.namespace}/{self.place.model}"
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetNode:
+class DatasetNode(msgspec.Struct, frozen=True):
     id: int
     namespace_id: int
     name: str
@@ -63,8 +60,7 @@ class DatasetNode:
     created_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunNode:
+class RunNode(msgspec.Struct, frozen=True):
     uid: str
     namespace_id: int
     name: str

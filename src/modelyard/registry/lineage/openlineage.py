@@ -1,7 +1,7 @@
-"""The graph as run events of OpenLineage, for tools that gather lineage from many systems.
+"""Write the graph as run events of OpenLineage, for tools that gather lineage from many systems.
 
-Each version is the output of one run: the run that its record names, else a run made up from the record's
-digest, so that saying it again says the same. Datasets it came from, and versions that are its parents, are
+Each version is the output of one run: the run that its record names, or one derived from the record's digest, so that
+a repeated export is the same. The datasets it came from, and its parent versions, are
 the inputs. Source: OpenLineage specification, schema 2-0-2 (RunEvent and facets).
 """
 
@@ -24,7 +24,7 @@ _HEX = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def run_events(tx: Transaction, graph: Graph, public_url: str, release: str) -> list[dict[str, Any]]:
-    """Oldest first. What is hidden is left out."""
+    """Return the run events, oldest first, without hidden nodes."""
     nodes = graph.by_key
     shown = [node for node in graph.nodes if node.kind == edges.VERSION and not node.hidden]
     records = queries.list_records(tx, [int(node.key.partition(":")[2]) for node in shown]) if shown else {}
@@ -91,7 +91,7 @@ class _Writer:
                 "SchemaDatasetFacet", "1-1-1", fields=[{"name": str(column)} for column in columns]
             )
         if isinstance(entry.get("source"), str):
-            # The specification wants a URI; a path or a query is said as a name alone.
+            # The specification requires a URI; a path or a query is given only as a name.
             facets["dataSource"] = self._facet("DatasourceDatasetFacet", name=entry["source"][:1000])
         found: dict[str, Any] = {
             "namespace": self._url,

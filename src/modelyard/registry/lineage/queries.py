@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import load_json, load_noun
+from modelyard.db.lists import grouped
 from modelyard.db.tables import (
     actors,
     aliases,
@@ -33,10 +34,10 @@ _TEXTS_AT_ONCE = 10_000
 def list_edges(
     tx: Transaction, starts: Sequence[str], *, down: bool, depth: int | None, limit: int
 ) -> list[FoundEdge]:
-    """All edges that can be walked from the starts, at most `limit`. A circle is walked once.
+    """List the edges that can be reached from the starts, at most `limit`. A cycle is walked once.
 
     The union drops nodes that were found before, so it ends without counting steps; with a depth, steps are
-    counted too and end it the earlier.
+    counted too and end it earlier.
     """
     e = lineage_edges
     near, far = (e.c.source, e.c.target) if down else (e.c.target, e.c.source)
@@ -58,19 +59,14 @@ def to_graph_edge(edge: FoundEdge) -> GraphEdge:
 
 
 def _among(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
-    """The numbers stand in the statement itself: there may be more than a driver takes as parameters."""
+    """Match a list of numbers, written into the statement, since there may be more than a driver takes as parameters."""
     return column.in_(sa.bindparam(None, sorted({int(i) for i in ids}), expanding=True, literal_execute=True))
 
 
 def list_versions(tx: Transaction, ids: Iterable[int]) -> list[VersionNode]:
     query = (
         sa.select(
-            versions.c.id,
-            versions.c.model_id,
-            versions.c.number,
-            versions.c.digest,
-            versions.c.state,
-            versions.c.created_at,
+            *versions.c["id", "model_id", "number", "digest", "state", "created_at"],
             actors.c.name,
             versions.c.deprecation.is_not(None),
             versions.c.recall,
@@ -89,9 +85,7 @@ def list_models(tx: Transaction, actor: Actor, ids: Iterable[int]) -> list[Model
         sa.select(
             models.c.id,
             namespaces.c.name,
-            models.c.name,
-            models.c.visibility,
-            models.c.deleted_at,
+            *models.c["name", "visibility", "deleted_at"],
             model_role(actor.id),
         )
         .join(namespaces, namespaces.c.id == models.c.namespace_id)
@@ -136,9 +130,7 @@ def list_runs(tx: Transaction, uids: Iterable[str]) -> list[RunNode]:
 
 def list_places(tx: Transaction, actor: Actor, namespace_ids: Iterable[int]) -> dict[int, Place]:
     query = sa.select(
-        namespaces.c.id,
-        namespaces.c.name,
-        namespaces.c.visibility,
+        *namespaces.c["id", "name", "visibility"],
         namespace_role(actor.id, namespaces.c.id),
     ).where(_among(namespaces.c.id, namespace_ids))
     return {row[0]: Place(row[1], None, Role(row[3]), Visibility(row[2])) for row in tx.rows(query)}
@@ -150,10 +142,7 @@ def list_aliases(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[
         .where(_among(aliases.c.version_id, version_ids))
         .order_by(aliases.c.alias)
     )
-    found: dict[int, list[str]] = {}
-    for version_id, alias in tx.rows(query):
-        found.setdefault(version_id, []).append(alias)
-    return found
+    return grouped(tx.rows(query))
 
 
 def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str]]:
@@ -162,13 +151,10 @@ def list_owners(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[str
         .where(_among(model_owners.c.model_id, model_ids))
         .order_by(model_owners.c.owner)
     )
-    found: dict[int, list[str]] = {}
-    for model_id, owner in tx.rows(query):
-        found.setdefault(model_id, []).append(owner)
-    return found
+    return grouped(tx.rows(query))
 
 
 def list_records(tx: Transaction, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Version id → its record."""
+    """Return version id → its record."""
     query = sa.select(versions.c.id, versions.c.record).where(_among(versions.c.id, ids))
     return {row[0]: load_json(row[1]) for row in tx.rows(query)}

@@ -1,6 +1,11 @@
-"""Recalling a version: it stays where it is, and the person who pulls it is refused or warned."""
+"""Recall a version: it stays in place, and pulls of it are refused or get a warning."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -11,6 +16,7 @@ from modelyard.registry import edges
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.lineage import queries
+from modelyard.registry.lineage.usecases import DOWN, Graph, Node, trace_from
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.nouns import Recall, Version
@@ -20,20 +26,20 @@ from modelyard.registry.versions.usecases import VersionView, find_present, find
 
 MODES = (REFUSE, WARN)
 MAX_TOLD = 10_000
-"""So many versions that came from a recalled one are told of it, the nearest first."""
+"""How many descendants of a recalled version get an event about it, the nearest first."""
 
 
 def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason: str) -> VersionView:
-    """Say that a version is not to be used, and tell the person who depends on it.
+    """Mark a version as not to be used, and notify the people who depend on it.
 
-    mode: refuse (pulls, new aliases and promotions are refused) or warn. A recall of a recalled version takes
-    its place. One event is about the version, with the aliases on it; one is about each version that came from
-    it, in any model, so that those who watch that model hear of it. Raises Invalid, VersionDeleted, Denied.
+    mode: refuse (pulls, new aliases and promotions are refused) or warn. Recalling a recalled version replaces the
+    first recall. There is one event about the version, with its aliases, and one about each of its descendants in any
+    model, so that the watchers of that model are notified. Raises Invalid, VersionDeleted, Denied.
     """
     model, version = find_present(tx, actor, ref, Permission.VERSION_RECALL)
     reference = f"{model.name}:{version.number}"
     if mode not in MODES:
-        raise Invalid(reason=f"{mode[:30]!r} is no way to recall", fix=f"Use {' or '.join(MODES)}")
+        raise Invalid(reason=f"{mode[:30]!r} is not a recall mode", fix=f"Use {' or '.join(MODES)}")
     tx.expect_many_rows()
     reason = catalog_rules.require_reason(reason, "a recall")
     recall = Recall(at=tx.now, by=actor.name, mode=mode, reason=reason)
@@ -56,8 +62,36 @@ def recall_version(tx: Transaction, actor: Actor, ref: Ref, *, mode: str, reason
     return show_version(tx, actor, Ref(model.name, version.number))
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """What a recall of a version reaches, as far as the actor may see it."""
+
+    graph: Graph
+    """Its descendants."""
+    versions: Sequence[Node]
+    """The descending versions, the nearest first."""
+    serving: Sequence[Node]
+    """Those of them that an alias or a stage points at, and the version itself."""
+    others: Mapping[str, int]
+    """Number of other descendants by kind; `hidden`: those that the actor may not see."""
+    people: Sequence[str]
+    """Owners of the models."""
+
+
+def preview_recall(tx: Transaction, actor: Actor, ref: Ref) -> Reach:
+    """Return what a recall of the version would reach; nothing is written. Raises VersionDeleted, Denied."""
+    _, version = find_present(tx, actor, ref, Permission.VERSION_RECALL)
+    start = edges.node(edges.VERSION, version.id)
+    graph = trace_from(tx, actor, [start], direction=DOWN)
+    below = [node for node in graph.nodes if node.key != start]
+    seen = [node for node in below if node.kind == edges.VERSION and not node.hidden]
+    others = Counter("hidden" if node.hidden else node.kind for node in below if node not in seen)
+    itself = [node for node in graph.nodes if node.key == start]
+    people = sorted({owner for node in [*itself, *seen] for owner in node.owners})
+    return Reach(graph, seen, [node for node in [*itself, *seen] if node.aliases], others, people)
+
+
 def _descendants(tx: Transaction, version_id: int) -> list[int]:
-    """Ids of the versions that came from this one, at whatever distance."""
+    """Return the ids of the version's descendants, at any distance."""
     start = edges.node(edges.VERSION, version_id)
     walked = queries.list_edges(tx, [start], down=True, depth=None, limit=MAX_TOLD)
     found = dict.fromkeys(edge.target for edge in walked if edge.target != start)
@@ -90,7 +124,7 @@ def _tell(tx: Transaction, actor: Actor, told: list[int], ancestor: str, mode: s
 
 
 def lift_recall(tx: Transaction, actor: Actor, ref: Ref, reason: str | None = None) -> VersionView:
-    """The version may be used again. Nothing happens to one that was not recalled."""
+    """Allow a recalled version to be used again; do nothing if it was not recalled."""
     model, version = find_version(tx, actor, ref, Permission.VERSION_RECALL)
     if version.recall is not None:
         _lift(tx, actor, model, version, reason)

@@ -1,10 +1,11 @@
-"""Reading the graph."""
+"""Read the graph."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
@@ -25,6 +26,8 @@ from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.lineage import queries
 from modelyard.registry.lineage.nouns import FoundEdge, GraphEdge
+from modelyard.registry.runs import usecases as runs
+from modelyard.registry.runs.rules import is_beginning
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.nouns import Recall
 
@@ -34,17 +37,16 @@ MAX_DEPTH = 1_000
 HIDDEN = "hidden"
 
 
-@dataclass(slots=True)
-class Node:
-    """hidden: the actor may not see it; nothing but its kind is told. outside: it is not of this registry."""
+class Node(msgspec.Struct):
+    """A node. hidden: the actor may not see it, so only its kind is given. outside: it is not in this registry."""
 
     key: str
     kind: str
     depth: int
     name: str = ""
-    """A reference that commands understand; of a run or of what lies outside, its own text."""
+    """A reference that commands understand; for a run or an outside node, its own text."""
     title: str = ""
-    """What people call it, where that is not its name."""
+    """Its display name, if that differs from its name."""
     hidden: bool = False
     digest: str | None = None
     state: str | None = None
@@ -56,9 +58,11 @@ class Node:
     created_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """starts: keys of the nodes asked for. Nodes are nearest first; truncated: there are more edges."""
+class Graph(msgspec.Struct, frozen=True):
+    """A part of the graph. starts: keys of the requested nodes.
+
+    Nodes are nearest first; truncated: there are more edges.
+    """
 
     starts: list[str]
     nodes: list[Node]
@@ -79,7 +83,7 @@ def trace(
     direction: str = BOTH,
     depth: int | None = None,
 ) -> Graph:
-    """What the reference came from, or what came of it.
+    """Trace the origins or the descendants of a reference.
 
     ref: of a version, `[namespace/]dataset@sha256:…` (the same content counts under any name), or `run:<id>`.
     kind: version or dataset, where a reference could be both; None: a version if there is one.
@@ -123,13 +127,14 @@ def trace_from(
 
 def find_starts(tx: Transaction, actor: Actor, ref: str, kind: str | None) -> list[str]:
     if ref.startswith(f"{edges.RUN}:"):
-        return [find_run(tx, actor, ref)]
+        uid = ref.partition(":")[2]
+        return [find_run(tx, actor, edges.node(edges.RUN, _whole_uid(tx, actor, uid)))]
     if kind != edges.DATASET:
         try:
             _, version = versions.find_version(tx, actor, Ref.parse(ref, actor.default_namespace))
             return [edges.node(edges.VERSION, version.id)]
         except (NotFound, InvalidReference, InvalidName, InvalidAlias, InvalidDigest) as exc:
-            # The name may be that of a dataset; if it is not, the first answer is the better one.
+            # The name may be a dataset's; if it is not, the first error is the better one.
             if kind == edges.VERSION:
                 raise
             try:
@@ -139,8 +144,13 @@ def find_starts(tx: Transaction, actor: Actor, ref: str, kind: str | None) -> li
     return _dataset_starts(tx, actor, ref)
 
 
+def _whole_uid(tx: Transaction, actor: Actor, uid: str) -> str:
+    """Return the full id of a run; a run outside this registry has only that id."""
+    return runs.find_run(tx, actor, uid).uid if is_beginning(uid) else uid
+
+
 def find_run(tx: Transaction, actor: Actor, ref: str) -> str:
-    """The node of a run that the actor may see. Raises RunNotFound."""
+    """Return the node of a run that the actor may see. Raises RunNotFound."""
     nodes = {ref: Node(ref, edges.RUN, 0)}
     describe_nodes(tx, actor, nodes)
     if nodes[ref].hidden or not nodes[ref].state:
@@ -156,7 +166,7 @@ def _dataset_starts(tx: Transaction, actor: Actor, ref: str) -> list[str]:
 
 
 def split_dataset_ref(ref: str, default_namespace: str | None) -> tuple[str, str, str | None]:
-    """(namespace, name, selector) of `[namespace/]name[@digest]`. Raises InvalidReference."""
+    """Return (namespace, name, selector) of `[namespace/]name[@digest]`. Raises InvalidReference."""
     place, _, selector = ref.partition("@")
     namespace, slash, name = place.partition("/")
     if not slash:
@@ -164,7 +174,7 @@ def split_dataset_ref(ref: str, default_namespace: str | None) -> tuple[str, str
     if not namespace or not name or "/" in name:
         raise InvalidReference(
             value=ref[:200],
-            reason="it names no dataset",
+            reason="it does not name a dataset",
             fix="Write namespace/dataset@sha256:<64 hex digits, or the first eight>",
         )
     return namespace, name, selector or None
@@ -175,7 +185,7 @@ def find_dataset(tx: Transaction, actor: Actor, ref: str) -> DatasetVersion:
 
 
 def _depths(starts: Sequence[str], found: Iterable[FoundEdge]) -> dict[str, int]:
-    """How many steps each node is from the nearest start."""
+    """Return for each node its distance in steps from the nearest start."""
     beside: dict[str, list[str]] = {}
     for edge in found:
         beside.setdefault(edge.source, []).append(edge.target)
@@ -191,11 +201,11 @@ def _depths(starts: Sequence[str], found: Iterable[FoundEdge]) -> dict[str, int]
     return depths
 
 
-# --- who may see what ----------------------------------------------------------------------------------
+# --- visibility ----------------------------------------------------------------------------------------
 
 
 def describe_nodes(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> None:
-    """Names for what the actor may see; the rest is marked as hidden."""
+    """Fill in names of the nodes that the actor may see, and mark the rest as hidden."""
     for node in nodes.values():
         node.hidden = node.kind != edges.OUTSIDE
         if not node.hidden:
@@ -268,14 +278,13 @@ def _describe_runs(tx: Transaction, actor: Actor, nodes: dict[str, Node]) -> Non
             node.name, node.title, node.state = node.key, row.name, row.status
             node.created_at, node.created_by = row.created_at, row.created_by
     for node in wanted.values():
-        # A record names a run that is not here: somebody else's numbers, which hide nothing.
+        # A record names a run outside this registry, so there is nothing to hide.
         node.hidden = False
         node.name = node.key
 
 
 def _hide(graph: Graph) -> Graph:
-    """Keys of hidden nodes tell how many versions there are here, so they get others; so do details of edges
-    that touch one."""
+    """Replace the keys of hidden nodes, which would reveal the number of versions, and the details of their edges."""
     hidden = {node.key for node in graph.nodes if node.hidden}
     if not hidden:
         return graph

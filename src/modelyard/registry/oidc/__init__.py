@@ -1,4 +1,4 @@
-"""Trusting what others say about who somebody is, by OpenID Connect.
+"""Trust identities from other systems, by OpenID Connect.
 
 People sign in at the provider the operator named: identities are (issuer, subject), its groups become groups
 here. CI jobs exchange their system's ID token for a token of fifteen minutes, when a *trusted publisher* of a

@@ -1,4 +1,4 @@
-"""What issuers publish about themselves: their addresses and their keys; and the check of their signatures."""
+"""Fetch the addresses and keys that issuers publish, and check their signatures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.domain.errors import IdTokenRefused, Invalid, ProviderUnavailable
 from modelyard.registry.oidc.rules import LONGEST_TOKEN, check_issuer
@@ -23,15 +24,14 @@ CI_ALGORITHMS = ("RS256",)
 SIGN_IN_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     issuer: str
     metadata: dict[str, Any]
     keys: Any
     fetched_at: float
 
     def endpoint(self, name: str) -> str:
-        """Raises ProviderUnavailable when the provider has none."""
+        """Return an endpoint of the provider. Raises ProviderUnavailable if it has none."""
         value = self.metadata.get(name)
         if not isinstance(value, str):
             raise ProviderUnavailable(issuer=self.issuer, reason=f"its discovery document lacks {name}")
@@ -39,10 +39,10 @@ class Provider:
 
 
 class Providers:
-    """Fetches and keeps; safe in threads. An issuer that is slow holds up only those who ask for it.
+    """Fetches and keeps issuers; safe in threads. A slow issuer holds up only requests that need it.
 
-    Keys are asked for again after an hour, and at most once a minute, also after a failure. While the issuer does
-    not answer, the keys that it last published hold for a day.
+    Keys are fetched again after an hour, but at most once a minute, also after a failure. While the issuer does not
+    answer, the keys that it last published stay valid for a day.
     """
 
     def __init__(self, outgoing: Outgoing, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,14 +55,14 @@ class Providers:
         self._locks: dict[str, threading.Lock] = {}
 
     def find(self, issuer: str) -> Provider:
-        """Raises ProviderUnavailable."""
+        """Find an issuer. Raises ProviderUnavailable."""
         known = self._known.get(issuer)
         age = self._clock() - known.fetched_at if known is not None else 0.0
         if known is not None and age <= _KEEP_SECONDS:
             return known
         usable = known if age <= _LONGEST_KEEP_SECONDS else None
         lock = self._lock_of(issuer)
-        # One request asks; the others go on with what is known, or wait for it.
+        # One request fetches; the others use the known keys, or wait.
         if not lock.acquire(blocking=usable is None):
             assert usable is not None
             return usable
@@ -76,7 +76,7 @@ class Providers:
             lock.release()
 
     def _find_newer(self, seen: Provider) -> Provider:
-        """For a key that is not known: perhaps it was made since. Raises ProviderUnavailable."""
+        """Fetch again because of an unknown key, which may be new. Raises ProviderUnavailable."""
         if self._clock() - seen.fetched_at < _LEAST_PAUSE_SECONDS:
             return self._known.get(seen.issuer, seen)
         with self._lock_of(seen.issuer):
@@ -87,7 +87,7 @@ class Providers:
             return self._locks.setdefault(issuer, threading.Lock())
 
     def _renewed(self, issuer: str, seen: Provider | None) -> Provider:
-        """Under the issuer's lock: what another request fetched since `seen`, or what the issuer says now."""
+        """Return, under the issuer's lock, the result of another request since `seen`, or fetch again."""
         known = self._known.get(issuer)
         if known is not None and known is not seen:
             return known
@@ -108,7 +108,7 @@ class Providers:
 
         metadata = self.get_json(issuer, f"{check_issuer(issuer)}/.well-known/openid-configuration")
         if metadata.get("issuer") != issuer:
-            raise ProviderUnavailable(issuer=issuer, reason="its discovery document is of another issuer")
+            raise ProviderUnavailable(issuer=issuer, reason="its discovery document belongs to another issuer")
         place = metadata.get("jwks_uri")
         if not isinstance(place, str):
             raise ProviderUnavailable(issuer=issuer, reason="its discovery document lacks jwks_uri")
@@ -146,15 +146,15 @@ class Providers:
         try:
             value = json.loads(reply.body)
         except (ValueError, RecursionError) as exc:
-            raise ProviderUnavailable(issuer=issuer, reason="what it answered is not JSON") from exc
+            raise ProviderUnavailable(issuer=issuer, reason="its answer is not JSON") from exc
         if not isinstance(value, dict):
-            raise ProviderUnavailable(issuer=issuer, reason="what it answered is no JSON object")
+            raise ProviderUnavailable(issuer=issuer, reason="its answer is not a JSON object")
         return value
 
     # --- tokens ----------------------------------------------------------------------------------
 
     def verified_claims(self, token: str, issuer: str, algorithms: Sequence[str]) -> dict[str, Any]:
-        """The claims of a token that this issuer signed; nothing in them is checked yet.
+        """Return the claims of a token that this issuer signed; the claims are not checked yet.
 
         Only the issuer's published keys count, whatever the token's header says. Raises IdTokenRefused.
         """
@@ -173,12 +173,12 @@ class Providers:
                     raise IdTokenRefused(reason="its key is not among the issuer's") from exc
                 provider = newer
             except (JoseError, ValueError, TypeError, KeyError, RecursionError) as exc:
-                raise IdTokenRefused(reason="its signature does not hold") from exc
+                raise IdTokenRefused(reason="its signature is not valid") from exc
         raise IdTokenRefused(reason="its key is not among the issuer's")
 
 
 def unverified_issuer(token: str) -> str:
-    """Whom a token names as its issuer: only to look up whether that one is trusted. Raises IdTokenRefused."""
+    """Return the issuer that a token names, only to look up whether it is trusted. Raises IdTokenRefused."""
     import base64
     import binascii
 
@@ -191,5 +191,5 @@ def unverified_issuer(token: str) -> str:
         if not isinstance(issuer, str):
             raise ValueError
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
-        raise IdTokenRefused(reason="it is no ID token") from None
+        raise IdTokenRefused(reason="it is not an ID token") from None
     return issuer

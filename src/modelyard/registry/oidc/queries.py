@@ -31,12 +31,7 @@ def _publishers() -> sa.Select[Any]:
             _t.id,
             _t.namespace_id,
             namespaces.c.name,
-            _t.model,
-            _t.kind,
-            _t.issuer,
-            _t.claims,
-            _t.role,
-            _t.actor_id,
+            *_t["model", "kind", "issuer", "claims", "role", "actor_id"],
             actors.c.name,
             _t.created_at,
         )
@@ -113,7 +108,7 @@ def delete_publisher(tx: Transaction, publisher: Publisher) -> None:
 
 
 def use_id_token(tx: Transaction, issuer: str, token: str, expires_at: int) -> bool:
-    """False when it was used before."""
+    """Record the use of a token. Returns False if it was used before."""
     insert = (
         postgresql.insert(used_id_tokens)
         .values(issuer=issuer, token=token, expires_at=expires_at)
@@ -131,7 +126,7 @@ def forget_id_tokens(tx: Transaction) -> None:
 
 
 def find_identity(tx: Transaction, issuer: str, subject: str) -> str | None:
-    """The name of the account."""
+    """Return the name of the account with this identity; None if there is none."""
     query = (
         sa.select(actors.c.name)
         .join(identities, identities.c.actor_id == actors.c.id)

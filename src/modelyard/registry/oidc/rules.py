@@ -1,15 +1,16 @@
-"""What an ID token must say, and whom a trusted publisher describes. Pure."""
+"""Check the claims of ID tokens, and match them with trusted publishers. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from modelyard.domain.actor import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
-from modelyard.domain.errors import IdTokenRefused, Invalid, InvalidFact
+from modelyard.domain.errors import EmailNotAccepted, IdTokenRefused, Invalid, InvalidFact
 from modelyard.domain.globs import glob_problem, matches_stars
 from modelyard.domain.texts import check_text
 
@@ -21,11 +22,12 @@ GITLAB = "https://gitlab.com"
 KINDS = ("github", "gitlab", "other")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){1,10}\Z")
 _WORKFLOW = re.compile(r"[A-Za-z0-9_.-][A-Za-z0-9_./-]{0,200}\.ya?ml\Z")
+_DOMAIN = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,10}")
 _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,100}\Z")
 
 
 def check_issuer(issuer: str) -> str:
-    """Raises Invalid for what is no issuer: https, without query; http on loopback alone."""
+    """Raise Invalid for an issuer that is not an https address without a query; http is allowed only on loopback."""
     parts = urlsplit(issuer)
     is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if parts.query or parts.fragment or parts.username or not parts.hostname or issuer.endswith("/"):
@@ -33,7 +35,7 @@ def check_issuer(issuer: str) -> str:
     elif parts.scheme == "https" or (parts.scheme == "http" and is_local):
         return issuer
     raise Invalid(
-        reason=f"{issuer[:100]!r} is no issuer",
+        reason=f"{issuer[:100]!r} is not a valid issuer",
         fix="An issuer is an https address without a closing slash, as its discovery document names it",
     )
 
@@ -42,11 +44,11 @@ def check_issuer(issuer: str) -> str:
 
 
 def check_claims(claims: Mapping[str, Any], *, issuer: str, audience: str, now: int) -> None:
-    """now: whole seconds. Raises IdTokenRefused."""
+    """Check the standard claims. now: whole seconds. Raises IdTokenRefused."""
     if claims.get("iss") != issuer:
-        raise IdTokenRefused(reason="it is of another issuer")
+        raise IdTokenRefused(reason="it comes from another issuer")
     given = claims.get("aud")
-    # One audience: a token that others accept as well might come from them.
+    # Exactly one audience: otherwise another recipient of the token could present it here.
     if given != audience and given != [audience]:
         raise IdTokenRefused(reason=f"its audience is not exactly {audience}")
     issued, expires, begins = (_seconds(claims, name) for name in ("iat", "exp", "nbf"))
@@ -67,16 +69,15 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:
-        raise IdTokenRefused(reason=f"its {name} is no time")
+        raise IdTokenRefused(reason=f"its {name} is not a time")
     return float(value)
 
 
 # --- trusted publishers --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """A CI job as people describe it. owner_id: the number that a re-registered owner's name does not have."""
+class Description(msgspec.Struct, frozen=True):
+    """A CI job as people describe it. owner_id: the owner's number, which differs if the name is registered again."""
 
     kind: str
     issuer: str | None = None
@@ -86,17 +87,19 @@ class Description:
     ref: str | None = None
     environment: str | None = None
     claims: Mapping[str, str] | None = None
-    """For the kind `other`; and further ones for all."""
+    """The claims for the kind `other`, and additional ones for every kind."""
 
 
 def required_claims(described: Description) -> tuple[str, dict[str, str]]:
-    """(issuer, claim → value with * for any text). Raises Invalid for what describes too little."""
+    """Return (issuer, claim → value with * for any text). Raises Invalid for too vague a description."""
     if described.kind not in KINDS:
-        raise Invalid(reason=f"{described.kind[:40]!r} is no kind of CI system", fix=f"Use {', '.join(KINDS)}")
+        raise Invalid(
+            reason=f"{described.kind[:40]!r} is not a known kind of CI system", fix=f"Use {', '.join(KINDS)}"
+        )
     claims = {**(described.claims or {})}
     for name, value in claims.items():
         if not _CLAIM.match(name) or not isinstance(value, str) or not 0 < len(value) <= 500:
-            raise Invalid(reason=f"the claim {name[:60]!r} cannot be asked for", fix="Give a name and a value")
+            raise Invalid(reason=f"the claim {name[:60]!r} cannot be required", fix="Give a name and a value")
         problem = glob_problem(value)
         if problem is not None:
             raise Invalid(reason=f"the claim {name}: {problem}", fix="Write for example refs/tags/v*")
@@ -112,14 +115,14 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
         raise Invalid(reason="the repository is missing or malformed", fix="Give it as owner/name")
     if owner_id is None or not (owner_id.isascii() and owner_id.isdigit()):
         raise Invalid(
-            reason="the owner's number is missing: a name can be given to somebody else, a number cannot",
+            reason="the owner's number is missing: a name can pass to somebody else, a number cannot",
             fix="GitHub: api.github.com/users/OWNER shows `id`; GitLab: the group's page shows its id",
         )
     if workflow is None or not _WORKFLOW.match(workflow) or ".." in workflow:
         raise Invalid(reason="the workflow file is missing or malformed", fix="Give for example train.yml")
     ref = described.ref or "refs/heads/main"
     if (not ref.startswith("refs/") and ref != "*") or glob_problem(ref) is not None:
-        raise Invalid(reason=f"{ref[:60]!r} is no ref", fix="Write refs/heads/main or refs/tags/v*")
+        raise Invalid(reason=f"{ref[:60]!r} is not a valid ref", fix="Write refs/heads/main or refs/tags/v*")
     if described.environment is not None:
         claims["environment"] = described.environment
     if described.kind == "github":
@@ -143,11 +146,11 @@ def required_claims(described: Description) -> tuple[str, dict[str, str]]:
 
 
 _FOLDED = {"repository", "job_workflow_ref", "project_path", "ci_config_ref_uri"}
-"""Repository names are the same in upper and lower case; refs inside are compared by their own claim."""
+"""Repository names are compared without case; refs have a separate claim."""
 
 
 def describes(wanted: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Whether every claim is there as text and matches. Nothing wanted describes no one."""
+    """Return whether every claim is present as text and matches. An empty description matches no one."""
     return bool(wanted) and all(_matches(name, value, claims.get(name)) for name, value in wanted.items())
 
 
@@ -176,7 +179,7 @@ TOLD = (
 
 
 def told(claims: Mapping[str, Any]) -> dict[str, str]:
-    """What the log keeps of a CI job."""
+    """Return the claims of a CI job that the log keeps."""
     return {name: str(claims[name])[:300] for name in TOLD if isinstance(claims.get(name), str | int)}
 
 
@@ -184,7 +187,7 @@ def told(claims: Mapping[str, Any]) -> dict[str, str]:
 
 
 def parse_group_map(text: str) -> dict[str, list[str]]:
-    """`provider-group=local-group, …`; the local name `admin` means the server's admins. Raises Invalid."""
+    """Parse `provider-group=local-group, …`; the local name `admin` means the server's admins. Raises Invalid."""
     found: dict[str, list[str]] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
         theirs, equals, ours = (word.strip() for word in part.partition("="))
@@ -197,13 +200,13 @@ def parse_group_map(text: str) -> dict[str, list[str]]:
 
 
 def local_groups(mapping: Mapping[str, Sequence[str]], claim: Any) -> set[str]:
-    """The groups here that the provider's groups mean. What is no list of text means none."""
+    """Map the provider's groups to groups here. A value that is not a list of texts maps to none."""
     given = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return {ours for each in given if isinstance(each, str) for ours in mapping.get(each, ())}
 
 
 def proposed_name(claims: Mapping[str, Any]) -> str:
-    """A valid account name made of what the provider says."""
+    """Return a valid account name derived from the provider's claims."""
     for name in ("preferred_username", "nickname", "email", "name", "sub"):
         value = claims.get(name)
         if isinstance(value, str):
@@ -215,20 +218,52 @@ def proposed_name(claims: Mapping[str, Any]) -> str:
 
 
 def display_name(claims: Mapping[str, Any]) -> str:
-    """What the provider calls the person, cut to what has room; empty where it is nothing to be stored."""
+    """Return the provider's name for the person, cut to the limit; empty if it cannot be stored."""
     value = claims.get("name")
     return _storable(value[:MAX_DISPLAY_NAME_LENGTH], MAX_DISPLAY_NAME_LENGTH) if isinstance(value, str) else ""
 
 
 def email(claims: Mapping[str, Any]) -> str | None:
-    """The person's address; None where it is nothing to be stored, since half an address is a wrong one."""
+    """Return the person's address; None if it cannot be stored, since a cut address would be wrong."""
     value = claims.get("email")
     return _storable(value, MAX_EMAIL_LENGTH) or None if isinstance(value, str) else None
+
+
+def parse_domains(text: str) -> tuple[str, ...]:
+    """`example.org, example.com`, in lower case. Raises Invalid."""
+    found = tuple(part.strip().removeprefix("@").lower() for part in text.split(",") if part.strip())
+    for domain in found:
+        if not _DOMAIN.fullmatch(domain):
+            raise Invalid(
+                reason=f"oidc_email_domains has {domain[:60]!r}",
+                fix="Write domains such as example.org, separated by commas",
+            )
+    return found
+
+
+def check_domain(claims: Mapping[str, Any], domains: Sequence[str]) -> None:
+    """Raise EmailNotAccepted unless the provider has verified an address at one of the domains; none: all are accepted.
+
+    A subdomain counts only if it is named itself. An address that the provider did not verify could be anybody's.
+    """
+    if not domains:
+        return
+    address = email(claims) or ""
+    verified = claims.get("email_verified") in (True, "true")
+    if not verified or address.rpartition("@")[2].lower() not in domains:
+        said = (
+            "no e-mail address"
+            if not address
+            else address
+            if verified
+            else f"{address} without having verified it"
+        )
+        raise EmailNotAccepted(email=said, domains=", ".join(domains))
 
 
 def _storable(value: str, limit: int) -> str:
     try:
         return check_text(value, "the claim", limit)
     except InvalidFact:
-        # No one is kept out because of how a provider writes their name.
+        # The form of a name at the provider never prevents a sign-in.
         return ""

@@ -1,11 +1,12 @@
-"""Trusted publishers, the exchange of a CI job's token, and signing people in."""
+"""Manage trusted publishers, exchange the tokens of CI jobs, and sign people in."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
@@ -20,9 +21,9 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.names import RESERVED_ACCOUNTS, ModelName
 from modelyard.domain.times import MICROSECONDS
+from modelyard.registry.access import account_queries, secrets, token_queries
 from modelyard.registry.access import queries as access_queries
 from modelyard.registry.access import rules as access_rules
-from modelyard.registry.access import secrets
 from modelyard.registry.access import usecases as access
 from modelyard.registry.access.nouns import Account
 from modelyard.registry.catalog.nouns import Model
@@ -48,10 +49,10 @@ def trust_publisher(
     role: Role = Role.CONTRIBUTOR,
     model: str | None = None,
 ) -> Publisher:
-    """Let CI jobs of this description act in the namespace, or on one model of it, with this role.
+    """Allow CI jobs that match this description to act in the namespace, or on one of its models, with this role.
 
-    A service account is made for them, which holds the role there and nothing else, and counts as who made it.
-    It is a way to sign in, so no narrow token makes one.
+    It creates a service account for them, which holds only this role and counts as the same person as its maker. Since
+    this is a way to sign in, a narrow token cannot create one.
     """
     access_rules.check(actor, Permission.ACCOUNT_MANAGE, access_rules.SERVER)
     found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
@@ -94,7 +95,10 @@ def trust_publisher(
 
 
 def _model_to_trust_for(tx: Transaction, actor: Actor, name: ModelName) -> Model:
-    """The model that the role is held on; an empty one is made, so that a job may bring its first version."""
+    """Return the model that the role is held on.
+
+    Create an empty one if needed, so that a job can push its first version.
+    """
     try:
         return find_model(tx, actor, name, Permission.MEMBERS_MANAGE)
     except ModelNotFound:
@@ -110,32 +114,26 @@ def _new_account(
     *,
     made_by: int | None = None,
 ) -> int:
-    """An account of this name, or of the next free one that is not reserved."""
+    """Create an account with this name, or the next free name that is not reserved."""
     for number in range(1, 1000):
         name = wanted if number == 1 else f"{wanted}-{number}"
         if name in RESERVED_ACCOUNTS:
             continue
-        made = access_queries.insert_actor(
-            tx,
-            name=name,
-            kind=kind,
-            display_name=display_name,
-            email=email,
-            password_hash=None,
-            is_admin=False,
-            default_namespace=None,
-            made_by=made_by,
+        made = account_queries.insert_actor(
+            tx, name=name, kind=kind, display_name=display_name, email=email, made_by=made_by
         )
         if made is not None:
             return made
-    raise Invalid(reason=f"a thousand accounts are called {wanted}", fix="Ask an admin to make the account")
+    raise Invalid(
+        reason=f"{wanted} and a thousand names like it are taken", fix="Ask an admin to make the account"
+    )
 
 
 def _find(tx: Transaction, publisher_id: int) -> Publisher:
-    found = queries.find_publisher(tx, publisher_id)
-    if found is None:
+    publisher = queries.find_publisher(tx, publisher_id)
+    if publisher is None:
         raise PublisherNotFound(publisher=publisher_id)
-    return found
+    return publisher
 
 
 def list_publishers(tx: Transaction, actor: Actor, namespace: str) -> list[Publisher]:
@@ -145,7 +143,7 @@ def list_publishers(tx: Transaction, actor: Actor, namespace: str) -> list[Publi
 
 
 def distrust_publisher(tx: Transaction, actor: Actor, namespace: str, publisher_id: int) -> None:
-    """Its tokens end at once, and its account with them."""
+    """Remove a publisher; its tokens and its account end at once."""
     access_rules.check(actor, Permission.ACCOUNT_MANAGE, access_rules.SERVER)
     found = find_namespace(tx, actor, namespace, Permission.MEMBERS_MANAGE)
     publisher = _find(tx, publisher_id)
@@ -158,39 +156,38 @@ def distrust_publisher(tx: Transaction, actor: Actor, namespace: str, publisher_
 # --- the exchange --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(msgspec.Struct, frozen=True):
     secret: str
     expires_at: int
     publisher: Publisher
 
 
 def exchange(db: Database, providers: Providers, token: str, audience: str, namespace: str) -> Exchanged:
-    """A CI job's ID token for one of ours: fifteen minutes long, for one namespace or model. Once.
+    """Exchange a CI job's ID token, once, for a token of fifteen minutes for one namespace or model.
 
-    namespace: whose publishers are asked, so that what others trust changes nothing. Raises IdTokenRefused,
-    ProviderUnavailable. Rules after PyPI's trusted publishing; its own addition is the condition on the ref.
+    namespace: only its publishers are considered, so trust in other namespaces has no effect. Raises IdTokenRefused,
+    ProviderUnavailable. The rules follow PyPI's trusted publishing; the condition on the ref is an addition.
     """
     issuer = unverified_issuer(token)
     trusted = db.read(lambda tx: queries.list_publishers(tx, issuer=issuer, namespace=namespace))
-    # The only issuers that are asked for their keys are trusted ones.
+    # Keys are requested only from trusted issuers.
     if not trusted:
-        raise IdTokenRefused(reason=f"no publisher of {namespace[:100]} is of the issuer {issuer[:200]}")
+        raise IdTokenRefused(reason=f"no publisher of {namespace[:100]} has the issuer {issuer[:200]}")
     claims = providers.verified_claims(token, issuer, CI_ALGORITHMS)
     rules.check_claims(claims, issuer=issuer, audience=audience, now=db.clock() // MICROSECONDS)
-    # Compared before the transaction: no pattern of a user is matched while others wait to write.
-    found = [each for each in trusted if rules.describes(each.claims, claims)]
-    if not found:
+    # Compared before the transaction, so that users' patterns never delay other writers.
+    matching = [each for each in trusted if rules.describes(each.claims, claims)]
+    if not matching:
         told = ", ".join(f"{name} {value}" for name, value in rules.told(claims).items())
-        raise IdTokenRefused(reason=f"no trusted publisher describes it: {told[:500]}")
-    publisher = max(found, key=lambda each: each.role)
+        raise IdTokenRefused(reason=f"no trusted publisher matches it: {told[:500]}")
+    publisher = max(matching, key=lambda each: each.role)
     return db.write(lambda tx: _exchange(tx, token, claims, publisher))
 
 
 def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], publisher: Publisher) -> Exchanged:
     if queries.find_publisher(tx, publisher.id) != publisher:
         raise IdTokenRefused(reason="the publisher that describes it was just removed")
-    # A forger's jti cannot be known before, and a token without one is known by itself.
+    # The jti identifies a token; a token without one is identified by its whole text.
     jti = claims.get("jti")
     known_as = f"jti {jti}" if isinstance(jti, str) and jti else hashlib.sha256(token.encode()).hexdigest()
     until = (int(claims["exp"]) + rules.LEEWAY_SECONDS + 5) * MICROSECONDS
@@ -198,7 +195,7 @@ def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], publisher:
         raise IdTokenRefused(reason="it was used before")
     secret = secrets.new_token("ci")
     expires_at = tx.now + TOKEN_LIFETIME
-    token_id = access_queries.insert_token(
+    token_id = token_queries.insert_token(
         tx,
         token_hash=secrets.hash_secret(secret),
         actor_id=publisher.actor_id,
@@ -221,28 +218,31 @@ def _exchange(tx: Transaction, token: str, claims: Mapping[str, Any], publisher:
 
 
 def forget_id_tokens(tx: Transaction) -> None:
-    """Those that have expired, and could not be used again anyhow."""
+    """Delete expired ID tokens, which could not be used again anyway."""
     queries.forget_id_tokens(tx)
 
 
 # --- people --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SignInSettings:
-    """groups: the provider's groups and the groups here that they mean (`admin`: the server's admins)."""
+class SignInSettings(msgspec.Struct, frozen=True):
+    """Settings of signing in. groups: the provider's groups → groups here (`admin`: the server's admins)."""
 
     groups: Mapping[str, list[str]]
     groups_claim: str = "groups"
     create_accounts: bool = True
+    email_domains: Sequence[str] = ()
+    """Domains of the addresses that may sign in; empty: all."""
 
 
 def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings) -> str:
-    """Open a browser session for whom the provider vouches; returns its secret.
+    """Open a browser session for a person whom the provider identified; return its secret.
 
-    The account is found by issuer and subject alone. A new one is made when the settings allow. Memberships of
-    the mapped groups are set to what the provider says, others are left alone. Raises SignInFailed.
+    The account is found only by issuer and subject. A new one is created if the settings allow it. Memberships of the
+    mapped groups are set to the provider's, other memberships are left unchanged. Raises SignInFailed; EmailNotAccepted for
+    an address of another domain, also of somebody who signed in before.
     """
+    rules.check_domain(claims, settings.email_domains)
     issuer, subject = claims["iss"], claims["sub"]
     name = queries.find_identity(tx, issuer, subject)
     if name is None:
@@ -256,13 +256,13 @@ def sign_in(tx: Transaction, claims: Mapping[str, Any], settings: SignInSettings
             rules.email(claims),
         )
         queries.insert_identity(tx, issuer, subject, account_id)
-        made = access_queries.find_actor_by_id(tx, account_id)
+        made = account_queries.find_actor_by_id(tx, account_id)
         assert made is not None
         name = made.name
         tx.append(events.ActorCreated(name=name, actor_kind="user", is_admin=False), SYSTEM)
     else:
         queries.note_sign_in(tx, issuer, subject)
-    account = access_queries.find_actor(tx, name)
+    account = account_queries.find_actor(tx, name)
     if account is None or account.disabled_at is not None:
         raise SignInFailed()
     _set_groups(tx, account, settings, claims)
@@ -275,36 +275,26 @@ def _set_groups(tx: Transaction, account: Account, settings: SignInSettings, cla
         return
     wanted = rules.local_groups(settings.groups, claims.get(settings.groups_claim))
     is_admin = "admin" in wanted
-    # The last admin stays one: somebody must be able to mend the mapping.
-    may_change = is_admin or access_queries.count_admins(tx) > 1
+    # The last admin stays an admin, so that the mapping can still be corrected.
+    may_change = is_admin or account_queries.count_admins(tx) > 1
     if "admin" in mapped and account.is_admin != is_admin and may_change:
-        access_queries.update_actor(tx, account.id, {"is_admin": int(is_admin)})
+        account_queries.update_actor(tx, account.id, {"is_admin": int(is_admin)})
         tx.append(events.ActorEdited(name=account.name, changes={"is_admin": is_admin}), SYSTEM)
     names = sorted(mapped - {"admin"})
     known = queries.list_group_ids(tx, names)
     for name in names:
         if name not in known and name in wanted:
-            made = access_queries.insert_actor(
-                tx,
-                name=name,
-                kind=ActorKind.GROUP,
-                display_name="",
-                email=None,
-                password_hash=None,
-                is_admin=False,
-                default_namespace=None,
-                made_by=None,
-            )
+            made = account_queries.insert_actor(tx, name=name, kind=ActorKind.GROUP, made_by=None)
             if made is None:
-                # The name belongs to a user or service account; that is for an admin to settle.
+                # The name belongs to a user or service account, so an admin must resolve the conflict.
                 continue
             known[name] = made
             tx.append(events.ActorCreated(name=name, actor_kind="group", is_admin=False), SYSTEM)
     held = queries.list_memberships(tx, account.id)
     for name, group_id in known.items():
         if name in wanted and group_id not in held:
-            access_queries.insert_member(tx, group_id, account.id)
+            account_queries.insert_member(tx, group_id, account.id)
             tx.append(events.GroupMemberAdded(group=name, name=account.name), SYSTEM)
         elif name not in wanted and group_id in held:
-            access_queries.delete_member(tx, group_id, account.id)
+            account_queries.delete_member(tx, group_id, account.id)
             tx.append(events.GroupMemberRemoved(group=name, name=account.name), SYSTEM)

@@ -1,7 +1,7 @@
-"""The way of an event to a receiver: derive, send, record. Each step is safe to be cut off at any point.
+"""Bring an event to a receiver: derive, send, record. Each step can be interrupted safely at any point.
 
 Derive and record are transactions; sending is between two of them, so a process that dies while it sends
-leaves deliveries that are sent once more, with the same id, when the lease of its job has run out.
+leaves deliveries that are sent again, with the same id, when the lease of its job has expired.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
@@ -32,7 +33,7 @@ KEEP_SECONDS = 30 * 86_400
 
 
 def derive_deliveries(db: Database) -> bool:
-    """Turn events into deliveries, for subscriptions that lag behind. False: there was nothing to do."""
+    """Turn events into deliveries, for subscriptions that lag behind. Returns False if there was nothing to do."""
 
     def behind(tx: Transaction) -> list[int]:
         return queries.list_behind(tx, queries.find_log_size(tx), 50)
@@ -77,17 +78,15 @@ def _disable(tx: Transaction, subscription: Subscription, reason: str) -> None:
 # --- sending -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     delivery_id: int
     seq: int
     attempts: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a receiver said. accepted False with gone: it never wants another one."""
+class Sent(msgspec.Struct, frozen=True):
+    """The answer of a receiver. accepted False with gone: it does not want any more messages."""
 
     accepted: bool
     status: int | None = None
@@ -104,17 +103,16 @@ Open = Callable[[Subscription], AbstractContextManager[Send]]
 """Opens the way to a receiver, for one letter after the other."""
 
 
-@dataclass(slots=True)
-class _Outcome:
-    hidden: list[int] = field(default_factory=list)
-    """What the subscription's account may not read any more: it is dropped."""
-    done: list[int] = field(default_factory=list)
+class _Outcome(msgspec.Struct):
+    hidden: list[int] = msgspec.field(default_factory=list)
+    """The event is dropped, because the subscription's account may no longer read it."""
+    done: list[int] = msgspec.field(default_factory=list)
     status: int | None = None
     failed: tuple[Letter, Sent] | None = None
 
 
 def deliver(db: Database, open_way: Open, job: Job, heartbeat: Heartbeat) -> Ending:
-    """Send letter after letter of one lane until one fails; the ending writes down what became of them."""
+    """Send one letter of a lane after another until one fails; the ending records the results."""
     work = DELIVER.read(job)
 
     outcome = _Outcome()
@@ -127,7 +125,7 @@ def deliver(db: Database, open_way: Open, job: Job, heartbeat: Heartbeat) -> End
         if subscription.state != "active" or (subscription.paused_until or 0) > tx.now:
             return subscription, []
         letters = [Letter(*row) for row in queries.list_run(tx, subscription.id, work.lane, _RUN)]
-        # Rights are asked when a letter goes out: since it was written, they or the receiver may have changed.
+        # Permissions are checked when a letter is sent, because they or the receiver may have changed since.
         hidden = queries.list_hidden(tx, account.to_actor(), [letter.seq for letter in letters])
         outcome.hidden = [letter.delivery_id for letter in letters if letter.seq in hidden]
         return subscription, [letter for letter in letters if letter.seq not in hidden]
@@ -166,7 +164,7 @@ def _record(tx: Transaction, work: DeliverLane, outcome: _Outcome) -> Outcome:
             _record_failure(tx, subscription, outcome)
         elif outcome.done and (subscription.failures or subscription.paused_until is not None):
             queries.update_subscription(tx, subscription.id, failures=0, paused_until=None)
-            # The other models need not wait for the end of the pause.
+            # The other models do not wait for the end of the pause.
             queue_lanes(tx, subscription)
         subscription = queries.find_subscription(tx, work.subscription)
     return next_turn(tx, subscription, work.lane)

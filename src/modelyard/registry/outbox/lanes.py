@@ -1,6 +1,6 @@
 """Deliveries as jobs of the queue: one job for each subscription and model that has something to deliver.
 
-While it is open no other one is made, so one process at a time delivers what belongs together, in order.
+While that job is open no other one is created, so only one process at a time delivers the lane, in order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DELIVER = JobKind("deliver", DeliverLane)
 
 
 def queue_lanes(tx: Transaction, subscription: Subscription, lanes: Iterable[int] | None = None) -> None:
-    """Have the oldest pending deliveries sent when they are due. lanes None: all that have some."""
+    """Queue jobs that send the oldest pending deliveries when they are due. lanes None: all with pending ones."""
     for lane in queries.list_pending_lanes(tx, subscription.id) if lanes is None else lanes:
         due_at = queries.find_next_due(tx, subscription.id, lane)
         if due_at is not None:
@@ -42,8 +42,8 @@ def queue_lanes(tx: Transaction, subscription: Subscription, lanes: Iterable[int
 
 
 def next_turn(tx: Transaction, subscription: Subscription | None, lane: int) -> Outcome:
-    """Decide whether the job of a lane goes on, in the transaction that ends its attempt, so that no event which came
-    meanwhile is left behind."""
+    """Decide whether the job of a lane continues, in the transaction that ends its attempt, so that no event that came
+    in the meantime is left behind."""
     if subscription is None or subscription.state != "active":
         return Done()
     due_at = queries.find_next_due(tx, subscription.id, lane)

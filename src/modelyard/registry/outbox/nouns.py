@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from modelyard.registry.outbox.rules import EventChoice
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where events happen: None and 0 mean everywhere."""
+class Place(msgspec.Struct, frozen=True):
+    """The place of events: None and 0 mean everywhere."""
 
     namespace: str | None = None
     model_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     id: int
     kind: str
     target: str
@@ -32,10 +30,18 @@ class Subscription:
     next_seq: int
     created_at: int
     created_by: str
+    model: str | None = None
+    """Name of the one model that it covers; None: all models in its place."""
+    last_sent_at: int | None = None
+    """When the receiver last accepted a message; None: never, or longer ago than deliveries are kept."""
+    last_error: str | None = None
+    """Why the newest undelivered message did not arrive; None: all arrived."""
+    pending: int = 0
+    """Messages that wait, and messages that were given up."""
+    dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     id: int
     seq: int
     state: str
@@ -46,4 +52,4 @@ class Delivery:
     created_at: int
     finished_at: int | None
     kind: str
-    """Of the event."""
+    """Kind of the event."""

@@ -21,10 +21,11 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.events import RowsWritten
 from modelyard.registry.access import rules as access
+from modelyard.registry.access.account_queries import find_actor
 from modelyard.registry.access.nouns import Account, ReaderKind
 from modelyard.registry.access.queries import (
-    find_actor,
     model_role,
     namespace_role,
     readable_namespaces,
@@ -38,9 +39,9 @@ from modelyard.registry.outbox.rules import EventChoice
 
 
 def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
-    """Which rows of `events` the actor may read: those of models and namespaces that it may read.
+    """Match the rows of `events` that the actor may read: those of models and namespaces that it may read.
 
-    Events that concern neither are for those who see everything, and a narrow token never sees them.
+    Other events are visible only to accounts that see everything, and never to a narrow token.
     """
     if reader_kind(actor) is ReaderKind.NOBODY:
         return sa.false()
@@ -56,7 +57,7 @@ def visible_events(actor: Actor) -> sa.ColumnElement[bool]:
 def list_visible_events(
     tx: Transaction, actor: Actor, place: Place, start: int, end: int, limit: int
 ) -> list[tuple[int, int, str]]:
-    """(seq, model id, body), oldest first, from `start` to before `end`."""
+    """List (seq, model id, body), oldest first, from `start` to before `end`."""
     query = (
         sa.select(events.c.seq, events.c.model_id, events.c.body)
         .where(events.c.seq >= start, events.c.seq < end, visible_events(actor))
@@ -68,6 +69,20 @@ def list_visible_events(
     if place.model_id:
         query = query.where(events.c.model_id == place.model_id)
     return [(row[0], row[1], row[2]) for row in tx.rows(query)]
+
+
+def list_newest_visible(tx: Transaction, actor: Actor, start: int, limit: int) -> list[str]:
+    """List the bodies of the newest events from `start` on that the actor may read, newest first.
+
+    Without those that only name rows: they tell people nothing, and one of them may name every row of a table.
+    """
+    query = (
+        sa.select(events.c.body)
+        .where(events.c.seq >= start, events.c.kind != RowsWritten.kind, visible_events(actor))
+        .order_by(events.c.seq.desc())
+        .limit(limit)
+    )
+    return [row[0] for row in tx.rows(query)]
 
 
 _SIZE = Statement(sa.select(event_head.c.size).where(event_head.c.id == 1))
@@ -83,33 +98,40 @@ def find_log_size(tx: Transaction) -> int:
 
 _s = subscriptions.c
 _SUBSCRIPTION = (
-    _s.id,
-    _s.kind,
-    _s.target,
-    _s.namespace,
-    _s.model_id,
-    _s.event_kinds,
-    _s.stages,
-    _s.secret,
-    _s.former_secret,
-    _s.former_secret_until,
-    _s.state,
-    _s.state_reason,
-    _s.failures,
-    _s.paused_until,
-    _s.next_seq,
-    _s.created_at,
+    *_s["id", "kind", "target", "namespace", "model_id", "event_kinds", "stages"],
+    *_s["secret", "former_secret", "former_secret_until", "state", "state_reason", "failures"],
+    *_s["paused_until", "next_seq", "created_at"],
     actors.c.name,
+    sa.case((_s.model_id != 0, namespaces.c.name + "/" + models.c.name)),
+    sa.select(sa.func.max(deliveries.c.finished_at))
+    .where(deliveries.c.subscription_id == _s.id, deliveries.c.state == "done")
+    .scalar_subquery(),
+    sa.select(deliveries.c.error)
+    .where(deliveries.c.subscription_id == _s.id, deliveries.c.error.is_not(None), deliveries.c.state != "done")
+    .order_by(deliveries.c.seq.desc())
+    .limit(1)
+    .scalar_subquery(),
+    *(
+        sa.select(sa.func.count())
+        .where(deliveries.c.subscription_id == _s.id, deliveries.c.state == state)
+        .scalar_subquery()
+        for state in ("pending", "dead")
+    ),
 )
 
 
 def _subscription(row: Sequence[Any]) -> Subscription:
     choice = EventChoice(load_json(row[5]), load_json(row[6]))
-    return Subscription(row[0], row[1], row[2], Place(row[3], row[4]), choice, *row[7:17])
+    return Subscription(row[0], row[1], row[2], Place(row[3], row[4]), choice, *row[7:])
 
 
 def _subscriptions() -> sa.Select[Any]:
-    return sa.select(*_SUBSCRIPTION).join(actors, actors.c.id == _s.created_by)
+    return (
+        sa.select(*_SUBSCRIPTION)
+        .join(actors, actors.c.id == _s.created_by)
+        .outerjoin(models, models.c.id == _s.model_id)
+        .outerjoin(namespaces, namespaces.c.id == models.c.namespace_id)
+    )
 
 
 def find_subscription(tx: Transaction, subscription_id: int) -> Subscription | None:
@@ -120,7 +142,7 @@ def find_subscription(tx: Transaction, subscription_id: int) -> Subscription | N
 def list_subscriptions(
     tx: Transaction, *, namespace: str | None = None, model_id: int | None = None, everywhere: bool = False
 ) -> list[Subscription]:
-    """Those on the whole server; on one namespace and all in it; on one model; or (everywhere) all."""
+    """List the subscriptions on the server, on one namespace with all in it, or on one model; or (everywhere) all."""
     query = _subscriptions().order_by(_s.id)
     if model_id is not None:
         query = query.where(_s.model_id == model_id)
@@ -166,20 +188,20 @@ def delete_subscription(tx: Transaction, subscription_id: int) -> None:
 
 
 def find_subscriber(tx: Transaction, subscription_id: int) -> tuple[Subscription, Account] | None:
-    """The subscription and the account whose rights decide what it may tell."""
-    found = find_subscription(tx, subscription_id)
-    account = find_actor(tx, found.created_by) if found is not None else None
-    return (found, account) if found is not None and account is not None else None
+    """Return the subscription and the account whose rights limit its events."""
+    subscription = find_subscription(tx, subscription_id)
+    account = find_actor(tx, subscription.created_by) if subscription is not None else None
+    return (subscription, account) if subscription is not None and account is not None else None
 
 
 def list_behind(tx: Transaction, size: int, limit: int) -> list[int]:
-    """Ids of active subscriptions that have not looked at all events yet."""
+    """List the ids of active subscriptions that have not processed all events yet."""
     query = sa.select(_s.id).where(_s.state == "active", _s.next_seq < size).order_by(_s.next_seq).limit(limit)
     return [row[0] for row in tx.rows(query)]
 
 
 def move_cursor(tx: Transaction, subscription_id: int, before: int, after: int) -> bool:
-    """False when somebody else has moved it."""
+    """Move a cursor. Returns False if somebody else has moved it."""
     done = tx.execute(
         subscriptions.update().where(_s.id == subscription_id, _s.next_seq == before).values(next_seq=after)
     )
@@ -187,7 +209,7 @@ def move_cursor(tx: Transaction, subscription_id: int, before: int, after: int) 
 
 
 def find_place(tx: Transaction, actor: Actor, place: Place) -> access.Place | None:
-    """What the actor is where a subscription listens; None when that is gone."""
+    """Return the actor's role in the place of a subscription; None if the place is gone."""
     if place.model_id:
         query = (
             sa.select(namespaces.c.name, models.c.name, model_role(actor.id), models.c.visibility)
@@ -214,7 +236,7 @@ _d = deliveries.c
 
 
 def insert_deliveries(tx: Transaction, subscription_id: int, found: Sequence[tuple[int, int]]) -> None:
-    """found: (seq, model id)."""
+    """Store deliveries. found: (seq, model id)."""
     tx.execute(
         deliveries.insert(),
         [
@@ -241,7 +263,7 @@ _NEXT_DUE = Statement(
 
 
 def find_next_due(tx: Transaction, subscription_id: int, lane: int) -> int | None:
-    """When the oldest pending delivery of a lane may be sent; None: nothing is pending."""
+    """Return when the oldest pending delivery of a lane may be sent; None: nothing is pending."""
     row = tx.one(_NEXT_DUE, subscription=subscription_id, of_lane=lane)
     return None if row is None else int(row[0])
 
@@ -252,7 +274,7 @@ def list_pending_lanes(tx: Transaction, subscription_id: int) -> list[int]:
 
 
 def list_run(tx: Transaction, subscription_id: int, lane: int, limit: int) -> list[tuple[int, int, int, str]]:
-    """The oldest pending deliveries of a lane: (id, seq, attempts, event's body). None before the first is due."""
+    """List the oldest pending deliveries of a lane: (id, seq, attempts, event's body). None before the first is due."""
     query = (
         sa.select(_d.id, _d.seq, _d.attempts, events.c.body, _d.due_at)
         .join(events, events.c.seq == _d.seq)
@@ -265,7 +287,7 @@ def list_run(tx: Transaction, subscription_id: int, lane: int, limit: int) -> li
 
 
 def list_hidden(tx: Transaction, account: Actor, seqs: Sequence[int]) -> set[int]:
-    """Those of these events that the account may not read."""
+    """Return those of these events that the account may not read."""
     seen = sa.select(events.c.seq).where(events.c.seq.in_(seqs), visible_events(account))
     return set(seqs) - {int(row[0]) for row in tx.rows(seen)}
 
@@ -291,7 +313,7 @@ def finish_deliveries(tx: Transaction, ids: Sequence[int], status: int | None) -
 def fail_delivery(
     tx: Transaction, delivery_id: int, *, status: int | None, error: str, due_at: int | None
 ) -> None:
-    """due_at: when to try again; None: never, it is a dead letter."""
+    """Record a failure. due_at: when to try again; None: never, it is a dead letter."""
     values: dict[str, Any] = {
         "attempts": _d.attempts + 1,
         "status": status,
@@ -307,18 +329,10 @@ def fail_delivery(
 def list_deliveries(
     tx: Transaction, actor: Actor, subscription_id: int, state: str | None, before: int | None, limit: int
 ) -> list[Delivery]:
-    """Of the events that the actor may read: the newest first, below the event `before`."""
+    """List deliveries of events that the actor may read, newest first, below the event `before`."""
     query = (
         sa.select(
-            _d.id,
-            _d.seq,
-            _d.state,
-            _d.attempts,
-            _d.due_at,
-            _d.status,
-            _d.error,
-            _d.created_at,
-            _d.finished_at,
+            *_d["id", "seq", "state", "attempts", "due_at", "status", "error", "created_at", "finished_at"],
             events.c.kind,
         )
         .join(events, events.c.seq == _d.seq)
@@ -334,7 +348,7 @@ def list_deliveries(
 
 
 def replay_deliveries(tx: Transaction, actor: Actor, subscription_id: int, *, seq: int | None) -> int:
-    """Send one event again, whatever became of it, or (None) all dead letters, of those that the actor may read.
+    """Send one event again, whatever its state, or (None) all dead letters of events that the actor may read.
 
     Returns how many.
     """
@@ -348,7 +362,7 @@ def replay_deliveries(tx: Transaction, actor: Actor, subscription_id: int, *, se
 
 
 def forget_deliveries(tx: Transaction, before: int) -> int:
-    """Delete those that arrived before this time; what is dead stays until somebody decides."""
+    """Delete deliveries that arrived before this time; dead letters stay until somebody decides."""
     done = tx.execute(deliveries.delete().where(_d.state == "done", _d.finished_at < before))
     return int(done.rowcount)
 
@@ -356,3 +370,9 @@ def forget_deliveries(tx: Transaction, before: int) -> int:
 def body_of(text: str) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(text)
     return value
+
+
+def count_deliveries(tx: Transaction) -> dict[str, int]:
+    """Return state → number of deliveries that wait or were given up."""
+    query = sa.select(_d.state, sa.func.count()).where(_d.state.in_(["pending", "dead"])).group_by(_d.state)
+    return {"pending": 0, "dead": 0} | {row[0]: row[1] for row in tx.rows(query)}

@@ -1,4 +1,4 @@
-"""Which events concern a subscription, how they are worded, signed, and when they are tried again. Pure."""
+"""Choose, word and sign the messages of a subscription, and decide when they are tried again. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.domain.backoff import LONGEST_WAIT_SECONDS, backoff_seconds
 from modelyard.domain.canonical import canonical_json
@@ -22,9 +23,8 @@ _BREAKER_FAILURES = 10
 _EMAIL = re.compile(r"[^\s@<>,;\"\\]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class EventChoice:
-    """Which events: None means all. A kind may end in `.*`; stages are names of stages or aliases."""
+class EventChoice(msgspec.Struct, frozen=True):
+    """A choice of events; None means all. A kind may end in `.*`; stages are names of stages or aliases."""
 
     kinds: Sequence[str] | None = None
     stages: Sequence[str] | None = None
@@ -42,13 +42,14 @@ class EventChoice:
 
 
 def check_kinds(kinds: Sequence[str]) -> list[str]:
-    """Raises Invalid for a kind that no event has."""
+    """Raise Invalid for an unknown kind of event."""
     known = all_events()
     for kind in kinds:
         prefix = kind.removesuffix("*")
         if not (kind in known or (kind.endswith(".*") and any(each.startswith(prefix) for each in known))):
             raise Invalid(
-                reason=f"{kind[:60]!r} is no kind of event", fix=f"Kinds are: {', '.join(sorted(known))}"
+                reason=f"{kind[:60]!r} is not a known kind of event",
+                fix=f"Kinds are: {', '.join(sorted(known))}",
             )
     return sorted(set(kinds))
 
@@ -56,7 +57,7 @@ def check_kinds(kinds: Sequence[str]) -> list[str]:
 def check_email(address: str) -> str:
     if not _EMAIL.match(address):
         raise Invalid(
-            reason=f"{address[:80]!r} is no e-mail address", fix="Write one address, name@example.org"
+            reason=f"{address[:80]!r} is not an e-mail address", fix="Write one address, name@example.org"
         )
     return address
 
@@ -65,12 +66,12 @@ def check_email(address: str) -> str:
 
 
 def message_id(subscription_id: int, seq: int) -> str:
-    """The same for every attempt and replay, so that receivers can drop what they have."""
+    """Return an id that is the same for every attempt and replay, so that receivers can drop duplicates."""
     return f"msg_{subscription_id}_{seq}"
 
 
 def cloud_event(body: dict[str, Any], source: str, checkpoint: str) -> bytes:
-    """The event as a CloudEvent 1.0 in JSON. checkpoint: the log's signed checkpoint, which leaves with it."""
+    """Return the event as a CloudEvent 1.0 in JSON. checkpoint: the log's signed checkpoint, sent with it."""
     subject = body.get("model") or body.get("namespace")
     if subject is not None and "version" in body:
         subject = f"{subject}:{body['version']}"
@@ -95,14 +96,14 @@ def new_webhook_secret() -> str:
 
 
 def sign(secret: str, message: str, timestamp: int, body: bytes) -> str:
-    """`v1,…` after the Standard Webhooks specification."""
+    """Return the signature `v1,…` of the Standard Webhooks specification."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{message}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 def sentence(body: dict[str, Any]) -> str:
-    """What happened, in one line for people."""
+    """Describe the event in one line for people."""
     where = body.get("model") or body.get("namespace") or "the registry"
     if "version" in body:
         where = f"{where}:{body['version']}"
@@ -114,7 +115,7 @@ def sentence(body: dict[str, Any]) -> str:
 
 
 def slack_message(body: dict[str, Any], url: str) -> bytes:
-    """For incoming webhooks of Slack and what understands the same JSON."""
+    """Return the message for incoming webhooks of Slack and of services with the same JSON."""
     text = sentence(body).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return canonical_json({"text": f"{text}\n{url}"})
 
@@ -123,7 +124,7 @@ def slack_message(body: dict[str, Any], url: str) -> bytes:
 
 
 def wait_seconds(attempts: int, chance: float, retry_after: float | None = None) -> float:
-    """How long to wait behind the failed attempt number `attempts`. chance: in [0, 1), spreads the herd."""
+    """Return how long to wait after failed attempt number `attempts`. chance: in [0, 1), spreads the retries."""
     wait = backoff_seconds(attempts, chance)
     if retry_after is not None:
         wait = max(wait, min(retry_after, LONGEST_WAIT_SECONDS))
@@ -131,7 +132,7 @@ def wait_seconds(attempts: int, chance: float, retry_after: float | None = None)
 
 
 def pause_seconds(failures: int) -> float | None:
-    """How long to leave an endpoint alone that failed so often in a row; None: not yet."""
+    """Return how long to pause an endpoint after this many failures in a row; None: no pause yet."""
     if failures < _BREAKER_FAILURES:
         return None
     return float(min(LONGEST_WAIT_SECONDS, 15.0 * 2 ** min(failures - _BREAKER_FAILURES, 10)))

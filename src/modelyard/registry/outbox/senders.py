@@ -1,4 +1,4 @@
-"""How a letter reaches its receiver: a signed webhook, a Slack message, an e-mail."""
+"""Send a letter to its receiver: as a signed webhook, a Slack message or an e-mail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.message import EmailMessage
+
+import msgspec
 
 from modelyard.db.engine import Database
 from modelyard.domain.errors import Conflict, ModelyardError
@@ -23,9 +24,8 @@ from modelyard.registry.outgoing import Outgoing, OutgoingFailed, Reply, Session
 TIMEOUT_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class MailSettings:
-    """host empty: e-mail is not set up. security: starttls, tls or none."""
+class MailSettings(msgspec.Struct, frozen=True):
+    """Settings of the mail server. host empty: e-mail is not configured. security: starttls, tls or none."""
 
     host: str = ""
     port: int = 587
@@ -35,9 +35,8 @@ class MailSettings:
     sender: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Opens the way to a subscription's receiver."""
+class Sender(msgspec.Struct, frozen=True):
+    """Opens a connection to the receiver of a subscription."""
 
     db: Database
     keyring: Keyring
@@ -48,7 +47,7 @@ class Sender:
 
     @contextmanager
     def open(self, subscription: Subscription) -> Iterator[Send]:
-        """What it yields delivers one letter after another, over one connection where there is one."""
+        """Yield a function that delivers one letter after another, over one connection if possible."""
         if subscription.kind == "email":
             yield lambda letter: self._mail(subscription, letter)
             return
@@ -67,7 +66,7 @@ class Sender:
                 yield lambda letter: self._webhook(session, subscription, letter, secrets, checkpoint)
 
     def _secrets(self, subscription: Subscription) -> list[str]:
-        """The present one, and for a while the former one."""
+        """Return the present secret and, for a while after a rotation, the former one."""
         place = f"subscription {subscription.id}"
         found = [self.keyring.unseal(subscription.secret, place)] if subscription.secret else []
         former, until = subscription.former_secret, subscription.former_secret_until
@@ -101,7 +100,7 @@ class Sender:
     def _mail(self, subscription: Subscription, letter: Letter) -> Sent:
         settings = self.mail
         if not settings.host:
-            return Sent(False, error="the server has no mail server: set smtp_host")
+            return Sent(False, error="no mail server is configured: set smtp_host")
         body = body_of(letter.body)
         text = rules.sentence(body)
         message = EmailMessage()
@@ -126,7 +125,7 @@ class Sender:
                 False, status=exc.smtp_code, error=f"the mail server said {exc.smtp_code}: {said}"[:300]
             )
         except (OSError, smtplib.SMTPException) as exc:
-            raise OutgoingFailed(f"the mail server did not take it: {type(exc).__name__}") from exc
+            raise OutgoingFailed(f"the mail server did not accept it: {type(exc).__name__}") from exc
         return Sent(True, status=250)
 
     def _smtp(self) -> smtplib.SMTP:

@@ -1,39 +1,44 @@
-"""Subscriptions: who is told of which events, and what became of the deliveries."""
+"""Manage subscriptions and their deliveries."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
+from modelyard.db.engine import Database
 from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import Invalid, SubscriptionNotFound, TokenScopeTooNarrow
 from modelyard.domain.names import ModelName
-from modelyard.domain.times import MICROSECONDS
+from modelyard.domain.times import MICROSECONDS, time_text
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog.usecases import find_model, find_namespace
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.outbox import queries, rules
+from modelyard.registry.outbox.delivery import Letter, Open
 from modelyard.registry.outbox.lanes import queue_lanes
 from modelyard.registry.outbox.nouns import Delivery, Place, Subscription
 from modelyard.registry.outbox.rules import EventChoice
+from modelyard.registry.outgoing import OutgoingFailed
 from modelyard.registry.outgoing.http import check_url
 
 ROTATION_OVERLAP = 24 * 3600 * MICROSECONDS
-"""How long the former secret signs along, so that a receiver can change over."""
+"""How long messages are also signed with the former secret, so that a receiver can change to the new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscription:
+class NewSubscription(msgspec.Struct, frozen=True):
     subscription: Subscription
     secret: str | None
     """Shown once; it is stored sealed."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedEvent:
+class StreamedEvent(msgspec.Struct, frozen=True):
     """One event of the stream."""
 
     seq: int
@@ -55,15 +60,17 @@ def subscribe(
     stages: Sequence[str] | None = None,
     from_event: int | None = None,
 ) -> NewSubscription:
-    """Tell `target` of the events of a model, a namespace, or (for admins) the whole server.
+    """Send events of a model, a namespace, or (for admins) the whole server to `target`.
 
-    It is told what its maker may read, asked again at each delivery: the account that made it, or the last one to
-    give it another target or secret. from_event: the first event to look at,
-    also in the past; None: what happens from now on.
+    It receives only events that its maker may read, checked again at each delivery. The maker is the account that
+    created it, or the last one to change its target or secret. from_event: the first event to consider, also in the
+    past; None: only events from now on.
     """
     place = _check_place(tx, actor, namespace, model)
     if kind not in rules.KINDS:
-        raise Invalid(reason=f"{kind[:40]!r} is no kind of subscription", fix=f"Use {', '.join(rules.KINDS)}")
+        raise Invalid(
+            reason=f"{kind[:40]!r} is not a kind of subscription", fix=f"Use {', '.join(rules.KINDS)}"
+        )
     if kind == "email":
         rules.check_email(target)
     else:
@@ -105,36 +112,36 @@ def _check_place(tx: Transaction, actor: Actor, namespace: str | None, model: Mo
 
 
 def refuse_without_reading(actor: Actor) -> None:
-    """Events tell what is read. Raises TokenScopeTooNarrow for a token that may not read."""
+    """Raise TokenScopeTooNarrow for a token that may not read, since events reveal what can be read."""
     held = actor.scope.permissions
     if held is not None and Permission.MODEL_READ not in held:
         raise TokenScopeTooNarrow(actor=actor.name, permission=Permission.MODEL_READ.value, where="events")
 
 
 def _find(tx: Transaction, subscription_id: int) -> Subscription:
-    found = queries.find_subscription(tx, subscription_id)
-    if found is None:
+    subscription = queries.find_subscription(tx, subscription_id)
+    if subscription is None:
         raise SubscriptionNotFound(subscription=subscription_id)
-    return found
+    return subscription
 
 
 def find_subscription(tx: Transaction, actor: Actor, subscription_id: int) -> Subscription:
-    """For those who may manage it; anybody else is told that it is not there."""
+    """Find a subscription, for accounts that may manage it; raises SubscriptionNotFound for all others."""
     refuse_without_reading(actor)
-    found = _find(tx, subscription_id)
+    subscription = _find(tx, subscription_id)
     if access.may(actor, Permission.SERVER_OPERATE, access.SERVER):
-        return found
-    if found.place.namespace is not None:
-        role = queries.find_place(tx, actor, found.place)
+        return subscription
+    if subscription.place.namespace is not None:
+        role = queries.find_place(tx, actor, subscription.place)
         if role is not None and access.may(actor, Permission.SUBSCRIPTIONS_MANAGE, role):
-            return found
+            return subscription
     raise SubscriptionNotFound(subscription=subscription_id)
 
 
 def list_subscriptions(
     tx: Transaction, actor: Actor, *, namespace: str | None = None, model: ModelName | None = None
 ) -> list[Subscription]:
-    """Those of a model, of a namespace, or (for admins) all."""
+    """List the subscriptions of a model, of a namespace, or (for admins) all."""
     place = _check_place(tx, actor, namespace, model)
     if place.model_id:
         return queries.list_subscriptions(tx, model_id=place.model_id)
@@ -151,19 +158,21 @@ def edit_subscription(
     stages: Sequence[str] | None = None,
     active: bool | None = None,
 ) -> Subscription:
-    """None leaves as it is, an empty list means all. active True also ends a pause."""
-    found = find_subscription(tx, actor, subscription_id)
+    """Change a subscription. None leaves a field unchanged; an empty list means all. active True also ends a pause."""
+    subscription = find_subscription(tx, actor, subscription_id)
     values: dict[str, object] = {}
     if target is not None:
-        # Who decides where it goes lends it their own rights, and no one else's.
+        # The account that sets the receiver also becomes the one whose permissions apply.
         values["created_by"] = actor.id
-        values["target"] = rules.check_email(target) if found.kind == "email" else check_url(target).geturl()
-    choice = found.choice
+        values["target"] = (
+            rules.check_email(target) if subscription.kind == "email" else check_url(target).geturl()
+        )
+    choice = subscription.choice
     if event_kinds is not None:
         choice = replace(choice, kinds=rules.check_kinds(event_kinds) or None)
     if stages is not None:
         choice = replace(choice, stages=sorted(set(stages)) or None)
-    if choice != found.choice:
+    if choice != subscription.choice:
         values |= {
             "event_kinds": dump_json(choice.kinds),
             "stages": dump_json(choice.stages),
@@ -178,52 +187,53 @@ def edit_subscription(
     if values:
         queries.update_subscription(tx, subscription_id, **values)
         if active:
-            queue_lanes(tx, found)
+            queue_lanes(tx, subscription)
         tx.append(
             events.SubscriptionEdited(
-                namespace=found.place.namespace,
+                namespace=subscription.place.namespace,
                 subscription=subscription_id,
                 changed=sorted(values.keys() - {"created_by"}),
             ),
             actor,
-            found.place.model_id,
+            subscription.place.model_id,
         )
     return _find(tx, subscription_id)
 
 
 def unsubscribe(tx: Transaction, actor: Actor, subscription_id: int) -> None:
-    """Its deliveries are forgotten with it."""
-    found = find_subscription(tx, actor, subscription_id)
+    """Delete a subscription and its deliveries."""
+    subscription = find_subscription(tx, actor, subscription_id)
     queries.delete_subscription(tx, subscription_id)
     tx.append(
-        events.SubscriptionDeleted(namespace=found.place.namespace, subscription=subscription_id),
+        events.SubscriptionDeleted(namespace=subscription.place.namespace, subscription=subscription_id),
         actor,
-        found.place.model_id,
+        subscription.place.model_id,
     )
 
 
 def rotate_secret(tx: Transaction, actor: Actor, keyring: Keyring, subscription_id: int) -> NewSubscription:
-    """A new secret; for a day messages carry signatures of both."""
-    found = find_subscription(tx, actor, subscription_id)
-    if found.kind != "webhook":
+    """Make a new secret; for a day messages have signatures of both."""
+    subscription = find_subscription(tx, actor, subscription_id)
+    if subscription.kind != "webhook":
         raise Invalid(
-            reason=f"a subscription of kind {found.kind} signs nothing", fix="Nothing is to be rotated"
+            reason=f"a subscription of kind {subscription.kind} has no signing secret",
+            fix="There is no secret to rotate",
         )
     secret = rules.new_webhook_secret()
     queries.update_subscription(
         tx,
         subscription_id,
         secret=keyring.seal(secret, f"subscription {subscription_id}"),
-        former_secret=found.secret,
+        former_secret=subscription.secret,
         former_secret_until=tx.now + ROTATION_OVERLAP,
         created_by=actor.id,
     )
     tx.append(
         events.SubscriptionEdited(
-            namespace=found.place.namespace, subscription=subscription_id, changed=["secret"]
+            namespace=subscription.place.namespace, subscription=subscription_id, changed=["secret"]
         ),
         actor,
-        found.place.model_id,
+        subscription.place.model_id,
     )
     return NewSubscription(_find(tx, subscription_id), secret)
 
@@ -233,23 +243,58 @@ def list_deliveries(
 ) -> list[Delivery]:
     find_subscription(tx, actor, subscription_id)
     if state not in (None, "pending", "done", "dead"):
-        raise Invalid(reason=f"{state!r} is no state of a delivery", fix="Use pending, done or dead")
+        raise Invalid(reason=f"{state!r} is not a delivery state", fix="Use pending, done or dead")
     return queries.list_deliveries(tx, actor, subscription_id, state, before, limit)
 
 
 def replay(tx: Transaction, actor: Actor, subscription_id: int, seq: int | None) -> int:
     """Send one event again (its message keeps its id), or all dead letters. Returns how many."""
-    found = find_subscription(tx, actor, subscription_id)
+    subscription = find_subscription(tx, actor, subscription_id)
     count = queries.replay_deliveries(tx, actor, subscription_id, seq=seq)
-    queue_lanes(tx, found)
+    queue_lanes(tx, subscription)
     return count
+
+
+class Test(msgspec.Struct, frozen=True):
+    """The result of a test message."""
+
+    accepted: bool
+    status: int | None
+    error: str
+
+
+def send_test(db: Database, open_way: Open, actor: Actor, subscription_id: int) -> Test:
+    """Send a message without an event at once; it is neither kept nor repeated, and a failure does not count.
+
+    Raises SubscriptionNotFound.
+    """
+
+    def find(tx: Transaction) -> tuple[Subscription, int]:
+        return find_subscription(tx, actor, subscription_id), tx.now
+
+    found, now = db.read(find)
+    body = {
+        "seq": 0,
+        "at": time_text(now),
+        "kind": "subscription.tested",
+        "actor": {"name": actor.name, "id": actor.id},
+        "namespace": found.place.namespace,
+        "model": found.model,
+        "data": {"subscription": found.id},
+    }
+    letter = Letter(0, 0, 0, canonical_json({k: v for k, v in body.items() if v is not None}).decode())
+    with open_way(found) as send:
+        try:
+            sent = send(letter)
+        except OutgoingFailed as failure:
+            return Test(False, None, str(failure))
+    return Test(sent.accepted, sent.status, sent.error)
 
 
 # --- the stream ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFilter:
+class StreamFilter(msgspec.Struct, frozen=True):
     place: Place
     choice: EventChoice
 
@@ -263,9 +308,9 @@ def open_stream(
     kinds: Sequence[str],
     after: int | None,
 ) -> tuple[StreamFilter, int]:
-    """(what to follow, the first event to look at). after: the last event that was seen; None: from now on.
+    """Return (the events to follow, the first event to look at). after: the last event seen; None: from now on.
 
-    Raises NotFound for what the actor may not read.
+    Raises NotFound for a place that the actor may not read.
     """
     refuse_without_reading(actor)
     place = Place()
@@ -284,11 +329,11 @@ def open_stream(
 def follow(
     tx: Transaction, actor: Actor, chosen: StreamFilter, start: int, limit: int
 ) -> tuple[list[StreamedEvent], int]:
-    """(events from `start` on that the actor may read now, where to go on)."""
+    """Return (events from `start` on that the actor may read now, where to continue)."""
     size = queries.find_log_size(tx)
     if start >= size:
         return [], start
-    # The model's events under all the names it had: its id is enough.
+    # The id finds the model's events under all its names.
     place = replace(chosen.place, namespace=None) if chosen.place.model_id else chosen.place
     found = queries.list_visible_events(tx, actor, place, start, size, limit)
     matching = []
@@ -297,3 +342,20 @@ def follow(
         if chosen.choice.matches(event):
             matching.append(StreamedEvent(seq, event["kind"], body))
     return matching, found[-1][0] + 1 if len(found) == limit else size
+
+
+_RECENT = 1000
+
+
+def list_recent(tx: Transaction, actor: Actor, limit: int) -> list[dict[str, Any]]:
+    """List the newest events that the actor may read, newest first, among the last thousand."""
+    refuse_without_reading(actor)
+    access.refuse_strangers(actor)
+    size = queries.find_log_size(tx)
+    found = queries.list_newest_visible(tx, actor, max(0, size - _RECENT), limit)
+    return [queries.body_of(body) for body in found]
+
+
+def count_deliveries(tx: Transaction) -> dict[str, int]:
+    """Count waiting and given-up deliveries for /metrics, whose door checks the permission."""
+    return queries.count_deliveries(tx)

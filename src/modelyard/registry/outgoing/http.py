@@ -1,8 +1,8 @@
-"""HTTP to addresses that users name, without reaching what only the server can reach.
+"""Send HTTP requests to addresses that users name, but not to addresses that only the server can reach.
 
-A name is resolved once; unless every address it has is public or allowed by the operator, nothing is dialled;
-the connection goes to the address that was checked. No redirects, no proxies from the environment, one
-deadline for the whole exchange, a cap on the answer.
+A name is resolved once. If all its addresses are public or allowed by the operator, the connection goes to a checked
+address; otherwise none is made. There are no redirects and no proxies from the environment; one deadline covers the
+whole exchange, and the size of the answer is limited.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from modelyard.domain.errors import Invalid
 
@@ -25,7 +26,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 Dial = Callable[[str, int, float], socket.socket]
 
-# Of the IANA special-purpose address registries, what Python's `is_global` lets through, or did in some release.
+# Entries of the IANA special-purpose address registries that Python's `is_global` accepts in some release.
 _SPECIAL = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -34,7 +35,7 @@ _SPECIAL = tuple(
     ).split()
 )
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# Below 1024 only these two; above it all but what databases, queues, remote desktops and control planes listen on.
+# Below 1024 only these two; above it all except ports of databases, queues, remote desktops and control planes.
 _WEB_PORTS = frozenset({80, 443})
 _OTHER_SERVICES = frozenset(
     (1080, 1433, 1434, 1521, 1723, 1883, 2049, 2082, 2083, 2181, 2375, 2376, 2379, 2380, 3128, 3268, 3269, 3306, 3389, 4369,
@@ -49,11 +50,10 @@ _MOST_ADDRESSES = 3
 
 
 class OutgoingFailed(Exception):
-    """No answer: why, in words that go into a delivery log. Names no address that was resolved."""
+    """There was no answer. The reason goes into a delivery log and does not name a resolved address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     """Names in lower case."""
@@ -61,10 +61,10 @@ class Reply:
 
 
 class Allowed:
-    """What the operator allows beyond public addresses: names, addresses and networks, comma-separated."""
+    """The names, addresses and networks that the operator allows beyond public addresses, comma-separated."""
 
     def __init__(self, text: str = "") -> None:
-        """Raises Invalid for what is neither a name nor a network."""
+        """Parse the setting. Raises Invalid for an entry that is neither a name nor a network."""
         self._names: set[str] = set()
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         for part in filter(None, (each.strip().lower() for each in text.split(","))):
@@ -73,18 +73,18 @@ class Allowed:
             except ValueError:
                 if "/" in part or ":" in part:
                     raise Invalid(
-                        reason=f"webhook_allowed_hosts has {part[:60]!r}, which is no host and no network",
+                        reason=f"webhook_allowed_hosts has {part[:60]!r}, which is neither a host nor a network",
                         fix="Write for example hooks.example.org,10.1.0.0/16",
                     ) from None
                 self._names.add(part)
 
     def names(self, host: str, address: Address) -> bool:
-        """Whether the operator named the host or its network."""
+        """Return whether the operator named the host or its network."""
         return host.lower().rstrip(".") in self._names or any(address in network for network in self._networks)
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address lies in the public internet, also as an IPv4 address inside of an IPv6 one."""
+    """Return whether the address is on the public internet, also as an IPv4 address inside an IPv6 one."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -98,26 +98,28 @@ def is_public(address: Address) -> bool:
 
 
 def is_web_port(port: int) -> bool:
-    """Whether receivers of web requests may listen there, and no service that could take one for its own."""
+    """Return whether web servers use the port, and not another service that could misread a web request."""
     return port in _WEB_PORTS or (port >= 1024 and port not in _OTHER_SERVICES)
 
 
 def check_url(url: str) -> SplitResult:
-    """The parts of an address that may be asked. Raises Invalid."""
+    """Return the parts of an address that may be requested. Raises Invalid."""
     reason = None
     try:
         parts = urlsplit(url)
         port = parts.port
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            reason = "it begins with https:// or http:// and names a host"
+            reason = "it must begin with https:// or http:// and name a host"
         elif parts.username is not None or parts.password is not None:
-            reason = "it may not hold a user name or password"
+            reason = "it must not contain a user name or password"
         elif port == 0 or len(url) > 2000 or any(ord(char) <= 32 or ord(char) > 126 for char in url):
-            reason = "it is too long, or holds characters that no address has"
+            reason = "it is too long, or has characters that are not valid in an address"
     except ValueError:
         reason = "it is malformed"
     if reason is not None:
-        raise Invalid(reason=f"{url[:80]!r} is no address to send to: {reason}", fix="Correct the address")
+        raise Invalid(
+            reason=f"{url[:80]!r} is not a valid address to send to: {reason}", fix="Correct the address"
+        )
     return parts
 
 
@@ -133,7 +135,7 @@ def _dial(address: str, port: int, timeout_seconds: float) -> socket.socket:
 
 
 class Outgoing:
-    """Makes the server's requests to the outside. Safe in threads."""
+    """Makes the server's outgoing requests. Safe in threads."""
 
     def __init__(
         self, allowed: Allowed | None = None, *, resolve: Resolve = _resolve, dial: Dial = _dial
@@ -147,7 +149,7 @@ class Outgoing:
         return ssl.create_default_context()
 
     def checked_addresses(self, host: str, port: int) -> list[str]:
-        """What may be dialled. Raises OutgoingFailed unless all addresses that the name has are allowed."""
+        """Return the addresses to dial. Raises OutgoingFailed unless all addresses of the name are allowed."""
         try:
             found = self._resolve(host, port)
             addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
@@ -162,7 +164,7 @@ class Outgoing:
             )
         if strange and not is_web_port(port):
             raise OutgoingFailed(
-                f"port {port} is one of other services than the web, and the setting webhook_allowed_hosts does not "
+                f"port {port} belongs to a service other than the web, and the setting webhook_allowed_hosts does not "
                 f"allow {host}"
             )
         return found
@@ -184,7 +186,7 @@ class Outgoing:
         raise OutgoingFailed(f"{host} cannot be reached: {_reason(failure)}") from failure
 
     def session(self, url: str) -> Session:
-        """For several requests to one address, over one connection while it lasts."""
+        """Open a session for several requests to one address, over one connection while it lasts."""
         return Session(self, check_url(url))
 
     def request(
@@ -197,7 +199,7 @@ class Outgoing:
         timeout_seconds: float = 10.0,
         max_answer_bytes: int = _MAX_ANSWER_BYTES,
     ) -> Reply:
-        """Raises Invalid for an address that cannot be asked, OutgoingFailed without an answer."""
+        """Make one request. Raises Invalid for an address that is not allowed, OutgoingFailed without an answer."""
         with self.session(url) as session:
             return session.request(
                 method,
@@ -209,7 +211,7 @@ class Outgoing:
 
 
 class Session:
-    """One connection to one address; opened when it is needed, and again when the other side closed it."""
+    """One connection to one address; opened when needed, and again after the other side closed it."""
 
     def __init__(self, outgoing: Outgoing, parts: SplitResult) -> None:
         self._outgoing = outgoing
@@ -236,7 +238,7 @@ class Session:
         timeout_seconds: float = 10.0,
         max_answer_bytes: int = _MAX_ANSWER_BYTES,
     ) -> Reply:
-        """timeout_seconds: for the whole exchange. Raises OutgoingFailed."""
+        """Make one request. timeout_seconds: for the whole exchange. Raises OutgoingFailed."""
         deadline = time.monotonic() + timeout_seconds
         reused = self._connection is not None
         try:
@@ -248,7 +250,7 @@ class Session:
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             raise OutgoingFailed(f"{self._parts.hostname} did not answer: {_reason(exc)}") from exc
-        # A connection that was kept open had been closed by the other side: nothing of this was read there.
+        # The other side had closed the open connection, so it did not read this request.
         try:
             return self._exchange(method, headers, body, deadline, max_answer_bytes)
         except (OSError, http.client.HTTPException) as exc:
@@ -291,7 +293,7 @@ class _Connection(http.client.HTTPConnection):
         host = parts.hostname or ""
         port = parts.port or (443 if self._tls_wanted else 80)
         super().__init__(host, port)
-        # The Host header leaves a default port out.
+        # The Host header omits a default port.
         self.default_port = 443 if self._tls_wanted else 80
         self._outgoing = outgoing
         self.deadline = 0.0
@@ -304,7 +306,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _left(deadline: float) -> float:
-    """Raises TimeoutError when the time is up."""
+    """Return the remaining time. Raises TimeoutError when the time is up."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("timed out")
@@ -312,7 +314,7 @@ def _left(deadline: float) -> float:
 
 
 class _DeadlineSocket:
-    """As much of a socket as http.client uses; no trickle of bytes can stretch an exchange."""
+    """The part of a socket that http.client uses, with a deadline that slow bytes cannot extend."""
 
     def __init__(self, opened: socket.socket, connection: _Connection) -> None:
         self._opened = opened
@@ -333,7 +335,7 @@ class _DeadlineReader(io.RawIOBase):
     def __init__(self, opened: socket.socket, connection: _Connection) -> None:
         self._opened = opened
         self._connection = connection
-        # The socket's own file: http.client closes the socket before it reads a last answer, and this keeps it.
+        # http.client closes the socket before it reads the last answer; the socket's own file keeps it open.
         self._file = opened.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
@@ -349,7 +351,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 def _reason(exc: BaseException) -> str:
-    """Short, and without addresses."""
+    """Return a short reason without addresses."""
     if isinstance(exc, TimeoutError):
         return "it took too long"
     if isinstance(exc, ssl.SSLCertVerificationError):
@@ -357,5 +359,5 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(exc, http.client.HTTPException):
-        return "what it answered is not HTTP"
+        return "its answer is not HTTP"
     return type(exc).__name__

@@ -1,4 +1,4 @@
-"""What a CEL expression may be, decided by its words before it is compiled: the library crashes on hostile sources.
+"""Limit CEL expressions by their tokens before they are compiled, because the library crashes on hostile sources.
 
 Source: measurements of common-expression-language 0.10 (a source of 64 kB crashes the process, four nested
 macros over a hundred items run for more than ten seconds); the words are those of the grammar of the Common
@@ -8,7 +8,8 @@ Expression Language, https://github.com/google/cel-spec, "Syntax".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_LENGTH = 1000
 MAX_NESTING = 40
@@ -22,6 +23,8 @@ KNOWN_NAMES = frozenset(
         "checks",
         "tags",
         "facts",
+        "params",
+        "data",
         "card",
         "owners",
         "licence",
@@ -34,7 +37,7 @@ _MACROS = frozenset(
     "all exists exists_one existsOne filter map transformList transformMap transformMapEntry reduce sortBy bind "
     "optMap optFlatMap".split()
 )
-"""What evaluates an argument again and again, in the language, its extensions and the library."""
+"""Macros that evaluate an argument repeatedly, in the language, its extensions and the library."""
 _SPACE = " \t\r\n\f"
 _SIGNS = frozenset("!-")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
@@ -42,8 +45,7 @@ _OTHER_SIGNS = frozenset(".,:?+*/%<>=&|")
 _QUOTES = ('"""', "'''", '"', "'")
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(msgspec.Struct, frozen=True):
     """A name, a number, a string (always `""`) or one sign."""
 
     text: str
@@ -58,7 +60,7 @@ class _NotCel(Exception):
 
 
 def _words(expr: str) -> Iterator[_Word]:
-    """The words without space, comments and what stands in strings. Raises _NotCel for anything else."""
+    """Return the tokens, without spaces, comments and the content of strings. Raises _NotCel for anything else."""
     at = 0
     while at < len(expr):
         character = expr[at]
@@ -87,7 +89,7 @@ def _words(expr: str) -> Iterator[_Word]:
             yield _Word(character)
             at += 1
         else:
-            raise _NotCel(f"the character {character!r} means nothing outside of a string")
+            raise _NotCel(f"the character {character!r} is only allowed inside a string")
 
 
 def _name_end(expr: str, at: int) -> int:
@@ -109,7 +111,7 @@ def _string_end(expr: str, at: int, *, is_raw: bool) -> int:
 
 
 def limit_problem(expr: str) -> str | None:
-    """Why the expression will not even be compiled; None when it may be."""
+    """Return why the expression must not be compiled; None if it may be."""
     if len(expr) > MAX_LENGTH:
         return f"the expression has {len(expr)} characters, at most {MAX_LENGTH} are allowed"
     try:
@@ -134,7 +136,7 @@ def limit_problem(expr: str) -> str | None:
 
 
 def _closing(words: list[str], opening: int) -> int:
-    """Where the bracket is closed; the end when it is not."""
+    """Return the position where the bracket is closed; the end if it is not."""
     depth = 0
     for at in range(opening, len(words)):
         depth += (words[at] in _OPENING) - (words[at] in _CLOSING)
@@ -144,7 +146,7 @@ def _closing(words: list[str], opening: int) -> int:
 
 
 def macro_variables(expr: str) -> set[str]:
-    """The names that macros bind: the `f` of `facts.exists(f, f == 'code')`. expr: within the limits."""
+    """Return the names that macros bind: the `f` of `facts.exists(f, f == 'code')`. expr: within the limits."""
     words = [*_words(expr), *(_Word(",") for _ in range(4))]
     return {
         name.text

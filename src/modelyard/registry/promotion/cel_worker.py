@@ -1,4 +1,4 @@
-"""The process in which CEL expressions are evaluated: a line of JSON in, a line of JSON out."""
+"""Evaluate CEL expressions in a child process: a line of JSON in, a line of JSON out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_ERROR = 300
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """With a context: {value} or {error}; without: {names} that the expression uses, or {error}."""
+    """Answer with {value}, or {error} and whether types caused it; without a context: {names} in it, or {error}."""
     import cel
 
     try:
@@ -25,11 +25,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         value = program.execute(request["context"])
     except KeyError as exc:
-        return {"error": f"there is no {exc.args[0]!r} here"}
+        return {"error": f"{exc.args[0]!r} is not defined"}
+    except TypeError as exc:
+        return {"error": _first_line(exc), "mistyped": True}
     except Exception as exc:  # noqa: BLE001 - as above
         return {"error": _first_line(exc)}
     if not isinstance(value, bool):
-        return {"error": f"it gives {type(value).__name__}, not true or false"}
+        return {"error": f"it gives {type(value).__name__}, not true or false", "mistyped": True}
     return {"value": value}
 
 

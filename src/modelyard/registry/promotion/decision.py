@@ -1,8 +1,8 @@
-"""What one decision is about: version, stage, policy, and who stands there."""
+"""Gather the subject of one decision: version, stage, policy, and the versions in the stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import StageNotFound, VersionArchived
@@ -21,16 +21,21 @@ from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
 from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Everything that one decision is about."""
+class Decision(msgspec.Struct, frozen=True):
+    """The subject of one decision."""
 
-    model: Model
     version: Version
     policy: Policy
-    stage: Stage
     entry: StageGate
     standing: StageState
+
+    @property
+    def model(self) -> Model:
+        return self.standing.model
+
+    @property
+    def stage(self) -> Stage:
+        return self.standing.stage
 
 
 def prepare_decision(tx: Transaction, model: Model, version: Version, stage: str) -> Decision:
@@ -42,11 +47,11 @@ def prepare_decision(tx: Transaction, model: Model, version: Version, stage: str
             model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names), fix=fix
         )
     standing = moves.find_standing(tx, model, found)
-    return Decision(model, version, policy, found, policy.gates[found.name], standing)
+    return Decision(version, policy, policy.gates[found.name], standing)
 
 
 def gather_for(tx: Transaction, decision: Decision, row: Promotion | None, promoter: str) -> Evidence:
-    """promoter: who would move the version now, and asked for it unless the promotion is open already."""
+    """Gather the subject. promoter: who would move the version now, and requests it unless a promotion is open."""
     return gather(
         tx,
         decision.model,
@@ -62,8 +67,9 @@ def gather_for(tx: Transaction, decision: Decision, row: Promotion | None, promo
 
 
 def check_ready(tx: Transaction, decision: Decision) -> None:
-    """Raises what no gate decides: VersionDeleted, VersionArchived, VersionQuarantined, ScanPending, VersionRecalled;
-    FilesWithheld for a version that does not stand in the stage yet."""
+    """Raise the errors that no gate decides: VersionDeleted, VersionArchived, VersionQuarantined, ScanPending,
+    VersionRecalled; FilesWithheld for a version that is not in the stage yet.
+    """
     model, version = decision.model, decision.version
     reference = f"{model.name}:{version.number}"
     refuse_deleted(model.name, version)
@@ -75,11 +81,13 @@ def check_ready(tx: Transaction, decision: Decision) -> None:
 
 
 def staleness(row: Promotion, policy: Policy, standing: StageState | None) -> str | None:
-    """Why an open promotion must be asked for again before it may complete."""
+    """Return why an open promotion must be requested again before it may complete; None if it need not be."""
     if row.policy_digest != policy.digest:
-        return "the policy changed since it was asked for"
+        return "the policy changed since the promotion was requested"
     if standing is not None and standing.revision != row.seen_revision:
-        stood = f"version {row.seen_number}" if row.seen_number is not None else "nobody"
-        stands = f"version {standing.number}" if standing.number is not None else "nobody"
-        return f"the stage moved since it was asked for: {stood} stood there, now {stands}"
+        stood = f"version {row.seen_number}" if row.seen_number is not None else "no version"
+        stands = f"version {standing.number}" if standing.number is not None else "no version"
+        return (
+            f"the stage moved since the promotion was requested: it held {stood} then, and holds {stands} now"
+        )
     return None

@@ -1,11 +1,12 @@
-"""Gathers what the rules ask for from the features below, as it is now or as it was at a moment."""
+"""Gather the evidence for the rules from the features below, as of now or of an earlier time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from modelyard.db.transaction import Transaction
-from modelyard.domain.record import completeness, missing_facts, parse_metrics
+from modelyard.domain.record import completeness, is_known, missing_facts, parse_metrics
 from modelyard.registry.access import usecases as access
 from modelyard.registry.attestations import queries as attestations
 from modelyard.registry.cards import usecases as cards
@@ -22,6 +23,7 @@ from modelyard.registry.promotion.rules import (
     Attestation,
     Champion,
     CheckResult,
+    DataUse,
     Evidence,
     MetricValue,
     PolicyAge,
@@ -52,10 +54,10 @@ def gather(
     at: int | None = None,
     any_policy: bool = False,
 ) -> Evidence:
-    """champion: number of the version that the stage's alias points at.
+    """Gather the evidence. champion: number of the version that the stage's alias points at.
 
-    at: reports, votes and stays up to that moment alone; tags and owners are as they are now. any_policy:
-    count votes and waivers whatever policy they were bound to, for a replay under another one.
+    at: only reports, votes and stays up to that time; tags and owners are the present ones. any_policy: count votes
+    and waivers under any policy, for a replay under another one.
     """
     now = tx.now if at is None else at
     needs = entry.needs
@@ -82,11 +84,13 @@ def gather(
         "task": model.task,
         "licence": said.get("licence"),
         "framework": said.get("framework"),
-        "facts": [name for name in record if record[name] and name not in missing],
+        "facts": [name for name in record if is_known(record, name) and name not in missing],
         "completeness": round(completeness(record), 6),
         "members": queries.list_members_of(tx, entry.groups),
         "promotion": promotion.id if promotion else None,
     }
+    if "record" in needs:
+        found |= {"params": record.get("params", {}), "data": _data(record)}
     if "metrics" in needs:
         found["metrics"] = _metrics(tx, version, now)
     if "champion" in needs and champion is not None:
@@ -103,7 +107,8 @@ def gather(
     if "scan" in needs:
         found["scan"] = _scanned(tx, model, version)
     if "card" in needs:
-        found["card"] = cards.find_sections(tx, version.id, version.manifest_id, now)
+        card = cards.find_state(tx, model, version, now)
+        found |= {"card": card.sections, "card_is_template": not card.is_written, "licence": card.licence}
     if "attestations" in needs:
         found["attestations"] = [
             Attestation(signature=a.signature, by=a.by, at=a.at)
@@ -131,7 +136,7 @@ def gather(
 
 
 def _same_people(tx: Transaction, entry: StageGate, found: dict[str, Any]) -> dict[str, list[str]]:
-    """Who of those that the gate tells apart is the same person."""
+    """Return which of the accounts that the gate distinguishes are the same person."""
     rules = [named.rule for named in entry.gate.rules]
     others = {vote.by for vote in found.get("votes", ())}
     others.update(name for rule in rules for name in getattr(rule, "also_exclude", ()))
@@ -160,7 +165,7 @@ def _scanned(tx: Transaction, model: Model, version: Version) -> Scanned:
 
 
 def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]:
-    """Frozen at registration, then measured later."""
+    """Return the metrics frozen at registration, then the ones measured later."""
     record = version.record.value
     found = [
         _value(m.to_json(), m.split, m.dataset, version.created_by, version.created_at)
@@ -168,9 +173,24 @@ def _metrics(tx: Transaction, version: Version, until: int) -> list[MetricValue]
     ]
     for evaluation in evaluations.list_evaluations(tx, version.id, until):
         found.extend(
-            _value(entry, evaluation.split, evaluation.dataset, evaluation.by, evaluation.at)
+            _value(
+                entry,
+                entry.get("split") or evaluation.split,
+                entry.get("dataset") or evaluation.dataset,
+                evaluation.by,
+                evaluation.at,
+            )
             for entry in evaluation.metrics
         )
+    return found
+
+
+def _data(record: Mapping[str, Any]) -> list[DataUse]:
+    """Return the datasets; what a reporter put into these fields in another form counts as not given."""
+    found = []
+    for entry in record.get("data", ()):
+        texts = {name: entry.get(name) for name in ("name", "source", "split", "digest")}
+        found.append(DataUse(**{name: text for name, text in texts.items() if isinstance(text, str)}))
     return found
 
 
@@ -193,7 +213,7 @@ def _champion(tx: Transaction, model: Model, number: int, until: int) -> Champio
 
 
 def list_stays(tx: Transaction, model_id: int, number: int, stages: list[str], until: int) -> list[StagePeriod]:
-    """Where a version stood and stands, the latest stay first."""
+    """List the past and present stays of a version in stages, the latest first."""
     found: list[StagePeriod] = []
     for stage in stages:
         since: int | None = None

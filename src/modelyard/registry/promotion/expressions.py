@@ -1,19 +1,21 @@
-"""CEL expressions, evaluated in a process of their own so that neither time nor a crash reaches the server.
+"""Evaluate CEL expressions in separate processes, so that neither a long run nor a crash affects the server.
 
-A worker process gets lines of JSON and answers lines of JSON. It is started when it is first needed, is given ten
-seconds for each expression and fifteen for those of one gate together, and is ended and replaced when it takes longer
-or dies. There are two, so that one team's slow expression does not hold up another team's quick one. An expression that was stopped is left alone for a minute. Nothing here runs in the database's writer: see
-modelyard.db.needs.
+A worker process reads and writes lines of JSON. It is started when it is first needed, has ten seconds for each
+expression and fifteen for all of one gate, and is ended and replaced when it takes longer or dies. There are two, so
+that one team's slow expression does not hold up another team's quick one. An expression that was stopped is not tried
+again for a minute. Nothing here runs in the database's writer: see modelyard.db.needs.
 """
 
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,15 +23,17 @@ import msgspec
 from modelyard.db.transaction import Transaction
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
+from modelyard.domain.metric_names import is_training
+from modelyard.domain.texts import nearest
 from modelyard.registry.line_process import LineProcess
 from modelyard.registry.promotion.cel_limits import KNOWN_NAMES, MAX_LIST, limit_problem, macro_variables
-from modelyard.registry.promotion.gates.base import nearest
+from modelyard.registry.promotion.cel_types import TYPES, field_problem, operands, samples
 from modelyard.registry.promotion.rules import Assertion, Evidence, MetricValue
 
 EVALUATE_SECONDS = 10.0
 """A rule that compares a thousand metrics takes two on an idle machine."""
 GATE_SECONDS = 15.0
-"""For all expressions of one gate together; what is left over is unknown, so nothing passes by it."""
+"""For all expressions of one gate together; the results of the rest are unknown, so they let nothing pass."""
 _REST_SECONDS = 60.0
 _REMEMBERED = 2000
 _PROCESSES = 2
@@ -38,7 +42,7 @@ _PROCESSES = 2
 class CelProcess:
     """Evaluates expressions, a few at a time; safe in threads.
 
-    Both methods answer in bounded time and never raise for what is in an expression.
+    Both methods answer in bounded time and never raise because of an expression.
     """
 
     def __init__(self) -> None:
@@ -51,7 +55,7 @@ class CelProcess:
         self._resting: OrderedDict[str, float] = OrderedDict()
 
     def evaluate(self, expr: str, context: Mapping[str, Any]) -> Assertion:
-        """The same expression on the same context is not evaluated twice."""
+        """Evaluate an expression; the result for the same expression and context is remembered."""
         problem = limit_problem(expr)
         if problem is not None:
             return Assertion(error=problem)
@@ -63,7 +67,8 @@ class CelProcess:
                 return known
             if time.monotonic() < self._resting.get(expr, 0.0):
                 return Assertion(error="the expression was stopped within the last minute")
-        found = Assertion(**self._ask({"expr": expr, "context": context}))
+        answer = self._ask({"expr": expr, "context": context})
+        found = Assertion(value=answer.get("value"), error=str(answer.get("error", "")))
         with self._lock:
             if "stopped" in found.error:
                 self._resting[expr] = time.monotonic() + _REST_SECONDS
@@ -74,7 +79,7 @@ class CelProcess:
             return found
 
     def problem(self, expr: str) -> str | None:
-        """Why the expression cannot be meant so; None when it compiles and names only what there is."""
+        """Return what is wrong with the expression; None if it compiles and every name in it exists."""
         problem = limit_problem(expr)
         if problem is not None:
             return problem
@@ -86,6 +91,18 @@ class CelProcess:
             if name not in KNOWN_NAMES and name not in bound:
                 known = ", ".join(sorted(KNOWN_NAMES))
                 return f"there is no {name!r}{nearest(name, KNOWN_NAMES)} The names are {known}"
+        return field_problem(expr) or self._type_problem(expr)
+
+    def _type_problem(self, expr: str) -> str | None:
+        """Return a problem with an operand that is not true or false on any evidence; None if there is none."""
+        for operand in operands(expr):
+            answers = [self._ask({"expr": operand, "context": context}) for context in samples(expr)]
+            errors = {str(answer["error"]) for answer in answers if answer.get("error")}
+            if all(answer.get("mistyped") for answer in answers):
+                types = [
+                    f"{name} is {words}" for name, words in TYPES.items() if re.search(rf"\b{name}\b", operand)
+                ]
+                return f"{operand!r} fails on any version: {sorted(errors)[0]} {'; '.join(types)}".strip()
         return None
 
     def close(self) -> None:
@@ -110,7 +127,7 @@ def _keep_newest(remembered: OrderedDict[Any, Any]) -> None:
 
 
 shared_evaluator = CelProcess()
-"""The one of this server process."""
+"""The instance of this server process."""
 
 
 def digest_of(context: Mapping[str, Any]) -> Digest:
@@ -118,7 +135,7 @@ def digest_of(context: Mapping[str, Any]) -> Digest:
 
 
 def with_assertions(tx: Transaction, evidence: Evidence, expressions: Iterable[str]) -> Evidence:
-    """The evidence with what the expressions give on it; they are evaluated outside of the transaction."""
+    """Return the evidence with the results of the expressions, which are evaluated outside the transaction."""
     wanted = tuple(dict.fromkeys(expressions))
     if not wanted:
         return evidence
@@ -130,7 +147,7 @@ def with_assertions(tx: Transaction, evidence: Evidence, expressions: Iterable[s
 def evaluate_all(
     expressions: Iterable[str], context: Mapping[str, Any], evaluator: CelProcess = shared_evaluator
 ) -> dict[str, Assertion]:
-    """Each expression with what it gives, or why it gives nothing; within the time of one gate."""
+    """Return each expression's result, or why it has none, within the time limit of one gate."""
     found: dict[str, Assertion] = {}
     until = time.monotonic() + GATE_SECONDS
     for expr in expressions:
@@ -144,7 +161,7 @@ def evaluate_all(
 
 
 def context_of(evidence: Evidence) -> dict[str, Any]:
-    """What an expression sees. It holds no time, so the same evidence gives the same context."""
+    """Return the context of an expression. It has no time in it, so the same evidence gives the same context."""
     champion = evidence.champion
     states: dict[str, str] = {}
     for check in evidence.checks[:MAX_LIST]:
@@ -165,6 +182,11 @@ def context_of(evidence: Evidence) -> dict[str, Any]:
         "checks": states,
         "tags": dict(evidence.tags),
         "facts": list(evidence.facts),
+        "params": dict(islice(evidence.params.items(), MAX_LIST)),
+        "data": [
+            {"name": use.name, "source": use.source, "split": use.split, "digest": use.digest}
+            for use in evidence.data[:MAX_LIST]
+        ],
         "card": dict(evidence.card or {}),
         "owners": list(evidence.owners),
         "licence": evidence.licence or "",
@@ -174,16 +196,18 @@ def context_of(evidence: Evidence) -> dict[str, Any]:
 
 
 def _metrics(metrics: Iterable[MetricValue]) -> dict[str, Any]:
-    """`metrics.f1.value`, and `metrics.f1.test` by split; values that are not finite are left out.
+    """Return `metrics.f1.value`, and `metrics.f1.test` by split; values that are not finite are omitted.
 
-    `value` is the newest one that names no split, or the newest of all when each names one.
+    `value` is the newest one that names no split, or the newest of all when each names one. A value on the training
+    split is never `value`: it has to be asked for by that split.
     """
     found: dict[str, dict[str, Any]] = {}
     for metric in sorted(metrics, key=lambda m: (not m.split, m.at)):
         if metric.value is None or (metric.name not in found and len(found) >= MAX_LIST):
             continue
         by_split = found.setdefault(metric.name, {})
-        by_split["value"] = metric.value
+        if not is_training(metric.split):
+            by_split["value"] = metric.value
         if metric.split:
             by_split[metric.split] = metric.value
     return found

@@ -1,4 +1,4 @@
-"""Moves of a stage: the alias, its other occupants, the history, and what rests on them.
+"""Carry out moves of a stage: the alias, its other occupants, the history, and their dependents.
 
 Everything here happens after the decision, in its transaction.
 """
@@ -6,16 +6,19 @@ Everything here happens after the decision, in its transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import AliasMoved, StageFull
+from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.promotion import queries
-from modelyard.registry.promotion.nouns import DEMOTE, DONE, ROLLBACK, Move, MoveState, Occupant
+from modelyard.registry.promotion.nouns import DONE, ROLLBACK, Move, MoveState, Occupant
 from modelyard.registry.promotion.policy import Stage
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
@@ -28,11 +31,11 @@ MOVES_READ = 1000
 LATEST = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class StageState:
-    """Who stands in a stage. primary None: no one does, or only others."""
+class StageState(msgspec.Struct, frozen=True):
+    """The versions in a stage of a model. primary None: there is none, or there are only others."""
 
-    stage: str
+    model: Model
+    stage: Stage
     primary: AliasPosition | None
     others: Sequence[Occupant]
 
@@ -49,27 +52,34 @@ class StageState:
         first = [self.number] if self.number is not None else []
         return [*first, *(o.number for o in self.others)]
 
+    def check_seen(self, seen: int | None) -> None:
+        """Raise AliasMoved if the stage has another revision than `seen`; None accepts any."""
+        if seen is not None and seen != self.revision:
+            raise self.moved()
+
+    def moved(self) -> AliasMoved:
+        """Return the error for a stage that changed since the caller read it."""
+        return AliasMoved(
+            model=str(self.model.name), alias=self.stage.name, version=self.number, revision=self.revision
+        )
+
 
 def find_standing(tx: Transaction, model: Model, stage: Stage) -> StageState:
-    """One statement where the stage has one place."""
+    """Find the versions in a stage, with one statement if the stage has one place."""
     others = queries.list_occupants(tx, model.id, stage.name) if stage.slots > 1 else []
-    return StageState(stage.name, alias_queries.find_alias(tx, model.id, stage.name), others)
+    return StageState(model, stage, alias_queries.find_alias(tx, model.id, stage.name), others)
 
 
 def point_stage(
-    tx: Transaction,
-    actor: Actor,
-    model: Model,
-    standing: StageState,
-    version: Version | None,
-    reason: str | None,
+    tx: Transaction, actor: Actor, standing: StageState, version: Version | None, reason: str | None
 ) -> None:
-    """Move the stage's alias; None takes it away. Raises AliasMoved when it is not where it was read."""
+    """Move the stage's alias; None removes it. Raises AliasMoved if it moved since it was read."""
+    model, stage = standing.model, standing.stage.name
     revision = alias_queries.move_alias(
         tx,
         actor,
         model_id=model.id,
-        alias=standing.stage,
+        alias=stage,
         seen=standing.revision,
         version_id=version.id if version else None,
         from_number=standing.number,
@@ -77,12 +87,12 @@ def point_stage(
         reason=reason,
     )
     if revision is None:
-        raise AliasMoved(
-            model=str(model.name), alias=standing.stage, version=standing.number, revision=standing.revision
-        )
+        raise standing.moved()
+    # The search also covers the words of versions in stages.
+    catalog.refresh_words(tx, model)
     common: dict[str, Any] = {
         **events.about(model.name),
-        "alias": standing.stage,
+        "alias": stage,
         "revision": revision,
         "reason": reason,
     }
@@ -100,21 +110,14 @@ def point_stage(
 
 
 def enter_stage(
-    tx: Transaction,
-    actor: Actor,
-    model: Model,
-    stage: Stage,
-    standing: StageState,
-    version: Version,
-    *,
-    primary: bool,
-    reason: str | None,
+    tx: Transaction, actor: Actor, standing: StageState, version: Version, *, primary: bool, reason: str | None
 ) -> list[int]:
-    """Let a version in; returns all who stand there afterwards, the primary one first. Raises StageFull.
+    """Add a version to a stage; return all versions in it afterwards, the primary one first. Raises StageFull.
 
-    As the primary one it takes the place of the one before it, unless it stood there already. Besides it, it
-    needs a free place. Raises VersionQuarantined, ScanPending, FilesWithheld, whichever way leads here.
+    As the primary version it replaces the previous one, unless it is in the stage already; next to the primary one it
+    needs a free place. Raises VersionQuarantined, ScanPending, FilesWithheld, for every kind of move.
     """
+    model, stage = standing.model, standing.stage
     refuse_held(tx, model, version)
     is_inside = version.number in standing.all
     if not is_inside:
@@ -131,29 +134,29 @@ def enter_stage(
     if not primary:
         if not is_inside:
             queries.insert_occupant(tx, model.id, stage.name, version.id)
-            _hold_others(tx, model, stage.name, [*(o.version_id for o in others), version.id])
+            _hold_others(tx, standing, [*(o.version_id for o in others), version.id])
         return list(dict.fromkeys([*standing.all, version.number]))
     if len(others) != len(standing.others):
         queries.delete_occupant(tx, model.id, stage.name, version.id)
-        _hold_others(tx, model, stage.name, [o.version_id for o in others])
-    point_stage(tx, actor, model, standing, version, reason)
+        _hold_others(tx, standing, [o.version_id for o in others])
+    point_stage(tx, actor, standing, version, reason)
     return [version.number, *(o.number for o in others)]
 
 
-def _hold_others(tx: Transaction, model: Model, stage: str, version_ids: Sequence[int]) -> None:
-    set_holds(tx, model.id, "stage", stage, version_ids)
+def _hold_others(tx: Transaction, standing: StageState, version_ids: Sequence[int]) -> None:
+    set_holds(tx, standing.model.id, "stage", standing.stage.name, version_ids)
 
 
-def leave_stage(tx: Transaction, model: Model, stage: str, standing: StageState, number: int) -> list[int]:
-    """Take a version that stands next to the primary one out; returns who is left."""
+def leave_stage(tx: Transaction, standing: StageState, number: int) -> list[int]:
+    """Take out a version that is next to the primary one; return the remaining versions."""
     gone = next(o for o in standing.others if o.number == number)
-    queries.delete_occupant(tx, model.id, stage, gone.version_id)
-    _hold_others(tx, model, stage, [o.version_id for o in standing.others if o.number != number])
+    queries.delete_occupant(tx, standing.model.id, standing.stage.name, gone.version_id)
+    _hold_others(tx, standing, [o.version_id for o in standing.others if o.number != number])
     return [n for n in standing.all if n != number]
 
 
 def carried_out(tx: Transaction, actor: Actor, move: Move, after: Sequence[int], has_primary: bool) -> Move:
-    """The move with its place in the stage's history. after: who stands there now, the primary one first."""
+    """Return the move with its place in the stage's history. after: the versions there now, the primary one first."""
     return replace(
         move,
         state=DONE,
@@ -165,46 +168,91 @@ def carried_out(tx: Transaction, actor: Actor, move: Move, after: Sequence[int],
     )
 
 
-def hold_version(tx: Transaction, model: Model, stage: str, number: int | None) -> None:
-    """The version that the next rollback goes to is not deleted; None: there is none."""
-    version = versions.find_by_number(tx, model.id, number) if number is not None else None
-    set_holds(
-        tx, model.id, ROLLBACK, stage, [version.id] if version is not None and version.state != DELETED else []
-    )
+def restore_stage(
+    tx: Transaction,
+    actor: Actor,
+    standing: StageState,
+    primary: Version,
+    others: Sequence[Version],
+    reason: str | None,
+) -> list[int]:
+    """Put exactly these versions into the stage; return their numbers, the primary one first.
+
+    The alias gets a new revision even when the primary one stays, so that a request sent twice is noticed.
+    """
+    model_id, stage = standing.model.id, standing.stage.name
+    wanted = {version.id for version in others}
+    present = {o.version_id for o in standing.others}
+    for version_id in present - wanted:
+        queries.delete_occupant(tx, model_id, stage, version_id)
+    for version in others:
+        if version.id not in present:
+            queries.insert_occupant(tx, model_id, stage, version.id)
+    if present != wanted:
+        _hold_others(tx, standing, sorted(wanted))
+    point_stage(tx, actor, standing, primary, reason)
+    return [primary.number, *(version.number for version in others)]
+
+
+def hold_way_back(tx: Transaction, standing: StageState) -> None:
+    """Protect the target of the next rollback from deletion. Call it after the move was stored."""
+    model_id, stage = standing.model.id, standing.stage.name
+    history = queries.list_move_states(tx, model_id, stage, LATEST, MOVES_READ)
+    for contents in ways_back(undo_stack(history)):
+        found = versions.list_by_number(tx, model_id, contents.all)
+        held = [v.id for v in found if v.state != DELETED]
+        if any(v.number == contents.primary and v.id in held and v.recall is None for v in found):
+            set_holds(tx, model_id, ROLLBACK, stage, held)
+            return
+    set_holds(tx, model_id, ROLLBACK, stage, [])
 
 
 # --- the way back ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Undoable:
-    """A state that the stage was in, and the move that led to it."""
+class Contents(msgspec.Struct, frozen=True):
+    """The contents of a stage after a move: the primary version, and all versions, the primary one first."""
 
     move_id: int
     primary: int | None
+    all: tuple[int, ...]
+
+    def equals(self, other: Contents) -> bool:
+        return self.primary == other.primary and {*self.all} == {*other.all}
 
 
-def undo_stack(moves: Sequence[MoveState]) -> list[Undoable]:
-    """The states that rollbacks go through, the present one last. moves: newest first.
+def undo_stack(moves: Sequence[MoveState]) -> list[Contents]:
+    """Return the contents that rollbacks of a stage go through, the present ones last. moves: newest first.
 
-    A promotion or demotion puts its state on top; a rollback takes states off down to the one it went to.
-    A version that stood there before is found again even when it had been taken off.
+    A promotion or demotion puts the resulting contents on top. A rollback removes everything above the contents that it
+    returned to; if those had been removed before, they are put on top again.
     """
-    stack: list[Undoable] = []
+    stack: list[Contents] = []
     for move in reversed(moves):
+        after = Contents(move.id, move.after_primary, move.after_all)
         if move.kind == ROLLBACK:
-            below = [i for i, state in enumerate(stack[:-1]) if state.primary == move.after_primary]
-            stack = stack[: below[-1] + 1] if below else [*stack[:-1], Undoable(move.id, move.after_primary)]
-        elif move.kind == DEMOTE or not stack or stack[-1].primary != move.after_primary:
-            stack.append(Undoable(move.id, move.after_primary))
+            below = range(len(stack) - 1)
+            same = [i for i in below if stack[i].equals(after)]
+            same = same or [i for i in below if stack[i].primary == after.primary]
+            if same:
+                # It may contain fewer versions than then, because recalled ones are left out.
+                stack = [*stack[: same[-1]], after]
+                continue
+        if not stack or not stack[-1].equals(after):
+            stack.append(after)
     return stack
 
 
-def way_back(stack: Sequence[Undoable]) -> int | None:
-    """The version that a rollback without a target goes to; None: there is none."""
-    return next((state.primary for state in reversed(stack[:-1]) if state.primary is not None), None)
+def ways_back(stack: Sequence[Contents]) -> list[Contents]:
+    """List the contents that rollbacks without a target return to, the nearest first. No rollback empties a stage."""
+    found: list[Contents] = []
+    for contents in reversed(stack[:-1]):
+        last = found[-1] if found else stack[-1]
+        if contents.primary is not None and not contents.equals(last):
+            found.append(contents)
+    return found
 
 
 def stood_in(moves: Sequence[MoveState]) -> set[int]:
-    """All versions that ever were there."""
+    """Return all versions that were ever in the stage."""
     return {number for move in moves for number in move.after_all}

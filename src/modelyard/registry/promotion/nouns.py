@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from modelyard.db.json_columns import dump_json
+from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.promotion.rules import Evidence, Verdict
+from modelyard.registry.promotion.source import PolicySource
 from modelyard.registry.versions.nouns import Version
 
 OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED = "open", "done", "refused", "withdrawn", "expired"
 """States of a promotion."""
+STATES = (OPEN, DONE, REFUSED, WITHDRAWN, EXPIRED)
 PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
 """Kinds of a move."""
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A request to move a version into a stage, or a rollback or demotion, with the names of what it points at."""
+class Promotion(msgspec.Struct, frozen=True):
+    """A request to move a version into a stage, or a rollback or demotion, with the names of its objects."""
 
     id: int
     model_id: int
@@ -45,24 +48,25 @@ class Promotion:
     closed_by: str | None
     closed_reason: str | None
     verdict: Verdict | None
-    """What it was decided on, or judged on last while it is open."""
+    """The evidence of its decision, or of the last judgement while it is open."""
     move: int | None
     """Its place in the history of the stage; None: nothing was moved."""
     after_primary: int | None
     after_all: tuple[int, ...]
-    """All who stood there afterwards; empty where nothing was moved, or nothing was left."""
+    """All versions in the stage afterwards; empty if nothing was moved, or no version is left."""
     undid: int | None
+    warning: str | None = None
+    """In the answer to a change: that the policy names others to make it."""
 
     @property
     def reference(self) -> str:
         return f"{self.model}:{self.number}"
 
 
-@dataclass(frozen=True)
-class Move:
-    """A promotion, rollback or demotion as it is written: what was asked for, how it was judged, how it ended.
+class Move(msgspec.Struct, frozen=True, dict=True):
+    """A promotion, rollback or demotion as stored: the request, the judgement and the outcome.
 
-    Not slotted: the texts are made once, for the table and for the digest that the event carries.
+    Without slots, so that the texts can be cached for the table and for the digest in the event.
     """
 
     version: Version
@@ -70,12 +74,12 @@ class Move:
     kind: str
     primary: bool
     seen_number: int | None
-    """Who stood there, and the revision of the stage's alias, when it was judged."""
+    """The primary version, and the revision of the stage's alias, when it was judged."""
     seen_revision: int
     policy_digest: str
     state: str
     reason: str | None
-    """This, when and by whom it was opened, and when it expires stay as they were first stored."""
+    """This, the author, the time of opening and the expiry never change."""
     opened_at: int
     opened_by: int
     """Id of the account."""
@@ -102,12 +106,11 @@ class Move:
 
     @property
     def verdict_digest(self) -> Digest:
-        """Of the verdict and of the evidence it was given on, as they are stored."""
+        """Return the digest of the verdict and its evidence, as stored."""
         return Digest.of(f"{self.verdict_text}\n{self.evidence_text}".encode())
 
 
-@dataclass(frozen=True, slots=True)
-class PromotionFilter:
+class PromotionFilter(msgspec.Struct, frozen=True):
     """All given conditions hold at once."""
 
     model_id: int | None = None
@@ -116,11 +119,13 @@ class PromotionFilter:
     states: Sequence[str] = ()
     number: int | None = None
     since: int | None = None
+    reader: Actor | None = None
+    """Only promotions of models that this account may read."""
+    namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MoveState:
-    """What a move left behind, for walking a long history."""
+class MoveState(msgspec.Struct, frozen=True):
+    """The result of a move, for walking a long history."""
 
     id: int
     kind: str
@@ -129,8 +134,7 @@ class MoveState:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVote:
+class StoredVote(msgspec.Struct, frozen=True):
     by: str
     by_id: int
     approves: bool
@@ -139,8 +143,7 @@ class StoredVote:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredWaiver:
+class StoredWaiver(msgspec.Struct, frozen=True):
     rule: str
     by: str
     reason: str
@@ -148,8 +151,7 @@ class StoredWaiver:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Occupant:
+class Occupant(msgspec.Struct, frozen=True):
     """A version in a stage next to the primary one."""
 
     version_id: int
@@ -157,9 +159,8 @@ class Occupant:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
-    """One text that was in force; an empty one took the policy away."""
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """One text that was in force; an empty one removed the policy."""
 
     model_id: int
     number: int
@@ -168,3 +169,5 @@ class PolicyVersion:
     reason: str | None
     at: int
     by: str
+    source: PolicySource | None
+    """None: it is edited by hand."""

@@ -1,10 +1,12 @@
-"""Putting a policy in force, taking it away, and reading what holds."""
+"""Set, remove and read policies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import partial
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -27,6 +29,7 @@ from modelyard.registry.promotion.permits import check_named
 from modelyard.registry.promotion.policy import (
     ParsedPolicy,
     Policy,
+    PolicyFile,
     contradiction,
     effective,
     parse_policy,
@@ -35,6 +38,7 @@ from modelyard.registry.promotion.policy import (
 )
 from modelyard.registry.promotion.policy_queries import combine, parsed
 from modelyard.registry.promotion.rules import WEAKENED_FOR, duration
+from modelyard.registry.promotion.source import PolicySource, check_source, refuse_by_hand
 from modelyard.registry.promotion.weakening import (
     Weakening,
     find_model_weakenings,
@@ -48,9 +52,8 @@ from modelyard.registry.versions import alias_queries
 NOTHING = Digest.of(b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose policy: a namespace's, or one model's."""
+class Owner(msgspec.Struct, frozen=True):
+    """The owner of a policy: a namespace, or one model."""
 
     namespace: Namespace
     model: Model | None = None
@@ -68,9 +71,8 @@ class Owner:
         return self.model.place if self.model else self.namespace.place
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyView:
-    """What holds. own: the text of the namespace or model itself; None: it has none."""
+class PolicyView(msgspec.Struct, frozen=True):
+    """The policy in force. own: the text of the namespace or model itself; None: it has none."""
 
     owner: Owner
     own: PolicyVersion | None
@@ -78,17 +80,17 @@ class PolicyView:
     """The namespace's, next to a model's own."""
     effective: Policy
     weakens: Sequence[str] = ()
-    """What the text that was just put in force made weaker, in words."""
+    """The gates that the new text weakened, in words."""
 
 
 def find_owner(
     tx: Transaction, actor: Actor, namespace: str, model: str | None, permission: Permission | None = None
 ) -> Owner:
-    """Raises NamespaceNotFound, ModelNotFound, Denied."""
+    """Find the owner of a policy. Raises NamespaceNotFound, ModelNotFound, Denied."""
     if model is None:
         return Owner(catalog.find_namespace(tx, actor, namespace, permission or Permission.NAMESPACE_READ))
     found = catalog.find_model(tx, actor, ModelName(namespace, model), permission or Permission.MODEL_READ)
-    # The model may be readable where its namespace is not.
+    # The model may be readable even if its namespace is not.
     place = find_namespace_row(tx, actor, found.name.namespace)
     assert place is not None
     return Owner(place, found)
@@ -98,17 +100,48 @@ def show_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None
     return _view(tx, find_owner(tx, actor, namespace, model))
 
 
+class _InForce(msgspec.Struct, frozen=True):
+    """The texts in force for the owner of an edited policy: the namespace's, and the model's own."""
+
+    owner: Owner
+    above: PolicyVersion | None
+    own: PolicyVersion | None
+
+    @property
+    def edited(self) -> PolicyVersion | None:
+        """Return the text that an edit replaces."""
+        return self.own if self.owner.model else self.above
+
+    @property
+    def source(self) -> PolicySource | None:
+        """Return the file in a repository that the edited text came from; None: it is under hand."""
+        return self.edited.source if self.edited else None
+
+    @property
+    def upper(self) -> PolicyFile | None:
+        return parsed(self.above.text, True).file if self.above else None
+
+    @property
+    def lower(self) -> PolicyFile | None:
+        return parsed(self.own.text, False).file if self.own else None
+
+
+def _find_in_force(tx: Transaction, owner: Owner) -> _InForce:
+    return _InForce(owner, *policy_queries.find_policies(tx, owner.namespace.id, owner.model_id))
+
+
 def _view(tx: Transaction, owner: Owner) -> PolicyView:
-    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    held = _find_in_force(tx, owner)
     if owner.model is None:
-        return PolicyView(owner, above, None, combine(["*"], above, None))
-    return PolicyView(owner, own, above, combine(policy_queries.names_of(tx, owner.model), above, own))
+        return PolicyView(owner, held.above, None, combine(["*"], held.above, None))
+    names = policy_queries.names_of(tx, owner.model)
+    return PolicyView(owner, held.own, held.above, combine(names, held.above, held.own))
 
 
 def list_policy_versions(
     tx: Transaction, actor: Actor, namespace: str, model: str | None, before: int | None, limit: int
 ) -> tuple[Owner, list[PolicyVersion]]:
-    """Every text that was ever in force, newest first; an empty one took the policy away."""
+    """List every text that was ever in force, newest first; an empty one removed the policy."""
     owner = find_owner(tx, actor, namespace, model)
     return owner, policy_queries.list_policies(tx, owner.namespace.id, owner.model_id, before, limit)
 
@@ -122,46 +155,58 @@ def set_policy(
     *,
     reason: str | None = None,
     seen: int | None = None,
+    source: PolicySource | None = None,
+    by_hand: bool = False,
 ) -> PolicyView:
-    """Put a text in force. The same meaning again changes nothing.
+    """Put a text in force. The same text from the same file, at whatever commit, changes nothing.
 
-    seen: number of the policy that the caller saw, 0 for none; another one raises EditConflict.
-    Raises InvalidPolicy with line and reason; Conflict when a stage that would go is not empty; Denied.
+    seen: number of the policy that the caller saw, 0 for none; any other raises EditConflict. source: the file in a
+    repository that the text comes from; None: the policy is under hand from now on. by_hand: refuse to take it from a
+    repository.
+    Raises InvalidPolicy with line and reason; Conflict if a removed stage is not empty; Denied.
     """
+    source = check_source(source) if source else None
     owner = find_owner(tx, actor, namespace, model, Permission.POLICY_EDIT)
-    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
-    present = own if owner.model else above
-    _check_editors(tx, actor, owner, above, own)
-    _check_seen(owner, present, seen)
-    # Every gate is compared with what it was, for every model that has one of its own.
+    held = _find_in_force(tx, owner)
+    _check_editors(tx, actor, held)
+    if by_hand:
+        refuse_by_hand(owner.name, held.source)
+    _check_seen(held, seen)
+    # Every gate is compared with its earlier form, for every model that has its own.
     tx.expect_many_rows()
     wanted = checked_text(tx, text, is_namespace=owner.model is None)
-    if present is not None and present.digest == wanted.digest and present.text == text:
+    present = held.edited
+    is_same_text = present is not None and present.digest == wanted.digest and present.text == text
+    if is_same_text and (held.source and held.source.file) == (source and source.file):
         return _view(tx, owner)
-    weakens = _put(tx, actor, owner, wanted, above, own, catalog_rules.check_reason(reason))
+    weakens = _put(tx, actor, held, wanted, catalog_rules.check_reason(reason), source)
     return replace(_view(tx, owner), weakens=weakens)
 
 
-def try_policy(tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str) -> PolicyView:
-    """What holds, and what the text would make weaker; nothing is written. Raises what set_policy would of the text."""
+def try_policy(
+    tx: Transaction, actor: Actor, namespace: str, model: str | None, text: str, *, by_hand: bool = False
+) -> PolicyView:
+    """Return the policy that would be in force, and what the text would weaken, without a write.
+
+    Raises like set_policy.
+    """
     owner = find_owner(tx, actor, namespace, model)
-    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
+    held = _find_in_force(tx, owner)
+    if by_hand:
+        refuse_by_hand(owner.name, held.source)
     wanted = checked_text(tx, text, is_namespace=owner.model is None)
-    affected = _affected(tx, owner, wanted, above)
-    for model_id, name, before, after in affected:
-        _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
-    _keep_guarded_stages(tx, owner, wanted, above, affected)
-    _, weakens = _weakenings(tx, owner, wanted, above, own)
+    _check_affected(tx, held, wanted)
+    _, weakens = _weakenings(tx, held, wanted)
     return replace(_view(tx, owner), weakens=weakens)
 
 
 def checked_text(tx: Transaction, text: str, *, is_namespace: bool) -> ParsedPolicy:
-    """check_text outside of the transaction."""
+    """Run check_text outside the transaction."""
     return tx.outside(("policy", text, is_namespace), partial(check_text, text, is_namespace=is_namespace))
 
 
 def check_text(text: str, *, is_namespace: bool) -> ParsedPolicy:
-    """A valid policy whose expressions compile and name only what there is. Raises InvalidPolicy."""
+    """Return the parsed policy, with expressions that compile and use only known names. Raises InvalidPolicy."""
     wanted = parse_policy(text, is_namespace=is_namespace)
     for gate in wanted.file.promote:
         problem = glob_problem(gate.models) if gate.models is not None else None
@@ -181,48 +226,44 @@ def _line_of(text: str, expr: str) -> int:
     return next((i for i, line in enumerate(text.splitlines(), 1) if expr[:40] in line), 1)
 
 
-def check_editor(tx: Transaction, actor: Actor, owner: Owner) -> None:
-    """Return when the actor may edit the policy that is in force. Raises Denied."""
+def check_editor(tx: Transaction, actor: Actor, owner: Owner, *, by_hand: bool = False) -> None:
+    """Return if the actor may edit the policy in force. Raises Denied; by_hand: Conflict if a repository keeps it."""
     access.check(actor, Permission.POLICY_EDIT, owner.place)
-    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
-    _check_editors(tx, actor, owner, above, own)
+    held = _find_in_force(tx, owner)
+    _check_editors(tx, actor, held)
+    if by_hand:
+        refuse_by_hand(owner.name, held.source)
 
 
-def _check_editors(
-    tx: Transaction, actor: Actor, owner: Owner, above: PolicyVersion | None, own: PolicyVersion | None
-) -> None:
-    """The narrowing of the policies in force. An admin may always, so that no one locks a team out."""
+def _check_editors(tx: Transaction, actor: Actor, held: _InForce) -> None:
+    """Check the editors named by the policies in force. An admin may always edit, so that no one locks a team out."""
     if actor.is_admin:
         return
-    for version, is_namespace in ((above, True), (own, False)):
-        if version is not None and (is_namespace is (owner.model is None) or is_namespace):
-            editors = parsed(version.text, is_namespace).file.editors
-            check_named(tx, actor, editors, "edit the policy", owner.name)
+    for file in (held.upper, held.lower):
+        if file is not None:
+            check_named(tx, actor, file.editors, "edit the policy", held.owner.name)
 
 
-def _check_seen(owner: Owner, present: PolicyVersion | None, seen: int | None) -> None:
-    number = present.number if present else 0
+def _check_seen(held: _InForce, seen: int | None) -> None:
+    number = held.edited.number if held.edited else 0
     if seen == ANY_REVISION and number:
         return
     if seen is not None and seen != number:
-        raise EditConflict(what=f"the policy of {owner.name}", revision=number)
+        raise EditConflict(what=f"the policy of {held.owner.name}", revision=number)
 
 
 def _put(
     tx: Transaction,
     actor: Actor,
-    owner: Owner,
+    held: _InForce,
     wanted: ParsedPolicy | None,
-    above: PolicyVersion | None,
-    own: PolicyVersion | None,
     reason: str | None,
+    source: PolicySource | None,
 ) -> list[str]:
-    """Store it and tell the versions feature which aliases are stages now. Returns what it makes weaker, in words."""
-    weakenings, words = _weakenings(tx, owner, wanted, above, own)
-    affected = _affected(tx, owner, wanted, above)
-    for model_id, name, before, after in affected:
-        _check_stages(tx, model_id, f"{owner.namespace.name}/{name}", before, after)
-    _keep_guarded_stages(tx, owner, wanted, above, affected)
+    """Store the text and update which aliases are stages. Returns what it weakens, in words."""
+    owner = held.owner
+    weakenings, words = _weakenings(tx, held, wanted)
+    affected = _check_affected(tx, held, wanted)
     number = policy_queries.insert_policy(
         tx,
         actor,
@@ -232,6 +273,7 @@ def _put(
         digest=wanted.digest if wanted else NOTHING,
         reason=reason,
         weakened=weakenings,
+        source=source,
     )
     if owner.model is None:
         names = effective(["*"], wanted.file, None).stage_names if wanted else None
@@ -248,6 +290,8 @@ def _put(
             text=wanted.text if wanted else None,
             weakened=words or None,
             reason=reason,
+            source_url=source.url if source else None,
+            source_commit=source.commit if source else None,
         ),
         actor,
         owner.model_id,
@@ -256,37 +300,46 @@ def _put(
 
 
 def _weakenings(
-    tx: Transaction,
-    owner: Owner,
-    wanted: ParsedPolicy | None,
-    above: PolicyVersion | None,
-    own: PolicyVersion | None,
+    tx: Transaction, held: _InForce, wanted: ParsedPolicy | None
 ) -> tuple[list[Weakening], list[str]]:
-    """What a text makes weaker than the present one: gate by gate, and in words."""
+    """Return what a text weakens compared with the present one: gate by gate, and in words."""
     after = wanted.file if wanted else None
-    upper = parsed(above.text, True).file if above else None
-    if owner.model is None:
-        before = upper
+    if held.owner.model is None:
+        before = held.upper
         found = find_weakenings(before, after)
     else:
-        before = parsed(own.text, False).file if own else None
-        found = find_model_weakenings(policy_queries.names_of(tx, owner.model), before, after, upper)
+        before = held.lower
+        names = policy_queries.names_of(tx, held.owner.model)
+        found = find_model_weakenings(names, before, after, held.upper)
     return found, [*weaker_heads(before, after), *in_words(found)]
 
 
-def _affected(
-    tx: Transaction, owner: Owner, wanted: ParsedPolicy | None, above: PolicyVersion | None
+def _check_affected(
+    tx: Transaction, held: _InForce, wanted: ParsedPolicy | None
 ) -> list[tuple[int, str, Policy, Policy]]:
-    """(model id, name, what held, what will hold) of each model; those of a namespace without an own policy
-    are there for their stages alone. Raises InvalidPolicy when a model's policy and its namespace's clash."""
+    """Return the result of _affected if no model loses a stage that it needs. Raises InvalidPolicy, Conflict."""
+    affected = _affected(tx, held, wanted)
+    for model_id, name, before, after in affected:
+        _check_stages(tx, model_id, f"{held.owner.namespace.name}/{name}", before, after)
+    _keep_guarded_stages(tx, held, wanted, affected)
+    return affected
+
+
+def _affected(
+    tx: Transaction, held: _InForce, wanted: ParsedPolicy | None
+) -> list[tuple[int, str, Policy, Policy]]:
+    """Return (model id, name, old policy, new policy) of each model.
+
+    Models without their own policy are listed only for their stages. Raises InvalidPolicy if a model's policy and its
+    namespace's clash.
+    """
+    owner, above = held.owner, held.above
     if owner.model is not None:
         names = policy_queries.names_of(tx, owner.model)
-        file = parsed(above.text, True).file if above else None
-        _, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model.id)
-        after = effective(names, file, wanted.file if wanted else None)
+        after = effective(names, held.upper, wanted.file if wanted else None)
         if wanted is not None:
             _check_together(after, wanted)
-        return [(owner.model.id, names[0], combine(names, above, own), after)]
+        return [(owner.model.id, names[0], combine(names, above, held.own), after)]
     found = []
     for model_id, names in policy_queries.list_models_in(tx, owner.namespace.id).items():
         _, own = policy_queries.find_policies(tx, owner.namespace.id, model_id)
@@ -307,7 +360,7 @@ def _check_together(policy: Policy, own: ParsedPolicy) -> None:
         open_stages = [s for s, entry in policy.gates.items() if not entry.gate.chosen]
         if open_stages:
             problem = (
-                f"there is no gate to {open_stages[0]!r}; an open one is a choice too: "
+                f"there is no gate to {open_stages[0]!r}; to leave it open, write: "
                 f"`- {{to: {open_stages[0]}, rules: []}}`"
             )
     if problem is not None:
@@ -315,7 +368,7 @@ def _check_together(policy: Policy, own: ParsedPolicy) -> None:
 
 
 def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, after: Policy) -> None:
-    """A stage that goes, or shrinks, must be empty enough: no one loses their place by an edit of a file."""
+    """Check that a removed or smaller stage has room for its versions: an edit of a policy never takes one out."""
     for stage in before.stages:
         kept = after.stage(stage.name)
         if kept is not None and kept.slots >= stage.slots:
@@ -335,24 +388,22 @@ def _check_stages(tx: Transaction, model_id: int, model: str, before: Policy, af
 
 def _keep_guarded_stages(
     tx: Transaction,
-    owner: Owner,
+    held: _InForce,
     wanted: ParsedPolicy | None,
-    above: PolicyVersion | None,
     affected: Sequence[tuple[int, str, Policy, Policy]],
 ) -> None:
-    """Refuse to take a stage away while its gate asks for approvals, or did so lately.
+    """Refuse to remove a stage while its gate requires approvals, or recently did.
 
-    Its alias would be free for anybody to move, and the stage could come back around a version that no one
-    approved. Raises Conflict.
+    Otherwise anybody could move its alias, and the stage could come back with a version that no one approved. Raises
+    Conflict.
     """
-    concerned = [*affected]
+    owner, concerned = held.owner, [*affected]
     if owner.model is None:
-        # Models that are made while the stage is away would stand in it too.
-        upper = parsed(above.text, True).file if above else None
-        lower = wanted.file if wanted else None
+        # Models that are created while the stage does not exist could be in it too.
+        after_edit = wanted.file if wanted else None
         concerned.extend(
-            (0, pattern, effective([pattern], upper, None), effective([pattern], lower, None))
-            for pattern in patterns(upper)
+            (0, pattern, effective([pattern], held.upper, None), effective([pattern], after_edit, None))
+            for pattern in patterns(held.upper)
         )
     for model_id, name, before, after in concerned:
         where = f"{owner.namespace.name}/{name}"
@@ -365,28 +416,33 @@ def _keep_guarded_stages(
             )
             if entry.has_approvals or (age.asks_for_approval and not was_weakened_long_ago):
                 raise Conflict(
-                    reason=f"the gate to stage {stage} of {where} asks for approvals, or did so within {WEAKENED_FOR}",
-                    fix=f"Keep the stage; it may go {WEAKENED_FOR} after its gate asks for no approvals any more",
+                    reason=f"the gate to stage {stage} of {where} requires approvals, or did so within {WEAKENED_FOR}",
+                    fix=f"Keep the stage; you can remove it {WEAKENED_FOR} after its gate stops requiring approvals",
                 )
 
 
 def remove_policy(
-    tx: Transaction, actor: Actor, namespace: str, model: str | None, *, reason: str | None, seen: int | None
+    tx: Transaction,
+    actor: Actor,
+    namespace: str,
+    model: str | None,
+    *,
+    reason: str | None,
+    seen: int | None,
+    by_hand: bool = False,
 ) -> PolicyView:
-    """Back to what holds without it; its texts stay in the history. Raises PolicyNotFound, Conflict, Denied."""
+    """Remove the policy; its texts stay in the history.
+
+    by_hand: refuse to remove one that a repository keeps. Raises PolicyNotFound, Conflict, Denied.
+    """
     owner = find_owner(tx, actor, namespace, model, Permission.POLICY_EDIT)
-    above, own = policy_queries.find_policies(tx, owner.namespace.id, owner.model_id)
-    present = own if owner.model else above
-    if present is None:
+    held = _find_in_force(tx, owner)
+    if held.edited is None:
         raise PolicyNotFound(what=owner.name)
     tx.expect_many_rows()
-    _check_editors(tx, actor, owner, above, own)
-    _check_seen(owner, present, seen)
-    weakens = _put(tx, actor, owner, None, above, own, catalog_rules.check_reason(reason))
+    _check_editors(tx, actor, held)
+    if by_hand:
+        refuse_by_hand(owner.name, held.source)
+    _check_seen(held, seen)
+    weakens = _put(tx, actor, held, None, catalog_rules.check_reason(reason), None)
     return replace(_view(tx, owner), weakens=weakens)
-
-
-def expressions_of(policy: Policy, stages: Iterable[str] | None = None) -> Sequence[str]:
-    """Every CEL expression of the gates."""
-    wanted = set(stages) if stages is not None else set(policy.gates)
-    return [expr for name, entry in policy.gates.items() if name in wanted for expr in entry.expressions]

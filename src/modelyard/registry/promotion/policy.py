@@ -1,39 +1,40 @@
-"""The policy file: its types, its reading with line and reason, and what several policies amount to.
+"""The policy file: its types, its parsing with line and reason, and the combination of several policies.
 
 A namespace's policy holds for its models; a model's own adds to it, or replaces gates where the namespace
-says `models_may: override`. What holds for one model in the end is its *effective* policy; its digest is
+says `models_may: override`. The combined result for one model is its *effective* policy; its digest is
 bound into every promotion and approval.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidAlias, InvalidPolicy
 from modelyard.domain.globs import matches_glob
 from modelyard.domain.names import Alias
+from modelyard.domain.texts import nearest
 from modelyard.registry.promotion.gates import RULES
-from modelyard.registry.promotion.gates.base import Count, Duration, Name, Names, RuleBase, groups_in, nearest
+from modelyard.registry.promotion.gates.base import Count, Duration, Name, Names, RuleBase, groups_in
 from modelyard.registry.promotion.rules import Gate, Mode, NamedRule
-from modelyard.registry.yaml_text import Path, ReadYaml, read_yaml
+from modelyard.registry.yaml_text import ReadYaml, YamlProblem, convert, read_yaml
 
 DEFAULT_STAGES = ("development", "staging", "production")
 ARCHIVED = "archived"
-"""The end state of a version. No stage may be called so."""
+"""The end state of a version. No stage may have this name."""
 
 ModeWord = Literal["warn", "block"]
 
 
 class StageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A stage. slots: how many versions may stand in it at once; the alias points at the primary one."""
+    """A stage. slots: how many versions it holds at once; the alias points at the primary one."""
 
     name: Name
     slots: Count = 1
@@ -60,21 +61,27 @@ RuleEntry.__doc__ = (
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Narrows verbs to these accounts and `group:NAME`s; the person who is named still needs the role."""
+    """Narrows verbs to these accounts and `group:NAME`s; they still need the role.
+
+    promote: who may promote through the gate. rollback: who may roll the stage back. demote: who may take a version
+    out of it. waive: who may waive one of its rules.
+    mode: `warn` lets everybody with the role act, with a warning and an event if they are not named.
+    """
 
     promote: Names = []
     rollback: Names = []
     demote: Names = []
     waive: Names = []
+    mode: ModeWord = "block"
 
 
 class GateEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The rules at the entrance to a stage. An empty list lets everything in, and is a choice.
+    """The rules at the entrance to a stage. An empty list deliberately admits every version.
 
-    models: only for models of which a name matches, the present one or an earlier one; for policies of
-    namespaces. from: stages of which the version
-    must stand in one. complete: automatically moves the version as soon as the last need of an open promotion
-    is met.
+    models: only for models whose present name or an earlier one matches; for policies of namespaces. mode: that of the
+    file, if omitted. who: narrows verbs to accounts and groups. from: the version
+    must be in one of these stages. complete: `automatically` moves the version as soon as an open promotion meets all
+    rules.
     """
 
     to: Name
@@ -89,10 +96,10 @@ class GateEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class PolicyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A policy as it is written.
 
-    mode: `warn` judges and records but holds nothing back. stages: in order; left out, development, staging,
-    production, or those of the namespace. models_may: whether a model's own policy only adds, or may override.
+    mode: `warn` judges and records but does not block. stages: in order; if omitted, development, staging,
+    production, or those of the namespace. models_may: whether a model's own policy only adds or may override.
     editors: narrows editing this policy to these accounts and `group:NAME`s. open_for: how long a promotion
-    waits for its needs.
+    waits for missing rules.
     """
 
     version: Literal[1]
@@ -109,18 +116,15 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def rule_of(entry: Any) -> RuleBase | None:
-    """The one rule an entry holds; None when there is not exactly one."""
+    """Return the one rule of an entry; None if there is not exactly one."""
     found = [r for kind in RULES if (r := getattr(entry, kind if kind != "assert" else "assert_")) is not None]
     return found[0] if len(found) == 1 else None
 
 
 # --- reading -----------------------------------------------------------------------------------------
 
-_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>.*)`")
 
-
-@dataclass(frozen=True)
-class ParsedPolicy:
+class ParsedPolicy(msgspec.Struct, frozen=True, dict=True):
     """A policy file that is valid in itself."""
 
     text: str
@@ -128,61 +132,23 @@ class ParsedPolicy:
 
     @cached_property
     def digest(self) -> Digest:
-        """Of what it says, not of how it is written."""
+        """Return the digest of the meaning, which does not depend on how the text is written."""
         return Digest.of(canonical_json(msgspec.to_builtins(self.file)))
 
 
 def parse_policy(text: str, *, is_namespace: bool) -> ParsedPolicy:
-    """Raises InvalidPolicy with line and reason."""
-    read = read_yaml(text)
-    if not isinstance(read.value, dict):
-        raise InvalidPolicy(line=1, reason="a policy is a mapping that begins with `version: 1`")
+    """Parse a policy. Raises InvalidPolicy with line and reason."""
     try:
-        file = msgspec.convert(read.value, PolicyFile)
-    except msgspec.ValidationError as exc:
-        raise _located(read, str(exc)) from None
+        read = read_yaml(text)
+        if not isinstance(read.value, dict):
+            raise YamlProblem(1, "a policy is a mapping that begins with `version: 1`")
+        file = convert(read, PolicyFile)
+    except YamlProblem as problem:
+        correction = {"word": problem.word, "write": problem.write} if problem.word else {}
+        raise InvalidPolicy(line=problem.line, reason=problem.reason, **correction) from None
     _check_stages(read, file)
     _check_gates(read, file, is_namespace)
     return ParsedPolicy(text, file)
-
-
-def _located(read: ReadYaml, message: str) -> InvalidPolicy:
-    reason, at, place = message.rpartition(" - at `$")
-    if not at:
-        reason, place = message, ""
-    path = _path_of(place.removesuffix("`"))
-    unknown = _UNKNOWN_FIELD.match(reason)
-    if unknown:
-        path = (*path, unknown["field"])
-        reason = f"{unknown['field']!r} means nothing here{nearest(unknown['field'], _fields_at(path))}"
-    return InvalidPolicy(line=read.line_of(path), reason=_plain_words(reason, path))
-
-
-def _path_of(text: str) -> Path:
-    parts: list[str | int] = []
-    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", text):
-        if name:
-            parts.append(name)
-        elif index.isdigit():
-            parts.append(int(index))
-    return tuple(parts)
-
-
-def _fields_at(path: Path) -> Iterable[str]:
-    if len(path) >= 2 and path[-2:-1] and isinstance(path[-2], str) and path[-2] in RULES:
-        return (f.encode_name for f in msgspec.structs.fields(RULES[path[-2]]))
-    if len(path) == 1:
-        return (f.encode_name for f in msgspec.structs.fields(PolicyFile))
-    if len(path) == 3:
-        return (f.encode_name for f in msgspec.structs.fields(GateEntry))
-    return (*RULES, "id", "waivable", "say")
-
-
-def _plain_words(reason: str, path: Path) -> str:
-    reason = reason.replace("Object missing required field", "this field is missing:")
-    reason = reason.replace("Expected `object", "expected `a mapping").replace("`str`", "`text`")
-    where = ".".join(str(p) for p in path if not isinstance(p, int))
-    return f"{where}: {reason}" if where else reason
 
 
 def _check_stages(read: ReadYaml, file: PolicyFile) -> None:
@@ -197,7 +163,7 @@ def _check_stages(read: ReadYaml, file: PolicyFile) -> None:
             why = "is the end state of every version" if entry.name == ARCHIVED else "has upper-case letters"
             raise InvalidPolicy(line=line, reason=f"stage {entry.name!r} {why}; choose another name")
         if entry.name in seen:
-            raise InvalidPolicy(line=line, reason=f"stage {entry.name!r} stands twice")
+            raise InvalidPolicy(line=line, reason=f"stage {entry.name!r} appears twice")
         seen.add(entry.name)
 
 
@@ -207,12 +173,12 @@ def _check_gates(read: ReadYaml, file: PolicyFile, is_namespace: bool) -> None:
     for index, gate in enumerate(file.promote):
         line = read.line_of(("promote", index))
         if (gate.to, gate.models) in seen:
-            raise InvalidPolicy(line=line, reason=f"the gate to {gate.to!r} stands twice")
+            raise InvalidPolicy(line=line, reason=f"the gate to {gate.to!r} appears twice")
         seen.add((gate.to, gate.models))
         if gate.models is not None and not is_namespace:
             line = read.line_of(("promote", index, "models"))
             raise InvalidPolicy(
-                line=line, reason="`models` belongs into a namespace's policy; this is one model's"
+                line=line, reason="`models` belongs in a namespace's policy; this is the policy of one model"
             )
         if stages:
             _check_names(read, gate, index, stages)
@@ -227,7 +193,7 @@ def _check_gates(read: ReadYaml, file: PolicyFile, is_namespace: bool) -> None:
 
 def _no_gate(stage: str) -> str:
     return (
-        f"there is no gate to {stage!r} for every model; an open one is a choice too: "
+        f"there is no gate to {stage!r} for every model; to leave it open, write: "
         f"`- {{to: {stage}, rules: []}}`"
     )
 
@@ -253,10 +219,10 @@ def _check_rule(
     line = read.line_of(("promote", index, "rules", position))
     rule = rule_of(entry)
     if rule is None:
-        raise InvalidPolicy(line=line, reason=f"a rule is exactly one of {', '.join(RULES)}")
+        raise InvalidPolicy(line=line, reason=f"a rule must be exactly one of {', '.join(RULES)}")
     if entry.id is not None:
         if entry.id in ids:
-            raise InvalidPolicy(line=line, reason=f"the rule id {entry.id!r} stands twice in this gate")
+            raise InvalidPolicy(line=line, reason=f"the rule id {entry.id!r} appears twice in this gate")
         ids.add(entry.id)
     problem = rule.problem(stages or _any_stages(gate, rule), gate.to)
     if problem is not None:
@@ -264,23 +230,21 @@ def _check_rule(
 
 
 def _any_stages(gate: GateEntry, rule: RuleBase) -> Sequence[str]:
-    """Without stages of its own a file is checked against its namespace's later, when both are known."""
+    """Accept any stage: a file without stages is checked later, together with its namespace's policy."""
     named = getattr(rule, "stage", None)
     return [*DEFAULT_STAGES, *([named] if named else []), gate.to]
 
 
-# --- what holds in the end ---------------------------------------------------------------------------
+# --- the effective policy ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     name: str
     slots: int = 1
 
 
-@dataclass(frozen=True)
-class StageGate:
-    """One entrance of an effective policy: the gate and who may do what there."""
+class StageGate(msgspec.Struct, frozen=True, dict=True):
+    """One entrance of an effective policy: the gate and the people who may act there."""
 
     gate: Gate
     who: Who
@@ -288,7 +252,7 @@ class StageGate:
 
     @cached_property
     def vote_groups(self) -> tuple[str, ...]:
-        """Groups whose members vote on promotions through this gate."""
+        """Return the groups whose members vote on promotions through this gate."""
         found = [g for named in self.gate.rules if named.rule.kind == "approvals" for g in named.rule.groups()]
         return tuple(dict.fromkeys(found))
 
@@ -298,7 +262,7 @@ class StageGate:
 
     @cached_property
     def groups(self) -> frozenset[str]:
-        """All groups whose membership decides anything here."""
+        """Return all groups whose membership matters at this gate."""
         found = {g for named in self.gate.rules for g in named.rule.groups()}
         return frozenset(
             found.union(groups_in([*self.who.promote, *self.who.rollback, *self.who.demote, *self.who.waive]))
@@ -314,9 +278,8 @@ class StageGate:
         return tuple(named.rule.expr for named in self.gate.rules if named.rule.kind == "assert")  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What holds for one model: never written by hand, made by `effective`."""
+class Policy(msgspec.Struct, frozen=True, dict=True):
+    """The policy in force for one model: never written by hand, but made by `effective`."""
 
     stages: tuple[Stage, ...]
     gates: dict[str, StageGate]
@@ -326,10 +289,10 @@ class Policy:
     body: dict[str, Any]
     """Canonical form; the digest is made of it."""
     text_digests: tuple[str, ...] = ()
-    """Of the texts that it comes from, as the events of their change name them."""
+    """Digests of its source texts, as in the events of their changes."""
 
     def gate_body(self, stage: str) -> dict[str, Any]:
-        """The canonical form of one gate."""
+        """Return the canonical form of one gate."""
         found: dict[str, Any] = next(gate for gate in self.body["gates"] if gate["stage"] == stage)
         return found
 
@@ -359,17 +322,17 @@ promote:
 def effective(
     names: Sequence[str], namespace: PolicyFile | None, own: PolicyFile | None, sources: tuple[str, ...] = ()
 ) -> Policy:
-    """What a namespace's and a model's own policy amount to.
+    """Combine a namespace's and a model's own policy.
 
-    names: every name the model has or had, without namespace. A gate for one of them holds, so that no rename
-    leads out of it.
+    names: every name that the model has or had, without namespace. A gate for any of them applies, so that a rename
+    does not escape it.
     """
     if namespace is None and own is None:
         namespace = parse_policy(DEFAULT_TEXT, is_namespace=True).file
         sources = ("default",)
     may_override = namespace is None or namespace.models_may == "override"
     stages = (namespace.stage_entries if namespace else []) or []
-    # Other stages would be a way round the namespace's gates.
+    # Other stages would bypass the namespace's gates.
     if own is not None and own.stages and may_override:
         stages = own.stage_entries
     if not stages:
@@ -397,28 +360,33 @@ def effective(
 
 
 def is_for(pattern: str, names: Sequence[str]) -> bool:
-    """Whether a pattern of model names means a model that has or had these names."""
+    """Return whether a pattern of model names matches a model that has or had these names."""
     return any(matches_glob(pattern, name) for name in names)
 
 
 NOBODY = "(no one)"
-"""In place of a name where no name is left; no account can be called so."""
+"""Stands for an empty list of names; no account can have this name."""
 
 
 def _merge(stage: str, entries: Sequence[tuple[GateEntry, PolicyFile | None]]) -> StageGate:
-    """All rules of all entries; the strictest mode; every narrowing of who may holds."""
+    """Merge entries: all rules of all entries, the strictest mode, and every narrowing of permissions."""
     rules: list[NamedRule] = []
     taken: set[str] = set()
     modes: list[str] = []
     origins: list[str] = []
-    who: dict[str, list[str]] = {}
+    who: dict[str, Any] = {}
+    who_modes: list[str] = []
     for entry, file in entries:
         assert file is not None
         modes.append(entry.mode or file.mode)
-        # A later entry narrows; one that would leave no way in leaves the earlier way, and never an open one.
+        # A later entry narrows; one that would allow nothing leaves the earlier entry in force, and never opens the stage.
         narrowed = [s for s in origins if s in entry.come_from] if origins else list(entry.come_from)
         origins = narrowed or origins
-        for verb, names in msgspec.to_builtins(entry.who or Who()).items():
+        narrowed_to = msgspec.to_builtins(entry.who or Who())
+        who_mode = narrowed_to.pop("mode", "block")
+        if any(narrowed_to.values()):
+            who_modes.append(who_mode)
+        for verb, names in narrowed_to.items():
             held = who.get(verb)
             who[verb] = names if held is None else ([n for n in held if n in names] or [NOBODY])
         written: list[Any] = entry.rules
@@ -440,6 +408,8 @@ def _merge(stage: str, entries: Sequence[tuple[GateEntry, PolicyFile | None]]) -
         come_from=list(dict.fromkeys(origins)),
         chosen=bool(entries),
     )
+    if who_modes and "block" not in who_modes:
+        who["mode"] = "warn"
     automatic = bool(entries) and all(entry.complete == "automatically" for entry, _ in entries)
     return StageGate(gate, msgspec.convert(who, Who), automatic)
 
@@ -481,12 +451,12 @@ def _body(policy: Policy) -> dict[str, Any]:
 
 
 def contradiction(policy: Policy) -> str | None:
-    """What the parts say against one another once they are together; None when nothing."""
+    """Return a contradiction between the combined parts; None if there is none."""
     names = policy.stage_names
     for stage, entry in policy.gates.items():
         for origin in entry.gate.come_from:
             if origin not in names or names.index(origin) >= names.index(stage):
-                return f"the gate to {stage!r} wants versions from {origin!r}, which is no stage before it"
+                return f"the gate to {stage!r} takes versions from {origin!r}, which is not an earlier stage"
         for named in entry.gate.rules:
             problem = named.rule.problem(names, stage)
             if problem is not None:
@@ -495,10 +465,10 @@ def contradiction(policy: Policy) -> str | None:
 
 
 def unheard(policy: Policy, own: PolicyFile) -> str | None:
-    """What of a model's own policy would have no effect next to its namespace's; None when nothing."""
+    """Return the part of a model's own policy that its namespace's policy makes ineffective; None if there is none."""
     names = policy.stage_names
     if own.stages and [s.name for s in own.stage_entries] != names:
-        return f"the namespace's policy decides the stages ({', '.join(names)}); leave `stages` out"
+        return f"the namespace's policy decides the stages ({', '.join(names)}); remove `stages`"
     for gate in own.promote:
         if gate.to not in names:
             return f"there is no stage {gate.to!r}{nearest(gate.to, names)}"

@@ -1,13 +1,14 @@
-"""SQL of policies, and what they amount to for a model."""
+"""SQL of policies, and their combination for a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from modelyard.db.json_columns import dump_json
 from modelyard.db.statement import Statement
@@ -25,19 +26,16 @@ from modelyard.registry.promotion.policy import (
     parse_policy,
 )
 from modelyard.registry.promotion.rules import PolicyAge
+from modelyard.registry.promotion.source import PolicySource
 from modelyard.registry.promotion.weakening import Weakening
 
 _p = sa.bindparam
 
 
 _COLUMNS = (
-    policies.c.model_id,
-    policies.c.number,
-    policies.c.digest,
-    policies.c.text,
-    policies.c.reason,
-    policies.c.at,
+    *policies.c["model_id", "number", "digest", "text", "reason", "at"],
     actors.c.name,
+    *policies.c["source_url", "source_commit"],
 )
 _newer = policies.alias("newer")
 _FIND_BOTH = Statement(
@@ -57,21 +55,26 @@ _FIND_BOTH = Statement(
 )
 
 
+def _policy_version(row: Sequence[Any]) -> PolicyVersion:
+    *columns, url, commit = row
+    return PolicyVersion(*columns, *[PolicySource(url, commit) if url else None])
+
+
 def find_policies(
     tx: Transaction, namespace_id: int, model_id: int, until: int | None = None
 ) -> tuple[PolicyVersion | None, PolicyVersion | None]:
-    """(the namespace's, the model's own) as they were in force at that moment; None: none."""
+    """Return (the namespace's policy, the model's own) in force at that time; None: none."""
     rows = tx.all(
         _FIND_BOTH, namespace_id=namespace_id, model_id=model_id, until=tx.now if until is None else until
     )
-    found = {row[0]: PolicyVersion(*row) for row in rows if row[3]}
+    found = {row[0]: _policy_version(row) for row in rows if row[3]}
     return found.get(0), found.get(model_id) if model_id else None
 
 
 def list_policies(
     tx: Transaction, namespace_id: int, model_id: int, before: int | None, limit: int
 ) -> list[PolicyVersion]:
-    """Newest first."""
+    """List the texts of a policy, newest first."""
     query = (
         sa.select(*_COLUMNS)
         .join(actors, actors.c.id == policies.c.actor_id)
@@ -81,7 +84,7 @@ def list_policies(
     )
     if before is not None:
         query = query.where(policies.c.number < before)
-    return [PolicyVersion(*row) for row in tx.rows(query)]
+    return [_policy_version(row) for row in tx.rows(query)]
 
 
 def insert_policy(
@@ -94,8 +97,9 @@ def insert_policy(
     digest: str,
     reason: str | None,
     weakened: Sequence[Weakening],
+    source: PolicySource | None,
 ) -> int:
-    """The number it got."""
+    """Store a policy and return its number."""
     newest = sa.select(sa.func.coalesce(sa.func.max(policies.c.number), 0)).where(
         policies.c.namespace_id == namespace_id, policies.c.model_id == model_id
     )
@@ -111,6 +115,8 @@ def insert_policy(
             at=tx.now,
             actor_id=actor.id,
             weakened=dump_json(msgspec.to_builtins(weakened)) if weakened else None,
+            source_url=source.url if source else None,
+            source_commit=source.commit if source else None,
         )
     )
     return number
@@ -118,7 +124,7 @@ def insert_policy(
 
 @lru_cache(maxsize=500)
 def parsed(text: str, is_namespace: bool) -> ParsedPolicy:
-    """A stored text, which was valid when it was stored."""
+    """Parse a stored text, which was valid when it was stored."""
     return parse_policy(text, is_namespace=is_namespace)
 
 
@@ -135,7 +141,7 @@ def _combined(names: tuple[str, ...], namespace: tuple[int, str] | None, own: tu
 
 
 def combine(names: Sequence[str], namespace: PolicyVersion | None, own: PolicyVersion | None) -> Policy:
-    """What both amount to for the model that has or had these names; the same texts are combined once."""
+    """Combine both for the model that has or had these names; the result for the same texts is remembered."""
     return _combined(
         tuple(names),
         (namespace.number, namespace.text) if namespace else None,
@@ -151,12 +157,12 @@ _EARLIER_NAMES = Statement(
 
 
 def names_of(tx: Transaction, model: Model) -> list[str]:
-    """Every name the model has or had, the present one first."""
+    """Return every name that the model has or had, the present one first."""
     return [model.name.name, *(row[0] for row in tx.all(_EARLIER_NAMES, model_id=model.id))]
 
 
 def effective_policy(tx: Transaction, model: Model, until: int | None = None) -> Policy:
-    """What holds for a model, now or at that moment."""
+    """Return the policy in force for a model, now or at that time."""
     namespace, own = find_policies(tx, model.namespace_id, model.id, until)
     return combine(names_of(tx, model), namespace, own)
 
@@ -184,7 +190,7 @@ _NEWEST_TEXT = Statement(
 def find_policy_age(
     tx: Transaction, namespace_id: int, model_id: int, names: Sequence[str], entry: StageGate, until: int
 ) -> PolicyAge:
-    """How long a gate of the model stood as it is, and who weakened it last.
+    """Return how long a gate of the model has been unchanged, and who weakened it last.
 
     names: all that the model has or had; model_id 0 and "*" ask for the namespace's own gate.
     """
@@ -209,7 +215,7 @@ def find_policy_age(
     return PolicyAge(since=newest[0], asks_for_approval=entry.has_approvals)
 
 
-# --- the stages, where the versions feature looks for protected aliases --------------------------------
+# --- stages, which the versions feature reads as protected aliases -------------------------------------
 
 
 def set_namespace_stages(tx: Transaction, namespace_id: int, stages: Sequence[str] | None) -> None:
@@ -229,7 +235,7 @@ def set_model_stages(tx: Transaction, model_id: int, stages: Sequence[str] | Non
 
 
 def list_models_in(tx: Transaction, namespace_id: int) -> dict[int, list[str]]:
-    """Every name of each model of a namespace by its id, the present one first; tombstones too."""
+    """Return every name of each model of a namespace by its id, the present one first; tombstones included."""
     query = sa.select(models.c.id, models.c.name).where(models.c.namespace_id == namespace_id)
     found = {row[0]: [row[1]] for row in tx.rows(query)}
     earlier = sa.select(model_redirects.c.model_id, model_redirects.c.name).where(

@@ -1,4 +1,4 @@
-"""SQL of promotions, votes, waivers and who stands in a stage."""
+"""SQL of promotions, votes, waivers and the versions in a stage."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.registry.access.queries import visible_models
 from modelyard.registry.promotion.nouns import (
     OPEN,
     Move,
@@ -36,7 +38,8 @@ from modelyard.registry.promotion.nouns import (
     StoredVote,
     StoredWaiver,
 )
-from modelyard.registry.promotion.rules import Verdict
+from modelyard.registry.promotion.policy import Policy
+from modelyard.registry.promotion.rules import Evidence, Verdict
 
 _p = sa.bindparam
 
@@ -47,30 +50,12 @@ _COLUMNS = (
     promotions.c.model_id,
     namespaces.c.name,
     models.c.name,
-    promotions.c.version_id,
-    promotions.c.number,
-    promotions.c.digest,
-    promotions.c.record_digest,
-    promotions.c.stage,
-    promotions.c.kind,
-    promotions.c.state,
-    promotions.c.primary_wanted,
-    promotions.c.seen_number,
-    promotions.c.seen_revision,
-    promotions.c.policy_digest,
-    promotions.c.reason,
-    promotions.c.opened_at,
+    *promotions.c["version_id", "number", "digest", "record_digest", "stage", "kind", "state"],
+    *promotions.c["primary_wanted", "seen_number", "seen_revision", "policy_digest", "reason", "opened_at"],
     actors.c.name,
-    promotions.c.opened_by,
-    promotions.c.expires_at,
-    promotions.c.closed_at,
+    *promotions.c["opened_by", "expires_at", "closed_at"],
     _closer.c.name,
-    promotions.c.closed_reason,
-    promotions.c.verdict,
-    promotions.c.move,
-    promotions.c.after_primary,
-    promotions.c.after_all,
-    promotions.c.undid,
+    *promotions.c["closed_reason", "verdict", "move", "after_primary", "after_all", "undid"],
 )
 _PROMOTIONS = (
     promotions.join(models, models.c.id == promotions.c.model_id)
@@ -81,35 +66,21 @@ _PROMOTIONS = (
 
 
 def _promotion(row: Sequence[Any]) -> Promotion:
-    return Promotion(
-        row[0],
-        row[1],
+    values = (
+        *row[:2],
         ModelName(row[2], row[3]),
-        row[4],
-        row[5],
+        *row[4:6],
         Digest(row[6]),
         Digest(row[7]),
-        row[8],
-        row[9],
-        row[10],
+        *row[8:11],
         bool(row[11]),
-        row[12],
-        row[13],
-        row[14],
-        row[15],
-        row[16],
-        row[17],
-        row[18],
-        row[19],
-        row[20],
-        row[21],
-        row[22],
+        *row[12:23],
         load_noun(row[23], Verdict),
-        row[24],
-        row[25],
+        *row[24:26],
         tuple(load_json(row[26]) or ()),
         row[27],
     )
+    return Promotion(*values)
 
 
 _FIND = Statement(sa.select(*_COLUMNS).select_from(_PROMOTIONS).where(promotions.c.id == _p("id")))
@@ -133,7 +104,7 @@ def find_promotion(tx: Transaction, promotion_id: int) -> Promotion | None:
 
 
 def find_open(tx: Transaction, model_id: int, version_id: int, stage: str) -> Promotion | None:
-    """There is at most one open promotion of a version into a stage."""
+    """Return the open promotion of a version into a stage, of which there is at most one."""
     row = tx.one(_FIND_OPEN, model_id=model_id, version_id=version_id, stage=stage)
     return _promotion(row) if row else None
 
@@ -141,7 +112,7 @@ def find_open(tx: Transaction, model_id: int, version_id: int, stage: str) -> Pr
 def list_promotions(
     tx: Transaction, chosen: PromotionFilter, before: int | None, limit: int
 ) -> list[Promotion]:
-    """Newest first, numbers below `before`."""
+    """List promotions with numbers below `before`, newest first."""
     query = sa.select(*_COLUMNS).select_from(_PROMOTIONS).order_by(promotions.c.id.desc()).limit(limit)
     if chosen.model_id is not None:
         query = query.where(promotions.c.model_id == chosen.model_id)
@@ -153,6 +124,10 @@ def list_promotions(
         query = query.where(promotions.c.state.in_(chosen.states))
     if chosen.number is not None:
         query = query.where(promotions.c.number == chosen.number)
+    if chosen.reader is not None:
+        query = query.where(visible_models(chosen.reader))
+    if chosen.namespace is not None:
+        query = query.where(namespaces.c.name == chosen.namespace)
     if chosen.since is not None:
         query = query.where(promotions.c.opened_at >= chosen.since)
     if before is not None:
@@ -175,20 +150,14 @@ _LIST_MOVES = Statement(
 
 
 def list_moves(tx: Transaction, model_id: int, stage: str, until: int, limit: int) -> list[Promotion]:
-    """Newest first, those made up to that moment."""
+    """List the moves made up to that time, newest first."""
     return [
         _promotion(row) for row in tx.all(_LIST_MOVES, model_id=model_id, stage=stage, until=until, limit=limit)
     ]
 
 
 _LIST_STATES = Statement(
-    sa.select(
-        promotions.c.id,
-        promotions.c.kind,
-        promotions.c.after_primary,
-        promotions.c.after_all,
-        promotions.c.closed_at,
-    )
+    sa.select(*promotions.c["id", "kind", "after_primary", "after_all", "closed_at"])
     .where(
         promotions.c.model_id == _p("model_id"),
         promotions.c.stage == _p("stage"),
@@ -201,7 +170,7 @@ _LIST_STATES = Statement(
 
 
 def list_move_states(tx: Transaction, model_id: int, stage: str, until: int, limit: int) -> list[MoveState]:
-    """As list_moves, without what only readers of the history want."""
+    """List moves like list_moves, without the fields that only readers of the history need."""
     return [
         MoveState(row[0], row[1], row[2], tuple(load_json(row[3])), row[4])
         for row in tx.all(_LIST_STATES, model_id=model_id, stage=stage, until=until, limit=limit)
@@ -213,7 +182,7 @@ _NEXT_MOVE = Statement(
         promotions.c.model_id == _p("model_id"), promotions.c.stage == _p("stage")
     )
 )
-# Of an open promotion these stay as they were first stored.
+# These columns of an open promotion never change.
 _ASKED = (
     "model_id",
     "version_id",
@@ -263,7 +232,7 @@ def next_move(tx: Transaction, model_id: int, stage: str) -> int:
 
 
 def store_move(tx: Transaction, move: Move, promotion_id: int | None = None) -> int:
-    """Write a new promotion, or how an open one was judged or ended. Returns its id."""
+    """Store a new promotion, or the judgement or end of an open one. Returns its id."""
     decided = {
         "state": move.state,
         "primary_wanted": int(move.primary),
@@ -302,6 +271,27 @@ def store_move(tx: Transaction, move: Move, promotion_id: int | None = None) -> 
     return int(row[0])
 
 
+_KEEP_VERDICT = Statement(
+    promotions.update()
+    .where(promotions.c.id == _p("the_id"))
+    .values(verdict=_p("verdict"), evidence=_p("evidence"))
+)
+
+
+def keep_verdict(tx: Transaction, promotion_id: int, verdict: Verdict, evidence: Evidence) -> None:
+    tx.run(_KEEP_VERDICT, the_id=promotion_id, verdict=dump_json(verdict), evidence=dump_json(evidence))
+
+
+def find_judged_at(tx: Transaction, promotion_id: int) -> int | None:
+    """Return the time of the evidence behind the stored verdict; None: it was never judged."""
+    row = tx.one(_EVIDENCE, id=promotion_id)
+    evidence = load_json(row[0]) if row is not None and row[0] is not None else None
+    return int(evidence["now"]) if evidence else None
+
+
+_EVIDENCE = Statement(sa.select(promotions.c.evidence).where(promotions.c.id == _p("id")))
+
+
 def close_promotion(tx: Transaction, actor: Actor, promotion_id: int, state: str, reason: str | None) -> None:
     """End an open promotion without a move; its last verdict stays."""
     tx.run(_CLOSE, the_id=promotion_id, state=state, now=tx.now, actor_id=actor.id, closed_reason=reason)
@@ -314,28 +304,19 @@ _KEEP_POLICY = Statement(
 )
 
 
-def keep_effective(tx: Transaction, digest: str, body: str) -> None:
-    tx.run(_KEEP_POLICY, digest=digest, body=body, now=tx.now)
-
-
-def find_effective(tx: Transaction, digest: str) -> str | None:
-    row = tx.execute(sa.select(effective_policies.c.body).where(effective_policies.c.digest == digest)).first()
-    return row[0] if row else None
+def keep_effective(tx: Transaction, policy: Policy) -> None:
+    tx.run(_KEEP_POLICY, digest=policy.digest, body=canonical_json(policy.body).decode(), now=tx.now)
 
 
 # --- votes and waivers -----------------------------------------------------------------------------
 
 
 def list_votes(tx: Transaction, promotion_id: int, until: int) -> list[StoredVote]:
-    """In the order they were cast, up to that moment."""
+    """List the votes up to that time, in the order they were cast."""
     query = (
         sa.select(
             actors.c.name,
-            votes.c.actor_id,
-            votes.c.approves,
-            votes.c.comment,
-            votes.c.policy_digest,
-            votes.c.at,
+            *votes.c["actor_id", "approves", "comment", "policy_digest", "at"],
         )
         .join(actors, actors.c.id == votes.c.actor_id)
         .where(votes.c.promotion_id == promotion_id, votes.c.at <= until)
@@ -388,7 +369,7 @@ _group = actors.alias("approver_group")
 
 
 def list_members_of(tx: Transaction, groups: Iterable[str]) -> dict[str, list[str]]:
-    """Group → names of its members who are not disabled; a group that does not exist has none."""
+    """Return group → names of its members who are not disabled; a group that does not exist has none."""
     wanted = sorted(groups)
     found: dict[str, list[str]] = {name: [] for name in wanted}
     if not wanted:
@@ -408,7 +389,7 @@ def list_members_of(tx: Transaction, groups: Iterable[str]) -> dict[str, list[st
     return found
 
 
-# --- who stands in a stage ---------------------------------------------------------------------------
+# --- versions in a stage -----------------------------------------------------------------------------
 
 
 _LIST_OCCUPANTS = Statement(
@@ -420,7 +401,7 @@ _LIST_OCCUPANTS = Statement(
 
 
 def list_occupants(tx: Transaction, model_id: int, stage: str) -> list[Occupant]:
-    """Besides the primary one, those who stand there longest first."""
+    """List the versions next to the primary one, those in the stage longest first."""
     return [Occupant(*row) for row in tx.all(_LIST_OCCUPANTS, model_id=model_id, stage=stage)]
 
 

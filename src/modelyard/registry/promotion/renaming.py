@@ -1,7 +1,7 @@
-"""Renaming a model, where the gates are known: a name decides which gates of the namespace's policy hold.
+"""Rename a model, with its gates in view: the name decides which gates of the namespace's policy apply.
 
-Gates of earlier names go on holding. A new name may bring further gates; a version that stands behind one of
-them has not passed it, so such a rename is for those who may edit the policy. Decision record 0021.
+Gates of earlier names still apply. A new name may bring further gates; a version that is already behind one of them
+has not passed it, so only editors of the policy may make such a rename. Decision record 0021.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from modelyard.registry.promotion.policy_queries import effective_policy
 
 
 def rename_model(tx: Transaction, actor: Actor, name: ModelName, to: ModelName) -> Model:
-    """The old name goes on working. Raises AlreadyExists, Denied, Invalid for another namespace."""
+    """Rename a model; the old name keeps working. Raises AlreadyExists, Denied; Invalid for another namespace."""
     before = effective_policy(tx, catalog.find_open_model(tx, actor, name, Permission.MODEL_RENAME))
     renamed = catalog.rename_model(tx, actor, name, to)
     after = effective_policy(tx, renamed)
@@ -37,14 +37,14 @@ def rename_model(tx: Transaction, actor: Actor, name: ModelName, to: ModelName) 
             where=str(to),
             who="an editor of its policy",
             role="maintainer",
-            fix=f"{to} has a stricter gate to {stage}, and a version of {name} stands there; "
+            fix=f"{to} has a stricter gate to {stage}, and a version of {name} is in it; "
             f"take it out first: modelyard demote {name} {stage}",
         ) from exc
     return renamed
 
 
 def _entered_without(tx: Transaction, model: Model, before: Policy, after: Policy) -> list[str]:
-    """Stages with a version in them whose gate is another one now."""
+    """Return the stages with a version in them whose gate is a different one now."""
     found = []
     for stage in after.stages:
         if before.gates.get(stage.name) == after.gates[stage.name]:

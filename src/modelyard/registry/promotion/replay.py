@@ -1,9 +1,10 @@
-"""Judge past promotions again under another policy: what would have differed?"""
+"""Judge past promotions again under another policy, and find the differences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
@@ -23,9 +24,8 @@ MAX_REPLAYED = 2000
 _JUDGED = (DONE, REFUSED, OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A rule that judges otherwise, came or went; None: there was, or is, no such rule."""
+class Change(msgspec.Struct, frozen=True):
+    """A rule that has a different result, was added or was removed; None: there was, or is, no such rule."""
 
     rule: str
     before: Outcome | None
@@ -33,8 +33,7 @@ class Change:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(msgspec.Struct, frozen=True):
     """One past promotion under the other policy."""
 
     promotion: Promotion
@@ -57,9 +56,9 @@ def replay(
     *,
     since: int,
 ) -> list[Replayed]:
-    """Promotions that were decided, or judged, since then, oldest first; nothing is written.
+    """Replay the promotions decided or judged since a time, oldest first; nothing is written.
 
-    Each is judged on what was reported up to the moment of its decision; tags and owners are as they are now.
+    Each is judged on the reports up to the time of its decision; tags and owners are the present ones.
     Raises InvalidPolicy.
     """
     owner = find_owner(tx, actor, namespace, model)
@@ -111,9 +110,11 @@ def _replay_one(tx: Transaction, model: Model, policy: Policy, row: Promotion) -
         entry,
         champion=row.seen_number,
         requester=row.opened_by,
+        promoter=row.closed_by or row.opened_by,
         policy=policy,
         promotion=row,
-        at=row.closed_at,
+        # An open one was last judged at the time of its evidence, and stages may have moved since.
+        at=row.closed_at or queries.find_judged_at(tx, row.id),
         any_policy=True,
     )
     after = judge(entry.gate, evidence)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from modelyard.domain.times import MICROSECONDS
+from modelyard.domain.times import MICROSECONDS, time_text
 
 
 class Outcome(enum.StrEnum):
-    """What became of one rule. Only PASS and WAIVED let a version through."""
+    """The result of one rule. Only PASS and WAIVED let a version through."""
 
     PASS = "pass"  # noqa: S105 - a word, no secret
     FAIL = "fail"
     UNKNOWN = "unknown"
-    """Nothing was measured, so nothing is proved; the finding says what is missing."""
+    """There is no measurement, so nothing is proved; the finding names the missing part."""
     WAIVED = "waived"
 
 
 class Mode(enum.StrEnum):
     WARN = "warn"
-    """Judged and recorded, but nothing is held back."""
+    """Judged and recorded, but nothing is blocked."""
     BLOCK = "block"
 
 
@@ -73,7 +73,7 @@ class Attestation(_Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StagePeriod(_Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """Where this version stood; until None: it stands there now."""
+    """A stay of this version in a stage; until None: it is there now."""
 
     stage: str
     since: int
@@ -90,19 +90,19 @@ class Champion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Assertion(_Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """What a CEL expression gave: a truth value, or why it gave none."""
+    """The result of a CEL expression: a truth value, or why there is none."""
 
     value: bool | None = None
     error: str = ""
 
 
 class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """What the intake scan says of the files, with what the namespace trusts."""
+    """The result of the intake scan of the files, with the namespace's trust applied."""
 
     verdict: str
     """no_code, allowlisted, unknown, not_scanned, dangerous, or pending."""
     unknown: Sequence[str] = ()
-    """Globals that no one knows and the namespace does not trust."""
+    """Globals that no rule knows and the namespace does not trust."""
     released_by: str | None = None
     secrets: int = 0
     """Texts that look like credentials."""
@@ -111,10 +111,10 @@ class Scanned(_Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PolicyAge(_Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """How long the gate stood as it is."""
+    """How long the gate has been unchanged."""
 
     since: int = 0
-    """When its newest text came in force; 0: none ever did."""
+    """When its newest text came into force; 0: none ever did."""
     weakened_at: int | None = None
     """None: it never was."""
     weakened_by: str = ""
@@ -124,8 +124,17 @@ class PolicyAge(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The gate has a rule `approvals`, or had one before it was weakened."""
 
 
+class DataUse(_Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A dataset that the record names, as far as it names it."""
+
+    name: str = ""
+    source: str = ""
+    split: str = ""
+    digest: str = ""
+
+
 class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """All that the rules may ask about. What was not gathered is empty."""
+    """Everything that the rules may use. Parts that were not gathered are empty."""
 
     now: int
     model: str
@@ -136,9 +145,9 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     author: str
     requester: str
     co_authors: Sequence[str] = ()
-    """Others who registered the same files, here or elsewhere."""
+    """Other accounts that registered the same files, in any model."""
     promoter: str = ""
-    """Who moves the version now."""
+    """The account that moves the version now."""
     created_at: int = 0
     size_bytes: int = 0
     task: str | None = None
@@ -149,8 +158,12 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     facts: Sequence[str] = ()
     """Names of the known facts."""
     completeness: float = 0.0
+    params: Mapping[str, Any] = {}
+    data: Sequence[DataUse] = ()
     card: Mapping[str, int] | None = None
     """Heading in lower case → words below it; None: there is no card."""
+    card_is_template: bool = False
+    """Whether no person has written in it."""
     metrics: Sequence[MetricValue] = ()
     champion: Champion | None = None
     checks: Sequence[CheckResult] = ()
@@ -163,11 +176,11 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
     members: Mapping[str, Sequence[str]] = {}
     """Approver group → names of its members."""
     same_people: Mapping[str, Sequence[str]] = {}
-    """Account → others that count as the same person: who made it, or what it made."""
+    """Account → others that count as the same person: its creator, and accounts that it created."""
     assertions: Mapping[str, Assertion] = {}
-    """Expression → what it gave."""
+    """Expression → its result."""
     promotion: int | None = None
-    """Number of the promotion at hand, once there is one."""
+    """Number of the judged promotion, once there is one."""
     scan: Scanned | None = None
     policy: PolicyAge | None = None
 
@@ -176,9 +189,9 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
         return [self.author, *self.co_authors]
 
     def is_author(self, name: str, authors: Sequence[str] | None = None) -> bool:
-        """Whether an account registered the version, or is the same person as one that did.
+        """Return whether an account registered the version, or is the same person as one that did.
 
-        authors: of another version than the one at hand.
+        authors: those of another version than the judged one.
         """
         barred = self.authors if authors is None else authors
         return name in barred or any(other in barred for other in self.same_people.get(name, ()))
@@ -189,7 +202,7 @@ class Evidence(_Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rule found."""
+    """The finding of one rule."""
 
     outcome: Outcome
     measured: str
@@ -200,6 +213,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The command that does."""
     may_change: bool = False
     """Whether waiting can help: somebody else's answer or time is outstanding."""
+    counted: Sequence[str] = ()
+    """Accounts whose approval counted."""
+    not_counted: Mapping[str, str] = {}
+    """Account whose approval did not count → why."""
 
 
 class Rule(Protocol):
@@ -207,23 +224,23 @@ class Rule(Protocol):
 
     kind: ClassVar[str]
     needs: ClassVar[frozenset[str]]
-    """Which parts of the evidence it asks for."""
+    """The parts of the evidence that it needs."""
 
     def label(self) -> str:
-        """The rule's own name among those of its gate, when the policy gives none."""
+        """Return the rule's name within its gate if the policy gives none."""
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:
-        """Why the parameters cannot be meant so; None when they can."""
+        """Return what is wrong with the parameters; None if they are valid."""
 
     def find(self, evidence: Evidence) -> Finding:
-        """Judge. Never raises."""
+        """Judge the evidence. Never raises."""
 
     def groups(self) -> Iterable[str]:
-        """Approver groups it asks about."""
+        """Return the approver groups that the rule uses."""
 
 
 class NamedRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule as its gate holds it."""
+    """A rule with its name and settings in a gate."""
 
     id: str
     rule: Rule
@@ -244,10 +261,14 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     say: str = ""
     may_change: bool = False
     waivable: bool = False
+    counted: Sequence[str] = ()
+    """Accounts whose approval counted."""
+    not_counted: Mapping[str, str] = {}
+    """Account whose approval did not count → why."""
 
 
 OWN_WEAKENING = "policy"
-"""The rule that every gate has: no one weakens it and uses that alone."""
+"""The rule that every gate has: no one can weaken it and then use that alone."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,13 +279,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     results: Sequence[RuleResult]
     notes: Sequence[str] = ()
-    """What a reader should know of the gate itself: that it was weakened, and by whom."""
+    """Notes on the gate itself: that it was weakened, and by whom."""
 
     @property
     def allows(self) -> bool:
-        """Whether the version may enter: all rules passed, or the gate only warns.
+        """Return whether the version may enter: all rules passed, or the gate only warns.
 
-        No gate only warns of its own weakening, since to let it warn is one.
+        A gate always blocks on its own weakening, since changing it to warn is itself a weakening.
         """
         return self.passed or (self.mode is Mode.WARN and all(r.rule != OWN_WEAKENING for r in self.refusals))
 
@@ -280,13 +301,13 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     rules: Sequence[NamedRule]
     come_from: Sequence[str] = ()
-    """Stages of which the version must stand in one; empty: from anywhere."""
+    """The version must be in one of these stages; empty: from anywhere."""
     chosen: bool = True
-    """False: no policy says anything about this entrance. An empty gate must be somebody's choice."""
+    """False: no policy mentions this entrance. An empty gate must be a deliberate choice."""
 
 
 def judge(gate: Gate, evidence: Evidence) -> Verdict:
-    """A result for every rule of the gate, in its order; no rule is skipped because another failed."""
+    """Return a result for every rule of the gate, in its order; no rule is skipped because another failed."""
     results = []
     if not gate.chosen:
         results.append(_unguarded(gate, evidence))
@@ -321,16 +342,17 @@ def _judge_one(named: NamedRule, evidence: Evidence) -> RuleResult:
         say="" if is_settled else named.say,
         may_change=finding.may_change and not is_settled,
         waivable=named.waivable,
+        counted=finding.counted,
+        not_counted=finding.not_counted,
     )
 
 
 WEAKENED_FOR = "7d"
-"""For so long no one uses alone what they weakened themselves."""
+"""How long people cannot use alone a gate that they weakened themselves."""
 
 
 def _is_own_weakening(age: PolicyAge, evidence: Evidence) -> bool:
-    """Whether who moves the version, or asked for it, weakened this gate lately, and the gate asks or asked for
-    approval."""
+    """Return whether the mover or requester recently weakened this gate, and the gate requires or required approvals."""
     if age.weakened_at is None or not age.asks_for_approval:
         return False
     if evidence.now - age.weakened_at >= duration(WEAKENED_FOR):
@@ -343,8 +365,7 @@ def _weakened(age: PolicyAge, evidence: Evidence) -> RuleResult:
     assert age.weakened_at is not None
     same = {age.weakened_by, *evidence.same_people.get(age.weakened_by, ())}
     others = [vote.by for vote in evidence.votes if vote.approves and vote.by not in same]
-    ago = duration_text(evidence.now - age.weakened_at)
-    measured = f"weakened {ago} ago by {age.weakened_by}: {'; '.join(age.weaker)}"[:300]
+    measured = f"weakened at {time_text(age.weakened_at)} by {age.weakened_by}: {'; '.join(age.weaker)}"[:300]
     if others:
         measured = f"{measured}; approved by {', '.join(sorted(others))}"
     fix = f"modelyard promote {evidence.reference} {evidence.stage} --request"
@@ -365,14 +386,10 @@ def _weakened(age: PolicyAge, evidence: Evidence) -> RuleResult:
 def _notes(age: PolicyAge, evidence: Evidence) -> list[str]:
     found = []
     if age.since > evidence.created_at > 0:
-        found.append(
-            f"the policy is younger than the version: changed {duration_text(evidence.now - age.since)} ago"
-        )
+        found.append(f"the policy is younger than the version: changed at {time_text(age.since)}")
     if age.weakened_at is not None:
-        ago = duration_text(evidence.now - age.weakened_at)
-        found.append(
-            f"the gate was last weakened {ago} ago by {age.weakened_by}: {'; '.join(age.weaker)}"[:500]
-        )
+        at = time_text(age.weakened_at)
+        found.append(f"the gate was last weakened at {at} by {age.weakened_by}: {'; '.join(age.weaker)}"[:500])
     return found
 
 
@@ -383,8 +400,8 @@ def _path(gate: Gate, evidence: Evidence) -> RuleResult:
         rule="from",
         kind="from",
         outcome=Outcome.PASS if ok else Outcome.FAIL,
-        measured=f"stands in {', '.join(standing)}" if standing else "stands in no stage",
-        needed=f"stands in {' or '.join(gate.come_from)}",
+        measured=f"in {', '.join(standing)}" if standing else "in no stage",
+        needed=f"in {' or '.join(gate.come_from)}",
         who="" if ok else "the person who may promote",
         fix="" if ok else f"modelyard promote {evidence.reference} {gate.come_from[0]}",
         may_change=not ok,
@@ -397,7 +414,7 @@ def _unguarded(gate: Gate, evidence: Evidence) -> RuleResult:
         kind="gate",
         outcome=Outcome.FAIL,
         measured=f"no policy has a gate to {gate.stage} for this model",
-        needed="a gate, were it one without rules",
+        needed="a gate (a gate without rules is enough)",
         who="the person who may edit the policy",
         fix=f"modelyard policy show {evidence.model}",
     )
@@ -410,12 +427,12 @@ DURATION_PATTERN = r"^[1-9][0-9]{0,4}[smhdw]$"
 
 
 def duration(text: str) -> int:
-    """Microseconds of `30m`, `24h`, `14d`."""
+    """Return the microseconds of a text such as `30m`, `24h` or `14d`."""
     return int(text[:-1]) * _UNIT_SECONDS[text[-1]] * MICROSECONDS
 
 
 def duration_text(amount: int) -> str:
-    """The largest unit that tells enough: 3d 4h, 25m, 40s."""
+    """Return a short text in suitable units: 3d 4h, 25m, 40s."""
     seconds = max(0, amount // MICROSECONDS)
     parts: list[str] = []
     for unit in ("d", "h", "m", "s"):
@@ -432,7 +449,7 @@ def number_text(value: float) -> str:
 
 
 def names_in(subjects: Iterable[str], members: Mapping[str, Sequence[str]]) -> set[str]:
-    """The accounts that a list of names and `group:NAME` entries means."""
+    """Return the accounts named by a list of names and `group:NAME` entries."""
     found: set[str] = set()
     for subject in subjects:
         group = subject.removeprefix("group:")

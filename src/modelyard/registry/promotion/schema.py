@@ -16,7 +16,7 @@ SCHEMA_ID = "urn:modelyard:policy:1"
 
 @cache
 def policy_schema() -> dict[str, Any]:
-    """JSON Schema 2020-12. An editor that knows it completes and checks a policy while it is typed."""
+    """Return a JSON Schema 2020-12. With it an editor completes and checks a policy during typing."""
     (reference,), components = msgspec.json.schema_components([PolicyFile], ref_template="#/$defs/{name}")
     for kind, cls in RULES.items():
         if cls.__name__ in components:
@@ -24,7 +24,7 @@ def policy_schema() -> dict[str, Any]:
     rule = components["RuleEntry"]
     rule["oneOf"] = [{"required": [kind]} for kind in RULES]
     for kind in RULES:
-        # A rule that stands there is never null.
+        # A rule in the file is never null.
         rule["properties"][kind] = {"$ref": f"#/$defs/{RULES[kind].__name__}"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -36,12 +36,12 @@ def policy_schema() -> dict[str, Any]:
 
 
 def rule_words(kind: str) -> str:
-    """What a rule means, as its class says it."""
+    """Return the meaning of a rule from the docstring of its class."""
     return inspect.cleandoc(RULES[kind].__doc__ or "").replace("\n", " ")
 
 
 def example_policy(editor: str | None = None) -> str:
-    """A policy to begin with: every rule once, most of them commented out. editor: who may edit it; None: left open."""
+    """Return an example policy: every rule once, most of them commented out. editor: who may edit it; None: anybody."""
     editors = f"editors: [{editor}]" if editor else "# editors: [group:risk]"
     return f"""\
 # Policy of a namespace or a model. Put it in force with:
@@ -65,11 +65,11 @@ models_may: add
 # Who may edit this policy, of those with the role. Without this line every maintainer may weaken a gate.
 {editors}
 
-# How long a promotion waits for what it still needs.
+# How long a promotion waits for missing rules.
 open_for: 14d
 
 promote:
-  # A gate without rules lets everything in. It is written down, so that it is somebody's choice.
+  # A gate without rules admits every version. It is written down, so that it is somebody's choice.
   - {{to: development, rules: []}}
   - {{to: staging, rules: []}}
 
@@ -83,12 +83,14 @@ promote:
 
 
 _EXAMPLES: dict[str, tuple[bool, str]] = {
-    "metric": (True, "metric: {name: f1, min: 0.7, reported_by: others}"),
+    "metric": (True, "metric: {name: f1, split: test, min: 0.7, reported_by: others}"),
     "champion": (True, "champion: {metric: f1, tolerance: 0.005, reported_by: others}"),
     "evaluation": (False, "evaluation: {split: test, dataset: holdout, reported_by: others}"),
     "check": (True, "check: {name: unit-tests, max_age: 7d, reported_by: others}"),
     "approvals": (False, "approvals: {group: risk, count: 1, expire: 14d}"),
     "facts": (False, "facts: {require: [code, data, environment], completeness: 0.8}"),
+    "param": (False, "param: {name: max_depth, max: 12}"),
+    "data": (False, "data: {allow: ['s3://lake/*', fraud/transactions], split: train}"),
     "card": (
         True,
         "card: {sections: [purpose, performance, limitations, intended use, ethics], min_words: 10}",

@@ -1,18 +1,19 @@
-"""Stages: who stands where and stood when; rollback and demotion."""
+"""Show the present and past versions of stages; roll back and demote."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import (
-    AliasMoved,
     Conflict,
     Invalid,
+    ModelyardError,
     NothingToRollBack,
     StageNotFound,
     VersionNotFound,
@@ -33,19 +34,28 @@ from modelyard.registry.promotion.nouns import (
     StoredVote,
     StoredWaiver,
 )
-from modelyard.registry.promotion.permits import check_named
-from modelyard.registry.promotion.policy import Policy, Stage
+from modelyard.registry.promotion.permits import check_who, warn_role
+from modelyard.registry.promotion.policy import Policy
 from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.usecases import named_in
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.rules import ARCHIVED, refuse_deleted
-from modelyard.registry.versions.usecases import archive_version
+from modelyard.registry.versions.serving import refuse_held, refuse_incomplete
+from modelyard.registry.versions.usecases import archive_version, list_flags
 
 
-@dataclass(frozen=True, slots=True)
-class StageView:
-    """A stage of a model and who stands there."""
+class Standing(msgspec.Struct, frozen=True):
+    """A version in a stage."""
+
+    version: int
+    since: int
+    flags: Sequence[str]
+    """Problems of the version, gravest first."""
+
+
+class StageView(msgspec.Struct, frozen=True):
+    """A stage of a model and the versions in it."""
 
     name: str
     slots: int
@@ -56,11 +66,12 @@ class StageView:
     since: int | None
     by: str | None
     revision: int
+    standing: Sequence[Standing]
+    """Like `all`, each with its state."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageMove:
-    """A move in the history of a stage, with who let it happen."""
+class StageMove(msgspec.Struct, frozen=True):
+    """A move in the history of a stage, with the people who allowed it."""
 
     promotion: Promotion
     primary: int | None
@@ -70,8 +81,13 @@ class StageMove:
 
 
 def list_stages(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, Policy, list[StageView]]:
-    """In their order."""
+    """List the stages of a model in their order."""
     model = catalog.find_model(tx, actor, name)
+    return model, effective_policy(tx, model), views_of(tx, model)
+
+
+def views_of(tx: Transaction, model: Model) -> list[StageView]:
+    """List the stages of a model in their order, without a check of permissions."""
     policy = effective_policy(tx, model)
     found = []
     for stage in policy.stages:
@@ -89,9 +105,20 @@ def list_stages(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, 
                 since=primary.updated_at if primary else None,
                 by=primary.updated_by if primary else None,
                 revision=standing.revision,
+                standing=_standing(tx, standing),
             )
         )
-    return model, policy, found
+    return found
+
+
+def _standing(tx: Transaction, standing: StageState) -> list[Standing]:
+    if not standing.all:
+        return []
+    since = {o.number: o.since for o in standing.others}
+    if standing.primary is not None and standing.number is not None:
+        since[standing.number] = standing.primary.updated_at
+    flags = list_flags(tx, standing.model.id, standing.all)
+    return [Standing(number, since[number], flags[number]) for number in standing.all]
 
 
 def list_history(
@@ -103,9 +130,11 @@ def list_history(
     at: int | None = None,
     limit: int = 100,
 ) -> list[StageMove]:
-    """The moves of a stage, newest first. at: those made until then, so that the first one says who stood there.
+    """List the moves of a stage, newest first.
 
-    A stage that a policy took away keeps its history.
+    at: only those made until then; the first one shows the stage at that time.
+
+    A stage that a policy removed keeps its history.
     """
     model = catalog.find_model(tx, actor, name)
     found = queries.list_moves(tx, model.id, fold(stage), LATEST if at is None else at, limit)
@@ -128,6 +157,44 @@ def list_history(
 # --- rollback ------------------------------------------------------------------------------------------
 
 
+class RollbackPreview(msgspec.Struct, frozen=True):
+    """The effect of a rollback, done or previewed."""
+
+    stage: str
+    revision: int
+    before: Sequence[int]
+    """Versions in the stage now, the primary one first; empty: none."""
+    after: Sequence[int]
+    """Versions in the stage afterwards, the primary one first."""
+    restored: Sequence[int]
+    """Archived versions that are restored for it."""
+    passed_over: Sequence[str]
+    """Nearer contents that cannot come back, with the reasons."""
+
+
+class _WayBack(msgspec.Struct, frozen=True):
+    primary: Version
+    others: Sequence[Version]
+    passed_over: Sequence[str] = ()
+
+
+def preview_rollback(
+    tx: Transaction, actor: Actor, name: ModelName, stage: str, *, to: int | None = None
+) -> RollbackPreview:
+    """Return what `rollback` would do now; nothing is written. Raises the same errors."""
+    _, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, None)
+    way = _find_way_back(tx, standing, _history(tx, standing), to)
+    back = [way.primary, *way.others]
+    return RollbackPreview(
+        stage=standing.stage.name,
+        revision=standing.revision,
+        before=standing.all,
+        after=[version.number for version in back],
+        restored=[version.number for version in back if version.state == ARCHIVED],
+        passed_over=way.passed_over,
+    )
+
+
 def rollback(
     tx: Transaction,
     actor: Actor,
@@ -135,80 +202,133 @@ def rollback(
     stage: str,
     *,
     to: int | None = None,
+    from_version: int | None = None,
     reason: str,
     seen: int | None = None,
 ) -> Promotion:
-    """Take back the last move of a stage, or go back to a version that stood there before.
+    """Undo the last move of a stage, or return to a version that was there before.
 
-    No gate is asked: the person who goes back passed it once, and a freeze holds no one here. seen: the revision of
-    the stage that the caller saw, so that a rollback sent twice does not go back twice.
-    Raises NothingToRollBack, AliasMoved, VersionDeleted, Denied.
+    Without `to` the stage returns to its contents before the last move. Contents whose primary version cannot come back
+    (recalled, deleted, in quarantine) are skipped, and so are single versions next to it. No gate is judged, since the
+    version passed it once, and a freeze does not apply. from_version: the primary version that the caller saw; seen:
+    the revision. With either, a rollback that is sent twice is done once.
+    Raises NothingToRollBack, AliasMoved, VersionDeleted, VersionRecalled, VersionQuarantined, Denied.
     """
-    model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
-    check_named(tx, actor, policy.gates[found.name].who.rollback, f"roll back {found.name}", str(model.name))
+    policy, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_ROLLBACK, seen)
+    model, found = standing.model, standing.stage
+    narrowing = policy.gates[found.name].who
+    check_who(tx, actor, narrowing, "rollback", f"roll back {found.name}", model)
     reason = catalog_rules.require_reason(reason, "a rollback")
-    history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
-    stack = moves.undo_stack(history)
-    target = moves.way_back(stack) if to is None else to
-    if target is None or (to is not None and to not in moves.stood_in(history)):
-        fix = None
-        if to is not None:
-            fix = f"{model.name}:{to} never stood there; use: modelyard promote {model.name}:{to} {found.name}"
-        raise NothingToRollBack(model=str(model.name), stage=found.name, fix=fix)
-    if target == standing.number:
-        raise Conflict(
-            reason=f"{model.name}:{target} stands in {found.name} already",
-            fix=f"See who stood there with: modelyard history {model.name} --stage {found.name}",
-        )
-    version = _usable(tx, actor, model, target)
-    undid = stack[-1].move_id if stack else None
-    after = moves.enter_stage(tx, actor, model, found, standing, version, primary=True, reason=reason)
-    row = _record(tx, actor, model, policy, found, standing, version, ROLLBACK, reason, after, target, undid)
+    if from_version is not None and from_version != standing.number:
+        raise standing.moved()
+    history = _history(tx, standing)
+    way = _find_way_back(tx, standing, history, to)
+    for version in (way.primary, *way.others):
+        if version.state == ARCHIVED:
+            archive_version(tx, actor, Ref(model.name, version.number), archived=False, reason=reason)
+    undid = history[0].id if history else None
+    after = moves.restore_stage(tx, actor, standing, way.primary, way.others, reason)
+    row = _record(tx, actor, policy, standing, way.primary, ROLLBACK, reason, after, way.primary.number, undid)
     tx.append(
         events.StageRolledBack(**named_in(row), from_version=standing.number, undid=undid, reason=reason),
         actor,
         model.id,
     )
-    stack = moves.undo_stack([_state(row), *history])
-    moves.hold_version(tx, model, found.name, moves.way_back(stack))
-    return row
+    moves.hold_way_back(tx, standing)
+    warning = warn_role(tx, actor, narrowing, "rollback", f"roll back {found.name}", model, row.number)
+    return replace(row, warning=warning)
+
+
+def _history(tx: Transaction, standing: StageState) -> list[MoveState]:
+    return queries.list_move_states(tx, standing.model.id, standing.stage.name, LATEST, MOVES_READ)
+
+
+def _find_way_back(
+    tx: Transaction, standing: StageState, history: Sequence[MoveState], to: int | None
+) -> _WayBack:
+    """Find the contents to return to. Raises NothingToRollBack; if nothing can come back, the error of the nearest."""
+    model, stage = standing.model, standing.stage.name
+    if to is not None:
+        return _way_to(tx, standing, history, to)
+    passed_over: list[str] = []
+    nearest: ModelyardError | None = None
+    for contents in moves.ways_back(moves.undo_stack(history)):
+        assert contents.primary is not None
+        primary, refusal = _find_usable(tx, standing, contents.primary)
+        if primary is None:
+            nearest = nearest or refusal
+            passed_over.append(refusal.message if refusal is not None else "")
+            continue
+        others = [_find_usable(tx, standing, n)[0] for n in contents.all if n != contents.primary]
+        usable = [version for version in others if version is not None][: standing.stage.slots - 1]
+        if {primary.number, *(v.number for v in usable)} == {
+            *standing.all
+        } and primary.number == standing.number:
+            continue
+        return _WayBack(primary, usable, passed_over)
+    if nearest is not None:
+        raise nearest
+    others_there = sorted(moves.stood_in(history) - {*standing.all}, reverse=True)
+    fix = None
+    if others_there:
+        shown = ", ".join(map(str, others_there[:10]))
+        fix = f"Earlier versions in the stage: {shown}. Use: modelyard rollback {model.name} {stage} --to {others_there[0]}"
+    raise NothingToRollBack(model=str(model.name), stage=stage, fix=fix)
+
+
+def _way_to(tx: Transaction, standing: StageState, history: Sequence[MoveState], to: int) -> _WayBack:
+    model, stage = standing.model, standing.stage.name
+    if to not in moves.stood_in(history):
+        fix = f"{model.name}:{to} was never in {stage}; use: modelyard promote {model.name}:{to} {stage}"
+        raise NothingToRollBack(model=str(model.name), stage=stage, fix=fix)
+    if to == standing.number:
+        raise Conflict(
+            reason=f"{model.name}:{to} is already in {stage}",
+            fix=f"See the versions that were in the stage with: modelyard history {model.name} --stage {stage}",
+        )
+    primary, refusal = _find_usable(tx, standing, to)
+    if primary is None:
+        assert refusal is not None
+        raise refusal
+    others = versions.list_by_number(tx, model.id, [o.number for o in standing.others if o.number != to])
+    return _WayBack(primary, sorted(others, key=lambda version: version.number))
+
+
+def _find_usable(
+    tx: Transaction, standing: StageState, number: int
+) -> tuple[Version | None, ModelyardError | None]:
+    """Return the version, or why it cannot come back."""
+    model = standing.model
+    version = versions.find_by_number(tx, model.id, number)
+    try:
+        if version is None:
+            raise VersionNotFound(model=str(model.name), version=number)
+        refuse_deleted(model.name, version)
+        refuse_held(tx, model, version)
+        if number not in standing.all:
+            refuse_incomplete(tx, model, version, f"the stage {standing.stage.name}")
+    except ModelyardError as refusal:
+        return None, refusal
+    return version, None
 
 
 def _for_change(
     tx: Transaction, actor: Actor, name: ModelName, stage: str, permission: Permission, seen: int | None
-) -> tuple[Model, Policy, Stage, StageState]:
+) -> tuple[Policy, StageState]:
     model = catalog.find_open_model(tx, actor, name, permission)
     policy = effective_policy(tx, model)
     found = policy.stage(fold(stage))
     if found is None:
         raise StageNotFound(model=str(model.name), stage=stage[:80], stages=", ".join(policy.stage_names))
     standing = moves.find_standing(tx, model, found)
-    if seen is not None and seen != standing.revision:
-        raise AliasMoved(
-            model=str(model.name), alias=found.name, version=standing.number, revision=standing.revision
-        )
-    return model, policy, found, standing
-
-
-def _usable(tx: Transaction, actor: Actor, model: Model, number: int) -> Version:
-    """A version to go back to; one that was archived meanwhile is brought back."""
-    version = versions.find_by_number(tx, model.id, number)
-    if version is None:
-        raise VersionNotFound(model=str(model.name), version=number)
-    refuse_deleted(model.name, version)
-    if version.state == ARCHIVED:
-        archive_version(tx, actor, Ref(model.name, number), archived=False)
-        version = versions.find_by_number(tx, model.id, number)
-        assert version is not None
-    return version
+    standing.check_seen(seen)
+    return policy, standing
 
 
 def _record(
     tx: Transaction,
     actor: Actor,
-    model: Model,
     policy: Policy,
-    stage: Stage,
     standing: StageState,
     version: Version,
     kind: str,
@@ -217,11 +337,11 @@ def _record(
     after_primary: int | None,
     undid: int | None,
 ) -> Promotion:
-    """The move in the stage's history."""
-    queries.keep_effective(tx, policy.digest, canonical_json(policy.body).decode())
+    """Return the move for the stage's history."""
+    queries.keep_effective(tx, policy)
     move = Move(
         version=version,
-        stage=stage.name,
+        stage=standing.stage.name,
         kind=kind,
         primary=True,
         seen_number=standing.number,
@@ -237,10 +357,6 @@ def _record(
     row = queries.find_promotion(tx, queries.store_move(tx, move))
     assert row is not None
     return row
-
-
-def _state(row: Promotion) -> MoveState:
-    return MoveState(row.id, row.kind, row.after_primary, row.after_all, row.closed_at or row.opened_at)
 
 
 # --- demotion ------------------------------------------------------------------------------------------
@@ -259,55 +375,51 @@ def demote(
 ) -> Promotion:
     """Take a version out of a stage: the primary one, or `version`.
 
-    next_primary: which of the others the alias points at from now on; needed when the primary one leaves and
-    others stay. Raises Conflict when the version does not stand there, AliasMoved, Denied.
+    next_primary: the version that the alias points at from now on; required if the primary one leaves and others stay.
+    Raises Conflict if the version is not in the stage; AliasMoved, Denied.
     """
-    model, policy, found, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_DEMOTE, seen)
-    check_named(tx, actor, policy.gates[found.name].who.demote, f"demote from {found.name}", str(model.name))
+    policy, standing = _for_change(tx, actor, name, stage, Permission.PROMOTION_DEMOTE, seen)
+    model, found = standing.model, standing.stage
+    narrowing = policy.gates[found.name].who
+    check_who(tx, actor, narrowing, "demote", f"demote from {found.name}", model)
     reason = catalog_rules.check_reason(reason)
     number = version if version is not None else standing.number
     if number is None or number not in standing.all:
-        who = f"version {number}" if number is not None else "nobody"
         raise Conflict(
-            reason=f"{who} stands in {found.name} of {model.name}"
+            reason=f"no version is in {found.name} of {model.name}"
             if number is None
-            else f"{model.name}:{number} does not stand in {found.name}",
-            fix=f"See who does with: modelyard stages {model.name}",
+            else f"{model.name}:{number} is not in {found.name}",
+            fix=f"See the versions in each stage with: modelyard stages {model.name}",
         )
     leaving = versions.find_by_number(tx, model.id, number)
     assert leaving is not None
     if number != standing.number:
-        after, primary = moves.leave_stage(tx, model, found.name, standing, number), standing.number
+        after, primary = moves.leave_stage(tx, standing, number), standing.number
     else:
-        after, primary = _leave_primary(tx, actor, model, found, standing, next_primary, reason)
-    row = _record(tx, actor, model, policy, found, standing, leaving, DEMOTE, reason, after, primary, None)
+        after, primary = _leave_primary(tx, actor, standing, next_primary, reason)
+    row = _record(tx, actor, policy, standing, leaving, DEMOTE, reason, after, primary, None)
     tx.append(events.VersionDemoted(**named_in(row), to_version=primary, reason=reason), actor, model.id)
-    history = queries.list_move_states(tx, model.id, found.name, LATEST, MOVES_READ)
-    moves.hold_version(tx, model, found.name, moves.way_back(moves.undo_stack(history)))
-    return row
+    moves.hold_way_back(tx, standing)
+    warning = warn_role(tx, actor, narrowing, "demote", f"demote from {found.name}", model, row.number)
+    return replace(row, warning=warning)
 
 
 def _leave_primary(
-    tx: Transaction,
-    actor: Actor,
-    model: Model,
-    stage: Stage,
-    standing: StageState,
-    next_primary: int | None,
-    reason: str | None,
+    tx: Transaction, actor: Actor, standing: StageState, next_primary: int | None, reason: str | None
 ) -> tuple[list[int], int | None]:
+    stage = standing.stage.name
     others = [o.number for o in standing.others]
     if next_primary is None and others:
         raise Conflict(
-            reason=f"{len(others)} other version(s) stand in {stage.name}: {', '.join(map(str, others))}",
-            fix=f"Say which one is the primary from now on: --next-primary {others[0]}",
+            reason=f"{len(others)} other version(s) are in {stage}: {', '.join(map(str, others))}",
+            fix=f"Choose the new primary version: --next-primary {others[0]}",
         )
     if next_primary is None:
-        moves.point_stage(tx, actor, model, standing, None, reason)
+        moves.point_stage(tx, actor, standing, None, reason)
         return [], None
     if next_primary not in others:
-        raise Invalid(reason=f"version {next_primary} does not stand in {stage.name} next to the primary one")
-    version = versions.find_by_number(tx, model.id, next_primary)
+        raise Invalid(reason=f"version {next_primary} is not in {stage} next to the primary one")
+    version = versions.find_by_number(tx, standing.model.id, next_primary)
     assert version is not None
-    after = moves.enter_stage(tx, actor, model, stage, standing, version, primary=True, reason=reason)
+    after = moves.enter_stage(tx, actor, standing, version, primary=True, reason=reason)
     return after, next_primary

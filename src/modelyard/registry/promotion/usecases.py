@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
-from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import (
-    AliasMoved,
     Denied,
     Invalid,
     ModelyardError,
@@ -21,9 +19,10 @@ from modelyard.domain.errors import (
     StageNotFound,
 )
 from modelyard.domain.names import Ref
-from modelyard.registry.access import queries as accounts
+from modelyard.registry.access import account_queries as accounts
 from modelyard.registry.access import rules as access
 from modelyard.registry.access.usecases import find_same_people
+from modelyard.registry.catalog import queries as catalog_queries
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
@@ -46,37 +45,37 @@ from modelyard.registry.promotion.nouns import (
     Promotion,
     PromotionFilter,
 )
-from modelyard.registry.promotion.permits import check_named, find_visible
+from modelyard.registry.promotion.permits import check_who, find_visible, may_act, warn_role
 from modelyard.registry.promotion.policy import Policy, StageGate
+from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.promotion.reading import PromotionView, show_promotion
 from modelyard.registry.promotion.rules import Evidence, Outcome, Verdict, duration, judge
 from modelyard.registry.versions import queries as versions
 from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.rules import DELETED
 from modelyard.registry.versions.usecases import find_version
 
 DRY_RUN = "dry-run"
 
 
-@dataclass(frozen=True, slots=True)
-class PromotionRequest:
-    """A version asked into a stage."""
+class PromotionRequest(msgspec.Struct, frozen=True):
+    """A request to move a version into a stage."""
 
     ref: Ref
     stage: str
     reason: str | None = None
     open_only: bool = False
-    """Only open it: the person who may promote completes it, or the policy does."""
+    """Only open it: somebody who may promote, or the policy, completes it."""
     primary: bool = True
-    """False: next to the primary version, where the stage has more than one place."""
+    """False: enter next to the primary version, if the stage has more than one place."""
     keep_open: bool = True
-    """Whether it stays open for what is missing when the gate says no."""
+    """Whether it stays open for the missing rules when the gate refuses it."""
     seen: int | None = None
-    """The stage's revision that the caller saw; another one raises AliasMoved. None: wherever it stands."""
+    """The revision of the stage that the caller saw; another one raises AliasMoved. None: any revision."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What came of a request. promotion None: a dry run, or the version stands there already."""
+class Attempt(msgspec.Struct, frozen=True):
+    """The outcome of a request. promotion None: a dry run, or the version is in the stage already."""
 
     model: Model
     version: Version
@@ -98,7 +97,7 @@ class Attempt:
 
     @property
     def refusal(self) -> str:
-        """Why the version stays out, in a sentence; each rule's own reason is in the verdict."""
+        """Return why the version stays out, in a sentence; the reasons of the rules are in the verdict."""
         missing = self.verdict.refusals
         names = ", ".join(result.rule for result in missing)
         return (
@@ -108,7 +107,7 @@ class Attempt:
 
     @property
     def way_on(self) -> str | None:
-        """What to do after a refusal; None: the promotion is closed, and each rule says what is needed."""
+        """Return what to do after a refusal; None: the promotion is closed, and each rule names its needs."""
         if self.promotion is None or self.promotion.state != OPEN:
             return None
         return f"Promotion {self.promotion.id} stays open; meet the rules, then promote again"
@@ -118,10 +117,10 @@ class Attempt:
 
 
 def explain(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
-    """The verdict that `promote` would give now; nothing is written and no right but reading is needed.
+    """Return the verdict that `promote` would give now; nothing is written, and only the right to read is needed.
 
-    What can enter no stage at all is refused as there: archived, deleted, recalled, held, not scanned yet, or with
-    withheld files.
+    Raises like `promote` for versions that cannot enter any stage: archived, deleted, recalled, in quarantine, not
+    scanned yet, or with withheld files.
     """
     model, version = find_version(tx, actor, request.ref)
     catalog.refuse_archived(model)
@@ -133,9 +132,9 @@ def explain(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt
 
 
 def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt:
-    """Move a version into a stage if its gate lets it in; judged and moved in this one transaction.
+    """Move a version into a stage if its gate allows it; it is judged and moved in this one transaction.
 
-    A refusal is an answer: it is recorded, and the promotion stays open for what is missing.
+    A refusal is an answer, not an error: it is recorded, and the promotion stays open for the missing rules.
     Raises StageNotFound, VersionArchived, VersionDeleted, Denied, AliasMoved, StageFull.
     """
     permission = Permission.PROMOTION_PROPOSE if request.open_only else Permission.PROMOTION_PROMOTE
@@ -150,31 +149,22 @@ def promote(tx: Transaction, actor: Actor, request: PromotionRequest) -> Attempt
             fix=f"Give it more in the policy: stages: [{{name: {decision.stage.name}, slots: 2}}]",
         )
     if not request.open_only:
-        check_named(tx, actor, decision.entry.who.promote, f"promote to {decision.stage.name}", str(model.name))
-    _check_seen(decision, request.seen)
+        check_who(tx, actor, decision.entry.who, "promote", f"promote to {decision.stage.name}", model)
+    decision.standing.check_seen(request.seen)
     row = queries.find_open(tx, model.id, version.id, decision.stage.name)
     evidence = gather_for(tx, decision, row, actor.name)
     verdict = judge(decision.entry.gate, evidence)
     if _stands_already(decision, request.primary):
         return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, None, DONE, False)
+    move = _open_move(tx, actor, decision, verdict, evidence, request.primary, reason)
     if verdict.allows and (not request.open_only or _completes_itself(tx, decision, actor)):
-        done = _complete(tx, actor, decision, row, verdict, evidence, request.primary, reason)
+        done = _complete(tx, actor, decision, move, verdict, row)
         return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, done, DONE, True)
-    row, verdict = _keep(tx, actor, decision, row, verdict, evidence, request, reason)
+    row, verdict = _keep(tx, actor, decision, move, evidence, row, request.open_only or request.keep_open)
     if not verdict.allows:
         _append_refusal(tx, actor, decision, row, verdict)
     outcome = OPEN if request.open_only else REFUSED
     return Attempt(model, version, decision.stage.name, verdict, decision.policy.digest, row, outcome, True)
-
-
-def _check_seen(decision: Decision, seen: int | None) -> None:
-    if seen is not None and seen != decision.standing.revision:
-        raise AliasMoved(
-            model=str(decision.model.name),
-            alias=decision.stage.name,
-            version=decision.standing.number,
-            revision=decision.standing.revision,
-        )
 
 
 def _stands_already(decision: Decision, primary: bool) -> bool:
@@ -183,18 +173,15 @@ def _stands_already(decision: Decision, primary: bool) -> bool:
 
 
 def _completes_itself(tx: Transaction, decision: Decision, requester: Actor) -> bool:
-    """Whether the policy completes it: by the right of who asked, or because others had to approve."""
-    if not decision.entry.automatic:
-        return False
-    if not decision.entry.has_approvals and not access.may(
-        requester, Permission.PROMOTION_PROMOTE, decision.model.place
-    ):
-        return False
-    try:
-        check_named(tx, requester, decision.entry.who.promote, "promote", str(decision.model.name))
-    except Denied:
-        return False
-    return True
+    """Return whether the policy completes it. A gate without rules does not extend anybody's role."""
+    entry = decision.entry
+    return (
+        entry.automatic
+        and (
+            bool(entry.gate.rules) or access.may(requester, Permission.PROMOTION_PROMOTE, decision.model.place)
+        )
+        and may_act(tx, requester, entry.who, "promote")
+    )
 
 
 def _open_move(
@@ -206,7 +193,7 @@ def _open_move(
     primary: bool,
     reason: str | None,
 ) -> Move:
-    """As it is before it is carried out or refused: about the stage and the policy of this moment."""
+    """Return the move before it is completed or refused, with the present stage and policy."""
     return Move(
         version=decision.version,
         stage=decision.stage.name,
@@ -225,35 +212,17 @@ def _open_move(
 
 
 def _complete(
-    tx: Transaction,
-    actor: Actor,
-    decision: Decision,
-    row: Promotion | None,
-    verdict: Verdict,
-    evidence: Evidence,
-    primary: bool,
-    reason: str | None,
-    closed_reason: str | None = None,
+    tx: Transaction, actor: Actor, decision: Decision, move: Move, verdict: Verdict, row: Promotion | None
 ) -> Promotion:
-    after = moves.enter_stage(
-        tx,
-        actor,
-        decision.model,
-        decision.stage,
-        decision.standing,
-        decision.version,
-        primary=primary,
-        reason=reason,
-    )
-    if primary and decision.standing.number is not None:
-        moves.hold_version(tx, decision.model, decision.stage.name, decision.standing.number)
-    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
+    primary, reason = move.primary, move.reason
+    model, number, stage = decision.model, decision.version.number, decision.stage.name
+    warning = warn_role(tx, actor, decision.entry.who, "promote", f"promote to {stage}", model, number)
+    after = moves.enter_stage(tx, actor, decision.standing, decision.version, primary=primary, reason=reason)
+    queries.keep_effective(tx, decision.policy)
     has_primary = primary or decision.standing.number is not None
-    move = replace(
-        _open_move(tx, actor, decision, verdict, evidence, primary, reason), closed_reason=closed_reason
-    )
     move = moves.carried_out(tx, actor, move, after, has_primary)
     promotion_id = queries.store_move(tx, move, row.id if row else None)
+    moves.hold_way_back(tx, decision.standing)
     tx.append(
         events.VersionPromoted(
             **_named(decision, promotion_id),
@@ -269,11 +238,11 @@ def _complete(
         actor,
         decision.model.id,
     )
-    return _found(tx, promotion_id)
+    return replace(_found(tx, promotion_id), warning=warning)
 
 
 def _named(decision: Decision, promotion_id: int) -> dict[str, Any]:
-    """What every event of a promotion says."""
+    """Return the fields of every event of a promotion."""
     return {
         **events.about(decision.model.name, decision.version.number),
         "promotion": promotion_id,
@@ -306,16 +275,14 @@ def _keep(
     tx: Transaction,
     actor: Actor,
     decision: Decision,
-    row: Promotion | None,
-    verdict: Verdict,
+    move: Move,
     evidence: Evidence,
-    request: PromotionRequest,
-    reason: str | None,
+    row: Promotion | None,
+    stays_open: bool,
 ) -> tuple[Promotion, Verdict]:
-    """Store what is not carried out: open for what is missing, or refused for good."""
-    queries.keep_effective(tx, decision.policy.digest, canonical_json(decision.policy.body).decode())
-    stays_open = request.open_only or request.keep_open
-    move = _open_move(tx, actor, decision, verdict, evidence, request.primary, reason)
+    """Store a promotion that is not completed: open for the missing rules, or refused for good."""
+    queries.keep_effective(tx, decision.policy)
+    is_new = row is None
     if row is None:
         promotion_id = queries.store_move(
             tx, replace(move, expires_at=tx.now + duration(decision.policy.open_for))
@@ -323,19 +290,19 @@ def _keep(
         row = _found(tx, promotion_id)
         # Now that it has a number, the refusal can name it in its commands.
         evidence = msgspec.structs.replace(evidence, promotion=promotion_id)
-        verdict = judge(decision.entry.gate, evidence)
-        if stays_open:
-            tx.append(
-                events.PromotionOpened(
-                    **_named(decision, promotion_id),
-                    reviewers=list(decision.entry.vote_groups),
-                    missing=[r.rule for r in verdict.refusals],
-                    reason=reason,
-                ),
-                actor,
-                decision.model.id,
-            )
-    # Asked for again, knowingly: the promotion now is about the stage and the policy of this moment.
+    verdict = judge(decision.entry.gate, evidence)
+    if is_new and stays_open:
+        tx.append(
+            events.PromotionOpened(
+                **_named(decision, row.id),
+                reviewers=list(decision.entry.vote_groups),
+                missing=[r.rule for r in verdict.refusals],
+                reason=move.reason,
+            ),
+            actor,
+            decision.model.id,
+        )
+    # The repeated request is deliberate, so the promotion now refers to the present stage and policy.
     move = replace(move, verdict=verdict, evidence=evidence)
     if not stays_open:
         move = replace(
@@ -377,9 +344,9 @@ def vote(
     approves: bool,
     comment: str | None,
 ) -> PromotionView:
-    """Approve, or reject for good. The vote is bound to the version's digests and to the policy of now.
+    """Approve, or reject for good. The vote is bound to the version's digests and to the present policy.
 
-    Raises PromotionNotFound, PromotionClosed, PromotionStale when the policy changed since it was opened, Denied.
+    Raises PromotionNotFound, PromotionClosed; PromotionStale if the policy changed since it was opened; Denied.
     """
     row, model, policy = find_visible(tx, actor, promotion_id)
     _check_open(tx, row)
@@ -404,14 +371,14 @@ def vote(
         tx.append(kind(**named_in(row), comment=comment), actor, row.model_id)
     if not approves:
         words = f"rejected by {actor.name}" + (f": {comment}" if comment else "")
-        queries.close_promotion(tx, actor, row.id, REFUSED, words)
+        _close(tx, actor, row, REFUSED, words)
     else:
         _complete_if_ready(tx, row)
     return show_promotion(tx, actor, row.id)
 
 
 def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason: str) -> PromotionView:
-    """Set one rule aside for this promotion. Not for one's own work: neither author nor requester may.
+    """Waive one rule for this promotion. Neither its author nor its requester may do so.
 
     Raises PromotionNotFound, PromotionClosed, PromotionStale, Invalid, Denied.
     """
@@ -420,13 +387,13 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     _check_open(tx, row)
     _check_policy(row, policy)
     entry = _entry(policy, row)
-    check_named(tx, actor, entry.who.waive, f"waive rules of {row.stage}", str(model.name))
+    warning = warn_role(tx, actor, entry.who, "waive", f"waive rules of {row.stage}", model, row.number)
     checked = catalog_rules.require_reason(reason, "a waiver")
     named = next((n for n in entry.gate.rules if n.id == rule), None)
     if named is None:
-        known = ", ".join(n.id for n in entry.gate.rules) or "none"
+        names = ", ".join(n.id for n in entry.gate.rules) or "none"
         raise Invalid(
-            reason=f"the gate to {row.stage} has no rule {rule[:80]!r}", fix=f"Its rules are: {known}"
+            reason=f"the gate to {row.stage} has no rule {rule[:80]!r}", fix=f"Its rules are: {names}"
         )
     version = versions.find_by_number(tx, model.id, row.number)
     assert version is not None
@@ -434,9 +401,9 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     own.update(*(find_same_people(tx, [*own, actor.name]).get(name, ()) for name in tuple(own)))
     if not named.waivable or actor.name in own:
         why = (
-            "the policy lets no one waive it"
+            "the policy does not allow a waiver for it"
             if not named.waivable
-            else "it would be a waiver for one's own work"
+            else "you cannot waive a rule for your own work"
         )
         raise Denied(
             actor=actor.name,
@@ -450,11 +417,15 @@ def waive(tx: Transaction, actor: Actor, promotion_id: int, *, rule: str, reason
     queries.insert_waiver(tx, actor, row.id, rule=rule, reason=checked, policy_digest=policy.digest)
     tx.append(events.RuleWaived(**named_in(row), rule=rule, reason=checked), actor, row.model_id)
     _complete_if_ready(tx, row)
-    return show_promotion(tx, actor, row.id)
+    view = show_promotion(tx, actor, row.id)
+    return replace(view, promotion=replace(view.promotion, warning=warning))
 
 
 def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | None) -> PromotionView:
-    """By who opened it, or the person who may promote. Raises PromotionNotFound, PromotionClosed, Denied."""
+    """Withdraw a promotion, by its requester or anybody who may promote.
+
+    Raises PromotionNotFound, PromotionClosed, Denied.
+    """
     row, model, _ = find_visible(tx, actor, promotion_id)
     if actor.id != row.opened_by_id:
         access.check(actor, Permission.PROMOTION_PROMOTE, model.place)
@@ -462,9 +433,25 @@ def withdraw(tx: Transaction, actor: Actor, promotion_id: int, *, reason: str | 
         access.check(actor, Permission.PROMOTION_PROPOSE, model.place)
     _check_open(tx, row)
     reason = catalog_rules.check_reason(reason)
-    queries.close_promotion(tx, actor, row.id, WITHDRAWN, reason)
+    _close(tx, actor, row, WITHDRAWN, reason)
     tx.append(events.PromotionWithdrawn(**named_in(row), reason=reason), actor, row.model_id)
     return show_promotion(tx, actor, row.id)
+
+
+def _close(tx: Transaction, actor: Actor, row: Promotion, state: str, reason: str | None) -> None:
+    """End an open promotion without a move, with the present verdict, which includes the votes and waivers so far."""
+    model = catalog_queries.find_model(tx, actor, row.model)
+    version = versions.find_by_number(tx, row.model_id, row.number)
+    if (
+        model is not None
+        and version is not None
+        and version.state != DELETED
+        and effective_policy(tx, model).stage(row.stage) is not None
+    ):
+        decision = prepare_decision(tx, model, version, row.stage)
+        evidence = gather_for(tx, decision, row, row.opened_by)
+        queries.keep_verdict(tx, row.id, judge(decision.entry.gate, evidence), evidence)
+    queries.close_promotion(tx, actor, row.id, state, reason)
 
 
 def _check_open(tx: Transaction, row: Promotion) -> None:
@@ -478,11 +465,11 @@ def _check_open(tx: Transaction, row: Promotion) -> None:
 
 
 def _check_policy(row: Promotion, policy: Policy) -> None:
-    """The person who looked at it looked under another policy."""
+    """Raise PromotionStale if the policy changed since the promotion was opened."""
     if row.policy_digest != policy.digest:
         raise PromotionStale(
             promotion=row.id,
-            reason="the policy changed since it was asked for",
+            reason="the policy changed since the promotion was requested",
             model=str(row.model),
             version=row.number,
             stage=row.stage,
@@ -496,11 +483,11 @@ def _entry(policy: Policy, row: Promotion) -> StageGate:
     return entry
 
 
-# --- what completes by itself --------------------------------------------------------------------------
+# --- automatic completion ------------------------------------------------------------------------------
 
 
 def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
-    """Carry an open promotion out if its policy completes it and nothing is missing or stale."""
+    """Complete an open promotion if its policy does so automatically and nothing is missing or stale."""
     account = accounts.find_actor(tx, row.opened_by)
     if account is None or account.disabled_at is not None:
         return False
@@ -511,7 +498,7 @@ def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
         decision = prepare_decision(tx, model, version, row.stage)
         check_ready(tx, decision)
     except ModelyardError:
-        # Archived, deleted, renamed stage, right withdrawn: it waits until it expires.
+        # Archived, deleted, stage renamed, permission withdrawn: it waits until it expires.
         return False
     if staleness(row, decision.policy, decision.standing) or not _completes_itself(tx, decision, requester):
         return False
@@ -520,16 +507,17 @@ def _complete_if_ready(tx: Transaction, row: Promotion) -> bool:
     is_full = not row.primary and len(decision.standing.all) >= decision.stage.slots
     if not verdict.allows or is_full or _stands_already(decision, row.primary):
         return False
-    _complete(tx, requester, decision, row, verdict, evidence, row.primary, row.reason, "the last need was met")
+    move = _open_move(tx, requester, decision, verdict, evidence, row.primary, row.reason)
+    _complete(tx, requester, decision, replace(move, closed_reason="the last need was met"), verdict, row)
     return True
 
 
 def list_ready(tx: Transaction, limit: int = 500) -> list[int]:
-    """Open promotions that are due: expired, or complete by themselves now. For a reading transaction."""
-    found = []
+    """List open promotions that are due: expired, or ready to complete automatically. For a reading transaction."""
+    ready = []
     for row in queries.list_promotions(tx, PromotionFilter(states=(OPEN,)), None, limit):
         if row.expires_at is not None and row.expires_at <= tx.now:
-            found.append(row.id)
+            ready.append(row.id)
             continue
         account = accounts.find_actor(tx, row.opened_by)
         if account is None:
@@ -539,12 +527,12 @@ def list_ready(tx: Transaction, limit: int = 500) -> list[int]:
         except ModelyardError:
             continue
         if attempt.verdict.allows:
-            found.append(row.id)
-    return found
+            ready.append(row.id)
+    return ready
 
 
 def settle(tx: Transaction, promotion_id: int) -> None:
-    """Expire an open promotion, or complete it when nothing is missing. Does nothing to any other one."""
+    """Expire an open promotion, or complete it if nothing is missing; do nothing with any other one."""
     row = queries.find_promotion(tx, promotion_id)
     if row is None or row.state != OPEN:
         return
@@ -553,5 +541,5 @@ def settle(tx: Transaction, promotion_id: int) -> None:
         return
     account = accounts.find_actor(tx, row.opened_by)
     assert account is not None
-    queries.close_promotion(tx, account.to_actor(), row.id, EXPIRED, "its needs were not met in time")
+    _close(tx, account.to_actor(), row, EXPIRED, "its needs were not met in time")
     tx.append(events.PromotionExpired(**named_in(row)), account.to_actor(), row.model_id)

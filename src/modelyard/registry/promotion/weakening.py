@@ -1,8 +1,8 @@
-"""Whether a policy lets more through than the one before it, and what: a comparison of what holds in the end.
+"""Find what a policy allows that the one before it did not, by comparing the effective policies.
 
-A rule counts as kept when the gate still has one of its kind that asks for at least as much. How the parameters
-of a rule compare is written at its class (`RuleBase.stricter`); any other difference counts as weaker, because
-nothing shows that it is not.
+A rule counts as kept if the gate still has one of its kind that demands at least as much. The class of a rule defines
+how its parameters compare (`RuleBase.stricter`); any other difference counts as weaker, because nothing shows that it
+is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from modelyard.registry.promotion.rules import Mode, NamedRule, duration
 
 
 class Weakening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What of one gate became weaker. models: the pattern of the names that it concerns."""
+    """A weakening of one gate. models: the pattern of the model names that it concerns."""
 
     stage: str
     models: str
@@ -27,7 +27,7 @@ class Weakening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def find_weakenings(before: PolicyFile | None, after: PolicyFile | None) -> list[Weakening]:
-    """What became weaker when one text of a namespace's policy replaced another; None: there is none."""
+    """Return what became weaker when one text of a namespace's policy replaced another; None: no policy."""
     found = []
     for pattern in patterns(before, after):
         found += _compare(pattern, effective([pattern], before, None), effective([pattern], after, None))
@@ -37,18 +37,18 @@ def find_weakenings(before: PolicyFile | None, after: PolicyFile | None) -> list
 def find_model_weakenings(
     names: Sequence[str], before: PolicyFile | None, after: PolicyFile | None, above: PolicyFile | None
 ) -> list[Weakening]:
-    """The same of the policy of one model with these names. above: the policy of its namespace."""
+    """Do the same for the policy of one model with these names. above: the policy of its namespace."""
     return _compare("*", effective(names, above, before), effective(names, above, after))
 
 
 def patterns(*files: PolicyFile | None) -> list[str]:
-    """Every pattern of names that a gate of the files is for, and the one for all."""
+    """Return every pattern of names in the gates of the files, and the one for all models."""
     named = (gate.models for file in files if file is not None for gate in file.promote)
     return list(dict.fromkeys(["*", *(pattern for pattern in named if pattern is not None)]))
 
 
 def in_words(weakenings: Sequence[Weakening]) -> list[str]:
-    """A line for each thing that became weaker; what holds of all models is not said of some once more."""
+    """Return a line for each weakening; one that concerns all models is not repeated for some of them."""
     general = {(each.stage, what) for each in weakenings if each.models == "*" for what in each.what}
     found = []
     for each in weakenings:
@@ -62,7 +62,7 @@ def in_words(weakenings: Sequence[Weakening]) -> list[str]:
 
 
 def weaker_heads(before: PolicyFile | None, after: PolicyFile | None) -> list[str]:
-    """What became weaker of the policy as a whole, in words."""
+    """Return what became weaker in the policy as a whole, in words."""
     found = []
     old_editors, new_editors = (file.editors if file else [] for file in (before, after))
     if not _narrower(old_editors, new_editors):
@@ -93,15 +93,21 @@ def _weaker_gate(before: StageGate, after: StageGate | None) -> list[str]:
         found.append(f"from: {_list(before.gate.come_from)} → {_list(after.gate.come_from)}")
     if after.automatic and not before.automatic:
         found.append("complete: by-hand → automatically")
-    allowed = msgspec.to_builtins(after.who)
-    for verb, names in msgspec.to_builtins(before.who).items():
+    demanded, allowed = msgspec.to_builtins(before.who), msgspec.to_builtins(after.who)
+    modes = demanded.pop("mode", "block"), allowed.pop("mode", "block")
+    if modes == ("block", "warn") and any(demanded.values()):
+        found.append("who: block → warn")
+    for verb, names in demanded.items():
         if not _narrower(names, allowed.get(verb, ())):
             found.append(f"who may {verb}: {_list(names)} → {_list(allowed.get(verb, ()))}")
     return found + _weaker_rules(before.gate.rules, after.gate.rules)
 
 
 def _weaker_rules(before: Sequence[NamedRule], after: Sequence[NamedRule]) -> list[str]:
-    """Each later rule stands for one earlier rule at most, so that of two alike both must stay."""
+    """Return the weaker rules.
+
+    Each later rule replaces at most one earlier rule, so both of two equal rules must stay.
+    """
     left, lost = list(after), []
     for old in before:
         kept = next((new for new in left if _keeps(old, new)), None)
@@ -157,12 +163,12 @@ def _is_kept(how: str, old: Any, new: Any) -> bool:
 
 
 def _narrower(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Whether a list of alternatives lets in no more than the one before it; an empty list lets everybody in."""
+    """Return whether a list of alternatives allows no more than the one before; an empty list allows everybody."""
     return not old or (bool(new) and set(new) <= set(old))
 
 
 def _values(named: NamedRule) -> dict[str, Any]:
-    """Parameters with their defaults, so that one left out compares as what it means."""
+    """Return the parameters with their defaults, so that an omitted one compares by its meaning."""
     rule = named.rule
     fields = msgspec.structs.fields(rule)  # type: ignore[arg-type]
     return {field.encode_name: msgspec.to_builtins(getattr(rule, field.name)) for field in fields}

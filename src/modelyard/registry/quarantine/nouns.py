@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.scan.nouns import Release
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(msgspec.Struct, frozen=True):
     """A version in quarantine, as a list shows it."""
 
     id: int
@@ -21,10 +20,11 @@ class Quarantined:
     at: int
     """When it was registered."""
     by: str
+    why: str = ""
+    """The most serious finding, in words; "": not scanned yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRunFile:
+class StoredRunFile(msgspec.Struct, frozen=True):
     path: str
     digest: Digest
     scan: str | None

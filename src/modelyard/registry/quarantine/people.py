@@ -1,4 +1,4 @@
-"""Who else could decide: the person who pushed something lets it out alone only where no one else may."""
+"""Find other people who could decide: people release their own pushes alone only if there are none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_NAMED = 5
 def others_with_right(
     tx: Transaction, actor: Actor, permission: Permission, namespace: str, model_id: int = 0
 ) -> list[str]:
-    """People who hold the permission by a role in the namespace, or on the model, and are not the actor.
+    """List the other people who hold the permission by a role in the namespace or on the model.
 
     Accounts that the actor made, or that made the actor's, count as the actor. Admins count where they hold a role.
     """
@@ -33,7 +33,7 @@ def is_same_person(tx: Transaction, actor: Actor, author: str) -> bool:
 def acts_alone(
     tx: Transaction, actor: Actor, author: str, permission: Permission, namespace: str, model_id: int, what: str
 ) -> bool:
-    """Whether the actor lets out what the same person pushed, since no one else could; False: somebody else's.
+    """Return whether the actor may release their own push because no one else could; False: it is somebody else's.
 
     Raises SecondPersonNeeded, which names others who can.
     """
@@ -46,6 +46,6 @@ def acts_alone(
 
 
 def refuse_alone(actor: Actor, what: str, verb: str, others: list[str]) -> None:
-    """Raises SecondPersonNeeded."""
+    """Raise SecondPersonNeeded if another person could decide."""
     who = ", ".join(others[:_MOST_NAMED])
     raise SecondPersonNeeded(actor=actor.name, reference=what, verb=verb, who=who)

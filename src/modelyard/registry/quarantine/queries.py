@@ -10,6 +10,7 @@ from modelyard.db.tables import (
     blobs,
     grants,
     group_members,
+    manifest_files,
     manifests,
     models,
     namespaces,
@@ -17,22 +18,36 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import SYSTEM, Actor, ActorKind, Role
+from modelyard.domain.actor import SYSTEM, Actor, ActorKind, Permission, Role
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
-from modelyard.registry.access.queries import visible_models
+from modelyard.registry.access.queries import models_with, visible_models
 from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.quarantine.nouns import Quarantined, StoredRunFile
 from modelyard.registry.scan.nouns import Release
+from modelyard.registry.scan.rules import read_files
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.nouns import Version
 
+# First the ids, from the partial index, with the number in its text: SQLite would otherwise read every version.
+_held = versions.alias("held")
+_HELD = sa.select(_held.c.id).where(_held.c.quarantined == sa.literal_column("1"))
+
 
 def list_quarantined(
-    tx: Transaction, actor: Actor, namespace: str | None, before: int | None, limit: int
+    tx: Transaction,
+    actor: Actor,
+    namespace: str | None,
+    before: int | None,
+    limit: int,
+    permission: Permission | None = None,
 ) -> list[Quarantined]:
-    """Newest first, ids below `before`; of models that the actor may read."""
+    """List quarantined versions of readable models with ids below `before`, newest first.
+
+    permission: only of models on which a role gives it to the actor.
+    """
+    readable = visible_models(actor) if permission is None else models_with(actor, permission)
     query = (
         sa.select(
             versions.c.id,
@@ -43,6 +58,7 @@ def list_quarantined(
             manifests.c.scan,
             versions.c.created_at,
             actors.c.name,
+            versions.c.manifest_id,
         )
         .select_from(
             versions.join(models, models.c.id == versions.c.model_id)
@@ -50,7 +66,7 @@ def list_quarantined(
             .join(manifests, manifests.c.id == versions.c.manifest_id)
             .join(actors, actors.c.id == versions.c.created_by)
         )
-        .where(versions.c.quarantined == 1, versions.c.state != "deleted", visible_models(actor))
+        .where(versions.c.id.in_(_HELD), versions.c.state != "deleted", readable)
         .order_by(versions.c.id.desc())
         .limit(limit)
     )
@@ -58,7 +74,35 @@ def list_quarantined(
         query = query.where(namespaces.c.name == namespace)
     if before is not None:
         query = query.where(versions.c.id < before)
-    return [Quarantined(row[0], ModelName(row[1], row[2]), *row[3:]) for row in tx.rows(query)]
+    rows = tx.rows(query)
+    why = _list_reasons(tx, {row[8] for row in rows})
+    return [
+        Quarantined(
+            id=row[0],
+            model=ModelName(row[1], row[2]),
+            number=row[3],
+            digest=row[4],
+            verdict=row[5],
+            at=row[6],
+            by=row[7],
+            why=why.get(row[8], ""),
+        )
+        for row in rows
+    ]
+
+
+def _list_reasons(tx: Transaction, manifest_ids: set[int]) -> dict[int, str]:
+    """Return the most serious finding in each manifest's files."""
+    query = (
+        sa.select(manifest_files.c.manifest_id, manifest_files.c.path, blobs.c.scan)
+        .join(blobs, blobs.c.digest == manifest_files.c.digest)
+        .where(manifest_files.c.manifest_id.in_(sorted(manifest_ids)), blobs.c.scan.contains('"why"'))
+        .order_by(manifest_files.c.position)
+    )
+    scans: dict[int, list[tuple[str, str | None]]] = {}
+    for manifest_id, path, scan in tx.rows(query):
+        scans.setdefault(manifest_id, []).append((path, scan))
+    return {manifest_id: read_files(found).worst_reason for manifest_id, found in scans.items()}
 
 
 def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, released: Release | None) -> None:
@@ -68,12 +112,12 @@ def set_quarantine(tx: Transaction, version_id: int, *, quarantined: bool, relea
 
 
 def list_versions_of(tx: Transaction, manifest_id: int) -> list[tuple[Model, Version]]:
-    """Versions that have these files and are not deleted."""
+    """List the versions that have these files and are not deleted."""
     return _list_versions(tx, versions.c.manifest_id == manifest_id)
 
 
 def list_unknown(tx: Transaction, namespace: str) -> list[tuple[Model, Version]]:
-    """Versions of a namespace whose files name code that no one knows."""
+    """List the versions of a namespace whose files name unknown code."""
     return _list_versions(tx, sa.and_(namespaces.c.name == namespace, manifests.c.scan == "unknown"))
 
 
@@ -98,7 +142,7 @@ def _list_versions(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[t
 
 
 def set_summary(tx: Transaction, manifest_id: int, format_facts: str) -> bool:
-    """Whether it is another one."""
+    """Store a summary. Returns whether it changed."""
     where = (manifests.c.id == manifest_id, manifests.c.format_facts != format_facts)
     return tx.execute(manifests.update().where(*where).values(format_facts=format_facts)).rowcount > 0
 
@@ -108,8 +152,8 @@ def set_model_summary(tx: Transaction, model_id: int, framework: str | None, lic
 
 
 def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Role]:
-    """The role of each person who is not disabled, by grants of their own or of a group; a role on the model stands
-    in place of the one on the namespace. model_id 0: on the namespace."""
+    """Return the role of each person who is not disabled, by their own grants or those of a group; a role on the model
+    replaces the one on the namespace. model_id 0: on the namespace."""
     person = actors.alias("person")
     query = (
         sa.select(person.c.name, grants.c.model_id, sa.func.max(grants.c.role))
@@ -127,7 +171,7 @@ def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Rol
         .group_by(person.c.name, grants.c.model_id)
         .order_by(grants.c.model_id)
     )
-    # Those on the model come last, and stand in place of the others.
+    # Roles on the model come last, and replace the others.
     return {name: Role(role) for name, _, role in tx.rows(query)}
 
 
@@ -135,7 +179,7 @@ def list_people(tx: Transaction, namespace: str, model_id: int) -> dict[str, Rol
 
 
 def list_run_files(tx: Transaction, run_id: int) -> list[StoredRunFile]:
-    """The files of a run whose bytes are here."""
+    """List the files of a run whose bytes are stored."""
     query = (
         sa.select(
             run_artifacts.c.path,

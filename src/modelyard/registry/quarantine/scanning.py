@@ -1,13 +1,14 @@
-"""Scanning again, and the jobs that scan what waits; which bytes wait is in registry/scan/waiting.py.
+"""Scan versions again, and run the jobs that scan waiting bytes (listed in registry/scan/waiting.py).
 
-A verdict that is there counts until another one takes its place.
+A verdict counts until a new one replaces it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
@@ -42,11 +43,10 @@ _FOLLOWED_AT_ONCE = 20
 
 
 def scan_again(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> ScanView:
-    """Look again into those of a version's files that these rules may see with other eyes.
+    """Scan again those files of a version for which the present rules may give another verdict.
 
-    The same rules find the same in the same bytes, so only files are looked into whose verdict rests on older rules,
-    is missing, or is that they could not be scanned. Until a new verdict is there, the old one counts. What takes too
-    long is finished by the worker.
+    Equal rules give equal verdicts on equal bytes, so a file is scanned only if its verdict is missing, is by older rules,
+    or is `not_scanned`. The old verdict counts until there is a new one. The worker finishes scans that take too long.
     """
 
     def list_wanted(tx: Transaction) -> list[Digest]:
@@ -77,7 +77,7 @@ def _may_differ(known: BlobRead) -> bool:
 
 
 def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patience) -> bool:
-    """Scan bytes, read the facts that no one read, and let all versions follow; False when time ran out."""
+    """Scan bytes, read missing facts, and update all versions. Returns False if time ran out."""
 
     def find(tx: Transaction) -> tuple[BlobRead | None, list[str]]:
         return uploads.find_read(tx, [digest]).get(digest), scans.list_paths(tx, digest)
@@ -94,7 +94,7 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
 
     def keep(tx: Transaction) -> list[int]:
         if digest not in uploads.find_read(tx, [digest]):
-            # Withheld or collected meanwhile.
+            # The bytes were withheld or collected in the meantime.
             return []
         uploads.set_facts(tx, digest, facts)
         if scan is None:
@@ -107,7 +107,7 @@ def scan_bytes(db: Database, blobs: BlobStore, digest: Digest, patience: Patienc
         return False
     for start in range(0, len(manifests), _FOLLOWED_AT_ONCE):
         db.write(partial(_follow, some=manifests[start : start + _FOLLOWED_AT_ONCE]))
-    # After all versions follow: an end in between leaves bytes that are looked at again.
+    # Recorded after all versions are updated: if the process ends before, the bytes are scanned again.
     db.write(lambda tx: uploads.note_followed(tx, digest))
     return True
 
@@ -122,7 +122,7 @@ def _follow(tx: Transaction, some: Sequence[int]) -> None:
 
 
 def run_scan(db: Database, blobs: BlobStore, job: Job) -> Ending:
-    """Give bytes a first try. What is not finished is set aside, and keeps its place among what needs more time."""
+    """Scan bytes for a short time. An unfinished scan is queued with those that need more time."""
     patience = Patience(FIRST_TRY_SECONDS, share=f"#{job.share}")
     if scan_bytes(db, blobs, Digest(SCAN.read(job).digest), patience):
         return lambda _: Done()
@@ -135,20 +135,19 @@ def run_scan(db: Database, blobs: BlobStore, job: Job) -> Ending:
 
 
 def run_slow_scan(db: Database, blobs: BlobStore, job: Job) -> Ending:
-    """Take the time for bytes that the first try did not finish; then they have a verdict in any case."""
+    """Scan bytes that the first try did not finish, with more time; afterwards they always have a verdict."""
     is_done = scan_bytes(db, blobs, Digest(SLOW_SCAN.read(job).digest), Patience(WORKER_SECONDS, is_last=True))
     return lambda tx: Done() if is_done else Again(tx.now)
 
 
-@dataclass(slots=True)
-class _Plan:
-    """What versions wait for, as far as nothing is under way for it."""
+class _Plan(msgspec.Struct):
+    """The bytes that versions wait for and that no job scans yet."""
 
-    given_up: list[int] = field(default_factory=list)
-    """Manifests that only deleted versions have: their bytes go, and no caller can ask for them."""
-    settled: list[int] = field(default_factory=list)
+    given_up: list[int] = msgspec.field(default_factory=list)
+    """Manifests that only deleted versions have; their bytes will be deleted, and no caller can request them."""
+    settled: list[int] = msgspec.field(default_factory=list)
     """Manifests of which all bytes have a verdict."""
-    scans: list[tuple[list[Digest], str | None, int | None]] = field(default_factory=list)
+    scans: list[tuple[list[Digest], str | None, int | None]] = msgspec.field(default_factory=list)
     """(bytes, namespace, since when)"""
 
     def __bool__(self) -> bool:
@@ -156,7 +155,7 @@ class _Plan:
 
 
 def queue_scans(db: Database) -> None:
-    """Put into the queue what versions wait for, and when no version waits, bytes whose verdict is by older rules."""
+    """Queue the bytes that versions wait for; if there are none, bytes whose verdict is by older rules."""
     if db.read(_plan_scans):
         db.write(_carry_out)
 
@@ -183,7 +182,7 @@ def _add(tx: Transaction, plan: _Plan, digests: list[Digest], namespace: str | N
 
 
 def _carry_out(tx: Transaction) -> None:
-    """Planned again in the writer, since versions may have come and gone meanwhile."""
+    """Carry out a plan, made again in the writer, since versions may have changed in the meantime."""
     plan = _plan_scans(tx)
     for manifest_id in plan.given_up:
         scans.set_state(tx, manifest_id, Verdict.NOT_SCANNED.value)

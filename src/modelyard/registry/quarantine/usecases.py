@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -13,6 +14,7 @@ from modelyard.domain.errors import Conflict, Invalid, NotFound
 from modelyard.domain.names import Ref
 from modelyard.domain.scanning import Verdict
 from modelyard.domain.scanning.globals import judge_global
+from modelyard.registry.access.usecases import find_same_people
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model, Namespace
@@ -33,21 +35,20 @@ from modelyard.registry.versions.usecases import find_present, find_version
 MAX_NAME = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ScanView:
-    """What the scan of a version says, and what holds because of it."""
+class ScanView(msgspec.Struct, frozen=True):
+    """The scan of a version and its consequences."""
 
     model: Model
     version: Version
     files: ScannedFiles
     trusted: frozenset[str]
-    """Of the globals it names, those that this namespace trusts in what its author pushed."""
+    """The globals in it that this namespace trusts in pushes of its author."""
     way_out: str | None
-    """What has it served, in words with the command; None: it is served, or only a release does."""
+    """How to get it served, with the command; None: it is served, or only a release helps."""
 
     @property
     def verdict(self) -> str:
-        """With what the namespace trusts; or pending."""
+        """Return the verdict with the namespace's trust applied, or pending."""
         return PENDING if self.version.scan == PENDING else self.files.state_with(self.trusted)
 
 
@@ -68,15 +69,38 @@ def view_scan(tx: Transaction, model: Model, version: Version) -> ScanView:
 def list_quarantined(
     tx: Transaction, actor: Actor, namespace: str | None, before: int | None, limit: int
 ) -> list[Quarantined]:
-    """Versions in quarantine that the actor may see, the newest first."""
+    """List the quarantined versions that the actor may see, newest first."""
     return queries.list_quarantined(tx, actor, namespace, before, limit)
 
 
-def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> ScanView:
-    """Let a version out of the quarantine, knowingly.
+def list_releasable(tx: Transaction, actor: Actor, limit: int) -> list[Quarantined]:
+    """List the quarantined versions that the actor can release, newest first: those of others, or of the actor if
+    there is no one else."""
+    found = queries.list_quarantined(tx, actor, None, None, limit, Permission.QUARANTINE_RELEASE)
+    same = {actor.name, *find_same_people(tx, {actor.name, *(row.by for row in found)}).get(actor.name, [])}
+    return [
+        row
+        for row in found
+        if row.by not in same or not list_second_people(tx, actor, Ref(row.model, row.number))
+    ]
 
-    Raises Conflict when it is in none, Invalid, Denied; SecondPersonNeeded for the person who pushed it, where there is
-    another person with the right.
+
+def list_second_people(tx: Transaction, actor: Actor, ref: Ref) -> list[str]:
+    """List the people who have to release the version in the actor's place, because the actor pushed it.
+
+    Empty: the actor may release it, as far as the permission goes.
+    """
+    model, version = find_present(tx, actor, ref, Permission.MODEL_READ)
+    if not is_same_person(tx, actor, version.created_by):
+        return []
+    return others_with_right(tx, actor, Permission.QUARANTINE_RELEASE, model.name.namespace, model.id)
+
+
+def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> ScanView:
+    """Release a version from quarantine deliberately.
+
+    Raises Conflict if it is not in quarantine, Invalid, Denied; SecondPersonNeeded for the person who pushed it, if
+    another person has the permission.
     """
     model, version = find_present(tx, actor, ref, Permission.QUARANTINE_RELEASE)
     reference = f"{model.name}:{version.number}"
@@ -102,9 +126,8 @@ def release_version(tx: Transaction, actor: Actor, ref: Ref, reason: str) -> Sca
     return show_scan(tx, actor, Ref(model.name, version.number))
 
 
-@dataclass(frozen=True, slots=True)
-class RunFile:
-    """A file of a run, with what holds because of its scan."""
+class RunFile(msgspec.Struct, frozen=True):
+    """A file of a run, with its scan and the consequences."""
 
     path: str
     digest: Digest
@@ -115,7 +138,7 @@ class RunFile:
 
 
 def show_run_files(tx: Transaction, actor: Actor, uid: str) -> list[RunFile]:
-    """The files of a run whose bytes are here. Raises RunNotFound."""
+    """List the files of a run whose bytes are stored. Raises RunNotFound."""
     return _run_files(tx, runs.find_run(tx, actor, uid))
 
 
@@ -134,9 +157,9 @@ def _run_files(tx: Transaction, run: Run) -> list[RunFile]:
 
 
 def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> list[RunFile]:
-    """Let the files of a run that are in quarantine now out of it, knowingly; later ones are not let out by this.
+    """Deliberately release the files of a run that are in quarantine now; later files are not released.
 
-    Raises as release_version.
+    Raises like release_version.
     """
     run = runs.find_run(tx, actor, uid, Permission.QUARANTINE_RELEASE)
     words = catalog_rules.require_reason(reason, "a release")
@@ -169,27 +192,27 @@ def release_run_files(tx: Transaction, actor: Actor, uid: str, reason: str) -> l
 
 
 def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reason: str) -> list[TrustedGlobal]:
-    """Take a global that no rule knows as allowed in the pickles of a namespace.
+    """Allow an unknown global in the pickles of a namespace.
 
-    Versions that name nothing else unknown are served from now on. Raises Invalid for what is no name, is allowed
-    anyway or is dangerous: that is released version by version. Raises SecondPersonNeeded where it would let out what
-    the same person pushed, and another person could decide.
+    From then on, versions with no other unknown globals are served. Raises Invalid for a name that is malformed, allowed
+    anyway, or dangerous; dangerous ones are released version by version. Raises SecondPersonNeeded if it would release a
+    version of the same person, and another person could decide.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_TRUST)
     module, _, attribute = name.rpartition(".")
     if not module or len(name) > MAX_NAME:
         raise Invalid(
-            reason=f"{name[:80]!r} is no name of a global",
-            fix="Write module and name as scan show has them, for example my_corp.utils.Helper",
+            reason=f"{name[:80]!r} is not the name of a global",
+            fix="Write module and name as `modelyard scan show` prints them, for example my_corp.utils.Helper",
         )
     verdict, why = judge_global(module, attribute)
     if verdict is Verdict.DANGEROUS:
         raise Invalid(
             reason=f"{name} cannot be trusted: {why}",
-            fix="Release the one version with: modelyard quarantine release REF --reason …",
+            fix="Release just that version with: modelyard quarantine release REF --reason …",
         )
     if verdict is Verdict.ALLOWLISTED:
-        raise Invalid(reason=f"{name} is on the allow-list already", fix="There is nothing to do")
+        raise Invalid(reason=f"{name} is on the allow-list already", fix="Nothing needs to be done")
     words = catalog_rules.check_reason(reason.strip()) or ""
     others = others_with_right(tx, actor, Permission.SCAN_TRUST, found.name)
     if scans.insert_trust(tx, actor, found.id, name, words, alone=not others):
@@ -204,7 +227,7 @@ def trust_global(tx: Transaction, actor: Actor, namespace: str, name: str, reaso
 
 
 def _confirm(tx: Transaction, actor: Actor, namespace: Namespace, name: str) -> str | None:
-    """Note that another person gives the same trust; returns who gave it first, None where it changes nothing."""
+    """Record that another person gives the same trust. Returns who gave it first; None if this changes nothing."""
     (trust,) = scans.list_trusted(tx, namespace.name, [name])
     if trust.alone or trust.confirmed_by is not None or is_same_person(tx, actor, trust.by):
         return None
@@ -213,7 +236,7 @@ def _confirm(tx: Transaction, actor: Actor, namespace: Namespace, name: str) -> 
 
 
 def _refuse_own(tx: Transaction, actor: Actor, namespace: str, name: str, others: list[str]) -> None:
-    """Raises SecondPersonNeeded for a version that stays held because its own author trusts the name."""
+    """Raise SecondPersonNeeded for a version that stays in quarantine because its own author trusts the name."""
     for model, version in queries.list_unknown(tx, namespace):
         if not version.quarantined or not is_same_person(tx, actor, version.created_by):
             continue
@@ -245,7 +268,8 @@ def serves_unknown(tx: Transaction, namespace: str) -> bool:
 def set_serve_unknown(tx: Transaction, actor: Actor, namespace: str, serve: bool, reason: str) -> None:
     """Decide whether versions that name unknown code are served in a namespace.
 
-    What is dangerous, or could not be looked into, is never served by this. Raises Invalid without a reason, Denied.
+    Dangerous files, and files that could not be scanned, are never served because of this. Raises Invalid without a
+    reason, Denied.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.SCAN_LOOSEN)
     words = catalog_rules.require_reason(reason, "this decision")

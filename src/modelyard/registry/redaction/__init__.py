@@ -1,8 +1,8 @@
-"""Taking what leaked out of a namespace, for good and on record: texts from records, logs, cards, comments and events,
+"""Remove leaked content from a namespace, for good and on record: texts in records, logs, cards, comments and events,
 and whole files.
 
-The digests that were given out stay: of a redacted record, comment or event only the `content.redacted` event
-explains why the text no longer matches, by the digest of what is left. The bytes of a file cannot change, so they are
-withheld: no door gives them, and they go from the store; `content.withheld` tells of it (withholding.py). `audit check`
-and `audit verify` accept exactly that. Decision record 0024.
+The published digests stay: for a redacted record, comment or event, only the `content.redacted` event explains why the
+text no longer matches, by the digest of the remaining content. The bytes of a file cannot change, so they are withheld:
+no door serves them, and they are deleted from the store; `content.withheld` records it (withholding.py).
+`audit check` and `audit verify` accept exactly that. Decision record 0024.
 """

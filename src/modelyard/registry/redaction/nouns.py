@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A file with certain bytes. holder: a version's reference, `run:ID`, or `dataset:NAME@DIGEST`."""
 
     namespace: str

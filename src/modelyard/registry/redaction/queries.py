@@ -1,18 +1,23 @@
-"""SQL of redactions: where the texts of a namespace stand."""
+"""SQL of redactions: the places of texts in a namespace."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import load_json
 from modelyard.db.schema import REDACTING
 from modelyard.db.tables import (
+    SEARCH_TABLE,
     alias_moves,
+    build_attempts,
+    build_logs,
+    build_steps,
+    builds,
     cards,
     checks,
     comment_revisions,
@@ -25,6 +30,7 @@ from modelyard.db.tables import (
     idempotency_keys,
     model_owners,
     model_tags,
+    model_terms,
     models,
     namespaces,
     promotions,
@@ -49,14 +55,13 @@ from modelyard.domain.merkle import node_place
 class Form(enum.Enum):
     PLAIN = "plain"
     JSON = "json"
-    """All strings in it may be what people wrote."""
+    """People may have written any string in it."""
     TOLD = "told"
-    """JSON that says what happened, with some free texts in it."""
+    """JSON of recorded facts, with some free texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextColumn:
-    """A column with texts of people and programs, and how its rows belong to a namespace."""
+class TextColumn(msgspec.Struct, frozen=True):
+    """A column with texts of people and programs, and the way from its rows to their namespace."""
 
     table: sa.Table
     column: str
@@ -86,6 +91,8 @@ def _of_run(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
     return ((runs, runs.c.id == table.c.run_id),)
 
 
+_OF_BUILD = ((builds, builds.c.id == build_attempts.c.build_id), *_of_model(builds))
+_OF_STEP = ((build_attempts, build_attempts.c.id == build_steps.c.attempt_id), *_OF_BUILD)
 _IN_MODEL, _IN_RUN = models.c.namespace_id, runs.c.namespace_id
 _REVISED = ((comments, comments.c.id == comment_revisions.c.comment_id), *_of_model(comments))
 
@@ -99,12 +106,16 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
         for name in ("display_name", "description", "card_text", "task")
     ),
     TextColumn(model_tags, "value", Form.PLAIN, _of_model(model_tags), _IN_MODEL),
+    TextColumn(model_terms, "text", Form.PLAIN, _of_model(model_terms), _IN_MODEL),
     TextColumn(model_owners, "owner", Form.PLAIN, _of_model(model_owners), _IN_MODEL),
-    TextColumn(versions, "description", Form.PLAIN, _of_model(versions), _IN_MODEL),
+    *(
+        TextColumn(versions, name, Form.PLAIN, _of_model(versions), _IN_MODEL)
+        for name in ("description", "semver", "pull_request", "code_commit")
+    ),
     TextColumn(versions, "record", Form.JSON, _of_model(versions), _IN_MODEL),
     *(
         TextColumn(versions, name, Form.TOLD, _of_model(versions), _IN_MODEL)
-        for name in ("deprecation", "released", "recall")
+        for name in ("deprecation", "released", "recall", "kept")
     ),
     TextColumn(version_tags, "value", Form.PLAIN, _of_version(version_tags), _IN_MODEL),
     TextColumn(cards, "text", Form.PLAIN, _of_version(cards), _IN_MODEL),
@@ -133,11 +144,15 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
         namespaces.c.id,
     ),
     TextColumn(experiments, "description", Form.PLAIN, (), experiments.c.namespace_id),
-    TextColumn(runs, "name", Form.PLAIN, (), _IN_RUN),
+    *(TextColumn(runs, name, Form.PLAIN, (), _IN_RUN) for name in ("name", "code_commit")),
     *(TextColumn(runs, name, Form.JSON, (), _IN_RUN) for name in ("facts", "notes")),
     TextColumn(run_params, "value", Form.JSON, _of_run(run_params), _IN_RUN),
     TextColumn(run_tags, "value", Form.PLAIN, _of_run(run_tags), _IN_RUN),
     TextColumn(run_inputs, "entry", Form.JSON, _of_run(run_inputs), _IN_RUN),
+    *(TextColumn(builds, name, Form.PLAIN, _of_model(builds), _IN_MODEL) for name in ("recipe", "reason")),
+    *(TextColumn(builds, name, Form.JSON, _of_model(builds), _IN_MODEL) for name in ("source", "params")),
+    TextColumn(build_attempts, "reason", Form.PLAIN, _OF_BUILD, _IN_MODEL),
+    *(TextColumn(build_steps, name, Form.PLAIN, _OF_STEP, _IN_MODEL) for name in ("reason", "open_line")),
     TextColumn(
         dataset_versions,
         "entry",
@@ -146,13 +161,13 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
         datasets.c.namespace_id,
     ),
 )
-"""Everything that people and programs write, but the log of runs, events, and policies, whose text is their rule."""
+"""All texts of people and programs, except logs of runs, events, and policies, whose text defines their rules."""
 
 
 def list_rows(
     tx: Transaction, place: TextColumn, namespace_id: int, probe: str
 ) -> list[tuple[tuple[Any, ...], str]]:
-    """(primary key, text) of the rows that may hold the probe."""
+    """List (primary key, text) of the rows that may hold the probe."""
     column = place.table.c[place.column]
     source: Any = place.table
     for table, condition in place.joins:
@@ -171,7 +186,7 @@ def set_text(tx: Transaction, place: TextColumn, key: tuple[Any, ...], text: str
 
 
 def list_models_of(tx: Transaction, namespace_id: int) -> dict[int, str]:
-    """Id → present name."""
+    """Return model id → present name."""
     query = sa.select(models.c.id, models.c.name).where(models.c.namespace_id == namespace_id)
     return {row[0]: row[1] for row in tx.rows(query)}
 
@@ -180,7 +195,7 @@ def list_models_of(tx: Transaction, namespace_id: int) -> dict[int, str]:
 
 
 def list_logging_runs(tx: Transaction, namespace_id: int, probe: str) -> list[int]:
-    """Runs of the namespace whose log may hold the probe, or part of it at the border of two pieces."""
+    """List the runs of the namespace whose log may hold the probe, or part of it at the border of two pieces."""
     ends = sa.or_(
         run_log.c.text.contains(probe, autoescape=True),
         *(run_log.c.text.endswith(probe[:size], autoescape=True) for size in range(1, min(len(probe), 64))),
@@ -208,11 +223,42 @@ def set_log(tx: Transaction, run_id: int, position: int, text: str) -> None:
     tx.execute(run_log.update().where(*where).values(text=text))
 
 
-# --- events and kept answers ---------------------------------------------------------------------------
+def list_logging_builds(tx: Transaction, namespace_id: int, probe: str) -> list[int]:
+    """List the builds of the namespace whose log may hold the probe, or part of it at the border of two pieces."""
+    text = build_logs.c.text
+    ends = sa.or_(
+        text.contains(probe, autoescape=True),
+        *(text.endswith(probe[:size], autoescape=True) for size in range(1, min(len(probe), 64))),
+    )
+    query = (
+        sa.select(build_logs.c.build_id)
+        .join(builds, builds.c.id == build_logs.c.build_id)
+        .join(models, models.c.id == builds.c.model_id)
+        .where(models.c.namespace_id == namespace_id, ends)
+        .distinct()
+    )
+    return [row[0] for row in tx.rows(query)]
+
+
+def list_build_log(tx: Transaction, build_id: int) -> list[tuple[int, str]]:
+    query = (
+        sa.select(build_logs.c.position, build_logs.c.text)
+        .where(build_logs.c.build_id == build_id)
+        .order_by(build_logs.c.position)
+    )
+    return [(row[0], row[1]) for row in tx.rows(query)]
+
+
+def set_build_log(tx: Transaction, build_id: int, position: int, text: str) -> None:
+    where = (build_logs.c.build_id == build_id, build_logs.c.position == position)
+    tx.execute(build_logs.update().where(*where).values(text=text))
+
+
+# --- events and stored answers -------------------------------------------------------------------------
 
 
 def list_events(tx: Transaction, namespace: str, model_ids: Iterable[int], probe: str) -> list[tuple[int, str]]:
-    """(number, body) of the events of a namespace and of its models, under whatever name, that hold the probe."""
+    """List (number, body) of the events of a namespace and of its models, under any name, that hold the probe."""
     query = (
         sa.select(events.c.seq, events.c.body)
         .where(
@@ -225,7 +271,7 @@ def list_events(tx: Transaction, namespace: str, model_ids: Iterable[int], probe
 
 
 def set_events(tx: Transaction, bodies: Mapping[int, str]) -> None:
-    """Replace the bodies of events, which the guards of the log refuse to everybody else."""
+    """Replace the bodies of events, which the guards of the log otherwise refuse."""
     if not bodies:
         return
     tx.execute(server_facts.insert().values(key=REDACTING, value=""))
@@ -235,14 +281,14 @@ def set_events(tx: Transaction, bodies: Mapping[int, str]) -> None:
 
 
 def find_leaf(tx: Transaction, seq: int) -> bytes | None:
-    """The hash of the event as it was logged."""
+    """Return the hash of the event as it was logged."""
     query = sa.select(event_nodes.c.hash).where(event_nodes.c.place == node_place(0, seq))
     row = tx.execute(query).first()
     return bytes(row[0]) if row else None
 
 
 def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, dict[str, Any]]]:
-    """(number, body) of the redaction events of a namespace, newest first."""
+    """List (number, body) of the redaction events of a namespace, newest first."""
     query = (
         sa.select(events.c.seq, events.c.body)
         .where(events.c.kind == ContentRedacted.kind, events.c.namespace == namespace)
@@ -253,5 +299,22 @@ def list_redactions(tx: Transaction, namespace: str) -> list[tuple[int, dict[str
 
 
 def forget_answers(tx: Transaction, probe: str) -> None:
-    """Answers that are kept for repeated requests and hold the probe."""
+    """Delete answers that are kept for repeated requests and hold the probe."""
     tx.execute(idempotency_keys.delete().where(idempotency_keys.c.body.contains(probe, autoescape=True)))
+
+
+_SEARCH = sa.table(SEARCH_TABLE, sa.column("rowid"), sa.column("words"))
+
+
+def list_models_found_by(tx: Transaction, namespace_id: int, texts: Iterable[str]) -> list[int]:
+    """List the models of the namespace whose searched text contains one of the texts."""
+    query = (
+        sa.select(models.c.id)
+        .join(_SEARCH, _SEARCH.c.rowid == models.c.id)
+        .where(
+            models.c.namespace_id == namespace_id,
+            models.c.deleted_at.is_(None),
+            sa.or_(*(_SEARCH.c.words.contains(text, autoescape=True) for text in texts)),
+        )
+    )
+    return [row[0] for row in tx.rows(query)]

@@ -1,4 +1,4 @@
-"""How a text is taken out of another one. Pure."""
+"""Remove a text from another one. Pure."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}\Z")
 FREE_TEXTS = frozenset(
     {"reason", "summary", "comment", "url", "details", "text", "why", "said", "words", "message"}
 )
-"""Keys under which events and verdicts hold what people wrote. What they hold under other keys is what happened."""
-_FREE_CHANGES = frozenset({"description", "display_name", "tags", "owners", "task"})
-"""Of an event's `changes`."""
+"""Keys of events and verdicts whose values people wrote. All other values are recorded facts."""
+_FREE_CHANGES = frozenset({"description", "display_name", "tags", "owners", "task", "semver", "pull_request"})
+"""Such keys in an event's `changes`."""
 
 
 def check_secret(text: str) -> str:
-    """The text to take out. Raises Invalid for one that would stand in too many places, or in none."""
+    """Return the text to remove. Raises Invalid for one that is too short or too long."""
     stripped = text.strip("\r\n")
     if not SHORTEST_TEXT <= len(stripped) <= LONGEST_TEXT or not stripped.strip():
         raise Invalid(
-            reason=f"the text to redact has {len(stripped)} characters; {SHORTEST_TEXT} to {LONGEST_TEXT} are possible",
-            fix="Give the whole secret as it was written",
+            reason=f"the text to redact has {len(stripped)} characters; {SHORTEST_TEXT} to {LONGEST_TEXT} are allowed",
+            fix="Give the whole secret exactly as it was written",
         )
     return stripped
 
 
 def mark_of(redaction: str) -> str:
-    """What stands where the text was."""
+    """Return the mark that replaces the text."""
     return f"[redacted {redaction}]"
 
 
 def escaped(text: str) -> str:
-    """The text as it stands inside of canonical JSON."""
+    """Return the text as it appears inside canonical JSON."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
@@ -48,12 +48,12 @@ def take_out(value: str, text: str, mark: str) -> str:
 
 
 def take_out_of_json(value: str, text: str, mark: str) -> str:
-    """Of all strings and keys in a JSON text but whole digests; what is left is canonical JSON."""
+    """Remove the text from all strings and keys of a JSON text except whole digests; the result is canonical JSON."""
     return canonical_json(_cleaned(json.loads(value), text, mark)).decode()
 
 
 def take_out_of_free_texts(value: str, text: str, mark: str) -> str:
-    """Of what people wrote in a JSON text that also says what happened."""
+    """Remove the text from the parts that people wrote in a JSON text that also records facts."""
     return canonical_json(_freed(json.loads(value), text, mark)).decode()
 
 
@@ -79,7 +79,10 @@ def _cleaned(value: Any, text: str, mark: str) -> Any:
 
 
 def take_out_of_event(body: str, text: str, mark: str) -> str:
-    """Only of what people wrote: number, time, kind, actor and place of the event stay, and what happened."""
+    """Remove the text only from parts that people wrote.
+
+    Number, time, kind, actor, place and facts of the event stay.
+    """
     value = json.loads(body)
     data = _freed(value.get("data", {}), text, mark)
     if isinstance(data.get("changes"), dict):
@@ -94,7 +97,7 @@ def take_out_of_event(body: str, text: str, mark: str) -> str:
 
 
 def blacken(pieces: list[tuple[int, str]], text: str) -> list[tuple[int, str]]:
-    """The pieces of a log that change: the text becomes `*`, as many bytes as it had.
+    """Return the pieces of a log that change: the text becomes `*`, with the same number of bytes.
 
     pieces: (position, text) in order. The text is found over the border of two pieces too.
     """

@@ -1,12 +1,13 @@
-"""Redacting a text, and seeing what was redacted."""
+"""Redact a text, and list redactions."""
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -26,13 +27,10 @@ _TAKE_OUT = {
     Form.JSON: rules.take_out_of_json,
     Form.TOLD: rules.take_out_of_free_texts,
 }
-_SEARCHED = frozenset({"models", "model_tags", "model_owners"})
-"""Tables whose first key is the model that is found by their words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """What one redaction did. seq and by are None until its event is in the log."""
+class Redaction(msgspec.Struct, frozen=True):
+    """The result of one redaction. seq and by are None until its event is in the log."""
 
     id: str
     reason: str
@@ -45,16 +43,18 @@ class Redaction:
 
 
 def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason: str) -> Redaction:
-    """Take a text out of everything that the namespace keeps but the bytes of files, for good.
+    """Remove a text for good from everything that the namespace keeps except the bytes of files.
 
-    Neither the text nor a hash of what held it is kept. Raises Invalid for a text that is too short or stands
-    nowhere, Denied.
+    Neither the text nor a hash of its former place is kept. Raises Invalid for a text that is too short or does not
+    occur; Denied.
     """
     found = catalog.find_namespace(tx, actor, namespace, Permission.CONTENT_REDACT)
     secret = rules.check_secret(text)
     words = catalog_rules.require_reason(reason, "a redaction")
     if secret in reason:
-        raise Invalid(reason="the reason has the text in it", fix="Write one that does not give it away")
+        raise Invalid(
+            reason="the reason contains the text to redact", fix="Give a reason that does not contain the text"
+        )
     tx.expect_many_rows()
     redaction = secrets.token_hex(4)
     mark = rules.mark_of(redaction)
@@ -64,17 +64,17 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     changed = _redact_events(tx, found.name, names, secret, mark)
     if not rows and not changed:
         raise Invalid(
-            reason=f"the text stands nowhere in {found.name}",
-            fix="Compare it with what is shown; the bytes of files are not searched, and are withheld by name: "
+            reason=f"the text does not occur in {found.name}",
+            fix="Compare it with the shown text; the bytes of files are not searched, and can be withheld by name: "
             f"modelyard redact {found.name}/MODEL:VERSION --file PATH",
         )
     if len(rows) + len(changed) > rules.MOST_PLACES:
         raise Invalid(
-            reason=f"the text stands in more than {rules.MOST_PLACES} places, so it is no secret but a common word",
+            reason=f"the text occurs in more than {rules.MOST_PLACES} places, so it is a common word and not a secret",
             fix="Give the whole secret",
         )
     queries.forget_answers(tx, rules.escaped(secret))
-    for model_id in {row["key"][0] for row in rows if row["table"] in _SEARCHED}:
+    for model_id in queries.list_models_found_by(tx, found.id, [secret, card_words(secret.encode()) or secret]):
         model = catalog_queries.find_model(tx, actor, ModelName(found.name, names[model_id]))
         assert model is not None
         catalog.refresh_words(tx, model)
@@ -93,7 +93,7 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
 
 def _redact_rows(tx: Transaction, namespace_id: int, secret: str, mark: str) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
-    # What is searched of a card has lost its markup.
+    # The searched text of a card has no markup.
     words = card_words(secret.encode())
     for place in TEXT_COLUMNS:
         forms = (
@@ -115,18 +115,22 @@ def _redact_logs(tx: Transaction, namespace_id: int, secret: str) -> list[dict[s
         for position, left in rules.blacken(queries.list_log(tx, run_id), secret):
             queries.set_log(tx, run_id, position, left)
             done.append(_told("run_log", "text", (run_id, position), left))
+    for build_id in queries.list_logging_builds(tx, namespace_id, secret):
+        for position, left in rules.blacken(queries.list_build_log(tx, build_id), secret):
+            queries.set_build_log(tx, build_id, position, left)
+            done.append(_told("build_logs", "text", (build_id, position), left))
     return done
 
 
 def _told(table: str, column: str, key: tuple[Any, ...], left: str) -> dict[str, Any]:
-    """What the event says of a row: where it is, and the digest of what is left."""
+    """Return the event's entry for a row: its place, and the digest of the remaining content."""
     return {"table": table, "column": column, "key": list(key), "left": Digest.of(left.encode())}
 
 
 def _redact_events(
     tx: Transaction, namespace: str, model_ids: Iterable[int], secret: str, mark: str
 ) -> dict[int, dict[str, str]]:
-    """Number → the leaf that stays in the tree, and the digest of what is left of the event."""
+    """Return number → the leaf that stays in the tree, and the digest of the remaining event."""
     done: dict[int, dict[str, str]] = {}
     bodies: dict[int, str] = {}
     for seq, body in queries.list_events(tx, namespace, model_ids, rules.escaped(secret)):
@@ -144,7 +148,7 @@ def _counted(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def list_redactions(tx: Transaction, actor: Actor, namespace: str) -> list[Redaction]:
-    """Newest first, for everybody who may read the namespace."""
+    """List redactions, newest first, for everybody who may read the namespace."""
     found = catalog.find_namespace(tx, actor, namespace)
     return [
         Redaction(

@@ -1,14 +1,15 @@
-"""Withholding the bytes of a file, for good: every file that has these bytes is served no more, and they go.
+"""Withhold the bytes of a file for good: no file with these bytes is served any longer, and they are deleted.
 
-Manifests and digests stay as they are. What is withheld is decided by the row alone, so bytes that come back into the
-store are not served, and the next collection takes them away again.
+Manifests and digests stay unchanged. Only the row decides what is withheld, so bytes that return to the store are not
+served, and the next collection deletes them again.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.blobs.store import BlobStore
 from modelyard.db.transaction import Transaction
@@ -34,13 +35,12 @@ from modelyard.registry.withheld.refusals import file_withheld
 
 RUN, DATASET = "run:", "dataset:"
 PROFILE = "profile"
-"""The one file of a dataset."""
+"""The only file of a dataset."""
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Withholding:
-    """What one withholding did."""
+class Withholding(msgspec.Struct, frozen=True):
+    """The result of one withholding."""
 
     place: Place
     digest: Digest
@@ -50,8 +50,7 @@ class Withholding:
     """The other files with the same bytes, which are withheld with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(msgspec.Struct, frozen=True):
     place: Place
     digest: Digest
     size_bytes: int
@@ -61,11 +60,11 @@ class _Target:
 
 
 def withhold_file(tx: Transaction, actor: Actor, holder: str, path: str, reason: str) -> Withholding:
-    """Serve the bytes of a file no more, wherever they are; the caller removes them then with `remove_bytes`.
+    """Stop serving the bytes of a file everywhere; the caller then removes them with `remove_bytes`.
 
     holder: a version's reference, `run:ID`, or `dataset:NAME@DIGEST` with the path `profile`.
-    Raises FileNotFound, and NotFound for an unknown holder; FileWithheld when it was done already; Denied
-    unless the actor may redact in all places that have the bytes; Invalid without a reason, and for an empty file.
+    Raises FileNotFound, and NotFound for an unknown holder; FileWithheld if it is withheld already; Denied unless the
+    actor may redact in all places that have the bytes; Invalid without a reason, and for an empty file.
     """
     target = _find_target(tx, actor, holder, path)
     catalog.find_namespace(tx, actor, target.place.namespace, Permission.CONTENT_REDACT)
@@ -133,7 +132,7 @@ def _find_target(tx: Transaction, actor: Actor, holder: str, path: str) -> _Targ
 
 
 def _refuse_foreign(tx: Transaction, actor: Actor, target: _Target, places: Sequence[Place]) -> None:
-    """Raises Denied when the bytes are also in a namespace where the actor may not redact.
+    """Raise Denied if the bytes are also in a namespace where the actor may not redact.
 
     Otherwise an owner could push the files of others as their own, and have them deleted everywhere.
     """
@@ -160,7 +159,7 @@ def _forget_card(tx: Transaction, actor: Actor, digest: Digest, words: str) -> N
 
 
 def remove_bytes(blobs: BlobStore, done: Withholding) -> None:
-    """Take the withheld bytes out of the store, after the commit. Where that fails, the next collection does it."""
+    """Delete the withheld bytes from the store, after the commit. If that fails, the next collection does it."""
     try:
         blobs.delete(done.digest)
     except BlobStoreUnavailable:
@@ -170,6 +169,6 @@ def remove_bytes(blobs: BlobStore, done: Withholding) -> None:
 
 
 def list_withheld(tx: Transaction, actor: Actor, namespace: str) -> list[Withheld]:
-    """Newest first, for everybody who may read the namespace."""
+    """List withheld files, newest first, for everybody who may read the namespace."""
     found = catalog.find_namespace(tx, actor, namespace)
     return withheld.list_withheld(tx, found.name)

@@ -1,4 +1,4 @@
-"""SQL of withholding bytes: what has them, and what goes with them."""
+"""SQL of withholding bytes: the files that have them, and the data that is deleted with them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from modelyard.registry.versions.inspect import CARD_PATH, CARD_READER
 
 
 def list_places(tx: Transaction, digest: Digest) -> list[Place]:
-    """All files that have the bytes, also those that the caller may not see; none of deleted versions."""
+    """List all files that have the bytes, even those hidden from the caller, but none of deleted versions."""
     in_versions = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number, manifest_files.c.path)
         .select_from(manifest_files)
@@ -67,12 +67,12 @@ def list_places(tx: Transaction, digest: Digest) -> list[Place]:
 
 
 def find_size(tx: Transaction, digest: Digest) -> int:
-    """In bytes; 0 for bytes that are not known here."""
+    """Return the size in bytes; 0 for unknown bytes."""
     return int(tx.execute(sa.select(blobs.c.size_bytes).where(blobs.c.digest == digest)).scalar() or 0)
 
 
 def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, place: Place, reason: str) -> None:
-    """Write down that the bytes are withheld, and take away what was read from them and what is on its way."""
+    """Record that the bytes are withheld, and delete facts read from them and uploads of them."""
     tx.execute(
         withheld_bytes.insert().values(
             digest=digest,
@@ -84,7 +84,7 @@ def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, pla
             actor_id=actor.id,
         )
     )
-    # Bytes without a scan get an empty one, so that a version does not wait for a scan that cannot come.
+    # Bytes without a scan get an empty one, so that no version waits for a scan that is impossible.
     tx.execute(
         postgresql.insert(blobs)
         .values(
@@ -99,7 +99,7 @@ def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, pla
             index_elements=["digest"], set_={"state": WITHHELD, "scan": sa.func.coalesce(blobs.c.scan, "")}
         )
     )
-    # A scan that waits finds no bytes and ends.
+    # A waiting scan finds no bytes and ends.
     tx.execute(blob_facts.delete().where(blob_facts.c.digest == digest))
     tx.execute(uploads.update().where(uploads.c.digest == digest).values(expires_at=tx.now))
     count = (
@@ -114,7 +114,7 @@ def withhold(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int, pla
 
 
 def find_card_words(tx: Transaction, digest: Digest) -> str:
-    """What of these bytes is searched where they are a version's card; empty where they are none."""
+    """Return the searched text of these bytes as a card; empty if they are not a card."""
     query = sa.select(blob_facts.c.facts).where(
         blob_facts.c.digest == digest, blob_facts.c.reader == CARD_READER
     )
@@ -124,7 +124,7 @@ def find_card_words(tx: Transaction, digest: Digest) -> str:
 
 
 def list_models_shown_by(tx: Transaction, digest: Digest, words: str) -> list[tuple[int, str, str]]:
-    """(id, namespace, name) of the models that are searched by the card with these bytes."""
+    """List (id, namespace, name) of the models whose searched card has these bytes."""
     query = (
         sa.select(models.c.id, namespaces.c.name, models.c.name)
         .select_from(manifest_files)

@@ -11,6 +11,7 @@ from modelyard.db.tables import (
     blob_facts,
     blob_senders,
     blobs,
+    builds,
     dataset_versions,
     manifest_files,
     run_artifacts,
@@ -34,17 +35,19 @@ def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
     logged = sa.select(sa.literal(1)).where(run_artifacts.c.digest == blobs.c.digest)
     coming = sa.select(sa.literal(1)).where(uploads.c.digest == blobs.c.digest, uploads.c.expires_at > tx.now)
     profile = sa.select(sa.literal(1)).where(dataset_versions.c.profile == blobs.c.digest)
+    built = sa.select(sa.literal(1)).where(builds.c.bundle == blobs.c.digest)
     return sa.and_(
         blobs.c.touched_at < tx.now - grace,
         ~sa.exists(named),
         ~sa.exists(logged.correlate(blobs)),
         ~sa.exists(profile.correlate(blobs)),
+        ~sa.exists(built.correlate(blobs)),
         ~sa.exists(coming.correlate(blobs)),
     )
 
 
 def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[tuple[Digest, int]]:
-    """(digest, size in bytes) of bytes that may go, by digest after `after`."""
+    """List (digest, size in bytes) of bytes that may be deleted, by digest after `after`."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes)
         .where(_IS_KEPT, blobs.c.digest > after, _unneeded(tx, grace))
@@ -55,14 +58,14 @@ def list_unneeded(tx: Transaction, grace: int, after: str, limit: int) -> list[t
 
 
 def mark_unneeded(tx: Transaction, grace: int, limit: int) -> int:
-    """Mark bytes that may go; returns how many were marked now."""
+    """Mark bytes that may be deleted. Returns how many were marked now."""
     some = sa.select(blobs.c.digest).where(_IS_KEPT, _unneeded(tx, grace)).limit(limit)
     done = tx.execute(blobs.update().where(blobs.c.digest.in_(some)).values(state=DELETING))
     return done.rowcount
 
 
 def mark_orphan(tx: Transaction, digest: Digest, size_bytes: int) -> bool:
-    """Mark bytes that no row knows; False when a row or an open upload has come meanwhile."""
+    """Mark bytes without a row. Returns False if a row or an open upload has appeared in the meantime."""
     coming = sa.select(uploads.c.id).where(uploads.c.digest == digest, uploads.c.expires_at > tx.now)
     if tx.execute(coming).first() is not None:
         return False
@@ -81,7 +84,7 @@ def list_marked(tx: Transaction, limit: int) -> list[tuple[Digest, int]]:
 
 
 def list_withheld(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int]]:
-    """(digest, size in bytes) of what is withheld, by digest after `after`; the rows stay for good."""
+    """List (digest, size in bytes) of withheld bytes, by digest after `after`; their rows are never deleted."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes)
         .where(blobs.c.state == WITHHELD, blobs.c.digest > after)
@@ -92,15 +95,27 @@ def list_withheld(tx: Transaction, after: str, limit: int) -> list[tuple[Digest,
 
 
 def forget(tx: Transaction, digests: Iterable[Digest]) -> None:
-    """Delete the rows of bytes that are gone."""
+    """Delete the rows of deleted bytes."""
     gone = list(digests)
     for table in (blob_senders, blob_facts):
         tx.execute(table.delete().where(table.c.digest.in_(gone)))
     tx.execute(blobs.delete().where(blobs.c.digest.in_(gone), blobs.c.state == DELETING))
 
 
+def count_stored(tx: Transaction) -> tuple[int, int, int]:
+    """Return (number of kept blobs, their size in bytes, number of damaged ones)."""
+    is_damaged = sa.case((blobs.c.state == DAMAGED, 1), else_=0)
+    query = sa.select(
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(blobs.c.size_bytes), 0),
+        sa.func.coalesce(sa.func.sum(is_damaged), 0),
+    ).where(_IS_KEPT)
+    count, size_bytes, damaged = tx.execute(query).one()
+    return int(count), int(size_bytes), int(damaged)
+
+
 def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, int, bool]]:
-    """(digest, size in bytes, whether it was found damaged) of all known bytes, by digest after `after`."""
+    """List (digest, size in bytes, whether damaged) of all known bytes, by digest after `after`."""
     query = (
         sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state)
         .where(_IS_KEPT, blobs.c.digest > after)
@@ -111,7 +126,7 @@ def list_blobs(tx: Transaction, after: str, limit: int) -> list[tuple[Digest, in
 
 
 def set_damaged(tx: Transaction, digests: Iterable[Digest], is_damaged: bool) -> None:
-    """Note what a check of the bytes found; what is being collected stays as it is."""
+    """Record the result of a check of the bytes; bytes that are being collected stay unchanged."""
     before, after = (LIVE, DAMAGED) if is_damaged else (DAMAGED, LIVE)
     some = list(digests)
     tx.execute(blobs.update().where(blobs.c.digest.in_(some), blobs.c.state == before).values(state=after))

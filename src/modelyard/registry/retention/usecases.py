@@ -1,11 +1,12 @@
-"""Collecting bytes that nothing needs, and checking the bytes that something does."""
+"""Collect bytes that nothing needs, and check the bytes that are needed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from modelyard.blobs.store import BlobStore, StoredBlob
 from modelyard.db.engine import Database
@@ -18,6 +19,7 @@ from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import Ref
 from modelyard.domain.times import MICROSECONDS, seconds, to_datetime, to_moment
 from modelyard.registry.access import rules as access
+from modelyard.registry.catalog.usecases import recount_use
 from modelyard.registry.retention import queries
 from modelyard.registry.uploads import usecases as uploads
 from modelyard.registry.versions import usecases as versions
@@ -29,25 +31,44 @@ _PAGE = 500
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Collection:
-    """What a sweep found, or did."""
+class Collection(msgspec.Struct):
+    """The result of a sweep, done or previewed."""
 
     blobs: int = 0
     size_bytes: int = 0
     orphans: int = 0
-    """Of `blobs`, those that no row knew: bytes left by a crash."""
+    """Number of `blobs` without a row: bytes left by a crash."""
     withheld: int = 0
-    """Of `blobs`, those that are withheld."""
+    """Number of `blobs` that are withheld."""
     uploads: int = 0
     """Expired uploads."""
     dry_run: bool = True
 
 
+class StorageUse(msgspec.Struct, frozen=True):
+    """The stored bytes, each digest counted once."""
+
+    blobs: int
+    size_bytes: int
+    damaged: int
+    """Number of `blobs` that were found damaged."""
+
+
+def show_use(tx: Transaction, actor: Actor) -> StorageUse:
+    """Return how much is stored. Raises Denied for accounts that are not admins."""
+    access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
+    return StorageUse(*queries.count_stored(tx))
+
+
 def grace_of(hours: float | None, default_hours: float) -> int:
-    """How long unused bytes are kept, in microseconds. hours None: as the server is set. Raises InvalidRequest."""
+    """Return how long unused bytes are kept, in microseconds. hours None: the server's setting.
+
+    Raises InvalidRequest.
+    """
     if hours is not None and hours > LONGEST_GRACE_HOURS:
-        raise InvalidRequest(reason=f"the grace is longer than {LONGEST_GRACE_HOURS} hours", fix="Give fewer")
+        raise InvalidRequest(
+            reason=f"the grace period is longer than {LONGEST_GRACE_HOURS} hours", fix="Give fewer"
+        )
     return seconds(3600 * (default_hours if hours is None else max(0.0, hours)))
 
 
@@ -114,7 +135,7 @@ def _delete_marked(db: Database, blobs: BlobStore, done: Collection) -> None:
 
 
 def _stored_withheld(db: Database, blobs: BlobStore) -> Iterator[tuple[Digest, int]]:
-    """Withheld bytes that lie in the store: the deletion was cut short, or they came back since."""
+    """List withheld bytes in the store: their deletion was interrupted, or they came back."""
     after = ""
     while page := db.read(partial(queries.list_withheld, after=after, limit=_PAGE)):
         yield from ((digest, size) for digest, size in page if blobs.stat(digest) is not None)
@@ -122,7 +143,7 @@ def _stored_withheld(db: Database, blobs: BlobStore) -> Iterator[tuple[Digest, i
 
 
 def _orphans(db: Database, blobs: BlobStore, grace: int) -> Iterator[StoredBlob]:
-    """Bytes in the store that no row knows, older than the grace."""
+    """List bytes in the store without a row, older than the grace period."""
     horizon = db.clock() - grace
     page: list[StoredBlob] = []
     for stored in blobs.list():
@@ -144,15 +165,13 @@ def _unknown(db: Database, page: list[StoredBlob]) -> list[StoredBlob]:
 # --- checking ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     digest: Digest
     problem: str
     """'missing' or 'corrupt'."""
 
 
-@dataclass(slots=True)
-class ScrubProgress:
+class ScrubProgress(msgspec.Struct):
     checked: int
     size_bytes: int
     damage: list[Damage]
@@ -160,9 +179,9 @@ class ScrubProgress:
 
 
 def scrub(db: Database, blobs: BlobStore, actor: Actor) -> Iterator[ScrubProgress]:
-    """Read all known bytes again; yields now and then how far it is, and at the end.
+    """Read all known bytes again; yield progress from time to time, and at the end.
 
-    What is damaged is noted, so that the next push of these bytes is asked for them and heals them.
+    Damage is recorded, so that the next push of these bytes is asked to send them and repairs them.
     """
     access.check(actor, Permission.SERVER_OPERATE, access.SERVER)
     return _scrub(db, blobs)
@@ -187,6 +206,8 @@ def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
         _note(db, healed, is_damaged=False)
         after = page[-1][0]
         yield progress
+    for counted in recount_use(db):
+        logger.warning("the space that %s uses was counted wrong; it is corrected", counted)
     progress.finished = True
     yield progress
 
@@ -194,7 +215,7 @@ def _scrub(db: Database, blobs: BlobStore) -> Iterator[ScrubProgress]:
 def verify_version(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> list[tuple[str, str]]:
     """Read a version's stored bytes again: (path, 'missing' or 'corrupt') of each damaged file.
 
-    What is damaged is noted, as by `scrub`. Withheld files are not damaged.
+    Damage is recorded, as by `scrub`. Withheld files do not count as damaged.
     """
 
     def find(tx: Transaction) -> tuple[list[File], set[Digest]]:
@@ -214,6 +235,11 @@ def verify_version(db: Database, blobs: BlobStore, actor: Actor, ref: Ref) -> li
             digests.append(file.digest)
     _note(db, digests, is_damaged=True)
     return damaged
+
+
+def note_damaged(db: Database, digest: Digest) -> None:
+    """Record that bytes were found damaged during a read, so that the next push of them repairs them."""
+    _note(db, [digest], is_damaged=True)
 
 
 def _note(db: Database, digests: list[Digest], *, is_damaged: bool) -> None:

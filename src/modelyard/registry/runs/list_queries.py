@@ -20,17 +20,18 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
+from modelyard.domain.metric_names import SPLIT_BEGINNINGS, MetricName
 from modelyard.registry.access.queries import namespace_role, readable_namespaces
 from modelyard.registry.runs.nouns import Experiment, Run
 from modelyard.registry.runs.queries import RUN_COLUMNS, RUNS, to_run
 from modelyard.registry.runs.rules import RUNNING, SILENT_MICROSECONDS, STALE, RunSearch
 
 SHOWN = 20
-"""So many params and metrics of each run are in a list."""
+"""Number of params and metrics of each run in a list."""
 
 
 def list_runs(tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int) -> list[Run]:
-    """The newest first. before: id of the last run of the page before."""
+    """List runs, newest first. before: id of the last run of the previous page."""
     allowed = sa.select(namespaces.c.id).where(readable_namespaces(actor))
     if search.namespace is not None:
         allowed = allowed.where(namespaces.c.name == search.namespace)
@@ -48,10 +49,14 @@ def list_runs(tx: Transaction, actor: Actor, search: RunSearch, before: int | No
     return [to_run(row) for row in tx.rows(query)]
 
 
+# With the word in its text: a partial index does not fit a parameter.
+_IS_RUNNING = runs.c.status == sa.literal_column(f"'{RUNNING}'")
+
+
 def _conditions(tx: Transaction, search: RunSearch) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if search.uid is not None:
-        # A range, which every database looks up in the index: ids have no digit after f.
+        # A range, which both databases look up in the index; ids have no digit after f.
         found += [runs.c.uid >= search.uid, runs.c.uid < f"{search.uid}g"]
     if search.experiment is not None:
         found.append(
@@ -59,11 +64,11 @@ def _conditions(tx: Transaction, search: RunSearch) -> list[sa.ColumnElement[boo
         )
     silent = runs.c.heard_at < tx.now - SILENT_MICROSECONDS
     if search.status == STALE:
-        found += [runs.c.status == RUNNING, silent]
+        found += [_IS_RUNNING, silent]
+    elif search.status == RUNNING:
+        found += [_IS_RUNNING, ~silent]
     elif search.status is not None:
         found.append(runs.c.status == search.status)
-        if search.status == RUNNING:
-            found.append(~silent)
     if search.name is not None:
         found.append(sa.func.lower(runs.c.name).startswith(search.name.lower(), autoescape=True))
     if search.parent is not None:
@@ -75,14 +80,29 @@ def _conditions(tx: Transaction, search: RunSearch) -> list[sa.ColumnElement[boo
         found.append(tag if value is None else tag.where(run_tags.c.value == value))
     for name, text in search.params:
         param = sa.exists().where(run_params.c.run_id == runs.c.id, run_params.c.name == name)
-        # A value may have been given as a number, a truth value or text.
+        # The value may be a number, a truth value or text.
         found.append(param if text is None else param.where(run_params.c.value.in_([text, dump_json(text)])))
-    for name, comparison, bound in search.metrics:
-        metric = sa.exists().where(run_metrics.c.run_id == runs.c.id, run_metrics.c.name == name)
-        found.append(metric.where(_compared(run_metrics.c.last_value, comparison, bound)))
+    for each in search.metrics:
+        metric = sa.exists().where(
+            run_metrics.c.run_id == runs.c.id, _is_named(run_metrics.c.name, each.metric)
+        )
+        found.append(metric.where(_compared(run_metrics.c.last_value, each.comparison, each.bound)))
     if search.dataset is not None:
         found.append(sa.exists().where(run_inputs.c.run_id == runs.c.id, run_inputs.c.digest == search.dataset))
     return found
+
+
+def _is_named(column: sa.ColumnElement[str], metric: MetricName) -> sa.ColumnElement[bool]:
+    """Match a metric. A run stores its full name; a metric without a split matches every split."""
+    name = MetricName(metric.name)
+    if metric.split:
+        whole = MetricName(metric.name, metric.split)
+        with_dataset = sa.and_(
+            column.startswith(f"{metric.split}@", autoescape=True), column.endswith(f":{name}", autoescape=True)
+        )
+        return sa.or_(column == str(whole), with_dataset)
+    begins = [sa.func.lower(column).startswith(word, autoescape=True) for word in (*SPLIT_BEGINNINGS, "@", '"')]
+    return sa.or_(column == str(name), sa.and_(column.endswith(f":{name}", autoescape=True), sa.or_(*begins)))
 
 
 def _compared(value: sa.ColumnElement[Any], comparison: str, bound: float) -> sa.ColumnElement[bool]:
@@ -96,7 +116,7 @@ def _compared(value: sa.ColumnElement[Any], comparison: str, bound: float) -> sa
 
 
 def list_shown(tx: Transaction, run_ids: Sequence[int]) -> tuple[dict[int, dict[str, Any]], ...]:
-    """(params, metrics, tags) by run, the first few of each by name; metrics that are not finite as text."""
+    """Return (params, metrics, tags) by run, the first few of each by name; metrics that are not finite as text."""
     found: list[dict[int, dict[str, Any]]] = []
     for table, name, columns in (
         (run_params, run_params.c.name, (run_params.c.value,)),
@@ -131,10 +151,7 @@ def list_shown(tx: Transaction, run_ids: Sequence[int]) -> tuple[dict[int, dict[
 _EXPERIMENT = (
     experiments.c.id,
     namespaces.c.name,
-    experiments.c.name,
-    experiments.c.description,
-    experiments.c.run_count,
-    experiments.c.created_at,
+    *experiments.c["name", "description", "run_count", "created_at"],
     actors.c.name,
     experiments.c.updated_at,
 )
@@ -146,7 +163,7 @@ _EXPERIMENTS = experiments.join(namespaces, namespaces.c.id == experiments.c.nam
 def list_experiments(
     tx: Transaction, actor: Actor, namespace: str | None, before: tuple[int, int] | None, limit: int
 ) -> list[Experiment]:
-    """Those with the newest runs first. before: (updated_at, id) of the last one of the page before."""
+    """List experiments, those with the newest runs first. before: (updated_at, id) at the end of the previous page."""
     query = (
         sa.select(*_EXPERIMENT)
         .select_from(_EXPERIMENTS)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.json_columns import JsonText
 from modelyard.registry.access.rules import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     id: int
     uid: str
     place: Place
-    """Of its namespace, with what the actor is there."""
+    """The place of its namespace, with the actor's role there."""
     namespace_id: int
     experiment_id: int
     experiment: str
@@ -28,7 +28,7 @@ class Run:
     clock_skew: int
     facts: JsonText[dict[str, Any]]
     notes: JsonText[list[str]]
-    """Neither is looked at where a batch of metrics comes in, which is most of the time."""
+    """Neither is decoded for a batch of metrics, which is the most frequent request."""
     log_bytes: int
     created_at: int
     created_by: str
@@ -43,9 +43,8 @@ class Run:
         return f"{self.namespace}/{self.experiment}"
 
 
-@dataclass(slots=True)
-class Metric:
-    """The newest value of a metric, and what the whole series says."""
+class Metric(msgspec.Struct):
+    """The newest value of a metric, and a summary of its series."""
 
     id: int
     name: str
@@ -59,8 +58,7 @@ class Metric:
     next_block: int
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(msgspec.Struct, frozen=True):
     id: int
     namespace: str
     name: str

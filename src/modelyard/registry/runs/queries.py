@@ -1,14 +1,15 @@
-"""SQL of runs: what one run holds. Lists of runs are in list_queries.py, series in series_queries.py."""
+"""SQL of single runs. Lists of runs are in list_queries.py, series in series_queries.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import JsonText, dump_json, load_json, load_noun
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -29,6 +30,7 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.record import commit_of
 from modelyard.registry.access.queries import namespace_role
 from modelyard.registry.access.rules import Place
 from modelyard.registry.runs.nouns import Run
@@ -46,18 +48,8 @@ RUN_COLUMNS = (
     runs.c.namespace_id,
     runs.c.experiment_id,
     experiments.c.name,
-    runs.c.name,
-    runs.c.parent,
-    runs.c.status,
-    runs.c.exit_code,
-    runs.c.started_at,
-    runs.c.ended_at,
-    runs.c.heard_at,
-    runs.c.clock_skew,
-    runs.c.facts,
-    runs.c.notes,
-    runs.c.log_bytes,
-    runs.c.created_at,
+    *runs.c["name", "parent", "status", "exit_code", "started_at", "ended_at"],
+    *runs.c["heard_at", "clock_skew", "facts", "notes", "log_bytes", "created_at"],
     actors.c.name,
 )
 RUNS = (
@@ -68,29 +60,10 @@ RUNS = (
 
 
 def to_run(row: Sequence[Any]) -> Run:
-    """A row of RUN_COLUMNS and then the actor's role on the namespace."""
+    """Return the run of a row with RUN_COLUMNS followed by the actor's role on the namespace."""
     place = Place(row[2], None, Role(row[-1]), Visibility(row[3]))
-    return Run(
-        row[0],
-        row[1],
-        place,
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        row[11],
-        row[12],
-        row[13],
-        row[14],
-        JsonText(row[15]),
-        JsonText(row[16]),
-        row[17],
-        row[18],
-        row[19],
-    )
+    values = (*row[:2], place, *row[4:15], JsonText(row[15]), JsonText(row[16]), *row[17:20])
+    return Run(*values)
 
 
 _FIND_RUN = Statement(
@@ -126,7 +99,7 @@ _ENSURE_EXPERIMENT = Statement(
 
 
 def count_run_in_experiment(tx: Transaction, actor: Actor, namespace_id: int, name: str) -> int:
-    """The experiment's id; made when it is missing."""
+    """Return the experiment's id; create the experiment if it is missing."""
     row = tx.one(_ENSURE_EXPERIMENT, namespace_id=namespace_id, name=name, now=tx.now, actor_id=actor.id)
     assert row is not None
     return int(row[0])
@@ -135,7 +108,17 @@ def count_run_in_experiment(tx: Transaction, actor: Actor, namespace_id: int, na
 _LEAVE_EXPERIMENT = Statement(
     experiments.update()
     .where(experiments.c.id == _p("experiment_id"))
-    .values(run_count=experiments.c.run_count - 1)
+    .values(run_count=experiments.c.run_count - 1, file_bytes=experiments.c.file_bytes - _p("size_bytes"))
+)
+_SUM_ARTIFACTS = Statement(
+    sa.select(sa.func.coalesce(sa.func.sum(run_artifacts.c.size_bytes), 0)).where(
+        run_artifacts.c.run_id == _p("run_id")
+    )
+)
+_ADD_FILE_BYTES = Statement(
+    experiments.update()
+    .where(experiments.c.id == _p("experiment_id"))
+    .values(file_bytes=experiments.c.file_bytes + _p("size_bytes"))
 )
 
 # --- beginning and ending --------------------------------------------------------------------------------
@@ -143,13 +126,8 @@ _LEAVE_EXPERIMENT = Statement(
 _INSERT_RUN = Statement(
     runs.insert()
     .values(
-        uid=_p("uid"),
-        namespace_id=_p("namespace_id"),
-        experiment_id=_p("experiment_id"),
-        name=_p("name"),
+        **named("uid", "namespace_id", "experiment_id", "name", "status", "started_at"),
         parent=_p("parent", required=True),
-        status=_p("status"),
-        started_at=_p("started_at"),
         heard_at=_p("now"),
         created_at=_p("now"),
         created_by=_p("actor_id"),
@@ -203,7 +181,11 @@ def set_status(tx: Transaction, run_id: int, status: str, exit_code: int | None,
 
 
 def set_facts(tx: Transaction, run_id: int, facts: Mapping[str, Any]) -> None:
-    tx.execute(runs.update().where(runs.c.id == run_id).values(facts=dump_json(dict(facts))))
+    tx.execute(
+        runs.update()
+        .where(runs.c.id == run_id)
+        .values(facts=dump_json(dict(facts)), code_commit=commit_of(facts))
+    )
 
 
 def set_notes(tx: Transaction, run_id: int, notes: Sequence[str]) -> None:
@@ -211,13 +193,20 @@ def set_notes(tx: Transaction, run_id: int, notes: Sequence[str]) -> None:
 
 
 def delete_run(tx: Transaction, run: Run) -> None:
-    """With all that belongs to it; its bytes go at the next collection."""
+    """Delete a run and everything in it; its bytes are deleted at the next collection."""
+    size_bytes = _sum_artifacts(tx, run.id)
     own = sa.select(run_metrics.c.id).where(run_metrics.c.run_id == run.id)
     tx.execute(run_points.delete().where(run_points.c.metric_id.in_(own)))
     for table in (run_metrics, run_params, run_tags, run_inputs, run_artifacts, run_log, run_writers):
         tx.execute(table.delete().where(table.c.run_id == run.id))
     tx.execute(runs.delete().where(runs.c.id == run.id))
-    tx.run(_LEAVE_EXPERIMENT, experiment_id=run.experiment_id)
+    tx.run(_LEAVE_EXPERIMENT, experiment_id=run.experiment_id, size_bytes=size_bytes)
+
+
+def _sum_artifacts(tx: Transaction, run_id: int) -> int:
+    row = tx.one(_SUM_ARTIFACTS, run_id=run_id)
+    assert row is not None
+    return int(row[0])
 
 
 # --- writers ---------------------------------------------------------------------------------------------
@@ -235,7 +224,7 @@ _SET_LAST = Statement(
 
 
 def find_last_number(tx: Transaction, run_id: int, writer: str) -> int:
-    """0 for a writer that has said nothing yet."""
+    """Return the number of a writer's last frame; 0 if it has sent nothing yet."""
     row = tx.one(_FIND_LAST, run_id=run_id, writer=writer)
     return int(row[0]) if row else 0
 
@@ -261,13 +250,7 @@ _SAME_BYTES = run_artifacts.c.digest == _p("digest")
 _SET_ARTIFACT = Statement(
     postgresql.insert(run_artifacts)
     .values(
-        run_id=_p("run_id"),
-        path=_p("path"),
-        digest=_p("digest"),
-        size_bytes=_p("size_bytes"),
-        media_type=_p("media_type"),
-        at=_p("now"),
-        logged_by=_p("actor_id"),
+        **named("run_id", "path", "digest", "size_bytes", "media_type"), at=_p("now"), logged_by=_p("actor_id")
     )
     .on_conflict_do_update(
         index_elements=["run_id", "path"],
@@ -275,7 +258,7 @@ _SET_ARTIFACT = Statement(
             "digest": _p("digest"),
             "size_bytes": _p("size_bytes"),
             "media_type": _p("media_type"),
-            # A release was of these bytes.
+            # The release was for the earlier bytes.
             "released": sa.case((_SAME_BYTES, run_artifacts.c.released), else_=None),
             "logged_by": sa.case((_SAME_BYTES, run_artifacts.c.logged_by), else_=_p("actor_id")),
             "at": _p("now"),
@@ -284,14 +267,7 @@ _SET_ARTIFACT = Statement(
 )
 _SET_INPUT = Statement(
     postgresql.insert(run_inputs)
-    .values(
-        run_id=_p("run_id"),
-        name=_p("name"),
-        digest=_p("digest"),
-        entry=_p("entry"),
-        at=_p("now"),
-        actor_id=_p("actor_id"),
-    )
+    .values(**named("run_id", "name", "digest", "entry", "actor_id"), at=_p("now"))
     .on_conflict_do_update(index_elements=["run_id", "name", "digest"], set_={"entry": _p("entry")})
 )
 _ADD_LOG = Statement(run_log.insert().values(run_id=_p("run_id"), position=_p("position"), text=_p("text")))
@@ -308,12 +284,12 @@ def count_names(tx: Transaction, table: sa.Table, run_id: int) -> int:
 
 
 def set_params(tx: Transaction, run_id: int, params: Mapping[str, str]) -> None:
-    """name → JSON."""
+    """Set params: name → JSON."""
     tx.run_many(_SET_PARAM, [{"run_id": run_id, "name": n, "value": v} for n, v in params.items()])
 
 
 def set_tags(tx: Transaction, run_id: int, tags: Mapping[str, str | None]) -> None:
-    """None takes a tag away."""
+    """Set tags; None removes a tag."""
     for key, value in tags.items():
         if value is None:
             tx.run(_DELETE_TAG, run_id=run_id, key=key)
@@ -321,11 +297,15 @@ def set_tags(tx: Transaction, run_id: int, tags: Mapping[str, str | None]) -> No
             tx.run(_SET_TAG, run_id=run_id, key=key, value=value)
 
 
-def set_artifacts(tx: Transaction, actor: Actor, run_id: int, artifacts: Iterable[Artifact]) -> None:
+def set_artifacts(tx: Transaction, actor: Actor, run: Run, artifacts: Sequence[Artifact]) -> None:
+    """Store files of a run, and count their bytes; a path that is logged again counts once."""
+    if not artifacts:
+        return
+    before = _sum_artifacts(tx, run.id)
     for each in artifacts:
         tx.run(
             _SET_ARTIFACT,
-            run_id=run_id,
+            run_id=run.id,
             path=each.path,
             digest=each.digest,
             size_bytes=each.size_bytes,
@@ -333,6 +313,8 @@ def set_artifacts(tx: Transaction, actor: Actor, run_id: int, artifacts: Iterabl
             now=tx.now,
             actor_id=actor.id,
         )
+    added = _sum_artifacts(tx, run.id) - before
+    tx.run(_ADD_FILE_BYTES, experiment_id=run.experiment_id, size_bytes=added)
 
 
 def set_input(tx: Transaction, actor: Actor, run_id: int, name: str, digest: str, entry: str) -> None:
@@ -353,7 +335,7 @@ _SET_LOG = Statement(
 
 
 def find_last_log(tx: Transaction, run_id: int) -> tuple[int, str] | None:
-    """(position, text) of the last piece of the log; None: there is none."""
+    """Return (position, text) of the last piece of the log; None if there is none."""
     row = next(iter(tx.run(_LAST_LOG, run_id=run_id)), None)
     return (row[0], row[1]) if row else None
 
@@ -387,11 +369,7 @@ _LIST_INPUTS = Statement(
     .order_by(run_inputs.c.at, run_inputs.c.name)
 )
 _ARTIFACT = (
-    run_artifacts.c.path,
-    run_artifacts.c.digest,
-    run_artifacts.c.size_bytes,
-    run_artifacts.c.media_type,
-    run_artifacts.c.released,
+    *run_artifacts.c["path", "digest", "size_bytes", "media_type", "released"],
     actors.c.name,
 )
 _ARTIFACTS = run_artifacts.outerjoin(actors, actors.c.id == run_artifacts.c.logged_by)
@@ -450,10 +428,21 @@ def find_artifact(tx: Transaction, run_id: int, path: str) -> Artifact | None:
 
 
 def list_log(tx: Transaction, run_id: int, position: int, limit: int) -> list[tuple[int, str]]:
-    """(where it begins, text) of the pieces from `position` on."""
+    """List (start, text) of the pieces from `position` on."""
     return [(row[0], row[1]) for row in tx.all(_LIST_LOG, run_id=run_id, position=position, limit=limit)]
 
 
+def list_log_before(tx: Transaction, run_id: int, end: int, limit: int) -> list[tuple[int, str]]:
+    """List (start, text) of the last pieces that start before `end`, in the order of the log."""
+    query = (
+        sa.select(run_log.c.position, run_log.c.text)
+        .where(run_log.c.run_id == run_id, run_log.c.position < end)
+        .order_by(run_log.c.position.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in reversed(tx.rows(query))]
+
+
 def list_versions(tx: Transaction, run_id: int) -> list[str]:
-    """References of the versions that came out of the run."""
+    """List the references of the versions that the run produced."""
     return [f"{row[0]}/{row[1]}:{row[2]}" for row in tx.all(_LIST_VERSIONS, run_id=run_id)]

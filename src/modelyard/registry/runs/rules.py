@@ -1,4 +1,4 @@
-"""What a run may hold, when it counts as silent, and how what it says is made storable. Pure."""
+"""Limit the contents of a run, decide when it counts as silent, and make its records storable. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import math
 import re
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from modelyard.domain.actor import Actor
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.errors import Invalid, InvalidRequest
+from modelyard.domain.metric_names import MetricCondition
 from modelyard.domain.names import ModelName
 from modelyard.domain.record import NON_FINITE
 from modelyard.domain.secrets import mask, mask_json
@@ -23,10 +25,10 @@ RUNNING = "running"
 ENDED = ("finished", "failed", "killed")
 STATUSES = (RUNNING, *ENDED)
 STALE = "stale"
-"""Not a status that is stored: running, and silent for too long."""
+"""Not a stored status: running, and silent for too long."""
 
 SILENT_MICROSECONDS = 300 * MICROSECONDS
-"""Clients say something every half minute."""
+"""Clients send a message every half minute."""
 SKEW_MICROSECONDS = 60 * MICROSECONDS
 """Clocks that differ by less count as equal."""
 
@@ -46,47 +48,51 @@ MAX_FRAMES = 1_000
 MAX_WRITER = 64
 MAX_BATCH_POINTS = 200_000
 
+_BEGINNING = re.compile(r"[0-9a-f]{4,31}\Z")
 _UID = re.compile(r"[0-9a-f]{32}\Z")
 _LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
 
 
 def parse_uid(text: str) -> str:
-    """Raises Invalid."""
+    """Parse a run id. Raises Invalid."""
     if not _UID.match(text):
         raise Invalid(
-            reason=f"{text[:60]!r} is not the id of a run",
-            fix="An id is 32 hex digits, made up by the person who begins the run",
+            reason=f"{text[:60]!r} is not a run id",
+            fix="A run id is 32 hex digits, chosen by the client that starts the run",
         )
     return text
 
 
+def is_beginning(text: str) -> bool:
+    """Return whether the text may be the beginning of a run id and is long enough to search for."""
+    return bool(_BEGINNING.match(text))
+
+
 def parse_experiment(text: str, namespace: str) -> ModelName:
-    """`namespace/name`, or a name in `namespace`; "" is the experiment `default`. Raises InvalidName."""
+    """Parse `namespace/name`, or a name in `namespace`; "" is the experiment `default`. Raises InvalidName."""
     return ModelName.parse(text or "default", None if "/" in text else namespace)
 
 
 def home_namespace(actor: Actor) -> str:
-    """Where an account's runs go that name no namespace: a training must not fail for want of a name."""
+    """Return the namespace for an account's runs without one: a training must not fail for lack of a name."""
     return actor.default_namespace or actor.name
 
 
 def is_silent(status: str, heard_at: int, now: int) -> bool:
-    """Whether a run that should be running has not been heard of for too long."""
+    """Return whether a running run has had no heartbeat for too long."""
     return status == RUNNING and heard_at < now - SILENT_MICROSECONDS
 
 
-# --- what a frame says -----------------------------------------------------------------------------------
+# --- frames ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(msgspec.Struct, frozen=True):
     status: str
     exit_code: int | None
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(msgspec.Struct, frozen=True):
     path: str
     digest: str
     size_bytes: int
@@ -97,9 +103,8 @@ class Artifact:
     """None: before this was noted."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchHeader:
-    """What a writer of a run sends in one request."""
+class BatchHeader(msgspec.Struct, frozen=True):
+    """The header of a batch from a writer of a run."""
 
     writer: str
     first: int
@@ -110,7 +115,7 @@ class BatchHeader:
 
 
 def check_header(header: BatchHeader, points: int) -> BatchHeader:
-    """points: how many the batch has of all metrics. Raises InvalidRequest for what is too much at once."""
+    """Check the limits of a batch. points: the number over all metrics. Raises InvalidRequest if it is too large."""
     if not 0 < len(header.writer) <= MAX_WRITER or not 0 < header.first <= 2**53:
         raise InvalidRequest(reason=f"a writer has 1 to {MAX_WRITER} characters and counts from 1")
     if header.count > MAX_FRAMES:
@@ -121,7 +126,7 @@ def check_header(header: BatchHeader, points: int) -> BatchHeader:
 
 
 def check_end(end: RunEnd) -> RunEnd:
-    """Raises InvalidRequest for a status that ends no run, another exit code than a process has, or no time."""
+    """Check the end of a run. Raises InvalidRequest for an invalid status, exit code or time."""
     if end.status not in ENDED:
         raise InvalidRequest(reason=f"{end.status[:40]!r} does not end a run", fix=f"Use {', '.join(ENDED)}")
     if end.exit_code is not None and not -(2**31) <= end.exit_code < 2**31:
@@ -135,21 +140,20 @@ def check_end(end: RunEnd) -> RunEnd:
     return end
 
 
-@dataclass(slots=True)
-class RecordBatch:
-    """All frames of a batch that are new, together and storable."""
+class RecordBatch(msgspec.Struct):
+    """All new frames of a batch together, in storable form."""
 
-    points: dict[str, Points] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
+    points: dict[str, Points] = msgspec.field(default_factory=dict)
+    params: dict[str, str] = msgspec.field(default_factory=dict)
     """Name → JSON; of several values of a name the last one."""
-    tags: dict[str, str | None] = field(default_factory=dict)
-    """None takes a tag away."""
-    inputs: list[dict[str, Any]] = field(default_factory=list)
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    versions: list[str] = field(default_factory=list)
+    tags: dict[str, str | None] = msgspec.field(default_factory=dict)
+    """None removes a tag."""
+    inputs: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    artifacts: dict[str, Artifact] = msgspec.field(default_factory=dict)
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
+    versions: list[str] = msgspec.field(default_factory=list)
     log: str = ""
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     end: RunEnd | None = None
     resumed: bool = False
 
@@ -159,16 +163,16 @@ class RecordBatch:
             self.notes.append(words)
 
     def name(self, text: str, what: str) -> str:
-        """A name that fits, cut if need be."""
+        """Return a name that fits, cut if necessary."""
         clean = text.strip() or "unnamed"
         if len(clean) > MAX_NAME:
-            self.note(f"The name of {what} beginning with {clean[:40]!r} was cut to {MAX_NAME} characters.")
+            self.note(f"The name of {what} that begins with {clean[:40]!r} was cut to {MAX_NAME} characters.")
         return clean[:MAX_NAME]
 
     def add_points(
         self, name: str, steps: Sequence[int], times: Sequence[int], values: Sequence[float | str]
     ) -> None:
-        """Raises InvalidRequest for columns that do not fit together."""
+        """Add points of a metric. Raises InvalidRequest for columns of different lengths."""
         if not len(steps) == len(times) == len(values):
             raise InvalidRequest(
                 reason=f"the columns of metric {name[:60]!r} have {len(steps)} steps, {len(times)} times and "
@@ -214,18 +218,18 @@ def _numbers(values: Sequence[float | str]) -> array[float]:
 
 
 def _number(value: float | str) -> float:
-    """Raises InvalidRequest."""
+    """Return a value as a number. Raises InvalidRequest."""
     if not isinstance(value, str):
         return float(value)
     if value not in NON_FINITE:
         raise InvalidRequest(
-            reason=f"{value[:60]!r} is no number", fix='Send a number, "NaN", "Infinity" or "-Infinity"'
+            reason=f"{value[:60]!r} is not a number", fix='Send a number, "NaN", "Infinity" or "-Infinity"'
         )
     return NON_FINITE[value]
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no word for what is not finite: there it is text."""
+    """Return a number, or text for one that is not finite, which JSON cannot express."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, Mapping):
@@ -236,7 +240,7 @@ def _finite(value: Any) -> Any:
 
 
 def merge_facts(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects grow by their keys, all else is replaced."""
+    """Merge facts: objects are merged by key, all other values are replaced."""
     merged = dict(known)
     for name, value in told.items():
         before = merged.get(name)
@@ -248,15 +252,14 @@ def merge_facts(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, 
 
 
 def cut_utf8(text: str, room_bytes: int) -> str:
-    """The beginning of the text that takes at most so many bytes."""
+    """Return the beginning of the text that fits into this many bytes."""
     return text.encode("utf-8")[: max(0, room_bytes)].decode("utf-8", "ignore")
 
 
 # --- searching -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunSearch:
+class RunSearch(msgspec.Struct, frozen=True):
     """All given conditions hold at once."""
 
     uid: str | None = None
@@ -268,19 +271,19 @@ class RunSearch:
     name: str | None = None
     """What the name begins with, whatever the case."""
     parent: str | None = None
-    """Uid of the run they are nested in; "": of none."""
+    """Uid of the parent run; "": only runs without one."""
     tags: tuple[tuple[str, str | None], ...] = ()
     params: tuple[tuple[str, str | None], ...] = ()
     """(name, value as text; None: any)."""
-    metrics: tuple[tuple[str, str, float], ...] = ()
-    """Of the newest value: (name, one of < <= > >= =, bound)."""
+    metrics: tuple[MetricCondition, ...] = ()
+    """Of the newest value."""
     dataset: str | None = None
     """Digest of an input."""
     created_by: str | None = None
 
 
 def check_status(word: str) -> str:
-    """Raises Invalid."""
+    """Check the name of a status. Raises Invalid."""
     if word not in (*STATUSES, STALE):
-        raise Invalid(reason=f"{word[:40]!r} is no status of a run", fix=f"Use {', '.join((*STATUSES, STALE))}")
+        raise Invalid(reason=f"{word[:40]!r} is not a run status", fix=f"Use {', '.join((*STATUSES, STALE))}")
     return word

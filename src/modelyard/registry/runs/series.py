@@ -1,13 +1,13 @@
-"""A metric's points: how a block is laid out, what its summary says, and how a chart samples them. Pure.
+"""A metric's points: the layout of blocks, their summaries, and the sampling for charts. Pure.
 
 A block of n points, all numbers little-endian:
 
     n × int64    step
-    n × int64    time, microseconds since 1970 UTC, by the clock of the machine that trains
+    n × int64    time, microseconds since 1970 UTC, by the clock of the training machine
     n × float64  value
 
-Points lie in the order of arrival, which is the order in which one writer logged them. Steps may repeat and
-go back; the person who reads sorts them.
+Points are in the order of arrival, which is the order in which a writer logged them. Steps may repeat and go
+back; readers sort them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ import math
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from modelyard.domain.errors import InvalidRequest
 
 BLOCK_POINTS = 512
-"""Of a whole block; parts become whole ones (series_queries.py)."""
+"""Points of a full block; small blocks are merged into full ones (series_queries.py)."""
 MOST_POINTS = 5000
-"""In one answer."""
+"""Most points in one answer."""
 BY_STEP, BY_TIME = "step", "time"
 """Orders of points."""
 _EXACT_POINTS = 131_072
-"""Up to so many points the blocks themselves are read; above, their summaries are fine enough."""
+"""Up to this many points the blocks themselves are read; above, their summaries are fine enough."""
 _NUMBER_BYTES = 8
 
 
 def check_selection(most_points: int, by: str, *steps: int | None) -> None:
-    """steps: from the first to the last that are wanted; None: no bound. Raises InvalidRequest."""
+    """Check a request for points. steps: the first and the last one; None: no bound. Raises InvalidRequest."""
     if not 2 <= most_points <= MOST_POINTS:
-        raise InvalidRequest(reason=f"points is {most_points}, it may be 2 to {MOST_POINTS}")
+        raise InvalidRequest(reason=f"points is {most_points}; it must be 2 to {MOST_POINTS}")
     if by not in (BY_STEP, BY_TIME):
         raise InvalidRequest(reason=f"{by[:40]!r} is not an order of points", fix="Use step or time")
     for step in steps:
@@ -43,13 +44,12 @@ def check_selection(most_points: int, by: str, *steps: int | None) -> None:
             raise InvalidRequest(reason="a step has 64 bits", fix="Give a smaller number")
 
 
-@dataclass(slots=True)
-class Points:
+class Points(msgspec.Struct):
     """Three columns of equal length."""
 
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    times: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
+    steps: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    times: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    values: array[float] = msgspec.field(default_factory=lambda: array("d"))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -86,14 +86,14 @@ def pack(points: Points) -> bytes:
 
 
 def unpack(block: bytes | memoryview) -> Points:
-    """Raises ValueError for what is no block."""
+    """Read a block. Raises ValueError for anything else."""
     found = Points()
     unpack_to(found, block)
     return found
 
 
 def unpack_to(found: Points, block: bytes | memoryview) -> None:
-    """Put the points of a block behind those that were found. Raises ValueError for what is no block."""
+    """Append the points of a block to those found so far. Raises ValueError for anything but a block."""
     size, rest = divmod(len(block), 3 * _NUMBER_BYTES)
     if rest:
         raise ValueError(f"{len(block)} bytes are no block of points")
@@ -115,9 +115,8 @@ class Extreme(NamedTuple):
     at: int
 
 
-@dataclass(slots=True)
-class Summary:
-    """What is known of points without looking at them. least, most: of the finite values; None: there is none."""
+class Summary(msgspec.Struct):
+    """A summary of points. least, most: of the finite values; None: there are none."""
 
     count: int
     special_count: int
@@ -132,8 +131,8 @@ class Summary:
 
 
 def summarise(points: Points) -> Summary:
-    """Of at least one point."""
-    # Lists, because an array makes a new number each time one is looked at.
+    """Summarise at least one point."""
+    # Lists, because an array creates a new number object at each access.
     steps, times, values = points.steps.tolist(), points.times.tolist(), points.values.tolist()
     special, least, most = _extremes(values)
     return Summary(
@@ -149,8 +148,8 @@ def summarise(points: Points) -> Summary:
 
 
 def _extremes(values: list[float]) -> tuple[int, int | None, int | None]:
-    """(how many are not finite, position of the least finite one, of the most)."""
-    # A sum is finite only when every term is; the reverse fails for huge terms, which costs a second look.
+    """Return (number of values that are not finite, position of the least finite one, position of the greatest)."""
+    # A sum is finite only if every term is. The converse fails for huge terms, which costs a second pass.
     if math.isfinite(sum(values)):
         return 0, values.index(min(values)), values.index(max(values))
     finite = [i for i, value in enumerate(values) if math.isfinite(value)]
@@ -164,12 +163,12 @@ def _extremes(values: list[float]) -> tuple[int, int | None, int | None]:
 
 
 def reads_blocks(summaries: Sequence[Summary]) -> bool:
-    """Whether a chart of these blocks looks at their points, or at their summaries alone."""
+    """Return whether a chart of these blocks needs their points, and not only their summaries."""
     return sum(s.count for s in summaries) <= _EXACT_POINTS
 
 
 def ordered(points: Points, *, by_time: bool) -> Points:
-    """By step (then time), or by time (then step); equal ones as they arrived."""
+    """Return points ordered by step (then time), or by time (then step); equal ones in order of arrival."""
     first, second = (points.times, points.steps) if by_time else (points.steps, points.times)
     told = first.tolist()
     if told == sorted(told):
@@ -178,7 +177,7 @@ def ordered(points: Points, *, by_time: bool) -> Points:
 
 
 def within(points: Points, from_step: int, to_step: int) -> Points:
-    """Those of the steps from_step to to_step, both included."""
+    """Return the points of the steps from_step to to_step, both included."""
     steps = points.steps.tolist()
     if not steps or (from_step <= min(steps) and max(steps) <= to_step):
         return points
@@ -186,9 +185,9 @@ def within(points: Points, from_step: int, to_step: int) -> Points:
 
 
 def sample(points: Points, most_points: int) -> Points:
-    """At most so many points that draw the same picture: of each bucket the least and the most, and both ends.
+    """Return at most this many points with the same chart: each bucket's least and greatest, and both ends.
 
-    A value that is not finite is kept as the only one of its bucket that is not drawn: it stands for a gap.
+    Of the values in a bucket that are not finite, one is kept, which shows as a gap.
     """
     if len(points) <= most_points:
         return points
@@ -211,7 +210,7 @@ def sample(points: Points, most_points: int) -> Points:
 
 
 def sample_summaries(summaries: Sequence[Summary], most_points: int) -> Points:
-    """As `sample`, from the summaries of blocks, whose points no one looks at."""
+    """Sample like `sample`, but from the summaries of blocks, without reading their points."""
     known = sorted((s for s in summaries if s.least and s.most), key=lambda s: s.first_step)
     buckets = max(1, min(len(known), most_points // 2))
     chosen: list[Extreme] = []

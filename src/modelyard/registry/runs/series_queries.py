@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import run_metrics, run_points
 from modelyard.db.transaction import Transaction
@@ -27,23 +28,14 @@ from modelyard.registry.runs.series import (
 
 _p = sa.bindparam
 _STRIDE = 32
-"""Numbers from one whole block to the next: room for the parts between them."""
+"""Distance of the numbers of full blocks, which leaves room for small blocks between them."""
 _MOST_PARTS = 16
-"""So many parts are read next to whole blocks before they become one."""
+"""Most small blocks before they are merged into one."""
 
 
 _METRIC = (
-    run_metrics.c.id,
-    run_metrics.c.name,
-    run_metrics.c.last_value,
-    run_metrics.c.last_text,
-    run_metrics.c.last_step,
-    run_metrics.c.last_at,
-    run_metrics.c.least,
-    run_metrics.c.most,
-    run_metrics.c.count,
-    run_metrics.c.special_count,
-    run_metrics.c.next_chunk,
+    *run_metrics.c["id", "name", "last_value", "last_text", "last_step", "last_at"],
+    *run_metrics.c["least", "most", "count", "special_count", "next_chunk"],
 )
 
 
@@ -79,7 +71,7 @@ _FIND_SOME = Statement(
 
 
 def find_metrics(tx: Transaction, run_id: int, names: Sequence[str]) -> dict[str, Metric]:
-    """Those of these names that are there, sixteen a statement."""
+    """Return the existing metrics with these names, sixteen per statement."""
     metrics: dict[str, Metric] = {}
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
@@ -93,17 +85,11 @@ def find_metrics(tx: Transaction, run_id: int, names: Sequence[str]) -> dict[str
 _INSERT_METRIC = Statement(
     run_metrics.insert()
     .values(
-        run_id=_p("run_id"),
-        name=_p("name"),
+        **named("run_id", "name", "last_step", "last_at", "count", "special_count", "next_chunk"),
         last_value=_p("last_value", required=True),
         last_text=_p("last_text", required=True),
-        last_step=_p("last_step"),
-        last_at=_p("last_at"),
         least=_p("least", required=True),
         most=_p("most", required=True),
-        count=_p("count"),
-        special_count=_p("special_count"),
-        next_chunk=_p("next_chunk"),
     )
     .returning(run_metrics.c.id)
 )
@@ -111,15 +97,11 @@ _UPDATE_METRIC = Statement(
     run_metrics.update()
     .where(run_metrics.c.id == _p("metric_id"))
     .values(
+        **named("last_step", "last_at", "count", "special_count", "next_chunk"),
         last_value=_p("last_value", required=True),
         last_text=_p("last_text", required=True),
-        last_step=_p("last_step"),
-        last_at=_p("last_at"),
         least=_p("least", required=True),
         most=_p("most", required=True),
-        count=_p("count"),
-        special_count=_p("special_count"),
-        next_chunk=_p("next_chunk"),
     )
 )
 _OF_SUMMARY = (
@@ -155,7 +137,7 @@ _DELETE_BLOCKS = Statement(
 
 
 def read_points_from(tx: Transaction, metric_id: int, number: int) -> Points:
-    """The points of this block and those after it."""
+    """Return the points of this block and of the later ones."""
     found = Points()
     for row in tx.all(_BLOCKS_FROM, metric_id=metric_id, number=number):
         unpack_to(found, row[0])
@@ -163,11 +145,11 @@ def read_points_from(tx: Transaction, metric_id: int, number: int) -> Points:
 
 
 def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], said: Mapping[str, Points]) -> None:
-    """Append points, at least one each, to the series of a run. known: those of them that are there already.
+    """Append points, at least one each, to the series of a run. known: the series that exist already.
 
-    What comes is a block of its own, so that a few points cost a few bytes. As soon as those that are not whole
-    make a whole one, or are many, they become one. A whole block k has the number k × _STRIDE, and the ones after
-    it follow until the next whole one.
+    New points become a small block, so that few points cost few bytes. As soon as small blocks together fill a full one,
+    or are many, they are merged. Full block k has the number k × _STRIDE, and the small ones after it have the numbers
+    up to the next full one.
     """
     changed: list[dict[str, Any]] = []
     new_blocks: list[dict[str, Any]] = []
@@ -192,7 +174,7 @@ def add_points(tx: Transaction, run_id: int, known: Mapping[str, Metric], said: 
 def _placed(
     tx: Transaction, metric: Metric | None, points: Points, told: Summary
 ) -> dict[int, tuple[Points, Summary]]:
-    """The blocks to write, by number; parts that become whole with them are taken out of the table."""
+    """Return the blocks to write, by number; delete small blocks that are merged into them."""
     before = 0 if metric is None else metric.count
     base = before // BLOCK_POINTS * _STRIDE
     begun = before % BLOCK_POINTS
@@ -210,20 +192,20 @@ def _placed(
 
 
 def _numbered(points: Points, base: int) -> dict[int, tuple[Points, Summary]]:
-    """The points from the beginning of a block on, cut into blocks."""
+    """Return the points from the beginning of a block on, cut into blocks."""
     return {base + k * _STRIDE: (block, summarise(block)) for k, block in enumerate(points.blocks())}
 
 
 def _metric_values(metric: Metric | None, points: Points, told: Summary, last_block: int) -> dict[str, Any]:
-    """What is known of the series with these points: its last value is the one at the highest step, of equal
-    ones that which arrived last."""
+    """Return the summary of the series with these points: its last value is the one at the highest step, and of equal
+    steps the one that arrived last."""
     count, special_count, step = told.count, told.special_count, told.last_step
     least = None if told.least is None else told.least.value
     most = None if told.most is None else told.most.value
     if metric is not None:
         count += metric.count
         special_count += metric.special_count
-        # An older one comes first, because min and max keep the first of equal ones: 0.0 and -0.0.
+        # The older value comes first, because min and max keep the first of equal ones: 0.0 and -0.0.
         if metric.least is not None:
             least = metric.least if least is None else min(metric.least, least)
         if metric.most is not None:
@@ -284,18 +266,8 @@ _WITHIN = (
 )
 _LIST_SUMMARIES = Statement(
     sa.select(
-        run_points.c.count,
-        run_points.c.special_count,
-        run_points.c.first_step,
-        run_points.c.last_step,
-        run_points.c.first_at,
-        run_points.c.last_at,
-        run_points.c.least,
-        run_points.c.least_step,
-        run_points.c.least_at,
-        run_points.c.most,
-        run_points.c.most_step,
-        run_points.c.most_at,
+        *run_points.c["count", "special_count", "first_step", "last_step", "first_at", "last_at"],
+        *run_points.c["least", "least_step", "least_at", "most", "most_step", "most_at"],
     )
     .where(*_WITHIN)
     .order_by(run_points.c.number)
@@ -308,7 +280,7 @@ _LIST_BLOCKS = Statement(
 
 
 def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> list[Summary]:
-    """Of the blocks that may hold points of these steps, in order of arrival."""
+    """List the summaries of blocks that may hold points of these steps, in order of arrival."""
     rows = tx.all(_LIST_SUMMARIES, metric_id=metric_id, from_step=from_step, to_step=to_step)
     return [
         Summary(
@@ -326,11 +298,11 @@ def list_summaries(tx: Transaction, metric_id: int, from_step: int, to_step: int
 
 
 def read_points(tx: Transaction, metric_id: int, from_step: int, to_step: int) -> Points:
-    """The points of these steps, both included, in order of arrival."""
+    """Return the points between these steps, both included, in order of arrival."""
     found = Points()
     rows = tx.all(_LIST_BLOCKS, metric_id=metric_id, from_step=from_step, to_step=to_step)
     for first_step, last_step, block in rows:
-        # Most blocks lie inside as a whole.
+        # Most blocks are completely inside.
         if from_step <= first_step and last_step <= to_step:
             unpack_to(found, block)
         else:

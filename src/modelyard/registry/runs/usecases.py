@@ -1,10 +1,12 @@
-"""What is done with runs."""
+"""Start, record, find, read and delete runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from modelyard.db.json_columns import dump_json
 from modelyard.db.tables import run_artifacts, run_inputs, run_metrics, run_params, run_tags
@@ -16,6 +18,7 @@ from modelyard.domain.errors import (
     ExperimentNotFound,
     FileNotFound,
     HasDependents,
+    Invalid,
     InvalidDigest,
     InvalidPath,
     InvalidReference,
@@ -30,6 +33,7 @@ from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
+from modelyard.domain.texts import near_words
 from modelyard.domain.times import MICROSECONDS
 from modelyard.registry import edges
 from modelyard.registry.access import rules as access
@@ -42,10 +46,12 @@ from modelyard.registry.runs.nouns import Experiment, Metric, Run
 from modelyard.registry.runs.rules import Artifact, RecordBatch, RunSearch
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.scan.waiting import ask_for_scans
+from modelyard.registry.terms.usecases import refuse_unaccepted_bytes
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.withheld.refusals import bytes_withheld
 
+_MOST_NAMED = 1000
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
 _LOG_PIECES = 1_000
 
@@ -53,8 +59,7 @@ _LOG_PIECES = 1_000
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(msgspec.Struct, frozen=True):
     uid: str
     experiment: ModelName
     name: str
@@ -65,9 +70,9 @@ class RunStart:
 def start_run(
     tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, start: RunStart
 ) -> tuple[Run, bool]:
-    """(the run, whether it is new): beginning a run twice is no error.
+    """Return (the run, whether it is new); starting a run twice is not an error.
 
-    The experiment is made when it is missing, and its namespace if need be.
+    The experiment, and if necessary its namespace, is created if it is missing.
     """
     uid = rules.parse_uid(start.uid)
     found = queries.find_run(tx, actor, uid)
@@ -102,8 +107,13 @@ def start_run(
 def find_run(
     tx: Transaction, actor: Actor, uid: str, permission: Permission = Permission.NAMESPACE_READ
 ) -> Run:
-    """Raises RunNotFound, Denied, Unauthenticated."""
+    """Return the run with this id, or the only readable one whose id begins with it.
+
+    Raises RunNotFound, Denied, Unauthenticated; Invalid if several ids begin with it.
+    """
     found = queries.find_run(tx, actor, uid)
+    if found is None and rules.is_beginning(uid):
+        found = _find_by_beginning(tx, actor, uid)
     if found is None:
         if actor.is_anonymous:
             access.check(actor, permission, access.SERVER)
@@ -112,14 +122,21 @@ def find_run(
     return found
 
 
+def _find_by_beginning(tx: Transaction, actor: Actor, text: str) -> Run | None:
+    runs = list_queries.list_runs(tx, actor, rules.RunSearch(uid=text), None, 2)
+    if len(runs) > 1:
+        raise Invalid(reason=f"several run ids begin with {text}", fix="Give more digits of the id")
+    return runs[0] if runs else None
+
+
 def store_records(
     tx: Transaction, actor: Actor, uid: str, header: rules.BatchHeader, read: Callable[[RecordBatch, int], None]
 ) -> tuple[int, list[str]]:
-    """Store what is new of a batch; returns (number of the last frame that is stored, notes on this batch).
+    """Store the new part of a batch. Returns (number of the last stored frame, notes on this batch).
 
-    read: adds the frame of a position in the batch to what is to be stored; called for new frames alone.
-    Raises RecordsMissing when frames before this batch never came, MissingBlobs for an artifact whose bytes
-    are not here; then nothing of the batch is stored.
+    read: adds the frame at a position in the batch to the records to store; called only for new frames.
+    Raises RecordsMissing if frames before this batch are missing, MissingBlobs for an artifact whose bytes are not
+    stored; then nothing of the batch is stored.
     """
     tx.leaves_rights = True
     run = find_run(tx, actor, uid, Permission.RUN_LOG)
@@ -177,15 +194,15 @@ def _store(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch) -> None:
 def _too_many(
     tx: Transaction, batch: RecordBatch, table: Any, run_id: int, names: Sequence[str], limit: int, what: str
 ) -> set[str]:
-    """Which of the names find no room any more; the run's notes say so."""
+    """Return the names beyond the limit, and note them on the run."""
     if not names:
         return set()
     room = limit - queries.count_names(tx, table, run_id)
     if room >= len(names):
         return set()
-    # Names that are here already count twice against the room; near the limit that is exact enough.
+    # Existing names count twice against the limit, which is exact enough near it.
     left_out = set(names[max(0, room) :])
-    batch.note(f"A run holds at most {limit} {what}; what came after them was left out.")
+    batch.note(f"A run holds at most {limit} {what}; later ones were left out.")
     return left_out
 
 
@@ -214,8 +231,12 @@ def _store_artifacts(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch
     missing = sorted(digests - set(sizes))
     if missing:
         raise MissingBlobs(count=len(missing), first=missing[0], digests=missing[:1000])
+    full = catalog.words_above_quota(tx, run.namespace, sum(sizes[Digest(each.digest)] for each in kept))
+    if full:
+        batch.note(f"Files were left out, the first {kept[0].path[:100]!r}: {full}.")
+        return
     queries.set_artifacts(
-        tx, actor, run.id, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
+        tx, actor, run, [Artifact(a.path, a.digest, sizes[Digest(a.digest)], a.media_type) for a in kept]
     )
     unread = [digest for digest, read in uploads.find_read(tx, digests).items() if read.scan is None]
     ask_for_scans(tx, unread, run.namespace)
@@ -251,12 +272,12 @@ def _store_version(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch, 
 
 
 def _store_log(tx: Transaction, run: Run, batch: RecordBatch) -> int:
-    """How long the log is now, in bytes."""
+    """Store a piece of the log. Returns its new length in bytes."""
     if not batch.log:
         return run.log_bytes
     room = rules.MAX_LOG_BYTES - run.log_bytes
-    # A credential may have begun in the last line of what is stored. What is stored keeps its length, so that
-    # positions in the log stay true.
+    # A credential may have begun in the last stored line. The stored text keeps its length, so that positions in
+    # the log stay valid.
     piece = queries.find_last_log(tx, run.id) if run.log_bytes else None
     begun = piece[1][piece[1].rfind("\n") + 1 :] if piece else ""
     masked = mask(begun + batch.log, same_length=True) if begun else mask(batch.log)
@@ -265,7 +286,7 @@ def _store_log(tx: Transaction, run: Run, batch: RecordBatch) -> int:
     whole = masked[len(begun) :]
     text = rules.cut_utf8(whole, room)
     if len(text) < len(whole):
-        batch.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; its end is not here.")
+        batch.note(f"The log is longer than {rules.MAX_LOG_BYTES} bytes; the rest was left out.")
     if text:
         queries.add_log(tx, run.id, run.log_bytes, text)
     return run.log_bytes + len(text.encode())
@@ -294,7 +315,7 @@ def _end(tx: Transaction, actor: Actor, run: Run, end: rules.RunEnd) -> None:
 
 
 def delete_run(tx: Transaction, actor: Actor, uid: str) -> None:
-    """Raises HasDependents while versions that came out of it exist."""
+    """Delete a run. Raises HasDependents while versions that it produced exist."""
     run = find_run(tx, actor, uid, Permission.RUN_DELETE)
     made = queries.list_versions(tx, run.id)
     if made:
@@ -306,16 +327,16 @@ def delete_run(tx: Transaction, actor: Actor, uid: str) -> None:
     queries.delete_run(tx, run)
     edges.remove_node(tx, edges.node(edges.RUN, run.uid))
     tx.append(
-        events.RunDeleted(namespace=run.namespace, run=uid, name=run.name, experiment=run.experiment_ref), actor
+        events.RunDeleted(namespace=run.namespace, run=run.uid, name=run.name, experiment=run.experiment_ref),
+        actor,
     )
 
 
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run with all that it holds but its points, its log and its files' bytes."""
+class RunView(msgspec.Struct, frozen=True):
+    """A run with everything except its points, its log and its files' bytes."""
 
     run: Run
     params: Mapping[str, Any]
@@ -341,9 +362,8 @@ def show_run(tx: Transaction, actor: Actor, uid: str) -> RunView:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRun:
-    """A run with the first few of what it holds."""
+class ListedRun(msgspec.Struct, frozen=True):
+    """A run with its first few params, metrics and tags."""
 
     run: Run
     params: Mapping[str, Any]
@@ -355,9 +375,13 @@ class ListedRun:
 def list_runs(
     tx: Transaction, actor: Actor, search: RunSearch, before: int | None, limit: int
 ) -> list[ListedRun]:
-    """The newest first. Four statements, whatever is stored."""
-    found = list_queries.list_runs(tx, actor, search, before, limit)
-    params, metrics, tags = list_queries.list_shown(tx, [run.id for run in found])
+    """List runs, newest first. Raises ExperimentNotFound, with near names, if the actor sees no such experiment."""
+    if search.parent and rules.is_beginning(search.parent):
+        search = replace(search, parent=find_run(tx, actor, search.parent).uid)
+    runs = list_queries.list_runs(tx, actor, search, before, limit)
+    if not runs and search.experiment is not None and before is None:
+        _refuse_unknown_experiment(tx, actor, search)
+    params, metrics, tags = list_queries.list_shown(tx, [run.id for run in runs])
     return [
         ListedRun(
             run,
@@ -366,12 +390,21 @@ def list_runs(
             tags.get(run.id, {}),
             rules.is_silent(run.status, run.heard_at, tx.now),
         )
-        for run in found
+        for run in runs
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+def _refuse_unknown_experiment(tx: Transaction, actor: Actor, search: rules.RunSearch) -> None:
+    experiments = list_queries.list_experiments(tx, actor, search.namespace, None, _MOST_NAMED)
+    if any(experiment.name == search.experiment for experiment in experiments):
+        return
+    wanted = "/".join(part for part in (search.namespace, search.experiment) if part)
+    near = near_words(wanted, [f"{e.namespace}/{e.name}" for e in experiments])
+    fix = f"Similar names: {', '.join(near)}" if near else None
+    raise ExperimentNotFound(experiment=wanted, fix=fix)
+
+
+class Series(msgspec.Struct, frozen=True):
     metric: Metric
     points: series.Points
     sampled: bool
@@ -389,7 +422,7 @@ def read_series(
     most_points: int = 1000,
     by: str = series.BY_STEP,
 ) -> Series:
-    """Points of a metric, at most `most_points`, chosen so that they draw the same picture.
+    """Return at most `most_points` points of a metric, chosen so that the chart looks the same.
 
     by: step or time. Raises SeriesNotFound, InvalidRequest.
     """
@@ -413,25 +446,28 @@ def read_series(
 
 
 def find_artifact(tx: Transaction, actor: Actor, uid: str, path: str) -> File:
-    """A file that may be given. Raises RunNotFound, FileNotFound, FileQuarantined, ScanPending."""
+    """Return a file that may be served. Raises RunNotFound, FileNotFound, FileQuarantined, ScanPending,
+    TermsNotAccepted."""
     run = find_run(tx, actor, uid)
-    found = queries.find_artifact(tx, run.id, path)
-    if found is None:
+    artifact = queries.find_artifact(tx, run.id, path)
+    if artifact is None:
         raise FileNotFound(path=path[:200], reference=f"run {uid}")
     holder = Holder(
         namespace=run.namespace,
-        author=found.logged_by or run.created_by,
+        author=artifact.logged_by or run.created_by,
         path=path,
         of=f"run {uid}",
-        released=found.released,
+        released=artifact.released,
         advice=f'A maintainer may release it with: modelyard quarantine release-run {uid} --reason "…"',
     )
-    refuse_held_bytes(tx, Digest(found.digest), holder)
-    return File(found.path, Digest(found.digest), found.size_bytes)
+    refuse_held_bytes(tx, Digest(artifact.digest), holder)
+    # The same bytes may be files of a model.
+    refuse_unaccepted_bytes(tx, actor, run.namespace, Digest(artifact.digest))
+    return File(artifact.path, Digest(artifact.digest), artifact.size_bytes)
 
 
 def read_log(tx: Transaction, actor: Actor, uid: str, position: int) -> tuple[str, int, bool]:
-    """(text from the piece at `position` on, where it ends, whether the run may say more)."""
+    """Return (text from the piece at `position` on, its end, whether the run may log more)."""
     run = find_run(tx, actor, uid)
     pieces = queries.list_log(tx, run.id, position, _LOG_PIECES)
     text = "".join(piece for _, piece in pieces)
@@ -446,17 +482,17 @@ def list_experiments(
 
 
 def describe_experiment(tx: Transaction, actor: Actor, name: ModelName, description: str) -> Experiment:
-    """Say what an experiment is about. Raises ExperimentNotFound."""
+    """Set the description of an experiment. Raises ExperimentNotFound."""
     namespace = catalog.find_namespace(tx, actor, name.namespace, Permission.RUN_LOG)
-    found = list_queries.find_experiment(tx, namespace.id, name.name)
-    if found is None:
+    experiment = list_queries.find_experiment(tx, namespace.id, name.name)
+    if experiment is None:
         raise ExperimentNotFound(experiment=str(name))
-    list_queries.set_description(tx, found.id, catalog_rules.check_text(description, "the description"))
+    list_queries.set_description(tx, experiment.id, catalog_rules.check_text(description, "the description"))
     changed = list_queries.find_experiment(tx, namespace.id, name.name)
     assert changed is not None
     return changed
 
 
 def skew_seconds(run: Run) -> float:
-    """How far the server's clock was ahead of the training's when it was last heard; 0: less than a minute."""
+    """Return how far the server's clock was ahead of the training's at its last message; 0: less than a minute."""
     return run.clock_skew / MICROSECONDS

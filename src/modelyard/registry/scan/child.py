@@ -1,4 +1,4 @@
-"""The process in which files are scanned: a line of JSON in, requests for bytes and a line of JSON out."""
+"""Scan files in a child process: a line of JSON in, requests for bytes and a line of JSON out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GROWN_BYTES = 256 << 20
 
 
 class _Remote:
-    """The bytes of the file, asked for over the pipes."""
+    """The bytes of the file, requested over the pipes."""
 
     def __init__(self, size_bytes: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self.size_bytes = size_bytes
@@ -35,8 +35,8 @@ def _say(outgoing: BinaryIO, value: dict[str, Any]) -> None:
 
 
 def _limit(used_seconds: float) -> None:
-    """Of memory and files for good, of processor time for the next file. Where the platform has no limits, the
-    parent's patience and the rules' own counts remain."""
+    """Limit memory and files for good, and processor time for the next file. On a platform without limits, only the
+    parent's patience and the rules' own counts apply."""
     try:
         import resource
     except ImportError:
@@ -49,7 +49,7 @@ def _limit(used_seconds: float) -> None:
 
 
 def _use() -> tuple[float, int]:
-    """(processor seconds, most bytes of memory) of this process so far."""
+    """Return (processor seconds, peak bytes of memory) of this process so far."""
     try:
         import resource
     except ImportError:

@@ -1,6 +1,6 @@
-"""HDF5 files read by h5py, in the process that has limits: the library is written in C and the files are hostile.
+"""Read HDF5 files with h5py, in the process with limits, since the library is written in C and files may be hostile.
 
-What could be code in one is text or bytes: Keras's description of a model, and what PyTables keeps as pickles.
+Only text or bytes in a file could be code: Keras's description of a model, and PyTables' pickles.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from modelyard.domain.formats.ranged import MIB, Malformed, OverBudget
 _MAX_VALUE_BYTES = 64 * MIB
 _MAX_OBJECTS = 100_000
 _BYTE_KINDS = "SOV"
-"""NumPy's kinds of texts, of values of varying length, and of raw bytes."""
+"""NumPy's kinds for texts, values of variable length, and raw bytes."""
 
 
 def read_hdf5(file: IO[bytes]) -> Iterator[tuple[str, str, bytes]]:
     """Yield (path, attribute or '', bytes) of each value that is text or bytes.
 
-    Raises Malformed when h5py refuses the file or one of its parts, OverBudget when it holds too much.
+    Raises Malformed if h5py refuses the file or one of its parts, OverBudget if it contains too much.
     """
     try:
         import h5py
@@ -47,7 +47,7 @@ def _values(h5py: Any, root: Any) -> Iterator[tuple[str, str, bytes]]:
             continue
         for name in node:
             if not isinstance(node.get(name, getlink=True), h5py.HardLink):
-                # It names a place elsewhere, in this file or in another, which is read where it stands.
+                # A link names an object elsewhere, in this file or another, which is read in its own place.
                 continue
             child = node[name]
             key = child.id.__hash__()
@@ -67,7 +67,7 @@ def _dataset_bytes(dataset: Any) -> Iterator[bytes]:
 
 
 def _bytes_of(value: Any) -> Iterator[bytes]:
-    """Each text or run of bytes in a value; numbers are passed over."""
+    """Yield each text or byte string in a value; numbers are skipped."""
     if isinstance(value, str):
         yield value.encode("utf-8", "surrogateescape")
     elif isinstance(value, bytes):

@@ -1,26 +1,12 @@
-"""Files that wait for a scan, releases from the quarantine, and names that are trusted."""
+"""Files that wait for a scan, releases from the quarantine, and trusted globals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
-from modelyard.domain.digest import Digest
 
-
-@dataclass(frozen=True, slots=True)
-class ScanJob:
-    digest: Digest
-    namespace_id: int
-    """The namespace that waits for it; 0: none, since a verdict by older rules is there."""
-    tries: int
-    asked_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedGlobal:
-    """alone: no other person held the right when it was given. confirmed_by: another person gave it too."""
+class TrustedGlobal(msgspec.Struct, frozen=True):
+    """A trusted global. alone: no other person had the permission then. confirmed_by: a second person who trusts it."""
 
     name: str
     reason: str
@@ -31,12 +17,12 @@ class TrustedGlobal:
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A version or a file that was let out of the quarantine, knowingly."""
+    """The deliberate release of a version or a file from the quarantine."""
 
     by: str
     at: int
     reason: str
     verdict: str
-    """At that time; a worse one ends the release."""
+    """The verdict at that time; a worse one ends the release."""
     alone: bool = False
-    """No other person held the right when it was given."""
+    """No other person had the permission at that time."""

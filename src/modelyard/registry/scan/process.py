@@ -1,7 +1,7 @@
-"""Scans in a process of their own, with limits on memory, processor time and patience.
+"""Scan in a separate process, with limits on memory, processor time and patience.
 
 The process opens no file: it asks for ranges of the bytes over its pipes and answers with a line of JSON.
-It is used again for the next file, unless it has grown or was ended. Its environment holds no secrets.
+It is reused for the next file, unless it has grown or was ended. Its environment contains no secrets.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY
 
 
 class OutOfPatience(Exception):
-    """The scan took longer than the caller waits; it was ended, and says nothing of the file."""
+    """The scan took longer than the caller waits; it was ended without a result."""
 
 
 class ScanProcess:
-    """One child. One file at a time."""
+    """A child process, which scans one file at a time."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def scan(self, source: Source, patience_seconds: float) -> FileScan:
-        """Raises OutOfPatience; OSError when no process can be started; what the source raises."""
+        """Scan a file. Raises OutOfPatience; OSError if no process can be started; errors of the source."""
         process = self._started()
         late = threading.Event()
 
@@ -93,14 +93,14 @@ class ScanProcess:
         process.kill()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                # What was written and never read is of no use to anybody now.
+                # Data that was written and never read is useless now.
                 with contextlib.suppress(OSError):
                     pipe.close()
         process.wait()
 
 
 def _converse(process: subprocess.Popen[bytes], source: Source) -> dict[str, Any] | None:
-    """None: the process is gone."""
+    """Answer the process's requests until its result; None: the process died."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -135,7 +135,7 @@ class Scanner:
         atexit.register(self.close)
 
     def scan(self, source: Source, patience_seconds: float, share: str = "") -> FileScan:
-        """share: who waits for it; those of one share leave room for others.
+        """Scan a file. share: the scan's share, which leaves room for other shares.
 
         Raises OutOfPatience, also when no process becomes free in time.
         """
@@ -159,10 +159,10 @@ _slow = Scanner(1)
 
 
 def shared_scanner() -> Scanner:
-    """The one of this server process."""
+    """Return the scanner of this server process."""
     return _shared
 
 
 def slow_scanner() -> Scanner:
-    """A process apart, for files that take longer than anybody waits."""
+    """Return a separate process for files that take longer than any caller waits."""
     return _slow

@@ -1,4 +1,4 @@
-"""SQL of scans: what is pending, what was found, what a namespace serves and trusts."""
+"""SQL of scans: pending bytes, findings, and what a namespace serves and trusts."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _FILES = Statement(
 
 
 def list_files(tx: Transaction, manifest_id: int) -> list[tuple[str, str | None]]:
-    """(path, scan) of each file; bytes that are gone count as read and empty."""
+    """List (path, scan) of each file; deleted bytes count as scanned and empty."""
     return [(path, scan) for path, scan in tx.all(_FILES, manifest_id=manifest_id)]
 
 
 def list_digests(tx: Transaction, manifest_id: int) -> list[Digest]:
-    """Of the files whose bytes are here, each once."""
+    """List the digests of files whose bytes are stored, each once."""
     query = (
         sa.select(manifest_files.c.digest)
         .join(blobs, blobs.c.digest == manifest_files.c.digest)
@@ -53,7 +53,7 @@ def list_digests(tx: Transaction, manifest_id: int) -> list[Digest]:
 
 
 def find_scan(tx: Transaction, digest: Digest) -> tuple[str | None, str] | None:
-    """(what was found, as rules.read_file takes it; the state of the bytes). None: they are not known here."""
+    """Return (the scan, in the form for rules.read_file; the state of the bytes). None: unknown bytes."""
     row = tx.execute(sa.select(blobs.c.scan, blobs.c.state).where(blobs.c.digest == digest)).first()
     return (row[0], row[1]) if row else None
 
@@ -64,13 +64,13 @@ def list_manifests_with(tx: Transaction, digest: Digest) -> list[int]:
 
 
 def list_paths(tx: Transaction, digest: Digest) -> list[str]:
-    """All names of the bytes in versions."""
+    """List all paths of the bytes in versions."""
     query = sa.select(manifest_files.c.path).where(manifest_files.c.digest == digest).distinct()
     return [row[0] for row in tx.rows(query)]
 
 
 def is_named(tx: Transaction, manifest_id: int) -> bool:
-    """Whether a version that is not deleted has these files."""
+    """Return whether a version that is not deleted has these files."""
     query = (
         sa.select(versions.c.id)
         .where(versions.c.manifest_id == manifest_id, versions.c.state != "deleted")
@@ -83,11 +83,14 @@ def set_state(tx: Transaction, manifest_id: int, state: str) -> None:
     tx.execute(manifests.update().where(manifests.c.id == manifest_id).values(scan=state))
 
 
-# --- what waits -----------------------------------------------------------------------------------------
+# --- waiting scans --------------------------------------------------------------------------------------
 
 
 def list_pending(tx: Transaction, per_namespace: int) -> list[tuple[int, str, int]]:
-    """(manifest, namespace, since when) of versions that were not looked into whole, the oldest of each namespace first."""
+    """List (manifest, namespace, time since which it waits) of versions that are not completely scanned.
+
+    The oldest ones of each namespace come first.
+    """
     place = (
         sa.func.row_number()
         .over(partition_by=namespaces.c.name, order_by=sa.func.min(versions.c.id))
@@ -123,7 +126,7 @@ def list_unread(tx: Transaction, manifest_id: int) -> list[Digest]:
 
 
 def list_outdated(tx: Transaction, limit: int) -> list[Digest]:
-    """Bytes whose verdict rests on older rules."""
+    """List bytes whose verdict is by older rules."""
     query = (
         sa.select(blobs.c.digest)
         .where(blobs.c.scan_rules < RULES_VERSION, blobs.c.scan.is_not(None), blobs.c.state == LIVE)
@@ -147,9 +150,7 @@ def set_serve_unknown(tx: Transaction, namespace_id: int, serve: bool) -> None:
 _confirmers = actors.alias("confirmers")
 _TRUSTED = (
     sa.select(
-        scan_trusts.c.name,
-        scan_trusts.c.reason,
-        scan_trusts.c.at,
+        *scan_trusts.c["name", "reason", "at"],
         actors.c.name,
         scan_trusts.c.alone,
         _confirmers.c.name,
@@ -164,7 +165,7 @@ _TRUSTED = (
 
 
 def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = None) -> list[TrustedGlobal]:
-    """names: only these."""
+    """List trusted globals. names: only these; None: all."""
     query = _TRUSTED.where(namespaces.c.name == namespace)
     if names is not None:
         query = query.where(scan_trusts.c.name.in_(list(names)))
@@ -174,7 +175,7 @@ def list_trusted(tx: Transaction, namespace: str, names: Iterable[str] | None = 
 def insert_trust(
     tx: Transaction, actor: Actor, namespace_id: int, name: str, reason: str, *, alone: bool
 ) -> bool:
-    """False when it is trusted already."""
+    """Store a trusted global. Returns False if it is trusted already."""
     insert = (
         postgresql.insert(scan_trusts)
         .values(

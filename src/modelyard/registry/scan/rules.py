@@ -1,29 +1,28 @@
-"""From what was found in files to what holds for a version. Pure."""
+"""Derive the scan state of a version from the findings in its files. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from modelyard.domain.scanning.verdicts import CODE_KINDS, HELD, FileScan, Verdict, worst
 from modelyard.domain.secrets import Secret
 from modelyard.registry.scan.nouns import Release
 
 PENDING = "pending"
-"""Besides the verdicts, of a version: not all of its files were looked into yet."""
+"""An additional state of a version: not all of its files are scanned yet."""
 
 HELD_STATES = frozenset(verdict.value for verdict in HELD)
-CLEAN_STATES = frozenset({Verdict.NO_CODE.value, Verdict.ALLOWLISTED.value})
 
 
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedFile:
-    """scan None: not looked into yet."""
+class ScannedFile(msgspec.Struct, frozen=True):
+    """A file and its scan. scan None: not scanned yet."""
 
     path: str
     scan: FileScan | None
@@ -35,9 +34,9 @@ class ScannedFile:
 
     @property
     def code_kinds(self) -> list[str]:
-        """Kinds of code in it that the scan does not look for.
+        """Return the kinds of code in it that the scan does not look for.
 
-        A template that is a file of its own is known by its name, as those who load it know it.
+        A template in a separate file is recognised by its name, as its loaders do.
         """
         kinds = set() if self.scan is None else set(self.scan.kinds)
         if self.path.lower().endswith(_TEMPLATES):
@@ -45,13 +44,12 @@ class ScannedFile:
         return [kind for kind in CODE_KINDS if kind in kinds]
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedFiles:
-    files: tuple[ScannedFile, ...] = field(default=())
+class ScannedFiles(msgspec.Struct, frozen=True):
+    files: tuple[ScannedFile, ...] = ()
 
     @property
     def state(self) -> str:
-        """A verdict, or PENDING."""
+        """Return the worst verdict of the files, or PENDING."""
         if any(file.scan is None for file in self.files):
             return PENDING
         return worst(file.scan.verdict for file in self.files if file.scan is not None).value
@@ -62,13 +60,13 @@ class ScannedFiles:
 
     @property
     def worst_reason(self) -> str:
-        """The first of the gravest findings, in words; '' when nothing was found."""
+        """Return the first of the most serious findings, in words; '' if there is none."""
         findings = [finding for file in self.files if file.scan is not None for finding in file.scan.findings]
         gravest = worst(finding.verdict for finding in findings)
         return next((f"{f.name}: {f.why}" if f.name else f.why for f in findings if f.verdict is gravest), "")
 
     def state_with(self, trusted: Collection[str]) -> str:
-        """As `state`, with these unknown globals taken as allowed."""
+        """Return the state with these unknown globals taken as allowed."""
         state = self.state
         if state != Verdict.UNKNOWN.value or not self.is_unknown_by_name_alone:
             return state
@@ -76,8 +74,8 @@ class ScannedFiles:
 
     @property
     def is_unknown_by_name_alone(self) -> bool:
-        """Whether trust in all of `unknown` would leave nothing unknown: each unknown finding has a name, and none
-        was left out because there were too many."""
+        """Return whether trust in all of `unknown` would be enough: each unknown finding has a name, and none was omitted
+        because there were too many."""
         scans = [file.scan for file in self.files if file.scan is not None]
         return not any(scan.more_findings for scan in scans) and all(
             finding.name for scan in scans for finding in scan.findings if finding.verdict is Verdict.UNKNOWN
@@ -85,7 +83,7 @@ class ScannedFiles:
 
 
 def release_covers(released: Release | None, state: str) -> bool:
-    """Whether a release from the quarantine holds for a verdict: it was given in sight of one as bad.
+    """Return whether a release from the quarantine covers a verdict: it was given for one at least as bad.
 
     released: None: there was no release.
     """
@@ -96,22 +94,31 @@ def release_covers(released: Release | None, state: str) -> bool:
 
 
 def read_file(path: str, scan: str | None) -> ScannedFile:
-    """From what the blob's row keeps. scan: JSON, '' for a file with nothing to look into, None: not read."""
-    if scan is None:
-        return ScannedFile(path, None)
-    value: dict[str, Any] = json.loads(scan) if scan else {}
-    found = FileScan.from_json(value["scan"]) if "scan" in value else FileScan()
-    secrets = tuple(Secret(line, kind) for line, kind in value.get("secrets", ()))
-    return ScannedFile(path, found, secrets)
+    """Parse the scan in the blob's row. scan: JSON, '' for a file without findings, None: not scanned."""
+    return ScannedFile(path, *_read_scan(scan))
 
 
 def read_files(rows: Iterable[tuple[str, str | None]]) -> ScannedFiles:
-    """rows: (path, scan)."""
-    return ScannedFiles(tuple(read_file(*row) for row in rows))
+    """Parse the scans of several files. rows: (path, scan). Files with the same scan share what was parsed."""
+    scans: dict[str | None, tuple[FileScan | None, tuple[Secret, ...]]] = {}
+    files = []
+    for path, scan in rows:
+        if scan not in scans:
+            scans[scan] = _read_scan(scan)
+        files.append(ScannedFile(path, *scans[scan]))
+    return ScannedFiles(tuple(files))
+
+
+def _read_scan(scan: str | None) -> tuple[FileScan | None, tuple[Secret, ...]]:
+    if scan is None:
+        return None, ()
+    value: dict[str, Any] = json.loads(scan) if scan else {}
+    found = FileScan.from_json(value["scan"]) if "scan" in value else FileScan()
+    return found, tuple(Secret(line, kind) for line, kind in value.get("secrets", ()))
 
 
 def scan_text(scan: FileScan | None, secrets: Iterable[Secret]) -> str:
-    """What the blob's row keeps; '' when there is nothing to tell."""
+    """Return the text for the blob's row; '' if there are no findings."""
     value: dict[str, Any] = {}
     if scan is not None:
         value["scan"] = scan.to_json()

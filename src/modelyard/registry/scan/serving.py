@@ -1,4 +1,6 @@
-"""What of bytes a namespace serves: not what is withheld, nor what is in quarantine there. Every door that gives bytes asks here, by version or by file.
+"""Decide which bytes a namespace serves: none that are withheld or in quarantine there.
+
+Every door that serves bytes uses this, for a version or for a file.
 
 Decision records: docs/decisions/0020-quarantine.md, 0024-secrets-and-redaction.md.
 """
@@ -7,7 +9,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from modelyard.db.tables.uploads import WITHHELD
 from modelyard.db.transaction import Transaction
@@ -27,10 +30,10 @@ _MOST_NAMED = 5
 def is_held(
     tx: Transaction, namespace: str, author: str, state: str, files: Callable[[], ScannedFiles]
 ) -> bool:
-    """Whether bytes with that verdict stay in quarantine in the namespace, as long as no one releases them.
+    """Return whether bytes with that verdict are in quarantine in the namespace, unless they are released.
 
-    author: who pushed them; files: what was found, asked for only when it decides. False for PENDING, which is no
-    verdict and is refused for itself.
+    author: the account that pushed them; files: returns the findings, called only if they matter. False for PENDING,
+    which is not a verdict and is refused separately.
     """
     if state != Verdict.UNKNOWN.value:
         return state in HELD_STATES
@@ -41,9 +44,9 @@ def is_held(
 
 
 def find_trusted(tx: Transaction, namespace: str, names: Iterable[str], author: str) -> frozenset[str]:
-    """Those of the names that the namespace trusts in what the author pushed.
+    """Return those of the names that the namespace trusts in files that the author pushed.
 
-    Trust by the author alone counts only where no one else held the right to give it.
+    Trust given only by the author counts only if no one else had the permission to give it.
     """
     wanted = list(names)
     given = queries.list_trusted(tx, namespace, wanted) if wanted else []
@@ -55,24 +58,23 @@ def find_trusted(tx: Transaction, namespace: str, names: Iterable[str], author: 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """In whose name single bytes are asked for. path and of: the file, and the version or run that has it."""
+class Holder(msgspec.Struct, frozen=True):
+    """The holder of requested bytes. path and of: the file, and the version or run that has it."""
 
     namespace: str
     author: str
     path: str
     of: str
     released: Release | None
-    """The one that holds for these bytes here; None: they were not released."""
+    """The release of these bytes here; None: they were not released."""
     advice: str
-    """What helps where trust does not, with the command."""
+    """The remedy if trust does not help, with the command."""
 
 
 def refuse_held_bytes(tx: Transaction, digest: Digest, holder: Holder) -> None:
-    """Raises FileWithheld; FileQuarantined, with the reason and the command that helps; ScanPending.
+    """Raise FileWithheld; FileQuarantined, with the reason and the command that helps; ScanPending.
 
-    Nothing for bytes that are not known here, which are not given anyway.
+    Does nothing for unknown bytes, which are not served anyway.
     """
     known = queries.find_scan(tx, digest)
     if known is None:
@@ -96,13 +98,13 @@ def refuse_held_bytes(tx: Transaction, digest: Digest, holder: Holder) -> None:
 
 
 def may_be_trusted(name: str) -> bool:
-    """Whether trust can be given to a global; not to one that is allowed for another use, or dangerous."""
+    """Return whether a global can be trusted; not one that is allowed for another use, or dangerous."""
     module, _, attribute = name.rpartition(".")
     return bool(module) and judge_global(module, attribute)[0] is Verdict.UNKNOWN
 
 
 def way_out(tx: Transaction, namespace: str, author: str, files: ScannedFiles) -> str | None:
-    """The one command by which a maintainer has the files served, where trust in a few names is enough."""
+    """Return the command with which a maintainer releases the files, if trust in a few names is enough."""
     if files.state != Verdict.UNKNOWN.value or not files.is_unknown_by_name_alone:
         return None
     trusted = find_trusted(tx, namespace, files.unknown, author)

@@ -1,25 +1,25 @@
-"""A few places for many who want one, in turn between the shares that they belong to."""
+"""Share a few places between many waiting threads, in turn between their shares."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 MOST_WAITING = 16
-"""Of one share; more are turned away at once."""
+"""Most waiting threads of one share; others are refused at once."""
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
+class _Waiter(msgspec.Struct, eq=False):
     share: str
-    has_place: threading.Event = field(default_factory=threading.Event)
+    has_place: threading.Event = msgspec.field(default_factory=threading.Event)
 
 
 class Turns:
-    """Gives places to waiting threads, the oldest of each share first, and to shares by turns.
+    """Gives places to waiting threads: shares take turns, and within a share the oldest thread is first.
 
-    Of several places one share never holds the last one, so that its long work leaves room for others.
+    One share never holds all of several places, so that its long work leaves room for others.
     """
 
     def __init__(self, places: int) -> None:
@@ -32,7 +32,7 @@ class Turns:
         """Shares in the order in which they last had a turn, as long as they hold or want a place."""
 
     def take(self, share: str, seconds: float) -> bool:
-        """Wait for a place up to this long; False when there was none, or too many of the share wait already."""
+        """Wait for a place up to this long; return False if there was none, or too many of the share wait already."""
         waiter = _Waiter(share)
         with self._lock:
             if sum(each.share == share for each in self._waiting) >= MOST_WAITING:
@@ -42,7 +42,7 @@ class Turns:
         if waiter.has_place.wait(max(seconds, 0)):
             return True
         with self._lock:
-            # It may have come in the moment between.
+            # A place may have become free in this very moment.
             if waiter.has_place.is_set():
                 return True
             self._waiting.remove(waiter)

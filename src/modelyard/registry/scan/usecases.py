@@ -1,4 +1,4 @@
-"""Looking into bytes, as far as there is time."""
+"""Scan bytes, as far as time allows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from modelyard.registry.scan.rules import scan_text
 MAX_TEXT_BYTES = 512 * 1024
 """Texts up to this size are searched for credentials."""
 REGISTRATION_SECONDS = 8.0
-"""How long a registration waits for scans; the worker takes its time for what is left."""
+"""How long a registration waits for scans; the worker does the rest."""
 FIRST_TRY_SECONDS = 10.0
-"""How long the worker gives a file at first, so that the next one is not kept waiting."""
+"""How long the worker scans a file at first, so that the next one does not wait long."""
 WORKER_SECONDS = 600.0
-"""How long it gives what was not finished then."""
+"""How long it scans a file that was not finished then."""
 
 
 class BlobSource:
-    """An open blob as readers of formats want it."""
+    """An open blob in the form that format readers need."""
 
     def __init__(self, reader: BlobReader) -> None:
         self._reader = reader
@@ -34,8 +34,8 @@ class BlobSource:
 
 
 class Patience:
-    """Time for a number of scans together. share: who waits for them; is_last: what takes longer even now is
-    *not scanned*, which is a verdict."""
+    """The time limit of several scans together. share: their share; is_last: a scan that exceeds the limit has the
+    verdict `not_scanned`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Patience:
 
 
 def scan_blob(reader: BlobReader, patience: Patience) -> str | None:
-    """What is kept of the scan, or None when there was not enough time.
+    """Return the part of the scan that is kept, or None if there was not enough time.
 
     A file without pickles, containers and text costs a few small reads.
     """

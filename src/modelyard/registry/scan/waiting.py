@@ -12,7 +12,7 @@ from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Job, JobKind
 
 BACKGROUND = -1
-"""The priority of bytes for which no version waits, since a verdict by older rules is there."""
+"""The priority of bytes that no version waits for, because they have a verdict by older rules."""
 
 
 class ScanBytes(msgspec.Struct):
@@ -20,18 +20,18 @@ class ScanBytes(msgspec.Struct):
 
 
 SCAN = JobKind("scan", ScanBytes)
-"""A first try, which is short so that the next file is not kept waiting."""
+"""A first try, which is short so that the next file does not wait long."""
 SLOW_SCAN = JobKind("slow-scan", ScanBytes)
-"""Of what was not finished by the first try."""
+"""A scan of bytes that the first try did not finish."""
 
 
 def ask_for_scans(
     tx: Transaction, digests: Sequence[Digest], namespace: str | None, since: int | None = None
 ) -> None:
-    """Have bytes scanned, in turn between namespaces. Bytes that wait already stay where they are in the queue, unless
-    no namespace waited for them.
+    """Queue scans of bytes; namespaces take turns. Bytes that wait already keep their place in the queue, unless no
+    namespace waited for them.
 
-    namespace: the one that waits; None: none does. since: when the waiting began; None: now.
+    namespace: the one that waits; None: none. since: the beginning of the wait; None: now.
     """
     set_aside = jobs.list_open_keys(tx, [SLOW_SCAN], digests)
     for digest in digests:
@@ -48,7 +48,7 @@ def ask_for_scans(
 
 
 def set_aside(tx: Transaction, job: Job) -> None:
-    """Have the bytes of a first try scanned with more time."""
+    """Queue the bytes of a first try for a scan with more time."""
     payload = SCAN.read(job)
     jobs.enqueue(
         tx,

@@ -1,1 +1,1 @@
-"""Finding models: filters and full text across features, read-only, by keyset pages."""
+"""Find models by filters and full text across features; read-only, in keyset pages."""

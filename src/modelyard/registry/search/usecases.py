@@ -1,4 +1,4 @@
-"""Pages of models that the actor may see."""
+"""Search the models that the actor may see, page by page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from modelyard.registry.versions import alias_queries
 
 
 class FoundModel(msgspec.Struct, frozen=True):
-    """A model with what a list shows of it."""
+    """A model with the fields that a list shows."""
 
     model: Model
     tags: Mapping[str, str]
@@ -30,12 +30,21 @@ class FoundModel(msgspec.Struct, frozen=True):
 def search_models(
     tx: Transaction, actor: Actor, search: ModelSearch, before: tuple[int, int] | None, limit: int
 ) -> list[FoundModel]:
-    """Most recently changed first. Four statements, whatever is stored."""
+    """Search models, the most recently changed first, with four statements whatever is stored."""
     return _with_details(tx, queries.search_models(tx, actor, search, before, limit))
 
 
 def count_models(tx: Transaction, actor: Actor, search: ModelSearch) -> int:
     return queries.count_models(tx, actor, search)
+
+
+FACETS = (*queries.FACETS, "alias", "tag")
+"""Properties by which the models of a search are counted; `alias` counts stages too."""
+
+
+def count_facets(tx: Transaction, actor: Actor, search: ModelSearch) -> dict[str, list[tuple[str, int]]]:
+    """Return, for all models that the search finds, facet → (value, number of models), most frequent first."""
+    return {facet: queries.count_facet(tx, actor, search, facet) for facet in FACETS}
 
 
 def show_model(tx: Transaction, actor: Actor, name: ModelName) -> FoundModel:

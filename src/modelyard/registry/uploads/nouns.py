@@ -1,17 +1,17 @@
-"""Uploads, and what a caller may read of a blob."""
+"""Uploads, and the stored results of reading a blob."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(msgspec.Struct, frozen=True):
     id: str
     actor_id: int
     digest: Digest
@@ -21,13 +21,12 @@ class Upload:
     """Of the token that began it; Scope.key."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRead:
-    """What was read of some bytes."""
+class BlobRead(msgspec.Struct, frozen=True):
+    """The facts that were read from bytes."""
 
     scan: str | None
-    """JSON of the scan; '': there is nothing to tell; None: not looked into yet. registry/scan/rules.py."""
+    """JSON of the scan; '': no findings; None: not scanned yet. See registry/scan/rules.py."""
     scan_rules: int
-    """The rules that the scan rests on."""
+    """Version of the rules of the scan."""
     facts: Mapping[str, JsonText[dict[str, Any]] | None]
-    """Reader → facts, None when there are none; a reader that is missing did not read yet."""
+    """Reader → facts, None if there are none; a missing reader has not read the bytes yet."""

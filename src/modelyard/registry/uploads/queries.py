@@ -10,8 +10,18 @@ from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import JsonText
 from modelyard.db.lists import is_one_of
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
-from modelyard.db.tables import blob_facts, blob_senders, blobs, manifest_files, models, uploads, versions
+from modelyard.db.tables import (
+    blob_facts,
+    blob_senders,
+    blobs,
+    manifest_files,
+    models,
+    terms_acceptances,
+    uploads,
+    versions,
+)
 from modelyard.db.tables.uploads import DELETING, LIVE, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
@@ -25,11 +35,11 @@ from modelyard.registry.withheld.refusals import bytes_withheld
 _p = sa.bindparam
 _CHUNK = 5000
 OF_ONE_REQUEST = -1
-"""Stands for the size of an upload that is one request: no one resumes it, so no one may find it."""
+"""Replaces the size of an upload in one request, so that no search for resumable uploads finds it."""
 
 
 def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
-    """Pieces that bound what one statement is given and gives."""
+    """Yield pieces that limit the parameters and results of one statement."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
@@ -38,9 +48,10 @@ def chunked(values: list[Digest]) -> Iterable[list[Digest]]:
 def _find_known_sizes(
     kind: ReaderKind, is_admin: bool, by_namespace: bool, by_model: bool, narrow: bool
 ) -> Statement:
-    """Which rows of `blobs` the actor may read: in a version they may pull, or sent by them.
+    """Match the rows of `blobs` that the actor may read: in a version that they may pull and whose terms of use they
+    have accepted, or sent by them.
 
-    What the account sent with another scope is out of reach for a narrow token, since it may belong elsewhere.
+    A narrow token cannot use bytes that the account sent with another scope, since they may belong elsewhere.
     """
     query = sa.select(blobs.c.digest, blobs.c.size_bytes, blobs.c.state).where(
         is_one_of(blobs.c.digest, "digests")
@@ -57,6 +68,15 @@ def _find_known_sizes(
         .where(
             manifest_files.c.digest == blobs.c.digest,
             versions.c.state != "deleted",
+            # A copy in another model would be a way around the terms of this one.
+            sa.or_(
+                models.c.terms_digest.is_(None),
+                sa.exists().where(
+                    terms_acceptances.c.model_id == models.c.id,
+                    terms_acceptances.c.actor_id == _p("actor_id"),
+                    terms_acceptances.c.digest == models.c.terms_digest,
+                ),
+            ),
             visible_models_of(
                 kind,
                 _p("actor_id"),
@@ -77,10 +97,10 @@ def _find_known_sizes(
 def find_known_sizes(
     tx: Transaction, actor: Actor, digests: Iterable[Digest], *, refuse_withheld: bool = True
 ) -> dict[Digest, int]:
-    """Of these digests the ones that are here and that the actor may read, with their sizes.
+    """Return digest → size of those of the bytes that are stored and readable for the actor.
 
-    Raises BytesWithheld when one of them is withheld, the person who asks: no account may send or name it. refuse_withheld
-    False: leave it out instead.
+    Raises BytesWithheld if one of them is withheld: no account may send or name it. refuse_withheld False: omit it
+    instead.
     """
     scope = actor.scope
     statement = _find_known_sizes(
@@ -121,7 +141,7 @@ _TOUCH_BLOBS = Statement(
 
 
 def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
-    """Somebody relies on these bytes now: the collector's grace begins again."""
+    """Restart the collector's grace period of bytes that are needed now."""
     for some in chunked(list(digests)):
         tx.run(_TOUCH_BLOBS, digests=",".join(some), now=tx.now)
 
@@ -129,13 +149,10 @@ def touch_blobs(tx: Transaction, digests: Iterable[Digest]) -> None:
 _UPSERT_BLOB = Statement(
     postgresql.insert(blobs)
     .values(
-        digest=_p("digest"),
-        size_bytes=_p("size_bytes"),
+        **named("digest", "size_bytes", "scan", "scan_rules"),
         state=LIVE,
         created_at=_p("now"),
         touched_at=_p("now"),
-        scan=_p("scan"),
-        scan_rules=_p("scan_rules"),
     )
     .on_conflict_do_update(
         index_elements=["digest"],
@@ -152,9 +169,9 @@ _NOTE_SENDER = Statement(
 
 
 def upsert_blob(tx: Transaction, digest: Digest, size_bytes: int, scan: str | None = None) -> bool:
-    """Make the bytes known; False for a digest that is withheld or that the collector is just removing.
+    """Register bytes; return False for a digest that is withheld or that the collector is just removing.
 
-    scan: of bytes that are new, what was found in them already; None: no one looked.
+    scan: the scan of new bytes; None: they were not scanned.
     """
     rules = 0 if scan is None else RULES_VERSION
     row = tx.one(_UPSERT_BLOB, digest=digest, size_bytes=size_bytes, scan=scan, scan_rules=rules, now=tx.now)
@@ -169,30 +186,17 @@ _FIND_STATE = Statement(sa.select(blobs.c.state, blobs.c.size_bytes).where(blobs
 
 
 def find_state(tx: Transaction, digest: Digest) -> tuple[str, int] | None:
-    """(state, size in bytes) of a known blob."""
+    """Return (state, size in bytes) of a known blob."""
     row = tx.one(_FIND_STATE, digest=digest)
     return (row[0], row[1]) if row else None
 
 
 _INSERT_UPLOAD = Statement(
     uploads.insert().values(
-        id=_p("id"),
-        actor_id=_p("actor_id"),
-        digest=_p("digest"),
-        size_bytes=_p("size_bytes"),
-        created_at=_p("now"),
-        expires_at=_p("expires_at"),
-        scope=_p("scope"),
+        **named("id", "actor_id", "digest", "size_bytes", "expires_at", "scope"), created_at=_p("now")
     )
 )
-_UPLOAD = (
-    uploads.c.id,
-    uploads.c.actor_id,
-    uploads.c.digest,
-    uploads.c.size_bytes,
-    uploads.c.expires_at,
-    uploads.c.scope,
-)
+_UPLOAD = uploads.c["id", "actor_id", "digest", "size_bytes", "expires_at", "scope"]
 _FIND_UPLOAD = Statement(sa.select(*_UPLOAD).where(uploads.c.id == _p("id")))
 _DELETE_UPLOAD = Statement(uploads.delete().where(uploads.c.id == _p("id")))
 
@@ -216,7 +220,7 @@ def find_upload(tx: Transaction, upload_id: str) -> Upload | None:
 
 
 def find_upload_of(tx: Transaction, actor: Actor, digest: Digest, size_bytes: int) -> Upload | None:
-    """The newest open upload of the same bytes that was begun by the actor with the same scope."""
+    """Return the newest open upload of the same bytes that the actor began with the same scope."""
     query = (
         sa.select(*_UPLOAD)
         .where(
@@ -245,7 +249,7 @@ def list_expired_uploads(tx: Transaction) -> list[str]:
     return [row[0] for row in tx.rows(query)]
 
 
-# --- what was read from the files ----------------------------------------------------------------
+# --- facts and scans of bytes --------------------------------------------------------------------
 
 
 _FIND_READ = Statement(
@@ -256,7 +260,7 @@ _FIND_READ = Statement(
 
 
 def find_read(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, BlobRead]:
-    """Of the bytes that are here, and not of withheld ones."""
+    """Return the stored facts of bytes that are stored and not withheld."""
     found: dict[Digest, BlobRead] = {}
     for some in chunked(list(digests)):
         for digest, scan, scan_rules, reader, facts in tx.all(_FIND_READ, digests=",".join(some)):
@@ -286,13 +290,13 @@ _SET_FACTS = Statement(
 
 
 def set_first_scan(tx: Transaction, digest: Digest, scan: str) -> None:
-    """Keep what was found in bytes that no one looked into before; a verdict that is there stays."""
+    """Store the first scan of bytes; an existing verdict stays."""
     tx.run(_SET_FIRST_SCAN, the_digest=digest, scan=scan, scan_rules=RULES_VERSION)
 
 
 def set_scan(tx: Transaction, digest: Digest, scan: str) -> None:
-    """Replace what was found in the bytes. It counts as found by old rules, and is looked at again, until
-    `note_followed` says that all versions follow it."""
+    """Replace the scan of bytes. It counts as one by old rules, which is repeated, until `note_followed` records that all
+    versions follow it."""
     tx.run(_SET_SCAN, the_digest=digest, scan=scan)
 
 
@@ -301,5 +305,12 @@ def note_followed(tx: Transaction, digest: Digest) -> None:
 
 
 def set_facts(tx: Transaction, digest: Digest, facts: Mapping[str, str]) -> None:
-    """facts: by reader."""
+    """Store facts of bytes. facts: by reader."""
     tx.run_many(_SET_FACTS, [{"digest": digest, "reader": r, "facts": text} for r, text in facts.items()])
+
+
+def sum_stored(tx: Transaction) -> tuple[int, int]:
+    """Return (number, bytes) of the blobs that the registry keeps, each counted once."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(blobs.c.size_bytes), 0))
+    count, size_bytes = tx.rows(query.where(blobs.c.state == LIVE))[0]
+    return int(count), int(size_bytes)

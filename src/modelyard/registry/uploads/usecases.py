@@ -1,10 +1,11 @@
-"""From a client's bytes to a blob that manifests may name."""
+"""Turn a client's bytes into a blob that manifests may name."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from modelyard.blobs.store import BlobStore, Chunk
 from modelyard.db.engine import Database
@@ -25,6 +26,7 @@ from modelyard.domain.scanning import Skim, needs_scan
 from modelyard.domain.secrets import find_secrets, is_text
 from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.scan.rules import scan_text
 from modelyard.registry.uploads import queries
 from modelyard.registry.uploads.nouns import Upload
@@ -34,11 +36,18 @@ UPLOAD_LIFETIME = 7 * 86_400 * MICROSECONDS
 """An upload that is not touched for a week is swept."""
 
 
-def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) -> list[Digest]:
-    """Which of these bytes the actor must send, in the order given.
+def find_missing(
+    tx: Transaction,
+    actor: Actor,
+    wanted: Mapping[Digest, int],
+    namespace: str | None = None,
+    announced_bytes: int = 0,
+) -> list[Digest]:
+    """Return which of these bytes the actor must send, in the order given.
 
-    wanted: digest → size in bytes. What is present is kept alive, so a registration that follows within
-    the collector's grace finds it. Raises SizeMismatch for known bytes of another size, BytesWithheld.
+    wanted: digest → size in bytes. namespace: where a version of `announced_bytes` is registered next; None: not
+    announced. The grace period of present bytes restarts, so that a registration within it finds them. Raises
+    SizeMismatch for known bytes of another size, BytesWithheld, QuotaExceeded if something must be sent in vain.
     """
     require_sender(actor)
     tx.expect_rows(len(wanted))
@@ -46,12 +55,15 @@ def find_missing(tx: Transaction, actor: Actor, wanted: Mapping[Digest, int]) ->
     for digest, size in known.items():
         if wanted[digest] != size:
             raise SizeMismatch(actual=size, expected=wanted[digest], digest=digest)
+    missing = [digest for digest in wanted if digest not in known]
+    if missing and namespace is not None:
+        catalog.refuse_announced(tx, actor, namespace, announced_bytes)
     queries.touch_blobs(tx, known)
-    return [digest for digest in wanted if digest not in known]
+    return missing
 
 
 def require_sender(actor: Actor) -> None:
-    """The person who is signed in may send bytes; what they may do with them is asked when they name them."""
+    """Require a signed-in caller. Every account may send bytes; its rights are checked when a manifest names them."""
     access.check(
         actor, Permission.NAMESPACE_READ, access.SERVER if actor.scope.namespace is None else _scoped(actor)
     )
@@ -62,7 +74,7 @@ def _scoped(actor: Actor) -> access.Place:
 
 
 def start_upload(db: Database, actor: Actor, digest: Digest, size_bytes: int, max_file_bytes: int) -> Upload:
-    """A resumable upload; the actor's open upload of the same bytes when there is one.
+    """Start a resumable upload, or return the actor's open upload of the same bytes.
 
     Raises TooLarge.
     """
@@ -90,16 +102,16 @@ def _check_size(size_bytes: int, max_file_bytes: int) -> None:
 
 
 def find_upload(tx: Transaction, actor: Actor, upload_id: str) -> Upload:
-    """Raises UploadNotFound, also for another's upload, or one begun with another scope."""
-    found = queries.find_upload(tx, upload_id)
-    mine = found is not None and (found.actor_id, found.scope) == (actor.id, actor.scope.key)
-    if found is None or not mine or found.expires_at <= tx.now:
+    """Find an upload. Raises UploadNotFound, also for somebody else's upload or one begun with another scope."""
+    upload = queries.find_upload(tx, upload_id)
+    mine = upload is not None and (upload.actor_id, upload.scope) == (actor.id, actor.scope.key)
+    if upload is None or not mine or upload.expires_at <= tx.now:
         raise UploadNotFound(upload=upload_id[:64])
-    return found
+    return upload
 
 
 def append_bytes(blobs: BlobStore, upload: Upload, offset: int, chunks: Iterable[Chunk]) -> int:
-    """Add bytes at `offset`; returns the new offset. Raises OffsetMismatch, SizeMismatch."""
+    """Add bytes at `offset`; return the new offset. Raises OffsetMismatch, SizeMismatch."""
     staged = blobs.stage(upload.id)
     present = staged.size()
     if offset != present:
@@ -118,7 +130,7 @@ def _no_more_than(chunks: Iterable[Chunk], room: int, announced: int) -> Iterabl
 def finish_upload(db: Database, blobs: BlobStore, actor: Actor, upload: Upload) -> int:
     """Turn a complete upload into a blob. Returns its size in bytes.
 
-    Raises DigestMismatch or SizeMismatch (the upload stays, so the client can go on or discard it),
+    Raises DigestMismatch or SizeMismatch (the upload is kept, so the client can continue or discard it),
     BlobBeingCollected (try again), BytesWithheld (nothing of them is kept), DiskFull.
     """
     try:
@@ -142,9 +154,9 @@ def receive_blob(
     size_bytes: int | None,
     max_file_bytes: int,
 ) -> int:
-    """One request, one blob: for files small enough to send again. Returns the size that was counted.
+    """Store a blob from one request, for files small enough to send again. Returns the counted size in bytes.
 
-    The actor's open upload of the same bytes, and other requests with them, stay as they are. Raises BytesWithheld.
+    The actor's open upload of the same bytes, and other requests with them, are not affected. Raises BytesWithheld.
     """
     require_sender(actor)
     if size_bytes is not None:
@@ -163,7 +175,7 @@ def receive_blob(
 
 
 def _start_request(tx: Transaction, actor: Actor, digest: Digest) -> Upload:
-    """The row that keeps the collector away during one request: its own, and found by no other."""
+    """Store the row that protects the bytes from the collector during one request. No other request finds it."""
     expires_at = tx.now + UPLOAD_LIFETIME
     upload = Upload(uuid.uuid4().hex, actor.id, digest, queries.OF_ONE_REQUEST, expires_at, actor.scope.key)
     queries.insert_upload(tx, upload)
@@ -171,8 +183,8 @@ def _start_request(tx: Transaction, actor: Actor, digest: Digest) -> Upload:
 
 
 class _Seen:
-    """Chunks on their way, of which a skim is kept: most files are known by it to hold no code, and need not be
-    opened when they are registered."""
+    """Chunks in transit, of which a skim is kept. For most files it shows that they contain no code, so they need not be
+    opened at registration."""
 
     def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = chunks
@@ -184,7 +196,7 @@ class _Seen:
             yield chunk
 
     def scan(self, size_bytes: int) -> str | None:
-        """What is kept of the scan when the skim tells all of it; None: the file has to be opened."""
+        """Return the scan to store if the skim is enough for it; None: the file must be opened."""
         head = self._skim.head
         if size_bytes != self._skim.size_bytes or needs_scan(self._skim):
             return None
@@ -209,12 +221,12 @@ def discard_upload(db: Database, blobs: BlobStore, upload: Upload) -> None:
 
 
 def count_expired(tx: Transaction) -> int:
-    """How many uploads the next sweep forgets."""
+    """Count the uploads that the next sweep deletes."""
     return len(queries.list_expired_uploads(tx))
 
 
 def sweep_uploads(db: Database, blobs: BlobStore) -> int:
-    """Forget uploads that no one touched for their lifetime; returns how many."""
+    """Delete uploads that were not touched for their lifetime. Returns how many."""
     expired = db.read(queries.list_expired_uploads)
     for upload_id in expired:
         blobs.stage(upload_id).discard()
@@ -229,7 +241,7 @@ def sweep_uploads(db: Database, blobs: BlobStore) -> int:
 
 
 def _refuse_unwanted(tx: Transaction, digest: Digest) -> None:
-    """Raises BytesWithheld, BlobBeingCollected."""
+    """Raise BytesWithheld or BlobBeingCollected."""
     known = queries.find_state(tx, digest)
     if known is not None and known[0] == WITHHELD:
         raise bytes_withheld(tx, digest)
@@ -239,8 +251,13 @@ def _refuse_unwanted(tx: Transaction, digest: Digest) -> None:
 
 def _record_blob(tx: Transaction, actor: Actor, upload: Upload, scan: str | None = None) -> None:
     if not queries.upsert_blob(tx, upload.digest, upload.size_bytes, scan):
-        # Withheld or marked while the bytes came; the next collection takes what lies in the store of them.
+        # Withheld or marked while the bytes arrived; the next collection deletes them from the store.
         _refuse_unwanted(tx, upload.digest)
         raise BlobBeingCollected(digest=upload.digest)
     queries.note_sender(tx, upload.digest, actor)
     queries.delete_upload(tx, upload.id)
+
+
+def sum_stored(tx: Transaction) -> tuple[int, int]:
+    """Return (number, bytes) of the stored blobs for /metrics, whose door checks the permission."""
+    return queries.sum_stored(tx)

@@ -1,4 +1,4 @@
-"""SQL of aliases: where they stand, and where they stood."""
+"""SQL of aliases: their present and past targets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LIST_ALIASES = Statement(
 
 
 def find_alias(tx: Transaction, model_id: int, alias: str) -> AliasPosition | None:
-    """Also one that was removed."""
+    """Find an alias, even a removed one."""
     row = tx.one(_FIND_ALIAS, model_id=model_id, alias=alias)
     return AliasPosition(*row) if row else None
 
@@ -51,7 +51,7 @@ def list_aliases(tx: Transaction, model_id: int) -> list[AliasPosition]:
     return [AliasPosition(*row) for row in tx.all(_LIST_ALIASES, model_id=model_id)]
 
 
-# No join: before it has statistics, PostgreSQL would read all versions to join a few of them.
+# No join: without statistics, PostgreSQL would read all versions to join a few of them.
 _NUMBER = sa.select(versions.c.number).where(versions.c.id == aliases.c.version_id).scalar_subquery()
 _LIST_ALIASES_OF = Statement(
     sa.select(aliases.c.model_id, aliases.c.alias, _NUMBER)
@@ -61,7 +61,7 @@ _LIST_ALIASES_OF = Statement(
 
 
 def list_aliases_of(tx: Transaction, model_ids: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
-    """model id → (alias, version number)."""
+    """Return model id → (alias, version number)."""
     found: dict[int, list[tuple[str, int]]] = {}
     for model_id, alias, number in tx.all(_LIST_ALIASES_OF, model_ids=ids_text(model_ids)):
         found.setdefault(model_id, []).append((alias, number))
@@ -122,8 +122,8 @@ def move_alias(
     to_number: int | None,
     reason: str | None,
 ) -> int | None:
-    """Compare-and-set: the new revision, or None when the alias no longer has the revision `seen`
-    (0: it never was set)."""
+    """Move an alias by compare-and-set. Return the new revision; None if the alias does not have the revision `seen`
+    (0: it was never set)."""
     if seen == 0:
         row = tx.one(
             _INSERT_ALIAS, model_id=model_id, alias=alias, version_id=version_id, now=tx.now, actor_id=actor.id
@@ -157,7 +157,7 @@ def move_alias(
 def list_moves(
     tx: Transaction, model_id: int, alias: str, before: int | None, limit: int, at: int | None = None
 ) -> list[AliasMove]:
-    """Newest first. at: only moves made at or before that moment."""
+    """List moves, newest first. at: only moves up to that time."""
     query = (
         sa.select(
             alias_moves.c.alias,

@@ -1,4 +1,4 @@
-"""Aliases: names that are moved from version to version, each move kept."""
+"""Aliases: names that move from version to version; every move is kept."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def set_alias(
 ) -> AliasPosition:
     """Point an alias at a ready version.
 
-    seen: the revision the caller saw, 0 for "not set yet"; another one raises AliasMoved. None: wherever it
-    stands. Pointing at the version where it stands changes nothing.
+    seen: the revision that the caller saw, 0 for "not set yet"; any other raises AliasMoved. None: any revision.
+    Pointing it at its present version changes nothing.
     """
     model = catalog.find_open_model(tx, actor, target.model, Permission.ALIAS_MOVE)
     _, version = find_version(tx, actor, Ref(model.name, target.selector))
@@ -61,7 +61,7 @@ def remove_alias(
     seen: int | None = None,
     reason: str | None = None,
 ) -> None:
-    """Raises AliasNotFound, AliasMoved."""
+    """Remove an alias. Raises AliasNotFound, AliasMoved."""
     model = catalog.find_open_model(tx, actor, name, Permission.ALIAS_MOVE)
     reason = catalog_rules.check_reason(reason)
     if alias in model.protected_aliases:
@@ -100,14 +100,14 @@ def remove_alias(
 
 
 def refuse_protected(model: Model, alias: Alias, version: int | str) -> None:
-    """A stage is moved by promotion alone, the person who asks through whichever door."""
+    """Raise ProtectedAlias for a stage, which only promotion moves, through every door."""
     if alias in model.protected_aliases:
         raise ProtectedAlias(model=str(model.name), alias=str(alias), version=version)
 
 
 def _check_seen(model: Model, alias: Alias, present: AliasPosition | None, seen: int | None) -> None:
     standing = present.revision if present is not None else 0
-    # An alias that was removed counts as not set, so that "create it" works again.
+    # A removed alias counts as not set, so that it can be created again.
     is_set = present is not None and present.number is not None
     if (seen == 0 and not is_set) or (seen == ANY_REVISION and is_set):
         return
@@ -160,7 +160,7 @@ def move_to(
 
 
 def find_alias(tx: Transaction, actor: Actor, name: ModelName, alias: Alias) -> tuple[Model, AliasPosition]:
-    """Raises AliasNotFound, also for a removed one."""
+    """Find an alias. Raises AliasNotFound, also for a removed one."""
     model = catalog.find_model(tx, actor, name)
     found = alias_queries.find_alias(tx, model.id, alias)
     if found is None or found.number is None:
@@ -183,6 +183,6 @@ def list_moves(
     limit: int = 100,
     at: int | None = None,
 ) -> list[AliasMove]:
-    """Where an alias stood, newest first; at: as it was at that moment and before."""
+    """List the moves of an alias, newest first. at: only moves up to that time."""
     model = catalog.find_model(tx, actor, name)
     return alias_queries.list_moves(tx, model.id, alias, before, limit, at)

@@ -1,6 +1,6 @@
-"""What needs a version besides its aliases: a stage, a deployment, the way back of a rollback, a legal hold.
+"""The dependents of a version besides its aliases: a stage, a deployment, the target of a rollback, a keep mark.
 
-Each feature keeps its own holds here, so that archiving and deleting ask one place and know no feature.
+Each feature keeps its holds here, so that archiving and deleting check one place and know no feature.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from modelyard.registry.versions.nouns import Version
 
 _p = sa.bindparam
 
-# Of what holds a version, these forbid even archiving it.
+# The holds that forbid even archiving.
 _IN_USE = frozenset({"stage", "deployment"})
 CHILD = "child"
-"""A version that came from this one and that the actor may see; its name is the child's reference."""
+"""A child of this version that the actor may see; its name is the child's reference."""
+KEEP = "keep"
+"""The mark that a version must be kept; its name is the same word."""
 RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion")
-"""How a version may have come from its parent."""
+"""The possible relations of a version to its parent."""
 _SHOWN_CHILDREN = 20
 
 
 def refuse_archive_while_needed(tx: Transaction, model: Model, version: Version) -> None:
-    """Raises HasDependents for what stands on the version right now."""
+    """Raise HasDependents if something uses the version right now."""
     holds = [(kind, name) for kind, name in list_holds(tx, version.id) if kind in _IN_USE]
     _refuse(tx, model, version, holds, "archive")
 
@@ -41,10 +43,10 @@ def refuse_archive_while_needed(tx: Transaction, model: Model, version: Version)
 def refuse_delete_while_needed(
     tx: Transaction, actor: Actor, model: Model, version: Version, *, orphan_children: bool
 ) -> list[str]:
-    """Raises HasDependents. Returns the children that lose their parent, as far as the actor may see them.
+    """Raise HasDependents, or return the children that lose their parent, as far as the actor may see them.
 
-    A child in a place that the actor may not read holds up nothing and has no name here: anybody can push a
-    version that names this one as its parent. orphan_children: let the others go without their parent too.
+    A child that the actor may not read does not prevent the deletion and is not named: anybody can push a version that
+    names this one as its parent. orphan_children: the other children may lose their parent too.
     """
     children = list_children(tx, actor, version.id)
     holds = list_holds(tx, version.id)
@@ -72,6 +74,8 @@ def _refuse(
 def _words(kind: str, name: str) -> str:
     if kind == CHILD:
         return f"its child {name}"
+    if kind == KEEP:
+        return "the mark that it must be kept"
     return f"the {kind} {name}" if kind in _IN_USE else f"a {kind} of {name}"
 
 
@@ -88,13 +92,15 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
             f"modelyard delete {name}, or let its children go without it: "
             f'modelyard delete {model.name}:{version.number} --orphan-children --reason "…"'
         )
+    if kind == KEEP:
+        return f'modelyard keep {model.name}:{version.number} --undo --reason "…"'
     if kind == "rollback":
-        return f"promote other versions to {name}, so that no one would roll back to this one"
+        return f"promote other versions to {name}, so that a rollback would not return to this one"
     return f"end the {kind} {name}"
 
 
 def list_children(tx: Transaction, actor: Actor, version_id: int) -> list[str]:
-    """References of the versions that came from this one and that the actor may read; at most twenty."""
+    """List at most twenty references of readable versions that came from this one."""
     query = (
         sa.select(namespaces.c.name, models.c.name, versions.c.number)
         .select_from(lineage_edges)
@@ -117,7 +123,7 @@ def list_children(tx: Transaction, actor: Actor, version_id: int) -> list[str]:
 
 
 def list_holds(tx: Transaction, version_id: int) -> list[tuple[str, str]]:
-    """(kind, name) of what must not lose the version."""
+    """List (kind, name) of the holds on the version."""
     query = (
         sa.select(version_holds.c.kind, version_holds.c.name)
         .where(version_holds.c.version_id == version_id)
@@ -140,8 +146,33 @@ _DELETE_HOLDS = Statement(
 )
 
 
+def add_hold(tx: Transaction, version_id: int, kind: str, name: str) -> None:
+    tx.run(_INSERT_HOLD, version_id=version_id, kind=kind, name=name, now=tx.now)
+
+
+def remove_hold(tx: Transaction, version_id: int, kind: str, name: str) -> None:
+    tx.execute(
+        version_holds.delete().where(
+            version_holds.c.version_id == version_id,
+            version_holds.c.kind == kind,
+            version_holds.c.name == name,
+        )
+    )
+
+
+def list_held(tx: Transaction, model_id: int, kind: str) -> list[int]:
+    """List the numbers of the versions of a model that have a hold of this kind."""
+    query = (
+        sa.select(versions.c.number)
+        .join(version_holds, version_holds.c.version_id == versions.c.id)
+        .where(versions.c.model_id == model_id, version_holds.c.kind == kind)
+        .order_by(versions.c.number)
+    )
+    return [number for (number,) in tx.rows(query)]
+
+
 def set_holds(tx: Transaction, model_id: int, kind: str, name: str, version_ids: Iterable[int]) -> None:
-    """These versions of the model, and no others of it, are held by that kind and name."""
+    """Set the versions of the model that this kind and name hold; earlier ones are replaced."""
     tx.run(_DELETE_HOLDS, model_id=model_id, the_kind=kind, the_name=name)
     for version_id in version_ids:
         tx.run(_INSERT_HOLD, version_id=version_id, kind=kind, name=name, now=tx.now)

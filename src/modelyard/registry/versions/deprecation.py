@@ -1,4 +1,4 @@
-"""Deprecated versions: still usable, but the person who resolves or pulls one is warned."""
+"""Deprecate versions: they stay usable, but resolving or pulling one gives a warning."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def deprecate_version(
 ) -> VersionView:
     """Warn everyone who resolves or pulls the version; it stays usable.
 
-    replacement: the number of the version to use instead, which must be ready. ends_at: when it will be
-    taken away, in microseconds. Raises Invalid, VersionNotFound, VersionDeleted.
+    replacement: the number of the version to use instead, which must be ready. ends_at: the time of its removal, in
+    microseconds. Raises Invalid, VersionNotFound, VersionDeleted.
     """
     model, version = find_present(tx, actor, ref, Permission.VERSION_DEPRECATE)
     if replacement is not None:
@@ -35,11 +35,11 @@ def deprecate_version(
         if other is None:
             raise VersionNotFound(model=str(model.name), version=replacement)
         if other.id == version.id or other.state != READY:
-            raise Invalid(reason=f"version {replacement} cannot replace it: it is the same one, or not ready")
+            raise Invalid(
+                reason=f"version {replacement} cannot replace it: it is the same version, or it is not ready"
+            )
     if ends_at is not None and ends_at <= tx.now:
-        raise Invalid(
-            reason="the date lies in the past", fix="Choose a date to come, or archive the version now"
-        )
+        raise Invalid(reason="the date is in the past", fix="Choose a future date, or archive the version now")
     deprecation = Deprecation(
         by=actor.name,
         at=tx.now,

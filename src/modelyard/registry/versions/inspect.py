@@ -1,4 +1,4 @@
-"""What a version's files say of themselves, read from their bytes without running anything.
+"""Read facts from a version's files without running anything.
 
 The scan is a function of the bytes alone, and facts of the bytes and the reader that a file's name chooses. Each is
 read once and kept with the blob; a version's summary is computed from its own names.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.blobs.store import BlobReader, BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import formats
 from modelyard.domain.card_sections import card_sections
+from modelyard.domain.citation import citation_in
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BlobNotFound
 from modelyard.domain.formats import FormatFacts, read_facts, summarise
@@ -35,20 +37,19 @@ _MARKUP = re.compile(r"<[^>]{0,200}>|[#*_`|>\[\]()~-]+")
 
 
 def reader_of(path: str) -> str | None:
-    """As of formats; the one card of a version is read for its sections and words too."""
+    """Return the reader of a file, as in formats; the version's card is also read for its sections and words."""
     return CARD_READER if path == CARD_PATH else formats.reader_of(path)
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadFiles:
-    """What of some bytes no one read yet. names: reader → a name that has it."""
+class UnreadFiles(msgspec.Struct, frozen=True):
+    """The parts of some bytes that were not read yet. names: reader → a file name that uses it."""
 
     names: Mapping[str, str]
     wants_scan: bool
 
 
 def unread_files(manifest: Manifest, known: Mapping[Digest, BlobRead]) -> dict[Digest, UnreadFiles]:
-    """known: what is kept of the blobs that are here; files without bytes here are passed over."""
+    """Return the unread parts by digest. known: the stored facts of stored blobs; other files are skipped."""
     paths: dict[Digest, list[str]] = {}
     for file in manifest.files:
         if file.digest in known:
@@ -63,10 +64,10 @@ def unread_of(known: BlobRead, paths: Iterable[str]) -> UnreadFiles:
 
 
 def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str) -> None:
-    """Read what no one read yet, and keep it with the blobs. Files without bytes here are passed over.
+    """Read all unread parts, and store the results with the blobs. Files without stored bytes are skipped.
 
-    share: who waits. A scan that takes too long for a registration is left to the worker: its version begins as
-    pending.
+    share: the share that waits. A scan that takes too long for a registration is left to the worker, and the version is
+    pending at first.
     """
     digests = {file.digest for file in manifest.files}
     known = db.read(lambda tx: uploads.find_read(tx, digests))
@@ -89,8 +90,8 @@ def inspect_files(db: Database, blobs: BlobStore, manifest: Manifest, share: str
 def read_blob(
     blobs: BlobStore, digest: Digest, unread: UnreadFiles, patience: Patience
 ) -> tuple[str | None, dict[str, str]]:
-    """(the scan, None when it was not asked for or not finished; the facts by reader). Nothing for bytes that are
-    gone."""
+    """Return (the scan, None if it was not requested or not finished; the facts by reader). Both are empty for deleted
+    bytes."""
     try:
         reader = blobs.open(digest)
     except BlobNotFound:
@@ -101,7 +102,7 @@ def read_blob(
 
 
 def _facts_of(reader: BlobReader, path: str) -> str:
-    """JSON of the facts, '' when there are none."""
+    """Return JSON of the facts; '' if there are none."""
     value: dict[str, Any] = {}
     facts = read_facts(path, BlobSource(reader))
     if facts is not None:
@@ -109,18 +110,22 @@ def _facts_of(reader: BlobReader, path: str) -> str:
     if path == CARD_PATH:
         raw = reader.read(0, MAX_CARD_BYTES)
         value["card"] = card_words(raw)
-        value["sections"] = card_sections(raw.decode("utf-8", "replace"))
+        text = raw.decode("utf-8", "replace")
+        value["sections"] = card_sections(text)
+        citation = citation_in(text)
+        if citation is not None:
+            value["citation"] = [citation.text, citation.bibtex]
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
 
 
 def card_words(raw: bytes) -> str:
-    """A card's text without its markup, as far as it is searched."""
+    """Return the searched part of a card's text, without markup."""
     text = raw.decode("utf-8", "replace").replace("\0", " ")
     return " ".join(_MARKUP.sub(" ", text).split())[:MAX_CARD_WORDS]
 
 
 def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tuple[dict[str, Any], str, str]:
-    """(one summary of all files, the searched text of the card, the state of the scan)."""
+    """Return (a summary of all files, the searched text of the card, the state of the scan)."""
     per_file: dict[str, FormatFacts] = {}
     card = ""
     scanned = read_files((f.path, read[f.digest].scan) for f in manifest.files if f.digest in read)
@@ -135,4 +140,4 @@ def summarise_files(manifest: Manifest, read: Mapping[Digest, BlobRead]) -> tupl
             per_file[file.path] = FormatFacts.from_json(value["facts"])
         if file.path == CARD_PATH:
             card = value.get("card", "")
-    return summarise(per_file), card, scanned.state
+    return summarise(per_file, [file.path for file in manifest.files]), card, scanned.state

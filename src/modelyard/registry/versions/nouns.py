@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,9 +14,8 @@ from modelyard.registry.scan.nouns import Release
 from modelyard.registry.scan.rules import PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class AliasPosition:
-    """Where an alias stands; number None: it was removed."""
+class AliasPosition(msgspec.Struct, frozen=True):
+    """The target of an alias; number None: it was removed."""
 
     alias: str
     number: int | None
@@ -27,8 +25,7 @@ class AliasPosition:
     updated_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class AliasMove:
+class AliasMove(msgspec.Struct, frozen=True):
     alias: str
     revision: int
     from_number: int | None
@@ -39,7 +36,7 @@ class AliasMove:
 
 
 class Deprecation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A version is still usable, but not the one to use."""
+    """The deprecation of a version, which stays usable."""
 
     by: str
     at: int
@@ -51,11 +48,19 @@ class Deprecation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Recall(msgspec.Struct, frozen=True):
-    """A version is not to be used. mode: refuse or warn."""
+    """The recall of a version, which must not be used. mode: refuse or warn."""
 
     at: int
     by: str
     mode: str
+    reason: str
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """The mark of a version that must be kept, for example because of a legal hold."""
+
+    at: int
+    by: str
     reason: str
 
 
@@ -78,9 +83,9 @@ class Version(msgspec.Struct, frozen=True):
     size_bytes: int
     file_count: int
     format_facts: JsonText[dict[str, Any]]
-    """What the files say of themselves."""
+    """Facts from the files themselves."""
     record: JsonText[dict[str, Any]]
-    """The frozen facts; their canonical text is what the record digest is about."""
+    """The frozen facts; the record digest covers their canonical text."""
     deprecation: Deprecation | None = None
     scan: str = PENDING
     """The worst verdict on its files, or pending."""
@@ -88,17 +93,22 @@ class Version(msgspec.Struct, frozen=True):
     released: Release | None = None
     recall: Recall | None = None
     withheld: int = 0
-    """How many of its files are withheld."""
+    """Number of its withheld files."""
+    semver: str | None = None
+    """The semantic version that people gave it."""
+    pull_request: str | None = None
+    """Address of the pull request that it came from."""
+    kept: Keep | None = None
+    """The mark that it must be kept; None: it has none."""
 
     @property
     def is_held(self) -> bool:
-        """Not served: quarantined, or not looked into yet."""
+        """Return whether the version is not served: in quarantine, or not scanned yet."""
         return bool(self.quarantined) or self.scan == PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a reference means now."""
+class Resolved(msgspec.Struct, frozen=True):
+    """The present target of a reference."""
 
     model: ModelName
     number: int
@@ -116,15 +126,16 @@ class Resolved:
     recall: Recall | None
     manifest_id: int
     withheld: int
-    """How many of its files are withheld."""
+    """Number of its withheld files."""
+    serves_unknown: bool = False
+    """Whether its namespace serves files that name unknown code, with a warning."""
 
     @property
     def is_held(self) -> bool:
         return self.quarantined or self.scan == PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierVersion:
+class EarlierVersion(msgspec.Struct, frozen=True):
     """An earlier version of the model with the same files."""
 
     number: int
@@ -136,4 +147,4 @@ class EarlierVersion:
     newest_manifest_id: int | None
     """Of the model's newest served version."""
     withheld: int
-    """How many of the files are withheld."""
+    """Number of its withheld files."""

@@ -1,4 +1,4 @@
-"""What a record says of where a version came from, written into the graph when it is registered."""
+"""Write the origins in a version's record into the lineage graph at registration."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ _EVALUATION_SPLITS = ("test", "eval", "evaluation", "validation", "valid", "val"
 
 
 def check_parents(facts: Mapping[str, Any]) -> None:
-    """Raises Invalid for a relation that is none, before anything is written."""
+    """Raise Invalid for an unknown relation, before anything is written."""
     for parent in facts.get("parents", ()):
         relation = parent.get("relation")
         if relation is not None and relation not in RELATIONS:
             raise Invalid(
-                reason=f"{str(relation)[:40]!r} is no relation to a parent", fix=f"Use {', '.join(RELATIONS)}"
+                reason=f"{str(relation)[:40]!r} is not a relation to a parent",
+                fix=f"Use {', '.join(RELATIONS)}",
             )
 
 
 def note_origins(
     tx: Transaction, actor: Actor, model: Model, version_id: int, number: int, facts: Mapping[str, Any]
 ) -> None:
-    """Edges from datasets, the run and the parents to the new version. Nothing here fails a registration that
-    was valid: what names nothing known becomes a node outside of this registry."""
+    """Add edges from datasets, the run and the parents to the new version. This never fails a valid registration: an
+    unknown name becomes a node outside this registry."""
     here = edges.node(edges.VERSION, version_id)
     for entry in dataset_rules.find_entries(facts.get("data")):
         content = datasets.note_dataset(tx, actor, model.name.namespace, entry.said)
@@ -58,13 +59,13 @@ def note_origins(
 
 
 def _use_of(entry: dataset_rules.Entry) -> str:
-    """By its role, or by the name of its split."""
+    """Return the kind of use, by its role or by the name of its split."""
     said = str(entry.said.get("role") or entry.said.get("split") or "").lower()
     return EVALUATED_ON if said in _EVALUATION_SPLITS else TRAINED_ON
 
 
 def _find_parent(tx: Transaction, actor: Actor, parent: Mapping[str, Any]) -> int | None:
-    """The id of a version that the actor may read; None where there is none."""
+    """Return the id of a version that the actor may read; None if there is none."""
     ref, digest = parent.get("ref"), parent.get("digest")
     if isinstance(ref, str):
         try:

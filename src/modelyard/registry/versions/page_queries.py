@@ -1,7 +1,6 @@
-"""SQL of pages of versions, and what is asked of a version in any search.
+"""SQL of pages of versions, and conditions on versions for every search.
 
-As in the search over models, what is asked decides the text and is written once for each form; what it is asked
-with goes in as parameters.
+As in the search over models, the form of a search decides the SQL text, and its values are parameters.
 """
 
 from __future__ import annotations
@@ -13,38 +12,47 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from modelyard.db.statement import Statement
-from modelyard.db.tables import version_metrics, version_tags, versions
+from modelyard.db.tables import version_tags, versions
 from modelyard.db.transaction import Transaction
+from modelyard.domain.metric_names import MetricCondition
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.queries import VERSION_COLUMNS, VERSIONS, to_version
+from modelyard.registry.versions.score_queries import (
+    MetricComparison,
+    metric_comparisons,
+    metric_parameters,
+    versions_with,
+)
 
 _p = sa.bindparam
 
 
-def metric_is(
-    version_id: sa.ColumnElement[int], name: Any, comparison: str, bound: Any
-) -> sa.ColumnElement[bool]:
-    """comparison: one of < <= > >= =. name, bound: parameters."""
-    value = version_metrics.c.value
-    test = {
-        "<": value < bound,
-        "<=": value <= bound,
-        ">": value > bound,
-        ">=": value >= bound,
-        "=": value == bound,
-    }[comparison]
-    return sa.exists().where(version_metrics.c.version_id == version_id, version_metrics.c.name == name, test)
-
-
 class _Form(NamedTuple):
-    """All that the text of a page depends on."""
+    """The properties of a search that decide the SQL text of a page."""
 
     states: int
     tags: int
-    comparisons: tuple[str, ...]
+    comparisons: tuple[MetricComparison, ...]
     """Of the metrics, in their order."""
     goes_on: bool
     """It is not the first page."""
+    has_semver: bool
+    has_pull_request: bool
+
+
+HAS_SEMVER = (versions.c.semver == _p("semver")) | versions.c.semver.like(_p("semver_like"))
+HAS_PULL_REQUEST = versions.c.pull_request == _p("pull_request")
+
+
+def label_parameters(semver: str | None, pull_request: str | None) -> dict[str, Any]:
+    """Return what HAS_SEMVER and HAS_PULL_REQUEST ask with. semver: a whole one, or its beginning."""
+    found: dict[str, Any] = {}
+    if semver is not None:
+        # Only digits and dots begin another semantic version; a whole one has no dot behind it.
+        found |= {"semver": semver, "semver_like": f"{semver}.%" if semver.count(".") < 2 else ""}
+    if pull_request is not None:
+        found["pull_request"] = pull_request
+    return found
 
 
 def list_versions(
@@ -55,9 +63,11 @@ def list_versions(
     limit: int,
     states: Sequence[str],
     tags: Mapping[str, str],
-    metrics: Sequence[tuple[str, str, float]],
+    metrics: Sequence[MetricCondition],
+    semver: str | None = None,
+    pull_request: str | None = None,
 ) -> list[Version]:
-    """Newest first, numbers below `before`. metrics: (name, one of < <= > >= =, value)."""
+    """List versions with numbers below `before`, newest first."""
     parameters: dict[str, Any] = {"model_id": model_id, "limit": limit}
     if before is not None:
         parameters["before"] = before
@@ -68,10 +78,11 @@ def list_versions(
         parameters[f"state_{n}"] = state
     for n, (key, value) in enumerate(tags.items()):
         parameters |= {f"tag_{n}": key, f"tag_{n}_value": value}
-    for n, (name, _, bound) in enumerate(metrics):
-        parameters |= {f"metric_{n}": name, f"metric_{n}_bound": bound}
-    comparisons = tuple([comparison for _, comparison, _ in metrics])
-    page = _page(_Form(len(wanted), len(tags), comparisons, before is not None))
+    parameters |= metric_parameters(metrics)
+    parameters |= label_parameters(semver, pull_request)
+    labels = (semver is not None, pull_request is not None)
+    comparisons = metric_comparisons(tx, metrics, model_id)
+    page = _page(_Form(len(wanted), len(tags), comparisons, before is not None, *labels))
     return [to_version(row) for row in tx.all(page, **parameters)]
 
 
@@ -90,7 +101,11 @@ def _page(form: _Form) -> Statement:
             )
         )
     for n, comparison in enumerate(form.comparisons):
-        chosen = chosen.where(metric_is(versions.c.id, _p(f"metric_{n}"), comparison, _p(f"metric_{n}_bound")))
+        chosen = chosen.where(versions_with(n, comparison))
+    if form.has_semver:
+        chosen = chosen.where(HAS_SEMVER)
+    if form.has_pull_request:
+        chosen = chosen.where(HAS_PULL_REQUEST)
     # First the page of ids, then the joins: the planner would otherwise join everything and sort.
     page = chosen.order_by(versions.c.number.desc()).limit(_p("limit")).subquery()
     return Statement(
@@ -99,3 +114,9 @@ def _page(form: _Form) -> Statement:
         .where(versions.c.id.in_(sa.select(page.c.id)))
         .order_by(versions.c.number.desc())
     )
+
+
+def count_by_state(tx: Transaction) -> dict[str, int]:
+    """Return state → number of versions of the whole registry."""
+    query = sa.select(versions.c.state, sa.func.count()).group_by(versions.c.state)
+    return {row[0]: row[1] for row in tx.rows(query)}

@@ -18,11 +18,10 @@ from modelyard.db.tables import (
     manifests,
     models,
     namespaces,
-    version_metrics,
     version_tags,
     versions,
 )
-from modelyard.db.tables.uploads import WITHHELD
+from modelyard.db.tables.uploads import DAMAGED, WITHHELD
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.digest import Digest
@@ -30,7 +29,7 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.scan.nouns import Release
-from modelyard.registry.versions.nouns import Deprecation, Recall, Resolved, Version
+from modelyard.registry.versions.nouns import Deprecation, Keep, Recall, Resolved, Version
 
 _p = sa.bindparam
 
@@ -58,6 +57,9 @@ VERSION_COLUMNS = (
     versions.c.released,
     versions.c.recall,
     manifests.c.withheld,
+    versions.c.semver,
+    versions.c.pull_request,
+    versions.c.kept,
 )
 VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -65,7 +67,7 @@ VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).jo
 
 
 def to_version(row: Sequence[Any]) -> Version:
-    """A row of VERSION_COLUMNS."""
+    """Return the version of a row with VERSION_COLUMNS."""
     return Version(
         row[0],
         row[1],
@@ -89,6 +91,9 @@ def to_version(row: Sequence[Any]) -> Version:
         load_noun(row[19], Release),
         load_noun(row[20], Recall),
         row[21],
+        row[22],
+        row[23],
+        load_noun(row[24], Keep),
     )
 
 
@@ -96,6 +101,11 @@ _BY_NUMBER = Statement(
     sa.select(*VERSION_COLUMNS)
     .select_from(VERSIONS)
     .where(versions.c.model_id == _p("model_id"), versions.c.number == _p("number"))
+)
+_BY_NUMBERS = Statement(
+    sa.select(*VERSION_COLUMNS)
+    .select_from(VERSIONS)
+    .where(versions.c.model_id == _p("model_id"), is_among(versions.c.number, "numbers"))
 )
 _BY_DIGEST = Statement(
     sa.select(*VERSION_COLUMNS)
@@ -121,7 +131,7 @@ _AUTHORS = Statement(
 
 
 def list_authors(tx: Transaction, digest: str, until: int) -> list[str]:
-    """Accounts that registered a version of these files, in any model, up to that moment."""
+    """List the accounts that registered a version with these files, in any model, up to that time."""
     return [row[0] for row in tx.all(_AUTHORS, digest=digest, until=until)]
 
 
@@ -130,8 +140,13 @@ def find_by_number(tx: Transaction, model_id: int, number: int) -> Version | Non
     return to_version(row) if row else None
 
 
+def list_by_number(tx: Transaction, model_id: int, numbers: Iterable[int]) -> list[Version]:
+    """List versions in no particular order; numbers without a version are omitted."""
+    return [to_version(row) for row in tx.all(_BY_NUMBERS, model_id=model_id, numbers=ids_text(numbers))]
+
+
 def find_by_digest(tx: Transaction, model_id: int, digest: Digest) -> Version | None:
-    """The newest with these files."""
+    """Return the newest version with these files."""
     row = tx.one(_BY_DIGEST, model_id=model_id, digest=digest)
     return to_version(row) if row else None
 
@@ -162,6 +177,7 @@ _RESOLVED = (
     versions.c.recall,
     manifests.c.id,
     manifests.c.withheld,
+    namespaces.c.serve_unknown,
 )
 _MODEL_VERSIONS = (
     namespaces.join(models, models.c.namespace_id == namespaces.c.id)
@@ -200,9 +216,9 @@ _RESOLVE_NEWEST = Statement(
 
 
 def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
-    """One statement from names and selector to the version and the actor's role there.
+    """Resolve names and selector to the version and the actor's role there, in one statement.
 
-    None: nothing by that name and selector; redirects of renamed models are not followed here.
+    None: there is no such version; redirects of renamed models are not followed here.
     """
     named: dict[str, Any] = {"actor_id": actor.id, "namespace": ref.model.namespace, "name": ref.model.name}
     match ref.selector:
@@ -225,7 +241,7 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         row[5],
         row[6],
         row[7],
-        row[17],
+        row[18],
         place,
         row[9] is not None,
         load_noun(row[11], Deprecation),
@@ -234,6 +250,7 @@ def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved | None:
         load_noun(row[14], Recall),
         row[15],
         row[16],
+        bool(row[17]),
     )
 
 
@@ -254,7 +271,7 @@ def find_id(tx: Transaction, model: ModelName, number: int) -> int | None:
 
 
 def find_readable_by_digest(tx: Transaction, actor: Actor, digest: Digest) -> int | None:
-    """The first version with these files that the actor may read."""
+    """Return the first version with these files that the actor may read."""
     query = (
         sa.select(versions.c.id)
         .join(models, models.c.id == versions.c.model_id)
@@ -264,23 +281,6 @@ def find_readable_by_digest(tx: Transaction, actor: Actor, digest: Digest) -> in
     )
     found = tx.execute(query).scalar_one_or_none()
     return None if found is None else int(found)
-
-
-def list_metrics(tx: Transaction, version_ids: Iterable[int]) -> dict[int, list[tuple[str, str, float | None]]]:
-    query = (
-        sa.select(
-            version_metrics.c.version_id,
-            version_metrics.c.name,
-            version_metrics.c.split,
-            version_metrics.c.value,
-        )
-        .where(version_metrics.c.version_id.in_(list(version_ids)))
-        .order_by(version_metrics.c.version_id, version_metrics.c.name, version_metrics.c.split)
-    )
-    found: dict[int, list[tuple[str, str, float | None]]] = {}
-    for version_id, name, split, value in tx.rows(query):
-        found.setdefault(version_id, []).append((name, split, value))
-    return found
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -303,9 +303,23 @@ _FIND_FILE = Statement(
 
 
 def find_file(tx: Transaction, manifest_id: int, path: str) -> tuple[Digest, int, bool] | None:
-    """(digest, size in bytes, whether the bytes are withheld)."""
+    """Return (digest, size in bytes, whether the bytes are withheld)."""
     row = tx.one(_FIND_FILE, manifest_id=manifest_id, path=path)
     return (Digest(row[0]), row[1], row[2] == WITHHELD) if row else None
+
+
+# It goes from the few damaged bytes to their versions, not from the many files to their bytes.
+_LIST_DAMAGED = Statement(
+    sa.select(manifest_files.c.manifest_id)
+    .select_from(blobs.join(manifest_files, manifest_files.c.digest == blobs.c.digest))
+    .where(blobs.c.state == DAMAGED, is_among(manifest_files.c.manifest_id, "manifest_ids"))
+    .distinct()
+)
+
+
+def list_damaged(tx: Transaction, manifest_ids: Iterable[int]) -> set[int]:
+    """Return the manifests for which a check found stored bytes missing or wrong."""
+    return {row[0] for row in tx.all(_LIST_DAMAGED, manifest_ids=ids_text(manifest_ids))}
 
 
 _LIST_TAGS = Statement(
@@ -336,6 +350,19 @@ def insert_tags(tx: Transaction, version_id: int, tags: Mapping[str, str]) -> No
     tx.run_many(_INSERT_TAG, [{"version_id": version_id, "key": k, "value": v} for k, v in tags.items()])
 
 
+_FIND_SEMVER = Statement(
+    sa.select(versions.c.number).where(
+        versions.c.model_id == _p("model_id"), versions.c.semver == _p("semver"), versions.c.state != "deleted"
+    )
+)
+
+
+def find_semver(tx: Transaction, model_id: int, semver: str) -> int | None:
+    """Return the number of the version with that semantic version; None if no version has it."""
+    row = tx.one(_FIND_SEMVER, model_id=model_id, semver=semver)
+    return int(row[0]) if row else None
+
+
 def update_version(tx: Transaction, version_id: int, values: Mapping[str, Any]) -> None:
     tx.execute(
         versions.update()
@@ -352,8 +379,12 @@ def set_recall(tx: Transaction, version_id: int, recall: Recall | None) -> None:
     update_version(tx, version_id, {"recall": dump_json(recall)})
 
 
+def set_keep(tx: Transaction, version_id: int, keep: Keep | None) -> None:
+    update_version(tx, version_id, {"kept": dump_json(keep)})
+
+
 def refresh_newest(tx: Transaction, model_id: int) -> None:
-    """After a version stopped or started being ready: which one is the newest now, and how many are there."""
+    """Update the model's newest version and number of versions, after a version became ready or stopped being ready."""
     newest = (
         sa.select(sa.func.max(versions.c.number))
         .where(versions.c.model_id == model_id, versions.c.state == "ready", versions.c.quarantined == 0)
@@ -372,6 +403,14 @@ def refresh_newest(tx: Transaction, model_id: int) -> None:
 
 
 _SET_CARD = Statement(models.update().where(models.c.id == _p("the_model")).values(card_text=_p("card_text")))
+
+
+_SET_LICENCE = Statement(models.update().where(models.c.id == _p("the_model")).values(licence=_p("licence")))
+
+
+def set_licence(tx: Transaction, model_id: int, licence: str | None) -> None:
+    """Set the licence that a search finds the model by."""
+    tx.run(_SET_LICENCE, the_model=model_id, licence=licence)
 
 
 def set_card_text(tx: Transaction, model_id: int, card_text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a recall means for the person who uses the version; it is made and lifted in `registry.lineage`."""
+"""Refuse the use of recalled versions; recalls are made and lifted in `registry.lineage`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ REFUSE, WARN = "refuse", "warn"
 
 
 def refuse_recalled(reference: str, recall: Recall | None) -> None:
-    """Raises VersionRecalled when it was recalled and not only to warn."""
+    """Raise VersionRecalled for a version whose recall refuses its use."""
     if recall is not None and recall.mode == REFUSE:
         raise VersionRecalled(reference=reference, by=recall.by, reason=recall.reason)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from typing import Any
-
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from modelyard.db.json_columns import JsonText
+from modelyard.db.lists import is_one_of
+from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
+    blobs,
     manifest_files,
     manifests,
     models,
-    version_metrics,
+    version_months,
     versions,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import Manifest
-from modelyard.domain.record import Metric
+from modelyard.domain.times import month_of
+from modelyard.registry.uploads.queries import chunked
+from modelyard.registry.versions.labels import Labels
 from modelyard.registry.versions.nouns import EarlierVersion
 
 _p = sa.bindparam
@@ -59,7 +61,7 @@ _INSERT_FILE = Statement(
 
 
 def find_manifest(tx: Transaction, digest: Digest) -> tuple[int, str, str] | None:
-    """(id, JSON of the format facts, state of the scan)."""
+    """Return (id, JSON of the format facts, state of the scan)."""
     row = tx.one(_FIND_MANIFEST, digest=digest)
     return (row[0], row[1], row[2]) if row else None
 
@@ -137,9 +139,9 @@ _FIND_SAME = Statement(
 
 
 def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> EarlierVersion | None:
-    """The first version with these files and this record, else any with these files; none that is deleted.
+    """Return the first version with these files and this record, otherwise one with these files; never a deleted one.
 
-    What a version of the model has is here and readable for the person who may register in it.
+    The bytes of a model's version are stored, and everybody who may register in the model may read them.
     """
     row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
     return (
@@ -156,6 +158,7 @@ _TAKE_NUMBER = Statement(
         next_version=models.c.next_version + 1,
         newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
         version_count=models.c.version_count + 1,
+        version_bytes=models.c.version_bytes + _p("size_bytes"),
         framework=sa.case((_p("is_served") == 1, _p("framework")), else_=models.c.framework),
         licence=sa.case((_p("is_served") == 1, _p("licence")), else_=models.c.licence),
         updated_at=_p("now"),
@@ -177,18 +180,28 @@ _INSERT_VERSION = Statement(
         created_by=_p("actor_id"),
         updated_at=_p("now"),
         quarantined=_p("quarantined"),
+        semver=_p("semver"),
+        pull_request=_p("pull_request"),
+        code_commit=_p("code_commit"),
     )
     .returning(versions.c.id)
 )
 
 
 def take_number(
-    tx: Transaction, model_id: int, framework: str | None, licence: str | None, *, is_served: bool
+    tx: Transaction,
+    model_id: int,
+    size_bytes: int,
+    framework: str | None,
+    licence: str | None,
+    *,
+    is_served: bool,
 ) -> int:
-    """The model's next version number; is_served: it also becomes its newest, and speaks for the model."""
+    """Return the model's next version number; is_served: it also becomes the newest one, which represents the model."""
     row = tx.one(
         _TAKE_NUMBER,
         the_model=model_id,
+        size_bytes=size_bytes,
         framework=framework,
         licence=licence,
         is_served=int(is_served),
@@ -211,6 +224,8 @@ def insert_version(
     state: str,
     description: str,
     quarantined: bool,
+    labels: Labels,
+    code_commit: str | None,
 ) -> int:
     row = tx.one(
         _INSERT_VERSION,
@@ -223,6 +238,9 @@ def insert_version(
         state=state,
         description=description,
         quarantined=int(quarantined),
+        semver=labels.semver or None,
+        pull_request=labels.pull_request or None,
+        code_commit=code_commit,
         now=tx.now,
         actor_id=actor.id,
     )
@@ -230,19 +248,57 @@ def insert_version(
     return int(row[0])
 
 
-_INSERT_METRIC = Statement(
-    version_metrics.insert().values(
-        version_id=_p("version_id"), name=_p("name"), split=_p("split"), value=_p("value")
+_count = postgresql.insert(version_months).values(
+    **named("month", "model_id", "actor_id", "facts", "size_bytes", "new_bytes"), registered=1
+)
+_COUNT = Statement(
+    _count.on_conflict_do_update(
+        index_elements=["month", "model_id", "actor_id", "facts"],
+        set_={
+            "registered": version_months.c.registered + 1,
+            "size_bytes": version_months.c.size_bytes + _count.excluded.size_bytes,
+            "new_bytes": version_months.c.new_bytes + _count.excluded.new_bytes,
+        },
     )
 )
 
 
-def insert_metrics(tx: Transaction, version_id: int, metrics: Iterable[Metric]) -> None:
-    """Finite values only can be compared; of several datasets per split the first counts."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for m in metrics:
-        value = m.value if math.isfinite(m.value) else None
-        rows.setdefault(
-            (m.name, m.split), {"version_id": version_id, "name": m.name, "split": m.split, "value": value}
-        )
-    tx.run_many(_INSERT_METRIC, list(rows.values()))
+def count_version(
+    tx: Transaction, actor: Actor, *, model_id: int, facts: str, size_bytes: int, new_bytes: int
+) -> None:
+    """Add a version to the sums that the measures read."""
+    tx.run_at_end(
+        _COUNT,
+        month=month_of(tx.now),
+        model_id=model_id,
+        actor_id=actor.id,
+        facts=facts,
+        size_bytes=size_bytes,
+        new_bytes=new_bytes,
+    )
+
+
+_LIST_HELD = Statement(
+    sa.select(blobs.c.digest).where(
+        is_one_of(blobs.c.digest, "digests"),
+        sa.exists(
+            sa.select(sa.literal(1))
+            .select_from(
+                manifest_files.join(versions, versions.c.manifest_id == manifest_files.c.manifest_id).join(
+                    models, models.c.id == versions.c.model_id
+                )
+            )
+            .where(manifest_files.c.digest == blobs.c.digest, models.c.namespace_id == _p("namespace_id"))
+            .correlate(blobs)
+        ),
+    )
+)
+
+
+def sum_new_bytes(tx: Transaction, namespace_id: int, manifest: Manifest) -> int:
+    """Sum up the bytes that no version of the namespace has."""
+    sizes = {file.digest: file.size_bytes for file in manifest.files}
+    for some in chunked(list(sizes)):
+        for row in tx.all(_LIST_HELD, digests=",".join(some), namespace_id=namespace_id):
+            del sizes[row[0]]
+    return sum(sizes.values())

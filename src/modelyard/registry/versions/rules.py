@@ -1,4 +1,4 @@
-"""States of a version, and what a state refuses."""
+"""States of a version, and the changes that a state forbids."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 from modelyard.domain.errors import InvalidRequest, VersionDeleted
 from modelyard.domain.names import ModelName
+from modelyard.registry.scan.rules import PENDING
 from modelyard.registry.versions.nouns import Resolved, Version
+from modelyard.registry.versions.recalled import REFUSE
 
 READY, ARCHIVED, DELETED = "ready", "archived", "deleted"
 STATES = (READY, ARCHIVED, DELETED)
 
 
 def check_states(states: Iterable[str]) -> tuple[str, ...]:
-    """The states as a condition on versions. Raises InvalidRequest for a word that is not one."""
+    """Return the states as a condition on versions. Raises InvalidRequest for an unknown state."""
     wanted = tuple(states)
     for state in wanted:
         if state not in STATES:
@@ -24,6 +26,26 @@ def check_states(states: Iterable[str]) -> tuple[str, ...]:
 
 
 def refuse_deleted(model: ModelName, version: Version | Resolved) -> None:
-    """Raises VersionDeleted. A tombstone is shown, and nothing more happens to it."""
+    """Raise VersionDeleted for a tombstone, which is shown but never changed."""
     if version.state == DELETED:
         raise VersionDeleted(reference=f"{model}:{version.number}", model=str(model))
+
+
+def flags_of(version: Version | Resolved, *, damaged: bool = False) -> list[str]:
+    """Return the problems of a version, gravest first; empty for a healthy version.
+
+    damaged: whether stored bytes of its files were found missing or wrong.
+    """
+    recall = version.recall
+    flags = {
+        DELETED: version.state == DELETED,
+        "recalled": recall is not None and recall.mode == REFUSE,
+        "recalled (warning)": recall is not None and recall.mode != REFUSE,
+        "quarantined": bool(version.quarantined),
+        "not scanned yet": version.scan == PENDING,
+        "damaged": damaged,
+        "files withheld": bool(version.withheld),
+        "deprecated": version.deprecation is not None,
+        ARCHIVED: version.state == ARCHIVED,
+    }
+    return [flag for flag, holds in flags.items() if holds]

@@ -1,4 +1,4 @@
-"""What is not served: versions in quarantine or called back, and those whose files were not all looked into."""
+"""Refuse versions that are in quarantine, recalled, or not completely scanned."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import FilesWithheld, ScanPending, VersionQuarantined
+from modelyard.domain.scanning.verdicts import Verdict
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.scan.rules import HELD_STATES, PENDING, read_files
@@ -18,7 +19,7 @@ _SAID = 10
 
 
 def refuse_held(tx: Transaction, model: Model, version: Version) -> None:
-    """Every door asks this before bytes, aliases or stages; for single bytes, scan/serving.py says the same.
+    """Refuse a version before its bytes, aliases or stages are used; for single files scan/serving.py does the same.
 
     Raises VersionQuarantined, ScanPending, VersionRecalled.
     """
@@ -33,7 +34,7 @@ def refuse_held(tx: Transaction, model: Model, version: Version) -> None:
 
 
 def refuse_incomplete(tx: Transaction, model: Model, version: Version, place: str) -> None:
-    """Raises FilesWithheld for a version that lacks files: it does not newly enter a stage.
+    """Raise FilesWithheld for a version that lacks files: it must not newly enter a stage.
 
     place: the stage, as `the stage production`.
     """
@@ -44,8 +45,22 @@ def refuse_incomplete(tx: Transaction, model: Model, version: Version, place: st
         raise FilesWithheld(reference=reference, place=place, paths=", ".join(paths[:_SAID]) + more)
 
 
+def append_unknown_served(tx: Transaction, model: Model, version: Version, actor: Actor) -> None:
+    """Log that the version is served with a warning, in a namespace that only warns about unknown code."""
+    if version.quarantined or version.scan != Verdict.UNKNOWN.value or not model.serves_unknown:
+        return
+    scanned = read_files(scans.list_files(tx, version.manifest_id))
+    tx.append(
+        events.UnknownServed(
+            **events.about(model.name, version.number), digest=version.digest, names=scanned.unknown[:_SAID]
+        ),
+        actor,
+        model.id,
+    )
+
+
 def append_quarantined(tx: Transaction, model: Model, version: Version, actor: Actor) -> None:
-    """Log that the version is in quarantine, and by which findings. Nothing for one that is only pending."""
+    """Log that the version is in quarantine, with the findings. Logs nothing for one that is only pending."""
     if not version.quarantined:
         return
     scanned = read_files(scans.list_files(tx, version.manifest_id))

@@ -1,10 +1,11 @@
-"""Reading, annotating, archiving and deleting versions."""
+"""Read, annotate, archive and delete versions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -18,35 +19,46 @@ from modelyard.domain.errors import (
     VersionNotFound,
 )
 from modelyard.domain.manifest import File
+from modelyard.domain.metric_names import MetricCondition
 from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.scan.serving import Holder, refuse_held_bytes
+from modelyard.registry.terms.usecases import refuse_unaccepted
 from modelyard.registry.versions import alias_queries, page_queries, queries
-from modelyard.registry.versions.dependents import refuse_archive_while_needed, refuse_delete_while_needed
+from modelyard.registry.versions.dependents import (
+    KEEP,
+    list_held,
+    refuse_archive_while_needed,
+    refuse_delete_while_needed,
+)
 from modelyard.registry.versions.inspect import CARD_PATH
+from modelyard.registry.versions.labels import Labels, changes_of, check_labels, refuse_taken
 from modelyard.registry.versions.nouns import Resolved, Version
-from modelyard.registry.versions.rules import ARCHIVED, DELETED, READY, check_states, refuse_deleted
+from modelyard.registry.versions.rules import ARCHIVED, DELETED, READY, check_states, flags_of, refuse_deleted
 from modelyard.registry.versions.serving import refuse_held
 from modelyard.registry.withheld.nouns import WithheldFile
 from modelyard.registry.withheld.queries import list_files as list_withheld_files
 from modelyard.registry.withheld.refusals import file_withheld
 
 
-@dataclass(frozen=True, slots=True)
-class VersionView:
-    """A version with what belongs to it, as every door shows it."""
+class VersionView(msgspec.Struct, frozen=True):
+    """A version with everything that every door shows of it."""
 
     model: Model
     version: Version
     tags: Mapping[str, str]
     aliases: Sequence[str]
     not_moved: Sequence[str] = ()
-    """In the answer to a registration: aliases that were asked for, and stay where they are."""
+    """In the answer to a registration: requested aliases that were not moved."""
     withheld: Sequence[WithheldFile] = ()
-    """Its withheld files; empty in lists of versions, where only their number is told."""
+    """Its withheld files; empty in lists of versions, which contain only their number."""
+    note: str | None = None
+    """In the answer to a registration: other objects that were created for it."""
+    damaged: bool = False
+    """Whether stored bytes of its files were found missing or wrong."""
 
     @property
     def ref(self) -> Ref:
@@ -57,20 +69,20 @@ class VersionView:
 
 
 def resolve(tx: Transaction, actor: Actor, ref: Ref) -> Resolved:
-    """What a reference means now, in one statement. Follows renames.
+    """Resolve a reference, in one statement. Follows renames.
 
     Raises ModelNotFound, VersionNotFound, AliasNotFound, VersionDeleted, Unauthenticated.
     """
-    found = queries.resolve(tx, actor, ref)
-    if found is None or found.deleted:
-        # Either the model is missing, or was renamed, or has no such version: say which.
+    resolved = queries.resolve(tx, actor, ref)
+    if resolved is None or resolved.deleted:
+        # The model is missing, or was renamed, or has no such version: find out which.
         model = catalog.find_model(tx, actor, ref.model)
         if model.name == ref.model:
             raise _nothing_at(model, ref)
         return resolve(tx, actor, Ref(model.name, ref.selector))
-    access.check(actor, Permission.MODEL_READ, found.place, lambda: ModelNotFound(model=str(ref.model)))
-    refuse_deleted(found.model, found)
-    return found
+    access.check(actor, Permission.MODEL_READ, resolved.place, lambda: ModelNotFound(model=str(ref.model)))
+    refuse_deleted(resolved.model, resolved)
+    return resolved
 
 
 def _nothing_at(model: Model, ref: Ref) -> VersionNotFound | AliasNotFound:
@@ -92,7 +104,7 @@ def _nothing_at(model: Model, ref: Ref) -> VersionNotFound | AliasNotFound:
 def find_version(
     tx: Transaction, actor: Actor, ref: Ref, permission: Permission = Permission.MODEL_READ
 ) -> tuple[Model, Version]:
-    """The version a reference means, deleted ones too, when the actor holds the permission."""
+    """Return the version of a reference, deleted ones too, if the actor holds the permission."""
     model = catalog.find_model(tx, actor, ref.model, permission)
     match ref.selector:
         case None:
@@ -110,7 +122,7 @@ def find_version(
 
 
 def find_present(tx: Transaction, actor: Actor, ref: Ref, permission: Permission) -> tuple[Model, Version]:
-    """As find_version, for whatever adds to a version. Raises VersionDeleted."""
+    """Find a version like find_version, for additions to it. Raises VersionDeleted."""
     model, version = find_version(tx, actor, ref, permission)
     refuse_deleted(model.name, version)
     return model, version
@@ -124,29 +136,38 @@ def show_version(tx: Transaction, actor: Actor, ref: Ref) -> VersionView:
 def view_of(tx: Transaction, model: Model, version: Version) -> VersionView:
     tags = queries.list_tags(tx, [version.id]).get(version.id, {})
     withheld = list_withheld_files(tx, version.manifest_id) if version.withheld else ()
-    return VersionView(model, version, tags, alias_queries.aliases_at(tx, version.id), withheld=withheld)
+    return VersionView(
+        model,
+        version,
+        tags,
+        alias_queries.aliases_at(tx, version.id),
+        withheld=withheld,
+        damaged=bool(queries.list_damaged(tx, [version.manifest_id])),
+    )
 
 
 def list_withheld(tx: Transaction, found: Resolved) -> Sequence[WithheldFile]:
-    """Files that a pull leaves out. Asks only where the version has some."""
+    """List the files that a pull omits. Reads them only if the version has some."""
     return list_withheld_files(tx, found.manifest_id) if found.withheld else ()
 
 
-@dataclass(frozen=True, slots=True)
-class VersionFilter:
+class VersionFilter(msgspec.Struct, frozen=True):
     states: Sequence[str] = (READY, ARCHIVED)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metrics: Sequence[tuple[str, str, float]] = ()
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
+    metrics: Sequence[MetricCondition] = ()
     """(name, one of < <= > >= =, value)."""
+    semver: str | None = None
+    """A semantic version, or its beginning."""
+    pull_request: str | None = None
 
 
 def list_versions(
     tx: Transaction, actor: Actor, name: ModelName, chosen: VersionFilter, before: int | None, limit: int
 ) -> list[VersionView]:
-    """Newest first, numbers below `before`. Raises InvalidRequest for a state that is not one."""
+    """List versions with numbers below `before`, newest first. Raises InvalidRequest for an unknown state."""
     states = check_states(chosen.states)
     model = catalog.find_model(tx, actor, name)
-    found = page_queries.list_versions(
+    versions = page_queries.list_versions(
         tx,
         model.id,
         before=before,
@@ -154,23 +175,36 @@ def list_versions(
         states=states,
         tags=chosen.tags,
         metrics=chosen.metrics,
+        semver=chosen.semver,
+        pull_request=chosen.pull_request,
     )
-    tags = queries.list_tags(tx, [v.id for v in found])
+    tags = queries.list_tags(tx, [v.id for v in versions])
     pointing: dict[int, list[str]] = {}
     for row in alias_queries.list_aliases(tx, model.id):
         if row.number is not None:
             pointing.setdefault(row.number, []).append(row.alias)
-    return [VersionView(model, v, tags.get(v.id, {}), pointing.get(v.number, [])) for v in found]
+    damaged = queries.list_damaged(tx, [v.manifest_id for v in versions])
+    return [
+        VersionView(model, v, tags.get(v.id, {}), pointing.get(v.number, []), damaged=v.manifest_id in damaged)
+        for v in versions
+    ]
+
+
+def list_flags(tx: Transaction, model_id: int, numbers: Iterable[int]) -> dict[int, list[str]]:
+    """Return the flags by number of the version."""
+    found = queries.list_by_number(tx, model_id, numbers)
+    damaged = queries.list_damaged(tx, [v.manifest_id for v in found])
+    return {v.number: flags_of(v, damaged=v.manifest_id in damaged) for v in found}
 
 
 def read_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Version, bytes]:
-    """The canonical bytes, of a deleted version too; to look at, not to pull by."""
+    """Return the canonical bytes, even of a deleted version; for reading, not for pulling."""
     model, version = find_version(tx, actor, ref)
     return model, version, queries.find_manifest_body(tx, version.manifest_id)
 
 
 def pull_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Version, bytes]:
-    """What a pull begins with. Raises VersionQuarantined, ScanPending; a deleted version's is given."""
+    """Return the manifest for a pull, even of a deleted version. Raises VersionQuarantined, ScanPending."""
     model, version, body = read_manifest(tx, actor, ref)
     if version.state != DELETED:
         refuse_held(tx, model, version)
@@ -178,9 +212,10 @@ def pull_manifest(tx: Transaction, actor: Actor, ref: Ref) -> tuple[Model, Versi
 
 
 def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Version, File]:
-    """A file that may be pulled. Raises FileNotFound, FileWithheld, VersionDeleted, VersionQuarantined,
-    ScanPending."""
+    """Return a file that may be pulled. Raises FileNotFound, FileWithheld, VersionDeleted, VersionQuarantined,
+    ScanPending, TermsNotAccepted."""
     model, version = find_version(tx, actor, ref, Permission.MODEL_PULL)
+    refuse_unaccepted(tx, actor, model)
     refuse_held(tx, model, version)
     return version, _file_of(tx, model, version, path)
 
@@ -188,17 +223,17 @@ def find_file(tx: Transaction, actor: Actor, ref: Ref, path: str) -> tuple[Versi
 def _file_of(tx: Transaction, model: Model, version: Version, path: str) -> File:
     reference = f"{model.name}:{version.number}"
     refuse_deleted(model.name, version)
-    found = queries.find_file(tx, version.manifest_id, path)
-    if found is None:
+    file = queries.find_file(tx, version.manifest_id, path)
+    if file is None:
         raise FileNotFound(reference=reference, path=path[:300])
-    digest, size_bytes, is_withheld = found
+    digest, size_bytes, is_withheld = file
     if is_withheld:
         raise file_withheld(tx, digest, path, reference)
     return File(path, digest, size_bytes)
 
 
 def find_card_file(tx: Transaction, model: Model, version: Version) -> File:
-    """README.md, which is shown of a quarantined version too, unless its own bytes are what is held.
+    """Return the README.md, even of a quarantined version, unless its own bytes are in quarantine.
 
     Raises FileNotFound, FileWithheld, FileQuarantined, ScanPending.
     """
@@ -219,30 +254,38 @@ def find_card_file(tx: Transaction, model: Model, version: Version) -> File:
 # --- annotations ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class VersionEdit:
-    """Fields that are None stay as they are. tags: the whole new set."""
+class VersionEdit(msgspec.Struct, frozen=True):
+    """Changes to a version. Fields that are None stay unchanged. tags: the whole new set."""
 
     description: str | None = None
     tags: Mapping[str, str] | None = None
     archived: bool | None = None
-    """True takes the version out of use, False brings it back."""
+    """True: archive the version; False: restore it."""
     reason: str | None = None
-    """Why it is archived or brought back."""
+    """Reason for archiving or restoring it."""
+    semver: str | None = None
+    """Its semantic version; an empty text removes it."""
+    pull_request: str | None = None
+    """Address of its pull request; an empty text removes it."""
+
+    @property
+    def has_annotations(self) -> bool:
+        texts = (self.description, self.tags, self.semver, self.pull_request)
+        return any(text is not None for text in texts)
 
 
 def edit_version(
     tx: Transaction, actor: Actor, ref: Ref, edit: VersionEdit, revision: int | None = None
 ) -> VersionView:
-    """Change annotations, archive or bring back, all or nothing.
+    """Change annotations, archive or restore; all or nothing.
 
-    revision: what the caller saw; another one raises EditConflict. Raises HasDependents as archive_version does.
+    revision: the one that the caller saw; any other raises EditConflict. Raises HasDependents like archive_version.
     """
     if edit.archived is None:
         return _annotate(tx, actor, ref, edit, revision)
-    if edit.description is not None or edit.tags is not None:
+    if edit.has_annotations:
         _annotate(tx, actor, ref, edit, revision)
-        # That has compared the revision, and raised it.
+        # Archiving has compared and raised the revision already.
         revision = None
     return archive_version(tx, actor, ref, archived=edit.archived, reason=edit.reason, revision=revision)
 
@@ -250,8 +293,10 @@ def edit_version(
 def _annotate(tx: Transaction, actor: Actor, ref: Ref, edit: VersionEdit, revision: int | None) -> VersionView:
     model, version = find_present(tx, actor, ref, Permission.VERSION_EDIT)
     catalog_rules.check_revision(str(Ref(model.name, version.number)), version.revision, revision)
-    changes: dict[str, Any] = {}
-    values: dict[str, Any] = {}
+    labels = check_labels(Labels(edit.semver, edit.pull_request))
+    refuse_taken(tx, model, labels, version)
+    changes: dict[str, Any] = dict(changes_of(version, labels))
+    values: dict[str, Any] = {name: after for name, (_, after) in changes.items()}
     if edit.description is not None:
         description = catalog_rules.check_text(edit.description, "the description")
         if description != version.description:
@@ -265,6 +310,7 @@ def _annotate(tx: Transaction, actor: Actor, ref: Ref, edit: VersionEdit, revisi
             changes["tags"] = [before, after]
     if changes:
         queries.update_version(tx, version.id, values)
+        catalog.refresh_words(tx, model)
         tx.append(
             events.VersionEdited(**events.about(model.name, version.number), changes=changes),
             actor,
@@ -285,32 +331,66 @@ def archive_version(
     reason: str | None = None,
     revision: int | None = None,
 ) -> VersionView:
-    """Take a version out of use, or bring it back. Raises HasDependents while an alias is on it.
+    """Archive a version, or restore it. Raises HasDependents while an alias points at it.
 
-    revision: what the caller saw; another one raises EditConflict.
+    revision: the one that the caller saw; any other raises EditConflict.
     """
     model, version = find_present(tx, actor, ref, Permission.VERSION_ARCHIVE)
     catalog_rules.check_revision(str(Ref(model.name, version.number)), version.revision, revision)
     wanted = ARCHIVED if archived else READY
     if version.state == wanted:
         return view_of(tx, model, version)
+    why = catalog_rules.check_reason(reason)
     if archived:
-        refuse_archive_while_needed(tx, model, version)
-    queries.update_version(tx, version.id, {"state": wanted})
+        _shelve(tx, actor, model, version, why)
+    else:
+        queries.update_version(tx, version.id, {"state": READY})
+        tx.append(events.VersionRestored(**_named(model, version)), actor, model.id)
     queries.refresh_newest(tx, model.id)
-    common: dict[str, Any] = {
+    catalog.refresh_words(tx, model)
+    return show_version(tx, actor, Ref(model.name, version.number))
+
+
+def _named(model: Model, version: Version) -> dict[str, Any]:
+    return {
         **events.about(model.name, version.number),
         "digest": version.digest,
         "record_digest": version.record_digest,
     }
-    why = catalog_rules.check_reason(reason)
-    event = events.VersionArchived(**common, reason=why) if archived else events.VersionRestored(**common)
-    tx.append(event, actor, model.id)
-    return show_version(tx, actor, Ref(model.name, version.number))
+
+
+def _shelve(tx: Transaction, actor: Actor, model: Model, version: Version, reason: str | None) -> None:
+    refuse_archive_while_needed(tx, model, version)
+    queries.update_version(tx, version.id, {"state": ARCHIVED})
+    tx.append(events.VersionArchived(**_named(model, version), reason=reason), actor, model.id)
+
+
+def retire_versions(
+    tx: Transaction, actor: Actor, model: Model, reasons: Mapping[int, str], *, deletes: bool
+) -> list[Version]:
+    """Archive or delete versions for a retention rule, which checked the permission when it was set.
+
+    reasons: number → reason. Returns the versions that were changed. Raises HasDependents, as it does for people.
+    """
+    retired = []
+    for number, reason in reasons.items():
+        version = queries.find_by_number(tx, model.id, number)
+        if version is None or version.state == DELETED:
+            continue
+        if deletes:
+            refuse_delete_while_needed(tx, actor, model, version, orphan_children=False)
+            _bury(tx, actor, model, version, reason)
+        elif version.state == READY:
+            _shelve(tx, actor, model, version, reason)
+        retired.append(version)
+    if retired:
+        queries.refresh_newest(tx, model.id)
+        catalog.refresh_words(tx, model)
+    return retired
 
 
 def show_record(tx: Transaction, actor: Actor, ref: Ref) -> Version:
-    """The version for its record, which tells how and where it was made, and by what code."""
+    """Return the version with its record, which describes how, where and by what code it was made."""
     _, version = find_version(tx, actor, ref)
     access.refuse_strangers(actor)
     return version
@@ -324,21 +404,22 @@ def delete_version(
     *,
     orphan_children: bool = False,
 ) -> None:
-    """Leave a tombstone: number and digest stay, the bytes go at the next collection.
+    """Delete a version: a tombstone with number and digest stays, and the next collection deletes the bytes.
 
-    orphan_children: also when versions that the actor may see came from it; needs a reason, and the event names
-    them. Raises HasDependents naming what still needs it.
+    orphan_children: delete it even if versions that the actor may see derive from it; needs a reason, and the event names
+    them. Raises HasDependents, naming the users of the version.
     """
     model, version = find_version(tx, actor, ref, Permission.VERSION_DELETE)
     if version.state == DELETED:
         return
     if orphan_children:
-        reason = catalog_rules.require_reason(reason, "taking a parent from its children")
+        reason = catalog_rules.require_reason(reason, "deleting a version with descendants")
     else:
         reason = catalog_rules.check_reason(reason)
     orphans = refuse_delete_while_needed(tx, actor, model, version, orphan_children=orphan_children)
     _bury(tx, actor, model, version, reason, orphans)
     queries.refresh_newest(tx, model.id)
+    catalog.refresh_words(tx, model)
 
 
 def _bury(
@@ -350,21 +431,16 @@ def _bury(
     orphans: Sequence[str] = (),
 ) -> None:
     queries.update_version(tx, version.id, {"state": DELETED})
+    catalog.give_space_back(tx, model, version.size_bytes)
     tx.append(
-        events.VersionDeleted(
-            **events.about(model.name, version.number),
-            digest=version.digest,
-            record_digest=version.record_digest,
-            reason=reason,
-            orphans=list(orphans) or None,
-        ),
+        events.VersionDeleted(**_named(model, version), reason=reason, orphans=list(orphans) or None),
         actor,
         model.id,
     )
 
 
 def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | None = None) -> None:
-    """Bury all versions and the model. Raises HasDependents while an alias is set."""
+    """Delete all versions and the model. Raises HasDependents while an alias is set."""
     model = catalog.find_model(tx, actor, name, Permission.MODEL_DELETE)
     tx.expect_many_rows()
     reason = catalog_rules.check_reason(reason)
@@ -374,6 +450,13 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
             what=str(model.name),
             dependents="the alias(es) " + ", ".join(f"@{a.alias} (version {a.number})" for a in pointing),
             remedy=f"Remove them first, for example: modelyard {_removal(model, pointing[0].alias)}",
+        )
+    kept = list_held(tx, model.id, KEEP)
+    if kept:
+        raise HasDependents(
+            what=str(model.name),
+            dependents="the mark that it must be kept, on version(s) " + ", ".join(map(str, kept[:20])),
+            remedy=f'Remove it first, for example: modelyard keep {model.name}:{kept[0]} --undo --reason "…"',
         )
     for version in page_queries.list_versions(
         tx, model.id, before=None, limit=1_000_000, states=[READY, ARCHIVED], tags={}, metrics=()
@@ -385,3 +468,8 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
 
 def _removal(model: Model, alias: str) -> str:
     return f"{'demote' if alias in model.protected_aliases else 'alias remove'} {model.name} {alias}"
+
+
+def count_versions(tx: Transaction) -> dict[str, int]:
+    """Count versions by state for /metrics, whose door checks the permission."""
+    return page_queries.count_by_state(tx)

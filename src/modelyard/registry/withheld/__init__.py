@@ -1,4 +1,4 @@
-"""Bytes that are no longer served because they hold what leaked: which ones, since when, by whom and why.
+"""Bytes that are no longer served because they contain a leaked text: since when, by whom and why.
 
-`redaction` withholds; the features that give or take bytes ask here what to answer. Decision record 0024.
+`redaction` withholds them; the features that send or receive bytes look here for their answers. Decision record 0024.
 """

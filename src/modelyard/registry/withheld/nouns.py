@@ -1,14 +1,13 @@
-"""What is withheld, and why."""
+"""Withheld bytes, and the reason."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from modelyard.domain.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(msgspec.Struct, frozen=True):
     """One withholding. holder and path: the file it was asked for; others may have the same bytes."""
 
     digest: Digest
@@ -20,11 +19,10 @@ class Withheld:
     at: int
     by: str
     seq: int | None
-    """Number of its event; None: the log does not tell of it."""
+    """Number of its event; None: the log has no such event."""
 
 
-@dataclass(frozen=True, slots=True)
-class WithheldFile:
+class WithheldFile(msgspec.Struct, frozen=True):
     """A file of a version whose bytes are withheld."""
 
     path: str

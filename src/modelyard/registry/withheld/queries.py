@@ -29,11 +29,7 @@ _TOLD_BY = (
 _COLUMNS = (
     withheld_bytes.c.digest,
     sa.func.coalesce(blobs.c.size_bytes, 0),
-    withheld_bytes.c.namespace,
-    withheld_bytes.c.holder,
-    withheld_bytes.c.path,
-    withheld_bytes.c.reason,
-    withheld_bytes.c.at,
+    *withheld_bytes.c["namespace", "holder", "path", "reason", "at"],
     actors.c.name,
     _TOLD_BY,
 )
@@ -66,10 +62,10 @@ def find_withheld(tx: Transaction, digest: Digest) -> Withheld | None:
 
 
 def list_withheld(tx: Transaction, namespace: str) -> list[Withheld]:
-    """What was withheld by asking for a file of this namespace, newest first."""
+    """List withholdings that were requested for a file of this namespace, newest first."""
     return [_withheld(row) for row in tx.all(_OF_NAMESPACE, namespace=namespace)]
 
 
 def list_files(tx: Transaction, manifest_id: int) -> list[WithheldFile]:
-    """Those of a version's files that are withheld, by path."""
+    """List the withheld files of a version, by path."""
     return [WithheldFile(row[0], _withheld(row[1:])) for row in tx.all(_OF_MANIFEST, manifest_id=manifest_id)]

@@ -1,4 +1,4 @@
-"""What is answered in the place of withheld bytes, the same through every door."""
+"""Make the errors for withheld bytes, the same through every door."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from modelyard.registry.withheld import queries
 
 
 def file_withheld(tx: Transaction, digest: Digest, path: str, reference: str) -> FileWithheld:
-    """For who asks for the file. reference: what has it."""
+    """Return the error for a request of the file. reference: the version or run that has it."""
     return FileWithheld(path=path, reference=reference, **_told(tx, digest))
 
 
 def bytes_withheld(tx: Transaction, digest: Digest) -> BytesWithheld:
-    """For who sends or names the bytes. Where they were found is not said: the caller may not know of it."""
+    """Return the error for sending or naming the bytes. It does not name their place, which the caller may not know."""
     return BytesWithheld(digest=str(digest), **_told(tx, digest))
 
 
 def _told(tx: Transaction, digest: Digest) -> dict[str, Any]:
     found = queries.find_withheld(tx, digest)
     if found is None:
-        return {"by": "somebody", "at": "an unknown time", "event": None, "reason": "no row tells why"}
+        return {"by": "somebody", "at": "an unknown time", "event": None, "reason": "no reason is recorded"}
     return {"by": found.by, "at": time_text(found.at), "event": found.seq, "reason": found.reason}

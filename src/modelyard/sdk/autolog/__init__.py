@@ -1,7 +1,7 @@
-"""Noting what frameworks do by themselves: params, metrics, inputs and the model that was fitted last.
+"""Automatic logging of frameworks: params, metrics, inputs and the last fitted model.
 
-An autologger is a plug-in for one framework (entry point group `modelyard.autologgers`). It wraps what the
-framework calls to train; whatever goes wrong in it is warned of once and never reaches the training.
+An autologger is a plug-in for one framework (entry point group `modelyard.autologgers`). It wraps the training
+functions of the framework; an error in it is logged once as a warning and never reaches the training.
 """
 
 from modelyard.sdk.autolog.base import Autologger

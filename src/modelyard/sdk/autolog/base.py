@@ -1,4 +1,4 @@
-"""What an autologger is, and what all of them need."""
+"""The autologger protocol, and tools for all autologgers."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ logger = logging.getLogger("modelyard")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_DATA_BYTES = 512 * 1024 * 1024
-"""Larger inputs are not read again by themselves; `my.log_input` reads what it is given."""
+"""Larger inputs are not read again automatically; `my.log_input` reads inputs of any size."""
 _MARK = "_modelyard_original"
 _EXAMPLE_ROWS = 5
 
 
 @runtime_checkable
 class Autologger(Protocol):
-    """Built without arguments. Importing its module must import no framework."""
+    """Support for one framework. It is built without arguments, and importing its module imports no framework."""
 
     name: str
     module: str
     """Once this module is imported, `install` is called with it."""
 
     def install(self, module: ModuleType) -> None:
-        """Wrap what the framework calls to train. May be called again, and then does nothing."""
+        """Wrap the training functions of the framework. A second call does nothing."""
         ...
 
 
@@ -51,14 +51,14 @@ def head(data: Any) -> Any:
         return None
 
 
-# --- not disturbing the training -------------------------------------------------------------------------
+# --- keeping out of the training's way -------------------------------------------------------------------
 
 
 _warned: set[str] = set()
 
 
 def quietly(what: str, work: Callable[[], object]) -> None:
-    """Do it, without a word of it to be noted, and let nothing of it reach the training."""
+    """Run the work without logging its own calls, and without letting its errors reach the training."""
     if not switch.on:
         return
     try:
@@ -67,13 +67,13 @@ def quietly(what: str, work: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001 - autologging never breaks a training
         if what not in _warned:
             _warned.add(what)
-            logger.warning("autolog: %s was not noted: %s: %s", what, type(error).__name__, error)
+            logger.warning("autolog: %s was not logged: %s: %s", what, type(error).__name__, error)
             with suppress(Exception):
                 current_run().note(f"Autolog of {what} failed: {type(error).__name__}: {error}")
 
 
 def wrap(owner: Any, name: str, make: Callable[[F], F]) -> None:
-    """Replace an attribute by what `make` makes of it, once."""
+    """Replace an attribute by the result of `make`, only once."""
     original = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
     if original is None or hasattr(original, _MARK):
         return
@@ -87,13 +87,13 @@ def wrap(owner: Any, name: str, make: Callable[[F], F]) -> None:
 
 
 class _Descriptor:
-    """A method that is there only for some objects (scikit-learn's `available_if`)."""
+    """A method that only some objects have (scikit-learn's `available_if`)."""
 
     def __init__(self, original: Any, make: Callable[..., Any]) -> None:
         self._original, self._make = original, make
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        # Raises AttributeError where there is no such method, as ever.
+        # Raises AttributeError if there is no such method, as before.
         bound = self._original.__get__(instance, owner)
         if instance is None:
             return bound
@@ -102,18 +102,18 @@ class _Descriptor:
 
 
 def replace_in_main(before: Any, after: Any) -> None:
-    """Replace a function in a notebook that said `from package import name` before autologging."""
+    """Replace a function in a notebook that ran `from package import name` before autologging."""
     main = vars(sys.modules["__main__"])
     for name, value in list(main.items()):
         if value is before:
             main[name] = after
 
 
-# --- what is said ----------------------------------------------------------------------------------------
+# --- logging ---------------------------------------------------------------------------------------------
 
 
 def log_params(run: Run, params: Mapping[str, Any]) -> None:
-    """Those that have a short form; objects by the name of their class. Lists of objects are left out."""
+    """Log params that have a short form; objects by the name of their class. Lists of objects are omitted."""
     for name, value in params.items():
         if _is_plain(value):
             run.log_param(name, value)
@@ -163,14 +163,23 @@ def name_in(frame: FrameType | None, value: Any) -> str | None:
 
 
 def log_training_data(run: Run, data: Any, target: Any, frame: FrameType | None) -> None:
-    """Describe the training's input with its target, under the name the user's code has for it.
+    """Log the training's input with its target, under its name in the user's code.
 
-    Nothing when the run was told of its inputs already, or the data is large.
+    This does nothing if the run already has inputs. Large data is not read again, which is noted.
     """
-    if run.inputs or data is None or _size(data) > MAX_DATA_BYTES:
+    if run.inputs or data is None:
         return
-    name = name_in(frame, data) or "training data"
-    run.log_input(with_target(data, target), name=name, split="train")
+    from modelyard.sdk.datasets.describing import name_of
+
+    known, source = name_of(data)
+    name = known or name_in(frame, data) or "training data"
+    if _size(data) > MAX_DATA_BYTES:
+        run.note(
+            f"{name} was not read again, because it is larger than {MAX_DATA_BYTES // 2**20} MiB, so the data of this "
+            f"run is not known. Name it: my.log_input(…, name={name!r})"
+        )
+        return
+    run.log_input(data, target=target, name=name, source=source, split="train")
 
 
 def _size(data: Any) -> int:
@@ -180,29 +189,8 @@ def _size(data: Any) -> int:
     return int(getattr(data, "nbytes", 0))
 
 
-def with_target(data: Any, target: Any) -> Any:
-    """Return a frame or an array with the target as its last column, when that fits."""
-    if target is None or not hasattr(data, "shape") or len(data.shape) != 2:
-        return data
-    rows = data.shape[0]
-    if getattr(target, "ndim", 1) != 1 or len(target) != rows or not hasattr(target, "__array__"):
-        return data
-    if hasattr(data, "assign"):
-        name = str(getattr(target, "name", None) or "target")
-        return data if name in data.columns else data.assign(**{name: list(target)})
-    numpy = sys.modules.get("numpy")
-    if (
-        numpy is None
-        or not isinstance(data, numpy.ndarray)
-        or data.dtype == object
-        or target.dtype.kind not in "biuf"
-    ):
-        return data
-    return numpy.column_stack([data, target])
-
-
 def reference(value: Any) -> Callable[[], Any]:
-    """Return a way to the object that does not keep it, where it allows that."""
+    """Return a function that returns the object without keeping it alive, if the object allows that."""
     try:
         return weakref.ref(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Which autologgers there are, and switching them on."""
+"""Discovery of autologgers, and turning them on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from modelyard.domain.errors import Invalid
 from modelyard.sdk.autolog.base import Autologger, quietly
 from modelyard.sdk.autolog.imports import when_imported
 from modelyard.sdk.notice import switch
+from modelyard.sdk.savers.base import say_what_lacks
+from modelyard.sdk.saying import say_once
 
 GROUP = "modelyard.autologgers"
 logger = logging.getLogger("modelyard")
 
-# The same list as in pyproject.toml, for installations whose metadata is missing. These names always mean
-# these classes: no other package can take them over.
+# The same list as in pyproject.toml, for installations without metadata. These names always mean these classes:
+# no other package can take them over.
 BUILT_IN = {
     "lightgbm": "modelyard.sdk.autolog.lightgbm:LightgbmAutologger",
     "pytorch": "modelyard.sdk.autolog.pytorch:PytorchAutologger",
@@ -31,7 +33,7 @@ BUILT_IN = {
 
 @cache
 def all_autologgers() -> tuple[Autologger, ...]:
-    """Built-in and installed ones, by name. Found once a process."""
+    """Return built-in and installed autologgers, by name. They are searched once per process."""
     found: dict[str, Autologger] = {}
     for name, target in BUILT_IN.items():
         module, _, attribute = target.partition(":")
@@ -45,7 +47,7 @@ def all_autologgers() -> tuple[Autologger, ...]:
 
 
 def _build(point: EntryPoint) -> Autologger | None:
-    """None, with a warning, for a plug-in that does not start: it must not take the others with it."""
+    """Return the autologger; None, with a warning, if it does not start, so that the others still work."""
     try:
         autologger = point.load()()
     except Exception as error:  # noqa: BLE001 - a plug-in's module can raise anything
@@ -58,16 +60,16 @@ def _build(point: EntryPoint) -> Autologger | None:
 
 
 def autolog(frameworks: Sequence[str] | None = None, *, enabled: bool = True) -> None:
-    """Note the params, metrics, inputs and models of the frameworks that this program uses, from now on.
+    """Log the params, metrics, inputs and models of the frameworks that this program uses, from now on.
 
-    A framework is not imported for this; one that is imported later is noted from then on.
+    This imports no framework; one that is imported later is logged from then on.
 
     Args:
         frameworks: Names of autologgers, for example `["scikit-learn"]`; None: all.
-        enabled: False: note nothing from now on.
+        enabled: False: stop logging.
 
     Raises:
-        Invalid: There is no autologger of that name.
+        Invalid: There is no autologger with that name.
 
     Example:
         >>> my.autolog()
@@ -88,4 +90,8 @@ def autolog(frameworks: Sequence[str] | None = None, *, enabled: bool = True) ->
 
 
 def _install(autologger: Autologger, module: ModuleType) -> None:
+    # The warning comes at the framework's import: before hours of training, not after.
+    lacking = say_what_lacks(autologger.name)
+    if lacking:
+        say_once(lacking)
     quietly(f"{autologger.name} (it could not be prepared)", lambda: autologger.install(module))

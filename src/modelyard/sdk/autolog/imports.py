@@ -1,4 +1,4 @@
-"""Being told when a module is imported, so that nothing is imported for autologging."""
+"""Callbacks after the import of a module, so that autologging imports nothing itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _finding = threading.local()
 
 
 def when_imported(name: str, work: Callable[[ModuleType], None]) -> None:
-    """Call `work` with the module: at once when it is there, else right after its import."""
+    """Call `work` with the module: at once if it is imported already, otherwise right after its import."""
     present = sys.modules.get(name)
     if present is not None and not getattr(getattr(present, "__spec__", None), "_initializing", False):
         work(present)
@@ -27,7 +27,7 @@ def when_imported(name: str, work: Callable[[ModuleType], None]) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing by itself: it lets the others find, and adds to their loader."""
+    """Finds nothing itself: it asks the other finders, and wraps their loader."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -45,7 +45,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(Loader):
-    """The real loader, and a call after it."""
+    """The real loader, followed by a call."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -58,7 +58,7 @@ class _Loader(Loader):
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        # The module sees its own loader, as if no one had stood between.
+        # The module sees its real loader, as if this one did not exist.
         module.__loader__ = self._real
         if module.__spec__ is not None:
             module.__spec__.loader = self._real

@@ -37,7 +37,7 @@ class LightgbmAutologger:
 def _noting_train(train: Callable[..., Any]) -> Callable[..., Any]:
     def noted(params: Any, train_set: Any, *args: Any, **options: Any) -> Any:
         outermost = not is_paused()
-        # Building the dataset lets go of what it was built from.
+        # Building the dataset discards the data that it was built from.
         source, label = getattr(train_set, "data", None), getattr(train_set, "label", None)
         options["callbacks"] = [*(options.get("callbacks") or []), _note_round]
         with paused():

@@ -1,6 +1,6 @@
 """PyTorch: loops that call `loss.backward()` and an optimizer's `step()`.
 
-The loss is taken a few times a second at most, because reading a value from an accelerator waits for it.
+The loss is read at most a few times a second, because reading a value from an accelerator waits for it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from modelyard.sdk.runs.block import current_run
 
 LOSS_SECONDS = 0.1
 _MOST_EXACT_STEPS = 100
-"""So many steps at the beginning are all noted: short trainings lose none."""
+"""Number of first steps that are all logged, so that short trainings are complete."""
 
 _asked: list[Callable[[], Any]] = []
-"""The module whose parameters were asked for last: an optimizer is built of them."""
+"""The module whose parameters were last requested, from which an optimizer is built."""
 
 
 class PytorchAutologger:
@@ -63,7 +63,7 @@ def _note_optimizer(optimizer: Any, defaults: Any) -> None:
 
 
 class _Losses:
-    """Every loss of the first steps, then one now and then."""
+    """Samples of the loss: every one of the first steps, then one at intervals."""
 
     def __init__(self) -> None:
         self._step = -1

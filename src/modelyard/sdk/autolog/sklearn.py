@@ -1,6 +1,6 @@
 """scikit-learn: `fit` of the outermost estimator, `score`, and the functions of `sklearn.metrics`.
 
-Libraries with scikit-learn's interface (XGBoost, LightGBM, CatBoost) are estimators too and are noted here;
+Libraries with scikit-learn's interface (XGBoost, LightGBM, CatBoost) have estimators too, which are logged here;
 their own autologgers add the curves.
 """
 
@@ -31,7 +31,7 @@ from modelyard.sdk.runs.block import current_run
 MAX_SCORED_ROWS = 200_000
 _PREPARED = "_modelyard_prepared"
 _trained_on: list[Callable[[], Any]] = []
-"""The target and the input of the last fit: what is measured on them is measured on the training split."""
+"""The target and the input of the last fit; metrics on them are metrics on the training split."""
 
 
 class SklearnAutologger:
@@ -40,7 +40,7 @@ class SklearnAutologger:
 
     def install(self, module: ModuleType) -> None:
         base = module.BaseEstimator
-        # Most estimators have their `score` from one of the mixins.
+        # Most estimators inherit their `score` from one of the mixins.
         waiting = [
             base,
             *(cls for cls in vars(module).values() if isinstance(cls, type) and "score" in vars(cls)),
@@ -77,7 +77,7 @@ def _noting_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
             return fit(self, *args, **options)
         with paused():
             fitted = fit(self, *args, **options)
-        # A scaler is fitted on the way; a model is what predicts.
+        # Only a fitted object that predicts is a model; a scaler is not.
         if hasattr(self, "predict"):
             data = args[0] if args else options.get("X")
             target = args[1] if len(args) > 1 else options.get("y")
@@ -144,7 +144,7 @@ class SklearnMetricsAutologger:
     def install(self, module: ModuleType) -> None:
         for name in module.__all__:
             function = getattr(module, name)
-            # Functions with a truth to compare with, not classes, displays and makers of functions.
+            # Functions that compare with a truth; no classes, displays or function factories.
             if isinstance(function, type) or not re.search(r"(_score|_error|_loss|_deviance|auc)\Z", name):
                 continue
             wrap(module, name, lambda original, name=name: _noting_metric(original, name))  # type: ignore[misc]
@@ -159,7 +159,7 @@ def _noting_metric(function: Callable[..., Any], name: str) -> Callable[..., Any
         if not is_paused() and isinstance(value, numbers.Real):
             frame = caller_outside()
             package = "" if frame is None else str(frame.f_globals.get("__name__", "")).partition(".")[0]
-            # What a library computes for itself is its own business.
+            # Scores that a library computes for its own use are not logged.
             if package not in ("sklearn", "xgboost", "lightgbm", "imblearn"):
                 truth = args[0] if args else options.get("y_true")
                 quietly(name, lambda: _log_measured(word, value, truth, frame))
@@ -174,7 +174,7 @@ def _log_measured(word: str, value: Any, truth: Any, frame: FrameType | None) ->
 
 
 def split_of(truth: Any, frame: FrameType | None) -> str:
-    """Of the data that something was measured on: the fit's own is `train`, else what its name says."""
+    """Return the split of measured data: `train` for the data of the fit, otherwise the split in its name."""
     if truth is not None and any(known() is truth for known in _trained_on):
         return "train"
     name = (name_in(frame, truth) or "").lower()

@@ -1,4 +1,4 @@
-"""transformers: what a Trainer logs, its arguments, and its model."""
+"""transformers: the logs of a Trainer, its arguments, and its model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _noting_train(train: Callable[..., Any]) -> Callable[..., Any]:
     def noted(self: Any, *args: Any, **options: Any) -> Any:
         if is_paused():
             return train(self, *args, **options)
-        # The loop inside is the trainer's: its losses come by the callback.
+        # The loop belongs to the trainer, whose losses come through the callback.
         with paused():
             result = train(self, *args, **options)
         quietly("the trainer's model", lambda: notice_model(self.model))
@@ -45,7 +45,7 @@ def _noting_train(train: Callable[..., Any]) -> Callable[..., Any]:
 
 def _callback(module: ModuleType) -> Any:
     class Notes(module.TrainerCallback):  # type: ignore[misc, name-defined]
-        """Arguments when the training begins, numbers whenever the trainer logs."""
+        """Logs arguments when the training begins, and numbers whenever the trainer logs."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             quietly("the trainer's arguments", lambda: log_params(current_run(), _arguments(args)))
@@ -57,7 +57,7 @@ def _callback(module: ModuleType) -> Any:
 
 
 def _arguments(args: Any) -> dict[str, Any]:
-    """Without what is empty and without tokens, which the library blanks out itself."""
+    """Return arguments that are not empty, without tokens, which the library blanks out itself."""
     told = args.to_sanitized_dict() if hasattr(args, "to_sanitized_dict") else args.to_dict()
     return {name: value for name, value in told.items() if value not in (None, "", [], {}, "None")}
 

@@ -39,7 +39,7 @@ class XgboostAutologger:
 
 
 def _keeping_source(init: Callable[..., None]) -> Callable[..., None]:
-    """Remember the input of a matrix, which does not give it back, without keeping it alive."""
+    """Remember the input of a matrix, which cannot return it, without keeping it alive."""
 
     def kept(self: Any, data: Any = None, label: Any = None, **options: Any) -> None:
         if label is None:
@@ -77,7 +77,7 @@ def _note_train(booster: Any, params: Any, dtrain: Any, args: Any, options: Any,
 
 def _curves(module: ModuleType) -> Any:
     class Curves(module.callback.TrainingCallback):  # type: ignore[misc, name-defined]
-        """Each evaluation of each round is a point."""
+        """Logs each evaluation of each round as a point."""
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             quietly("xgboost's evaluations", lambda: _log_round(evals_log, epoch))
@@ -91,5 +91,5 @@ def _log_round(evals_log: Any, epoch: int) -> None:
     for data, metrics in evals_log.items():
         for metric, values in metrics.items():
             value = values[-1]
-            # With cross-validation a value comes with its deviation.
+            # In cross-validation a value comes with its deviation.
             run.log_metric(f"{data}:{metric}", value[0] if isinstance(value, tuple) else value, epoch)

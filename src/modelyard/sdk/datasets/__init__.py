@@ -1,4 +1,4 @@
-"""Datasets on the client: describing data, and what the registry knows of it.
+"""Datasets on the client: describing data, and reading datasets of the registry.
 
 `describe` reads data and needs the packages of modelyard[data]; the rest needs none of them.
 """

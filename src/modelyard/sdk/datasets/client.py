@@ -1,4 +1,4 @@
-"""`client.datasets`: what the registry knows of datasets."""
+"""`client.datasets`: datasets of the registry."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
 from modelyard.domain.profile import Profile, read_profile
-from modelyard.sdk.datasets.describing import Described, describe
+from modelyard.sdk.datasets.describing import Described, describe, name_of
 from modelyard.sdk.files import LocalFile
 from modelyard.sdk.http import Transport, at
-from modelyard.sdk.paging import items
 from modelyard.sdk.progress import Silent
 from modelyard.sdk.session import Feature, Session
 from modelyard.sdk.transfer import send_missing
@@ -22,7 +21,7 @@ from modelyard.wire.base import PageQuery
 
 
 def send_profiles(transport: Transport, described: Iterable[Described], parallel: int) -> None:
-    """Send the profiles' bytes, where the server lacks them."""
+    """Send the bytes of profiles that the server does not have."""
     profiles = {Digest.of(one.profile): one.profile for one in described if one.profile}
     if not profiles:
         return
@@ -36,10 +35,10 @@ def send_profiles(transport: Transport, described: Iterable[Described], parallel
         send_missing(transport, files, parallel, Silent())
 
 
-def describe_all(data: Any) -> list[Described]:
-    """From what `push` takes as data: described, entries as they stand in a record, or {name: table}.
+def describe_all(data: Any, unnamed: str = "data") -> list[Described]:
+    """Describe everything that `push` accepts as data: descriptions, entries of a record, or {name: table}.
 
-    Raises Invalid for a table without a name.
+    unnamed: the name for a table that has none. Raises Invalid for a table without a name.
     """
     if isinstance(data, Described):
         return [data]
@@ -56,20 +55,16 @@ def describe_all(data: Any) -> list[Described]:
         elif isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str):
             found.append(describe(one[1], name=one[0]))
         elif isinstance(one, str | Path):
-            found.append(describe(one, name=_name_of(Path(one))))
+            found.append(describe(one, name=name_of_file(Path(one))))
         else:
-            found.append(describe(one, name=_own_name(one) or ("data" if index == 0 else f"data-{index + 1}")))
+            found.append(
+                describe(one, name=name_of(one)[0] or (unnamed if index == 0 else f"{unnamed}-{index + 1}"))
+            )
     return found
 
 
-def _own_name(table: Any) -> str | None:
-    """pandas frames carry attributes; one called name is how a frame can name itself."""
-    attributes = getattr(table, "attrs", None)
-    name = attributes.get("name") if isinstance(attributes, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _name_of(path: Path) -> str:
+def name_of_file(path: Path) -> str:
+    """Return a dataset's default name: the name of its file without endings, or of its folder."""
     name = path.name
     while path.suffix and not path.is_dir():
         path = path.with_suffix("")
@@ -78,7 +73,7 @@ def _name_of(path: Path) -> str:
 
 
 class Datasets(Feature):
-    """A reference is `namespace/name` or `name`, perhaps with `@sha256:…` or the first eight digits of it."""
+    """A reference is `namespace/name` or `name`, optionally with `@sha256:…` or its first eight digits."""
 
     def _split(self, ref: str) -> tuple[str, str, str]:
         place, _, selector = ref.partition("@")
@@ -86,14 +81,16 @@ class Datasets(Feature):
         if not slash:
             namespace, name = self._namespace(None), place
         if not name or "/" in name:
-            raise Invalid(reason=f"{ref[:80]!r} names no dataset", fix="Write namespace/dataset@sha256:…")
+            raise Invalid(
+                reason=f"{ref[:80]!r} is not a dataset reference", fix="Write namespace/dataset@sha256:…"
+            )
         return namespace, name, selector or "newest"
 
     def _namespace(self, namespace: str | None) -> str:
         found = namespace or self._session.default_namespace
         if found is None:
             raise Invalid(
-                reason="no namespace is named and your account has no default one",
+                reason="no namespace is given and your account has no default one",
                 fix="Write namespace/dataset, or give namespace=…",
             )
         return found
@@ -101,14 +98,14 @@ class Datasets(Feature):
     def push(
         self, data: Any, name: str | None = None, *, namespace: str | None = None, **how: Any
     ) -> wire.DatasetVersion:
-        """Make a dataset known: its digest and its profile, and none of its rows.
+        """Register a dataset: its digest and its profile, but none of its rows.
 
         Args:
             data: Anything that `my.describe` takes or returned.
             name: Name of the dataset, with or without its namespace; needed unless the data was described
                 before.
-            namespace: Namespace of the dataset; None: the one in the name, else your default one.
-            how: Further arguments of `my.describe`.
+            namespace: Namespace of the dataset; None: the one in the name, otherwise your default one.
+            how: Other arguments of `my.describe`.
 
         Returns:
             The dataset at this content.
@@ -131,17 +128,14 @@ class Datasets(Feature):
             data = describe(data, name=name, **how)
         space = self._namespace(namespace)
         send_profiles(self._transport, [data], self._session.parallel)
-        return self._transport.call(
-            "POST",
-            at("namespaces", space, "datasets"),
-            body=wire.PushDataset(entry=data.entry),
-            returns=wire.DatasetVersion,
+        return self._post(
+            at("namespaces", space, "datasets"), wire.DatasetVersion, wire.PushDataset(entry=data.entry)
         )
 
     def list(
         self, namespace: str | None = None, *, word: str | None = None, limit: int | None = None
     ) -> Iterator[wire.Dataset]:
-        """Return the datasets of a namespace, the most recently changed first.
+        """Return the datasets of a namespace, most recently changed first.
 
         Args:
             namespace: Name of the namespace; None: your default one.
@@ -159,10 +153,10 @@ class Datasets(Feature):
             ['transactions']
         """
         path = at("namespaces", self._namespace(namespace), "datasets")
-        return items(self._transport, path, wire.DatasetQuery(q=word), wire.DatasetPage, limit)
+        return self._items(path, wire.DatasetQuery(q=word), wire.DatasetPage, limit)
 
     def versions(self, name: str, limit: int | None = None) -> Iterator[wire.DatasetVersion]:
-        """Return the contents that a dataset has had, the newest first.
+        """Return the contents that a dataset has had, newest first.
 
         Args:
             name: Name of the dataset, with or without its namespace.
@@ -180,14 +174,14 @@ class Datasets(Feature):
         """
         namespace, dataset, _ = self._split(name)
         path = at("namespaces", namespace, "datasets", dataset)
-        return items(self._transport, path, PageQuery(), wire.DatasetVersionPage, limit)
+        return self._items(path, PageQuery(), wire.DatasetVersionPage, limit)
 
     def get(self, ref: str) -> wire.ShownDataset:
         """Return one content of a dataset: its columns, the versions trained on it, and its readers.
 
         Args:
-            ref: `namespace/name` or `name`, perhaps with `@sha256:…` or at least eight digits of it; else the
-                newest content.
+            ref: `namespace/name` or `name`, optionally with `@sha256:…` or at least eight digits of it; without
+                it, the newest content.
 
         Returns:
             The content.
@@ -199,7 +193,7 @@ class Datasets(Feature):
             >>> client.datasets.get("fraud/transactions").rows
             120000
         """
-        return self._transport.call("GET", self._at(ref), returns=wire.ShownDataset)
+        return self._get(self._at(ref), wire.ShownDataset)
 
     def _at(self, ref: str, *more: str) -> str:
         namespace, dataset, selector = self._split(ref)
@@ -226,14 +220,14 @@ class Datasets(Feature):
         return read_profile(self._transport.send("GET", self._at(ref, "profile")).data)
 
     def compare(self, before: str, after: str) -> wire.Drift:
-        """Compare two contents: schema, distribution of each column, and shared keys.
+        """Compare two contents: schema, distribution of each column, shared keys.
 
         Args:
             before: A reference, as `get` takes it.
             after: Another one.
 
         Returns:
-            How far the contents are apart.
+            The differences between the contents.
 
         Raises:
             DatasetNotFound: There is no such dataset, or you may not see it.
@@ -246,21 +240,16 @@ class Datasets(Feature):
             f"{namespace}/{name}" + ("" if selector == "newest" else f"@{selector}")
             for namespace, name, selector in map(self._split, (before, after))
         ]
-        return self._transport.call(
-            "GET",
-            at("dataset-drift"),
-            query=wire.DatasetPair(before=pair[0], after=pair[1]),
-            returns=wire.Drift,
-        )
+        return self._get(at("dataset-drift"), wire.Drift, wire.DatasetPair(before=pair[0], after=pair[1]))
 
 
 def log_dataset(session: Session, /, data: Any, name: str | None = None, **how: Any) -> wire.DatasetVersion:  # noqa: D417
-    """Make a dataset known: its digest and its profile, and none of its rows.
+    """Register a dataset: its digest and its profile, but none of its rows.
 
     Args:
         data: Anything that `my.describe` takes or returned.
         name: Name of the dataset, with or without its namespace; needed unless the data was described before.
-        how: Further arguments of `my.describe`.
+        how: Other arguments of `my.describe`.
 
     Returns:
         The dataset at this content.

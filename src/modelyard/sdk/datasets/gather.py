@@ -1,12 +1,16 @@
 """One pass over a table's blocks: the fingerprint and the profile of each column.
 
-    column digest = SHA-256 of: type word, "\\n", then for each block of 131,072 rows
-                    number of rows (8 bytes), number of missing ones (8), their places as bits when there are any,
-                    the values: 8 bytes each with 0 for a missing one; or the lengths (8 each) and the bytes of all
-    table digest  = SHA-256 of the canonical JSON {"v": 1, "rows": n, "columns": {name: column digest}}
+    column digest = SHA-256 of, for each block of 131,072 rows
+                    number of rows (8 bytes), number of missing ones (8), their positions as bits if there are any,
+                    then, unless all are missing, the kind of the block's forms (1 byte) and the forms:
+                    n  numbers: 8 bytes each, a double, 0 for a missing one
+                    d  durations: 8 bytes each, microseconds, 0 for a missing one
+                    t  texts, j nested values as JSON, b bytes: the lengths (8 each), then the bytes of all
+    table digest  = SHA-256 of the canonical JSON {"v": 2, "rows": n, "columns": {name: column digest}}
 
-All numbers are little-endian. So the digest depends neither on the library, nor on pieces, index or order of
-columns, but on the order of rows. Decision record 0013.
+All numbers are little-endian. `forms` defines the form of a value. So the digest depends on the order of rows, but
+not on the library, the type that it gave a column, the pieces, the index or the order of columns. Decision
+record 0013.
 """
 
 from __future__ import annotations
@@ -21,8 +25,10 @@ import pyarrow.compute as pc
 
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
+from modelyard.domain.errors import Invalid
 from modelyard.domain.profile import NUMERIC, join_profile
 from modelyard.domain.record import number_to_json
+from modelyard.sdk.datasets.forms import number_form, text_form, time_form
 from modelyard.sdk.datasets.sketches import Distinct, KeyHashes, Quantiles, hash_texts, mix
 from modelyard.sdk.datasets.tables import Table, blocks, canonical, word_of
 
@@ -30,18 +36,18 @@ MAX_COUNTED = 1024
 MAX_TOP = 200
 MAX_VALUE_LENGTH = 80
 BUCKETS = 64
-DIGEST_VERSION = 1
+DIGEST_VERSION = 2
 
 
 class Gatherer:
-    """What is known of one column so far."""
+    """The facts gathered about one column so far."""
 
     def __init__(self, name: str, word: str, keep_values: bool) -> None:
         self.name, self.word, self.keep_values = name, word, keep_values
-        self._sha = hashlib.sha256(f"{word}\n".encode())
+        self._sha = hashlib.sha256()
         self._rows = self.missing = self.infinite = 0
         self._points = Quantiles()
-        # Doubles hardly ever repeat, so their number of different values needs no fine sketch.
+        # Doubles hardly ever repeat, so a coarse sketch is enough for their number of different values.
         self._distinct = Distinct(10 if word == "float" else 12)
         self._minimum: Any = None
         self._maximum: Any = None
@@ -50,7 +56,7 @@ class Gatherer:
         self._counts: dict[str, int] | None = {}
 
     def add(self, chunks: Any) -> Any:
-        """One block; returns the 64-bit hashes of its values, 0 for missing ones."""
+        """Add one block; return the 64-bit hashes of its values, 0 for missing ones."""
         array = canonical(chunks, self.word, self.name)
         rows = len(array)
         valid = None
@@ -69,12 +75,13 @@ class Gatherer:
     # --- numbers -------------------------------------------------------------------------------------
 
     def _add_numbers(self, array: Any, valid: Any) -> Any:
-        if valid is not None:
-            array = array.fill_null(0)
-        values = array.to_numpy(zero_copy_only=False)
+        filled = array if valid is None else array.fill_null(0)
+        values = filled.to_numpy(zero_copy_only=False)
         if self.word == "float":
             values = values + 0.0  # there is no -0.0
-        self._sha.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+            self._digest_form(b"n", None, values, len(array) - array.null_count)
+        else:
+            self._digest_form(*_form_of_numbers(array, self.word), None, len(array) - array.null_count)
         hashes = mix(values.view(np.uint64))
         present = values if valid is None else values[valid]
         self._distinct.add(hashes if valid is None else hashes[valid])
@@ -90,12 +97,27 @@ class Gatherer:
             self._points.add(numbers)
         return hashes if valid is None else np.where(valid, hashes, np.uint64(0))
 
+    def _digest_form(self, kind: bytes, form: Any, values: Any, present: int) -> None:
+        """Add to the digest. form: an Arrow array; values: the doubles instead of it, 0 for a missing one."""
+        if not present:
+            return
+        self._sha.update(kind)
+        if kind in (b"n", b"d"):
+            if values is None:
+                values = form.fill_null(0).to_numpy(zero_copy_only=False)
+            self._sha.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+            return
+        empty = "" if pa.types.is_large_string(form.type) else b""
+        offsets, data = _parts(form.fill_null(empty) if form.null_count else form)
+        self._sha.update(np.diff(offsets).astype("<i8").data)
+        self._sha.update(data[offsets[0] : offsets[-1]].data)
+
     def _note_range(self, low: Any, high: Any) -> None:
         self._minimum = low if self._minimum is None else min(low, self._minimum)
         self._maximum = high if self._maximum is None else max(high, self._maximum)
 
     def _note_moments(self, numbers: Any, weights: Any = None) -> None:
-        """Chan, Golub, LeVeque: mean and sum of squares of two parts together."""
+        """Update mean and sum of squares from those of two parts. Source: Chan, Golub, LeVeque."""
         count = len(numbers) if weights is None else int(weights.sum())
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(np.average(numbers, weights=weights))
@@ -109,15 +131,10 @@ class Gatherer:
     # --- texts ---------------------------------------------------------------------------------------
 
     def _add_texts(self, array: Any, valid: Any) -> Any:
-        filled = (
-            array.fill_null("" if pa.types.is_large_string(array.type) else b"") if valid is not None else array
-        )
-        offsets, data = _parts(filled)
-        lengths = np.diff(offsets)
-        self._sha.update(lengths.astype("<i8").data)
-        self._sha.update(data[offsets[0] : offsets[-1]].data)
-        # What follows looks at each different value once.
+        # From here on, each different value is handled once.
         coded = array.dictionary_encode()
+        form = text_form(coded) if self.word in _TEXT_WORDS else (_OWN_KINDS[self.word], array)
+        self._digest_form(*form, None, len(array) - array.null_count)
         unique = coded.dictionary
         unique_offsets, unique_data = _parts(unique)
         hashes = hash_texts(unique_data, unique_offsets)
@@ -146,7 +163,7 @@ class Gatherer:
         return found
 
     def _count_values(self, unique: Any, counts: Any) -> None:
-        """Until there are too many different ones to be the values of a category."""
+        """Count the values until there are too many different ones for a category."""
         if self._counts is None or not self.keep_values or self.word not in ("text", "mixed"):
             return
         if len(unique) > MAX_COUNTED:
@@ -164,7 +181,7 @@ class Gatherer:
         return self._sha.hexdigest()
 
     def to_json(self, body: bytearray) -> dict[str, Any]:
-        """Return the column's entry in the header; what is not JSON goes to the end of the body."""
+        """Return the column's entry in the header; append binary parts to the body."""
         found: dict[str, Any] = {
             "name": self.name,
             "type": self.word,
@@ -173,7 +190,9 @@ class Gatherer:
         }
         if self._rows == self.missing:
             return found
-        found["distinct"] = self._number_of_values()
+        found["distinct"], is_exact = self._number_of_values()
+        if not is_exact:
+            found["estimated"] = True
         found["hll"] = _append(body, self._distinct.to_bytes())
         if self.infinite:
             found["infinite"] = self.infinite
@@ -186,12 +205,13 @@ class Gatherer:
             found |= self._top()
         return found
 
-    def _number_of_values(self) -> int:
+    def _number_of_values(self) -> tuple[int, bool]:
+        """Return the number of different values, and whether it was counted rather than estimated."""
         if self.word in NUMERIC and not self.infinite and self._points.exact_count is not None:
-            return self._points.exact_count
+            return self._points.exact_count, True
         if self._counts:
-            return len(self._counts)
-        return min(self._distinct.estimate(), self._rows - self.missing)
+            return len(self._counts), True
+        return min(self._distinct.estimate(), self._rows - self.missing), False
 
     def _top(self) -> dict[str, Any]:
         if not self._counts or len(self._counts) * 2 > self._rows - self.missing > MAX_TOP:
@@ -202,8 +222,20 @@ class Gatherer:
         return {"top": [[value, count] for value, count in commonest], "complete": len(self._counts) <= MAX_TOP}
 
 
+_TEXT_WORDS = ("text", "mixed", "decimal")
+_OWN_KINDS = {"nested": b"j", "bytes": b"b"}
+
+
+def _form_of_numbers(array: Any, word: str) -> tuple[bytes, Any]:
+    if word == "bool":
+        return b"t", pc.if_else(pc.equal(array, 1), "true", "false").cast(pa.large_string())
+    if word == "duration":
+        return b"d", array
+    return number_form(array) if word in ("int", "uint", "null") else time_form(array, word)
+
+
 def _parts(array: Any) -> tuple[Any, Any]:
-    """Offsets (one more than values) and bytes of a large_string or large_binary array without nulls."""
+    """Return offsets (one more than values) and bytes of a large_string or large_binary array without nulls."""
     if len(array) == 0:
         return np.zeros(1, np.int64), np.empty(0, np.uint8)
     _, offsets, data = array.buffers()
@@ -218,7 +250,7 @@ def _append(body: bytearray, part: bytes) -> list[int]:
 
 
 def _rounded(value: float) -> float | str:
-    """Twelve digits: the order of a sum differs between processors, and equal data is to give equal bytes."""
+    """Round to twelve digits: processors add in different orders, and equal data must give equal bytes."""
     return number_to_json(float(f"{value:.12g}"))
 
 
@@ -227,14 +259,14 @@ def _number(value: Any) -> Any:
 
 
 def gather(table: Table, keys: Sequence[str], keep_values: bool) -> tuple[Digest, int, list[str], bytes]:
-    """Digest, number of rows, names of the columns, and bytes of the profile."""
+    """Return digest, number of rows, names of the columns, and bytes of the profile."""
     columns = [Gatherer(column.name, word_of(column), keep_values) for column in table.schema]
     chosen = [table.schema.names.index(name) for name in keys]
     seen = KeyHashes()
     rows = 0
     for block in blocks(table):
         rows += len(block)
-        hashes = [column.add(block.column(index)) for index, column in enumerate(columns)]
+        hashes = [_added(column, block.column(index)) for index, column in enumerate(columns)]
         if chosen:
             seen.add(_combine([hashes[index] for index in chosen]))
     told = {"v": DIGEST_VERSION, "rows": rows, "columns": {column.name: column.digest for column in columns}}
@@ -251,8 +283,19 @@ def gather(table: Table, keys: Sequence[str], keep_values: bool) -> tuple[Digest
     return Digest.of(canonical_json(told)), rows, names, join_profile(canonical_json(header), bytes(body))
 
 
+def _added(column: Gatherer, chunks: Any) -> Any:
+    """Add a block. Raises Invalid, naming the column, for values that no Arrow function accepts."""
+    try:
+        return column.add(chunks)
+    except (pa.ArrowException, ValueError, OverflowError) as exc:
+        raise Invalid(
+            reason=f"column {column.name!r} of type {chunks.type} cannot be described: {str(exc)[:200]}",
+            fix="Leave the column out with columns=[…], or turn it into numbers or text first",
+        ) from exc
+
+
 def _combine(hashes: list[Any]) -> Any:
-    """One hash for a row's key; a key of which all parts are missing is none."""
+    """Return one hash per row's key; 0 if all parts of the key are missing."""
     found = hashes[0]
     present = hashes[0] != 0
     for more in hashes[1:]:

@@ -1,7 +1,7 @@
-"""What is gathered of a column's values, block by block: quantiles, number of different values, key hashes.
+"""Sketches of a column's values, built block by block: quantiles, number of different values, key hashes.
 
-Everything here is decided by the values and their order alone, never by chance, so that equal data gives an
-equal profile. The form on disk is drawn in `modelyard.domain.profile`; figures are in decision record 0013.
+Results depend only on the values and their order, never on chance, so that equal data gives an equal profile. The
+form on disk is described in `modelyard.domain.profile`; figures are in decision record 0013.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHRINK = 2 / 3
 
 
 def ordered(values: Floats) -> Ints:
-    """Doubles as integers in the same order; -0.0 is 0."""
+    """Return doubles as integers in the same order; -0.0 is 0."""
     bits = np.ascontiguousarray(values).view(np.int64)
     sign = bits >> 63
     found = sign & np.int64(0x7FFFFFFFFFFFFFFF)
@@ -37,10 +37,10 @@ def ordered(values: Floats) -> Ints:
 
 
 class Quantiles:
-    """A mergeable sketch of quantiles: a KLL sketch whose coin is a hash of where it stands.
+    """A mergeable sketch of quantiles: a KLL sketch whose coin is a hash of its position.
 
-    Level i holds values that stand for 2**i rows. A level that is over its capacity is sorted and every other
-    value goes up. Up to EXACT_VALUES different values nothing is lost: they are counted.
+    A value in level i represents 2**i rows. A level over its capacity is sorted, and every other value moves up. Up to
+    EXACT_VALUES different values are counted exactly.
     Source: Karnin, Lang, Liberty, "Optimal Quantile Approximation in Streams" (2016), arXiv:1603.05346.
     """
 
@@ -52,11 +52,11 @@ class Quantiles:
 
     @property
     def exact_count(self) -> int | None:
-        """How many different values there are, as far as they are counted."""
+        """Return the number of different values; None if they are not counted."""
         return None if self._exact is None else len(self._exact[0])
 
     def add(self, values: Floats) -> None:
-        """Finite values, in any order."""
+        """Add finite values, in any order."""
         if len(values) == 0:
             return
         found = np.sort(ordered(values))
@@ -68,7 +68,7 @@ class Quantiles:
                 self._count(found[starts], counts.astype(np.int64))
                 return
             self._give_up_counting()
-        # Many at once go up several levels at once; what is left of the last step stays below.
+        # A large number of values moves up several levels at once; the remainder of the last step stays below.
         level = max(0, (len(found) // _WORKING_K).bit_length() - 1)
         whole = len(found) >> level << level
         self._put(level, found[self._toss(level) % (1 << level) : whole : 1 << level])
@@ -76,7 +76,7 @@ class Quantiles:
         self._compact(_WORKING_K)
 
     def add_counted(self, values: Floats, counts: Ints) -> None:
-        """Different values, each with how often it occurs."""
+        """Add different values with their counts."""
         if len(values) == 0:
             return
         found = ordered(values)
@@ -89,7 +89,7 @@ class Quantiles:
         self._compact(_WORKING_K)
 
     def _toss(self, level: int) -> int:
-        """Toss the coin, which is decided by how often it was tossed."""
+        """Toss the coin, whose result depends only on the number of tosses so far."""
         self._tosses += 1
         return int(mix(np.array([self._tosses * 64 + level], np.uint64))[0])
 
@@ -134,7 +134,7 @@ class Quantiles:
         self._levels[level] = np.concatenate((self._levels[level], values))
 
     def _compact(self, k: int) -> None:
-        """Until every level fits: the top one holds k values, each lower one two thirds of that."""
+        """Compact until every level fits: the top one holds k values, each lower one two thirds of the one above."""
         level = 0
         while level < len(self._levels):
             capacity = max(8, int(k * _SHRINK ** (len(self._levels) - 1 - level)))
@@ -144,14 +144,14 @@ class Quantiles:
 
     def _halve(self, level: int) -> None:
         values = np.sort(self._levels[level])
-        # An odd one out stays where it is; which half goes up is the toss of a coin.
+        # The odd one out stays in its level; a toss of the coin decides which half moves up.
         left = values[len(values) // 2 * 2 :]
         values = values[: len(values) // 2 * 2]
         self._levels[level] = left
         self._put(level + 1, values[self._toss(level) & 1 :: 2])
 
     def to_bytes(self) -> bytes:
-        """As `modelyard.domain.profile.read_points` reads it. The sketch itself stays as fine as it was."""
+        """Return the bytes that `modelyard.domain.profile.read_points` reads. The sketch itself does not change."""
         if self._exact is not None:
             values, counts = self._exact
             shift = _shift_for([values])
@@ -189,14 +189,14 @@ class Quantiles:
 
 
 def _starts(values: Ints) -> NDArray[np.intp]:
-    """Where each different one of the sorted values begins."""
+    """Return the position at which each different value begins in sorted values."""
     if len(values) == 0:
         return np.empty(0, np.intp)
     return np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
 
 
 def _shift_for(levels: list[Ints]) -> int:
-    """As many low bits as can go while the values stay apart: 16 bits of the mantissa, or more."""
+    """Return how many low bits can be dropped while values stay distinct: 16 bits of the mantissa, or more."""
     every = np.unique(np.concatenate(levels)) if levels else np.empty(0, np.int64)
     for shift in range(36, 0, -4):
         if len(np.unique(every >> shift)) >= 0.99 * len(every):
@@ -207,7 +207,7 @@ def _shift_for(levels: list[Ints]) -> int:
 def _list(values: Ints) -> bytes:
     if len(values) == 0:
         return struct.pack("<IqI", 0, 0, 0)
-    # As unsigned numbers: neighbours may lie further apart than a signed one holds.
+    # As unsigned numbers, because the difference of neighbours may exceed the signed range.
     steps = np.diff(values.astype(np.uint64)) if len(values) > 1 else np.empty(0, np.uint64)
     large = steps[steps >= LARGE_STEP]
     small = np.minimum(steps, LARGE_STEP).astype("<u2")
@@ -223,7 +223,7 @@ def _u64(values: Any) -> bytes:
 
 
 def mix(values: Hashes) -> Hashes:
-    """Mix the bits by the finaliser of SplitMix64: every bit of the result depends on every bit given."""
+    """Mix the bits with the finaliser of SplitMix64, so that every output bit depends on every input bit."""
     with np.errstate(over="ignore"):
         found = values + np.uint64(0x9E3779B97F4A7C15)
         found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -239,7 +239,7 @@ _FIRST_HASHES = 16_384
 def hash_texts(data: NDArray[np.uint8], offsets: Ints) -> Hashes:
     """Return a 64-bit hash of each text, whose bytes are data[offsets[i]:offsets[i + 1]].
 
-    FNV-1a, byte by byte of all the texts that are as long as that; BLAKE2b for the few long ones.
+    FNV-1a, computed for one byte position of all texts at a time; BLAKE2b for the few long ones.
     """
     lengths = np.diff(offsets)
     found = np.full(len(lengths), _FNV_START, np.uint64)
@@ -257,7 +257,7 @@ def hash_texts(data: NDArray[np.uint8], offsets: Ints) -> Hashes:
 
 
 class Distinct:
-    """How many different values there are: a HyperLogLog of 2**lg registers.
+    """The number of different values: a HyperLogLog of 2**lg registers.
 
     Source: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), arXiv:1702.01284.
     """
@@ -269,20 +269,20 @@ class Distinct:
     def add(self, hashes: Hashes) -> None:
         if len(hashes) == 0:
             return
-        # A few first: what is not above the lowest register changes nothing, and soon that is nearly all.
+        # Values that are not above the lowest register change nothing, and soon these are nearly all.
         for start, end in ((0, _FIRST_HASHES), (_FIRST_HASHES, len(hashes))):
             self._raise(hashes[start:end])
 
     def _raise(self, hashes: Hashes) -> None:
-        # The top bits choose the register, the zeros that lead the rest are counted (a one is set behind it).
+        # The top bits choose the register, and the leading zeros of the rest are counted (a one is set at the end).
         rest = (hashes << np.uint64(self.lg)) | np.uint64(1 << (self.lg - 1))
         low = int(self.registers.min())
         if low:
-            # More than low - 1 zeros lead it.
+            # It has more than low - 1 leading zeros.
             chosen = np.flatnonzero(rest < np.uint64(1 << (64 - low)))
             hashes, rest = hashes[chosen], rest[chosen]
         bucket = (hashes >> np.uint64(64 - self.lg)).astype(np.int64)
-        # The exponent of the upper 53 bits as a double, which holds them exactly.
+        # The exponent of the upper 53 bits as a double, which represents them exactly.
         exponent = (rest >> np.uint64(11)).astype(np.float64).view(np.uint64) >> np.uint64(52)
         leading = np.where(exponent == 0, 53, np.int64(1075) - exponent.astype(np.int64))
         np.maximum.at(self.registers, bucket, (leading + 1).astype(np.uint8))
@@ -302,8 +302,8 @@ class Distinct:
         return round(size * size / (2 * math.log(2)) / z)
 
     def to_bytes(self) -> bytes:
-        """lg, then the registers: four bits above the lowest one each, what is higher stands apart; or, when
-        few are set, those alone."""
+        """Return lg and the registers: each as four bits above the lowest one, with higher ones listed separately; or,
+        if few are set, only those."""
         set_ones = np.flatnonzero(self.registers)
         if len(set_ones) * 3 < len(self.registers) // 2:
             pairs = [int(i).to_bytes(2, "little") + bytes([self.registers[i]]) for i in set_ones]
@@ -356,7 +356,7 @@ def _tau(x: float) -> float:
 
 
 class KeyHashes:
-    """The smallest hashes of the rows' keys (a KMV sketch): enough to tell how many keys two tables share."""
+    """The smallest hashes of the rows' keys (a KMV sketch), enough to estimate how many keys two tables share."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,30 +1,32 @@
 """Any kind of table as blocks of Arrow columns in one canonical form.
 
-Blocks hold BLOCK_ROWS rows, whatever the pieces that the table came in. Types are widened until libraries
-agree: whole numbers to int64, floats to doubles, texts and categories to large_string, times to microseconds;
-what has no common form (nested or mixed values) becomes JSON text. A NaN is a missing value.
+Blocks have BLOCK_ROWS rows, however the table was divided before. Types are widened until libraries agree: whole
+numbers to int64, floats to doubles, texts and categories to large_string, times to microseconds; nested values
+become JSON text, and mixed ones the text of each. A NaN is a missing value, and so is a text that means a missing
+cell in CSV. `files` reads files.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyarrow import csv
 
 from modelyard.domain.errors import Invalid
+from modelyard.sdk.datasets.forms import MISSING_WORDS, moment_text, number_text
 
 BLOCK_ROWS = 131_072
 MAX_ARRAY_COLUMNS = 2_000
-_CSV_SUFFIXES = (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
+_CONTAINERS = (list, tuple, dict)
+_MAX_DEPTH = 32
+_MOST_DENSE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,13 @@ class Table:
 
     schema: pa.Schema
     pieces: Iterator[pa.Table]
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    """Separator and encoding of a text file, if they are not a comma and UTF-8."""
 
 
 def open_table(data: Any, columns: Sequence[str] | None) -> Table:
-    """Open a table. Raises Invalid for anything else, FileNotFoundError for a path that leads nowhere."""
-    table = _open(data)
+    """Open a table; return an open one unchanged. Raises Invalid for anything else."""
+    table = _named(data if isinstance(data, Table) else _open(data))
     names = table.schema.names
     if len(set(names)) != len(names):
         raise Invalid(reason="two columns have the same name", fix="Give each column its own name")
@@ -50,12 +54,68 @@ def open_table(data: Any, columns: Sequence[str] | None) -> Table:
         )
     chosen = list(columns)
     schema = pa.schema([table.schema.field(name) for name in chosen])
-    return Table(schema, (piece.select(chosen) for piece in table.pieces))
+    return Table(schema, (piece.select(chosen) for piece in table.pieces), table.read_as)
+
+
+def with_target(data: Any, target: Any) -> pa.Table:
+    """Return the rows with their labels as additional columns. Raises Invalid if their numbers differ.
+
+    A column of labels keeps its name in its frame or series, otherwise it is `target`; ` (target)` is appended to a name
+    that a feature has too.
+    """
+    rows, labels = _whole(data, "0"), _whole(target, "target")
+    if len(rows) != len(labels):
+        raise Invalid(
+            reason=f"there are {len(rows)} rows and {len(labels)} labels", fix="Give one label for each row"
+        )
+    for label, column in zip(labels.schema, labels.columns, strict=True):
+        name = label.name
+        while name in rows.schema.names:
+            name += " (target)"
+        rows = rows.append_column(label.with_name(name), column)
+    return rows
+
+
+def _whole(values: Any, name: str) -> pa.Table:
+    """Return a table, an array or a plain list as one table. name: for a column without a name."""
+    if hasattr(values, "toarray"):
+        values = _dense(values)
+    if isinstance(values, list | tuple) and not any(isinstance(row, Mapping) for row in values):
+        if any(isinstance(row, list | tuple | np.ndarray) for row in values):
+            columns = zip(*values, strict=True)
+            values = {str(place): list(column) for place, column in enumerate(columns)}
+        else:
+            values = {name: list(values)}
+    elif len(getattr(values, "shape", ())) == 1 and getattr(values, "name", None) in (None, "", 0):
+        values = {name: values}
+    table = _named(_open(values))
+    if table.schema.names == ["0"] != [name]:
+        table = Table(table.schema, (piece.rename_columns([name]) for piece in table.pieces))
+    pieces = list(table.pieces)
+    whole: pa.Table = pa.concat_tables(pieces) if pieces else table.schema.empty_table()
+    return whole
+
+
+def _dense(values: Any) -> Any:
+    """Return a sparse matrix as an array, unless that would be too large."""
+    if int(np.prod(values.shape, dtype=np.int64)) > _MOST_DENSE:
+        raise Invalid(
+            reason=f"a sparse matrix of {values.shape[0]} × {values.shape[1]} is too large to be read as a table",
+            fix="Describe the table that it was made of",
+        )
+    return values.toarray()
+
+
+def _named(table: Table) -> Table:
+    """Give a column without a name, such as an index in a CSV file, the name that pandas gives it."""
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(table.schema.names)]
+    if names == table.schema.names:
+        return table
+    fields = [column.with_name(name) for column, name in zip(table.schema, names, strict=True)]
+    return Table(pa.schema(fields), (piece.rename_columns(names) for piece in table.pieces), table.read_as)
 
 
 def _open(data: Any) -> Table:
-    if isinstance(data, str | Path):
-        return _open_path(Path(data))
     if isinstance(data, pa.RecordBatchReader):
         return Table(data.schema, (pa.Table.from_batches([batch]) for batch in data))
     table = _to_arrow(data)
@@ -74,29 +134,40 @@ def _to_arrow(data: Any) -> pa.Table:
         data = data.collect()
     if family == "polars" and hasattr(data, "to_frame"):
         data = data.to_frame()
+    if family == "polars":
+        return _from_columns({series.name: series for series in data.get_columns()})
     if hasattr(data, "__arrow_c_stream__"):
         return pa.table(data)
     if isinstance(data, np.ndarray):
         return _from_array(data)
     if isinstance(data, Mapping):
-        return _from_columns({str(name): values for name, values in data.items()})
+        return _from_columns({_column_name(name): values for name, values in data.items()})
     if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
-        names = dict.fromkeys(str(name) for row in data for name in row)
-        return _from_columns({name: [row.get(name) for row in data] for name in names})
+        return from_rows(data)
     if hasattr(data, "__array__"):
         return _from_array(np.asarray(data))
     raise Invalid(
-        reason=f"an object of type {type(data).__name__} is no table that can be described",
+        reason=f"an object of type {type(data).__name__} is not a table that can be described",
         fix="Give a pandas or polars frame, an Arrow table, an array, a path to CSV or Parquet, or a Query",
     )
 
 
+def _column_name(name: Any) -> str:
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def from_rows(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
+    """Return rows as a table; a row's absent values are missing."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _from_columns({_column_name(name): [row.get(name) for row in rows] for name in names}, names)
+
+
 def _from_pandas(data: Any) -> pa.Table:
-    """Without the index, which is how rows are found and not what they say."""
+    """Return a frame as a table without its index, which identifies rows but is not data."""
     if hasattr(data, "to_frame"):
         data = data.to_frame(name=data.name if data.name is not None else "0")
     return _from_columns(
-        {str(name): data.iloc[:, index] for index, name in enumerate(data.columns)}, data.columns
+        {_column_name(name): data.iloc[:, index] for index, name in enumerate(data.columns)}, data.columns
     )
 
 
@@ -114,25 +185,91 @@ def _from_columns(columns: Mapping[str, Any], names: Any = None) -> pa.Table:
 
 
 def _array(values: Any, name: str) -> tuple[Any, bool]:
-    """Return an Arrow array, and True when the values are mixed: then as the JSON text of each with its type."""
+    """Return an Arrow array, and whether the values are mixed; mixed ones are JSON texts with their types."""
+    if getattr(getattr(values, "dtype", None), "char", "") == "g":
+        values = np.asarray(values).astype(np.float64)
+    if isinstance(values, list | tuple) or str(getattr(values, "dtype", "")) == "object":
+        _check_depth(values, name)
     try:
-        found = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
+        found = _polars_array(values) if hasattr(values, "to_arrow") else pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
         return _texts([_mixed_text(value, name) for value in values]), True
     return (found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found), False
+
+
+def _check_depth(values: Any, name: str) -> None:
+    """Check the depth before Arrow follows a value that contains itself without end. Raises Invalid."""
+    level = [value for value in values if isinstance(value, _CONTAINERS)]
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return
+        inner = [value.values() if isinstance(value, Mapping) else value for value in level]
+        level = [item for items in inner for item in items if isinstance(item, _CONTAINERS)]
+    raise Invalid(
+        reason=f"column {name!r} holds a value that contains itself, or is nested more than {_MAX_DEPTH} levels deep",
+        fix="Leave the column out with columns=[…], or turn it into text first",
+    )
+
+
+def _polars_array(series: Any) -> Any:
+    """Return a series as an Arrow array, with categories as texts. Raises Arrow's errors for types that it lacks."""
+    if str(series.dtype).startswith(("Categorical", "Enum")):
+        series = series.cast(str)
+    if str(series.dtype) in ("Int128", "UInt128", "Object"):
+        return pa.array(series.to_list(), from_pandas=True)
+    return series.to_arrow()
 
 
 MIXED = {b"modelyard": b"mixed"}
 
 
 def _mixed_text(value: Any, name: str) -> str | None:
-    if value is None or value != value:
+    """Return a value of a mixed column in the form that the digest covers."""
+    if value is None or not _equals_itself(value):
         return None
+    if isinstance(value, np.generic):
+        value = _item(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return number_text(value + 0.0)
+    if isinstance(value, dt.datetime):
+        return moment_text(value)
+    if isinstance(value, dt.date):
+        return f"{value.isoformat()} 00:00:00.000000"
+    if isinstance(value, dt.time):
+        return value.isoformat("microseconds")
+    if isinstance(value, decimal.Decimal):
+        return _decimal_text(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     return json.dumps([type(value).__name__, _plain(value, name)], ensure_ascii=True, sort_keys=True)
 
 
+def _equals_itself(value: Any) -> bool:
+    """Return whether a value equals itself, unlike NaN and NaT. Values without a yes or no (NA, arrays) go by kind."""
+    try:
+        return bool(value == value)
+    except (TypeError, ValueError):
+        return isinstance(value, np.ndarray)
+
+
+def _item(value: Any) -> Any:
+    """Return NumPy's value as Python's; extended precision becomes a double."""
+    item = value.item()
+    if not isinstance(item, np.generic):
+        return item
+    return complex(item) if isinstance(item, np.complexfloating) else float(item)
+
+
+def _decimal_text(value: decimal.Decimal) -> str:
+    return format(value.normalize(), "f") if value.is_finite() else str(value)
+
+
 def _plain(value: Any, name: str) -> Any:
-    """Return a value as JSON has it, the same in every process. Raises Invalid where JSON has no form."""
+    """Return a JSON value, the same in every process. Raises Invalid for values without a JSON form."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -145,12 +282,14 @@ def _plain(value: Any, name: str) -> Any:
         return [_plain(item, name) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((_plain(item, name) for item in value), key=repr)
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist(), name)
+    if isinstance(value, np.generic):
+        return _plain(_item(value), name)
+    if isinstance(value, np.ndarray):
+        return [_plain(item, name) for item in value] if value.ndim else _plain(value[()], name)
     kind: Any = type(value)
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         raise Invalid(
-            reason=f"column {name!r} holds objects of type {type(value).__name__}, which have no value to tell",
+            reason=f"column {name!r} holds objects of type {type(value).__name__}, which have no value to describe",
             fix="Leave the column out with columns=[…], or turn it into numbers or text first",
         )
     return str(value)
@@ -160,12 +299,12 @@ def _from_array(array: Any) -> pa.Table:
     if array.dtype.names:
         return _from_columns({str(name): array[name] for name in array.dtype.names})
     if array.ndim == 0:
-        raise Invalid(reason="a single number is no table", fix="Give an array with at least one dimension")
+        raise Invalid(reason="a single number is not a table", fix="Give an array with at least one dimension")
     if array.ndim == 1:
         return _from_columns({"0": array})
     if array.ndim == 2 and array.shape[1] <= MAX_ARRAY_COLUMNS:
         return _from_columns({str(index): array[:, index] for index in range(array.shape[1])})
-    # Images and the like: each row is the bytes of its numbers, and the column says of which kind.
+    # For images and the like, each row is the bytes of its numbers, and the column names their type.
     rows = np.ascontiguousarray(array, array.dtype.newbyteorder("<")) if array.dtype.kind in "biufcmM" else None
     if rows is None:
         return _from_columns({"values": array.reshape(len(array), -1).tolist()})
@@ -176,99 +315,11 @@ def _from_array(array: Any) -> pa.Table:
     return pa.table({name: pa.Array.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])})
 
 
-# --- files -------------------------------------------------------------------------------------------
-
-
-def _open_path(path: Path) -> Table:
-    if not path.exists():
-        raise Invalid(
-            reason=f"there is no file or folder {path}", fix="Give a path to CSV or Parquet files, or a Query"
-        )
-    files = _files_in(path) if path.is_dir() else [path]
-    try:
-        readers = [(_read_parquet(file) if _is_parquet(file) else _read_csv(file)) for file in files]
-        schema = pa.unify_schemas([schema for schema, _ in readers], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as exc:
-        raise Invalid(
-            reason=f"{path} cannot be read as a table: {exc}", fix="Give CSV with a header, or Parquet"
-        ) from exc
-
-    def pieces() -> Iterator[pa.Table]:
-        for _, read in readers:
-            for piece in read():
-                yield _fit(piece, schema)
-
-    return Table(schema, pieces())
-
-
-def _files_in(folder: Path) -> list[Path]:
-    found = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-        and file.name.lower().endswith((*_CSV_SUFFIXES, *_PARQUET_SUFFIXES))
-    )
-    if not found:
-        raise Invalid(reason=f"{folder} holds no CSV or Parquet file", fix="Name the folder that holds them")
-    return found
-
-
-def _is_parquet(file: Path) -> bool:
-    if file.name.lower().endswith(_PARQUET_SUFFIXES):
-        return True
-    with file.open("rb") as opened:
-        return opened.read(4) == b"PAR1"
-
-
-def _read_parquet(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table]]]:
-    with pq.ParquetFile(file) as opened:
-        schema = _without_index(opened.schema_arrow)
-
-    def read() -> Iterator[pa.Table]:
-        with pq.ParquetFile(file) as again:
-            for batch in again.iter_batches(batch_size=BLOCK_ROWS, use_threads=False):
-                yield pa.Table.from_batches([batch]).select(schema.names)
-
-    return schema, read
-
-
-def _without_index(schema: pa.Schema) -> pa.Schema:
-    """pandas writes the index of a frame as a column, and says so next to the schema."""
-    said = schema.pandas_metadata or {}
-    index = {name for name in said.get("index_columns", ()) if isinstance(name, str)}
-    return pa.schema([column for column in schema if column.name not in index])
-
-
-def _read_csv(file: Path) -> tuple[pa.Schema, Callable[[], Iterable[pa.Table]]]:
-    """Read the whole file at once, because only all of it tells the types of its columns."""
-    delimiter = "\t" if ".tsv" in file.name.lower() else ","
-    if file.stat().st_size == 0:
-        raise pa.ArrowInvalid("the file is empty")
-    table = csv.read_csv(
-        file,
-        read_options=csv.ReadOptions(use_threads=False),
-        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-    )
-    return table.schema, lambda: [table]
-
-
-def _fit(piece: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the columns of the whole, in its order and types; null where a file lacks one."""
-    arrays = [
-        piece.column(field.name).cast(field.type)
-        if field.name in piece.column_names
-        else pa.nulls(len(piece), field.type)
-        for field in schema
-    ]
-    return pa.table(arrays, schema=schema)
-
-
 # --- canonical columns -------------------------------------------------------------------------------
 
 
 def blocks(table: Table) -> Iterator[pa.Table]:
-    """Return the rows, BLOCK_ROWS at a time; nothing for a table without rows."""
+    """Yield the rows, BLOCK_ROWS at a time; nothing for a table without rows."""
     waiting: list[pa.Table] = []
     count = 0
     for piece in table.pieces:
@@ -328,11 +379,15 @@ def is_bytes(kind: Any) -> bool:
     )
 
 
+_MISSING = pa.array(MISSING_WORDS, pa.large_string())
+
+
 def canonical(chunks: Any, word: str, name: str) -> Any:
-    """One array of int64, uint64, float64, large_string or large_binary; NaN is null."""
+    """Return one array of int64, uint64, float64, large_string or large_binary; NaN and missing-cell words are null."""
     array = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
     if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+        values = array.dictionary
+        array = (values.cast(pa.large_string()) if is_text(values.type) else values).take(array.indices)
     if word == "null":
         return pa.nulls(len(array), pa.int64())
     if word == "bool":
@@ -351,9 +406,10 @@ def canonical(chunks: Any, word: str, name: str) -> Any:
     if word == "time":
         return array.cast(pa.time64("us"), safe=False).cast(pa.int64())
     if word == "decimal":
-        return _texts([None if v is None else format(v.normalize(), "f") for v in array.to_pylist()])
+        return _texts([None if v is None else _decimal_text(v) for v in array.to_pylist()])
     if word in ("text", "mixed"):
-        return array.cast(pa.large_string())
+        texts = array.cast(pa.large_string())
+        return pc.if_else(pc.is_in(texts, value_set=_MISSING), pa.scalar(None, pa.large_string()), texts)
     if word == "bytes":
         return array.cast(pa.large_binary())
     return _texts(
@@ -369,7 +425,7 @@ def _texts(values: list[str | None]) -> Any:
 
 
 def _microseconds(array: Any, name: str) -> Any:
-    """Whole microseconds; what is finer is cut off, as most libraries and databases do."""
+    """Return whole microseconds; finer parts are cut off, as in most libraries and databases."""
     kind = array.type
     unit = pa.duration("us") if pa.types.is_duration(kind) else pa.timestamp("us", kind.tz)
     try:

@@ -1,4 +1,4 @@
-"""`my.run`, `my.log_metric` and their like: which run is the present one, and one line each to speak to it."""
+"""`my.run`, `my.log_metric` and others: the current run, and one function for each call to it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modelyard.domain.names import ModelName
+from modelyard.domain.texts import readable
 from modelyard.sdk import forks, present
 from modelyard.sdk.binding import bind
 from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.saying import say_once
 from modelyard.sdk.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +28,7 @@ _CAPTURE_SECONDS = 30.0
 WRAPPED = "MODELYARD_RUN_WRAPPED"
 """Set by `modelyard run` for its program."""
 
-# --- which run is the present one ------------------------------------------------------------------------
+# --- the current run -------------------------------------------------------------------------------------
 
 _present: ContextVar[tuple[Run, ...]] = ContextVar("modelyard_runs", default=())
 _open: list[Run] = []
@@ -35,12 +37,12 @@ _lock = threading.RLock()
 
 
 def active_run() -> Run | None:
-    """Return the innermost run that is going on here.
+    """Return the innermost active run.
 
     Never raises.
 
     Returns:
-        The run; None outside of every run.
+        The run; None outside any run.
 
     Example:
         >>> my.active_run().name
@@ -57,7 +59,7 @@ present.find_with(active_run)
 
 
 def current_run() -> Run:
-    """Return the innermost run that is going on here, begun when there is none.
+    """Return the innermost active run; start one if there is none.
 
     In a process that `modelyard run` started, or another process of a run, it is that run.
     """
@@ -72,9 +74,14 @@ def current_run() -> Run:
 def _begin_unasked() -> Run:
     run = _begin(asked=False)
     if run.begins:
+        if not run.experiment:
+            say_once(
+                "No run was open, so one was begun in the experiment `default` of your own namespace. To name both: "
+                "with my.run('first', experiment='namespace/experiment'):"
+            )
         _capture_later(run)
     elif os.environ.pop("MODELYARD_RUN_CAPTURE", None):
-        # Started by `modelyard run`, perhaps by another Python: it tells once what it is made of.
+        # Started by `modelyard run`, perhaps from another Python, so this process reports its environment once.
         _capture_environment_later(run)
     return run
 
@@ -88,10 +95,10 @@ def _begin(
     asked: bool = True,
     client: Session | None = None,
 ) -> Run:
-    """Begin a run, present from now on for the whole process unless it is taken into a context.
+    """Begin a run, which is the current one of the whole process unless it becomes that of a context.
 
-    asked False: something was said outside of every run. A process that belongs to a run joins that one then; the
-    first run that a program of `modelyard run` asks for is that one too, and others are nested in it.
+    asked False: the program logged outside any run. A process that belongs to a run then joins it. The first run that
+    a program under `modelyard run` asks for is that run too, and later ones are nested in it.
     """
     given = os.environ.get("MODELYARD_RUN")
     parent = active_run()
@@ -124,7 +131,7 @@ def _begin(
 
 def _script_name() -> str:
     program = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(program).stem if program else ""
+    return str(readable(Path(program).stem)) if program else ""
 
 
 def _forget(run: Run) -> None:
@@ -140,7 +147,7 @@ class RunBlock:
         self._runs: list[tuple[Run, Any]] = []
 
     def start(self) -> Run:
-        """Begin the run now. It is the present run of the process until it ends.
+        """Start the run now. It is the current run of the process until it ends.
 
         Returns:
             The run; the caller ends it.
@@ -180,7 +187,7 @@ class RunBlock:
             _present.reset(token)
 
     def __call__(self, function: F) -> F:
-        """Each call of the function is a run of its own, named after it unless a name was given."""
+        """Make each call of the function a new run, named after the function unless a name was given."""
 
         def block() -> RunBlock:
             return RunBlock(self._name or function.__name__, self._options, self._told)
@@ -203,7 +210,7 @@ class RunBlock:
 
 
 def experiment_of(model: str | None) -> str:
-    """Return the experiment of a run that makes a version: MODELYARD_EXPERIMENT, else the one named like the model."""
+    """Return the experiment of a run that makes a version: MODELYARD_EXPERIMENT, or one with the model's name."""
     return os.environ.get("MODELYARD_EXPERIMENT") or (model if model is not None and "/" in model else "")
 
 
@@ -219,22 +226,22 @@ def run(
     register: str | None = None,
     client: Session | None = None,
 ) -> RunBlock:
-    """Describe a run: a context manager, a decorator, or a run that `start` begins.
+    """Create a run, to use as a context manager, as a decorator, or with `start`.
 
     A run inside another one is nested in it.
 
     Args:
         name: Name of the run; empty: the name of the program.
-        experiment: `namespace/name`, or a name in your default namespace; empty: MODELYARD_EXPERIMENT, else
-            the experiment named like the model in `register`, else `default`.
-        id: Id of a run that ended, to go on with it; None: a new run.
+        experiment: `namespace/name`, or a name in your default namespace; empty: MODELYARD_EXPERIMENT, otherwise
+            the experiment with the name of the model in `register`, otherwise `default`.
+        id: Id of an ended run to continue; None: a new run.
         tags: Tags of the run.
         params: Parameters of the training.
-        offline: True: send nothing; `modelyard sync` does it later. None: as MODELYARD_OFFLINE says.
-        capture: False: do not gather facts about the code and the environment.
+        offline: True: send nothing; `modelyard sync` does it later. None: the value of MODELYARD_OFFLINE.
+        capture: False: do not record facts about the code and the environment.
         register: A model (`namespace/name`). When the run finishes, the model that `my.autolog` saw fitted
             last becomes its next version.
-        client: The client to send with; None: the one of the environment.
+        client: The client to send with; None: a client from the environment.
 
     Returns:
         The block: use it with `with`, as a decorator, or call its `start`.
@@ -258,11 +265,12 @@ def run(
 
 
 def _capture_later(run: Run) -> None:
-    """Asking git and listing packages takes a while: the training does not wait for it, only the run's end."""
-    from modelyard.sdk import capture
+    """Capture facts in the background: git and the package list take a while, and only the run's end waits for them."""
+    from modelyard.sdk import capture, sources
     from modelyard.sdk.runs import notebook
 
     place = capture.place_of_program()
+    sources.watch()
 
     def work() -> None:
         with forks.importing:
@@ -273,6 +281,7 @@ def _capture_later(run: Run) -> None:
 
     _in_background(run, work)
     run.before_end(lambda: notebook.keep_cells(run))
+    run.keep_code_with(lambda: capture.keep_sources(run, place, sources.read_so_far()))
 
 
 def _capture_environment_later(run: Run) -> None:
@@ -305,7 +314,7 @@ _failure: list[BaseException] = []
 
 
 def _watch_process() -> None:
-    """End what is open when the process ends, however it ends."""
+    """End the open runs when the process ends, however it ends."""
     global _watching
     if _watching:
         return
@@ -321,13 +330,13 @@ def _watch_process() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
     with suppress(ValueError, OSError):
-        # Only a program that leaves the signal alone gets our help, and only in its main thread.
+        # The handler is set only in the main thread of a program that does not handle the signal itself.
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _terminated)
 
 
 def _watch_child_of_pool() -> None:
-    """Children of multiprocessing leave without atexit, but call what is registered with it."""
+    """Register with multiprocessing, whose children end without calling atexit functions."""
     module = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if module is not None and process is not None and process.parent_process() is not None:
@@ -355,9 +364,9 @@ def _end_all() -> None:
 
 
 def _after_fork() -> None:
-    """Let the child of a fork, which has none of our threads, join the run as a writer of its own when it speaks."""
+    """Let the child of a fork, which has none of our threads, join the run as a new writer when it first logs."""
     global _lock
-    # Another thread may have held it at the moment of the fork.
+    # Another thread may have held the lock at the moment of the fork.
     _lock = threading.RLock()
     open_before = list(_open)
     _open.clear()
@@ -365,7 +374,13 @@ def _after_fork() -> None:
     if open_before:
         os.environ["MODELYARD_RUN"] = open_before[-1].id
     for run in open_before:
-        run.abandon()
+        run.join_after_fork(_joined)
+
+
+def _joined(run: Run) -> None:
+    with _lock:
+        _open.append(run)
+    _watch_child_of_pool()
 
 
 # --- one line each ---------------------------------------------------------------------------------------
@@ -378,4 +393,7 @@ log_params = bind(Run.log_params, current_run, __name__)
 set_tag = bind(Run.set_tag, current_run, __name__)
 log_artifact = bind(Run.log_artifact, current_run, __name__)
 log_figure = bind(Run.log_figure, current_run, __name__)
+log_image = bind(Run.log_image, current_run, __name__)
+log_table = bind(Run.log_table, current_run, __name__)
+log_text = bind(Run.log_text, current_run, __name__)
 log_input = bind(Run.log_input, current_run, __name__)

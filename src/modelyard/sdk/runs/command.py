@@ -1,9 +1,8 @@
-"""`modelyard run`: an unchanged program as a run, with its log, its end and what it cost."""
+"""`modelyard run`: record an unchanged program as a run, with its log, its exit code and its resources."""
 
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import shutil
 import signal
@@ -13,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +22,13 @@ from typing import IO, Any
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
 from modelyard.domain.secrets import LineMasker, mask_arguments
-from modelyard.sdk import capture, environment
+from modelyard.domain.texts import readable
+from modelyard.sdk import capture, environment, sources
 from modelyard.sdk.runs import offline, registration
 from modelyard.sdk.runs.block import WRAPPED, experiment_of, run
 from modelyard.sdk.runs.handle import Run
 from modelyard.sdk.runs.reading import Runs
+from modelyard.sdk.runs.results import Made, made_files, named_files
 from modelyard.sdk.session import Session
 from modelyard.sdk.views import Version
 
@@ -37,11 +38,6 @@ MAX_LINE = 20_000
 _BLOCK_BYTES = 1 << 16
 _GPU_SECONDS = 5.0
 _PIPE_SECONDS = 2.0
-_MODEL_SUFFIXES = frozenset(
-    ".pkl .pickle .joblib .skops .onnx .safetensors .pt .pth .gguf .h5 .keras .ubj .cbm .bst .model".split()
-)
-_NOT_SEARCHED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__"})
-_MOST_SEARCHED = 100_000
 
 
 @dataclass(slots=True)
@@ -50,13 +46,13 @@ class Outcome:
     name: str
     status: str
     exit_code: int
-    """As a shell gives it: 128 + number for a program that a signal ended."""
+    """The exit code as in a shell: 128 + number for a program that a signal ended."""
     seconds: float
     version: Version | None = None
     error: ModelyardError | None = None
-    """Why no version was registered."""
+    """Error, if no version was registered."""
     kept: bool = False
-    """What was to be registered waits for `modelyard sync`."""
+    """Whether the registration waits for `modelyard sync`."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -71,17 +67,17 @@ def run_command(
     client: Session | None = None,
     output: IO[bytes] | None = None,
 ) -> Outcome:
-    """Run a program and note what there is to note of it; it never fails because of that.
+    """Run a program and record it; the recording never makes it fail.
 
-    register: the model whose next version the program's result becomes; where the server cannot be asked, it is
-    kept for `modelyard sync`. files: what to register; None: the model that was fitted last, else the model files
-    that the program wrote. output: where the program's standard output goes; None: to ours.
-    Raises InvalidName before the program is begun.
+    register: the model whose next version the program's result becomes; if the server does not answer, the result is
+    kept for `modelyard sync`. files: the files to register; None: the last fitted model, otherwise the model files that
+    the program wrote. output: receives the program's standard output; None: ours.
+    Raises InvalidName before the program starts.
     """
     if register is not None:
         ModelName.parse(register, "default" if "/" not in register else None)
     place = _place_of(command)
-    # A program of a wrapped program is a run of its own, nested in the other one.
+    # A wrapped program inside a wrapped program is a separate run, nested in the outer one.
     os.environ.pop(WRAPPED, None)
     block = run(
         name or _name_of(command),
@@ -97,6 +93,7 @@ def run_command(
         child = _Child(command, noted, folder, output or sys.stdout.buffer)
         code = child.wait()
         noted.add_facts({"resources": child.resources()})
+        _keep_code(noted, place, folder)
         status = "killed" if code < 0 or child.signalled else "failed" if code else "finished"
         shown = 128 - code if code < 0 else code
         outcome = Outcome(noted.id, noted.name, status, shown, child.seconds)
@@ -113,7 +110,7 @@ def run_command(
 
 def _name_of(command: Sequence[str]) -> str:
     program = _program_of(command)
-    return program.stem if program is not None else Path(command[0]).name
+    return str(readable(program.stem if program is not None else Path(command[0]).name))
 
 
 def _program_of(command: Sequence[str]) -> Path | None:
@@ -133,10 +130,17 @@ def _place_of(command: Sequence[str]) -> capture.Place:
     return capture.Place(Path.cwd(), program, tuple(command[position + 1 :]))
 
 
+def _keep_code(noted: Run, place: capture.Place, folder: Path) -> None:
+    """Keep the program's own uncommitted files: its script, and the modules that its processes report."""
+    try:
+        capture.keep_sources(noted, place, sources.left_lists(folder))
+    except (OSError, ValueError) as error:
+        noted.note(f"The code could not be kept: {error}")
+
+
 def _own_facts(place: capture.Place, command: Sequence[str]) -> dict[str, Any]:
-    """Return what is known from outside. A Python that is not ours reports its environment itself."""
-    code = capture.code_facts(place)
-    code["command"] = mask_arguments([*command])
+    """Return the facts that are visible from outside. Another Python reports its environment itself."""
+    code = readable(capture.code_facts(place) | {"command": mask_arguments([*command])})
     facts: dict[str, Any] = {"code": code}
     found = shutil.which(command[0])
     if (
@@ -149,11 +153,34 @@ def _own_facts(place: capture.Place, command: Sequence[str]) -> dict[str, Any]:
     return {**facts, "environment": own, "image": environment.image_facts() or environment.image_recipe(own)}
 
 
+def recorded_variables(noted: Run, folder: Path, path: str | None = None) -> dict[str, str]:
+    """Return the variables with which a program's training is recorded as this run.
+
+    folder: where the program leaves its model. path: PYTHONPATH of the program; None: this process's.
+    """
+    startup = Path(__file__).parents[1] / "startup"
+    path = os.environ.get("PYTHONPATH", "") if path is None else path
+    variables = {
+        "MODELYARD_RUN": noted.id,
+        "MODELYARD_RUN_FOLDER": str(folder),
+        "MODELYARD_RUN_CAPTURE": "1",
+        WRAPPED: "1",
+        # Otherwise the program would buffer its output in the pipe until it ends.
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(part for part in (str(startup), path) if part),
+    }
+    if noted.experiment:
+        variables["MODELYARD_EXPERIMENT"] = noted.experiment
+    if noted.offline:
+        variables["MODELYARD_OFFLINE"] = "1"
+    return variables
+
+
 # --- the child -------------------------------------------------------------------------------------------
 
 
 class _Child:
-    """The program, its two streams, and the signals that are meant for it."""
+    """The program, its two streams, and the signals for it."""
 
     def __init__(self, command: Sequence[str], noted: Run, folder: Path, output: IO[bytes]) -> None:
         self.signalled = 0
@@ -161,27 +188,13 @@ class _Child:
         self._began = time.monotonic()
         self._usage: Any = None
         self._log = BoundedLog(noted.log_text, noted.note)
-        startup = Path(__file__).parents[1] / "startup"
-        child_environment = {
-            **os.environ,
-            "MODELYARD_RUN": noted.id,
-            "MODELYARD_RUN_FOLDER": str(folder),
-            "MODELYARD_RUN_CAPTURE": "1",
-            WRAPPED: "1",
-            # Else a pipe would hold the program's output back until it ends.
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join(
-                part for part in (str(startup), os.environ.get("PYTHONPATH", "")) if part
-            ),
-        }
-        if noted.experiment:
-            child_environment["MODELYARD_EXPERIMENT"] = noted.experiment
-        if noted.offline:
-            child_environment["MODELYARD_OFFLINE"] = "1"
         before = self._forward_signals()
         try:
             self._process = subprocess.Popen(
-                [*command], env=child_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                [*command],
+                env=os.environ | recorded_variables(noted, folder),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )
         except OSError as error:
             self._restore(before)
@@ -198,13 +211,14 @@ class _Child:
             thread.start()
 
     def _pass_on(self, stream: IO[bytes], target: IO[bytes]) -> None:
+        feed = self._log.stream()
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while block := os.read(stream.fileno(), _BLOCK_BYTES):
-            # The person who read our output may have gone; the program goes on.
+            # The reader of our output may be gone; the program goes on.
             with suppress(OSError, ValueError):
                 target.write(block)
                 target.flush()
-            self._log.feed(decoder.decode(block))
+            feed(decoder.decode(block))
 
     def _forward_signals(self) -> dict[int, Any]:
         before: dict[int, Any] = {}
@@ -215,7 +229,7 @@ class _Child:
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         self.signalled = number
-        # A terminal sends Ctrl-C to the program by itself.
+        # A terminal sends Ctrl-C to the program directly.
         if number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty():
             return
         process = getattr(self, "_process", None)
@@ -228,7 +242,7 @@ class _Child:
             signal.signal(number, handler)
 
     def wait(self) -> int:
-        """Wait for the program and return its exit code; below 0, the signal that ended it."""
+        """Wait for the program and return its exit code; a negative one is the signal that ended it."""
         process = self._process
         try:
             if hasattr(os, "wait4"):
@@ -241,13 +255,13 @@ class _Child:
             self._gpu.stop()
             self._restore(self._before)
         for thread in self._threads:
-            # What the program left behind may hold its streams open for ever.
+            # Processes that the program left behind may hold its streams open forever.
             thread.join(_PIPE_SECONDS)
         self._log.finish()
         return int(process.returncode)
 
     def resources(self) -> dict[str, Any]:
-        """Of the program and the children it waited for."""
+        """Return the resources used by the program and the children that it waited for."""
         found: dict[str, Any] = {"wall_seconds": round(self.seconds, 3)}
         if self._usage is not None:
             unit = 1 if sys.platform == "darwin" else 1024
@@ -259,7 +273,7 @@ class _Child:
 
 
 class _GpuWatch:
-    """The most memory and the mean use of the accelerators, where nvidia-smi tells."""
+    """The peak memory and the mean use of the accelerators, if nvidia-smi is available."""
 
     def __init__(self) -> None:
         self._command = shutil.which("nvidia-smi")
@@ -291,36 +305,77 @@ class _GpuWatch:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    text: str
+    """Without credentials."""
+    cut: bool
+
+
+class _Stream:
+    """The lines of one stream, put together from its pieces."""
+
+    def __init__(self) -> None:
+        self._line, self._masker = "", LineMasker()
+        self._cut = 0
+
+    def lines(self, text: str) -> Iterator[_Line]:
+        """Return the lines that end in this text."""
+        for piece in text.splitlines(keepends=True):
+            ends = piece.endswith(("\n", "\r"))
+            body, end = (piece[:-1], piece[-1]) if ends else (piece, "")
+            room = MAX_LINE - len(self._line)
+            self._line += body[:room]
+            self._cut += len(body[room:])
+            if ends:
+                yield self.rest(end)
+
+    def rest(self, end: str = "") -> _Line:
+        """Return the line that has begun, and begin another."""
+        text, cut = self._masker.mask(self._line), self._cut
+        self._line, self._cut = "", 0
+        return _Line(text + (f"… ({cut} characters cut)\n" if cut else end), bool(cut))
+
+
 class BoundedLog:
-    """Passes text on without credentials, lines and the whole cut to what fits; of a long log the beginning and
-    the end. A line is passed on when it ends, since a credential may come in pieces."""
+    """Passes text on without credentials, with long lines cut; of a long log only the beginning and the end.
+    A line is passed on when it ends, since a credential may come in pieces."""
 
     def __init__(self, say: Callable[[str], object], note: Callable[[str], object]) -> None:
         self._say, self._note = say, note
         self._lock = threading.Lock()
-        self._line, self._masker = "", LineMasker()
-        self._cut = self._passed = self._left_out = 0
+        self._streams: list[_Stream] = []
+        self._passed = self._left_out = 0
         self._tail: deque[str] = deque()
         self._tail_size = 0
 
-    def feed(self, text: str) -> None:
-        with self._lock:
-            for piece in text.splitlines(keepends=True):
-                ends = piece.endswith(("\n", "\r"))
-                body, end = (piece[:-1], piece[-1]) if ends else (piece, "")
-                room = MAX_LINE - len(self._line)
-                self._line += body[:room]
-                self._cut += len(body[room:])
-                if ends:
-                    self._end_line(end)
+    def stream(self) -> Callable[[str], None]:
+        """Return what takes the text of one more stream. Each puts its own lines together, since what comes from
+        another in between would tear a credential apart."""
+        stream = _Stream()
+        self._streams.append(stream)
 
-    def _end_line(self, end: str) -> None:
-        text = self._masker.mask(self._line)
-        if self._cut:
-            end = f"… ({self._cut} characters cut)\n"
+        def feed(text: str) -> None:
+            with self._lock:
+                for line in stream.lines(text):
+                    self._pass_line(line)
+
+        return feed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the beginning is complete, so that only the end of more text is kept."""
+        return self._passed >= MAX_LOG_BYTES
+
+    def leave_out(self, size: int) -> None:
+        """Count text that its reader left out, since the log is full."""
+        with self._lock:
+            self._left_out += size
+
+    def _pass_line(self, line: _Line) -> None:
+        if line.cut:
             self._note(f"Lines of the log longer than {MAX_LINE} characters were cut.")
-        self._line, self._cut = "", 0
-        self._pass(text + end)
+        self._pass(line.text)
 
     def _pass(self, text: str) -> None:
         if not text:
@@ -338,11 +393,12 @@ class BoundedLog:
 
     def finish(self) -> None:
         with self._lock:
-            self._end_line("")
+            for stream in self._streams:
+                self._pass_line(stream.rest())
             if self._left_out:
                 self._say(f"\n… ({self._left_out} characters of the log are left out here)\n")
                 self._note(
-                    f"The log is longer than {MAX_LOG_BYTES} bytes; only its beginning and its end are here."
+                    f"The log is longer than {MAX_LOG_BYTES} bytes; only its beginning and its end were kept."
                 )
             for text in self._tail:
                 self._say(text)
@@ -352,84 +408,18 @@ class BoundedLog:
 # --- registering -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What there is to register."""
-
-    path: Path
-    learned: dict[str, Any]
-
-
-def _made_files(folder: Path, since: float) -> _Made:
-    """Return the model that was fitted last, else the model files written since then.
-
-    Raises Invalid when there is neither.
-    """
-    left: list[tuple[int, _Made]] = []
-    errors: list[str] = []
-    for told in folder.glob("*/learned.json"):
-        value = json.loads(told.read_text())
-        if "error" in value:
-            errors.append(value["error"])
-        else:
-            left.append((value["at"], _Made(told.parent / "model", value["facts"])))
-    if left:
-        return max(left, key=lambda pair: pair[0])[1]
-    written = _written_models(Path.cwd(), since)
-    if written:
-        return _Made(_together(written, folder, since), {})
-    reason = (
-        f"the model that was fitted cannot be saved ({errors[0]})"
-        if errors
-        else "no model was fitted or written"
-    )
-    raise Invalid(
-        reason=f"{reason}, so there is nothing to register", fix="Name what to register with --files PATH"
-    )
-
-
-def _written_models(top: Path, since: float) -> list[Path]:
-    found: list[Path] = []
-    seen = 0
-    for place, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if name not in _NOT_SEARCHED]
-        seen += len(names)
-        if seen > _MOST_SEARCHED:
-            break
-        for name in names:
-            path = Path(place) / name
-            with suppress(OSError):
-                # File systems keep times less exactly than the clock does.
-                if path.suffix.lower() in _MODEL_SUFFIXES and path.stat().st_mtime >= since - 1:
-                    found.append(path)
-    return sorted(found)
-
-
-def _together(written: Sequence[Path], folder: Path, since: float) -> Path:
-    """Return what to register: a folder of its own that the program filled, or single files with their names."""
-    if len(written) == 1 and written[0].parent == Path.cwd():
-        return written[0]
-    parents = {path.parent for path in written}
-    if len(parents) == 1:
-        parent = parents.pop()
-        with suppress(OSError):
-            if parent != Path.cwd() and all(
-                p.stat().st_mtime >= since - 1 for p in parent.rglob("*") if p.is_file()
-            ):
-                return parent
-    target = folder / "written"
-    for path in written:
-        place = target / path.relative_to(Path.cwd())
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
-    return target
-
-
 def _register(noted: Run, model: str, files: Path | None, folder: Path, since: float, outcome: Outcome) -> None:
-    """Register with all that the run knows, now or later; what goes wrong is told, and the run ends as it would."""
+    """Register with all facts of the run, now or later; failures are reported and do not change how the run ends."""
     try:
-        made = _made_files(folder, since) if files is None else _Made(files, {})
-        if noted.offline:
+        if files is None:
+            made = made_files(folder, since)
+        else:
+            made, notes = named_files(files, since)
+            outcome.notes += notes
+        if made.unsaved:
+            outcome.error = Invalid(reason=f"the model cannot be saved: {made.unsaved}")
+            _keep(noted, model, made, outcome)
+        elif noted.offline:
             _keep(noted, model, made, outcome)
         else:
             _register_now(noted, model, made, outcome)
@@ -439,11 +429,11 @@ def _register(noted: Run, model: str, files: Path | None, folder: Path, since: f
         noted.note(f"No version was registered: {outcome.error}")
 
 
-def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
+def _register_now(noted: Run, model: str, made: Made, outcome: Outcome) -> None:
     try:
         client = noted.client()
         noted.flush()
-        # What the program could not send itself.
+        # Send the records that the program could not send itself.
         offline.sync(lambda _: client, run=noted.id)
         facts = registration.facts_of(Runs(client).get(noted.id), made.learned)
         outcome.version = registration.register(client, made.path, model, facts=facts, capture=False)
@@ -453,9 +443,9 @@ def _register_now(noted: Run, model: str, made: _Made, outcome: Outcome) -> None
             _keep(noted, model, made, outcome)
 
 
-def _keep(noted: Run, model: str, made: _Made, outcome: Outcome) -> None:
+def _keep(noted: Run, model: str, made: Made, outcome: Outcome) -> None:
     try:
-        offline.keep(noted, model, made.path, made.learned)
+        offline.keep(noted, model, made.path, made.learned, unsaved=bool(made.unsaved))
         outcome.kept = True
     except OSError as error:
-        outcome.notes.append(f"What was to be registered could not be kept: {error}")
+        outcome.notes.append(f"The registration could not be kept: {error}")

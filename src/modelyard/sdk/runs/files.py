@@ -1,4 +1,4 @@
-"""Files of a run, into a folder."""
+"""Download of a run's files into a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from modelyard.wire import runs as wire
 def pull_files(
     session: Session, run: wire.RunDetails, folder: Path, paths: Sequence[str]
 ) -> list[FileWithheld]:
-    """Put files of a run into a folder, and return why files were left out: withheld ones that no path asked for.
+    """Put files of a run into a folder, and return a reason for each omitted file: withheld ones not in `paths`.
 
     Raises FileNotFound for a path that the run does not have, FileWithheld, DownloadCorrupt.
     """
@@ -42,7 +42,7 @@ def pull_files(
 
 
 def _pull(session: Session, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
-    """Wait for a file that was logged a moment ago and is still being scanned."""
+    """Download a file; wait if it was logged a moment ago and is still being scanned."""
     patience = Patience(session.transport.patience_seconds)
     while True:
         try:

@@ -1,7 +1,7 @@
-"""A run that is going on, from its beginning to its end, as the code that trains holds it.
+"""An active run, from its start to its end, as the training code holds it.
 
-What is called here never fails because of the server, the network or the disk; what is wrong with a value is
-warned of once and noted on the run.
+Calls here never fail because of the server, the network or the disk; a wrong value is logged once as a warning
+and recorded as a note of the run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from modelyard.domain.errors import Invalid
 from modelyard.domain.secrets import mask
 from modelyard.sdk import credentials
 from modelyard.sdk.runs.log import RunLog
-from modelyard.sdk.runs.recorder import Recorder
+from modelyard.sdk.runs.recorder import Record, Recorder
 from modelyard.sdk.runs.spool import Header
 from modelyard.sdk.session import Session
 from modelyard.sdk.values import now
@@ -33,7 +33,7 @@ _TRUE = ("1", "true", "yes", "on")
 
 
 class Run(RunLog):
-    """A run that is going on. Safe in threads. Made by `my.run` or by the first `my.log_…`."""
+    """An active run. Safe in threads. Created by `my.run` or by the first `my.log_…`."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Run(RunLog):
         client: Session | None,
         on_end: Callable[[Run], None],
     ) -> None:
-        """begins False: somebody else began the run of this uid, and ends it."""
+        """begins False: another process began the run of this uid, and ends it."""
         uid = uid or uuid.uuid4().hex
         name = name or uid[:8]
         self._on_end = on_end
@@ -58,7 +58,10 @@ class Run(RunLog):
         self.offline = _offline(offline)
         self.begins = begins
         self._closing = threading.Lock()
+        self._is_silent = threading.Event()
+        """Set in the child of a fork that has not logged to the run yet, and so has no writer."""
         self._last_words: list[Callable[[], object]] = []
+        self._keep_code: Callable[[], object] | None = None
         self._if_finished: list[Callable[[], object]] = []
         url, token = credentials.choose(None, None) if client is None else (client.url, None)
         start = None
@@ -70,13 +73,13 @@ class Run(RunLog):
         def connect() -> Session:
             if client is not None:
                 return client
-            # Asked again each time: a token may have been renewed meanwhile.
+            # Read again each time, because a token may have been renewed meanwhile.
             return Session(
                 url, credentials.choose(url, None)[1] or token, patience_seconds=0, timeout_seconds=30
             )
 
         self.server = url
-        """Where the run goes; None: that is not known yet."""
+        """Address of the run's server; None: not known yet."""
         self.client = connect
         """Makes a client for the run's server."""
         super().__init__(uid, name, Recorder(header, None if self.offline else connect))
@@ -89,11 +92,11 @@ class Run(RunLog):
 
     @property
     def folder(self) -> Path:
-        """Of what the run says until the server has it."""
+        """Return the folder of the run's records until the server has them."""
         return self._recorder.folder
 
     def flush(self, seconds: float | None = None) -> bool:
-        """Wait until the server has everything that was logged so far.
+        """Wait until the server has all records logged so far.
 
         Never raises.
 
@@ -108,6 +111,8 @@ class Run(RunLog):
             >>> run.flush(5)
             True
         """
+        if self._is_silent.is_set():
+            return True
         return self._recorder.flush(_wait_seconds() if seconds is None else seconds)
 
     def before_end(self, work: Callable[[], object]) -> None:
@@ -123,8 +128,36 @@ class Run(RunLog):
         """
         self._last_words.append(work)
 
+    def keep_code_with(self, work: Callable[[], object]) -> None:
+        """Set the function that keeps uncommitted code, before a push and before the run ends.
+
+        Never raises: an exception of the function is noted on the run.
+
+        Args:
+            work: The function; it keeps files and adds to the fact `code`.
+
+        Example:
+            >>> run.keep_code_with(lambda: run.keep_source(b"print(1)", "train.py"))
+        """
+        self._keep_code = work
+        self._last_words.append(work)
+
+    def keep_code(self) -> None:
+        """Keep the uncommitted code that was read so far.
+
+        Never raises: a failure is noted on the run.
+
+        Example:
+            >>> run.keep_code()
+        """
+        if self._keep_code is not None:
+            try:
+                self._keep_code()
+            except Exception as error:  # noqa: BLE001 - what cannot be kept is named, and the push goes on
+                self.note(f"The code could not be kept: {error}")
+
     def when_finished(self, work: Callable[[], object]) -> None:
-        """Call a function right before the run ends, after all others, and only when it finishes as it should.
+        """Call a function right before the run ends, after all others, and only if the run succeeds.
 
         Never raises: an exception of the function is noted on the run.
 
@@ -139,7 +172,7 @@ class Run(RunLog):
     def end(
         self, status: str = "finished", *, exit_code: int | None = None, wait_seconds: float | None = None
     ) -> None:
-        """End the run. Records that the server could not take by then stay in the spool, for `modelyard sync`.
+        """End the run. Records that the server has not received by then stay in the spool, for `modelyard sync`.
 
         Args:
             status: `finished`, `failed` or `killed`.
@@ -154,7 +187,9 @@ class Run(RunLog):
             >>> run.end()
         """
         if status not in ("finished", "failed", "killed"):
-            raise Invalid(reason=f"{status!r} is not an end of a run", fix="Use finished, failed or killed")
+            raise Invalid(
+                reason=f"{status!r} is not a final status of a run", fix="Use finished, failed or killed"
+            )
         with self._closing:
             if not self.is_active:
                 return
@@ -164,11 +199,13 @@ class Run(RunLog):
             self.status = status
             if self.begins:
                 self._add(("end", wire.RunEnd(status=status, exit_code=exit_code, at=now())))
+            if self._is_silent.is_set():
+                return
             self._on_end(self)
             wait = _wait_seconds() if wait_seconds is None else wait_seconds
             if not self._recorder.close(0 if self.offline else wait) and not self.offline:
                 logger.warning(
-                    "run %s: the server does not have all of it (%s). Send the rest with: modelyard sync",
+                    "run %s: some records were not sent (%s). Send them with: modelyard sync",
                     self.name,
                     self._recorder.failure,
                 )
@@ -216,16 +253,38 @@ class Run(RunLog):
 
         return run_table(self.name, self.id, self.status, self.experiment, self.params, self.metrics)
 
-    def abandon(self) -> None:
-        """Let go of the run in a forked process: it belongs to the parent process.
+    def join_after_fork(self, on_join: Callable[[Run], None]) -> None:
+        """Continue in the child of a fork as another writer of the same run, from the first record on.
 
         Never raises.
 
+        Args:
+            on_join: Called with the run when the child first logs to it.
+
         Example:
-            >>> run.abandon()
+            >>> run.join_after_fork(lambda run: None)
         """
-        self.status = "abandoned"
         self._recorder.abandon()
+        self.begins = False
+        self._closing = threading.Lock()
+        # These functions are for the process that began the run.
+        self._last_words, self._if_finished = [], []
+        joining = threading.Lock()
+        is_silent = self._is_silent = threading.Event()
+        is_silent.set()
+
+        def join(record: Record) -> None:
+            with joining:
+                if is_silent.is_set():
+                    before = self._recorder.header
+                    header = Header(run=self.id, writer=secrets.token_hex(8), server=before.server, start=None)
+                    self._recorder = Recorder(header, None if self.offline else self.client)
+                    self._add = self._recorder.add
+                    is_silent.clear()
+                    on_join(self)
+            self._recorder.add(record)
+
+        self._add = join
 
 
 def _offline(wanted: bool | None) -> bool:
@@ -233,7 +292,7 @@ def _offline(wanted: bool | None) -> bool:
 
 
 def _wait_seconds() -> float:
-    """How long the end of a run waits for the server."""
+    """Return how long the end of a run waits for the server, in seconds."""
     try:
         return float(os.environ.get("MODELYARD_RUN_WAIT", _WAIT_SECONDS))
     except ValueError:

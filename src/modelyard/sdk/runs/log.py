@@ -1,15 +1,18 @@
-"""What the code that trains says to its run.
+"""The logging calls of training code to its run.
 
-Nothing here fails because of the server, the network or the disk; what is wrong with a value is logged as a warning
-once, and noted on the run.
+Nothing here fails because of the server, the network or the disk; a wrong value is logged once as a warning, and
+recorded as a note of the run.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import logging
 import mimetypes
 import os
+import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +20,14 @@ from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import DatasetMismatch, InvalidPath, ModelyardError
+from modelyard.domain.metric_names import MetricName
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk.files import find_files
 from modelyard.sdk.runs.recorder import Recorder, clean_value
 from modelyard.sdk.secret_files import refuse_secret_files
-from modelyard.sdk.values import metric_facts, now, plain
+from modelyard.sdk.values import impossible, metric_facts, now, plain
+from modelyard.sdk.values import number as measured
 from modelyard.wire import runs as wire
 
 logger = logging.getLogger("modelyard")
@@ -34,35 +39,43 @@ _COPY_BYTES = 1 << 20
 
 
 class RunLog:
-    """Takes what is said, and queues it for the recorder."""
+    """Takes logging calls, and queues them for the recorder."""
 
     def __init__(self, uid: str, name: str, recorder: Recorder) -> None:
         self.id = uid
         self.name = name
         self.params: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
-        """The value logged last, by name."""
+        """The last logged value, by name."""
         self.inputs: list[dict[str, Any]] = []
         self.versions: list[str] = []
         self.known_facts: dict[str, Any] = {}
-        """What `add_facts` was given."""
+        """The facts from `add_facts`."""
         self._warned: set[str] = set()
         self._recorder = recorder
         self._add = recorder.add
 
-    def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
+    def log_metric(
+        self, name: str, value: Any, step: int | None = None, *, split: str = "", dataset: str = ""
+    ) -> None:
         """Log one point of a metric.
 
-        Never raises: a value that is not a number is noted on the run instead.
+        Never raises: a value that is not a number is recorded as a note of the run instead.
 
         Args:
             name: Name of the metric; `test:f1` is the metric f1 on the split test.
             value: The value; numbers of numpy, torch and the like are taken by their value.
             step: Step of the training; None: one after the last step of this metric.
+            split: The split that the value was measured on, for example `test`; "": the one in the name.
+            dataset: Name of the dataset that it was measured on; "": the one in the name.
 
         Example:
             >>> my.log_metric("loss", 0.31, step=10)
+            >>> my.log_metric("f1", 0.93, split="test", dataset="holdout")
         """
+        if split or dataset:
+            parsed = MetricName.parse(name)
+            name = str(MetricName(parsed.name, split or parsed.split, dataset or parsed.dataset))
         if type(value) is not float:
             number = self._number(name, value)
             if number is None:
@@ -74,7 +87,7 @@ class RunLog:
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log one point each of several metrics.
 
-        Never raises: a value that is not a number is noted on the run instead.
+        Never raises: a value that is not a number is recorded as a note of the run instead.
 
         Args:
             metrics: Metric → value.
@@ -150,12 +163,12 @@ class RunLog:
             self.set_tag(key, value)
 
     def note(self, words: str) -> None:
-        """Note something that a reader of the run should know. The same words are noted once.
+        """Add a note for readers of the run. The same note is added only once.
 
         Never raises.
 
         Args:
-            words: One sentence or two; credentials in it are masked.
+            words: One or two sentences; credentials in them are masked.
 
         Example:
             >>> run.note("The learning rate was lowered by hand after epoch 3.")
@@ -171,7 +184,7 @@ class RunLog:
         Never raises.
 
         Args:
-            facts: Name of the fact → value. A value that is an object is merged with what is known.
+            facts: Name of the fact → value. A value that is an object is merged with the known one.
 
         Example:
             >>> run.add_facts({"resources": {"wall_seconds": 120.5}})
@@ -184,17 +197,22 @@ class RunLog:
             self.known_facts[name] = value
         self._add(("facts", dict(facts)))
 
-    def log_text(self, text: str) -> None:
-        """Add text to the log of the run.
+    def log_text(self, text: str, name: str | None = None) -> None:
+        """Add text to the log of the run, or keep it as a file of the run. Its credentials are masked.
 
-        Never raises.
+        Never raises: a text that cannot be kept is noted on the run instead.
 
         Args:
-            text: The text; credentials in it are masked.
+            text: The text; in the log, lines end with a line feed.
+            name: Path of the file in the run, for example `report.md`; None: it goes to the log.
 
         Example:
-            >>> run.log_text("epoch 1: loss 0.31\\n")
+            >>> run.log_text("epoch 1 done\\n")
+            >>> my.log_text("# Result", "report.md")
         """
+        if name is not None:
+            self._keep(name, mask(str(text)).encode("utf-8", "replace"))
+            return
         self._add(("log", mask(text)))
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
@@ -282,8 +300,41 @@ class RunLog:
             return
         self._keep(name, data)
 
+    def log_image(self, image: Any, name: str) -> None:
+        """Keep a picture of Pillow, or a figure, as a file of the run.
+
+        Never raises: a picture that cannot be written is noted on the run instead.
+
+        Args:
+            image: The picture.
+            name: Path of the file in the run, for example `sample.png`.
+
+        Example:
+            >>> my.log_image(picture, "sample.png")
+        """
+        self.log_figure(image, name)
+
+    def log_table(self, rows: Any, name: str) -> None:
+        """Keep a table as a CSV file of the run.
+
+        Never raises: a table that cannot be written is noted on the run instead.
+
+        Args:
+            rows: A frame of pandas or polars, or a list of dicts, whose keys are the columns.
+            name: Path of the file in the run, for example `errors.csv`.
+
+        Example:
+            >>> my.log_table([{"id": 7, "error": 0.3}], "errors.csv")
+        """
+        try:
+            text = _csv_of(rows)
+        except Exception as error:  # noqa: BLE001 - a library can raise anything, and training goes on
+            self._warn(f"The table {name} is not kept: {error}")
+            return
+        self._keep(name, mask(text).encode("utf-8", "replace"))
+
     def log_version(self, reference: str) -> None:
-        """Note a version that came out of the run. A push inside a run does this by itself.
+        """Record a version that the run produced. A push inside a run does this automatically.
 
         Never raises.
 
@@ -305,7 +356,9 @@ class RunLog:
             self._warn(f"The file {name} is not kept: {error}")
             return None
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        self._add(("artifact", wire.RunArtifact(path=name, digest=digest, size=size, media_type=media_type)))
+        self._add(
+            ("artifact", wire.RunArtifact(path=name, digest=digest, size_bytes=size, media_type=media_type))
+        )
         return digest
 
     def _spooled(self, source: Path | bytes) -> tuple[str, int]:
@@ -325,7 +378,10 @@ class RunLog:
                             target.write(block)
                             digest.update(block)
                             size += len(block)
-            temporary.replace(folder / digest.hexdigest())
+            kept = folder / digest.hexdigest()
+            # An existing copy is left alone, because it may be on its way to the server.
+            if not kept.exists():
+                temporary.replace(kept)
         finally:
             temporary.unlink(missing_ok=True)
         return Digest.parse(f"sha256:{digest.hexdigest()}"), size
@@ -335,6 +391,7 @@ class RunLog:
         data: Any,
         *,
         name: str,
+        target: Any = None,
         source: str | None = None,
         columns: Sequence[str] | None = None,
         filter: Any = None,
@@ -343,15 +400,16 @@ class RunLog:
         expect: str | None = None,
         keys: Sequence[str] | None = None,
     ) -> dict[str, Any] | None:
-        """Note data that the training reads, by its digest and its profile; no row of it is kept.
+        """Record data that the training reads, by its digest and its profile; no rows are kept.
 
         Args:
             data: A frame, an array, a path or a query, as `my.describe` takes it.
             name: Name of the dataset.
+            target: Labels of the rows, if they are kept separately.
             source: Where the data comes from; None: its path or its query.
             columns: Read only these columns; None: all.
             filter: The filter that was applied, in words.
-            window: The window of time, in words.
+            window: The time range, in words.
             split: The split, for example `train`.
             expect: The digest that the data must have; None: any.
             keys: Columns that identify a row.
@@ -373,6 +431,7 @@ class RunLog:
             described = describe(
                 data,
                 name=name,
+                target=target,
                 source=source,
                 columns=columns,
                 filter=filter,
@@ -391,11 +450,12 @@ class RunLog:
             self._keep(f"inputs/{entry['digest'].removeprefix('sha256:')[:16]}.profile", described.profile)
         if entry not in self.inputs:
             self.inputs.append(entry)
-            self._add(("input", entry))
+            # The machine belongs to this reading, not to the data: a version that carries it stays the same elsewhere.
+            self._add(("input", {**entry, "host": socket.gethostname()[:200]}))
         return entry
 
     def facts(self) -> dict[str, Any]:
-        """Return what the run knows, as facts of a version that comes out of it.
+        """Return the facts of the run for a version that it produces.
 
         Never raises.
 
@@ -412,6 +472,11 @@ class RunLog:
             found["params"] = dict(self.params)
         if self.metrics:
             found["metrics"] = metric_facts(self.metrics)
+            for name, value in self.metrics.items():
+                if valid := impossible(name, value):
+                    self._warn(
+                        f"{name} = {value:g} cannot be ({valid}), so it stays with the run: no version has it."
+                    )
         if self.inputs:
             found["data"] = list(self.inputs)
         return found
@@ -420,7 +485,8 @@ class RunLog:
 
     def _number(self, name: str, value: Any) -> float | None:
         try:
-            return float(value)
+            # Reading a tensor that still has a gradient warns.
+            return measured(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             self._warn(f"Metric {str(name)[:60]!r} was given a value that is not a number: {error}")
             return None
@@ -435,3 +501,20 @@ class RunLog:
         if words not in self._warned:
             logger.warning("run %s: %s", self.name, mask(words))
             self.note(words)
+
+
+def _csv_of(rows: Any) -> str:
+    """Write a frame, or a list of dicts, as CSV. Raises TypeError for anything else."""
+    if hasattr(rows, "to_csv"):
+        return str(rows.to_csv(index=False))
+    if hasattr(rows, "write_csv"):
+        return str(rows.write_csv())
+    listed = [*rows]
+    if not all(isinstance(row, Mapping) for row in listed):
+        raise TypeError(f"{type(rows).__name__} is neither a frame nor a list of dicts")
+    columns = [*dict.fromkeys(key for row in listed for key in row)]
+    made = io.StringIO()
+    writer = csv.DictWriter(made, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(listed)
+    return made.getvalue()

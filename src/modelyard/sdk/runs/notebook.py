@@ -1,4 +1,4 @@
-"""A notebook's code: the cells that were run, in the order in which they were."""
+"""A notebook's code: the cells that were run, in order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 def shell() -> Any:
-    """IPython's shell, when this is one."""
+    """Return IPython's shell, if this is one."""
     module = sys.modules.get("IPython")
     return None if module is None else module.get_ipython()
 
 
 def cells() -> list[str]:
-    """Return the sources of the cells run so far, the present one included; [] outside of a notebook."""
+    """Return the sources of the cells run so far, including the current one; [] outside a notebook."""
     here = shell()
     if here is None:
         return []
-    # The first entry stands for no cell.
+    # The first entry is not a cell.
     return [str(source) for source in here.user_ns.get("In", [])[1:][-MAX_CELLS:]]
 
 

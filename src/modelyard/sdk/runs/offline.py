@@ -1,9 +1,9 @@
-"""Records that could not be sent, and models that could not be registered, when their run ended: kept until
-`modelyard sync`. A model lies with the spool of its run.
+"""Records that could not be sent, and models that could not be registered, when their run ended. They are kept
+until `modelyard sync`. A model is stored next to the spool of its run.
 
 <spool>/<run id>/
-    register.pending   which model, and what is known of it apart from the run
-    register.lock      held while it is being registered
+    register.pending   the model's name, and facts about it that are not in the run
+    register.lock      held while the model is being registered
     model/             its files, as they were when the run ended
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modelyard.domain.errors import Invalid, ModelyardError
+from modelyard.domain.errors import Invalid, ModelyardError, NoSaver
 from modelyard.sdk.files import find_files
 from modelyard.sdk.http import at
 from modelyard.sdk.locations import spool_folder
@@ -40,21 +41,23 @@ if TYPE_CHECKING:
 FORMAT = 1
 _TOLD, _LOCK, _FILES = "register.pending", "register.lock", "model"
 _WRITER = "registered"
-"""Under which name the run is told of its version: its own writers have ended."""
+"""Name of the writer that records the run's version, because its own writers have ended."""
 
 
 class Pending(msgspec.Struct, kw_only=True):
-    """facts: what was learned of the model; what the run said is with the run."""
+    """facts: of the model itself; the run holds the others. unsaved: its saver could not write it yet, so `keep_model`
+    wrote the files."""
 
     format: int = FORMAT
     run: str
     server: str | None
     model: str
     facts: dict[str, Any]
+    unsaved: bool = False
 
 
-def keep(run: Run, model: str, files: Path, learned: dict[str, Any]) -> None:
-    """Copy a folder, or a file, to be registered once the server has the run.
+def keep(run: Run, model: str, files: Path, learned: dict[str, Any], *, unsaved: bool = False) -> None:
+    """Copy a folder, or a file, to be registered once the server has the run. unsaved: see `Pending`.
 
     Raises OSError with nothing kept, UnlawfulFile, InvalidManifest.
     """
@@ -69,36 +72,36 @@ def keep(run: Run, model: str, files: Path, learned: dict[str, Any]) -> None:
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    pending = Pending(run=run.id, server=run.server, model=model, facts=learned)
-    # Last, so that half of the files are never taken for all.
+    pending = Pending(run=run.id, server=run.server, model=model, facts=learned, unsaved=unsaved)
+    # Written last, so that an incomplete set of files is never used.
     write_durably(run.folder / _TOLD, encode(pending))
 
 
 def _sync(path: Path) -> None:
-    """Before the note that all files are there: a power cut would otherwise leave it next to empty ones."""
-    # Some systems sync only what is open for writing.
+    """Sync a file before the note that all files exist; a power cut could otherwise leave the note with empty files."""
+    # Some systems sync only files that are open for writing.
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def list_pending(root: Path) -> Sequence[Path]:
-    """Return the folders of the runs whose model waits, the oldest first."""
+    """Return the folders of runs with a waiting model, oldest first."""
     found = sorted(root.glob(f"*/{_TOLD}"), key=lambda path: path.stat().st_mtime_ns)
     return [path.parent for path in found]
 
 
 def read_pending(folder: Path) -> Pending:
-    """Read the note of a model that waits. Raises Invalid for what this release did not write."""
+    """Read the note of a waiting model. Raises Invalid for a note that this release did not write."""
     path = folder / _TOLD
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Pending)
     except (OSError, msgspec.MsgspecError) as exc:
         raise Invalid(
-            reason=f"{path} tells of no model to register: {exc}", fix="Move its folder away"
+            reason=f"{path} does not describe a model to register: {exc}", fix="Move its folder away"
         ) from exc
     if found.format != FORMAT:
         raise Invalid(
-            reason=f"{path} has format {found.format}, this release reads {FORMAT}",
+            reason=f"{path} has format {found.format}, but this release reads {FORMAT}",
             fix="Synchronise it with the release that wrote it",
         )
     return found
@@ -109,14 +112,16 @@ def files_of(folder: Path) -> Path:
 
 
 def complete(session: Session, folder: Path, pending: Pending) -> Version | None:
-    """Register it, with all that the server knows of its run; None while another process does.
+    """Register a waiting model with all facts of its run; None while another process does so.
 
-    Done twice it is the same version, so that a crash in between does no harm.
+    A second registration returns the same version, so a crash in between does no harm.
     """
     lock = try_lock(folder / _LOCK)
     if lock is None:
         return None
     try:
+        if pending.unsaved:
+            pending = _save_now(folder, pending)
         facts = facts_of(Runs(session).get(pending.run), pending.facts)
         version = register(session, folder / _FILES, pending.model, facts=facts, capture=False)
         said = wire.SendRecords(
@@ -133,12 +138,32 @@ def complete(session: Session, folder: Path, pending: Pending) -> Version | None
     return version
 
 
+def _save_now(folder: Path, pending: Pending) -> Pending:
+    """Let the saver write a model that was kept without it. Raises NoSaver, with nothing changed."""
+    from modelyard.sdk.push import save_object
+    from modelyard.sdk.savers.folder import restore_model
+
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as place:
+        try:
+            model, example = restore_model(folder / _FILES)
+        except (ImportError, AttributeError) as error:
+            fix = "Run modelyard sync where the training ran, with the same packages"
+            raise NoSaver(what=f"the model in {folder / _FILES}", reason=str(error), fix=fix) from error
+        saved = Path(place) / _FILES
+        learned = save_object(model, saved, example, allow_pickle=False)
+        shutil.rmtree(folder / _FILES)
+        saved.rename(folder / _FILES)
+    done = msgspec.structs.replace(pending, facts=learned, unsaved=False)
+    write_durably(folder / _TOLD, encode(done))
+    return done
+
+
 # --- modelyard sync --------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Synced:
-    """What became of one writer's spool."""
+    """The outcome for one writer's spool."""
 
     run: str
     records: int = 0
@@ -146,14 +171,14 @@ class Synced:
     """sent, busy (its process still runs), kept (with the reason) or registered (its model, kept until now)."""
     reason: str = ""
     version: str = ""
-    """Reference of what was registered."""
+    """Reference of the registered version."""
     notes: list[str] = field(default_factory=list)
 
 
 def sync(connect: Callable[[str | None], Session], run: str | None = None) -> list[Synced]:
-    """Send what runs left in the spool, then register the models that wait; what the server does not take stays.
+    """Send the records in the spool, then register waiting models; everything that the server does not accept stays.
 
-    connect: makes the session for the server that a run was made for (None: it knew of none). run: only of this.
+    connect: returns a session for the server of a run (None: the run had none). run: only this run.
     """
     done: list[Synced] = []
     for path in spool.list_headers(spool_folder()):
@@ -198,7 +223,7 @@ def _register_pending(connect: Callable[[str | None], Session], folder: Path) ->
 def _sync_writer(session: Session, folder: Path, header: spool.Header, found: Synced) -> None:
     delivery = Delivery(session, folder, header)
     before = delivery.reader.acknowledged
-    # A run that said nothing is begun all the same.
+    # A run that logged nothing is begun too.
     delivery.step(heartbeat=True)
     while delivery.step():
         pass

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modelyard.sdk.http import at
-from modelyard.sdk.paging import items
+from modelyard.sdk.paging import Items
 from modelyard.sdk.session import Feature
 from modelyard.sdk.views import run_table
 from modelyard.wire import runs as wire
@@ -18,6 +18,29 @@ class RunInfo(wire.Run, kw_only=True):
 
     def _repr_html_(self) -> str:
         return run_table(self.name, self.id, _status(self), self.experiment, self.params, self.metrics)
+
+    def cells(self) -> dict[str, object]:
+        """Return the cells of a row in a list.
+
+        Never raises.
+
+        Returns:
+            Name and value of each cell.
+
+        Example:
+            >>> next(client.runs.list()).cells()["status"]
+            'finished'
+        """
+        metrics = ", ".join(f"{name}={value}" for name, value in list(self.metrics.items())[:5])
+        return {
+            "id": self.id[:12],
+            "name": self.name,
+            "experiment": self.experiment,
+            "status": _status(self),
+            "started": self.started_at[:19],
+            "by": self.created_by,
+            "metrics": metrics,
+        }
 
 
 class RunDetails(wire.RunDetails, kw_only=True):
@@ -49,8 +72,8 @@ class Runs(Feature):
         dataset: str | None = None,
         created_by: str | None = None,
         limit: int | None = None,
-    ) -> Iterator[RunInfo]:
-        """Find runs, the newest first; all conditions must hold.
+    ) -> Items[RunInfo]:
+        """Find runs, newest first; all conditions must hold.
 
         Args:
             id: The id begins with this text.
@@ -89,13 +112,13 @@ class Runs(Feature):
             dataset=dataset,
             created_by=created_by,
         )
-        return items(self._transport, at("runs"), query, RunInfoPage, limit)
+        return self._items(at("runs"), query, RunInfoPage, limit)
 
     def get(self, run: str) -> RunDetails:
-        """Return one run with everything but its points, its log and the bytes of its files.
+        """Return one run, without its points, its log and the bytes of its files.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
 
         Returns:
             The run.
@@ -107,7 +130,7 @@ class Runs(Feature):
             >>> client.runs.get(run_id).metrics
             {'f1': 0.93}
         """
-        return self._transport.call("GET", at("runs", run), returns=RunDetails)
+        return self._get(at("runs", run), RunDetails)
 
     def series(
         self,
@@ -122,7 +145,7 @@ class Runs(Feature):
         """Return a metric of a run by step or by time.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
             metric: Name of the metric.
             from_step: First step; None: from the beginning.
             to_step: Last step; None: to the end.
@@ -141,13 +164,13 @@ class Runs(Feature):
             [0.9, 0.5, 0.31]
         """
         query = wire.SeriesQuery(metric=metric, from_step=from_step, to_step=to_step, points=points, by=by)
-        return self._transport.call("GET", at("runs", run, "series"), query=query, returns=wire.Series)
+        return self._get(at("runs", run, "series"), wire.Series, query)
 
     def log(self, run: str) -> Iterator[str]:
-        """Return the text that a run printed, as far as it is there now.
+        """Return the log of a run, as far as it has arrived.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
 
         Returns:
             The text, piece by piece.
@@ -161,9 +184,7 @@ class Runs(Feature):
         position = 0
         while True:
             query = wire.LogQuery(position=position)
-            part: wire.LogPart = self._transport.call(
-                "GET", at("runs", run, "log"), query=query, returns=wire.LogPart
-            )
+            part: wire.LogPart = self._get(at("runs", run, "log"), wire.LogPart, query)
             if not part.text:
                 return
             yield part.text
@@ -175,7 +196,7 @@ class Runs(Feature):
         Without `paths`, files that are withheld are left out, with a warning for each.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
             to: The folder.
             paths: Only these files; empty: all.
 
@@ -202,20 +223,20 @@ class Runs(Feature):
         """Delete a run.
 
         Args:
-            run: The whole id of the run.
+            run: The full id of the run.
 
         Raises:
-            HasDependents: A version came out of the run.
+            HasDependents: The run produced a version.
             RunNotFound: There is no such run, or you may not see it.
             Denied: Your role does not allow this.
 
         Example:
             >>> client.runs.delete(run_id)
         """
-        self._transport.call("DELETE", at("runs", run))
+        self._call("DELETE", at("runs", run))
 
     def experiments(self, namespace: str | None = None, limit: int | None = None) -> Iterator[wire.Experiment]:
-        """Return experiments, those with the newest runs first.
+        """Return experiments, with the newest runs first.
 
         Args:
             namespace: Only experiments of this namespace; None: of all that you may see.
@@ -232,7 +253,7 @@ class Runs(Feature):
             ['fraud/trees']
         """
         query = wire.ExperimentQuery(namespace=namespace)
-        return items(self._transport, at("experiments"), query, wire.ExperimentPage, limit)
+        return self._items(at("experiments"), query, wire.ExperimentPage, limit)
 
     def describe_experiment(self, experiment: str, description: str) -> wire.Experiment:
         """Describe an experiment.
@@ -253,7 +274,7 @@ class Runs(Feature):
             14
         """
         name = self._session.model_name(experiment)
-        return self._transport.call(
+        return self._call(
             "PATCH",
             at("experiments", name.namespace, name.name),
             body=wire.DescribeExperiment(description=description),
@@ -262,4 +283,4 @@ class Runs(Feature):
 
 
 def _status(run: wire.Run) -> str:
-    return "stale (it says nothing any more)" if run.stale else run.status
+    return "stale (no heartbeat)" if run.stale else run.status

@@ -1,7 +1,7 @@
-"""From a call in the training's thread to a frame on disk.
+"""Recording: from a call in the training's thread to a frame on disk.
 
-The thread that trains appends to a queue and goes on; another thread turns the queue into frames a few times a
-second and writes them to the spool; a third one sends (sender.py).
+The training thread appends to a queue and continues; a second thread turns the queue into frames a few times a
+second and writes them to the spool; a third one sends them (sender.py).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ value or None), ("artifact", wire), ("input", entry), ("facts", object), ("log",
 ("note", words), ("end", wire), ("resumed",)."""
 
 WRITE_SECONDS = 0.1
-"""So long after it was said, a record is on disk: what a training that is killed hard may lose."""
+"""Time (seconds) until a record is on disk, which a killed training may lose."""
 MOST_WAITING = 2_000_000
-"""So many records wait in memory while the disk takes none; after that the oldest are lost, and it is said."""
+"""Most records kept in memory while the disk takes none; beyond it the oldest are lost, with a note."""
 _FRAME_RECORDS = 20_000
 _FRAME_BYTES = 1024 * 1024
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
@@ -55,9 +55,10 @@ class Recorder:
         self._told = False
         self._stop = threading.Event()
         self._writing = threading.Lock()
+        self._sender = None if connect is None else Sender(connect, self.folder, header)
+        # Last, because the thread uses the rest.
         self._thread = threading.Thread(target=self._work, name="modelyard-spool", daemon=True)
         self._thread.start()
-        self._sender = None if connect is None else Sender(connect, self.folder, header)
 
     # --- the spool -------------------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ class Recorder:
             self.write()
 
     def write(self) -> bool:
-        """Put what is queued on disk; whether that worked."""
+        """Write the queue to disk; return whether that worked."""
         with self._writing:
             try:
                 while self._queue:
@@ -89,7 +90,9 @@ class Recorder:
         while queue and taken.records < _FRAME_RECORDS and taken.size < _FRAME_BYTES:
             taken.add(queue.popleft())
         if self._lost:
-            taken.frame.notes.append(f"{self._lost} records were lost, because the disk took none.")
+            taken.frame.notes.append(
+                f"{self._lost} records were lost, because they could not be written to disk."
+            )
         try:
             self._spool.append(taken.built())
         except OSError:
@@ -101,13 +104,13 @@ class Recorder:
     # --- the end ---------------------------------------------------------------------------------
 
     def flush(self, seconds: float) -> bool:
-        """Whether the server has all that was said until now."""
+        """Wait until the server has all records so far; return whether it does."""
         if not self.write() or self._sender is None:
             return False
         return self._sender.wait_for(self._spool.number, seconds)
 
     def close(self, seconds: float) -> bool:
-        """Write and send the rest; whether the server has everything. What it has not stays in the spool."""
+        """Write and send the rest; return whether the server has everything. Unsent records stay in the spool."""
         self._stop.set()
         done = self.flush(seconds)
         if self._sender is not None:
@@ -120,13 +123,13 @@ class Recorder:
         return done
 
     def abandon(self) -> None:
-        """In a process that was forked from the one that writes: let go without a word."""
+        """Stop without writing anything, in a process that was forked from the writing one."""
         self._queue.clear()
         self._stop.set()
 
     @property
     def failure(self) -> str:
-        """Why the server does not have everything, in words."""
+        """Return in words why the server does not have everything."""
         if self._sender is None:
             return "it ran offline"
         return str(self._sender.failure.message) if self._sender.failure else "there was no time to send it all"
@@ -140,7 +143,7 @@ def _folder_for(header: Header) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         place = Path(tempfile.gettempdir()) / f"modelyard-spool-{header.run}" / header.run
-        logger.warning("run %s: %s; what it says is kept in %s", header.run, error, place)
+        logger.warning("run %s: %s; its records are kept in %s", header.run, error, place)
         return place
     return folder
 
@@ -227,7 +230,7 @@ def _word(value: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text as every database takes it: without NUL and without halves of characters."""
+    """Return the text in a form that every database accepts: without NUL and lone surrogates."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 

@@ -1,13 +1,12 @@
-"""A model that a run made, as the next version of a model in the registry."""
+"""Registration of a run's model as the next version of a model in the registry."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError
+from modelyard.domain.errors import FileNotFound, Invalid, Kind, ModelyardError, NoSaver
 from modelyard.domain.record import SIX_FACTS
 from modelyard.sdk.cards import Cards
 from modelyard.sdk.notice import last_model, paused
@@ -20,26 +19,31 @@ if TYPE_CHECKING:
     from modelyard.wire.runs import RunDetails
 
 
-Keep = Callable[["Run", str, Path, dict[str, Any]], None]
-"""Keeps a model's files and facts for later."""
+class Keep(Protocol):
+    """Keeps a model's files and facts for later. unsaved: its saver could not write them."""
+
+    def __call__(
+        self, run: Run, model: str, files: Path, learned: dict[str, Any], *, unsaved: bool = False
+    ) -> None: ...
 
 
 def prepare(run: Run, model: str, keep: Keep) -> None:
-    """Register the model that is fitted last when the run finishes, or keep it for later."""
+    """Arrange that the last fitted model is registered when the run finishes, or kept for later."""
     run.when_finished(lambda: print(_register_last(run, model, keep)))
 
 
 def _register_last(run: Run, model: str, keep: Keep) -> str:
-    """Register the model that autologging saw fitted last during the run, or keep it; returns the outcome in words.
+    """Register the last model that autologging saw fitted during the run, or keep it; return the outcome in words.
 
-    Raises Invalid when it saw nothing.
+    Raises Invalid if it saw none.
     """
     from modelyard.sdk.push import save_object
+    from modelyard.sdk.savers.folder import keep_model
 
     noticed = last_model(run.began_at)
     if noticed is None:
         raise Invalid(
-            reason="no model was fitted that autologging knows",
+            reason="autologging saw no fitted model",
             fix="Call my.autolog() before the training, or push the model yourself: my.push(model, NAME)",
         )
     why: ModelyardError | None = None
@@ -50,23 +54,30 @@ def _register_last(run: Run, model: str, keep: Keep) -> str:
                 return words_for(
                     register(session, noticed.model, model, facts={}, example=noticed.example, capture=True)
                 )
+            except NoSaver as error:
+                why = error
             except ModelyardError as error:
                 if not may_pass(error):
                     raise
                 why = error
-        folder = Path(place) / "model"
-        learned = save_object(noticed.model, folder, noticed.example, allow_pickle=False)
-        keep(run, model, folder, learned)
+        folder = Path(place)
+        try:
+            learned = save_object(noticed.model, folder / "model", noticed.example, allow_pickle=False)
+            keep(run, model, folder / "model", learned)
+        except NoSaver as error:
+            why = error
+            keep_model(noticed.model, folder / "kept", noticed.example)
+            keep(run, model, folder / "kept", {}, unsaved=True)
     return words_for_kept(model, why)
 
 
 def may_pass(error: ModelyardError) -> bool:
-    """Whether the same registration may succeed later, so that the model is worth keeping."""
+    """Return whether the same registration may succeed later, so that the model is worth keeping."""
     return error.kind is not Kind.INVALID
 
 
 def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of a version that came out of the run. learned: facts of the model itself."""
+    """Return the facts of a version that the run produced. learned: facts of the model itself."""
     facts: dict[str, Any] = {
         **{name: run.facts.get(name) for name in ("code", "environment", "image")},
         "run": {"id": run.id, "name": run.name},
@@ -79,7 +90,7 @@ def facts_of(run: RunDetails, learned: dict[str, Any]) -> dict[str, Any]:
 
 
 def register(session: Session, what: Any, model: str, **options: Any) -> Version:
-    """Push, and leave a card that is filled with the version's facts, where it has none."""
+    """Push a version, and write a card with its facts if it has none."""
     from modelyard.sdk.push import push
 
     version = push(session, what, model, **options)

@@ -1,4 +1,4 @@
-"""Brings a writer's frames from the spool to the server: in order, once, and without end if need be."""
+"""Send a writer's frames from the spool to the server: in order, once, and with endless retries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _frames = msgspec.json.Decoder(wire.Frame)
 
 
 class Delivery:
-    """One writer's way to one server. Raises what the server answers; nothing is lost by that."""
+    """The delivery from one writer to one server. The server's errors are raised; nothing is lost by them."""
 
     def __init__(self, client: Session, folder: Path, header: Header) -> None:
         self.client = client
@@ -44,24 +44,24 @@ class Delivery:
         self.header = header
         self.reader = SpoolReader(folder, header.writer)
         self.notes: list[str] = []
-        """What the server cut or left out."""
+        """Records that the server cut or left out."""
         self._writer = header.writer
-        # A writer name that the server does not know begins to count at 1.
+        # The numbers of a writer that the server does not know begin at 1.
         self._skipped = 0
         self._begun = header.start is None
 
     def step(self, *, heartbeat: bool = False) -> bool:
-        """Send the next frames; whether there were any. heartbeat: say something though there are none."""
+        """Send the next frames; return whether there were any. heartbeat: send a request even without frames."""
         self._begin()
         lines = self.reader.peek(MOST_BYTES, MOST_FRAMES)
         if not lines and not heartbeat:
             return False
         files = self._files_of(lines)
         for path, digest in files:
-            # One at a time: at the end of a process no further threads can be started.
+            # One file at a time, because no threads can be started at the end of a process.
             info = path.stat()
             local = LocalFile(path.name, path, info.st_size, info.st_mtime_ns)
-            # Of withheld bytes the server leaves out the file, says so in its notes, and takes all else.
+            # The server omits a file whose bytes are withheld, adds a note, and accepts everything else.
             with suppress(BytesWithheld):
                 send_missing(self.client.transport, [(local, digest)], 1, Silent())
         try:
@@ -114,8 +114,8 @@ class Delivery:
         return stored
 
     def _start_over(self, known: int) -> None:
-        """Go on after the server lost frames that it had acknowledged (it was restored from a backup): under another
-        writer's name, so that what comes is kept."""
+        """Continue after the server lost acknowledged frames (it was restored from a backup), under a new writer name, so
+        that the next frames are kept."""
         lost = self.reader.acknowledged - self._skipped - known
         logger.warning("run %s: the server no longer has %d records of this writer", self.header.run, lost)
         self._skipped = self.reader.acknowledged
@@ -123,7 +123,7 @@ class Delivery:
 
 
 class Sender:
-    """A thread that delivers while the run goes on, whatever becomes of the server."""
+    """A thread that delivers while the run is active, whatever the state of the server."""
 
     def __init__(self, connect: Callable[[], Session], folder: Path, header: Header) -> None:
         self._connect = connect
@@ -134,7 +134,7 @@ class Sender:
         self._delivery: Delivery | None = None
         self._told: set[str] = set()
         self.failure: ModelyardError | None = None
-        """Why nothing gets through at the moment."""
+        """Error of the last failed attempt; None while records get through."""
         self.delivered = 0
         """Number of the last frame that the server has."""
         self._thread = threading.Thread(target=self._work, name="modelyard-send", daemon=True)
@@ -144,7 +144,7 @@ class Sender:
         self._wake.set()
 
     def wait_for(self, number: int, seconds: float) -> bool:
-        """Whether the server has the frame of this number within the time. Gives up early on refusals."""
+        """Return whether the server gets the frame of this number in time. Gives up early if the server refuses."""
         end = time.monotonic() + seconds
         while self.delivered < number and self._thread.is_alive():
             failure = self.failure
@@ -187,7 +187,7 @@ class Sender:
                 self._tell(error)
                 refused = not self._may_pass(error)
                 if refused:
-                    # Perhaps there is a new token by then.
+                    # A new token may exist by then.
                     self._delivery = None
                 self._rest(_REFUSED_PAUSE_SECONDS if refused else pause)
                 pause = min(_MOST_PAUSE_SECONDS, 2 * pause)
@@ -196,7 +196,7 @@ class Sender:
                 self._rest(_MOST_PAUSE_SECONDS)
 
     def _may_pass(self, error: ModelyardError) -> bool:
-        """Whether trying again soon may help. The person who joins a run may be here before the one that begins it."""
+        """Return whether a retry may help. A process that joins a run may come before the one that begins it."""
         joins = self._header.start is None
         return error.kind in (Kind.UNAVAILABLE, Kind.BUSY) or (joins and isinstance(error, RunNotFound))
 
@@ -205,10 +205,10 @@ class Sender:
         self._wake.clear()
 
     def _tell(self, error: ModelyardError) -> None:
-        """Once for each kind of failure: a training's output is not ours to fill."""
+        """Warn once for each kind of failure, so as not to fill the training's output."""
         self.failure = error
         if isinstance(error, RunNotFound) and self._may_pass(error):
             return
         if error.code not in self._told:
             self._told.add(error.code)
-            logger.warning("run %s: %s The run goes on; what it says is kept.", self._header.run, error)
+            logger.warning("run %s: %s The run continues, and its records are kept.", self._header.run, error)

@@ -1,13 +1,13 @@
-"""What a run says, on disk until the server has it (decision record 0015).
+"""The records of a run, on disk until the server has them (decision record 0015).
 
     <spool>/<run id>/
-        <writer>.json                  the run, the server, how the run began
+        <writer>.json                  the run, the server, the start of the run
         <writer>.lock                  held by the process that writes
         <writer>.<first number>.frames one frame a line: its number, CRC-32 of its JSON, its JSON
-        files/<64 hex>                 bytes of files the run logged
+        files/<64 hex>                 bytes of logged files
 
-A line that was not written to its end is as if it never was. A file of frames is deleted when the server has
-all of them and a later one exists, or the writer is done.
+An incomplete line is ignored. A file of frames is deleted when the server has all of them and a later file exists,
+or the writer has ended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SUFFIX = ".frames"
 
 
 class Header(msgspec.Struct, kw_only=True):
-    """Who writes, and where it goes. start None: somebody else began the run."""
+    """The writer and its server. start None: another writer began the run."""
 
     format: int = FORMAT
     run: str
@@ -58,7 +58,7 @@ class SpoolWriter:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder, self.header = folder, header
         self.number = 0
-        """Of the last frame."""
+        """Number of the last frame."""
         write_durably(folder / f"{header.writer}.json", encode(header))
         self._file = self._open()
 
@@ -80,7 +80,7 @@ class SpoolWriter:
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError:
-            # A full disk leaves half a line, which must not stand before the next one.
+            # A full disk leaves half a line, which must not precede the next one.
             os.ftruncate(self._file, self._size)
             raise
         self._size += len(line)
@@ -102,7 +102,7 @@ class Line:
 
 
 class SpoolReader:
-    """Reads the frames of one writer from where the server has them, also while they are being written."""
+    """Reads the frames of one writer that the server does not have yet, even while they are being written."""
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.folder, self.writer = folder, writer
@@ -149,43 +149,50 @@ class SpoolReader:
                 path.unlink(missing_ok=True)
         self._segment, self._offset, self.acknowledged = line.segment, line.end, line.number
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.peek(1, 1)
-
 
 def _frame_of(line: bytes, number: int) -> bytes:
     told, crc, raw = ([*line.rstrip(b"\n").split(b" ", 2), b"", b""])[:3]
     if told == b"%d" % number and crc == b"%08x" % zlib.crc32(raw):
-        return raw
+        return _in_present_words(raw)
     return encode(Frame(notes=[f"Record {number} was damaged on the disk of the machine that trained."]))
+
+
+def _in_present_words(raw: bytes) -> bytes:
+    """Return a frame of an older client, which wrote `size` for the size of a file, as this release writes it."""
+    if b'"artifacts"' not in raw or b'"size":' not in raw:
+        return raw
+    frame = msgspec.json.decode(raw)
+    for artifact in frame.get("artifacts", ()):
+        if "size" in artifact:
+            artifact["size_bytes"] = artifact.pop("size")
+    return encode(frame)
 
 
 # --- the folder as a whole -------------------------------------------------------------------------------
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a writer. Raises Invalid for what this release did not write."""
+    """Read the header of a writer. Raises Invalid for a header that this release did not write."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Header)
     except (OSError, msgspec.MsgspecError) as exc:
-        raise Invalid(reason=f"{path} is no header of a spool: {exc}", fix="Move its folder away") from exc
+        raise Invalid(reason=f"{path} is not a spool header: {exc}", fix="Move its folder away") from exc
     if found.format != FORMAT:
         raise Invalid(
-            reason=f"{path} has format {found.format}, this release reads {FORMAT}",
+            reason=f"{path} has format {found.format}, but this release reads {FORMAT}",
             fix="Synchronise it with the release that wrote it",
         )
     return found
 
 
 def list_headers(root: Path) -> list[Path]:
-    """Return the headers of all writers, those that began their run first."""
+    """Return the headers of all writers; those that began a run come first."""
     found = sorted(root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
     return sorted(found, key=lambda path: read_header(path).start is None)
 
 
 def remove_writer(folder: Path, writer: str) -> None:
-    """Remove what a writer left, and the run's folder when no other writer is there."""
+    """Remove the files of a writer, and the run's folder if it has no other writer."""
     for _, path in _segments(folder, writer):
         path.unlink(missing_ok=True)
     (folder / f"{writer}.json").unlink(missing_ok=True)

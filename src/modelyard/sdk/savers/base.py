@@ -1,9 +1,10 @@
-"""What a saver is, what it leaves next to the model files, and how that is checked before it is used."""
+"""The saver protocol, the loader file next to the model files, and its checks before use."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ MAX_LOADER_BYTES = 4 * 1024 * 1024
 MAX_FILES = 10_000
 
 Trust = bool | Sequence[str]
-"""False: only what cannot run code; True: code that rebuilds data too; a list: these names too; "unsafe": anything."""
+"""False: nothing that runs code; True: also code that rebuilds data; a list: also these names; "unsafe": anything."""
 UNSAFE = "unsafe"
 FIRST_SAFE_TORCH = (2, 6)
 """Before this release, `weights_only` could be made to run code (CVE-2025-32434)."""
@@ -27,11 +28,11 @@ FIRST_SAFE_TORCH = (2, 6)
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a saver did. `files`: paths relative to the folder, `/` between parts.
+    """Result of a saver. `files`: paths relative to the folder, `/` between parts.
 
-    class_path: module and name of the object's class. versions: of the packages a loader needs.
-    extra: JSON values for the saver itself; `not_restored` in it lists in words what a load will not
-    bring back.
+    class_path: module and name of the object's class. versions: of the packages that loading needs.
+    extra: JSON values for the saver itself; its `not_restored` lists in words what loading does not restore.
+    uses: names, `module.name`, that loading looks up; the program's own code among them is stored with the model.
     """
 
     framework: str
@@ -40,30 +41,39 @@ class SavedModel:
     versions: Mapping[str, str] = field(default_factory=dict)
     signature: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """Source code stored with a model. file: relative to its folder. names: the definitions that the model needs."""
+
+    file: str
+    names: list[str]
 
 
 @runtime_checkable
 class Saver(Protocol):
-    """Built without arguments. Importing its module and asking `claims` must import no framework."""
+    """Support for one kind of model. It is built without arguments; its module and `claims` import no framework."""
 
     name: str
-    """What `modelyard.json` calls it; unique."""
+    """Its name in `modelyard.json`; unique."""
     priority: int
-    """Savers are asked from the highest to the lowest; the built-in ones have 10 to 60."""
+    """Savers are tried from the highest to the lowest; the built-in ones have 10 to 60."""
 
     def claims(self, obj: object) -> bool:
-        """Whether this saver saves such an object. Looks at type names only (`class_names`)."""
+        """Return whether this saver can save the object. Checks only type names (`class_names`)."""
         ...
 
     def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
-        """Write the files into the existing folder. Raises NoSaver when this one object cannot be saved."""
+        """Write the files into the existing folder. Raises NoSaver if this object cannot be saved."""
         ...
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
-        """Load the object again. `spec` is what `save` returned, checked in shape but not in meaning.
+        """Load the object again. `spec` is the result of `save`, checked in form but not in meaning.
 
-        options: what the caller passed to `my.load` besides `trust`; refuse others with `take_options`.
-        Raises UntrustedModel when loading would run code that `trust` does not allow.
+        options: the caller's other arguments of `my.load`; refuse unknown ones with `take_options`.
+        Raises UntrustedModel if loading would run code that `trust` does not allow.
         """
         ...
 
@@ -79,6 +89,8 @@ class LoaderSpec:
     versions: Mapping[str, str]
     signature: Mapping[str, Any] | None
     extra: Mapping[str, Any]
+    code: Mapping[str, OwnCode] = field(default_factory=dict)
+    """Module → its source, if it is stored with the model."""
 
     def only_file(self, folder: Path, suffix: str) -> Path:
         """Return the one model file, which must end in `suffix`. Raises Invalid."""
@@ -87,8 +99,10 @@ class LoaderSpec:
         return checked_file(folder, self.files[0])
 
 
-def write_loader(folder: Path, saver: str, saved: SavedModel) -> None:
-    value = {
+def write_loader(
+    folder: Path, saver: str, saved: SavedModel, code: Mapping[str, OwnCode] | None = None
+) -> None:
+    value: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "saver": saver,
         "framework": saved.framework,
@@ -98,12 +112,14 @@ def write_loader(folder: Path, saver: str, saved: SavedModel) -> None:
         "signature": saved.signature,
         "extra": dict(saved.extra),
     }
+    if code:
+        value["code"] = {module: {"file": own.file, "names": own.names} for module, own in code.items()}
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     (folder / LOADER_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_loader(folder: Path) -> LoaderSpec:
-    """Read the loader file. Raises NoSaver when there is none, Invalid or InvalidPath when `write_loader` did not make it."""
+    """Read the loader file. Raises NoSaver if there is none; Invalid or InvalidPath for any other content."""
     path = folder / LOADER_FILE
     if not path.is_file():
         raise NoSaver(what=str(folder), reason=f"it has no {LOADER_FILE}", fix="Use my.pull to get its files")
@@ -125,11 +141,11 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
         return found
 
     if not isinstance(value, dict):
-        raise Invalid(reason=f"{LOADER_FILE} is no object")
+        raise Invalid(reason=f"{LOADER_FILE} is not a JSON object")
     if field_of("format_version", int) != FORMAT_VERSION:
         raise Invalid(
-            reason=f"{LOADER_FILE} has format version {value['format_version']}, this client reads {FORMAT_VERSION}",
-            fix="Install a newer modelyard",
+            reason=f"{LOADER_FILE} has format version {value['format_version']}; this client reads {FORMAT_VERSION}",
+            fix="Upgrade with: pip install --upgrade modelyard",
         )
     files, versions = field_of("files", list), field_of("versions", dict)
     if not 0 < len(files) <= MAX_FILES or not all(isinstance(f, str) for f in files):
@@ -146,11 +162,27 @@ def _spec_of(value: Any, folder: Path) -> LoaderSpec:
         versions=versions,
         signature=field_of("signature", (dict, type(None))),
         extra=field_of("extra", dict),
+        code=_code_of(value.get("code", {}), folder),
     )
 
 
+def _code_of(value: Any, folder: Path) -> dict[str, OwnCode]:
+    if not isinstance(value, dict) or len(value) > MAX_FILES:
+        raise Invalid(reason=f"{LOADER_FILE} lacks a valid 'code'")
+    found: dict[str, OwnCode] = {}
+    for module, own in value.items():
+        file = own.get("file") if isinstance(own, dict) else None
+        names = own.get("names") if isinstance(own, dict) else None
+        is_module = all(part.isidentifier() for part in module.split("."))
+        if not (is_module and isinstance(file, str) and isinstance(names, list)):
+            raise Invalid(reason=f"{LOADER_FILE} lacks a valid 'code'")
+        checked_file(folder, file)
+        found[module] = OwnCode(file, [str(name) for name in names])
+    return found
+
+
 def checked_file(folder: Path, relative: str) -> Path:
-    """Return a regular file inside of the folder, reached without links below it. Raises InvalidPath."""
+    """Return a regular file inside the folder, reached without links. Raises InvalidPath."""
     check_placement(relative)
     path = folder
     for part in relative.split("/"):
@@ -163,7 +195,7 @@ def checked_file(folder: Path, relative: str) -> Path:
 
 
 def class_names(obj: object) -> set[str]:
-    """`package.Name` of the object's class and its bases, with the top package only: `sklearn.Pipeline`."""
+    """Return `package.Name` of the object's class and its bases, with only the top package: `sklearn.Pipeline`."""
     return {f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(obj).__mro__}
 
 
@@ -172,19 +204,51 @@ def class_path_of(obj: object) -> str:
 
 
 def require(module: str, what: str) -> Any:
-    """Import a library that saving or loading needs. Raises NoSaver with what to install."""
+    """Import a library that saving or loading needs. Raises NoSaver, naming the package to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        package = {"sklearn": "scikit-learn"}.get(package, package)
+        extra = EXTRA_OF.get(package)
         raise NoSaver(
-            what=what, reason=f"it needs the package {package}", fix=f"Install it with: pip install {package}"
+            what=what,
+            reason=f"it needs the package {_PACKAGE_OF.get(package, package)}",
+            fix="Install it with: pip install " + (f'"modelyard[{extra}]"' if extra else package),
         ) from error
 
 
+_PACKAGE_OF = {"sklearn": "scikit-learn"}
+EXTRA_OF = {
+    "sklearn": "sklearn",
+    "skops": "sklearn",
+    "torch": "torch",
+    "safetensors": "torch",
+    "transformers": "transformers",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+}
+"""The extra of Modelyard that installs a library for saving or loading."""
+_ALSO_NEEDED = {"scikit-learn": "skops", "pytorch": "safetensors", "transformers": "safetensors"}
+
+
+def say_what_lacks(framework: str) -> str:
+    """Return a warning about a package that a saver needs besides its framework; empty if none is missing.
+
+    framework: the name of a saver, or of an autologger with the same name. Nothing is imported.
+    """
+    package = _ALSO_NEEDED.get(framework)
+    if package is None or importlib.util.find_spec(package) is not None:
+        return ""
+    return (
+        f"models of {framework} cannot be registered here: the package {package} is not installed. "
+        f'Install it with: pip install "modelyard[{EXTRA_OF[package]}]"'
+    )
+
+
 def require_weights_only(what: str) -> Any:
-    """torch, of a release whose `weights_only` runs nothing. Raises NoSaver."""
+    """Return torch, in a release whose `weights_only` runs nothing. Raises NoSaver."""
     torch = require("torch", what)
     release = tuple(
         int(part) for part in str(torch.__version__).split("+")[0].split(".")[:2] if part.isdecimal()
@@ -192,7 +256,7 @@ def require_weights_only(what: str) -> Any:
     if release < FIRST_SAFE_TORCH:
         raise NoSaver(
             what=what,
-            reason=f"torch {torch.__version__} can run code of a file that it reads as weights alone (CVE-2025-32434)",
+            reason=f"torch {torch.__version__} can run code of a file that it reads as weights only (CVE-2025-32434)",
             fix='Install a newer one with: pip install "torch>=2.6"',
         )
     return torch
@@ -211,7 +275,7 @@ def trusted_names(trust: Trust) -> frozenset[str]:
 
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """Installed versions; a package that is not installed is left out."""
+    """Return installed versions; a package that is not installed is omitted."""
     found = {}
     for package in packages:
         try:

@@ -1,14 +1,13 @@
-"""A loaded model whose `predict` says in words which column does not fit, before the model is asked.
+"""A loaded model whose `predict` first checks its input, and names the columns that do not fit.
 
-The object gets a class made below its own and called the same: isinstance, `__class__`, attributes and every other
-method are as before, and a pickle, copy, clone or save of it is one of the original class, unchecked. What
-cannot have such a class (types with a layout of their own) stays as it is. Fitting it again ends the check.
+The object keeps its type, and everything that depends on it (converters, pickle, clone) works as before: the methods
+of its class are replaced by ones that look up whether this object is checked. Copies are not. Classes that cannot
+be changed, such as those of compiled modules, stay unchanged. Fitting the object again ends the check.
 """
 
 from __future__ import annotations
 
 import functools
-import types
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +20,7 @@ CHECKED = ("predict", "predict_proba")
 
 _signatures: dict[int, Mapping[str, Any]] = {}
 """id of a living object → the signature it is checked by."""
+_prepared = weakref.WeakSet[type]()
 
 
 def with_checked_predict(model: Any, signature: Mapping[str, Any] | None) -> Any:
@@ -29,78 +29,50 @@ def with_checked_predict(model: Any, signature: Mapping[str, Any] | None) -> Any
         return model
     if isinstance(model, type) or not callable(getattr(model, "predict", None)):
         return model
-    original: Any = type(model)
     try:
-        _set_class(model, _checked_class(original))
-    except TypeError:
-        return model
-    try:
+        _prepare(type(model))
         weakref.finalize(model, _signatures.pop, id(model), None).atexit = False
     except TypeError:
-        _set_class(model, original)
         return model
     _signatures[id(model)] = signature
     return model
 
 
-def _set_class(model: Any, cls: type) -> None:
-    """Change the class of the object. Raises TypeError where that is impossible."""
-    object.__dict__["__class__"].__set__(model, cls)
-
-
 def check_data(signature: Mapping[str, Any], data: Any, where: str) -> None:
-    """Check the data, and let data without names, types or shapes through. Raises SignatureMismatch."""
+    """Check the data; data without names, types or shapes is accepted. Raises SignatureMismatch."""
     found = describe_data(data)
     problems = check_inputs(signature, found) if found is not None else []
     if problems:
         raise SignatureMismatch(where=where, problems=say_problems(problems))
 
 
-@functools.cache
-def _checked_class(original: Any) -> Any:
-    """Make the subclass that checks. Raises TypeError for a class that takes no subclasses."""
-
-    def reduce(self: Any, protocol: Any) -> Any:
-        """As one of the original class, which every process can find."""
-        found = super(made, self).__reduce_ex__(protocol)
-        if not isinstance(found, tuple):
-            return found
-        function, arguments, *rest = found
-        swapped = tuple(original if argument is made else argument for argument in arguments)
-        return (original if function is made else function, swapped, *rest)
-
-    body: dict[str, Any] = {
-        "__module__": original.__module__,
-        "__qualname__": original.__qualname__,
-        "__doc__": original.__doc__,
-        # For pickle, sklearn.clone and all who ask so: what they make is one of the original class.
-        "__class__": property(lambda _: original),
-        "__reduce_ex__": reduce,
-    }
-    body |= {name: _Method(name, original, _checking) for name in CHECKED if hasattr(original, name)}
-    if hasattr(original, "fit"):
-        body["fit"] = _Method("fit", original, _forgetting)
-    made: Any = types.new_class(original.__name__, (original,), exec_body=lambda space: space.update(body))
-    for value in body.values():
-        if isinstance(value, _Method):
-            value.made = made
-    return made
+def _prepare(cls: type) -> None:
+    """Replace the methods of a class, so that they check marked objects. Raises TypeError if it cannot be changed."""
+    if cls in _prepared:
+        return
+    around = dict.fromkeys(CHECKED, _checking) | {"fit": _forgetting}
+    for name, wrap in around.items():
+        if hasattr(cls, name):
+            setattr(cls, name, _Method(name, cls, wrap))
+    _prepared.add(cls)
 
 
 class _Method:
-    """A method around the original one. Where that is not there for an object, this one is not either."""
+    """A wrapper around the method of this name that the class has or inherits."""
 
-    made: type
-
-    def __init__(self, name: str, original: type, around: Callable[[Any, str, Any], Any]) -> None:
-        self._name = name
-        self._original = original
-        self._around = around
+    def __init__(self, name: str, cls: type, around: Callable[[Any, str, Any], Any]) -> None:
+        self._name, self._cls, self._around = name, cls, around
+        self._own = vars(cls).get(name)
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
-        if obj is None:
-            return getattr(self._original, self._name)
-        bound = getattr(super(self.made, obj), self._name)
+        # An object without the original method (scikit-learn's available_if) does not have this one either.
+        if self._own is not None:
+            found = self._own.__get__(obj, owner)
+        else:
+            found = getattr(super(self._cls, owner if obj is None else obj), self._name)
+        return found if obj is None or id(obj) not in _signatures else self._wrapped(obj, found)
+
+    def _wrapped(self, obj: Any, bound: Callable[..., Any]) -> Callable[..., Any]:
         return functools.wraps(bound)(self._around(obj, self._name, bound))
 
 

@@ -1,4 +1,4 @@
-"""Which savers there are, which one claims an object, and which one loads a folder."""
+"""Discovery of savers: all of them, the one for an object, and the one for a folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from modelyard.sdk.savers.base import LoaderSpec, Saver, class_path_of, read_loa
 
 GROUP = "modelyard.savers"
 
-# The same list as in pyproject.toml, for installations whose metadata is missing (zip files, frozen apps).
-# These names always mean these classes: no other package can take them over.
+# The same list as in pyproject.toml, for installations without metadata (zip files, frozen apps). These names always
+# mean these classes: no other package can take them over.
 BUILT_IN = {
     "lightgbm": "modelyard.sdk.savers.lightgbm:LightgbmSaver",
     "onnx": "modelyard.sdk.savers.onnx:OnnxSaver",
@@ -28,7 +28,7 @@ BUILT_IN = {
 
 @cache
 def all_savers() -> tuple[Saver, ...]:
-    """Built-in and installed savers, highest priority first, equal ones by name. Found once a process."""
+    """Return built-in and installed savers, by priority, then by name. They are searched once per process."""
     savers: dict[str, Saver] = {}
     for name, target in BUILT_IN.items():
         module, _, attribute = target.partition(":")
@@ -42,7 +42,7 @@ def all_savers() -> tuple[Saver, ...]:
 
 
 def _build(point: EntryPoint) -> Saver | None:
-    """None, with a warning, for a plugin that does not start: it must not take the others with it."""
+    """Return the saver; None, with a warning, if it does not start, so that the others still work."""
     try:
         saver = point.load()()
     except Exception as error:  # noqa: BLE001 - a plugin's module can raise anything
@@ -66,7 +66,7 @@ def find_saver(obj: object) -> Saver:
 
 
 def find_loader(folder: Path) -> tuple[Saver, LoaderSpec]:
-    """Return the saver that `modelyard.json` names, and what it says. Raises NoSaver, Invalid, InvalidPath."""
+    """Return the saver in `modelyard.json`, and the file's content. Raises NoSaver, Invalid, InvalidPath."""
     spec = read_loader(folder)
     for saver in all_savers():
         if saver.name == spec.saver:

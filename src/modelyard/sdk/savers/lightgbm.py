@@ -54,7 +54,7 @@ class LightgbmSaver:
                 except ValueError as error:
                     raise NoSaver(what=what, reason=f"its class labels cannot be written ({error})") from error
                 if callable(obj.objective_):
-                    # Such a classifier predicts raw scores; its labels hang on a function that is lost.
+                    # Such a classifier predicts raw scores; its labels depend on a function that cannot be saved.
                     raise NoSaver(what=what, reason="its objective is a function", fix="Save its booster_")
         if booster.current_iteration() > booster.best_iteration > 0:
             lost.append(
@@ -83,7 +83,7 @@ class LightgbmSaver:
         if wrapper is None:
             return booster
         if wrapper not in _WRAPPERS:
-            raise Invalid(reason=f"{wrapper!r} is no wrapper class of LightGBM")
+            raise Invalid(reason=f"{wrapper!r} is not a wrapper class of LightGBM")
         model = getattr(lightgbm, wrapper)(**decode_parameters(spec.extra.get("parameters")))
         classes = decode_value(spec.extra.get("classes")) if wrapper == "LGBMClassifier" else None
         return _fitted(model, booster, classes)
@@ -92,7 +92,7 @@ class LightgbmSaver:
 def _fitted(model: Any, booster: Any, classes: Any) -> Any:
     """Put a booster into an unfitted wrapper.
 
-    LightGBM has no public way to do it; these are the attributes that its own fit() sets. Tests compare
+    LightGBM has no public function for this; these are the attributes that its own fit() sets. Tests compare
     every wrapper's predictions with the original's.
     """
     model._Booster = booster

@@ -47,7 +47,7 @@ class OnnxSaver:
             class_path=class_path_of(obj),
             files=(FILE,),
             versions=versions_of("onnx"),
-            # The graph says it itself; an example is only asked where it does not.
+            # The graph contains the signature; the example is used only if it does not.
             signature=facts.signature if facts and facts.signature else infer_signature(example),
         )
 
@@ -60,9 +60,9 @@ class OnnxSaver:
         try:
             model = onnx.load_model_from_string(data)
         except ValueError as error:
-            raise Invalid(reason=f"{path.name} is no ONNX model: {error}") from error
+            raise Invalid(reason=f"{path.name} is not an ONNX model: {error}") from error
         if _needs_other_files(data, model):
-            raise Invalid(reason=f"{path.name} wants to read other files")
+            raise Invalid(reason=f"{path.name} refers to other files")
         if as_session:
             runtime = require("onnxruntime", "a session")
             return runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
@@ -70,7 +70,7 @@ class OnnxSaver:
 
 
 def _needs_other_files(data: bytes, model: Any) -> bool:
-    """Whether a weight, at any depth of subgraphs, names another file for its bytes."""
+    """Return whether a weight, at any depth of subgraphs, keeps its bytes in another file."""
     if b"location" not in data:
         return False
     helper = require("onnx.external_data_helper", "this model")

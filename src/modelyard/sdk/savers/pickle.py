@@ -1,6 +1,6 @@
-"""pickle, for callers who ask for it by name. Loading a pickle runs whatever its maker wrote into it.
+"""pickle, for callers who ask for it explicitly. Loading a pickle runs any code that its author put into it.
 
-So it is walked and read by the rules of the registry's own scan: names, and what the pickle does with them.
+So pickles are judged by the rules of the registry's scan: their names, and what they do with them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import io
 import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from modelyard.domain.errors import NoSaver, UntrustedModel
@@ -27,6 +28,7 @@ from modelyard.sdk.savers.base import (
     trusted_names,
     versions_of,
 )
+from modelyard.sdk.savers.own_code import bring
 from modelyard.sdk.savers.signature import infer_signature
 
 FILE = "model.pkl"
@@ -40,15 +42,17 @@ class PickleSaver:
     priority = 10
 
     def claims(self, obj: object) -> bool:
-        """Never: it is used only when the caller passes allow_pickle=True."""
+        """Return False: pickle is used only if the caller passes allow_pickle=True."""
         return False
 
     def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
+        written = io.BytesIO()
+        noting = _NotingPickler(written, protocol=5)
         try:
-            data = pickle.dumps(obj, protocol=5)
+            noting.dump(obj)
         except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
             raise NoSaver(what=f"an object of type {class_path_of(obj)}", reason=str(error)) from error
-        (folder / FILE).write_bytes(data)
+        (folder / FILE).write_bytes(written.getbuffer())
         package = type(obj).__module__.partition(".")[0]
         return SavedModel(
             framework=_PACKAGES.get(package, package),
@@ -56,6 +60,7 @@ class PickleSaver:
             files=(FILE,),
             versions=versions_of(_PACKAGES.get(package, package)),
             signature=infer_signature(example),
+            uses=tuple(sorted(noting.names)),
         )
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
@@ -65,18 +70,32 @@ class PickleSaver:
             raise UntrustedModel(
                 where=path.name,
                 types="a pickle, which can run code",
-                fix="If you trust who made it, load it with trust=True, which takes only code that rebuilds data",
+                fix="If you trust its maker, load it with trust=True, which allows only code that rebuilds data",
             )
         data = path.read_bytes()
         if trust == UNSAFE:
+            bring(folder, spec.code, trust)
             return pickle.loads(data)  # noqa: S301 - the caller asked for it by this word
         return load_judged(data, path.name, trusted_names(trust))
+
+
+class _NotingPickler(pickle.Pickler):
+    """A pickler that notes the functions and classes in the pickle."""
+
+    def __init__(self, file: io.BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self.names: set[str] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | FunctionType):
+            self.names.add(f"{obj.__module__}.{obj.__qualname__}")
+        return NotImplemented
 
 
 def load_judged(data: bytes, where: str, trusted: Collection[str] = ()) -> Any:
     """Load the object of a pickle that does only what the scan allows.
 
-    trusted: unknown globals, `module.name`, that may be used too; what is dangerous cannot be trusted so.
+    trusted: unknown globals, `module.name`, that may be used too; dangerous ones cannot be trusted this way.
     Raises UntrustedModel with the globals at fault, before anything is imported.
     """
     found = FileScan()
@@ -102,11 +121,11 @@ def _fix(unknown: Collection[str]) -> str:
     if unknown:
         names = ", ".join(repr(name) for name in unknown)
         return f"If you know that code, load it with trust=[{names}]"
-    return "If you made it yourself, load it with trust='unsafe', which runs whatever it holds"
+    return "If you made it yourself, load it with trust='unsafe', which runs any code in it"
 
 
 class _JudgedUnpickler(pickle.Unpickler):
-    """The second line: it finds nothing that the scan would not have allowed."""
+    """The second line of defence: it finds only globals that the scan allows."""
 
     def __init__(self, file: io.BytesIO, trusted: Collection[str]) -> None:
         super().__init__(file)
@@ -124,6 +143,6 @@ class _JudgedUnpickler(pickle.Unpickler):
 
 
 def _load_tensor_storage(data: bytes) -> Any:
-    """In place of torch's own function, which would read a file within the pickle as one that may run code."""
+    """Replace torch's own function, which would load a file inside the pickle in a way that may run code."""
     torch = require_weights_only("this model")
     return torch.load(io.BytesIO(data), weights_only=True)

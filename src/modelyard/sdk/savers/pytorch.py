@@ -1,4 +1,4 @@
-"""PyTorch modules and state dicts as safetensors. The weights are kept, the module's code is not."""
+"""PyTorch modules and state dicts as safetensors. The weights are saved, the module's code is not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from modelyard.sdk.savers.base import (
     versions_of,
 )
 from modelyard.sdk.savers.signature import infer_signature
+from modelyard.sdk.saying import say_once
 
 FILE = "model.safetensors"
 _MAX_NOTE = 20_000
@@ -39,10 +40,12 @@ class PytorchSaver:
         state = obj.state_dict() if is_module else obj
         others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
         if others:
-            reason = f"its state holds values that are no tensors ({', '.join(others[:5])})"
-            raise NoSaver(what=what, reason=reason, fix="Save the tensors, and the rest as files of its own")
+            reason = f"its state holds values that are not tensors ({', '.join(others[:5])})"
+            raise NoSaver(what=what, reason=reason, fix="Save the tensors, and the rest as separate files")
         write_state(state, folder / FILE, what)
         note = str(obj)[:_MAX_NOTE] if is_module else None
+        if is_module:
+            say_once(f"{what}: only its weights are kept, not its code; load it with my.load(…, into=Module())")
         return SavedModel(
             framework="pytorch",
             class_path=class_path_of(obj),
@@ -58,6 +61,11 @@ class PytorchSaver:
         path = spec.only_file(folder, ".safetensors")
         state = read_state(path)
         if into is None:
+            if spec.extra.get("architecture"):
+                say_once(
+                    f"{spec.class_path}: only the weights of a PyTorch module are kept, so this is a state dict; "
+                    "fill a module of the same class with my.load(…, into=Module())"
+                )
             return state
         if "torch.Module" not in class_names(into):
             raise Invalid(reason=f"into is a {type(into).__name__}, not a torch.nn.Module")
@@ -69,10 +77,10 @@ class PytorchSaver:
 
 
 def write_state(state: Mapping[str, Any], path: Path, what: str) -> None:
-    """Tensors by name, with their order and which of them are the same one. Raises NoSaver."""
+    """Write tensors by name, with their order and their sharing. Raises NoSaver."""
     torch, safetensors = require("torch", what), require("safetensors.torch", what)
     tensors, aliases = _without_sharing(torch, state)
-    # The layout goes into the weights' own header: names are long and many in large models.
+    # The layout goes into the header of the weights, because large models have many long names.
     layout = json.dumps({"order": list(state), "aliases": aliases})
     try:
         safetensors.save_file(tensors, path, {"format": "pt", _LAYOUT: layout})
@@ -95,10 +103,10 @@ def _is_state_dict(obj: object) -> bool:
 
 
 def _without_sharing(torch: Any, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(tensors that share no memory, the names that are the same tensor as another, with that other).
+    """Return (tensors that share no memory, name → the name of the same tensor).
 
-    Tied weights are one tensor under two names: written once and tied again on loading. Views of one
-    storage are written as copies of their own.
+    Tied weights are one tensor under two names: written once and tied again by loading. Views of one storage are
+    written as separate copies.
     """
     kept: dict[str, Any] = {}
     aliases: dict[str, str] = {}
@@ -121,7 +129,7 @@ def _without_sharing(torch: Any, state: Mapping[str, Any]) -> tuple[dict[str, An
 
 
 def _read_state(safetensors: Any, path: Path) -> dict[str, Any]:
-    """Tensors in the order in which they were saved."""
+    """Return tensors in the order in which they were saved."""
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as opened:
             layout = json.loads((opened.metadata() or {}).get(_LAYOUT, "{}"))
@@ -135,7 +143,7 @@ def _read_state(safetensors: Any, path: Path) -> dict[str, Any]:
         raise Invalid(reason=f"{path.name} has a layout that is not valid")
     for alias, original in aliases.items():
         if original not in found or alias in found:
-            raise Invalid(reason=f"{path.name} ties {alias!r} to a tensor that is not there")
+            raise Invalid(reason=f"{path.name} ties {alias!r} to a missing tensor")
     found.update({alias: found[original] for alias, original in aliases.items()})
     position = {name: index for index, name in enumerate(order) if isinstance(name, str)}
     return dict(sorted(found.items(), key=lambda item: position.get(item[0], len(position))))

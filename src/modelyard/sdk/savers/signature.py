@@ -1,4 +1,4 @@
-"""A signature from example data: names, dtypes and shapes, the first dimension left open."""
+"""Infer a signature from example data: names, dtypes and shapes, with the first dimension left open."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modelyard.domain.errors import Invalid
 def infer_signature(example: Any, output: Any = None) -> dict[str, Any] | None:
     """Return {"inputs": [...], "outputs": [...]} with entries {name, dtype, shape}; None without an example.
 
-    A DataFrame gives one entry per column, a mapping one per key, an array a single one. In a shape,
-    None is any size: the first dimension is taken to be rows. Raises Invalid for anything else.
+    A DataFrame has one entry per column, a mapping one per key, an array a single one. In a shape, None is any size;
+    the first dimension is rows. Raises Invalid for any other data.
     """
     if example is None:
         return None
@@ -23,7 +23,7 @@ def infer_signature(example: Any, output: Any = None) -> dict[str, Any] | None:
 
 
 def predicted_signature(model: Any, example: Any) -> dict[str, Any] | None:
-    """As above, with the outputs of `model.predict(example)`. Raises Invalid when the two do not fit."""
+    """Infer a signature with the outputs of `model.predict(example)`. Raises Invalid if the two do not fit."""
     if example is None:
         return None
     if not hasattr(model, "predict"):
@@ -36,7 +36,7 @@ def predicted_signature(model: Any, example: Any) -> dict[str, Any] | None:
 
 
 def describe_data(data: Any) -> list[dict[str, Any]] | None:
-    """Names, dtypes and shapes as a signature has them; None for what tells none of it."""
+    """Return names, dtypes and shapes in the form of a signature; None for data without them."""
     try:
         return _entries(data, "input")
     except (Invalid, TypeError, ValueError):
@@ -63,7 +63,7 @@ def _array(name: str, value: Any) -> dict[str, Any]:
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     if dtype is None or shape is None:
         raise Invalid(
-            reason=f"an example of type {type(value).__name__} tells no dtype and shape",
+            reason=f"an example of type {type(value).__name__} has no dtype and shape",
             fix="Pass a DataFrame, an array, or a dict of arrays",
         )
     word = str(dtype).removeprefix("torch.")

@@ -21,8 +21,10 @@ from modelyard.sdk.savers.base import (
     trusted_names,
     versions_of,
 )
+from modelyard.sdk.savers.own_code import bring
 from modelyard.sdk.savers.signature import predicted_signature
 from modelyard.sdk.savers.sklearn_parts import check_indices, unknown_types
+from modelyard.sdk.savers.skops_files import make_repeatable
 
 FILE = "model.skops"
 
@@ -44,6 +46,7 @@ class SklearnSaver:
             skops.dump(obj, folder / FILE)
         except (exceptions.UnsupportedTypeException, TypeError, AttributeError, NotImplementedError) as error:
             raise NoSaver(what=what, reason=f"skops cannot write it ({error})", fix=_advice()) from error
+        make_repeatable(folder / FILE)
         untrusted = unknown_types(skops.get_untrusted_types(file=folder / FILE))
         nameless = [t for t in untrusted if "<lambda>" in t or "<locals>" in t]
         if nameless:
@@ -56,25 +59,27 @@ class SklearnSaver:
             versions=versions_of("scikit-learn", "skops", "numpy", "scipy", *_packages_of(untrusted)),
             signature=signature,
             extra={"untrusted_types": untrusted},
+            uses=tuple(untrusted),
         )
 
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
         take_options(options)
         path = spec.only_file(folder, ".skops")
         skops = require("skops.io", "this model")
-        # Asked of the file itself: what modelyard.json says of it counts for nothing here.
+        # Read from the file itself; the claims of modelyard.json do not count here.
         found = skops.get_untrusted_types(file=path)
         untrusted = set(unknown_types(found))
         refused = _refused(untrusted, trust)
         if refused:
             raise UntrustedModel(where=path.name, types=", ".join(sorted(refused)))
+        bring(folder, spec.code, trust)
         loaded = skops.load(path, trusted=found)
         check_indices(loaded, path.name)
         return loaded
 
 
 def _refused(untrusted: set[str], trust: Trust) -> set[str]:
-    """Return the types that are refused; a type that runs what it is given needs trust="unsafe"."""
+    """Return the refused types; a type that runs its input needs trust="unsafe"."""
     if trust == UNSAFE:
         return set()
     dangerous = {name for name in untrusted if judge_global(*_module_and_name(name))[0] is Verdict.DANGEROUS}

@@ -1,7 +1,7 @@
-"""Whether the numbers in a fitted estimator stay inside of what compiled code reads without a check.
+"""Check that the numbers in a fitted estimator stay within the bounds of memory that compiled code reads unchecked.
 
-scikit-learn and SciPy follow indices, sizes and shapes of fitted parts in C. A file without code can hold any numbers,
-so each part is compared here with its own sizes and with its owner: the estimator that checks the data's columns.
+scikit-learn and SciPy follow indices, sizes and shapes of fitted parts in C. A file without code can contain any
+numbers, so each part is compared with its own sizes and with its owner, the estimator that checks the data's columns.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _MAX_THREADS = 1024
 
 
 def is_sound(part: Any) -> bool:
-    """Whether compiled code can follow this part of a loaded model. True for what no compiled code reads."""
+    """Return whether compiled code can safely follow this part of a model. True for parts that it does not read."""
     try:
         return all(check(part) for check in _checks_of(part))
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, OverflowError):
-        # Not even of the form that its own class gives it.
+        # The part does not even have the form that its class requires.
         return False
 
 
@@ -29,7 +29,7 @@ def _checks_of(part: Any) -> Iterable[Callable[[Any], bool]]:
 
 
 def _features(owner: Any) -> int:
-    """Return the columns to which the estimator holds its data."""
+    """Return the number of columns that the estimator requires of its data."""
     count = owner.n_features_in_
     if isinstance(count, bool) or not hasattr(count, "__index__") or int(count) < 1:
         raise ValueError(count)
@@ -50,7 +50,7 @@ def _whole(value: Any, low: int, high: int) -> bool:
 def _decision_tree(tree: Any) -> bool:
     count = tree.node_count
     if not 1 <= count <= tree.capacity:
-        # Its arrays are read by this count too.
+        # This count also bounds the reading of its arrays.
         return False
     left, right = tree.children_left, tree.children_right
     if not (len(left) == len(right) == len(tree.feature) == len(tree.value) == count):
@@ -59,7 +59,7 @@ def _decision_tree(tree: Any) -> bool:
     places = inner.nonzero()[0]
     return (
         bool(((right != -1) == inner).all())
-        # Children come after their parent, so no one walks in a circle.
+        # Children come after their parent, so no walk is circular.
         and all(bool(((child[inner] > places) & (child[inner] < count)).all()) for child in (left, right))
         and bool(((tree.feature[inner] >= 0) & (tree.feature[inner] < tree.n_features)).all())
         and _depth(left, right, tree.max_depth) <= tree.max_depth < count
@@ -67,7 +67,7 @@ def _decision_tree(tree: Any) -> bool:
 
 
 def _depth(left: Any, right: Any, limit: int) -> int:
-    """Levels below the root, of children that come after their parents; at most one above the limit."""
+    """Return the levels below the root, if children come after their parents; at most one above the limit."""
     level, depth = {0}, 0
     while depth <= limit:
         nodes = list(level)
@@ -90,7 +90,7 @@ def _is_of(part: Any, module: str) -> bool:
 
 
 def _forest(owner: Any) -> bool:
-    """Its trees get the rows as they are, without looking at their columns again."""
+    """Check a forest, whose trees receive the rows without checking their columns again."""
     trees = vars(owner).get("estimators_", ())
     trees = trees.ravel() if hasattr(trees, "ravel") else trees
     return all(_features(tree) == _features(owner) for tree in trees)
@@ -168,7 +168,7 @@ def _neighbour_tree(bounds_kept: int) -> Callable[[Any], bool]:
 
 
 def _metric(metric: Any, columns: int) -> bool:
-    """Return the numbers that a distance keeps for each column."""
+    """Return whether the numbers that a distance keeps for each column fit."""
     name = type(metric).__name__.rstrip("0123456789")
     _, vector, matrix = metric.__getstate__()[:3]
     if name == "MahalanobisDistance":
@@ -190,7 +190,7 @@ def _neighbours(owner: Any) -> bool:
 
 
 def _labels(owner: Any, rows: int) -> bool:
-    """Of a classifier: a number of its class for each row, in each output."""
+    """Check a classifier's labels: the number of a class for each row, in each output."""
     classes = vars(owner).get("classes_")
     if classes is None:
         return True
@@ -222,7 +222,7 @@ def _bisecting(owner: Any) -> bool:
     while waiting:
         node = waiting.pop()
         seen += 1
-        # Each split makes one cluster more.
+        # Each split adds one cluster.
         if node.center.shape != (_features(owner),) or seen > 2 * len(owner.cluster_centers_):
             return False
         children = [child for child in (node.left, node.right) if child is not None]
@@ -314,4 +314,4 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "scipy.sparse._compressed._cs_matrix": _compressed,
     "scipy.sparse._coo._coo_base": _coordinates,
 }
-"""By the class's path; a check counts for the classes below too."""
+"""By the path of the class; a check applies to its subclasses too."""

@@ -1,8 +1,8 @@
-"""Parts of fitted scikit-learn estimators: which are plain data, and whether their indices stay inside.
+"""Parts of fitted scikit-learn estimators: which are plain data, and whether their indices are in bounds.
 
-skops trusts no compiled part, because scikit-learn follows the indices in them without a check, so a forged
-file could make `predict` read outside of its memory. The indices are checked here after loading and before
-anybody predicts, so that forests and neighbours load without trust.
+skops trusts no compiled part, because scikit-learn follows the indices in it unchecked, so a forged file could make
+`predict` read outside its memory. The indices are checked here after loading and before any prediction, so that
+forests and neighbours load without trust.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 from modelyard.domain.errors import UnlawfulModel
 from modelyard.sdk.savers.sklearn_checks import is_sound
 
-# Parts of fitted estimators that skops does not count among its own. They hold numbers, or are functions of
-# numbers. The names were found by fitting every estimator of scikit-learn; the test does it again with the
-# release at hand.
+# Parts of fitted estimators that skops does not trust by itself. They hold numbers, or are functions of numbers. The
+# names were found by fitting every estimator of scikit-learn; a test repeats this with the installed release.
 _PLAIN_PARTS = re.compile(
     r"""numpy\.(dtype|mean|median|min|max)
     | scipy\.interpolate\._bsplines\.BSpline
@@ -49,12 +48,12 @@ _PLAIN_PARTS = re.compile(
 
 
 def unknown_types(types: list[str]) -> list[str]:
-    """Those of skops' untrusted types that are no plain parts of an estimator either."""
+    """Return those of skops' untrusted types that are not plain parts of an estimator either."""
     return [name for name in types if not _PLAIN_PARTS.fullmatch(name)]
 
 
 def check_indices(loaded: Any, where: str) -> None:
-    """Refuse a model with a part that points outside of itself or of its owner's columns. Raises UnlawfulModel."""
+    """Refuse a model with a part that points outside itself or its owner's columns. Raises UnlawfulModel."""
     for part in _parts(loaded):
         if not is_sound(part):
             raise UnlawfulModel(
@@ -67,14 +66,14 @@ _NO_PARTS = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, st
 
 
 def _parts(loaded: Any) -> Iterator[Any]:
-    """Every object that `loaded` holds, itself too, each once."""
-    # Held, so that no number of an object is used again meanwhile.
+    """Yield every object that `loaded` contains, including itself, each once."""
+    # Kept alive, so that no `id()` is used again meanwhile.
     seen = {id(loaded): loaded}
     waiting = [loaded]
     while waiting:
         part = waiting.pop()
         yield part
-        # An array of objects does not tell the collector what it holds.
+        # An array of objects does not show its contents to the garbage collector.
         array = getattr(getattr(part, "dtype", None), "hasobject", False) and hasattr(part, "ravel")
         for held in part.ravel().tolist() if array else gc.get_referents(part):
             if id(held) not in seen and not isinstance(held, _NO_PARTS):

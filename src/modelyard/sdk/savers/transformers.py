@@ -1,4 +1,4 @@
-"""transformers models by their own save_pretrained, weights as safetensors, never with remote code."""
+"""transformers models, by their own save_pretrained: weights as safetensors, never with remote code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TransformersSaver:
             raise Invalid(
                 reason=f"a transformers model has {_CONFIG} and files of the kinds {', '.join(_SUFFIXES)}"
             )
-        # The library opens files by its own names too, so every file in the folder is checked.
+        # The library also opens other files by fixed names, so every file in the folder is checked.
         for path in folder.rglob("*"):
             if path.is_symlink() or path.is_file():
                 checked_file(folder, path.relative_to(folder).as_posix())

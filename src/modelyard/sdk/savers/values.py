@@ -42,7 +42,7 @@ def encode_value(value: Any) -> Any:
 
 
 def decode_value(value: Any) -> Any:
-    """Decode a value. Raises Invalid for what `encode_value` cannot have made."""
+    """Decode a value. Raises Invalid for anything that `encode_value` cannot have returned."""
     if isinstance(value, list):
         return [decode_value(v) for v in value]
     if not isinstance(value, dict):
@@ -74,5 +74,5 @@ def encode_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
 def decode_parameters(encoded: Any) -> dict[str, Any]:
     if not isinstance(encoded, dict):
-        raise Invalid(reason="the saved parameters are no object")
+        raise Invalid(reason="the saved parameters are not a JSON object")
     return {name: decode_value(value) for name, value in encoded.items()}

@@ -60,11 +60,11 @@ class XgboostSaver:
         if wrapper is None:
             return xgboost.Booster(model_file=path)
         if wrapper not in _WRAPPERS:
-            raise Invalid(reason=f"{wrapper!r} is no wrapper class of XGBoost")
+            raise Invalid(reason=f"{wrapper!r} is not a wrapper class of XGBoost")
         parameters = decode_parameters(spec.extra.get("parameters"))
         model = getattr(xgboost, wrapper)(**parameters)
         model.load_model(path)
-        # load_model puts fitted values in the place of some parameters; give back those of the user.
+        # load_model replaces some parameters by fitted values; restore the user's.
         return model.set_params(**parameters)
 
 

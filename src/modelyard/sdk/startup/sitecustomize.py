@@ -1,7 +1,7 @@
-"""Run by every Python that `modelyard run` starts, before its program: makes it note what it trains.
+"""Run by every Python that `modelyard run` starts, before its program, so that its training is recorded.
 
-The interpreter may be another one, without Modelyard: then nothing happens. A sitecustomize that was there
-before is run as ever.
+The interpreter may be another one, without Modelyard: then nothing happens. An existing sitecustomize is still
+run.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import sys
 
 
 def _chain() -> None:
-    """Run the sitecustomize that this one stands before."""
+    """Run the sitecustomize that this one hides."""
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - nothing is imported for this
     sys.path[:] = [place for place in sys.path if os.path.abspath(place or ".") != here]  # noqa: PTH100
     own = sys.modules.pop("sitecustomize", None)

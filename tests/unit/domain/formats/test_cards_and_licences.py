@@ -161,7 +161,7 @@ def test_loader_file_carries_the_signature() -> None:
         ("pytorch_model.bin", True),
         ("saved_model.pb", True),
         ("tokenizer.json", False),
-        ("model.safetensors.index.json", False),
+        ("model.safetensors.index.json", True),
         ("requirements.txt", False),
         ("train.py", False),
         ("data.parquet", False),

@@ -60,7 +60,7 @@ def test_onnx_weights_and_external_data() -> None:
         "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 3]}],
     }
     assert facts.details["external_files"] == ["../weights.bin"]
-    assert facts.problems == ("external data lies outside of the model's folder",)
+    assert facts.problems == ("external data lies outside the model's folder",)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

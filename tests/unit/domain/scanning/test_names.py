@@ -11,7 +11,7 @@ import pytest
 from modelyard.domain.formats import BytesSource
 from modelyard.domain.scanning import FileScan, Verdict, scan
 from modelyard.domain.scanning.globals import Use, judge_global, read_table, use_of
-from modelyard.domain.scanning.learned_names import LEARNED, LEARNED_FROM
+from modelyard.domain.scanning.known_names import read_lines
 from tests.support.libraries import library
 from tests.support.model_objects import scipy_objects
 
@@ -273,7 +273,7 @@ def test_what_is_listed_is_at_home_where_it_is_listed() -> None:
     from tools.learn_names import is_at_home
 
     library("sklearn"), library("scipy"), library("pandas"), library("torch")
-    table_of_names = read_table(LEARNED)
+    table_of_names = read_table(read_lines("learned"))
     wrong, checked = [], 0
     for module, name in table_of_names:
         try:
@@ -295,10 +295,15 @@ def test_what_is_listed_is_at_home_where_it_is_listed() -> None:
 
 
 def test_the_list_is_sorted_and_says_its_releases() -> None:
-    assert [line.split()[0] for line in LEARNED] == sorted(line.split()[0] for line in LEARNED)
-    assert {"numpy", "scikit-learn", "scipy", "pandas", "torch", "xgboost", "lightgbm"} <= set(LEARNED_FROM)
+    modules = [line.split()[0] for line in read_lines("learned")]
+    assert modules == sorted(modules)
+    packages = {line.split()[0] for line in read_lines("learned_from")}
+    assert {"numpy", "scikit-learn", "scipy", "pandas", "torch", "xgboost", "lightgbm"} <= packages
     # Few functions are called; most of what is listed is a class or is only held.
-    assert sum(Use.CALLED in use and Use.TYPE not in use for use in read_table(LEARNED).values()) < 120
+    assert (
+        sum(Use.CALLED in use and Use.TYPE not in use for use in read_table(read_lines("learned")).values())
+        < 120
+    )
 
 
 def test_every_distribution_of_scipy_keeps_its_code() -> None:

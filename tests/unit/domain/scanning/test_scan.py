@@ -211,15 +211,16 @@ def test_what_lies_across_the_end_of_the_head_is_looked_into() -> None:
     """A loader goes on where the skim's head ends, whatever stands there; so the scan must too."""
     reached = set()
     for opcode in pickletools.opcodes:
+        arguments = {_argument(opcode, size) for size in (1, 9)}
         for begin in (HEAD_BYTES + n for n in (-24, -9, -5, -4, -3, -2, -1, 0)):
-            for size in (1, 9):
-                one = opcode.code.encode("latin-1") + _argument(opcode, size)
+            for argument in arguments:
+                one = opcode.code.encode("latin-1") + argument
                 # Few opcodes, so that the skim's budget of steps does not answer for its end.
                 start = b"}(KaKbKc0V" + b"a" * (begin - 11) + b"\n"
                 assert len(start) == begin
                 data = start + one + _HARM
                 if reaches_a_global(data):
                     reached.add(opcode.name)
-                    assert sniffed(data), (opcode.name, begin, size)
+                    assert sniffed(data), (opcode.name, begin, argument)
     # The others end the loader.
     assert len(reached) > 40, sorted(reached)

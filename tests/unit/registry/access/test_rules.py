@@ -8,6 +8,7 @@ from modelyard.domain.actor import (
     ANONYMOUS,
     IDENTITY_PERMISSIONS,
     NEEDED_ROLE,
+    SHARED_PERMISSIONS,
     Actor,
     Permission,
     Role,
@@ -40,6 +41,8 @@ TABLE = {
     Permission.CHECK_REPORT: CONTRIBUTE,
     Permission.EVALUATION_REPORT: CONTRIBUTE,
     Permission.VERSION_ATTEST: CONTRIBUTE,
+    Permission.BUILD_START: CONTRIBUTE,
+    Permission.BUILD_REPORT: CONTRIBUTE,
     Permission.RUN_LOG: CONTRIBUTE,
     Permission.RUN_DELETE: MAINTAIN,
     Permission.PROMOTION_PROPOSE: CONTRIBUTE,
@@ -50,6 +53,7 @@ TABLE = {
     Permission.PROMOTION_WAIVE: OWN,
     Permission.POLICY_EDIT: MAINTAIN,
     Permission.VERSION_DEPRECATE: MAINTAIN,
+    Permission.VERSION_KEEP: MAINTAIN,
     Permission.QUARANTINE_RELEASE: MAINTAIN,
     Permission.SCAN_TRUST: MAINTAIN,
     Permission.VERSION_RECALL: MAINTAIN,
@@ -96,7 +100,9 @@ def test_the_table_names_every_permission() -> None:
 def test_verb_by_role_by_visibility(permission: Permission, role: Role, visibility: Visibility) -> None:
     actor = Actor(1, "ada", is_admin=role is Role.ADMIN, is_full_sign_in=True)
     place = Place("fraud", "scorer", Role.NONE if role is Role.ADMIN else role, visibility)
-    open_to_all = permission in READS and visibility is not Visibility.PRIVATE
+    # Signed in, one may also comment on what is shared with everybody.
+    shared = READS | SHARED_PERMISSIONS
+    open_to_all = permission in shared and visibility is not Visibility.PRIVATE
     assert may(actor, permission, place) is (LETTER[role] in TABLE[permission] or open_to_all)
 
 

@@ -122,17 +122,33 @@ def test_each_line_says_what_it_rests_on() -> None:
     assert {c["name"]: basis(c) for c in found["components"]} == {
         "model.skops": ("verified", "hash"),
         "dir/README.md": ("verified", "hash"),
-        "numpy": ("verified", "lock"),
+        "numpy": ("declared", "lock"),
         "scikit-learn": ("declared", "lock"),
         "odd name": ("declared", "lock"),
-        "transactions": ("verified", "dataset digest"),
+        "transactions": ("declared", "dataset digest"),
         "rows of Ünïcode": ("declared", "name"),
         "fraud/base:1": ("declared", "name"),
         "sha256:" + "3" * 64: ("declared", "digest"),
     }
     assert basis(found["metadata"]["component"]) == ("verified", "hash")
-    # A digest that somebody only says is no proof.
-    assert ("declared", "dataset digest") in [basis(c) for c in bill()["components"]]
+    held = {"name": "modelyard:profile-held", "value": "true"}
+    assert [c["name"] for c in found["components"] if held in c["properties"]] == ["transactions"]
+
+
+def test_only_what_the_registry_checked_itself_is_verified() -> None:
+    """Bytes by their hash, and the scan: nothing that a client can write into the record."""
+    claims = {
+        "environment": {
+            "packages": {"invented": "9.9.9"},
+            "origins": {
+                "invented": {"record": "sha256:" + "0" * 64, "digest": "sha256:" + "0" * 64, "commit": "c"}
+            },
+        },
+        "data": [{"name": "invented", "digest": "sha256:" + "2" * 64, "profile": "sha256:" + "2" * 64}],
+        "parents": [{"ref": "fraud/invented:1", "digest": "sha256:" + "3" * 64}],
+    }
+    found = bill(facts=claims, known_data=frozenset({"sha256:" + "2" * 64}))
+    assert {c["type"] for c in found["components"] if basis(c)[0] == "verified"} == {"file"}
 
 
 def test_every_part_is_a_dependency_and_the_serial_number_stays() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from modelyard.domain.card_sections import card_sections
-from modelyard.domain.errors import InvalidPolicy
 from modelyard.registry.cards.rules import REQUIRED_SECTIONS, check_card, front_matter_text
 from modelyard.registry.cards.template import write_template
 from modelyard.registry.rendering import render_markdown
-from modelyard.registry.yaml_text import read_yaml
+from modelyard.registry.yaml_text import YamlProblem, read_yaml
 
 FACTS = {
     "metrics": [
@@ -78,7 +77,7 @@ def test_a_template_of_nothing_has_every_section_and_no_front_matter() -> None:
         ("---\nlicense: mit\ntags: [a, 2]\n---\n# Purpose\na b c\n", [("tags", "an entry is not a text")]),
         ("---\nlicense: mit\na: &x [*x]\n---\n# Purpose\na b c\n", [("front matter", "line 3: anchors")]),
         ("---\nlicense: mit\nlicense: mit\n---\n# Purpose\na b c\n", [("front matter", "line 3: the key")]),
-        ("---\n- a\n---\n# Purpose\na b c\n", [("front matter", "it is no mapping")]),
+        ("---\n- a\n---\n# Purpose\na b c\n", [("front matter", "it is not a mapping")]),
     ],
 )
 def test_problems(card: str, problems: list[tuple[str, str]]) -> None:
@@ -124,5 +123,5 @@ def test_an_alias_bomb_is_refused_and_not_expanded() -> None:
     bomb = "a: &a [x, x]\n" + "".join(
         f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    with pytest.raises(InvalidPolicy):
+    with pytest.raises(YamlProblem):
         read_yaml(bomb)

@@ -80,7 +80,7 @@ def test_folds_give_significance_and_words() -> None:
     assert rules.words_of(gain, "higher").startswith("better (paired t-test over 5")
     assert rules.words_of(gain, "lower").startswith("worse")
     assert rules.words_of(gain, None).startswith("differs")
-    assert rules.words_of(even, "higher").startswith("no difference that chance would not make")
+    assert rules.words_of(even, "higher").startswith("no difference beyond chance")
 
 
 def test_repeated_evaluations_are_bootstrapped() -> None:
@@ -157,3 +157,42 @@ def test_files_and_tensors() -> None:
 def test_two_to_eight_different_ones(refs: list[str]) -> None:
     with pytest.raises(Invalid):
         rules.check_count(refs)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence", "leader"),
+    [
+        ([[("f1", 0.8)], [("f1", 0.9)]], "a/b:2 is best in 1 of 1 metric.", 1),
+        ([[("f1", 0.9), ("rmse", 1.0)], [("f1", 0.8), ("rmse", 2.0)]], "a/b:1 is best in 2 of 2 metrics.", 0),
+        (
+            [[("f1", 0.9), ("rmse", 2.0)], [("f1", 0.8), ("rmse", 1.0)]],
+            "a/b:1 and a/b:2 are each best in 1 of 2 metrics.",
+            None,
+        ),
+        ([[("f1", 0.9)], [("f1", 0.9)]], "No metric with a known better direction differs.", None),
+        ([[("mystery", 0.1)], [("mystery", 0.9)]], "No metric with a known better direction differs.", None),
+        (
+            [[("train:f1", 0.1)], [("train:f1", 0.9)]],
+            "Only metrics of training data differ, which do not count.",
+            None,
+        ),
+        (
+            [[("train:f1", 0.9), ("f1", 0.1)], [("train:f1", 0.1), ("f1", 0.9)]],
+            "a/b:2 is best in 1 of 1 metric.",
+            1,
+        ),
+        ([[], []], "No metric with a known better direction differs.", None),
+    ],
+)
+def test_the_lead_is_said_in_a_sentence(
+    metrics: list[list[tuple[str, float]]], sentence: str, leader: int | None
+) -> None:
+    sides = [
+        side(
+            f"a/b:{n}",
+            metrics=[metric(name.rpartition(":")[2], v, split=name.rpartition(":")[0]) for name, v in each],
+        )
+        for n, each in enumerate(metrics, start=1)
+    ]
+    lead = rules.find_lead(sides, rules.compare_metrics(sides, {}, direction))
+    assert (lead.sentence, lead.side) == (sentence, leader)

@@ -49,7 +49,7 @@ def test_an_event_without_a_stage_concerns_no_stage() -> None:
 
 @pytest.mark.parametrize("kind", ["alias.moves", "*", "nothing.*", "aliasmoved", ""])
 def test_unknown_kinds_are_refused(kind: str) -> None:
-    with pytest.raises(Invalid, match="no kind of event"):
+    with pytest.raises(Invalid, match="not a known kind of event"):
         rules.check_kinds([kind])
 
 

@@ -174,7 +174,7 @@ def test_the_operator_allows_hosts_and_networks(allowed: str, url: str, dialled:
 
 
 def test_a_wrong_allow_list_is_refused() -> None:
-    with pytest.raises(Invalid, match="no host and no network"):
+    with pytest.raises(Invalid, match="neither a host nor a network"):
         Allowed("10.0.0.0/99")
 
 
@@ -199,7 +199,7 @@ def test_a_wrong_allow_list_is_refused() -> None:
 )
 def test_addresses_that_are_no_addresses(url: str) -> None:
     recorder = Recorder()
-    with pytest.raises(Invalid, match="no address to send to"):
+    with pytest.raises(Invalid, match="not a valid address to send to"):
         recorder.outgoing("127.0.0.1").request("GET", url)
     assert recorder.dialled == []
 
@@ -311,13 +311,16 @@ def trickle(connection: socket.socket) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("behave", [lambda c: time.sleep(3), trickle], ids=["silence", "trickle"])
+SILENCE_SECONDS = 5
+
+
+@pytest.mark.parametrize("behave", [lambda c: time.sleep(SILENCE_SECONDS), trickle], ids=["silence", "trickle"])
 def test_one_deadline_for_the_whole_exchange(behave: Callable[[socket.socket], None]) -> None:
     started = time.monotonic()
     with receiver(behave) as url:
         with pytest.raises(OutgoingFailed, match="too long"):
             LOOPBACK.request("POST", url, timeout_seconds=0.5)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < SILENCE_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from modelyard.registry.promotion import expressions
 from modelyard.registry.promotion.cel_limits import limit_problem
 from modelyard.registry.promotion.expressions import CelProcess, context_of, evaluate_all
-from tests.unit.registry.promotion.evidence import champion, check, evidence, metric
+from modelyard.registry.promotion.rules import DataUse, MetricValue
+from tests.unit.registry.promotion.evidence import NOW, champion, check, evidence, metric
 
 CONTEXT = context_of(
     evidence(
@@ -17,8 +18,19 @@ CONTEXT = context_of(
         champion=champion(metric("f1", 0.75)),
         checks=[check("unit", "fail"), check("unit")],
         tags={"team": "a"},
+        params={"depth": 6, "loss": "mse"},
+        data=[DataUse(name="fraud/a", source="s3://lake/a", split="train", digest="sha256:1")],
     )
 )
+
+
+def test_a_value_on_the_training_split_is_only_had_by_that_name() -> None:
+    def values(*metrics: MetricValue) -> object:
+        return context_of(evidence(metrics=metrics))["candidate"]["metrics"]
+
+    assert values(metric("f1", 0.99, split="train")) == {"f1": {"train": 0.99}}
+    both = values(metric("f1", 0.6, split="test"), metric("f1", 0.99, split="train", at=NOW))
+    assert both == {"f1": {"value": 0.6, "test": 0.6, "train": 0.99}}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +46,13 @@ def cel() -> CelProcess:
         ("candidate.metrics.f1.value >= 0.7", True, ""),
         ("candidate.metrics.f1.value - candidate.metrics.f1.worst <= 0.05", False, ""),
         ("champion == null || candidate.metrics.f1.value > champion.metrics.f1.value", True, ""),
+        ("params.depth <= 12 && params.loss == 'mse'", True, ""),
+        ("params.seed == 1", None, "'seed' is not defined"),
+        ("data.all(d, d.source.startsWith('s3://lake/'))", True, ""),
+        ("data.exists(d, d.split == 'test')", False, ""),
         ("checks.unit == 'fail' && tags.team == 'a'", True, ""),
-        ("candidate.metrics.bad.value > 0.1", None, "no 'bad'"),
-        ("candidate.metrics.f2.value > 0.1", None, "no 'f2'"),
+        ("candidate.metrics.bad.value > 0.1", None, "'bad' is not defined"),
+        ("candidate.metrics.f2.value > 0.1", None, "'f2' is not defined"),
         ("candidate.metrics.f1.value > 'a'", None, "overload"),
         ("1 / 0 == 1", None, "zero"),
         ("candidate.metrics.f1.value", None, "not true or false"),
@@ -54,6 +70,48 @@ def test_names_are_checked_when_a_policy_is_saved(cel: CelProcess) -> None:
     assert cel.problem("facts.exists(f, f == 'code')") is None
     assert "did you mean 'candidate'" in (cel.problem("candidat.x == 1") or "")
     assert "does not compile" in (cel.problem("(1") or "")
+
+
+@pytest.mark.parametrize(
+    ("expr", "words"),
+    [
+        ("facts.data", "facts is a list of names and has no 'data'; write 'data' in facts"),
+        ("tags.team == 'a' && facts.data == 'x'", "facts is a list"),
+        ("candidate.metric.f1.value > 0.5", "candidate has no 'metric'; did you mean 'metrics'?"),
+        ("champion == null || champion.author == 'ann'", "champion has no 'author'"),
+        ("candidate.size_bytes > '5'", "fails on any version"),
+        (
+            "tags.team == 'b' && (candidate.metrics.f1 > 0.7 || completeness > 0.5)",
+            "candidate.metrics.f1 > 0.7",
+        ),
+        ("data.source == 'x'", "data is a list of datasets and has no 'source'"),
+        ("data.all(d, d.source > 3)", "fails on any version"),
+        ("facts > 3", "facts is a list of the names"),
+        ("candidate.metrics.f1.value", "not true or false"),
+        ("facts.exists(f, f.name == 'x')", "fails on any version"),
+    ],
+)
+def test_types_are_checked_when_a_policy_is_saved(cel: CelProcess, expr: str, words: str) -> None:
+    assert words in (cel.problem(expr) or "")
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "params.depth <= 12 && params.loss == 'mse' && !params.early_stopping",
+        "size(data) > 0 && data.all(d, d.source.startsWith('s3://lake/'))",
+        "'data' in facts && size(owners) > 0",
+        "champion == null || candidate.metrics.f1.value > champion.metrics.f1.test",
+        "champion.metrics.f1.value > 0.1",
+        "checks['unit-tests'] == 'pass'",
+        "licence.startsWith('apache') && task != 'a && b'",
+        "has(candidate.metrics.f2) ? candidate.metrics.f2.value > 0.5 : true",
+        "facts.exists(f, f == 'code') || card.purpose > 20",
+        "candidate.metrics['f1'].value > 0.5",
+    ],
+)
+def test_expressions_that_some_evidence_meets_are_saved(cel: CelProcess, expr: str) -> None:
+    assert cel.problem(expr) is None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from modelyard.registry.promotion.gates import RULES
 from modelyard.registry.promotion.rules import (
     Assertion,
     Attestation,
+    DataUse,
     Evidence,
     Mode,
     Outcome,
@@ -43,6 +44,8 @@ from tests.unit.registry.promotion.evidence import (
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 RISK = {"risk": ["rita", "rob"]}
+LAKE = DataUse(name="fraud/transactions", source="s3://lake/2026", split="train", digest="sha256:" + "a" * 64)
+SCRAPED = DataUse(name="scraped", split="test", digest="sha256:" + "b" * 64)
 CARD = {"purpose": 12, "limitations and risks": 30, "ethics": 1}
 
 TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
@@ -50,9 +53,59 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1", 0.7)]}, PASS, "f1 = 0.7"),
     ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1", 0.69)]}, FAIL, "f1 = 0.69"),
     ("metric: {name: f1, min: 0.7}", {}, UNKNOWN, "not measured"),
+    *(
+        (
+            "metric: {name: f1, min: 0.7}",
+            {"metrics": [metric("f1", 0.99, split=split)]},
+            UNKNOWN,
+            "training rows",
+        )
+        for split in ("train", "training")
+    ),
+    (
+        "metric: {name: f1, min: 0.7}",
+        {"metrics": [metric("f1", 0.6, split="test"), metric("f1", 0.99, split="train", at=NOW)]},
+        FAIL,
+        "f1 (split test) = 0.6",
+    ),
+    (
+        "metric: {name: f1, min: 0.7, split: train}",
+        {"metrics": [metric("f1", 0.9, split="train")]},
+        PASS,
+        "train",
+    ),
+    (
+        "champion: {metric: f1}",
+        {"metrics": [metric("f1", 0.99, split="train")], "champion": champion(metric("f1", 0.5))},
+        UNKNOWN,
+        "no finite f1",
+    ),
+    (
+        "evaluation: {dataset: holdout}",
+        {"metrics": [metric("f1", 0.9, split="train", dataset="holdout")]},
+        UNKNOWN,
+        "no metric was measured",
+    ),
+    ("param: {name: depth, max: 12}", {"params": {"depth": 6}}, PASS, "depth = 6"),
+    ("param: {name: depth, max: 12}", {"params": {"depth": 13}}, FAIL, "depth = 13"),
+    ("param: {name: depth, min: 2}", {"params": {"depth": 1}}, FAIL, "depth = 1"),
+    ("param: {name: depth, max: 12}", {"params": {"depth": "deep"}}, FAIL, "not a number"),
+    ("param: {name: depth, max: 12}", {"params": {"depth": True}}, FAIL, "not a number"),
+    ("param: {name: depth, max: 12}", {"params": {"max_depth": 6}}, UNKNOWN, "did you mean 'max_depth'"),
+    ("param: {name: loss, one_of: [mse, mae]}", {"params": {"loss": "mae"}}, PASS, "loss = mae"),
+    ("param: {name: loss, one_of: [mse, mae]}", {"params": {"loss": "own"}}, FAIL, "loss = own"),
+    ("param: {name: early, one_of: [1]}", {"params": {"early": True}}, FAIL, "early = true"),
+    ("data: {allow: ['s3://lake/*']}", {"data": [LAKE]}, PASS, "transactions from s3://lake/2026"),
+    ("data: {allow: ['fraud/*']}", {"data": [LAKE]}, PASS, "transactions"),
+    ("data: {allow: ['s3://lake/*']}", {"data": [LAKE, SCRAPED]}, FAIL, "scraped without a source"),
+    ("data: {allow: ['s3://lake/*'], split: train}", {"data": [LAKE, SCRAPED]}, PASS, "transactions"),
+    ("data: {refuse: ['*scraped*']}", {"data": [LAKE, SCRAPED]}, FAIL, "scraped"),
+    ("data: {refuse: ['*scraped*']}", {"data": [LAKE]}, PASS, "transactions"),
+    ("data: {allow: ['sha256:bb*']}", {"data": [SCRAPED]}, PASS, "scraped"),
+    ("data: {allow: ['s3://lake/*']}", {}, UNKNOWN, "no dataset is known"),
     ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1_", 0.9)]}, UNKNOWN, "did you mean 'f1_'"),
     ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1", None)]}, FAIL, "not a finite number"),
-    ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1", 1.7)]}, FAIL, "cannot be (0..1)"),
+    ("metric: {name: f1, min: 0.7}", {"metrics": [metric("f1", 1.7)]}, FAIL, "not possible (0..1)"),
     ("metric: {name: latency_ms, max: 20}", {"metrics": [metric("latency_ms", 20.1)]}, FAIL, "20.1"),
     ("metric: {name: own, min: -3, max: 3}", {"metrics": [metric("own", 0)]}, PASS, "own = 0"),
     (
@@ -178,7 +231,7 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
         UNKNOWN,
         "version 11 has no finite f1 from somebody other than the author",
     ),
-    ("policy_stood_for: {at_least: 7d}", {}, UNKNOWN, "nothing is known"),
+    ("policy_stood_for: {at_least: 7d}", {}, UNKNOWN, "is not known"),
     ("policy_stood_for: {at_least: 7d}", {"policy": PolicyAge(since=NOW)}, PASS, "never weakened"),
     ("policy_stood_for: {at_least: 7d}", {"policy": weakened(8 * DAY)}, PASS, "8d ago"),
     ("policy_stood_for: {at_least: 7d}", {"policy": weakened(6 * DAY)}, FAIL, "by max 6d ago: rule x removed"),
@@ -209,7 +262,7 @@ TABLE: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("licence: {allow: [MIT]}", {"licence": "mit"}, PASS, "mit"),
     ("licence: {allow: [MIT]}", {"licence": "GPL-3.0"}, FAIL, "GPL-3.0"),
     ("licence: {allow: [MIT]}", {}, UNKNOWN, "no licence"),
-    ("soak: {stage: staging, at_least: 24h}", {}, FAIL, "never stood"),
+    ("soak: {stage: staging, at_least: 24h}", {}, FAIL, "was never in"),
     ("soak: {stage: staging, at_least: 24h}", {"stays": [stay("staging", 25 * HOUR)]}, PASS, "1d 1h"),
     ("soak: {stage: staging, at_least: 24h}", {"stays": [stay("staging", 2 * HOUR)]}, FAIL, "22h to go"),
     (

@@ -31,6 +31,8 @@ STRONG = [
     "facts: {require: [code, data], completeness: 0.8}",
     "card: {sections: [purpose, ethics], min_words: 10}",
     "tags: {require: [team, risk]}",
+    "param: {name: depth, max: 12, one_of: [3, 6]}",
+    "data: {allow: [a, b], refuse: [c, d], split: train}",
     "owner: {}",
     "licence: {allow: [MIT]}",
     "scan: {max_age: 7d, secrets: 0}",
@@ -51,6 +53,8 @@ WEAKER = [
     "facts: {require: [code], completeness: 0.8}",
     "card: {sections: [purpose, ethics], min_words: 9}",
     "tags: {require: [team]}",
+    "param: {name: depth, max: 12, one_of: [3, 6, 9]}",
+    "data: {allow: [a, b], refuse: [c], split: train}",
     None,
     "licence: {allow: [MIT, GPL-3.0]}",
     "scan: {max_age: 7d, unknown: 1, secrets: 0}",
@@ -123,3 +127,11 @@ def test_editors_and_overriding() -> None:
     assert weaker_heads(named, anyone) == ["editors: ann → anyone", "models_may: add → override"]
     assert weaker_heads(anyone, named) == []
     assert weaker_heads(named, None) == ["editors: ann → anyone"]
+
+
+def test_a_narrowing_that_only_warns_is_weaker_and_a_warning_without_one_is_not() -> None:
+    strict, mild = (one("owner: {}", f"    who: {{promote: [ann]{mode}}}\n") for mode in ("", ", mode: warn"))
+    assert words(strict, mild) == ["who: block → warn"]
+    assert words(mild, strict) == []
+    assert words(one("owner: {}"), mild) == []
+    assert words(mild, one("owner: {}")) == ["who may promote: ann → anyone"]

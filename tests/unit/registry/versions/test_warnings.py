@@ -40,7 +40,7 @@ def resolved(**values: Any) -> Resolved:
     return Resolved(**{**plain, **values})
 
 
-WITHHELD = "withheld and not served; see which with: modelyard show fraud/scorer:3"
+WITHHELD = "withheld and not served; list them with: modelyard show fraud/scorer:3"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from modelyard.sdk.autolog import autolog, last_model
+from modelyard.sdk.datasets import describe
 from modelyard.sdk.runs.handle import Run
 
 
@@ -80,7 +81,43 @@ def test_regression_and_arrays(noted: Run) -> None:
     LinearRegression().fit(X, y)
     assert list(noted.metrics) == ["train:r2"]
     assert noted.inputs[0]["name"] == "X"
-    assert noted.inputs[0]["columns"] == ["0", "1", "2", "3"]
+    assert noted.inputs[0]["columns"] == ["0", "1", "2", "target"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda y: y.tolist(),
+        lambda y: y.reshape(-1, 1),
+        lambda y: pd.DataFrame({"y": y}),
+        lambda y: np.array(["no", "yes"])[y],
+        lambda y: pd.Series(y, name="a"),
+    ],
+    ids="list column frame texts named-like-a-feature".split(),
+)
+@pytest.mark.parametrize("rows", [np.asarray, pd.DataFrame], ids=["array", "frame"])
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_other_labels_are_other_data(noted: Run, rows: Any, form: Any) -> None:
+    X, y = rows(pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 1.0]})), np.array([0, 1, 1, 0])
+    digests = set()
+    for labels in (y, 1 - y):
+        noted.inputs.clear()
+        DecisionTreeClassifier().fit(X, form(labels))
+        digests.add(noted.inputs[0]["digest"])
+    assert len(digests) == 2
+
+
+def test_a_part_of_a_described_frame_is_known_by_the_name_of_the_dataset(noted: Run) -> None:
+    rows = pd.DataFrame({"a": [0.0, 1.0] * 20, "b": [1.0, 2.0] * 20, "y": [0, 1] * 20})
+    describe(rows, name="transactions", source="warehouse.transactions")
+    X_train, _, y_train, _ = train_test_split(rows.drop(columns="y"), rows["y"], random_state=0)
+    DecisionTreeClassifier().fit(X_train, y_train)
+    (entry,) = noted.inputs
+    assert (entry["name"], entry["source"], entry["split"]) == (
+        "transactions",
+        "warehouse.transactions",
+        "train",
+    )
 
 
 def test_without_a_target(noted: Run) -> None:

@@ -37,7 +37,7 @@ GOLDEN = {
     "paid": [True, False, None, True],
     "at": [dt.datetime(2026, 1, 2, 3, 4, 5, 6), None, dt.datetime(1969, 12, 31), dt.datetime(2000, 1, 1)],
 }
-GOLDEN_DIGEST = "sha256:7d30b542937fe2ea0f956154d7b95ca0dbf88e479f23e62ce7df2be77752480c"
+GOLDEN_DIGEST = "sha256:9cc0a80ca395da93e047da188ed2ff3f84e203f44414dc499ac935d31a462661"
 
 
 def digest(data: Any, **more: Any) -> str:
@@ -50,27 +50,26 @@ def test_the_digest_of_known_data_never_changes() -> None:
 
 def test_the_digest_is_what_the_decision_record_draws() -> None:
     """The same again with the standard library alone, for a table of one block."""
-    epoch = dt.datetime(1970, 1, 1)
-    numbers: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
-        "amount": ("float", "<d", lambda v: v + 0.0),
-        "count": ("int", "<q", int),
-        "paid": ("bool", "<q", int),
-        "at": ("timestamp", "<q", lambda v: (v - epoch) // dt.timedelta(microseconds=1)),
+    forms: dict[str, Callable[[Any], bytes | str]] = {
+        "amount": lambda v: struct.pack("<d", v + 0.0),
+        "count": lambda v: struct.pack("<d", v),
+        "paid": lambda v: "true" if v else "false",
+        "at": lambda v: v.isoformat(" ", "microseconds"),
     }
     digests = {}
     for name, values in GOLDEN.items():
-        gone = [value is None for value in values]
-        word, form, change = numbers.get(name, ("text", "", None))
-        told = f"{word}\n".encode() + struct.pack("<QQ", len(values), sum(gone))
+        gone = [value is None or value == "" for value in values]
+        told = struct.pack("<QQ", len(values), sum(gone))
         if any(gone):
             told += bytes([sum(1 << place for place, missing in enumerate(gone) if missing)])
-        if form:
-            told += b"".join(struct.pack(form, 0 if v is None else change(v)) for v in values)
+        found = [None if g else forms.get(name, str)(v) for v, g in zip(values, gone, strict=True)]
+        if any(isinstance(form, bytes) for form in found):
+            told += b"n" + b"".join(bytes(8) if form is None else form for form in found)
         else:
-            texts = [b"" if v is None else v.encode() for v in values]
-            told += b"".join(struct.pack("<q", len(text)) for text in texts) + b"".join(texts)
+            texts = [b"" if form is None else form.encode() for form in found]
+            told += b"t" + b"".join(struct.pack("<q", len(text)) for text in texts) + b"".join(texts)
         digests[name] = hashlib.sha256(told).hexdigest()
-    said = json.dumps({"columns": digests, "rows": 4, "v": 1}, sort_keys=True, separators=(",", ":"))
+    said = json.dumps({"columns": digests, "rows": 4, "v": 2}, sort_keys=True, separators=(",", ":"))
     assert f"sha256:{hashlib.sha256(said.encode()).hexdigest()}" == GOLDEN_DIGEST
 
 
@@ -130,7 +129,7 @@ def test_pieces_around_the_size_of_a_block_do_not_count() -> None:
 
 
 def test_files_have_the_digest_of_their_content(tmp_path: Path) -> None:
-    data = frame().drop(columns=["s"])
+    data = frame()
     wanted = digest(data)
     data.to_parquet(tmp_path / "one.parquet", row_group_size=100)
     pl.from_pandas(data).write_parquet(tmp_path / "two.parquet")
@@ -149,7 +148,7 @@ def test_a_folder_is_all_its_files_in_order(tmp_path: Path) -> None:
     data[:400].to_parquet(folder / "a.parquet")
     data[400:].to_parquet(folder / "day=2" / "b.parquet")
     (folder / "_SUCCESS").write_text("")
-    (folder / "notes.txt").write_text("no table")
+    (folder / "notes.txt").write_text("not a table")
     assert digest(folder) == digest(data)
 
 
@@ -183,8 +182,8 @@ def test_what_differs_has_another_digest() -> None:
     swapped = data.iloc[[1, 0, *range(2, 50)]]
     nudged = data.assign(f=np.nextafter(data["f"], 10))
     renamed = data.rename(columns={"f": "g"})
-    typed = data.assign(i=data["i"].astype(str))
-    found = [digest(d) for d in (data, swapped, nudged, renamed, typed, data[:-1])]
+    zeros = data.assign(i=data["i"].map("{:07}".format))
+    found = [digest(d) for d in (data, swapped, nudged, renamed, zeros, data[:-1])]
     assert len(set(found)) == len(found)
 
 
@@ -247,12 +246,12 @@ def test_odd_tables_are_described(data: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (object(), "no table"),
+        (object(), "not a table"),
         (np.float64(3), "single number"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "same name"),
         ({"a": [1], "b": [1, 2]}, "different lengths"),
         (Path("nowhere.csv"), "no file"),
-        (pd.DataFrame({"a": [object(), 1]}), "no value to tell"),
+        (pd.DataFrame({"a": [object(), 1]}), "no value to describe"),
     ],
 )
 def test_what_cannot_be_described_is_refused(data: Any, words: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import math
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +113,36 @@ def test_a_full_disk_loses_nothing_until_memory_is_full_too(
     monkeypatch.setattr(recorder._spool, "append", append)
     second = frames(recorder)[1]
     assert second["points"][0]["steps"] == list(range(15, 25))
-    assert second["notes"] == ["15 records were lost, because the disk took none."]
+    assert second["notes"] == ["15 records were lost, because they could not be written to disk."]
 
 
 def test_what_cannot_be_sent_stays(recorder: Recorder) -> None:
     recorder.add(("log", "x"))
     assert recorder.close(0) is False
     assert SpoolReader(recorder.folder, "w").peek(1, 1)
+
+
+def test_a_client_that_is_slow_to_start_loses_no_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_HOME", str(tmp_path))
+    monkeypatch.setattr(recording, "WRITE_SECONDS", 0.001)
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+
+    class Slow:
+        def __init__(self, *_: object) -> None:
+            time.sleep(0.2)
+
+        def wake(self) -> None:
+            pass
+
+    monkeypatch.setattr(recording, "Sender", Slow)
+    made = Recorder(HEADER, lambda: pytest.fail("nothing is sent"))
+    made.add(("param", "a", 1))
+    end = time.monotonic() + 20
+    while not SpoolReader(made.folder, "w").peek(1 << 30, 10) and time.monotonic() < end:
+        time.sleep(0.01)
+    made.abandon()
+    assert not died
+    assert SpoolReader(made.folder, "w").peek(1 << 30, 10), "the thread wrote it"

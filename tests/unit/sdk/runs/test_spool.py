@@ -127,3 +127,29 @@ def test_what_is_no_header_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "w.json").write_bytes(data)
     with pytest.raises(Invalid):
         spool.read_header(tmp_path / "w.json")
+
+
+OLD_SPOOL = Path(__file__).parent / "old_spool"
+
+
+def test_a_spool_of_an_older_client_is_read() -> None:
+    """Kept as an earlier release wrote it: a logged file has the field `size`."""
+    (path,) = spool.list_headers(OLD_SPOOL)
+    header = spool.read_header(path)
+    assert header.start is not None
+    assert (header.start.name, header.start.experiment) == ("first", "fraud/trees")
+    lines = SpoolReader(path.parent, header.writer).peek(1 << 20, 10)
+    first, last = (msgspec.json.decode(line.raw, type=Frame) for line in lines)
+    (artifact,) = first.artifacts
+    assert (artifact.path, artifact.size_bytes) == ("notes/hello.txt", 5)
+    assert artifact.digest.removeprefix("sha256:") in os.listdir(path.parent / "files")
+    assert (first.params, first.points[0].values) == ({"depth": 6}, [0.3])
+    assert last.end is not None
+
+
+def test_a_user_s_own_word_size_stays(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path, HEADER)
+    frame_of_file = Frame(params={"artifacts": 1, "size": 3}, tags={"size": "big"})
+    writer.append(frame_of_file)
+    (line,) = SpoolReader(tmp_path, "w1").peek(1 << 20, 10)
+    assert msgspec.json.decode(line.raw, type=Frame) == frame_of_file

@@ -130,3 +130,10 @@ def test_a_model_that_is_gone_leaves_nothing_behind() -> None:
 
 def test_data_that_tells_nothing_is_let_through() -> None:
     assert with_checked_predict(Plain(), SIGNATURE).predict([1, 2]) == [1, 2]
+
+
+def test_the_type_stays_and_others_of_the_class_are_not_checked(loaded: Any) -> None:
+    other = fitted()
+    assert type(loaded) is type(other)
+    with pytest.raises(ValueError, match="feature"):
+        other.predict(frame()[["a"]])

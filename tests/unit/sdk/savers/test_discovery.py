@@ -189,7 +189,7 @@ def test_a_wrapper_class_is_one_of_a_list(tmp_path: Path, saver: str, wrapper: o
         "signature": None, "extra": {"wrapper": wrapper},
     }  # fmt: skip
     (tmp_path / LOADER_FILE).write_text(json.dumps(loader))
-    with pytest.raises(Invalid, match="no wrapper class"):
+    with pytest.raises(Invalid, match="not a wrapper class"):
         load_model(tmp_path)
 
 

@@ -16,7 +16,7 @@ from tests.support import model_files
 from tests.support.estimators import composed_estimators, fitted_estimators
 from tests.support.libraries import library
 
-SECONDS = float(os.environ.get("MODELYARD_FORGE_SECONDS", "12"))
+SECONDS = float(os.environ.get("MODELYARD_FORGE_SECONDS", "4"))
 SEED = int(os.environ.get("MODELYARD_FORGE_SEED", "1"))
 
 
@@ -34,7 +34,7 @@ def test_no_changed_number_of_any_estimator_ends_the_process(tmp_path: Path) -> 
         str(SECONDS),
         str(note),
     ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 300, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=4 * SECONDS + 280, check=False)
     word, *counts = note.read_text().split()
     assert ended.returncode == 0, f"{note.read_text()}: {ended.stderr[-2000:]}"
     attempts, refused = map(int, counts)

@@ -349,6 +349,21 @@ def test_pytorch_module(folder: Path) -> None:
         load_model(folder, into="module")
 
 
+def test_pytorch_says_at_push_and_at_load_that_the_code_is_not_kept(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = library("torch")
+    monkeypatch.setattr("modelyard.sdk.saying._said", set())
+    save_model(torch.nn.Linear(2, 1), folder)
+    assert "only its weights are kept, not its code; load it with my.load(…, into=Module())" in caplog.text
+    caplog.clear()
+    load_model(folder)
+    assert "fill a module of the same class with my.load(…, into=Module())" in caplog.text
+    caplog.clear()
+    load_model(folder, into=torch.nn.Linear(2, 1))
+    assert caplog.text == ""
+
+
 def test_pytorch_in_another_process(folder: Path) -> None:
     torch = library("torch")
     module = model_files.network()

@@ -9,11 +9,13 @@ from modelyard.registry.promotion.gates.base import RuleBase
 from modelyard.registry.promotion.gates.card import CardRule
 from modelyard.registry.promotion.gates.champion import ChampionRule
 from modelyard.registry.promotion.gates.check import CheckRule
+from modelyard.registry.promotion.gates.data import DataRule
 from modelyard.registry.promotion.gates.evaluation import EvaluationRule
 from modelyard.registry.promotion.gates.facts import FactsRule
 from modelyard.registry.promotion.gates.freeze import FreezeRule
 from modelyard.registry.promotion.gates.labels import LicenceRule, OwnerRule, TagsRule
 from modelyard.registry.promotion.gates.metric import MetricRule
+from modelyard.registry.promotion.gates.param import ParamRule
 from modelyard.registry.promotion.gates.scan import ScanRule
 from modelyard.registry.promotion.gates.soak import SoakRule
 from modelyard.registry.promotion.gates.stood_for import StoodForRule
@@ -27,6 +29,8 @@ RULES: dict[str, type[RuleBase]] = {
         CheckRule,
         ApprovalsRule,
         FactsRule,
+        ParamRule,
+        DataRule,
         CardRule,
         TagsRule,
         OwnerRule,

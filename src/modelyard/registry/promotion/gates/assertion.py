@@ -1,4 +1,4 @@
-"""A free expression in CEL over the evidence, for what no other rule can say."""
+"""A CEL expression over the evidence, for conditions that no other rule can express."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from modelyard.registry.promotion.rules import Evidence, Finding
 class AssertRule(RuleBase, frozen=True, kw_only=True):
     """`assert: {expr: 'candidate.metrics.f1.value > 0.7', say: too low}`: the expression is true.
 
-    It sees candidate, champion (null while the stage is empty), checks, tags, facts, card, owners, licence,
-    task and completeness; times and random numbers it cannot see.
+    It sees candidate (version, digest, author, size_bytes, framework, completeness, and metrics by name: `value`, or
+    the value by split; a value on the training split only by that split), champion (null while the stage is empty; version, digest, metrics), checks (name → state),
+    tags (key → value), facts (a list of the names of known facts), params (name → value), data
+    (a list of objects with name, source, split and digest), card (heading → words), owners (a list),
+    licence, task and completeness, but no times and no random numbers.
     """
 
     kind: ClassVar[str] = "assert"
-    needs: ClassVar[frozenset[str]] = frozenset({"metrics", "champion", "checks", "tags", "card", "assertions"})
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {"metrics", "champion", "checks", "tags", "card", "record", "assertions"}
+    )
 
     expr: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTH)]
     say: str = ""
@@ -44,5 +49,8 @@ class AssertRule(RuleBase, frozen=True, kw_only=True):
             return passed("true", needed)
         said = f"false: {self.say}" if self.say else "false"
         return failed(
-            said, needed, who="the person who trains the model", fix=f"modelyard push FOLDER {evidence.model}"
+            said,
+            needed,
+            who="the person who trains the model",
+            fix=f"modelyard show {evidence.reference} --facts",
         )

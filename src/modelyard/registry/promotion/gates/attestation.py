@@ -17,7 +17,7 @@ from modelyard.registry.promotion.rules import Evidence, Finding
 
 
 class AttestationRule(RuleBase, frozen=True, kw_only=True):
-    """`attestation: {keys: {release-2026: <base64 of 32 bytes>}}`: signed by so many of these Ed25519 keys."""
+    """`attestation: {keys: {release-2026: <base64 of 32 bytes>}}`: signed by `count` of these Ed25519 keys."""
 
     kind: ClassVar[str] = "attestation"
     needs: ClassVar[frozenset[str]] = frozenset({"attestations"})
@@ -32,9 +32,9 @@ class AttestationRule(RuleBase, frozen=True, kw_only=True):
     def problem(self, stages: Sequence[str], to: str) -> str | None:
         for name, text in self.keys.items():
             if _key(text) is None:
-                return f"key {name!r} is no Ed25519 public key in base64"
+                return f"key {name!r} is not an Ed25519 public key in base64"
         if self.count > len(self.keys):
-            return f"it wants {self.count} signatures of {len(self.keys)} key(s)"
+            return f"it requires {self.count} signatures but names {len(self.keys)} key(s)"
         return None
 
     def find(self, evidence: Evidence) -> Finding:
@@ -57,7 +57,7 @@ class AttestationRule(RuleBase, frozen=True, kw_only=True):
         said = (
             f"signed by {', '.join(signed)}"
             if signed
-            else f"{len(evidence.attestations)} attestation(s), none by these keys"
+            else f"{len(evidence.attestations)} attestation(s), none of them by these keys"
         )
         return failed(said, needed, **more)
 

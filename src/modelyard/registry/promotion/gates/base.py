@@ -1,4 +1,4 @@
-"""What all built-in rules share."""
+"""The common parts of all built-in rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from modelyard.domain.metric_names import MetricName, is_training
 from modelyard.registry.promotion.rules import (
     DURATION_PATTERN,
     CheckResult,
@@ -25,7 +26,7 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A rule's parameters, as they stand in the policy file."""
+    """A rule's parameters, as written in the policy file."""
 
     kind: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -47,10 +48,10 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ReportedRule(RuleBase, frozen=True, kw_only=True):
-    """A rule over what accounts report.
+    """A rule over values that accounts report.
 
-    by: only reports from these accounts (or `group:NAME`) count. reported_by: others, where reports of the version's
-    author do not count, nor those of an account that is the same person.
+    by: only reports from these accounts (or `group:NAME`) count. reported_by: with `others`, reports by the version's
+    author do not count, nor those by an account of the same person.
     """
 
     stricter: ClassVar[dict[str, str]] = {"by": "one of", "reported_by": "others"}
@@ -62,13 +63,13 @@ class ReportedRule(RuleBase, frozen=True, kw_only=True):
         return groups_in(self.by)
 
     def counts(self, evidence: Evidence, reporter: str, authors: Sequence[str] | None = None) -> bool:
-        """Whether a report of that account counts. authors: of another version than the one at hand."""
+        """Return whether a report by that account counts. authors: those of another version than the judged one."""
         if self.by and reporter not in names_in(self.by, evidence.members):
             return False
         return self.reported_by == "anyone" or not evidence.is_author(reporter, authors)
 
     def reporters(self) -> str:
-        """Words for whose reports count; "" where everybody's do."""
+        """Name the accounts whose reports count; "" if everybody's do."""
         named = " or ".join(self.by)
         if self.reported_by == "anyone":
             return named
@@ -98,30 +99,33 @@ def find_metric(
     dataset: str | None,
     counts: Callable[[str], bool],
 ) -> MetricValue | None:
-    """The newest value of that name, on that split and dataset (None: any), from accounts whose reports count."""
+    """Return the newest value of that name, on that split and dataset, from accounts whose reports count.
+
+    name: may have its split in it, as `test:f1`. dataset None: any; split None: any but the training split.
+    """
+    wanted = MetricName.parse(name)
+    split = wanted.split or None if split is None else split
+    dataset = wanted.dataset or None if dataset is None else dataset
     found = [
         m
         for m in metrics
-        if m.name == name
-        and (split is None or m.split == split)
+        if m.name == wanted.name
+        and (not is_training(m.split) if split is None else m.split == split)
         and (dataset is None or m.dataset == dataset)
         and counts(m.by)
     ]
     return max(found, key=lambda m: m.at, default=None)
 
 
+def measured_text(value: MetricValue) -> str:
+    """Return for example `f1 (split test, dataset holdout)`: the metric, and where it was measured if known."""
+    return f"{value.name}{where_text(value.split, value.dataset)}"
+
+
 def where_text(split: str | None, dataset: str | None) -> str:
     parts = [f"split {split}" if split else "", f"dataset {dataset}" if dataset else ""]
     said = ", ".join(p for p in parts if p)
     return f" ({said})" if said else ""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """' (did you mean …?)' or nothing."""
-    import difflib
-
-    found = difflib.get_close_matches(word, sorted(set(known)), 1, 0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def evaluation_command(evidence: Evidence, name: str, split: str | None, dataset: str | None) -> str:
@@ -142,7 +146,7 @@ def check_command(evidence: Evidence, name: str) -> str:
 
 
 def reporter_text(evidence: Evidence, value: MetricValue, authors: Sequence[str] | None = None) -> str:
-    """Who reported a value, for every verdict that rests on it."""
+    """Name the account that reported a value, for every verdict that depends on it."""
     if not value.by:
         return ""
     note = ", the version's author" if evidence.is_author(value.by, authors) else ""

@@ -1,4 +1,4 @@
-"""The model card has the sections a reader needs."""
+"""The model card has the required sections."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from modelyard.registry.promotion.rules import Evidence, Finding
 
 
 class CardRule(RuleBase, frozen=True, kw_only=True):
-    """`card: {sections: [purpose, limitations], min_words: 10}`: each section is there with so many words.
+    """`card: {sections: [purpose, limitations], min_words: 10}`: each section has at least `min_words` words.
 
-    sections: left out, the standard ones: purpose, performance, limitations, intended use, ethics. A heading
-    counts when it begins with the section's name, whatever its case.
+    sections: if omitted, the standard ones: purpose, performance, limitations, intended use, ethics. A heading counts
+    if it begins with the section's name, in any case.
     """
 
     kind: ClassVar[str] = "card"

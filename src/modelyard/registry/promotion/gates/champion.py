@@ -1,4 +1,4 @@
-"""Not worse than the version that stands in the stage now."""
+"""Not worse than the version that is in the stage now."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from modelyard.domain.metric_names import MetricName
+from modelyard.domain.metric_schemas import HIGHER, LOWER, direction_of, outside_range
 from modelyard.registry.promotion.gates.base import (
     Name,
     ReportedRule,
     evaluation_command,
     failed,
     find_metric,
+    measured_text,
     passed,
     reporter_text,
     unknown,
     where_text,
 )
-from modelyard.registry.promotion.metric_schemas import HIGHER, LOWER, direction_of, outside_range
-from modelyard.registry.promotion.rules import Evidence, Finding, number_text
+from modelyard.registry.promotion.rules import Evidence, Finding, MetricValue, number_text
 
 
 class ChampionRule(ReportedRule, frozen=True, kw_only=True):
     """`champion: {metric: f1, tolerance: 0.005}`: not worse than the stage's present version by more than that.
 
-    direction: higher or lower is better; left out: as the metric is known. min_gain: must be better by this
-    much. when_empty: what holds while the stage is empty. same_dataset: values from datasets of different
-    names are not compared. by: only values from these accounts (or `group:NAME`) count. reported_by: others, where
-    values from a version's author do not count.
+    direction: higher or lower is better; if omitted, that of the known metric. min_gain: must be better by this much.
+    when_empty: the result while the stage is empty. same_dataset: do not compare values from datasets with different
+    names. by: only values from these accounts (or `group:NAME`) count. reported_by: with `others`, values from a
+    version's author do not count.
     """
 
     kind: ClassVar[str] = "champion"
@@ -51,16 +53,16 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
     def problem(self, stages: Sequence[str], to: str) -> str | None:
         if self.tolerance and self.min_gain:
             return "tolerance and min_gain contradict each other; give one of them"
-        known = direction_of(self.metric)
+        known = direction_of(MetricName.parse(self.metric).name)
         if self.direction is None and known is None:
-            return f"whether a higher or a lower {self.metric!r} is better is not known; say direction"
+            return f"whether a higher or a lower {self.metric!r} is better is not known; set direction"
         if self.direction is not None and known is not None and self.direction != known:
             return f"direction is {self.direction}, but of {self.metric} {known} is better"
         return None
 
     def find(self, evidence: Evidence) -> Finding:
         where = where_text(self.split, self.dataset)
-        sign = 1.0 if (self.direction or direction_of(self.metric)) == HIGHER else -1.0
+        sign = 1.0 if (self.direction or direction_of(MetricName.parse(self.metric).name)) == HIGHER else -1.0
         margin = f"better by {self.min_gain:g}" if self.min_gain else "not worse"
         slack = f" by more than {self.tolerance:g}" if self.tolerance else ""
         better = HIGHER if sign > 0 else LOWER
@@ -73,7 +75,7 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
                 return passed(f"{evidence.stage} is empty", needed)
             return failed(f"{evidence.stage} is empty", needed, who="the person who may waive this rule")
         if champion.version == evidence.version:
-            return passed(f"version {champion.version} itself stands in {evidence.stage}", needed)
+            return passed(f"version {champion.version} itself is in {evidence.stage}", needed)
         by_others = partial(self.counts, evidence, authors=champion.authors)
         mine = find_metric(
             evidence.metrics, self.metric, self.split, self.dataset, partial(self.counts, evidence)
@@ -94,14 +96,14 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
             said = f"measured on {mine.dataset}, version {champion.version} on {theirs.dataset}"
             fix = evaluation_command(evidence, self.metric, self.split, theirs.dataset)
             return unknown(said, needed, who=who, fix=fix, may_change=True)
-        # Rounded, so that 0.895 is exactly 0.005 below 0.9, as everybody reads it.
+        # Rounded, so that 0.895 is exactly 0.005 below 0.9, as people expect.
         gain = round(sign * (mine.value - theirs.value), 12)
         measured = (
-            f"{self.metric} = {number_text(mine.value)}{reporter_text(evidence, mine)}; "
-            f"version {champion.version} has {number_text(theirs.value)}"
+            f"{measured_text(mine)} = {number_text(mine.value)}{reporter_text(evidence, mine)}; "
+            f"version {champion.version} has {number_text(theirs.value)}{_elsewhere(mine, theirs)}"
             f"{reporter_text(evidence, theirs, champion.authors)} ({mine.value - theirs.value:+.6g})"
         )
-        if valid := outside_range(self.metric, mine.value):
+        if valid := outside_range(mine.name, mine.value):
             return failed(f"{measured}; {self.metric} can only be {valid}", needed, who=who)
         if gain < (self.min_gain if self.min_gain else -self.tolerance):
             fix = f"modelyard push FOLDER {evidence.model}"
@@ -110,6 +112,12 @@ class ChampionRule(ReportedRule, frozen=True, kw_only=True):
 
     def _from(self) -> str:
         return f" from {self.reporters()}" if self.reporters() else ""
+
+
+def _elsewhere(mine: MetricValue, theirs: MetricValue) -> str:
+    return (
+        "" if (mine.split, mine.dataset) == (theirs.split, theirs.dataset) else f" of {measured_text(theirs)}"
+    )
 
 
 def _other(evidence: Evidence, number: int) -> Evidence:

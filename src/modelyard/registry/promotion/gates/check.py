@@ -1,4 +1,4 @@
-"""A result reported from outside: CI, a scanner, a human."""
+"""A result reported from outside: by CI, a scanner or a person."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from modelyard.registry.promotion.rules import Evidence, Finding, duration, dura
 
 
 class CheckRule(ReportedRule, frozen=True, kw_only=True):
-    """`check: {name: unit-tests, max_age: 7d}`: the newest report of that name says pass.
+    """`check: {name: unit-tests, max_age: 7d}`: the newest report with that name is pass.
 
     by: only reports from these accounts (or `group:NAME`) count. max_age: an older report does not count.
-    reported_by: others, where reports of the version's author do not count.
+    reported_by: with `others`, reports by the version's author do not count.
     """
 
     kind: ClassVar[str] = "check"
@@ -40,7 +40,7 @@ class CheckRule(ReportedRule, frozen=True, kw_only=True):
 
 
 def find_check(evidence: Evidence, rule: ReportedRule, name: str, max_age: str | None, needed: str) -> Finding:
-    """What the newest check of that name says, among those that the rule counts."""
+    """Find the newest check with that name among those that the rule counts."""
     if rule.reporters():
         needed = f"{needed}, from {rule.reporters()}"
     if max_age:
@@ -53,7 +53,7 @@ def find_check(evidence: Evidence, rule: ReportedRule, name: str, max_age: str |
     check = latest_check(evidence, name, partial(rule.counts, evidence))
     if check is None:
         other = next((c for c in evidence.checks if c.name == name), None)
-        said = f"only {other.by} reported it, who does not count" if other else "not reported"
+        said = f"only {other.by} reported it, and that account does not count" if other else "not reported"
         return unknown(said, needed, **more)
     age = evidence.now - check.at
     said = f"{check.state}, reported by {check.by} {duration_text(age)} ago"

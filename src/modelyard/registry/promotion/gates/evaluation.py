@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from modelyard.domain.metric_names import is_training
 from modelyard.registry.promotion.gates.base import (
     Name,
     Names,
@@ -18,10 +19,10 @@ from modelyard.registry.promotion.rules import Evidence, Finding
 
 
 class EvaluationRule(ReportedRule, frozen=True, kw_only=True):
-    """`evaluation: {split: test, dataset: holdout-2026q3}`: finite metrics measured there are present.
+    """`evaluation: {split: test, dataset: holdout-2026q3}`: the version has finite metrics measured there.
 
-    metrics: these ones; left out: any one. by: only values from these accounts (or `group:NAME`) count. reported_by:
-    others, where values from the version's author do not count.
+    split: if omitted, any except the training split. metrics: all of these; if omitted, any one. by: only values from these accounts (or `group:NAME`) count.
+    reported_by: with `others`, values from the version's author do not count.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -45,7 +46,7 @@ class EvaluationRule(ReportedRule, frozen=True, kw_only=True):
             for m in evidence.metrics
             if m.value is not None
             and self.counts(evidence, m.by)
-            and (self.split is None or m.split == self.split)
+            and (not is_training(m.split) if self.split is None else m.split == self.split)
             and (self.dataset is None or m.dataset == self.dataset)
         }
         wanted = ", ".join(self.metrics) or "any metric"

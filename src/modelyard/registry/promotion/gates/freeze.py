@@ -1,4 +1,4 @@
-"""Times in which nothing is promoted. A rollback is always possible."""
+"""Times without promotions. A rollback is always possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", 
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """From one moment to another, RFC 3339 with a time zone."""
+    """From one time to another, RFC 3339 with a time zone."""
 
     start: str
     end: str
@@ -34,9 +34,9 @@ class Weekly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class FreezeRule(RuleBase, frozen=True, kw_only=True):
-    """`freeze: {windows: [{start: 2026-12-20T00:00Z, end: 2027-01-02T00:00Z}]}`: nothing is promoted then.
+    """`freeze: {windows: [{start: 2026-12-20T00:00Z, end: 2027-01-02T00:00Z}]}`: no promotions during these windows.
 
-    weekly: days with a start and an end time. All times are UTC or carry their zone. A rollback is not held up.
+    weekly: days with a start and an end time, in UTC. Other times name their zone. A freeze does not stop a rollback.
     """
 
     kind: ClassVar[str] = "freeze"
@@ -51,14 +51,14 @@ class FreezeRule(RuleBase, frozen=True, kw_only=True):
         for window in self.windows:
             start, end = _moment(window.start), _moment(window.end)
             if start is None or end is None:
-                return f"{window.start if start is None else window.end!r} is no time with a zone, like 2026-12-20T00:00Z"
+                return f"{window.start if start is None else window.end!r} is not a time with a zone, like 2026-12-20T00:00Z"
             if start >= end:
                 return f"a window ends ({window.end}) before it starts ({window.start})"
         for weekly in self.weekly:
             if not weekly.days:
                 return "a weekly window has no days"
             if weekly.start >= weekly.end:
-                return f"a weekly window ends ({weekly.end}) before it starts ({weekly.start}); name two days instead"
+                return f"a weekly window ends ({weekly.end}) before it starts ({weekly.start}); split it over two days"
         return None
 
     def find(self, evidence: Evidence) -> Finding:

@@ -11,7 +11,7 @@ from modelyard.registry.promotion.rules import Evidence, Finding
 
 
 class TagsRule(RuleBase, frozen=True, kw_only=True):
-    """`tags: {require: [team, risk-class=low]}`: the version or its model carries these tags."""
+    """`tags: {require: [team, risk-class=low]}`: the version or its model has these tags."""
 
     kind: ClassVar[str] = "tags"
     needs: ClassVar[frozenset[str]] = frozenset({"tags"})
@@ -61,20 +61,21 @@ class OwnerRule(RuleBase, frozen=True, kw_only=True):
 
 
 class LicenceRule(RuleBase, frozen=True, kw_only=True):
-    """`licence: {allow: [Apache-2.0, MIT]}`: the licence read from the files is one of these."""
+    """`licence: {allow: [Apache-2.0, MIT]}`: the licence named by the card or the files is one of these."""
 
     kind: ClassVar[str] = "licence"
+    needs: ClassVar[frozenset[str]] = frozenset({"card"})
     stricter: ClassVar[dict[str, str]] = {"allow": "one of"}
 
     allow: Names
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:
-        return None if self.allow else "it allows no licence"
+        return None if self.allow else "it does not allow any licence"
 
     def find(self, evidence: Evidence) -> Finding:
         needed = f"licence {' or '.join(self.allow)}"
-        who = "the person who pushes the model: a card or LICENSE file that says it"
-        fix = f"modelyard push FOLDER {evidence.model}"
+        who = "the person who writes the model card: license: in its front matter"
+        fix = f"modelyard card edit {evidence.reference}"
         if not evidence.licence:
             return unknown("no licence was found in the files", needed, who=who, fix=fix)
         if evidence.licence.casefold() in {name.casefold() for name in self.allow}:

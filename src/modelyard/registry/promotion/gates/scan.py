@@ -23,13 +23,14 @@ _WHO = "a maintainer of the namespace"
 
 
 class ScanRule(ReportedRule, frozen=True, kw_only=True):
-    """`scan: {}`: the intake scan found nothing but what is on the allow-list. Not scanned is not clean.
+    """`scan: {}`: the intake scan found only code on the allow-list. A version that was not scanned is not clean.
 
-    unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may.
-    refuse_kinds: kinds of code that the scan does not look for and that may not be there: chat_template,
+    unknown: how many unknown globals may remain. secrets: how many texts that look like credentials may remain.
+    refuse_kinds: kinds of code that the scan does not look for and that must not be present: chat_template,
     savedmodel, torchscript.
-    max_age, by: besides it, a scanner of your own reported the check `scan` as passed, not longer ago, by one of
-    these; reported_by: others, where the version's author does not count. Such a check counts without them too: when it fails, so does the rule.
+    max_age, by: in addition, your own scanner has reported the check `scan` as passed within this time, from one of
+    these accounts; reported_by: with `others`, not from the version's author. Without them such a check counts too: if
+    it fails, so does the rule.
     """
 
     kind: ClassVar[str] = "scan"
@@ -53,7 +54,7 @@ class ScanRule(ReportedRule, frozen=True, kw_only=True):
         if wants_check or reported or evidence.scan is None:
             check = find_check(evidence, self, SCAN_CHECK, self.max_age, "scanned and found clean")
         if evidence.scan is None:
-            # Evidence of a decision that was taken before the registry scanned by itself.
+            # The evidence of a decision from before the registry scanned files itself.
             assert check is not None
             return check
         own = self._own(evidence, evidence.scan)
@@ -71,7 +72,7 @@ class ScanRule(ReportedRule, frozen=True, kw_only=True):
         if scan.verdict == "pending":
             return unknown("the scan is not finished", needed, who="the server", fix=shown, may_change=True)
         if scan.verdict == "not_scanned":
-            return unknown("it could not be scanned whole", needed, who=_WHO, fix=shown)
+            return unknown("it could not be scanned completely", needed, who=_WHO, fix=shown)
         if scan.verdict == "unknown" and len(scan.unknown) > self.unknown:
             named = ", ".join(scan.unknown[:5])
             namespace = evidence.model.partition("/")[0]
@@ -86,7 +87,7 @@ class ScanRule(ReportedRule, frozen=True, kw_only=True):
         if refused := [kind for kind in self.refuse_kinds if kind in scan.kinds]:
             named = ", ".join(refused)
             return failed(
-                f"code that is not looked for: {named}",
+                f"code that the scan does not look for: {named}",
                 needed,
                 who="the person who pushes the model",
                 fix=shown,

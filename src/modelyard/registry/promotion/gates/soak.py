@@ -1,4 +1,4 @@
-"""The version proved itself in an earlier stage."""
+"""The version spent enough time in an earlier stage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modelyard.registry.promotion.rules import Evidence, Finding, duration, dura
 
 
 class SoakRule(RuleBase, frozen=True, kw_only=True):
-    """`soak: {stage: staging, at_least: 24h}`: its latest stay in that stage lasted so long."""
+    """`soak: {stage: staging, at_least: 24h}`: its latest stay in that stage lasted at least this long."""
 
     kind: ClassVar[str] = "soak"
     needs: ClassVar[frozenset[str]] = frozenset({"stays"})
@@ -24,9 +24,9 @@ class SoakRule(RuleBase, frozen=True, kw_only=True):
 
     def problem(self, stages: Sequence[str], to: str) -> str | None:
         if self.stage not in stages:
-            return f"there is no stage {self.stage!r}; there are {', '.join(stages)}"
+            return f"there is no stage {self.stage!r}; the stages are {', '.join(stages)}"
         if self.stage == to:
-            return f"a version cannot have stood in {to} before it enters {to}"
+            return f"a version cannot have been in {to} before it enters {to}"
         return None
 
     def find(self, evidence: Evidence) -> Finding:
@@ -34,7 +34,7 @@ class SoakRule(RuleBase, frozen=True, kw_only=True):
         stay = next((s for s in evidence.stays if s.stage == self.stage), None)
         if stay is None:
             return failed(
-                f"never stood in {self.stage}",
+                f"was never in {self.stage}",
                 needed,
                 who="the person who may promote",
                 fix=f"modelyard promote {evidence.reference} {self.stage}",

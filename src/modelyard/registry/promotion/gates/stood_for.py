@@ -1,4 +1,4 @@
-"""The gate stood long enough for others to see that it was weakened."""
+"""The gate has not been weakened recently, so others had time to notice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelyard.registry.promotion.rules import Evidence, Finding, duration, dura
 class StoodForRule(RuleBase, frozen=True, kw_only=True):
     """`policy_stood_for: {at_least: 7d}`: this gate was not weakened within that time.
 
-    A change that only asks for more does not count. A policy that is new does not count as weakened.
+    A change that only makes the gate stricter does not count. A new policy does not count as weakened.
     """
 
     kind: ClassVar[str] = "policy_stood_for"
@@ -26,9 +26,7 @@ class StoodForRule(RuleBase, frozen=True, kw_only=True):
         needed = f"the gate was not weakened for {self.at_least}"
         age = evidence.policy
         if age is None:
-            return unknown(
-                "nothing is known of the policy's history", needed, who="the person who runs the server"
-            )
+            return unknown("the policy's history is not known", needed, who="the person who runs the server")
         if age.weakened_at is None:
             return passed("never weakened", needed)
         ago = evidence.now - age.weakened_at

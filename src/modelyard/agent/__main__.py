@@ -1,0 +1,51 @@
+"""`python -m modelyard.agent`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from modelyard.agent.attempt import Attempt
+from modelyard.agent.processes import Stop, adopt_orphans
+from modelyard.domain.errors import ModelyardError
+from modelyard.sdk.locations import cache_folder
+from modelyard.sdk.session import Session
+
+_VARIABLES = ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_BUILD", "MODELYARD_ATTEMPT", "MODELYARD_WORKSPACE")
+_PATIENCE_SECONDS = 600.0
+
+
+def main() -> int:
+    """Carry out the attempt that the variables name. Return 0 if the server knows how it ended."""
+    missing = [name for name in _VARIABLES if not os.environ.get(name)]
+    if missing:
+        print(f"modelyard.agent: {' and '.join(missing)} must be set; executors do that", file=sys.stderr)
+        return 2
+    url, token, build, number, place = (os.environ[name] for name in _VARIABLES)
+    workspace = Path(place).absolute()
+    workspace.mkdir(parents=True, exist_ok=True)
+    named = os.environ.get("MODELYARD_ENVIRONMENTS")
+    environments = Path(named).absolute() if named else cache_folder() / "environments"
+    # The records of the run are spooled in the workspace, and no other account's token is found.
+    os.environ["MODELYARD_HOME"] = str(workspace / "home" / ".modelyard")
+    stop = Stop()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        stop.ask("ended", f"the agent was ended by {signal.Signals(number).name}")
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
+    adopt_orphans()
+    session = Session(url, token, patience_seconds=_PATIENCE_SECONDS)
+    try:
+        return Attempt(session, build, int(number), workspace, environments, stop).carry_out()
+    except ModelyardError as error:
+        print(f"modelyard.agent: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

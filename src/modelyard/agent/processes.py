@@ -1,0 +1,323 @@
+"""One program of a step: in a process group of its own, read as it writes, bounded, and ended for certain."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from modelyard.domain.sizes import size_words
+from modelyard.sdk.runs.command import BoundedLog
+
+GRACE_SECONDS = 10.0
+"""Time between SIGTERM and SIGKILL."""
+_BLOCK_BYTES = 1 << 16
+_LOOK_SECONDS = 0.1
+_PIPE_SECONDS = 5.0
+_KILL_SECONDS = 60.0
+_KEPT_BLOCKS = 3
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends, so that those that left their group are found too."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class Stop:
+    """Why the steps must end; the first cause counts."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._lock = threading.Lock()
+        self.cause = self.reason = ""
+
+    def ask(self, cause: str, reason: str) -> None:
+        """cause: cancelled, timed-out, superseded, away or ended."""
+        # Called by a signal handler too, in the thread that may hold the lock: then another cause came first.
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._asked.is_set():
+                    self.cause, self.reason = cause, reason
+                    self._asked.set()
+            finally:
+                self._lock.release()
+
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended. cause: "" by itself; a cause of `Stop`, `timed-out`, or `memory`. exit_code: as in a shell."""
+
+    exit_code: int
+    cause: str
+    reason: str
+    resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.cause and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """deadline: of the build, as of time.monotonic(). timeout_seconds: of this program."""
+
+    timeout_seconds: float | None = None
+    deadline: float | None = None
+    memory_bytes: int | None = None
+
+
+def run_process(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    variables: Mapping[str, str],
+    log: Callable[[str], object],
+    stop: Stop,
+    limits: Limits,
+    note: Callable[[str], object] = lambda _: None,
+) -> Ended:
+    """Run a program to its end and return how it ended; whatever it started is gone then.
+
+    log: receives its output in lines, without credentials and bounded. note: receives what was cut.
+    """
+    bounded = BoundedLog(log, note)
+    before = set(_children(os.getpid()))
+    began = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            [*command],
+            cwd=folder,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_end_with_agent if _libc is not None else None,
+        )
+    except OSError as error:
+        return Ended(127, "", f"{command[0]} cannot be run: {error.strerror}")
+    readers = [
+        threading.Thread(target=_read, args=(stream, bounded), daemon=True)
+        for stream in (process.stdout, process.stderr)
+    ]
+    for reader in readers:
+        reader.start()
+    watch = _Watch(process, before, limits.memory_bytes)
+    cause, reason = _wait(watch, stop, limits, began)
+    code = watch.end()
+    for reader in readers:
+        reader.join(_PIPE_SECONDS)
+    bounded.finish()
+    shown = 128 - code if code < 0 else code
+    resources = watch.resources(time.monotonic() - began)
+    return Ended(shown, cause, reason or _words_for(code), resources)
+
+
+def _end_with_agent() -> None:
+    """Have the kernel end this process when the agent ends, even by SIGKILL."""
+    assert _libc is not None
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _wait(watch: _Watch, stop: Stop, limits: Limits, began: float) -> tuple[str, str]:
+    """Wait for the end of the program, or for a reason to end it; return that as (cause, reason)."""
+    while not watch.has_ended(_LOOK_SECONDS):
+        present = time.monotonic()
+        if stop.asked:
+            return stop.cause, stop.reason
+        if limits.timeout_seconds is not None and present - began > limits.timeout_seconds:
+            return "timed-out", f"the step ran for longer than its {limits.timeout_seconds:g} s"
+        if limits.deadline is not None and present > limits.deadline:
+            return "timed-out", "the build ran for longer than its timeout"
+        if watch.is_too_large():
+            assert limits.memory_bytes is not None
+            return (
+                "memory",
+                f"it used {size_words(watch.peak_bytes)}, more than the {size_words(limits.memory_bytes)} of resources.memory",
+            )
+    return "", ""
+
+
+def _words_for(code: int) -> str:
+    """Say how the program ended by itself; "": well."""
+    number = -code if code < 0 else code - 128 if code > 128 else 0
+    if number == signal.SIGKILL:
+        return "it was killed by SIGKILL, and not by the build: memory suspected"
+    if number:
+        with contextlib.suppress(ValueError):
+            return f"it was ended by {signal.Signals(number).name}"
+    return f"exit code {code}" if code else ""
+
+
+# --- watching --------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """A program with all of its descendants."""
+
+    def __init__(self, process: subprocess.Popen[bytes], before: set[int], memory_bytes: int | None) -> None:
+        self._process, self._before, self._memory_bytes = process, before, memory_bytes
+        self._usage: Any = None
+        self.peak_bytes = 0
+        self._handle: int | None = None
+        self._next_sample = 0.0
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._handle = os.pidfd_open(process.pid)
+
+    def has_ended(self, seconds: float) -> bool:
+        """Return whether the program has ended, after at most this many seconds."""
+        if self._reap():
+            return True
+        if self._handle is not None:
+            select.select([self._handle], [], [], seconds)
+        else:
+            time.sleep(seconds)
+        return self._reap()
+
+    def _reap(self) -> bool:
+        if self._process.returncode is None:
+            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            if pid:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self._usage = usage
+                if self._handle is not None:
+                    os.close(self._handle)
+                    self._handle = None
+        return self._process.returncode is not None
+
+    def is_too_large(self) -> bool:
+        """Sample the memory of the program and its descendants; without a limit, once a second."""
+        present = time.monotonic()
+        if self._memory_bytes is None and present < self._next_sample:
+            return False
+        self._next_sample = present + 1.0
+        self.peak_bytes = max(self.peak_bytes, sum(map(_memory_of, self._living())))
+        return self._memory_bytes is not None and self.peak_bytes > self._memory_bytes
+
+    def _living(self) -> list[int]:
+        """Return the program's processes: its descendants, and those that the agent adopted from it."""
+        found: list[int] = []
+        todo = [pid for pid in _children(os.getpid()) if pid not in self._before]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += _children(pid)
+        return found
+
+    def end(self) -> int:
+        """End everything that still runs, first by SIGTERM, and return the exit code of the program."""
+        ended_by_itself = self._reap()
+        if self._anything_left():
+            self._signal(signal.SIGTERM)
+            until = time.monotonic() + GRACE_SECONDS
+            while time.monotonic() < until and self._anything_left():
+                self.has_ended(0.02) if not ended_by_itself else time.sleep(0.02)
+            until = time.monotonic() + _KILL_SECONDS
+            while self._anything_left() and time.monotonic() < until:
+                self._signal(signal.SIGKILL)
+                time.sleep(0.01)
+        # A process that waits in the kernel, for example for a disk, ends when that answers.
+        return -signal.SIGKILL if self._process.returncode is None else int(self._process.returncode)
+
+    def _anything_left(self) -> bool:
+        self._reap()
+        left = [pid for pid in self._living() if pid != self._process.pid]
+        for pid in left:
+            # Adopted ones that have ended are ours to collect.
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)
+        return self._process.returncode is None or any(map(_is_alive, left))
+
+    def _signal(self, number: int) -> None:
+        """Send a signal once to each process: a second SIGTERM would end a program while it saves its work."""
+        group = None
+        # After its leader has ended, a group is known to be the same only where nothing else finds its members.
+        if self._process.returncode is None or _libc is None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, number)
+                group = self._process.pid
+        for pid in self._living():
+            with contextlib.suppress(OSError):
+                if os.getpgid(pid) != group:
+                    os.kill(pid, number)
+
+    def resources(self, seconds: float) -> dict[str, Any]:
+        found: dict[str, Any] = {"wall_seconds": round(seconds, 3)}
+        peak = self.peak_bytes
+        if self._usage is not None:
+            found["cpu_seconds"] = round(self._usage.ru_utime + self._usage.ru_stime, 3)
+            peak = max(peak, self._usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        return found | {"peak_memory_bytes": peak}
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Yield the children of a process, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                yield from map(int, (thread / "children").read_text().split())
+
+
+def _memory_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and was not collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (OSError, IndexError):
+        return False
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def _read(stream: IO[bytes], log: BoundedLog) -> None:
+    """Pass a stream on. Beyond the log's bound only the last blocks are kept, so endless output costs little."""
+    feed = log.stream()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    kept: deque[bytes] = deque()
+    with contextlib.suppress(OSError, ValueError):
+        while block := os.read(stream.fileno(), _BLOCK_BYTES):
+            if not log.is_full:
+                feed(decoder.decode(block))
+                continue
+            kept.append(block)
+            if len(kept) > _KEPT_BLOCKS:
+                log.leave_out(len(kept.popleft()))
+    if kept:
+        text = b"".join(kept).decode("utf-8", "replace")
+        # What was left out may have begun a line, or a private key.
+        start = max(text.find("\n"), _end_of_key(text))
+        log.leave_out(max(0, start))
+        feed(text[start + 1 :])
+
+
+def _end_of_key(text: str) -> int:
+    end, begin = text.find("-----END "), text.find("-----BEGIN ")
+    return text.find("\n", end) if end >= 0 and not 0 <= begin < end else -1

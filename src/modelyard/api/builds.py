@@ -1,0 +1,277 @@
+"""Routes of recipes, builds and pools, and those of the agents of attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+from starlette.responses import Response
+
+from modelyard.api.conversion import fields_of, optional_time, to_wire
+from modelyard.domain.names import ModelName
+from modelyard.domain.times import time_text
+from modelyard.doors.call import Call
+from modelyard.doors.paging import Paging
+from modelyard.doors.ranges import bytes_response
+from modelyard.doors.table import RouteTable
+from modelyard.registry.builds import rules
+from modelyard.registry.builds import usecases as builds
+from modelyard.registry.builds.nouns import (
+    AttemptResult,
+    BuildAttempt,
+    BuildDetails,
+    BuildStep,
+    BuildView,
+    Frame,
+    StepReport,
+)
+from modelyard.registry.builds.recipe import TestEntry
+from modelyard.registry.builds.schema import example_recipe, recipe_schema
+from modelyard.registry.idempotency import Answer
+from modelyard.wire import builds as wire
+from modelyard.wire.base import encode
+
+table = RouteTable(__name__)
+_BUILD = "/api/v1/builds/{build}"
+_ATTEMPT = f"{_BUILD}/attempts/{{attempt:number}}"
+_POLL_SECONDS = 0.2
+
+
+# --- recipes ---------------------------------------------------------------------------------------------
+
+
+@table.route("POST", "/api/v1/recipes/check", has_large_body=True)
+async def check_recipe(call: Call, body: wire.CheckRecipe) -> wire.RecipeCheck:
+    """Return the steps of a recipe, or its problems with their lines; a wrong recipe is an answer, not an error."""
+    found = await call.compute(builds.check_recipe, call.actor, body.recipe)
+    if found.recipe is not None:
+        return wire.RecipeCheck(model=str(found.recipe.model), steps=[step.name for step in found.recipe.steps])
+    assert found.problem is not None
+    fields = found.problem.fields
+    problem = wire.RecipeProblem(line=fields["line"], reason=fields["reason"], fix=found.problem.fix)
+    return wire.RecipeCheck(problems=[problem])
+
+
+@table.route("GET", "/api/v1/recipes/schema", public=True)
+async def show_recipe_schema(call: Call) -> Annotated[Response, "application/schema+json"]:
+    """Return the JSON schema of the recipe file."""
+    return Response(encode(recipe_schema()), media_type="application/schema+json")
+
+
+@table.route("GET", "/api/v1/recipes/example", public=True)
+async def show_recipe_example(call: Call) -> Annotated[Response, "application/yaml"]:
+    """Return a commented first recipe."""
+    return Response(example_recipe(), media_type="application/yaml")
+
+
+# --- builds ----------------------------------------------------------------------------------------------
+
+
+@table.route("POST", "/api/v1/builds", status=201, has_large_body=True)
+async def submit_build(call: Call, body: wire.SubmitBuild) -> Answer[wire.Build]:
+    """Queue a build of a recipe; the bytes of the source bundle were sent before, like every blob."""
+    request = builds.BuildRequest(**fields_of(body))
+    services = call.services
+    return await call.commit(
+        lambda tx: _build(builds.submit_build(tx, call.actor, services.catalog, services.pools, request))
+    )
+
+
+@table.route("GET", "/api/v1/builds")
+async def list_builds(call: Call, query: wire.BuildQuery) -> wire.BuildPage:
+    """List the builds that the caller may see, newest first."""
+    paging = Paging.of(query, int)
+    model = None if query.model is None else ModelName.parse(query.model, query.namespace)
+    listed = await call.read(
+        lambda tx: builds.list_builds(
+            tx,
+            call.actor,
+            paging.start,
+            paging.count,
+            namespace=query.namespace,
+            model=model,
+            status=query.status,
+        )
+    )
+    return paging.answer(wire.BuildPage, listed, _build, key=lambda view: (view.build.id,))
+
+
+@table.route("GET", _BUILD)
+async def show_build(call: Call, query: wire.ShowBuildQuery) -> wire.BuildDetails:
+    """Return a build with its steps and attempts; with `wait`, as soon as it has changed."""
+    uid = call.path["build"]
+    ends_at = time.monotonic() + max(0, min(query.wait, rules.LONGEST_WAIT_SECONDS))
+    seen = query.seen
+    while query.wait > 0:
+        _, revision = await call.point(lambda tx: builds.find_revision(tx, call.actor, uid))
+        seen = revision if seen is None else seen
+        if revision != seen or time.monotonic() >= ends_at or call.services.stopping.is_set():
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    return _details(await call.read(lambda tx: builds.show_build(tx, call.actor, uid)))
+
+
+@table.route("GET", f"{_BUILD}/log")
+async def read_build_log(call: Call, query: wire.BuildLogQuery) -> wire.BuildLogPart:
+    """Return the log from a position; ask again from the answer's position until it has ended."""
+    position = max(0, min(query.position, 2**53))
+    part = await call.read(lambda tx: builds.read_log(tx, call.actor, call.path["build"], query.step, position))
+    return to_wire(part, wire.BuildLogPart)
+
+
+@table.route("POST", f"{_BUILD}/cancel")
+async def cancel_build(call: Call) -> Answer[wire.Build]:
+    """End a queued build at once, or ask the agent of a running one to end its steps."""
+    return await call.commit(lambda tx: _build(builds.cancel_build(tx, call.actor, call.path["build"])))
+
+
+@table.route("POST", f"{_BUILD}/rerun", status=201)
+async def rerun_build(call: Call) -> Answer[wire.Build]:
+    """Queue a new build of the same recipe, bundle and params."""
+    services = call.services
+    return await call.commit(
+        lambda tx: _build(
+            builds.rerun_build(tx, call.actor, services.catalog, services.pools, call.path["build"])
+        )
+    )
+
+
+@table.route("GET", f"{_BUILD}/bundle")
+async def get_bundle(call: Call) -> Annotated[Response, "application/octet-stream"]:
+    """Return the source bundle of a build, a tar file, to the agent of its newest attempt; Range is supported."""
+    file = await call.point(lambda tx: builds.find_bundle(tx, call.actor, call.path["build"]))
+    return await bytes_response(call, file, {})
+
+
+@table.route("GET", "/api/v1/pools")
+async def list_pools(call: Call) -> wire.PoolPage:
+    """List the pools where builds run, with their numbers of builds."""
+    # Whether isolation works is tried once, with a process.
+    pools = await call.in_thread(
+        "views",
+        call.services.db.read,
+        lambda tx: builds.list_pools(tx, call.actor, call.services.pools),
+    )
+    return wire.PoolPage(items=[to_wire(pool, wire.Pool) for pool in pools])
+
+
+# --- for agents ------------------------------------------------------------------------------------------
+
+
+@table.route("POST", f"{_ATTEMPT}/claim")
+async def claim_attempt(call: Call) -> wire.BuildPlan:
+    """Begin an attempt and return what is to be done. Only for its agent."""
+    plan = await call.write(
+        lambda tx: builds.claim_attempt(tx, call.actor, call.path["build"], call.number("attempt"))
+    )
+    return _plan(plan)
+
+
+@table.route("POST", f"{_ATTEMPT}/records", has_large_body=True)
+async def send_attempt(call: Call, body: wire.SendAttempt) -> wire.AttemptStanding:
+    """Store what the agent of an attempt reports; frames that are already stored are skipped."""
+    frames = [_frame(frame) for frame in body.frames]
+    standing = await call.write(
+        lambda tx: builds.store_records(
+            tx, call.actor, call.path["build"], call.number("attempt"), body.first, frames
+        )
+    )
+    return wire.AttemptStanding(last=standing.last, wanted="run" if standing.is_wanted else "cancel")
+
+
+def _frame(frame: wire.AttemptFrame) -> Frame:
+    return Frame(
+        tuple(StepReport(**fields_of(event)) for event in frame.events),
+        None if frame.end is None else AttemptResult(**fields_of(frame.end)),
+    )
+
+
+# --- shapes ----------------------------------------------------------------------------------------------
+
+
+def _parts(view: BuildView) -> dict[str, object]:
+    build = view.build
+    return {
+        "id": build.uid,
+        "params": dict(build.params.value),
+        "metrics": dict(view.metrics),
+        "promotion": build.promotion_id,
+        "run": view.run,
+    }
+
+
+def _build(view: BuildView) -> wire.Build:
+    return to_wire(view.build, wire.Build, **_parts(view))
+
+
+def _details(details: BuildDetails) -> wire.BuildDetails:
+    build = details.view.build
+    return to_wire(
+        build,
+        wire.BuildDetails,
+        **_parts(details.view),
+        source=dict(build.source.value),
+        steps=[_step(step) for step in details.steps],
+        attempts=[_attempt(attempt) for attempt in details.attempts],
+        last_lines=list(details.last_lines),
+    )
+
+
+def _step(step: BuildStep) -> wire.BuildStep:
+    return wire.BuildStep(
+        name=step.name,
+        state=step.state,
+        reason=step.reason,
+        exit_code=step.exit_code,
+        started_at=optional_time(step.started_at),
+        ended_at=optional_time(step.ended_at),
+        log_bytes=step.log_bytes,
+        resources=step.resources,
+    )
+
+
+def _attempt(attempt: BuildAttempt) -> wire.BuildAttempt:
+    return to_wire(
+        attempt,
+        wire.BuildAttempt,
+        holder=attempt.host,
+        started_at=time_text(attempt.started_at or attempt.created_at),
+    )
+
+
+def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
+    build, recipe, file = plan.build, plan.recipe, plan.recipe.file
+    evaluation = file.evaluate if not isinstance(file.evaluate, str) else None
+    return wire.BuildPlan(
+        build=build.uid,
+        attempt=plan.attempt.number,
+        model=str(build.model),
+        run=plan.run,
+        bundle=build.bundle,
+        source=dict(build.source.value),
+        params=dict(build.params.value),
+        environment=dict(file.environment.variables),
+        python=file.environment.python or "",
+        lock=file.environment.lock or "",
+        requirements=file.environment.requirements or file.environment.project or "",
+        inputs=[to_wire(each, wire.PlannedInput) for each in plan.attempt.inputs],
+        steps=[
+            wire.PlannedStep(
+                name=step.name,
+                kind=step.kind,
+                command=step.command,
+                timeout_seconds=step.timeout_seconds,
+                report=step.report,
+            )
+            for step in recipe.steps
+        ],
+        result=file.result or "",
+        check=file.test.check if isinstance(file.test, TestEntry) else "tests",
+        stage=file.promote.to if file.promote is not None else "",
+        evaluate_dataset=evaluation.dataset if evaluation is not None else "",
+        evaluate_split=evaluation.split if evaluation is not None else "test",
+        timeout_seconds=plan.timeout_seconds,
+        memory_bytes=recipe.memory_bytes,
+        network=file.network,
+    )

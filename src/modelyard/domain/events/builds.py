@@ -1,0 +1,34 @@
+"""Builds."""
+
+from __future__ import annotations
+
+from modelyard.domain.events.base import Event
+
+
+class BuildSubmitted(Event, kind="build.submitted", may_change_rights=False):
+    build: str
+    pool: str
+    rerun_of: str | None = None
+
+
+class BuildStarted(Event, kind="build.started"):
+    """An attempt of the build started; it has a token of its own."""
+
+    build: str
+    attempt: int
+
+
+class BuildCancelled(Event, kind="build.cancelled", may_change_rights=False):
+    """Somebody asked to end the build."""
+
+    build: str
+
+
+class BuildEnded(Event, kind="build.ended"):
+    """number: of the version that it registered."""
+
+    build: str
+    attempt: int
+    status: str
+    reason: str
+    number: int | None = None

@@ -1,0 +1,1 @@
+"""What runs work elsewhere: executors of builds, each behind one protocol"""

@@ -1,0 +1,168 @@
+"""End attempts and builds, write their logs, and wake the builds that may start then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import SYSTEM, Actor
+from modelyard.domain.errors import InvalidRecipe
+from modelyard.registry.builds import queries, rules
+from modelyard.registry.builds.nouns import (
+    FAILED,
+    LOST,
+    QUEUED,
+    RUNNING,
+    SKIPPED,
+    WAITING,
+    Build,
+    BuildStep,
+    LogPiece,
+)
+from modelyard.registry.builds.recipe import parse_recipe
+from modelyard.registry.jobs import usecases as jobs
+from modelyard.registry.jobs.nouns import JobKind
+
+
+class CarryOut(msgspec.Struct, frozen=True):
+    """build: id of its row."""
+
+    build: int
+
+
+BUILD = JobKind("build", CarryOut)
+"""A short poll, again and again, from the submission of a build until nothing of it is left on the machine."""
+
+
+def wake(tx: Transaction, build: Build) -> None:
+    """Look at a build at once."""
+    assert build.place.namespace is not None
+    jobs.enqueue(tx, BUILD, CarryOut(build.id), key=build.uid, namespace=build.place.namespace)
+
+
+def wake_next(tx: Transaction, pool: str, slots: int | None = None) -> None:
+    """Look at once at the queued builds that may start. slots: of the pool; None: as if one place had become free."""
+    builds = queries.list_open(tx, pool)
+    if slots is None:
+        slots = sum(build.status != QUEUED for build in builds) + 1
+    for build in rules.choose_next(builds, slots):
+        jobs.enqueue(tx, BUILD, CarryOut(build.id), key=build.uid, namespace=build.namespace)
+
+
+def end_build(tx: Transaction, actor: Actor, build: Build, status: str, reason: str) -> None:
+    """End a build for good, and let the next one of its pool start."""
+    reason = rules.reason_text(reason)
+    queries.update_build(tx, build.id, status=status, reason=reason, ended_at=tx.now)
+    found = queries.find_by_id(tx, build.id)
+    tx.append(
+        events.BuildEnded(
+            **events.about(build.model),
+            build=build.uid,
+            attempt=build.attempt,
+            status=status,
+            reason=reason,
+            number=found.version_number if found else None,
+        ),
+        actor,
+        build.model_id,
+    )
+    wake_next(tx, build.pool)
+
+
+def end_attempt(
+    tx: Transaction, actor: Actor, build_id: int, number: int, status: str, reason: str
+) -> str | None:
+    """End an attempt, and its build unless the recipe asks for another attempt. Returns the state of the build; None if the
+    attempt had ended before. Its process, workspace and token are removed by the job of the build."""
+    build = queries.find_by_id(tx, build_id)
+    attempt = queries.find_attempt(tx, build_id, number)
+    if build is None or attempt is None or attempt.has_ended or build.has_ended:
+        return None
+    reason = rules.reason_text(reason)
+    _end_steps(tx, build, attempt.id, status, reason)
+    queries.update_attempt(tx, attempt.id, status=status, reason=reason, ended_at=tx.now)
+    try:
+        left = parse_recipe(build.recipe, params=build.params.value, model=str(build.model)).attempts_left_after
+    except InvalidRecipe:
+        left = {}
+    following = rules.status_after(status, number, left, cancelled=build.cancel_asked_at is not None)
+    if following == QUEUED:
+        words = (
+            f"attempt {number} ended as {status}: {reason}" if reason else f"attempt {number} ended as {status}"
+        )
+        queries.update_build(tx, build.id, status=QUEUED, reason=f"{words}; another attempt follows", step=None)
+        wake_next(tx, build.pool)
+    else:
+        end_build(tx, actor, build, following, reason)
+    wake(tx, build)
+    return following
+
+
+def _end_steps(tx: Transaction, build: Build, attempt_id: int, status: str, reason: str) -> None:
+    """Close what the agent left open: steps that wait or run, and lines without an end."""
+    texts: list[tuple[BuildStep, str]] = []
+    changed = []
+    for step in queries.list_steps(tx, attempt_id):
+        if step.open_line:
+            texts.append((step, rules.add_log(step, "", is_last=True)))
+        elif step.state not in (WAITING, RUNNING):
+            continue
+        if step.state == RUNNING:
+            step.state, step.ended_at = FAILED, tx.now
+            step.reason = step.reason or (reason if status != LOST else f"the agent was lost: {reason}")
+        elif step.state == WAITING:
+            step.state = SKIPPED
+        changed.append(step)
+    write_log(tx, build, texts)
+    for step in changed:
+        queries.set_step(tx, attempt_id, step)
+
+
+def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, str]]) -> None:
+    """Append texts of steps to the log, in their order, and count their bytes in the steps; above the limit the middle of
+    the log is deleted."""
+    texts = [(step, text) for step, text in texts if text]
+    if not texts:
+        return
+    joined: list[tuple[BuildStep, str]] = []
+    for step, text in texts:
+        if joined and joined[-1][0] is step:
+            joined[-1] = (step, joined[-1][1] + text)
+        else:
+            joined.append((step, text))
+    # The build as it was read may be older than what this change has written.
+    last = queries.find_last_piece(tx, build.id)
+    end = last.position + len(last.text.encode()) if last else 0
+    pieces: list[LogPiece] = []
+    for step, text in joined:
+        for cut in rules.cut_pieces(text):
+            size = len(cut.encode())
+            if not pieces and _fits(last, build, step, size):
+                assert last is not None
+                queries.set_piece(tx, build.id, last.position, last.text + cut)
+                last = msgspec.structs.replace(last, text=last.text + cut)
+            else:
+                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, cut))
+            step.log_bytes += size
+            end += size
+    queries.add_pieces(tx, build.id, pieces)
+    queries.update_build(tx, build.id, log_bytes=end)
+    if end > rules.LOG_HEAD_BYTES + rules.LOG_TAIL_BYTES:
+        queries.cut_log(tx, build.id, rules.LOG_HEAD_BYTES, end - rules.LOG_TAIL_BYTES)
+
+
+def _fits(last: LogPiece | None, build: Build, step: BuildStep, size: int) -> bool:
+    """Return whether a text may continue the last piece of the log."""
+    return (
+        last is not None
+        and (last.attempt, last.step) == (build.attempt, step.name)
+        and len(last.text.encode()) + size <= rules.PIECE_BYTES
+    )
+
+
+def fail_unstarted(tx: Transaction, build: Build, reason: str) -> None:
+    """End a queued build whose attempt cannot start."""
+    end_build(tx, SYSTEM, build, FAILED, reason)

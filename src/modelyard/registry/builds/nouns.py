@@ -1,0 +1,171 @@
+"""Builds, their attempts, steps and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelyard.db.json_columns import JsonText
+from modelyard.domain.names import ModelName
+from modelyard.registry.access.rules import Place
+
+QUEUED, STARTING, RUNNING, CANCELLING = "queued", "starting", "running", "cancelling"
+SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST = "succeeded", "failed", "cancelled", "timed-out", "lost"
+ACTIVE = (STARTING, RUNNING, CANCELLING)
+"""States in which a build takes a place of its pool."""
+ENDED = (SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST)
+STATUSES = (QUEUED, *ACTIVE, *ENDED)
+
+WAITING, OK, SKIPPED, REUSED = "waiting", "ok", "skipped", "reused"
+STEP_STATES = (WAITING, RUNNING, OK, FAILED, SKIPPED, REUSED)
+
+
+class Build(msgspec.Struct, frozen=True):
+    """place: of its model, with the actor's role there. recipe: "" in lists, which do not show it."""
+
+    id: int
+    uid: str
+    place: Place
+    model_id: int
+    status: str
+    reason: str
+    pool: str
+    bundle: str | None
+    source: JsonText[dict[str, Any]]
+    params: JsonText[dict[str, Any]]
+    rerun_of: str | None
+    attempt: int
+    step: str | None
+    version_number: int | None
+    promotion_id: int | None
+    promotion_state: str | None
+    log_bytes: int
+    revision: int
+    requester_id: int
+    requested_by: str
+    created_at: int
+    started_at: int | None
+    cancel_asked_at: int | None
+    ended_at: int | None
+    recipe: str = ""
+
+    @property
+    def model(self) -> ModelName:
+        assert self.place.namespace is not None
+        assert self.place.model is not None
+        return ModelName(self.place.namespace, self.place.model)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended_at is not None
+
+    @property
+    def version(self) -> str | None:
+        return None if self.version_number is None else f"{self.model}:{self.version_number}"
+
+
+class Input(msgspec.Struct, frozen=True):
+    """Data that an attempt reads. dataset: namespace/name@digest. path: "": the steps read it by other means."""
+
+    name: str
+    dataset: str
+    digest: str
+    path: str = ""
+
+
+class BuildAttempt(msgspec.Struct, frozen=True):
+    """host: the machine that runs its agent. cleaned_at: its process, workspace and token are gone since then."""
+
+    id: int
+    build_id: int
+    number: int
+    status: str
+    reason: str
+    host: str
+    token_id: int
+    last_number: int
+    inputs: Sequence[Input]
+    created_at: int
+    heard_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    cleaned_at: int | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended_at is not None
+
+
+class BuildStep(msgspec.Struct):
+    """open_line: the incomplete last line of its log, which is not shown yet. in_key: the log is inside a private key."""
+
+    position: int
+    name: str
+    state: str
+    reason: str
+    exit_code: int | None
+    started_at: int | None
+    ended_at: int | None
+    resources: dict[str, Any]
+    log_bytes: int
+    open_line: str
+    in_key: bool
+
+
+class LogPiece(msgspec.Struct, frozen=True):
+    """A piece of the log. position: in the log of the build; step_position: in that of its step and attempt. Bytes."""
+
+    position: int
+    attempt: int
+    step: str
+    step_position: int
+    text: str
+
+
+class StepReport(msgspec.Struct, frozen=True):
+    """What the agent says of a step. at: microseconds since 1970. state None: only text of its log."""
+
+    step: str
+    at: int
+    state: str | None = None
+    log: str = ""
+    reason: str = ""
+    exit_code: int | None = None
+    resources: dict[str, Any] = {}
+
+
+class AttemptResult(msgspec.Struct, frozen=True):
+    """How an attempt ended. version: reference of the registered version. promotion: id of the one that was asked for."""
+
+    status: str
+    reason: str = ""
+    version: str | None = None
+    promotion: int | None = None
+
+
+class Frame(msgspec.Struct, frozen=True):
+    events: Sequence[StepReport] = ()
+    end: AttemptResult | None = None
+
+
+class BuildView(msgspec.Struct, frozen=True):
+    """A build as a list shows it. run: of its newest attempt; None: that has not begun one."""
+
+    build: Build
+    run: str | None
+    metrics: dict[str, float | str]
+
+
+class BuildDetails(msgspec.Struct, frozen=True):
+    view: BuildView
+    steps: Sequence[BuildStep]
+    attempts: Sequence[BuildAttempt]
+    last_lines: Sequence[str]
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    text: str
+    position: int
+    ended: bool

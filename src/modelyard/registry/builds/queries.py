@@ -1,0 +1,466 @@
+"""SQL of builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelyard.db.json_columns import JsonText, dump_json, load_json
+from modelyard.db.parameters import named
+from modelyard.db.statement import Statement
+from modelyard.db.tables import (
+    actors,
+    build_attempts,
+    build_logs,
+    build_steps,
+    builds,
+    models,
+    namespaces,
+    promotions,
+    runs,
+)
+from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.registry.access.queries import model_role, visible_models
+from modelyard.registry.access.rules import Place
+from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Input, LogPiece
+from modelyard.registry.builds.rules import PIECE_BYTES, OpenBuild
+
+_p = sa.bindparam
+_READ_PIECES = 32
+
+_COLUMNS = (
+    builds.c.id,
+    builds.c.uid,
+    namespaces.c.name,
+    models.c.name,
+    models.c.visibility,
+    *builds.c[
+        "model_id", "status", "reason", "pool", "bundle", "source", "params", "rerun_of", "attempt", "step"
+    ],
+    *builds.c["version_number", "promotion_id"],
+    promotions.c.state,
+    *builds.c["log_bytes", "revision", "requested_by"],
+    actors.c.name,
+    *builds.c["created_at", "started_at", "cancel_asked_at", "ended_at"],
+)
+_BUILDS = (
+    builds.join(models, models.c.id == builds.c.model_id)
+    .join(namespaces, namespaces.c.id == models.c.namespace_id)
+    .join(actors, actors.c.id == builds.c.requested_by)
+    .outerjoin(promotions, promotions.c.id == builds.c.promotion_id)
+)
+
+
+def _build(row: Sequence[Any]) -> Build:
+    """Return the build of a row with _COLUMNS, the recipe and the actor's role on the model."""
+    place = Place(row[2], row[3], Role(row[-1]), Visibility(row[4]))
+    values = (*row[:2], place, *row[5:10], JsonText(row[10]), JsonText(row[11]), *row[12:-1])
+    return Build(*values)
+
+
+_FIND = Statement(
+    sa.select(*_COLUMNS, builds.c.recipe, model_role(_p("actor_id")))
+    .select_from(_BUILDS)
+    .where(builds.c.uid == _p("uid"))
+)
+_FIND_BY_ID = Statement(
+    sa.select(*_COLUMNS, builds.c.recipe, model_role(_p("actor_id")))
+    .select_from(_BUILDS)
+    .where(builds.c.id == _p("build_id"))
+)
+
+
+def find_build(tx: Transaction, actor: Actor, uid: str) -> Build | None:
+    row = tx.one(_FIND, actor_id=actor.id, uid=uid)
+    return _build(row) if row else None
+
+
+def find_by_id(tx: Transaction, build_id: int) -> Build | None:
+    """Return a build for the server's own work, without anybody's role."""
+    row = tx.one(_FIND_BY_ID, actor_id=0, build_id=build_id)
+    return _build(row) if row else None
+
+
+class BuildSearch(msgspec.Struct, frozen=True):
+    """All given conditions hold at once."""
+
+    uid: str | None = None
+    """What the id begins with."""
+    namespace: str | None = None
+    model_id: int | None = None
+    status: str | None = None
+
+
+def list_builds(
+    tx: Transaction, actor: Actor, search: BuildSearch, before: int | None, limit: int
+) -> list[Build]:
+    """List the builds of models that the actor may read, newest first."""
+    query = (
+        sa.select(*_COLUMNS, sa.literal(""), model_role(actor.id))
+        .select_from(_BUILDS)
+        .where(visible_models(actor))
+        .order_by(builds.c.id.desc())
+        .limit(limit)
+    )
+    if search.uid is not None:
+        # A range, which both databases look up in the index; ids have no digit after f.
+        query = query.where(builds.c.uid >= search.uid, builds.c.uid < f"{search.uid}g")
+    if search.namespace is not None:
+        query = query.where(namespaces.c.name == search.namespace)
+    if search.model_id is not None:
+        query = query.where(builds.c.model_id == search.model_id)
+    if search.status is not None:
+        query = query.where(builds.c.status == search.status)
+    if before is not None:
+        query = query.where(builds.c.id < before)
+    return [_build(row) for row in tx.rows(query)]
+
+
+def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:
+    """Return the build of the same model before this one, with its recipe."""
+    query = (
+        sa.select(builds.c.uid)
+        .where(builds.c.model_id == build.model_id, builds.c.id < build.id)
+        .order_by(builds.c.id.desc())
+        .limit(1)
+    )
+    rows = tx.rows(query)
+    return find_build(tx, actor, rows[0][0]) if rows else None
+
+
+_LIST_OPEN = Statement(
+    sa.select(builds.c.id, builds.c.uid, namespaces.c.name, builds.c.status)
+    .select_from(_BUILDS)
+    .where(builds.c.ended_at.is_(None), builds.c.pool == _p("pool"))
+    .order_by(builds.c.id)
+)
+
+
+def list_open(tx: Transaction, pool: str) -> list[OpenBuild]:
+    """List the builds of a pool that have not ended, oldest first."""
+    return [OpenBuild(*row) for row in tx.all(_LIST_OPEN, pool=pool)]
+
+
+def count_open(tx: Transaction, namespace: str) -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(_BUILDS)
+        .where(builds.c.ended_at.is_(None), namespaces.c.name == namespace)
+    )
+    return int(tx.execute(query).scalar_one())
+
+
+def count_by_status(tx: Transaction) -> dict[str, int]:
+    query = sa.select(builds.c.status, sa.func.count()).group_by(builds.c.status)
+    return {row[0]: row[1] for row in tx.rows(query)}
+
+
+def list_unfinished(tx: Transaction) -> list[tuple[int, str, str]]:
+    """List (id, uid, namespace) of the builds that have not ended, or whose newest attempt leaves something behind."""
+    left = sa.exists().where(build_attempts.c.build_id == builds.c.id, build_attempts.c.cleaned_at.is_(None))
+    query = (
+        sa.select(builds.c.id, builds.c.uid, namespaces.c.name)
+        .select_from(_BUILDS)
+        .where(sa.or_(builds.c.ended_at.is_(None), left))
+        .order_by(builds.c.id)
+    )
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
+
+
+_INSERT = Statement(
+    builds.insert()
+    .values(
+        **named("uid", "model_id", "status", "pool", "recipe", "source", "params"),
+        bundle=_p("bundle", required=True),
+        rerun_of=_p("rerun_of", required=True),
+        requested_by=_p("actor_id"),
+        created_at=_p("now"),
+    )
+    .returning(builds.c.id)
+)
+
+
+def insert_build(
+    tx: Transaction,
+    actor: Actor,
+    *,
+    uid: str,
+    model_id: int,
+    status: str,
+    pool: str,
+    recipe: str,
+    bundle: str | None,
+    source: Mapping[str, Any],
+    params: Mapping[str, Any],
+    rerun_of: str | None,
+) -> int:
+    row = tx.one(
+        _INSERT,
+        uid=uid,
+        model_id=model_id,
+        status=status,
+        pool=pool,
+        recipe=recipe,
+        bundle=bundle,
+        source=dump_json(dict(source)),
+        params=dump_json(dict(params)),
+        rerun_of=rerun_of,
+        actor_id=actor.id,
+        now=tx.now,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def update_build(tx: Transaction, build_id: int, **values: Any) -> None:
+    """Change a build; its revision grows."""
+    tx.execute(builds.update().where(builds.c.id == build_id).values(**values, revision=builds.c.revision + 1))
+
+
+_REVISION = Statement(sa.select(builds.c.revision).where(builds.c.id == _p("build_id")))
+
+
+def find_revision(tx: Transaction, build_id: int) -> int:
+    row = tx.one(_REVISION, build_id=build_id)
+    return int(row[0]) if row else 0
+
+
+def find_runs(tx: Transaction, uids: Iterable[str]) -> dict[str, int]:
+    """Return uid → id of those of the runs that have begun."""
+    rows = tx.rows(sa.select(runs.c.uid, runs.c.id).where(runs.c.uid.in_(list(uids))))
+    return {row[0]: row[1] for row in rows}
+
+
+def belongs_to(tx: Transaction, promotion_id: int, model_id: int) -> bool:
+    query = sa.select(sa.literal(1)).where(promotions.c.id == promotion_id, promotions.c.model_id == model_id)
+    return tx.execute(query).first() is not None
+
+
+# --- attempts --------------------------------------------------------------------------------------------
+
+_ATTEMPT = tuple(build_attempts.c)
+"""In the order of the fields of `BuildAttempt`."""
+
+
+def _attempt(row: Sequence[Any]) -> BuildAttempt:
+    inputs = tuple(msgspec.convert(load_json(row[8]), list[Input]))
+    values = (*row[:8], inputs, *row[9:])
+    return BuildAttempt(*values)
+
+
+_FIND_ATTEMPT = Statement(
+    sa.select(*_ATTEMPT).where(
+        build_attempts.c.build_id == _p("build_id"), build_attempts.c.number == _p("number")
+    )
+)
+
+
+def find_attempt(tx: Transaction, build_id: int, number: int) -> BuildAttempt | None:
+    row = tx.one(_FIND_ATTEMPT, build_id=build_id, number=number)
+    return _attempt(row) if row else None
+
+
+def list_attempts(tx: Transaction, build_id: int) -> list[BuildAttempt]:
+    query = sa.select(*_ATTEMPT).where(build_attempts.c.build_id == build_id).order_by(build_attempts.c.number)
+    return [_attempt(row) for row in tx.rows(query)]
+
+
+def insert_attempt(
+    tx: Transaction,
+    build_id: int,
+    *,
+    number: int,
+    status: str,
+    host: str,
+    token_id: int,
+    inputs: Sequence[Input],
+    steps: Sequence[tuple[str, str]],
+) -> None:
+    """Store an attempt, and its steps as (name, state) in their order."""
+    insert = build_attempts.insert().values(
+        build_id=build_id,
+        number=number,
+        status=status,
+        host=host,
+        token_id=token_id,
+        inputs=dump_json(msgspec.to_builtins(list(inputs), enc_hook=str)),
+        created_at=tx.now,
+    )
+    attempt_id = int(tx.execute(insert.returning(build_attempts.c.id)).scalar_one())
+    tx.execute(
+        build_steps.insert(),
+        [
+            {"attempt_id": attempt_id, "position": position, "name": name, "state": state}
+            for position, (name, state) in enumerate(steps)
+        ],
+    )
+
+
+def update_attempt(tx: Transaction, attempt_id: int, **values: Any) -> None:
+    tx.execute(build_attempts.update().where(build_attempts.c.id == attempt_id).values(**values))
+
+
+_HEAR = Statement(
+    build_attempts.update()
+    .where(build_attempts.c.id == _p("attempt_id"))
+    .values(heard_at=_p("now"), last_number=_p("last"))
+)
+
+
+def hear(tx: Transaction, attempt_id: int, last: int) -> None:
+    tx.run(_HEAR, attempt_id=attempt_id, now=tx.now, last=last)
+
+
+# --- steps -----------------------------------------------------------------------------------------------
+
+_LIST_STEPS = Statement(
+    sa.select(
+        *build_steps.c[
+            "position", "name", "state", "reason", "exit_code", "started_at", "ended_at", "resources"
+        ],
+        *build_steps.c["log_bytes", "open_line", "in_key"],
+    )
+    .where(build_steps.c.attempt_id == _p("attempt_id"))
+    .order_by(build_steps.c.position)
+)
+_SET_STEP = Statement(
+    build_steps.update()
+    .where(build_steps.c.attempt_id == _p("of_attempt"), build_steps.c.position == _p("at"))
+    .values(
+        state=_p("to_state"),
+        reason=_p("words"),
+        exit_code=_p("code", required=True),
+        started_at=_p("began_at", required=True),
+        ended_at=_p("over_at", required=True),
+        resources=_p("used"),
+        log_bytes=_p("size"),
+        open_line=_p("rest"),
+        in_key=_p("key"),
+    )
+)
+
+
+def list_steps(tx: Transaction, attempt_id: int) -> list[BuildStep]:
+    return [_step(row) for row in tx.all(_LIST_STEPS, attempt_id=attempt_id)]
+
+
+def _step(row: Sequence[Any]) -> BuildStep:
+    values = (*row[:7], load_json(row[7]), *row[8:10], bool(row[10]))
+    return BuildStep(*values)
+
+
+def set_step(tx: Transaction, attempt_id: int, step: BuildStep) -> None:
+    tx.run(
+        _SET_STEP,
+        of_attempt=attempt_id,
+        at=step.position,
+        to_state=step.state,
+        words=step.reason,
+        code=step.exit_code,
+        began_at=step.started_at,
+        over_at=step.ended_at,
+        used=dump_json(step.resources),
+        size=step.log_bytes,
+        rest=step.open_line,
+        key=int(step.in_key),
+    )
+
+
+# --- logs ------------------------------------------------------------------------------------------------
+
+_PIECE = build_logs.c["position", "attempt", "step", "step_position", "text"]
+_LAST_PIECE = Statement(
+    sa.select(*_PIECE)
+    .where(build_logs.c.build_id == _p("build_id"))
+    .order_by(build_logs.c.position.desc())
+    .limit(1)
+)
+_ADD_PIECE = Statement(
+    build_logs.insert().values(
+        **named("build_id", "position", "attempt", "step", "step_position", "size_bytes", "text")
+    )
+)
+_SET_PIECE = Statement(
+    build_logs.update()
+    .where(build_logs.c.build_id == _p("of_build"), build_logs.c.position == _p("at"))
+    .values(text=_p("new_text"), size_bytes=_p("size"))
+)
+_CUT = Statement(
+    build_logs.delete().where(
+        build_logs.c.build_id == _p("of_build"),
+        build_logs.c.position >= _p("start"),
+        build_logs.c.position + build_logs.c.size_bytes <= _p("end"),
+    )
+)
+_READ = Statement(
+    sa.select(*_PIECE)
+    .where(
+        build_logs.c.build_id == _p("build_id"),
+        # The index finds this; no piece is longer.
+        build_logs.c.position > _p("start") - PIECE_BYTES,
+        build_logs.c.position + build_logs.c.size_bytes > _p("start"),
+    )
+    .order_by(build_logs.c.position)
+    .limit(_READ_PIECES)
+)
+_OF_STEP = (
+    build_logs.c.build_id == _p("build_id"),
+    build_logs.c.attempt == _p("number"),
+    build_logs.c.step == _p("of_step"),
+)
+_READ_STEP = Statement(
+    sa.select(*_PIECE)
+    .where(
+        *_OF_STEP,
+        build_logs.c.step_position > _p("start") - PIECE_BYTES,
+        build_logs.c.step_position + build_logs.c.size_bytes > _p("start"),
+    )
+    .order_by(build_logs.c.step_position)
+    .limit(_READ_PIECES)
+)
+_LAST_OF_STEP = Statement(
+    sa.select(*_PIECE).where(*_OF_STEP).order_by(build_logs.c.step_position.desc()).limit(2)
+)
+
+
+def find_last_piece(tx: Transaction, build_id: int) -> LogPiece | None:
+    row = tx.one(_LAST_PIECE, build_id=build_id)
+    return LogPiece(*row) if row else None
+
+
+def add_pieces(tx: Transaction, build_id: int, pieces: Sequence[LogPiece]) -> None:
+    rows = [
+        {"build_id": build_id, "size_bytes": len(each.text.encode()), **msgspec.structs.asdict(each)}
+        for each in pieces
+    ]
+    tx.run_many(_ADD_PIECE, rows)
+
+
+def set_piece(tx: Transaction, build_id: int, position: int, text: str) -> None:
+    tx.run(_SET_PIECE, of_build=build_id, at=position, new_text=text, size=len(text.encode()))
+
+
+def cut_log(tx: Transaction, build_id: int, start: int, end: int) -> None:
+    """Delete the pieces that lie between two positions."""
+    tx.run(_CUT, of_build=build_id, start=start, end=end)
+
+
+def read_log(tx: Transaction, build_id: int, start: int) -> list[LogPiece]:
+    """List the next few pieces that end after `start`."""
+    return [LogPiece(*row) for row in tx.all(_READ, build_id=build_id, start=start)]
+
+
+def read_step_log(tx: Transaction, build_id: int, number: int, step: str, start: int) -> list[LogPiece]:
+    """List the next few pieces of a step in an attempt that end after `start` in the log of the step."""
+    rows = tx.all(_READ_STEP, build_id=build_id, number=number, of_step=step, start=start)
+    return [LogPiece(*row) for row in rows]
+
+
+def read_step_end(tx: Transaction, build_id: int, number: int, step: str) -> str:
+    """Return the text of the last pieces of a step."""
+    rows = tx.all(_LAST_OF_STEP, build_id=build_id, number=number, of_step=step)
+    return "".join(row[4] for row in reversed(rows))

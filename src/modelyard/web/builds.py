@@ -1,0 +1,66 @@
+"""Builds: the list, and one build with its steps, its log and what changed since the one before it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from modelyard.domain.names import ModelName
+from modelyard.doors.paging import cut, decode_cursor
+from modelyard.registry.builds import usecases as builds
+from modelyard.registry.builds.nouns import STATUSES
+from modelyard.web.frame import PageTable, Visit
+
+table = PageTable()
+_ROWS = 50
+
+
+@table.get("/builds")
+async def list_builds(visit: Visit) -> Response:
+    namespace, model, status = (visit.chosen(name) for name in ("namespace", "model", "status"))
+    before = decode_cursor(visit.chosen("cursor") or None, int)
+    found = await visit.look(
+        lambda tx: builds.list_builds(
+            tx,
+            visit.actor,
+            before[0] if before else None,
+            _ROWS + 1,
+            namespace=namespace or None,
+            model=ModelName.parse(model) if model else None,
+            status=status or None,
+        )
+    )
+    page, cursor = cut(found, _ROWS, lambda view: (view.build.id,))
+    chosen = {name: value for name, value in visit.query.items() if value and name not in ("cursor", "done")}
+    return await visit.render(
+        "builds.html",
+        rows=page,
+        chosen=chosen,
+        statuses=STATUSES,
+        more=f"/builds?{urlencode({**chosen, 'cursor': cursor})}" if cursor else None,
+        twin="/api/v1/builds",
+    )
+
+
+@table.get("/builds/{build}")
+async def show_build(visit: Visit) -> Response:
+    pools = visit.services.pools
+    page = await visit.look(lambda tx: builds.show_page(tx, visit.actor, pools, visit.path["build"]))
+    build = page.details.view.build
+    return await visit.render("build.html", page=page, build=build, twin=f"/api/v1/builds/{build.uid}")
+
+
+@table.post("/builds/{build}/cancel", operation="cancel_build", command="builds cancel")
+async def cancel(visit: Visit) -> Response:
+    view = await visit.write(lambda tx: builds.cancel_build(tx, visit.actor, visit.path["build"]))
+    return visit.go(f"/builds/{view.build.uid}", "The build is being cancelled.")
+
+
+@table.post("/builds/{build}/rerun", operation="rerun_build", command="builds rerun")
+async def rerun(visit: Visit) -> Response:
+    services = visit.services
+    view = await visit.write(
+        lambda tx: builds.rerun_build(tx, visit.actor, services.catalog, services.pools, visit.path["build"])
+    )
+    return visit.go(f"/builds/{view.build.uid}", "A new build of the same recipe waits.")

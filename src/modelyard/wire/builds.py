@@ -1,0 +1,262 @@
+"""Builds: what people ask for and see, and the messages between the server and the agent of an attempt.
+
+Times are text as everywhere; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.wire.base import Answer, Items, LongText, Mapped, Page, PageQuery, Request, Text, Whole
+
+# --- recipes ---------------------------------------------------------------------------------------------
+
+
+class CheckRecipe(Request, kw_only=True):
+    """recipe: the text of `modelyard.yaml`."""
+
+    recipe: LongText
+
+
+class RecipeProblem(Answer, kw_only=True):
+    """line: from 1."""
+
+    line: int
+    reason: str
+    fix: str = ""
+
+
+class RecipeCheck(Answer, kw_only=True):
+    """steps: the names of the steps that a build would run, in order; empty if there are problems."""
+
+    model: str = ""
+    steps: list[str] = []
+    problems: list[RecipeProblem] = []
+
+
+# --- asking for a build ----------------------------------------------------------------------------------
+
+
+class SubmitBuild(Request, kw_only=True):
+    """recipe: the text of `modelyard.yaml`. bundle: digest of the source bundle, whose bytes were sent before; None: no
+    source. model: instead of the recipe's. params: instead of the recipe's, by name. pool: instead of the recipe's."""
+
+    recipe: LongText
+    bundle: Text | None = None
+    model: Text | None = None
+    params: Mapped[Any] = {}
+    pool: Text | None = None
+    source: Mapped[Any] = {}
+    """The code fact of the folder that was bundled: repository, commit, whether it differs."""
+
+
+class BuildStep(Answer, kw_only=True):
+    """state: waiting, running, ok, failed, skipped or reused. log_bytes: size of its log so far."""
+
+    name: str
+    state: str
+    reason: str = ""
+    exit_code: int | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    log_bytes: int = 0
+    resources: dict[str, Any] = {}
+
+
+class Build(Answer, kw_only=True):
+    """status: queued, starting, running, cancelling, succeeded, failed, cancelled, timed-out or lost.
+
+    reason: why it ended this way, or why it waits. version: the version that it registered. promotion: the state of the
+    promotion that the recipe asked for; a refused one does not make the build fail.
+    """
+
+    id: str
+    model: str
+    status: str
+    reason: str
+    pool: str
+    attempt: int
+    params: dict[str, Any]
+    metrics: dict[str, float | str]
+    version: str | None
+    promotion: int | None
+    promotion_state: str | None
+    run: str | None
+    requested_by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    step: str | None
+    """The step that runs, or the one that failed."""
+
+
+class BuildAttempt(Answer, kw_only=True):
+    number: int
+    status: str
+    reason: str
+    holder: str
+    started_at: str | None
+    ended_at: str | None
+
+
+class BuildDetails(Build, kw_only=True):
+    """steps: of the last attempt. last_lines: the end of the log of the step that failed, at most 50 lines. revision: grows
+    with every change of the build, its steps and its log. rerun_of: the build that it repeats."""
+
+    revision: int
+    rerun_of: str | None
+    recipe: str
+    bundle: str | None
+    source: dict[str, Any]
+    steps: list[BuildStep]
+    attempts: list[BuildAttempt]
+    last_lines: list[str] = []
+
+
+class BuildPage(Page, kw_only=True):
+    items: list[Build]
+
+
+class BuildQuery(PageQuery, kw_only=True):
+    """Without a filter: all builds that the caller may see, newest first."""
+
+    namespace: Text | None = None
+    model: Text | None = None
+    status: Text | None = None
+
+
+class ShowBuildQuery(Request, kw_only=True):
+    """wait: answer when the build changes after `seen`, or after this many seconds (at most 30). seen: `revision` of the
+    last answer; None: the present state."""
+
+    wait: Whole = 0
+    seen: Whole | None = None
+
+
+class BuildLogQuery(Request, kw_only=True):
+    """step: only this step; None: all. position: byte offset after the last answer."""
+
+    step: Text | None = None
+    position: Whole = 0
+
+
+class BuildLogPart(Answer, kw_only=True):
+    """position: send it with the next request. ended: no more will come."""
+
+    text: str
+    position: int
+    ended: bool
+
+
+class Pool(Answer, kw_only=True):
+    """most: attempts that run at once. isolated: whether steps run without access to the server's data."""
+
+    name: str
+    executor: str
+    most: int
+    running: int
+    waiting: int
+    isolated: bool
+    note: str = ""
+
+
+class PoolPage(Page, kw_only=True):
+    items: list[Pool]
+
+
+# --- between the server and an agent ---------------------------------------------------------------------
+
+
+class PlannedStep(Answer, kw_only=True):
+    """kind: provision, source, data, environment, command, test, evaluate, package, push or gate. command: for the shell,
+    with the params put in; "": the kind needs none."""
+
+    name: str
+    kind: str
+    command: str = ""
+    timeout_seconds: float | None = None
+    report: str = ""
+    """Path of the file that the step writes: JUnit XML of tests, metrics as JSON of an evaluation."""
+
+
+class PlannedInput(Answer, kw_only=True):
+    """Data that the training reads. dataset: namespace/name@digest. path: where its bytes are found; "": not by path."""
+
+    name: str
+    dataset: str
+    digest: str
+    path: str = ""
+
+
+class BuildPlan(Answer, kw_only=True):
+    """All that an attempt needs. run: id of the run that the training is recorded as.
+
+    result: the file or folder that becomes the version; "": what a recorded program made: its last fitted model, else model files.
+    lock: path of the lock in the bundle. requirements: path of the requirements or the pyproject.toml of which a lock is
+    made. Both empty: the agent's own Python is used.
+    """
+
+    build: str
+    attempt: int
+    model: str
+    run: str
+    bundle: str | None
+    source: dict[str, Any]
+    params: dict[str, Any]
+    environment: dict[str, str]
+    """Variables of every step."""
+    python: str = ""
+    lock: str = ""
+    requirements: str = ""
+    inputs: list[PlannedInput] = []
+    steps: list[PlannedStep] = []
+    result: str = ""
+    check: str = "tests"
+    """Name of the check that the version gets from the tests."""
+    stage: str = ""
+    """The stage to promote to; "": none."""
+    evaluate_dataset: str = ""
+    evaluate_split: str = ""
+    timeout_seconds: float | None = None
+    memory_bytes: int | None = None
+    network: bool = False
+
+
+class StepEvent(Request, kw_only=True):
+    """step: its name. state: running, ok, failed, skipped or reused; None: only text of its log. at: microseconds since 1970."""
+
+    step: Text
+    state: Text | None = None
+    at: Whole
+    log: LongText = ""
+    reason: Text = ""
+    exit_code: Whole | None = None
+    resources: Mapped[Any] = {}
+
+
+class AttemptEnd(Request, kw_only=True):
+    """status: succeeded, failed, cancelled or timed-out."""
+
+    status: Text
+    reason: Text = ""
+    version: Text | None = None
+    promotion: Whole | None = None
+
+
+class AttemptFrame(Request, kw_only=True):
+    events: Items[StepEvent] = []
+    end: AttemptEnd | None = None
+
+
+class SendAttempt(Request, kw_only=True):
+    """Frames first, first + 1, … of this attempt; a beat is a message without frames."""
+
+    first: Whole
+    frames: Items[AttemptFrame] = []
+
+
+class AttemptStanding(Answer, kw_only=True):
+    """last: number of the last stored frame. wanted: run (go on) or cancel (end the steps, then say so)."""
+
+    last: int
+    wanted: str

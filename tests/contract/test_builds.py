@@ -1,0 +1,708 @@
+"""Builds through the native door, on both databases, with an executor whose agents are these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from modelyard.db.engine import Database
+from modelyard.db.tables import build_logs, builds, jobs, tokens
+from modelyard.domain.actor import Role
+from modelyard.registry.builds import rules, running
+from modelyard.registry.builds.pools import Pool, Pools
+from modelyard.registry.jobs import usecases as job_usecases
+from modelyard.registry.jobs.nouns import LeaseLost
+from modelyard.registry.retention import usecases as retention
+from modelyard.worker.works import build_works
+from tests.support.clock import Clock
+from tests.support.door import Door, Visitor, assert_problem, open_door
+from tests.support.executors import ScriptedExecutor
+from tests.support.jobs import work_off
+from tests.support.registry import Registry, unique
+
+RECIPE = """\
+version: 1
+model: {model}
+params: {{depth: 6}}
+train: python train.py --depth {{depth}}
+"""
+RETRYING = RECIPE + "retry: {{attempts: 2, on: [lost, failed]}}\n"
+STEPS = ["provision", "source", "environment", "train", "package", "push"]
+
+
+@dataclass
+class Agent:
+    """An agent of one attempt, as an executor started it."""
+
+    door: Door
+    build: str
+    attempt: int
+    next: int = 1
+
+    @property
+    def path(self) -> str:
+        return f"builds/{self.build}/attempts/{self.attempt}"
+
+    def claim(self) -> Any:
+        return self.door.call("POST", f"{self.path}/claim")
+
+    def send(self, *frames: dict[str, Any], first: int | None = None) -> Any:
+        body = {"first": self.next if first is None else first, "frames": list(frames)}
+        answer = self.door.call("POST", f"{self.path}/records", json=body)
+        if answer.status_code == 200:
+            self.next = answer.json()["last"] + 1
+        return answer
+
+    def end(self, status: str = "succeeded", **more: Any) -> Any:
+        return self.send({"end": {"status": status, **more}})
+
+
+def event(step: str, state: str | None = None, log: str = "", **more: Any) -> dict[str, Any]:
+    return {
+        "step": step,
+        "at": 1_700_000_000_000_000,
+        "log": log,
+        **({"state": state} if state else {}),
+        **more,
+    }
+
+
+def said(step: str, log: str, state: str | None = None) -> dict[str, Any]:
+    return {"events": [event(step, state, log)]}
+
+
+@dataclass
+class Yard:
+    """A server with a pool of `slots` places, its worker called by the tests."""
+
+    registry: Registry
+    door: Door
+    clock: Clock
+    pools: Pools
+    executor: ScriptedExecutor
+    model: str = field(default_factory=lambda: f"{unique('space')}/scorer")
+
+    def submit(self, door: Door | None = None, recipe: str = RECIPE, expect: int = 201, **body: Any) -> Any:
+        text = recipe.format(model=body.pop("of", self.model))
+        answer = (door or self.door).call("POST", "builds", json={"recipe": text, **body})
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    def work(self, pass_seconds: float = 2) -> None:
+        self.clock.pass_seconds(pass_seconds)
+        work_off(self.registry.db, build_works(self.registry.db, self.pools))
+
+    def agent(self, build: dict[str, Any], attempt: int = 1) -> Agent:
+        task = self.executor.tasks[f"{build['id']}-{attempt}"]
+        assert task.environment["MODELYARD_BUILD"] == build["id"]
+        return Agent(self.door.as_(task.environment["MODELYARD_TOKEN"]), build["id"], attempt)
+
+    def started(self, **options: Any) -> tuple[dict[str, Any], Agent]:
+        """A build whose agent has claimed its first attempt."""
+        build = self.submit(**options)
+        self.work()
+        agent = self.agent(build)
+        answer = agent.claim()
+        assert answer.status_code == 200, answer.text
+        return build, agent
+
+    def show(self, build: dict[str, Any]) -> dict[str, Any]:
+        answer = self.door.get(f"builds/{build['id']}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def status(self, build: dict[str, Any]) -> str:
+        return str(self.show(build)["status"])
+
+    def log(self, build: dict[str, Any], **query: Any) -> str:
+        """The whole log, read as a follower does."""
+        text, position = "", 0
+        while True:
+            options = "".join(f"&{key}={value}" for key, value in query.items())
+            part = self.door.get(f"builds/{build['id']}/log?position={position}{options}").json()
+            if part["position"] == position:
+                return text
+            text, position = text + part["text"], part["position"]
+
+    def member(self, role: Role) -> Door:
+        user = self.registry.user()
+        space = self.model.partition("/")[0]
+        answer = self.door.call("PUT", f"namespaces/{space}/members/{user.name}", json={"role": role.word})
+        assert answer.status_code == 204, answer.text
+        return self.door.as_(self.door.token_of(user))
+
+    def kinds(self, build: dict[str, Any]) -> list[str]:
+        items = self.door.get(f"models/{self.model}/history").json()["items"]
+        return [each["kind"] for each in reversed(items) if each["kind"].startswith("build.")]
+
+
+@pytest.fixture
+def yard(own_url: str) -> Iterator[Yard]:
+    clock = Clock()
+    db = Database(own_url, clock=clock)
+    registry = Registry(db)
+    with open_door(registry) as door:
+        executor = ScriptedExecutor()
+        pools = Pools([Pool("local", executor, 2)], local_builds="contributors", url="http://here")
+        door.services.pools = pools  # type: ignore[misc]
+        yield Yard(registry, door, clock, pools, executor)
+    db.close()
+
+
+# --- the whole story ----------------------------------------------------------------------------------
+
+
+def test_the_whole_story_of_a_build(yard: Yard) -> None:
+    bundle = yard.door.send(b"the source")["digest"]
+    build = yard.submit(bundle=bundle, params={"depth": 8}, source={"commit": "abc"})
+    assert (build["status"], build["attempt"], build["pool"], build["params"]) == (
+        "queued",
+        0,
+        "local",
+        {"depth": 8},
+    )
+    yard.work()
+    assert yard.status(build) == "starting"
+    agent = yard.agent(build)
+    plan = agent.claim().json()
+    assert (plan["build"], plan["attempt"], plan["bundle"], plan["model"]) == (
+        build["id"],
+        1,
+        bundle,
+        yard.model,
+    )
+    assert [step["name"] for step in plan["steps"]] == STEPS
+    assert next(s for s in plan["steps"] if s["name"] == "train")["command"] == "python train.py --depth 8"
+    assert yard.status(build) == "running"
+    source = agent.door.get(f"builds/{build['id']}/bundle")
+    assert source.content == b"the source"
+    assert agent.send(said("train", "epoch 1\nepo", "running")).json() == {"last": 1, "wanted": "run"}
+    assert yard.log(build) == "epoch 1\n"
+    assert yard.show(build)["step"] == "train"
+    run = plan["run"]
+    assert agent.door.call("PUT", f"runs/{run}", json={"experiment": yard.model}).status_code == 200
+    agent.door.call(
+        "POST",
+        f"runs/{run}/records",
+        json={
+            "writer": "w",
+            "first": 1,
+            "frames": [{"points": [{"name": "f1", "steps": [0], "times": [0], "values": [0.5]}]}],
+        },
+    )
+    agent.door.register(yard.model)
+    agent.send(said("train", "ch 2\n", "ok"))
+    answer = agent.end(version=f"{yard.model}:1")
+    assert answer.status_code == 200, answer.text
+    shown = yard.show(build)
+    assert (shown["status"], shown["version"], shown["run"]) == ("succeeded", f"{yard.model}:1", run)
+    assert shown["metrics"] == {"f1": 0.5}
+    assert [(step["name"], step["state"]) for step in shown["steps"]][3:5] == [
+        ("train", "ok"),
+        ("package", "skipped"),
+    ]
+    assert yard.log(build, step="train") == "epoch 1\nepoch 2\n"
+    yard.executor.end(f"{build['id']}-1")
+    yard.work()
+    assert yard.executor.calls == [f"submit {build['id']}-1", f"clean {build['id']}-1"]
+    assert agent.claim().status_code == 401
+    assert yard.kinds(build) == ["build.submitted", "build.started", "build.ended"]
+    # Nothing is left to do.
+    assert yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.state))) == [("done",)]
+    listed = yard.door.get(f"builds?model={yard.model}").json()["items"]
+    assert [item["id"] for item in listed] == [build["id"]]
+    assert yard.door.get("builds?status=failed").json()["items"] == []
+    assert yard.door.get(f"builds/{build['id'][:8]}").json()["id"] == build["id"]
+    page = yard.door.get("/metrics").text
+    assert 'modelyard_builds{state="succeeded"} 1.0' in page
+
+
+def test_a_bundle_stays_while_a_build_names_it(yard: Yard) -> None:
+    named, other = (yard.door.send(data)["digest"] for data in (b"named", b"other"))
+    yard.submit(bundle=named)
+    yard.clock.pass_seconds(10 * 86_400)
+    retention.collect(yard.registry.db, yard.registry.blobs, yard.registry.root, dry_run=False)
+    present = {str(blob.digest) for blob in yard.registry.blobs.list()}
+    assert named in present
+    assert other not in present
+
+
+def test_an_unknown_bundle_or_one_of_somebody_else_is_refused(yard: Yard) -> None:
+    answer = yard.submit(bundle="sha256:" + "0" * 64, expect=404)
+    assert answer["code"] == "blob_not_found"
+    stranger = yard.door.as_(yard.door.token_of(yard.registry.user()))
+    sent = yard.door.send(b"mine")["digest"]
+    refused = yard.submit(stranger, bundle=sent, of=f"{unique('own')}/m", expect=404)
+    assert refused["code"] == "blob_not_found"
+
+
+# --- exactly once, and fenced -------------------------------------------------------------------------
+
+
+def test_frames_are_stored_once_and_without_a_gap(yard: Yard) -> None:
+    build, agent = yard.started()
+    one, two, three = (said("train", f"line {n}\n") for n in (1, 2, 3))
+    assert agent.send(one, two).json()["last"] == 2
+    assert agent.send(one, two, first=1).json()["last"] == 2
+    assert agent.send(two, three, first=2).json()["last"] == 3
+    assert yard.log(build) == "line 1\nline 2\nline 3\n"
+    assert_problem(agent.send(one, first=5), 409, "frames_missing")
+    assert agent.send().json() == {"last": 3, "wanted": "run"}
+    # The answer to the last word may be lost, too.
+    assert agent.end("failed", reason="no").status_code == 200
+    again = agent.send({"end": {"status": "failed", "reason": "no"}}, first=4)
+    assert again.json() == {"last": 4, "wanted": "cancel"}
+    assert_problem(agent.send(one, first=5), 409, "attempt_superseded")
+    assert_problem(agent.send(), 409, "attempt_superseded")
+    assert yard.kinds(build).count("build.ended") == 1
+
+
+def test_an_agent_of_an_earlier_attempt_is_refused(yard: Yard) -> None:
+    build, first = yard.started(recipe=RETRYING)
+    first.send(said("train", "one\n", "running"))
+    assert first.end("failed", reason="exit code 1").status_code == 200
+    shown = yard.show(build)
+    assert shown["status"] == "queued"
+    assert "another attempt follows" in shown["reason"]
+    yard.executor.end(f"{build['id']}-1")
+    # Before its token is revoked, only the number of its attempt tells it from the next one.
+    token_id = yard.registry.db.read(
+        lambda tx: tx.rows(sa.select(tokens.c.id).order_by(tokens.c.id.desc()).limit(1))
+    )[0][0]
+    yard.work()
+    yard.work()
+    second = yard.agent(build, 2)
+    assert second.claim().status_code == 200
+    assert first.send(said("train", "late\n")).status_code == 401
+    yard.registry.db.write(
+        lambda tx: tx.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=None))
+    )
+    assert_problem(first.send(said("train", "late\n")), 409, "attempt_superseded")
+    assert_problem(first.claim(), 409, "attempt_superseded")
+    # Nor may the one speak for the other.
+    first.attempt = 2
+    assert_problem(first.claim(), 403, "denied")
+    second.send(said("train", "two\n"))
+    assert yard.log(build) == "one\ntwo\n"
+    assert yard.log(build, step="train") == "two\n"
+    assert [a["status"] for a in yard.show(build)["attempts"]] == ["failed", "running"]
+    # The recipe allows two attempts.
+    second.end("failed", reason="exit code 1")
+    assert yard.status(build) == "failed"
+
+
+def test_an_attempts_token_is_good_for_its_report_alone(yard: Yard) -> None:
+    build, agent = yard.started()
+    other = f"{unique('other')}/model"
+    yard.door.register(other)
+    token = agent.door
+    assert_problem(
+        token.call("POST", "builds", json={"recipe": RECIPE.format(model=yard.model)}),
+        403,
+        "token_scope_too_narrow",
+    )
+    assert_problem(token.call("POST", f"builds/{build['id']}/cancel"), 403, "token_scope_too_narrow")
+    assert token.call("POST", "tokens", json={"name": "more"}).status_code == 403
+    assert token.get(f"models/{other}").status_code == 404
+    assert token.get("actors/root").status_code in (403, 404)
+    space = yard.model.partition("/")[0]
+    assert token.call("PUT", f"namespaces/{space}/members/root", json={"role": "owner"}).status_code == 403
+    # And no other token reports.
+    person = Agent(yard.door, build["id"], 1)
+    assert_problem(person.claim(), 403, "denied")
+    assert_problem(person.send(said("train", "forged\n")), 403, "denied")
+    assert yard.log(build) == ""
+
+
+# --- rights ---------------------------------------------------------------------------------------------
+
+
+def test_readers_look_contributors_build_and_strangers_see_nothing(yard: Yard) -> None:
+    build, _ = yard.started()
+    reader, contributor = yard.member(Role.READER), yard.member(Role.CONTRIBUTOR)
+    stranger = yard.door.as_(yard.door.token_of(yard.registry.user()))
+    path = f"builds/{build['id']}"
+    assert reader.get(path).status_code == 200
+    assert len(reader.get("builds").json()["items"]) == 1
+    assert_problem(reader.call("POST", f"{path}/cancel"), 403, "denied")
+    assert_problem(reader.call("POST", f"{path}/rerun"), 403, "denied")
+    yard.submit(reader, expect=403)
+    for request in (
+        ("GET", path),
+        ("GET", f"{path}/log"),
+        ("GET", f"{path}/bundle"),
+        ("POST", f"{path}/rerun"),
+    ):
+        assert_problem(stranger.call(*request), 404, "build_not_found")
+    assert_problem(stranger.call("POST", f"{path}/cancel"), 404, "build_not_found")
+    assert stranger.get("builds").json()["items"] == []
+    assert stranger.get(f"builds/{build['id'][:6]}").status_code == 404
+    assert yard.door.get(path, token=None).status_code == 401
+    again = contributor.call("POST", f"{path}/rerun").json()
+    details = yard.show(again)
+    assert (details["rerun_of"], details["recipe"]) == (build["id"], yard.show(build)["recipe"])
+    assert details["params"] == {"depth": 6}
+
+
+def test_local_builds_are_for_admins_unless_the_operator_allows_more(yard: Yard) -> None:
+    yard.submit()
+    contributor = yard.member(Role.CONTRIBUTOR)
+    yard.pools.local_builds = "admins"
+    refused = yard.submit(contributor, expect=403)
+    assert refused["code"] == "local_builds_refused"
+    assert "local_builds" in refused["fix"]
+    yard.submit()
+    yard.pools.local_builds = "off"
+    assert yard.submit(expect=403)["code"] == "local_builds_refused"
+
+
+def test_a_narrow_token_gets_no_wider_one_by_a_build(yard: Yard) -> None:
+    yard.submit()
+    space, _, name = yard.model.partition("/")
+    for scope in (
+        {"namespace": space, "model": name},
+        {"permissions": ["build.start", "model.read", "version.register"]},
+    ):
+        token = yard.door.token_of(yard.registry.root, **scope)
+        assert yard.submit(yard.door.as_(token), expect=403)["code"] == "token_scope_too_narrow"
+
+
+def test_rights_are_asked_again_when_an_attempt_starts(yard: Yard) -> None:
+    first = yard.submit()
+    contributor = yard.member(Role.CONTRIBUTOR)
+    build = yard.submit(contributor)
+    name = yard.show(build)["requested_by"]
+    space = yard.model.partition("/")[0]
+    assert yard.door.call("DELETE", f"namespaces/{space}/members/{name}").status_code == 204
+    yard.work()
+    shown = yard.show(build)
+    assert shown["status"] == "failed"
+    assert (shown["attempt"], yard.status(first)) == (0, "starting")
+
+
+# --- cancelling ------------------------------------------------------------------------------------------
+
+
+def test_cancelling_a_queued_build_ends_it_at_once(yard: Yard) -> None:
+    build = yard.submit()
+    answer = yard.door.call("POST", f"builds/{build['id']}/cancel").json()
+    assert answer["status"] == "cancelled"
+    yard.work()
+    assert yard.executor.calls == []
+    assert_problem(yard.door.call("POST", f"builds/{build['id']}/cancel"), 409, "build_over")
+
+
+def test_cancelling_before_the_agent_speaks(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    assert yard.door.call("POST", f"builds/{build['id']}/cancel").json()["status"] == "cancelling"
+    yard.work()
+    yard.work()
+    assert yard.status(build) == "cancelled"
+    name = f"{build['id']}-1"
+    yard.work()
+    assert yard.executor.calls == [f"submit {name}", f"cancel {name}", f"clean {name}"]
+
+
+def test_a_cancelled_agent_says_its_last_word(yard: Yard) -> None:
+    build, agent = yard.started(recipe=RETRYING)
+    yard.executor.obeys = False
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    assert agent.send(said("train", "stopping\n", "running")).json()["wanted"] == "cancel"
+    assert agent.end("failed", reason="the step was ended").status_code == 200
+    # Nobody wants another attempt.
+    assert yard.status(build) == "cancelled"
+    yard.work(1)
+    assert f"cancel {build['id']}-1" not in yard.executor.calls
+    yard.work(11)
+    assert yard.executor.calls[-1] == f"cancel {build['id']}-1"
+    assert yard.kinds(build) == ["build.submitted", "build.started", "build.cancelled", "build.ended"]
+
+
+# --- lost, late, and again ------------------------------------------------------------------------------
+
+
+def test_a_silent_agent_is_lost_and_another_attempt_follows(yard: Yard) -> None:
+    build, agent = yard.started(recipe=RETRYING)
+    agent.send(said("train", "working\n", "running"))
+    yard.work(59)
+    assert yard.status(build) == "running"
+    yard.work(2)
+    shown = yard.show(build)
+    assert shown["attempts"][0]["status"] == "lost"
+    assert agent.send().status_code == 401
+    for _ in range(3):
+        yard.work()
+    assert yard.status(build) == "starting"
+    assert yard.executor.calls[-3:] == [
+        f"cancel {build['id']}-1",
+        f"clean {build['id']}-1",
+        f"submit {build['id']}-2",
+    ]
+
+
+def test_an_agent_that_died_before_its_first_word(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    yard.executor.end(f"{build['id']}-1", 1, "the agent ended with exit code 1")
+    yard.executor.tails[f"{build['id']}-1"] = "ModuleNotFoundError: no agent"
+    yard.work()
+    shown = yard.show(build)
+    assert shown["status"] == "lost"
+    assert "exit code 1" in shown["reason"]
+    assert "ModuleNotFoundError" in shown["reason"]
+
+
+def test_a_server_that_died_before_it_submitted_submits_with_another_token(yard: Yard) -> None:
+    build = yard.submit()
+    pool = yard.pools.find("local")
+    assert pool is not None
+    build_id = yard.registry.db.read(lambda tx: tx.rows(sa.select(builds.c.id)))[0][0]
+    lost = yard.registry.db.write(lambda tx: running.start_attempt(tx, yard.pools, pool, build_id))
+    assert lost is not None
+    assert yard.executor.calls == []
+    yard.work()
+    agent = yard.agent(build)
+    assert agent.door.token != lost.token
+    assert Agent(yard.door.as_(lost.token), build["id"], 1).claim().status_code == 401
+    assert agent.claim().status_code == 200
+    # A second look adopts the agent that runs.
+    yard.work()
+    assert yard.executor.calls == [f"submit {build['id']}-1"]
+
+
+def test_an_executor_that_is_away_is_asked_again(yard: Yard) -> None:
+    build = yard.submit()
+    yard.executor.is_away = True
+    yard.work()
+    assert (yard.status(build), yard.executor.tasks) == ("starting", {})
+    yard.executor.is_away = False
+    yard.work(60)
+    assert yard.agent(build).claim().status_code == 200
+    # One that stays away costs the attempt.
+    other = yard.submit()
+    yard.executor.is_away = True
+    for _ in range(4):
+        yard.work(60)
+    assert yard.status(other) == "lost"
+
+
+def test_a_build_that_takes_too_long_is_ended(yard: Yard) -> None:
+    build, agent = yard.started(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
+    for _ in range(3):
+        yard.clock.pass_seconds(50)
+        assert agent.send().status_code == 200
+    yard.work(20)
+    assert yard.status(build) == "running"
+    agent.send()
+    yard.work(20)
+    assert yard.status(build) == "timed-out"
+    yard.work()
+    assert f"cancel {build['id']}-1" in yard.executor.calls
+
+
+def test_two_processes_take_one_job_once(yard: Yard) -> None:
+    """The first one is slow, so that its lease ends; what it says then does not count."""
+    build = yard.submit()
+    db = yard.registry.db
+    yard.clock.pass_seconds(1)
+
+    def take() -> Any:
+        return db.write(lambda tx: job_usecases.take(tx, "build", holder="x", lease_seconds=30))
+
+    (job,) = take()
+    slow = running.carry_on(db, yard.pools, job)
+    yard.clock.pass_seconds(31)
+    again = next(iter(take()), None)
+    while again is None:
+        yard.clock.pass_seconds(5)
+        again = next(iter(take()), None)
+    quick = running.carry_on(db, yard.pools, again)
+    db.write(lambda tx: job_usecases.finish(tx, again.lease, quick))
+    with pytest.raises(LeaseLost):
+        db.write(lambda tx: job_usecases.finish(tx, job.lease, slow))
+    assert yard.executor.calls == [f"submit {build['id']}-1"]
+    assert len(yard.show(build)["attempts"]) == 1
+
+
+def test_a_build_without_its_job_gets_it_back(yard: Yard) -> None:
+    build = yard.submit()
+    number = yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.id)))[0][0]
+    yard.door.call("POST", f"jobs/{number}/cancel")
+    yard.work()
+    assert yard.status(build) == "queued"
+    running.queue_builds(yard.registry.db)
+    yard.work()
+    assert yard.status(build) == "starting"
+
+
+def test_places_are_shared_by_namespaces(yard: Yard) -> None:
+    mine = [yard.submit() for _ in range(4)]
+    theirs = yard.submit(of=f"{unique('other')}/m")
+    yard.work()
+    active = [build for build in [*mine, theirs] if yard.status(build) == "starting"]
+    assert [build["id"] for build in active] == [mine[0]["id"], theirs["id"]]
+    pool = yard.door.get("pools").json()["items"][0]
+    assert (pool["name"], pool["most"], pool["running"], pool["waiting"]) == ("local", 2, 2, 3)
+    agent = yard.agent(mine[0])
+    agent.claim()
+    agent.end("failed")
+    yard.work(1)
+    assert yard.status(mine[1]) == "starting"
+    assert yard.status(mine[2]) == "queued"
+
+
+# --- logs --------------------------------------------------------------------------------------------------
+
+
+def test_credentials_in_a_log_are_masked_across_messages(yard: Yard) -> None:
+    build, agent = yard.started()
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    agent.send(said("train", f"token={token[:12]}", "running"))
+    agent.send(said("train", f"{token[12:]} ok\n-----BEGIN RSA PRIVATE KEY-----\nMIIabc"))
+    agent.send(said("train", "def\nmore\n-----END RSA PRIVATE KEY-----\ndone\n", "ok"))
+    text = yard.log(build)
+    assert token[:12] not in text
+    assert "MIIabc" not in text
+    assert "more" not in text
+    assert text.endswith("done\n")
+
+
+def test_a_long_log_keeps_its_beginning_and_its_end(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "LOG_HEAD_BYTES", 1000)
+    monkeypatch.setattr(rules, "LOG_TAIL_BYTES", 1000)
+    monkeypatch.setattr(rules, "PIECE_BYTES", 300)
+    build, agent = yard.started()
+    for number in range(50):
+        agent.send(said("train", "".join(f"line {number}-{n:03}\n" for n in range(20))))
+    text = yard.log(build)
+    assert text.startswith("line 0-000\n")
+    assert text.endswith("line 49-019\n")
+    assert "bytes are left out here: a log of more than 2000 bytes" in text
+    assert len(text) < 3000
+    sizes = yard.registry.db.read(lambda tx: tx.rows(sa.select(build_logs.c.size_bytes)))
+    assert sum(size for (size,) in sizes) <= 2600
+    assert max(size for (size,) in sizes) <= 300
+
+
+def test_the_last_lines_of_the_failed_step_are_shown(yard: Yard) -> None:
+    build, agent = yard.started()
+    agent.send(
+        said("source", "unpacked\n", "ok"), said("train", "".join(f"{n}\n" for n in range(80)), "running")
+    )
+    agent.send({"events": [event("train", "failed", "Traceback", reason="exit code 1", exit_code=1)]})
+    agent.end("failed", reason="train: exit code 1")
+    shown = yard.show(build)
+    assert (shown["status"], shown["step"], shown["reason"]) == ("failed", "train", "train: exit code 1")
+    assert shown["last_lines"][-2:] == ["79", "Traceback"]
+    assert len(shown["last_lines"]) == 50
+    step = next(s for s in shown["steps"] if s["name"] == "train")
+    assert (step["state"], step["exit_code"], step["reason"]) == ("failed", 1, "exit code 1")
+
+
+def test_a_waiting_client_is_answered_when_something_changes(yard: Yard) -> None:
+    build, agent = yard.started()
+    seen = yard.show(build)["revision"]
+    agent.send(said("train", "x\n"))
+    answer = yard.door.get(f"builds/{build['id']}?wait=30&seen={seen}").json()
+    assert answer["revision"] > seen
+
+
+# --- refusals --------------------------------------------------------------------------------------------
+
+
+def test_what_a_request_may_hold(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert yard.submit(recipe="version: 1\nmodel: {model}\n", expect=400)["code"] == "invalid_recipe"
+    assert yard.submit(params={"dept": 1}, expect=400)["code"] == "invalid_recipe"
+    assert "not a number" in yard.submit(params={"depth": [1]}, expect=400)["detail"]
+    assert "no pool" in yard.submit(pool="moon", expect=400)["detail"]
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    assert "credential" in yard.submit(params={"depth": secret}, expect=400)["detail"]
+    recipe = RECIPE + "data: {{rows: {{ref: nothing}}}}\n"
+    assert yard.submit(recipe=recipe, expect=404)["code"] == "dataset_not_found"
+    monkeypatch.setattr(rules, "MAX_OPEN", 1)
+    yard.submit()
+    assert yard.submit(expect=409)["code"] == "too_many_builds"
+
+
+def test_a_recipe_is_checked_without_a_refusal(yard: Yard) -> None:
+    good = yard.door.call("POST", "recipes/check", json={"recipe": RECIPE.format(model="a/b")}).json()
+    assert (good["model"], good["steps"], good["problems"]) == ("a/b", STEPS, [])
+    bad = yard.door.call("POST", "recipes/check", json={"recipe": "version: 1\nmodel: a/b\ntrian: x\n"}).json()
+    assert (bad["steps"], bad["problems"][0]["line"]) == ([], 3)
+    assert yard.door.get("recipes/schema").json()["title"] == "Modelyard recipe"
+    example = yard.door.get("recipes/example").text
+    answer = yard.door.call("POST", "recipes/check", json={"recipe": example}).json()
+    assert answer["problems"] == []
+
+
+def test_a_rerun_and_a_submission_repeat_by_their_key(yard: Yard) -> None:
+    text = RECIPE.format(model=yard.model)
+    one, two = (
+        yard.door.call("POST", "builds", json={"recipe": text}, headers={"idempotency-key": "k"}).json()
+        for _ in range(2)
+    )
+    assert one["id"] == two["id"]
+    assert len(yard.door.get("builds").json()["items"]) == 1
+
+
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages(yard: Yard) -> Iterator[Visitor]:
+    with open_door(yard.registry, pages=True) as door:
+        door.services.pools = yard.pools
+        yield Visitor.of(door, yard.registry.root)
+
+
+def test_pages_show_builds_and_act_on_them(yard: Yard, pages: Visitor) -> None:
+    assert "No builds yet" in pages.html("/builds")
+    first = yard.submit()
+    yard.door.call("POST", f"builds/{first['id']}/cancel")
+    build, agent = yard.started(params={"depth": 8})
+    agent.send(
+        said("train", "Traceback: no rows\n", "running"), {"events": [event("train", "failed", "last\n")]}
+    )
+    page = pages.html(f"/builds/{build['id']}")
+    assert "Traceback: no rows" in page
+    assert "param depth" in page
+    assert page.index("Changed since") < page.index(first["id"][:12], page.index("Changed since"))
+    path = f"/builds/{build['id']}"
+    assert pages.send(path, f"{path}/cancel").status_code == 303
+    assert yard.status(build) == "cancelling"
+    agent.end("cancelled", reason="cancelled")
+    assert f"{path}/cancel" not in pages.html(path)
+    again = pages.send(path, f"{path}/rerun")
+    assert again.status_code == 303
+    assert "repeats" in pages.html(again.headers["location"])
+    listed = pages.html("/builds?status=cancelled")
+    assert (listed.count('class="strong mono"'), build["id"][:12] in listed) == (2, True)
+
+
+def test_a_reader_sees_no_buttons(yard: Yard, pages: Visitor) -> None:
+    build = yard.submit()
+    reader = yard.registry.user()
+    space = yard.model.partition("/")[0]
+    yard.door.call("PUT", f"namespaces/{space}/members/{reader.name}", json={"role": "reader"})
+    page = Visitor.of(pages.door, reader).html(f"/builds/{build['id']}")
+    assert build["id"][:12] in page
+    assert "/rerun" not in page
+
+
+def test_a_leaked_text_is_removed_from_log_and_recipe(yard: Yard) -> None:
+    leaked = "the-name-of-a-customer"
+    build, agent = yard.started(recipe=RECIPE + f"environment: {{{{variables: {{{{WHO: {leaked}}}}}}}}}\n")
+    agent.send(said("train", f"for {leaked[:9]}", "running"))
+    agent.send(said("train", f"{leaked[9:]}!\n"))
+    space = yard.model.partition("/")[0]
+    body = {"text": leaked, "reason": "a leak"}
+    answer = yard.door.call("POST", f"namespaces/{space}/redactions", json=body)
+    assert answer.status_code < 300, answer.text
+    assert yard.log(build) == f"for {'*' * len(leaked)}!\n"
+    assert leaked not in yard.show(build)["recipe"]

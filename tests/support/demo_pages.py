@@ -1,0 +1,125 @@
+"""The registry in the pictures of docs/ui: `modelyard demo`, with people, a policy, promotions, runs and a dataset."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from modelyard.wire.versions import LogQuery
+from tests.support.server import RunningServer
+
+MODEL = "demo/breast-cancer"
+POLICY = """
+version: 1
+stages: [staging, production]
+promote:
+  - to: staging
+    rules: []
+  - to: production
+    rules:
+      - metric: {name: accuracy, split: test, min: 0.9}
+      - card: {}
+      - approvals: {count: 1, group: risk}
+"""
+PAGES = {
+    "home": "/",
+    "models": "/models",
+    "model": f"/models/{MODEL}",
+    "version": f"/models/{MODEL}/versions/3",
+    "compare": f"/models/{MODEL}/compare?v=1&v=2&v=3",
+    "model-about": f"/models/{MODEL}/about",
+    "model-activity": f"/models/{MODEL}/activity",
+    "catalogue": "/catalogue",
+    "catalogue-model": f"/catalogue/{MODEL}",
+    "version-files": f"/models/{MODEL}/versions/3/files",
+    "version-card": f"/models/{MODEL}/versions/3/card",
+    "version-evidence": f"/models/{MODEL}/versions/3/evidence",
+    "recall": f"/models/{MODEL}/versions/2/recall",
+    "rollback": f"/models/{MODEL}/stages/production/rollback",
+    "approvals": "/approvals",
+    "runs": "/runs",
+    "datasets": "/datasets",
+    "lineage": f"/lineage?node={MODEL}:3",
+    "audit": f"/audit?stage=production&at=2091-01-01&model={MODEL}",
+    "settings": "/settings",
+    "settings-members": "/settings/members?of=demo",
+    "settings-namespace": "/settings/namespaces/demo",
+    "settings-accounts": "/settings/accounts",
+    "settings-group": "/settings/accounts/risk",
+    "settings-policy": "/settings/policies/demo",
+    "settings-subscriptions": "/settings/subscriptions?of=demo",
+    "settings-publishers": "/settings/publishers?of=demo",
+    "settings-globals": "/settings/globals?of=demo",
+    "measures": "/settings/measures",
+}
+_SCRIPT = """
+import math, modelyard as my
+my.log_params({"depth": DEPTH, "rate": 0.1})
+for n in range(200):
+    my.log_metric("train:loss", 1 / (1 + n / (10 * DEPTH)) + 0.02 * math.sin(n), n)
+    my.log_metric("test:loss", 1.1 / (1 + n / (9 * DEPTH)) + 0.03 * math.cos(n), n)
+print("trained")
+"""
+
+
+def fill(server: RunningServer, folder: Path) -> dict[str, str]:
+    """Fill it, and return name → path of the pages whose addresses are known only afterwards."""
+
+    client = server.client()
+    for name in ("mara", "jonas"):
+        client.accounts.create(name)
+    client.accounts.create("risk", kind="group")
+    client.groups.add("risk", "mara")
+    client.namespaces.create("demo")
+    client.namespaces.grant("demo", "jonas", "maintainer")
+    client.namespaces.grant("demo", "mara", "owner")
+    client.policies.set("demo", POLICY)
+    # By jonas: an account counts as the one that made it, so of root's own versions mara would be an author.
+    token = client.tokens.create("jonas", owner="jonas").token
+    jonas = server.client(token)
+    mara = server.client(client.tokens.create("mara", owner="mara").token)
+
+    def run(*words: str) -> None:
+        done = server.run(*words, env={"MODELYARD_SERVER": server.url, "MODELYARD_TOKEN": token})
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+
+    run("demo")
+    for number in (2, 3, 1):
+        jonas.promotions.promote(f"{MODEL}:{number}", "staging", reason="nightly training")
+        asked = jonas.promotions.request(f"{MODEL}:{number}", "production", reason="better on the test split")
+        assert asked.promotion is not None
+        if number != 1:
+            mara.promotions.approve(asked.promotion.id, comment="Reviewed the errors by age group.")
+            jonas.promotions.promote(f"{MODEL}:{number}", "production")
+    jonas.comments.write(MODEL, "Version 3 is the first one with calibrated probabilities. @mara please look.")
+    client.models.edit(MODEL, visibility="public")
+    rows = folder / "patients.csv"
+    rows.write_text(
+        "age,radius,site\n"
+        + "".join(
+            f"{20 + n % 60},{10 + (n * 7919 % 100) / 7:.2f},{'north' if n % 3 else 'south'}\n"
+            for n in range(900)
+        )
+    )
+    run("dataset", "push", str(rows), "demo/patients", "--source", "s3://clinic/patients.csv")
+    older = rows.read_text().splitlines()
+    rows.write_text(
+        "\n".join([older[0], *(f"{20 + n % 60},{14 + (n * 7919 % 100) / 7:.2f},north" for n in range(1100))])
+    )
+    run("dataset", "push", str(rows), "demo/patients", "--source", "s3://clinic/patients.csv")
+    for depth in (2, 5):
+        script = _SCRIPT.replace("DEPTH", str(depth))
+        run("run", "--experiment", "demo/depths", "--", sys.executable, "-c", script)
+    runs = [each.id for each in jonas.runs.list()]
+    uid = runs[0]
+    newer, before = [content.digest for content in jonas.datasets.versions("demo/patients")]
+    promotions = list(client.promotions.list(MODEL))
+    event = next(iter(client.audit.events(LogQuery(model=MODEL, kind=["promotion.*"]), limit=1)))
+    return {
+        "run": f"/runs/{uid}",
+        "audit-event": f"/audit/events/{event.seq}",
+        "compare-runs": "/compare?" + "&".join(f"ref=run:{each}" for each in runs[:2]),
+        "dataset": "/datasets/demo/patients",
+        "dataset-compare": f"/datasets/demo/patients?version={newer}&against={before}",
+        "promotion": f"/promotions/{promotions[0].id}",
+    }
