@@ -31,7 +31,7 @@ from modelyard.domain.errors import Invalid
 from modelyard.sdk.locks import try_lock
 
 _COMPLETE, _LOCK = ".complete", "lock.txt"
-_CLIENT_PACKAGES = ("click", "msgspec", "platformdirs", "tqdm", "urllib3")
+_CLIENT_PACKAGES = ("click", "msgspec", "urllib3")
 _ASK = "import platform, sys; print(platform.python_version(), sys.implementation.name)"
 _SOURCES = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "-i ", "-f ")
 _ASK_SECONDS = 20.0

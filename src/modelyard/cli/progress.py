@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
+
+import click
 
 from modelyard.sdk.progress import Progress, Silent
 
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
 _WORDS = {"hash": "reading", "upload": "sending", "download": "receiving"}
 _SMALL_BYTES = 4 << 20
+_DRAWINGS = 200
 
 
 class Bar:
     """Show one bar per phase, for work that takes a while."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
+        self._bar: ProgressBar[int] | None = None
         self._lock = threading.Lock()
 
     def begin(self, phase: str, total_bytes: int) -> None:
         if total_bytes < _SMALL_BYTES:
             return
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=total_bytes,
-            desc=_WORDS.get(phase, phase),
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            leave=False,
+        self._bar = click.progressbar(
+            length=total_bytes,
+            label=_WORDS.get(phase, phase),
             file=sys.stderr,
-            mininterval=0.2,
+            update_min_steps=total_bytes // _DRAWINGS,
         )
+        self._bar.render_progress()
 
     def advance(self, size_bytes: int) -> None:
         with self._lock:
@@ -43,7 +44,7 @@ class Bar:
     def end(self) -> None:
         with self._lock:
             if self._bar is not None:
-                self._bar.close()
+                self._bar.render_finish()
                 self._bar = None
 
 

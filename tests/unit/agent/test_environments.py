@@ -82,17 +82,17 @@ def test_it_is_made_once_from_a_lock_and_our_client_never_hides_a_package_of_it(
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     # The lock names a package that our client brings too: the lock's wins.
-    digest = make_wheel(wheels, "tqdm", "origin = 'lock'")
+    digest = make_wheel(wheels, "urllib3", "origin = 'lock'")
     options = f"--no-index\n--find-links {wheels}\n"
-    text = f"{options}tqdm==1.0 --hash=sha256:{digest}\n"
+    text = f"{options}urllib3==1.0 --hash=sha256:{digest}\n"
     # A folder that was not completed is made again.
     left = place.root / key_of(text, platform.python_version()) / "left"
     left.mkdir(parents=True)
     python, lock, reused = place.prepare("lock.txt", text)
     assert not left.exists()
-    assert (reused, lock.count("tqdm==1.0")) == (False, 1), "".join(place.log)
+    assert (reused, lock.count("urllib3==1.0")) == (False, 1), "".join(place.log)
     told = subprocess.run(
-        [python, "-c", "import tqdm, modelyard, msgspec; print(tqdm.origin, modelyard.__version__)"],
+        [python, "-c", "import urllib3, modelyard, msgspec; print(urllib3.origin, modelyard.__version__)"],
         capture_output=True,
         text=True,
         check=True,

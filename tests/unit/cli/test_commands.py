@@ -73,7 +73,7 @@ def test_the_reference_page_is_up_to_date() -> None:
 def test_help_loads_no_command() -> None:
     code = (
         "import sys; from modelyard.cli.main import run; run(['--help']); "
-        "print([m for m in sys.modules if m in ('urllib3', 'tqdm', 'modelyard.sdk.http')])"
+        "print([m for m in sys.modules if m in ('urllib3', 'modelyard.sdk.http')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -276,7 +276,7 @@ def test_the_extra_of_the_demo_brings_what_it_needs() -> None:
 
 
 NOT_NEEDED = frozenset(
-    "concurrent.futures h5py numpy tqdm modelyard.domain.manifest modelyard.domain.profile "
+    "concurrent.futures h5py numpy modelyard.cli.progress modelyard.domain.manifest modelyard.domain.profile "
     "modelyard.domain.record modelyard.domain.signature modelyard.sdk.comparison modelyard.sdk.convert "
     "modelyard.sdk.datasets modelyard.sdk.files modelyard.sdk.load modelyard.sdk.outbox modelyard.sdk.pull "
     "modelyard.sdk.push modelyard.sdk.savers modelyard.sdk.signatures modelyard.sdk.transfer modelyard.wire.runs".split()

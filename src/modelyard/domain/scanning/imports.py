@@ -18,8 +18,7 @@ _ACTING = frozenset(
     "antigravity this idlelib test turtledemo lib2to3 __main__ __hello__ __phello__ xxlimited xxsubtype "
     "_testcapi _testinternalcapi _xxtestfuzz sitecustomize usercustomize".split()
 )
-_OUR_OWN = frozenset("modelyard click msgspec platformdirs tqdm urllib3".split())
-_KNOWN_ROOTS = _STANDARD | COMMON | RUNNERS | _OUR_OWN
+_KNOWN_ROOTS = _STANDARD | COMMON | RUNNERS
 
 
 def can_be_imported(module: str) -> bool:

@@ -2,7 +2,8 @@
 // What pages gain with scripts: copying, keys, the palette, selecting rows, times in the reader's zone. Everything works without.
 document.documentElement.classList.add("js");
 
-const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+// The field of a dialog that was just closed has the focus until the next frame; nobody types into it.
+const typing = (target) => target.closest("input, textarea, select, [contenteditable]")?.checkVisibility();
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
