@@ -11,7 +11,7 @@ from modelyard.api.conversion import to_wire
 from modelyard.domain.actor import Actor, Role
 from modelyard.domain.metric_names import ranked
 from modelyard.domain.names import ModelName
-from modelyard.domain.record import completeness, missing_facts
+from modelyard.domain.record import known_facts, missing_among, share_of
 from modelyard.domain.times import time_text
 from modelyard.registry.access.nouns import Account, Token
 from modelyard.registry.access.rules import role_with
@@ -80,6 +80,7 @@ def _optional(noun: object, shape: type[_Shape]) -> _Shape | None:
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row, reference = view.version, str(view.ref)
     facts = row.record.value
+    known = known_facts(facts)
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
@@ -100,8 +101,8 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         metrics=[dict(metric) for metric in ranked(facts.get("metrics", []), view.model.task)],
         params=facts.get("params", {}),
         format=row.format_facts.value,
-        completeness=round(completeness(facts), 4),
-        missing=missing_facts(facts),
+        completeness=round(share_of(known), 4),
+        missing=missing_among(known),
         scan=row.scan,
         quarantined=bool(row.quarantined),
         warning=warnings_of(view),

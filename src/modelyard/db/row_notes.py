@@ -142,7 +142,7 @@ def row_digest(key: bytes, table: sa.Table, values: Mapping[str, Any]) -> str:
         for name in covered_columns(table)
         if values.get(name) is not None and str(values[name]) != defaults.get(name)
     }
-    return hmac.new(key, canonical_json(told), "sha256").hexdigest()
+    return hmac.digest(key, canonical_json(told), "sha256").hex()
 
 
 class RowNote(msgspec.Struct, frozen=True):

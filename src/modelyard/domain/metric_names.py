@@ -165,7 +165,7 @@ def ranked(metrics: Sequence[Mapping[str, Any]], task: str | None = None) -> lis
         named = [str(metric.get(field) or "") for field in ("name", "split", "dataset")]
         return rank(MetricName(*named), task)
 
-    return sorted(metrics, key=key)
+    return sorted(metrics, key=key) if len(metrics) > 1 else list(metrics)
 
 
 def rank(metric: MetricName, task: str | None = None) -> tuple[int, int, str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from modelyard.domain.errors import InvalidPath
 
@@ -72,6 +73,8 @@ def check_placement(path: str) -> str:
     return path
 
 
+# Models hold files of the same few names.
+@lru_cache(2048)
 def check_path(path: str) -> str:
     """Return the path if every system that may pull it can store it. Raises InvalidPath."""
     check_placement(path)

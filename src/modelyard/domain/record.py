@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from modelyard.domain.canonical import canonical_json
+from modelyard.domain.canonical import OBJECT, canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import InvalidFact
 from modelyard.domain.metric_names import MetricName
@@ -151,21 +151,21 @@ def is_known(facts: Mapping[str, Any], name: str) -> bool:
     value = facts.get(name)
     if not value:
         return False
-    if name == "code" and isinstance(value, Mapping):
+    if name == "code" and isinstance(value, OBJECT):
         return _can_be_read_again(value)
     if name == "data":
-        return any(isinstance(entry, Mapping) and entry.get("digest") for entry in value)
-    if name == "image" and isinstance(value, Mapping):
+        return any(isinstance(entry, OBJECT) and entry.get("digest") for entry in value)
+    if name == "image" and isinstance(value, OBJECT):
         return any(value[key] for key in value if key not in ("recipe", "inside"))
     if name == "metrics":
         return any(metric.get("value") not in NON_FINITE for metric in value)
-    return any(value.values()) if isinstance(value, Mapping) and name == "environment" else True
+    return any(value.values()) if name == "environment" and isinstance(value, OBJECT) else True
 
 
 def commit_of(facts: Mapping[str, Any]) -> str | None:
     """Return the Git commit that the code fact names, in lower case; None: it names none of 7 to 64 hex digits."""
     code = facts.get("code")
-    commit = code.get("commit") if isinstance(code, Mapping) else None
+    commit = code.get("commit") if isinstance(code, OBJECT) else None
     plain = commit.strip().lower() if isinstance(commit, str) else ""
     return plain if _COMMIT.fullmatch(plain) else None
 
@@ -196,13 +196,12 @@ def applicable_facts(facts: Mapping[str, Any]) -> list[str]:
 
 def missing_facts(facts: Mapping[str, Any]) -> list[str]:
     """Return the names of the applicable facts that are not known."""
-    return [name for name in applicable_facts(facts) if not is_known(facts, name)]
+    return missing_among(known_facts(facts))
 
 
 def completeness(facts: Mapping[str, Any]) -> float:
     """Return known / applicable facts, 0 to 1."""
-    applicable = applicable_facts(facts)
-    return sum(1 for name in applicable if is_known(facts, name)) / len(applicable)
+    return share_of(known_facts(facts))
 
 
 KNOWN, MISSING, NOT_NEEDED = "1", "0", "-"
@@ -212,13 +211,25 @@ def known_facts(facts: Mapping[str, Any]) -> str:
     """Return one character for each of SIX_FACTS: known, missing, or not needed by a version like this one."""
     applicable = applicable_facts(facts)
     return "".join(
-        NOT_NEEDED if name not in applicable else KNOWN if is_known(facts, name) else MISSING
-        for name in SIX_FACTS
+        [
+            NOT_NEEDED if name not in applicable else KNOWN if is_known(facts, name) else MISSING
+            for name in SIX_FACTS
+        ]
     )
 
 
+def missing_among(known: str) -> list[str]:
+    """Return the names of the missing facts. known: as `known_facts` returns it."""
+    return [name for name, mark in zip(SIX_FACTS, known, strict=True) if mark == MISSING]
+
+
+def share_of(known: str) -> float:
+    """Return known / applicable facts, 0 to 1. known: as `known_facts` returns it."""
+    return known.count(KNOWN) / (len(known) - known.count(NOT_NEEDED))
+
+
 def _params(params: Any) -> dict[str, Any]:
-    if not isinstance(params, Mapping):
+    if not isinstance(params, OBJECT):
         raise InvalidFact(what="the params", reason="they are not an object of names and values")
     if len(params) > MAX_PARAMS:
         raise InvalidFact(
@@ -229,13 +240,17 @@ def _params(params: Any) -> dict[str, Any]:
     return dict(sorted(params.items()))
 
 
+_METRIC_NEEDS = frozenset({"name", "value"})
+_METRIC_MAY_HAVE = _METRIC_NEEDS | {"split", "dataset"}
+
+
 def parse_metrics(metrics: Any) -> list[Metric]:
     """Parse `{name: value}` or `[{name, value, split?, dataset?}]`, in order.
 
     A key of the first form may name a split, as in `test:f1`; a name of the second form is used unchanged.
     Raises InvalidFact, also for a value that a known metric cannot have.
     """
-    if isinstance(metrics, Mapping):
+    if isinstance(metrics, OBJECT):
         metrics = [_entry(name, value) for name, value in metrics.items()]
     if not isinstance(metrics, Sequence) or isinstance(metrics, str):
         raise InvalidFact(what="the metrics", reason="they are neither an object nor a list")
@@ -245,12 +260,7 @@ def parse_metrics(metrics: Any) -> list[Metric]:
         )
     found: dict[tuple[str, str, str], Metric] = {}
     for entry in metrics:
-        if not isinstance(entry, Mapping) or not {"name", "value"} <= set(entry) <= {
-            "name",
-            "value",
-            "split",
-            "dataset",
-        }:
+        if not isinstance(entry, OBJECT) or not _METRIC_NEEDS <= entry.keys() <= _METRIC_MAY_HAVE:
             raise InvalidFact(
                 what="a metric", reason="it has the fields name, value and perhaps split and dataset"
             )
@@ -292,10 +302,6 @@ def _check_text(value: Any, what: str) -> str:
     return value
 
 
-# Any mapping is accepted; the check for a plain dict comes first because it is much faster.
-_OBJECTS = (dict, Mapping)
-
-
 def _check_depth(value: Any) -> None:
     """Check the depth level by level, so that the check itself needs no deep stack."""
     level = [value]
@@ -305,7 +311,7 @@ def _check_depth(value: Any) -> None:
             if isinstance(item, str):
                 if "\0" in item:
                     raise InvalidFact(what="the record", reason="a text has a NUL character")
-            elif isinstance(item, _OBJECTS):
+            elif isinstance(item, OBJECT):
                 for key in item:
                     if not isinstance(key, str) or "\0" in key:
                         raise InvalidFact(what="the record", reason="a key is not text, or has a NUL character")

@@ -14,11 +14,13 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from modelyard.domain.canonical import OBJECT
 
 MASK = "***"
 MAX_SECRETS = 100
@@ -132,7 +134,7 @@ def mask(text: str, *, same_length: bool = False) -> str:
 
     same_length: fill with `*`, so that positions in the text stay what they are.
     """
-    spans = sorted(_spans(text))
+    spans = sorted(_spans(text)) if text else []
     if not spans:
         return text
     pieces: list[str] = []
@@ -249,7 +251,7 @@ def mask_json(value: Any, name: str = "") -> Any:
     """
     if isinstance(value, str):
         return _masked_value(name, value)
-    if isinstance(value, Mapping):
+    if isinstance(value, OBJECT):
         return {key: mask_json(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [mask_json(item, name) for item in value]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from modelyard.domain.errors import ClientGone, Invalid, InvalidRequest, TooLarge
 from modelyard.domain.names import ModelName, Ref
@@ -167,15 +167,17 @@ async def read_body(request: Request, limit: int, media_type: str = JSON_TYPE) -
     if announced > limit:
         raise TooLarge(what="the body", actual=announced, limit=limit, setting="max_request_bytes")
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise TooLarge(
-                    what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
-                )
-    except ClientDisconnect:
-        raise ClientGone(received=len(body)) from None
+    has_more = True
+    while has_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone(received=len(body))
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise TooLarge(
+                what="the body", actual=f"more than {limit}", limit=limit, setting="max_request_bytes"
+            )
+        has_more = message.get("more_body", False)
     kind = header(request, b"content-type") or ""
     if body and kind.partition(";")[0].strip().lower() != media_type:
         raise InvalidRequest(
