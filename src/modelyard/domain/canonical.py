@@ -18,7 +18,7 @@ OBJECT = (dict, Mapping)
 _encoder = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-# The encoder makes this anew at every call, which takes a quarter of the time of an event. None: another interpreter.
+# The encoder makes this again at every call, a quarter of the time of an event. None: another interpreter has none.
 _make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
 _write = _make and _make(
     None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", True, False, False
