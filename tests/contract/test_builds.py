@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
-from modelyard.db.tables import build_logs, builds, jobs, tokens
+from modelyard.db.tables import build_logs, build_secrets, builds, jobs, tokens
 from modelyard.domain.actor import Role
 from modelyard.registry.builds import rules, running
 from modelyard.registry.builds.pools import Pool, Pools
@@ -47,8 +47,8 @@ class Agent:
     def path(self) -> str:
         return f"builds/{self.build}/attempts/{self.attempt}"
 
-    def claim(self) -> Any:
-        return self.door.call("POST", f"{self.path}/claim")
+    def claim(self, **body: str) -> Any:
+        return self.door.call("POST", f"{self.path}/claim", json=body)
 
     def send(self, *frames: dict[str, Any], first: int | None = None) -> Any:
         body = {"first": self.next if first is None else first, "frames": list(frames)}
@@ -706,3 +706,87 @@ def test_a_leaked_text_is_removed_from_log_and_recipe(yard: Yard) -> None:
     assert answer.status_code < 300, answer.text
     assert yard.log(build) == f"for {'*' * len(leaked)}!\n"
     assert leaked not in yard.show(build)["recipe"]
+
+
+# --- secrets ------------------------------------------------------------------------------------------
+
+SECRET = "hunter-of-secrets-4711"
+WITH_SECRET = RECIPE.replace(
+    "train: python train.py --depth {{depth}}",
+    "train: {{run: python train.py, secrets: [HF_TOKEN]}}\nsteps: [{{name: own, run: 'true', after: train}}]",
+)
+
+
+def test_a_secret_is_told_to_the_agent_of_a_step_that_names_it(yard: Yard) -> None:
+    assert yard.door.call("POST", "namespaces", json={"name": yard.model.partition("/")[0]}).status_code == 201
+    assert yard.door.call("POST", "models", json={"name": yard.model}).status_code == 201
+    space = yard.model.partition("/")[0]
+    problem = yard.submit(recipe=WITH_SECRET, expect=404)
+    assert problem["code"] == "build_secret_not_found"
+    assert f"modelyard secret set {space} HF_TOKEN" in problem["fix"]
+    kept = yard.door.call("PUT", f"namespaces/{space}/secrets/HF_TOKEN", json={"value": SECRET})
+    assert kept.status_code == 200
+    listed = yard.door.get(f"namespaces/{space}/secrets")
+    assert [each["name"] for each in listed.json()["items"]] == ["HF_TOKEN"]
+    ((sealed,),) = yard.registry.db.read(lambda tx: tx.rows(sa.select(build_secrets.c.sealed)))
+    told = kept.text + listed.text + yard.door.get("audit/events?limit=100").text + sealed
+    assert SECRET not in told
+    build = yard.submit(recipe=WITH_SECRET)
+    yard.work()
+    agent = yard.agent(build)
+    plan = agent.claim(word="only the agent knows this")
+    assert SECRET not in plan.text
+    assert [step["secrets"] for step in plan.json()["steps"] if step["secrets"]] == [["HF_TOKEN"]]
+
+    def ask(step: str, word: str = "only the agent knows this") -> Any:
+        return agent.door.call("POST", f"{agent.path}/secrets", json={"step": step, "word": word})
+
+    answer = ask("train")
+    assert answer.json() == {"values": {"HF_TOKEN": SECRET}}
+    assert answer.headers["cache-control"] == "no-store"
+    assert ask("own").json() == {"values": {}}
+    assert_problem(ask("none"), 400, "invalid_request")
+    # A step has the token, but not the word, and cannot claim the attempt with one of its own.
+    assert_problem(ask("train", "a guess"), 403, "denied")
+    agent.claim(word="a guess")
+    assert_problem(ask("train", "a guess"), 403, "denied")
+    assert_problem(
+        yard.door.call("POST", f"{agent.path}/secrets", json={"step": "train", "word": ""}), 403, "denied"
+    )
+    # It is gone with the attempt, and for whoever has removed it.
+    assert yard.door.call("DELETE", f"namespaces/{space}/secrets/HF_TOKEN").status_code == 204
+    assert_problem(ask("train"), 404, "build_secret_not_found")
+    agent.end()
+    assert_problem(ask("train"), 409, "attempt_superseded")
+    kinds = [each["kind"] for each in yard.door.get(f"audit/events?namespace={space}").json()["items"]]
+    assert {"build.secret_set", "build.secret_removed"} <= set(kinds)
+
+
+def test_secrets_are_set_by_maintainers_and_used_by_those_who_build_in_the_namespace(yard: Yard) -> None:
+    assert yard.door.call("POST", "namespaces", json={"name": yard.model.partition("/")[0]}).status_code == 201
+    assert yard.door.call("POST", "models", json={"name": yard.model}).status_code == 201
+    space = yard.model.partition("/")[0]
+    path = f"namespaces/{space}/secrets"
+    contributor, maintainer, reader = map(yard.member, (Role.CONTRIBUTOR, Role.MAINTAINER, Role.READER))
+    assert_problem(contributor.call("PUT", f"{path}/HF_TOKEN", json={"value": SECRET}), 403, "denied")
+    assert maintainer.call("PUT", f"{path}/HF_TOKEN", json={"value": SECRET}).status_code == 200
+    assert_problem(contributor.call("DELETE", f"{path}/HF_TOKEN"), 403, "denied")
+    assert [each["name"] for each in contributor.get(path).json()["items"]] == ["HF_TOKEN"]
+    assert_problem(reader.call("GET", path), 403, "denied")
+    yard.submit(contributor, recipe=WITH_SECRET)
+    # Whoever builds one model alone would read the secrets of all.
+    user = yard.registry.user()
+    answer = yard.door.call("PUT", f"models/{yard.model}/members/{user.name}", json={"role": "contributor"})
+    assert answer.status_code == 204
+    alone = yard.door.as_(yard.door.token_of(user))
+    yard.submit(alone)
+    yard.submit(alone, recipe=WITH_SECRET, expect=403)
+    for name, value in (
+        ("a-b", SECRET),
+        ("PATH", SECRET),
+        ("modelyard_url", SECRET),
+        ("X", "short"),
+        ("X", "x" * 40_000),
+    ):
+        refused = maintainer.call("PUT", f"{path}/{name}", json={"value": value})
+        assert_problem(refused, 400, "invalid")

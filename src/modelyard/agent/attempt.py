@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import secrets
 import shlex
 import shutil
 import sys
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.agent.environments import Environment, Needed, NotMade, prepare
+from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import IdempotencyConflict, Invalid, Kind, ModelyardError
 from modelyard.domain.names import Ref
-from modelyard.domain.secrets import MASK, mask, mask_arguments
+from modelyard.domain.secrets import mask, mask_arguments
 from modelyard.domain.sizes import size_words
 from modelyard.domain.texts import readable
 from modelyard.sdk import environment as environments
@@ -81,6 +83,10 @@ class Attempt:
         self._workspace, self._environments = workspace, environments
         self._source = workspace / "source"
         self._learned = workspace / "learned"
+        self._word = secrets.token_hex(32)
+        """Unlike the token, the steps do not know it."""
+        self._hidden = Hidden()
+        self._hidden.add([os.environ.get("MODELYARD_TOKEN", "")])
         self._environment = Environment(Path(sys.executable))
         self._run: Run | None = None
         self._run_status = "failed"
@@ -97,8 +103,8 @@ class Attempt:
 
     def carry_out(self) -> int:
         """Carry out the attempt and return 0 if the server knows how it ended."""
-        claim = at("builds", self._build, "attempts", self._number, "claim")
-        self._plan = self._session.transport.call("POST", claim, returns=wire.BuildPlan)
+        claim = wire.ClaimAttempt(word=self._word)
+        self._plan = self._session.transport.call("POST", self._at("claim"), body=claim, returns=wire.BuildPlan)
         self._deadline = (
             None if self._plan.timeout_seconds is None else time.monotonic() + self._plan.timeout_seconds
         )
@@ -141,6 +147,7 @@ class Attempt:
             except Exception as error:  # noqa: BLE001 - whatever goes wrong, the attempt says so and ends
                 self._say("".join(traceback.format_exception(error)))
                 state, reason = "failed", f"{type(error).__name__}: {error}"
+            reason = self._hidden.mask(reason)
             resources = self._ended.resources if self._ended is not None else {}
             code = self._ended.exit_code if self._ended is not None else None
             self._reports.event(step.name, state, reason=reason, exit_code=code, resources=resources)
@@ -186,7 +193,10 @@ class Attempt:
         return kinds[step.kind](step) or ("ok", "")
 
     def _say(self, text: str) -> None:
-        self._reports.log(self._step, mask(text))
+        self._reports.log(self._step, mask(self._hidden.mask(text)))
+
+    def _at(self, *parts: str) -> str:
+        return at("builds", self._build, "attempts", self._number, *parts)
 
     # --- programs ----------------------------------------------------------------------------------------
 
@@ -220,21 +230,32 @@ class Attempt:
         name = step.name
 
         def pass_on(text: str) -> None:
-            text = _without_token(text)
             self._reports.log(name, text)
             log(text)
 
         ended = run_process(
             ["/bin/sh", "-c", step.command],
             folder=self._source,
-            variables=self._variables() | (more or {}),
+            variables=self._variables() | (more or {}) | self._secrets_of(step),
             log=pass_on,
+            hidden=self._hidden,
             stop=self._stop,
             limits=Limits(step.timeout_seconds, self._deadline, self._plan.memory_bytes),
         )
         self._ended = ended
         if not ended.is_ok:
             raise StepFailed(ended.reason, ended)
+
+    def _secrets_of(self, step: wire.PlannedStep) -> dict[str, str]:
+        """Return the secrets that a step gets as variables."""
+        if not step.secrets:
+            return {}
+        asked = wire.RevealBuildSecrets(step=step.name, word=self._word)
+        found = self._session.transport.call(
+            "POST", self._at("secrets"), body=asked, returns=wire.BuildSecretValues
+        )
+        self._hidden.add(found.values.values())
+        return found.values
 
     def _tool(self, command: Sequence[str], folder: Path) -> Ended:
         """Run a program of the agent's own, such as the installer of packages."""
@@ -247,7 +268,8 @@ class Attempt:
             command,
             folder=folder,
             variables=variables,
-            log=lambda text: self._reports.log(name, _without_token(text)),
+            log=lambda text: self._reports.log(name, text),
+            hidden=self._hidden,
             stop=self._stop,
             limits=Limits(deadline=self._deadline),
         )
@@ -520,7 +542,11 @@ class Attempt:
         if self._check is not None:
             state, summary, details_of_check = self._check
             Checks(self._session).report(
-                reference, self._plan.check, state, summary=summary[:500], details=details_of_check
+                reference,
+                self._plan.check,
+                state,
+                summary=self._hidden.mask(summary)[:500],
+                details=self._hidden.mask_json(details_of_check),
             )
             self._say(f"check {self._plan.check}: {state}: {summary}\n")
         if self._metrics:
@@ -561,12 +587,6 @@ class Attempt:
             promotions.withdraw(self._promotion, reason=f"build {self._build}: {told}"[:1000])
         self._say(f"{words}\n")
         return "ok", words
-
-
-def _without_token(text: str) -> str:
-    """Mask the attempt's own token, wherever it stands in a line."""
-    token = os.environ.get("MODELYARD_TOKEN", "")
-    return text.replace(token, MASK) if token else text
 
 
 def _unmet(attempt: promotion_wire.Attempt) -> list[promotion_wire.RuleResult]:

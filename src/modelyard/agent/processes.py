@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from modelyard.agent.hiding import Hidden, HidingStream
 from modelyard.domain.sizes import size_words
 from modelyard.sdk.runs.command import BoundedLog
 
@@ -95,10 +96,12 @@ def run_process(
     stop: Stop,
     limits: Limits,
     note: Callable[[str], object] = lambda _: None,
+    hidden: Hidden | None = None,
 ) -> Ended:
     """Run a program to its end and return how it ended; whatever it started is gone then.
 
-    log: receives its output in lines, without credentials and bounded. note: receives what was cut.
+    log: receives its output in lines, without credentials and bounded. note: receives what was cut. hidden: the secrets
+    that the program knows.
     """
     bounded = BoundedLog(log, note)
     before = set(_children(os.getpid()))
@@ -117,7 +120,7 @@ def run_process(
     except OSError as error:
         return Ended(127, "", f"{command[0]} cannot be run: {error.strerror}")
     readers = [
-        threading.Thread(target=_read, args=(stream, bounded), daemon=True)
+        threading.Thread(target=_read, args=(stream, bounded, hidden or Hidden()), daemon=True)
         for stream in (process.stdout, process.stderr)
     ]
     for reader in readers:
@@ -297,15 +300,16 @@ def _is_alive(pid: int) -> bool:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def _read(stream: IO[bytes], log: BoundedLog) -> None:
+def _read(stream: IO[bytes], log: BoundedLog, hidden: Hidden) -> None:
     """Pass a stream on. Beyond the log's bound only the last blocks are kept, so endless output costs little."""
     feed = log.stream()
+    hiding = HidingStream(hidden)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     kept: deque[bytes] = deque()
     with contextlib.suppress(OSError, ValueError):
         while block := os.read(stream.fileno(), _BLOCK_BYTES):
             if not log.is_full:
-                feed(decoder.decode(block))
+                feed(hiding.feed(decoder.decode(block)))
                 continue
             kept.append(block)
             if len(kept) > _KEPT_BLOCKS:
@@ -315,7 +319,8 @@ def _read(stream: IO[bytes], log: BoundedLog) -> None:
         # What was left out may have begun a line, or a private key.
         start = max(text.find("\n"), _end_of_key(text))
         log.leave_out(max(0, start))
-        feed(text[start + 1 :])
+        feed(hiding.feed(text[start + 1 :]))
+    feed(hiding.rest())
 
 
 def _end_of_key(text: str) -> int:

@@ -15,7 +15,7 @@ from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
-from modelyard.registry.builds import rules
+from modelyard.registry.builds import rules, secrets
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import (
     AttemptResult,
@@ -35,6 +35,7 @@ from modelyard.wire.base import encode
 table = RouteTable(__name__)
 _BUILD = "/api/v1/builds/{build}"
 _ATTEMPT = f"{_BUILD}/attempts/{{attempt:number}}"
+_BY_NAME = "/api/v1/namespaces/{namespace}/secrets/{secret}"
 _POLL_SECONDS = 0.2
 
 
@@ -156,16 +157,53 @@ async def list_pools(call: Call) -> wire.PoolPage:
     return wire.PoolPage(items=[to_wire(pool, wire.Pool) for pool in pools])
 
 
+# --- secrets ---------------------------------------------------------------------------------------------
+
+
+@table.route("GET", "/api/v1/namespaces/{namespace}/secrets")
+async def list_build_secrets(call: Call) -> wire.BuildSecretList:
+    """List the names of the secrets that builds of the namespace can use; nobody is shown a value."""
+    found = await call.read(lambda tx: secrets.list_secrets(tx, call.actor, call.path["namespace"]))
+    return wire.BuildSecretList(items=[to_wire(each, wire.BuildSecret) for each in found])
+
+
+@table.route("PUT", _BY_NAME)
+async def set_build_secret(call: Call, body: wire.SetBuildSecret) -> Answer[wire.BuildSecret]:
+    """Set a secret, or replace its value."""
+    namespace, name, keyring = call.path["namespace"], call.path["secret"], call.services.keyring
+    return await call.commit(
+        lambda tx: to_wire(
+            secrets.set_secret(tx, call.actor, keyring, namespace, name, body.value), wire.BuildSecret
+        )
+    )
+
+
+@table.route("DELETE", _BY_NAME, status=204)
+async def remove_build_secret(call: Call) -> Answer[None]:
+    """Remove a secret; builds that name it are refused from then on."""
+    namespace, name = call.path["namespace"], call.path["secret"]
+    return await call.commit(lambda tx: secrets.remove_secret(tx, call.actor, namespace, name))
+
+
 # --- for agents ------------------------------------------------------------------------------------------
 
 
 @table.route("POST", f"{_ATTEMPT}/claim")
-async def claim_attempt(call: Call) -> wire.BuildPlan:
+async def claim_attempt(call: Call, body: wire.ClaimAttempt) -> wire.BuildPlan:
     """Begin an attempt and return what is to be done. Only for its agent."""
-    plan = await call.write(
-        lambda tx: builds.claim_attempt(tx, call.actor, call.path["build"], call.number("attempt"))
-    )
+    uid, number = call.path["build"], call.number("attempt")
+    plan = await call.write(lambda tx: builds.claim_attempt(tx, call.actor, uid, number, body.word))
     return _plan(plan)
+
+
+@table.route("POST", f"{_ATTEMPT}/secrets", tells_secret=True)
+async def reveal_build_secrets(call: Call, body: wire.RevealBuildSecrets) -> wire.BuildSecretValues:
+    """Return the secrets of one step. Only for the agent that claimed the attempt with this word."""
+    uid, number, keyring = call.path["build"], call.number("attempt"), call.services.keyring
+    values = await call.point(
+        lambda tx: builds.reveal_secrets(tx, call.actor, keyring, uid, number, body.step, body.word)
+    )
+    return wire.BuildSecretValues(values=values)
 
 
 @table.route("POST", f"{_ATTEMPT}/records", has_large_body=True)
@@ -263,6 +301,7 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
                 command=step.command,
                 timeout_seconds=step.timeout_seconds,
                 report=step.report,
+                secrets=list(step.secrets),
             )
             for step in recipe.steps
         ],

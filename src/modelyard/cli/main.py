@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "builds": ("modelyard.cli.builds:builds", "List, follow, cancel and repeat builds."),
     "recipe": ("modelyard.cli.builds:recipe", "Write and check recipes of builds."),
     "pool": ("modelyard.cli.builds:pool", "List the pools in which builds run."),
+    "secret": ("modelyard.cli.secrets:secret", "Keep credentials that steps of builds use by name."),
     "ls": ("modelyard.cli.catalog:ls", "List namespaces, models or versions."),
     "search": ("modelyard.cli.catalog:search", "Find models by words, tags, metrics and more."),
     "find": ("modelyard.cli.search:find", "Find anything by name, digest or Git commit."),
@@ -119,7 +120,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "push", "pull", "bundle", "ls", "search", "find", "show", "open", "resolve", "history", "alias", "tag", "edit", "rename", "archive",
         "delete", "keep", "verify", "convert", "terms",
     ),
-    "Training": ("run", "runs", "sync", "dataset", "build", "builds", "recipe", "pool"),
+    "Training": ("run", "runs", "sync", "dataset", "build", "builds", "recipe", "pool", "secret"),
     "Compare and trace": ("compare", "best", "evaluation", "lineage", "recall", "deprecate"),
     "Promotion": (
         "promote", "rollback", "demote", "stages", "promotions", "approve", "reject", "waive", "withdraw", "policy",

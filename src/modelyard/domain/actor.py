@@ -58,6 +58,7 @@ class Permission(enum.StrEnum):
     VERSION_ATTEST = "version.attest"
     BUILD_START = "build.start"
     BUILD_REPORT = "build.report"
+    BUILD_SECRETS = "build.secrets"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
@@ -102,6 +103,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.VERSION_ATTEST: Role.CONTRIBUTOR,
     Permission.BUILD_START: Role.CONTRIBUTOR,
     Permission.BUILD_REPORT: Role.CONTRIBUTOR,
+    Permission.BUILD_SECRETS: Role.MAINTAINER,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.DATASET_PUSH: Role.CONTRIBUTOR,

@@ -71,6 +71,65 @@ class Builds(Feature):
         """
         return self._get(at("pools"), wire.PoolPage).items
 
+    # --- secrets ---------------------------------------------------------------------------------
+
+    def secrets(self, namespace: str) -> list[wire.BuildSecret]:
+        """Return the secrets that builds of a namespace can use, without their values.
+
+        Args:
+            namespace: The namespace.
+
+        Returns:
+            Their names, and who set them when.
+
+        Raises:
+            NamespaceNotFound: There is no such namespace, or you may not see it.
+            Denied: You may not start builds in it.
+
+        Example:
+            >>> [secret.name for secret in client.builds.secrets("fraud")]
+            ['HF_TOKEN']
+        """
+        return self._get(at("namespaces", namespace, "secrets"), wire.BuildSecretList).items
+
+    def set_secret(self, namespace: str, name: str, value: str) -> wire.BuildSecret:
+        """Set a secret of a namespace's builds, or replace its value. Nobody can read it back.
+
+        Args:
+            namespace: The namespace.
+            name: The variable in which a step gets it.
+            value: 8 to 32768 characters.
+
+        Returns:
+            The secret, without its value.
+
+        Raises:
+            Denied: You are not a maintainer of the namespace.
+            Invalid: The name or the value cannot be used.
+
+        Example:
+            >>> client.builds.set_secret("fraud", "HF_TOKEN", value).name
+            'HF_TOKEN'
+        """
+        body = wire.SetBuildSecret(value=value)
+        return self._put(at("namespaces", namespace, "secrets", name), wire.BuildSecret, body)
+
+    def remove_secret(self, namespace: str, name: str) -> None:
+        """Remove a secret. Builds that name it are refused from then on.
+
+        Args:
+            namespace: The namespace.
+            name: Its name.
+
+        Raises:
+            BuildSecretNotFound: There is no such secret.
+            Denied: You are not a maintainer of the namespace.
+
+        Example:
+            >>> client.builds.remove_secret("fraud", "HF_TOKEN")
+        """
+        self._call("DELETE", at("namespaces", namespace, "secrets", name))
+
     # --- builds ----------------------------------------------------------------------------------
 
     def submit(

@@ -164,7 +164,42 @@ class PoolPage(Page, kw_only=True):
     items: list[Pool]
 
 
+class BuildSecret(Answer, kw_only=True):
+    """A secret that builds of a namespace can use; its value is told to no one but the agent of a step that names it."""
+
+    name: str
+    set_by: str
+    set_at: str
+
+
+class BuildSecretList(Page, kw_only=True):
+    items: list[BuildSecret]
+
+
+class SetBuildSecret(Request, kw_only=True):
+    """value: 8 to 32768 characters."""
+
+    value: LongText
+
+
 # --- between the server and an agent ---------------------------------------------------------------------
+
+
+class ClaimAttempt(Request, kw_only=True):
+    """word: chosen at random by the agent, and kept from the steps; needed to read their secrets."""
+
+    word: Text = ""
+
+
+class RevealBuildSecrets(Request, kw_only=True):
+    step: Text
+    word: Text
+
+
+class BuildSecretValues(Answer, kw_only=True):
+    """values: name → value."""
+
+    values: dict[str, str]
 
 
 class PlannedStep(Answer, kw_only=True):
@@ -177,6 +212,8 @@ class PlannedStep(Answer, kw_only=True):
     timeout_seconds: float | None = None
     report: str = ""
     """Path of the file that the step writes: JUnit XML of tests, metrics as JSON of an evaluation."""
+    secrets: list[str] = []
+    """Names of the secrets that it gets as variables."""
 
 
 class PlannedInput(Answer, kw_only=True):

@@ -76,6 +76,8 @@ build_attempts = sa.Table(
     moment("ended_at", nullable=True),
     # Process, workspace and token are gone.
     moment("cleaned_at", nullable=True),
+    # Digest of the word that its agent chose when it claimed the attempt; steps, which have the token, do not know it.
+    sa.Column("claim", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("build_id", "number"),
 )
 
@@ -115,4 +117,16 @@ build_logs = sa.Table(
     sa.Column("size_bytes", sa.Integer, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("ix_build_logs_step", "build_id", "attempt", "step", "step_position"),
+)
+
+# Secrets that builds of a namespace use by name.
+build_secrets = sa.Table(
+    "build_secrets",
+    metadata,
+    sa.Column("namespace_id", BigId, sa.ForeignKey("namespaces.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    # Encrypted with the server's key; never shown.
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("set_by", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    moment("set_at"),
 )

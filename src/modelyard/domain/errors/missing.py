@@ -123,6 +123,12 @@ class BuildNotFound(NotFound):
     text, advice = "there is no build {build}", "List them with: modelyard builds ls"
 
 
+class BuildSecretNotFound(NotFound):
+    code = "build_secret_not_found"
+    text = "namespace {namespace} has no build secret {name}"
+    advice = "A maintainer sets it with: modelyard secret set {namespace} {name}"
+
+
 class ExperimentNotFound(NotFound):
     code = "experiment_not_found"
     text, advice = "there is no experiment {experiment}", "List them with: modelyard runs experiments"

@@ -32,3 +32,13 @@ class BuildEnded(Event, kind="build.ended"):
     status: str
     reason: str
     number: int | None = None
+
+
+class BuildSecretSet(Event, kind="build.secret_set", may_change_rights=False):
+    """A secret of the namespace's builds was set or replaced. Its value is not in the log."""
+
+    name: str
+
+
+class BuildSecretRemoved(Event, kind="build.secret_removed", may_change_rights=False):
+    name: str

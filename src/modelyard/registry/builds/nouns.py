@@ -76,7 +76,8 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class BuildAttempt(msgspec.Struct, frozen=True):
-    """host: the machine that runs its agent. cleaned_at: its process, workspace and token are gone since then."""
+    """host: the machine that runs its agent. cleaned_at: its process, workspace and token are gone since then. claim: digest of the
+    word of the agent that claimed it; "": none did."""
 
     id: int
     build_id: int
@@ -92,6 +93,7 @@ class BuildAttempt(msgspec.Struct, frozen=True):
     started_at: int | None
     ended_at: int | None
     cleaned_at: int | None
+    claim: str
 
     @property
     def has_ended(self) -> bool:

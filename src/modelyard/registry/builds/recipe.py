@@ -44,6 +44,7 @@ Command = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
 Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
+Secrets = Annotated[tuple[Variable, ...], msgspec.Meta(max_length=50)]
 Duration = Annotated[str, msgspec.Meta(pattern=_DURATION, description="like 30m, 2h, 1d")]
 Reason = Literal["lost", "preempted", "failed", "timed-out"]
 
@@ -78,19 +79,22 @@ class DataEntry(_Entry, frozen=True, kw_only=True):
 
 
 class CommandEntry(_Entry, frozen=True, kw_only=True):
-    """A command for the shell. timeout: ends it after this long."""
+    """A command for the shell. timeout: ends it after this long. secrets: names of build secrets of the namespace, which
+    this step alone gets as variables."""
 
     run: Command
     timeout: Duration | None = None
+    secrets: Secrets = ()
 
 
 class OwnStep(_Entry, frozen=True, kw_only=True):
-    """A step of your own. after: the step that it follows; if omitted, `environment`."""
+    """A step of your own. after: the step that it follows; if omitted, `environment`. secrets: as for train."""
 
     name: Word
     run: Command
     after: Word = "environment"
     timeout: Duration | None = None
+    secrets: Secrets = ()
 
 
 class TestEntry(_Entry, frozen=True, kw_only=True):
@@ -101,6 +105,7 @@ class TestEntry(_Entry, frozen=True, kw_only=True):
     report: Path | None = None
     check: Word = "tests"
     timeout: Duration | None = None
+    secrets: Secrets = ()
 
 
 class EvaluateEntry(_Entry, frozen=True, kw_only=True):
@@ -111,6 +116,7 @@ class EvaluateEntry(_Entry, frozen=True, kw_only=True):
     split: Word = "test"
     dataset: Annotated[str, msgspec.Meta(max_length=300)] = ""
     timeout: Duration | None = None
+    secrets: Secrets = ()
 
 
 class PromoteEntry(_Entry, frozen=True, kw_only=True):
@@ -170,6 +176,7 @@ class Step(msgspec.Struct, frozen=True):
     command: str = ""
     timeout_seconds: int | None = None
     report: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class Recipe(msgspec.Struct, frozen=True, dict=True):
@@ -194,6 +201,11 @@ class Recipe(msgspec.Struct, frozen=True, dict=True):
         return parse_size(self.file.resources.memory) if self.file.resources.memory else None
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """Return the names of all build secrets that its steps use."""
+        return frozenset(name for step in self.steps for name in step.secrets)
+
+    @property
     def attempts_left_after(self) -> Mapping[str, int]:
         """Return the number of attempts in all, by the status after which another one is made."""
         return dict.fromkeys(self.file.retry.on, self.file.retry.attempts)
@@ -201,7 +213,8 @@ class Recipe(msgspec.Struct, frozen=True, dict=True):
     def _step(self, name: str) -> Step:
         for own in self.file.steps:
             if own.name == name:
-                return Step(name, "command", self._command(own.run), _seconds_or_none(own.timeout))
+                seconds = _seconds_or_none(own.timeout)
+                return Step(name, "command", self._command(own.run), seconds, secrets=own.secrets)
         entry = {"train": self.file.train, "test": self.file.test, "evaluate": self.file.evaluate}.get(name)
         if entry is None:
             return Step(name, name)
@@ -209,7 +222,8 @@ class Recipe(msgspec.Struct, frozen=True, dict=True):
             report = EvaluateEntry(run=entry).report if name == "evaluate" else ""
             return Step(name, name, self._command(entry), None, report)
         report = getattr(entry, "report", "") or ""
-        return Step(name, name, self._command(entry.run), _seconds_or_none(entry.timeout), report)
+        seconds = _seconds_or_none(entry.timeout)
+        return Step(name, name, self._command(entry.run), seconds, report, entry.secrets)
 
     def _command(self, template: str) -> str:
         return _NAMED.sub(

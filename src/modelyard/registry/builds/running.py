@@ -18,7 +18,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.domain.times import seconds
 from modelyard.engines.executor import Executor, State, Task
 from modelyard.registry.access import usecases as accounts
-from modelyard.registry.builds import queries, rules
+from modelyard.registry.builds import queries, rules, secrets
 from modelyard.registry.builds.endings import (
     BUILD,
     CarryOut,
@@ -134,6 +134,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         catalog.find_open_model(tx, actor, build.model, Permission.BUILD_START)
         refuse_pool(actor, pools, pool.name)
         inputs = resolve_inputs(tx, actor, recipe)
+        secrets.refuse_unknown(tx, actor, build.model.namespace, recipe.secrets)
     except ModelyardError as error:
         fail_unstarted(tx, build, str(error))
         return None

@@ -30,7 +30,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import rules as access
-from modelyard.registry.builds import queries, rules
+from modelyard.registry.builds import queries, rules, secrets
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_attempt, end_build, wake, write_log
 from modelyard.registry.builds.nouns import (
     CANCELLED,
@@ -54,6 +54,7 @@ from modelyard.registry.builds.recipe import Recipe, parse_recipe
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.jobs import usecases as jobs
+from modelyard.registry.keyring.keys import Keyring
 from modelyard.registry.runs import list_queries as run_lists
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
@@ -154,6 +155,7 @@ def _submit(
     if count >= rules.MAX_OPEN:
         raise TooManyBuilds(namespace=model.name.namespace, count=count)
     resolve_inputs(tx, actor, recipe)
+    secrets.refuse_unknown(tx, actor, model.name.namespace, recipe.secrets)
     uid = uuid.uuid4().hex
     build_id = queries.insert_build(
         tx,
@@ -459,20 +461,47 @@ def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
     return f"it ended as {attempt.status}" if attempt.has_ended else None
 
 
-def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int) -> BuildPlan:
-    """Begin an attempt, or go on with it after the agent's restart. Raises AttemptSuperseded, Denied, BuildNotFound."""
-    build, attempt = _find_reporting(tx, actor, uid, number)
-    why = _why_over(build, attempt)
-    if why is not None:
-        raise AttemptSuperseded(build=build.uid, attempt=number, why=why)
+def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int, word: str = "") -> BuildPlan:
+    """Begin an attempt, or go on with it after the agent's restart. word: chosen by the agent; it reads secrets with it.
+
+    Raises AttemptSuperseded, Denied, BuildNotFound.
+    """
+    build, attempt = _find_going_on(tx, actor, uid, number)
     if attempt.started_at is None:
-        queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now)
+        claim = secrets.claim_of(word)
+        queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now, claim=claim)
         if build.status != CANCELLING:
             queries.update_build(tx, build.id, status=RUNNING)
     tx.leaves_rights = True
     recipe = recipe_of(build)
     left = rules.deadline(build, recipe.timeout_seconds) - tx.now
     return BuildPlan(build, attempt, recipe, rules.run_of(build.uid, number), max(1.0, left / 1_000_000))
+
+
+def reveal_secrets(
+    tx: Transaction, actor: Actor, keyring: Keyring, uid: str, number: int, step: str, word: str
+) -> dict[str, str]:
+    """Return the secrets of one step to the agent that claimed the attempt with this word.
+
+    Raises AttemptSuperseded, BuildNotFound, Denied, BuildSecretNotFound, InvalidRequest.
+    """
+    build, attempt = _find_going_on(tx, actor, uid, number)
+    planned = next((each for each in recipe_of(build).steps if each.name == step), None)
+    if planned is None:
+        raise InvalidRequest(
+            reason=f"build {build.uid} has no step {step[:80]!r}", fix="Name a step of the plan"
+        )
+    namespace = build.model.namespace
+    return secrets.reveal(tx, actor, keyring, namespace, planned.secrets, claim=attempt.claim, word=word)
+
+
+def _find_going_on(tx: Transaction, actor: Actor, uid: str, number: int) -> tuple[Build, BuildAttempt]:
+    """Return the attempt of the actor's token. Raises AttemptSuperseded if it is over, Denied, BuildNotFound."""
+    build, attempt = _find_reporting(tx, actor, uid, number)
+    why = _why_over(build, attempt)
+    if why is not None:
+        raise AttemptSuperseded(build=build.uid, attempt=number, why=why)
+    return build, attempt
 
 
 def recipe_of(build: Build) -> Recipe:

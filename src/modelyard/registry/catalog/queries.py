@@ -18,6 +18,7 @@ from modelyard.db.tables import (
     actors,
     aliases,
     blobs,
+    build_secrets,
     cards,
     dataset_versions,
     datasets,
@@ -262,6 +263,7 @@ def delete_namespace(tx: Transaction, namespace_id: int) -> None:
     tx.execute(policies.delete().where(policies.c.namespace_id == namespace_id))
     tx.execute(experiments.delete().where(experiments.c.namespace_id == namespace_id))
     tx.execute(scan_trusts.delete().where(scan_trusts.c.namespace_id == namespace_id))
+    tx.execute(build_secrets.delete().where(build_secrets.c.namespace_id == namespace_id))
     tx.execute(grants.delete().where(grants.c.namespace_id == namespace_id))
     tx.execute(namespaces.delete().where(namespaces.c.id == namespace_id))
 
