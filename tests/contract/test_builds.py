@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
 from modelyard.db.tables import build_logs, builds, jobs, tokens
 from modelyard.domain.actor import Role
+from modelyard.engines.executor import Look, State
 from modelyard.registry.builds import rules, running
 from modelyard.registry.builds.pools import Pool, Pools
 from modelyard.registry.jobs import usecases as job_usecases
@@ -129,6 +131,12 @@ class Yard:
                 return text
             text, position = text + part["text"], part["position"]
 
+    def allow(self, builds: str) -> None:
+        """Say whose builds may run."""
+        (pool,) = self.pools
+        self.pools = Pools([msgspec.structs.replace(pool, builds=builds)])
+        self.door.services.pools = self.pools  # type: ignore[misc]
+
     def member(self, role: Role) -> Door:
         user = self.registry.user()
         space = self.model.partition("/")[0]
@@ -148,9 +156,10 @@ def yard(own_url: str) -> Iterator[Yard]:
     registry = Registry(db)
     with open_door(registry) as door:
         executor = ScriptedExecutor()
-        pools = Pools([Pool("local", executor, 2)], local_builds="contributors", url="http://here")
-        door.services.pools = pools  # type: ignore[misc]
-        yield Yard(registry, door, clock, pools, executor)
+        pool = Pool("local", executor, 2, "contributors", "setting local_builds", "http://here")
+        yard = Yard(registry, door, clock, Pools([pool]), executor)
+        door.services.pools = yard.pools  # type: ignore[misc]
+        yield yard
     db.close()
 
 
@@ -352,13 +361,13 @@ def test_readers_look_contributors_build_and_strangers_see_nothing(yard: Yard) -
 def test_local_builds_are_for_admins_unless_the_operator_allows_more(yard: Yard) -> None:
     yard.submit()
     contributor = yard.member(Role.CONTRIBUTOR)
-    yard.pools.local_builds = "admins"
+    yard.allow("admins")
     refused = yard.submit(contributor, expect=403)
-    assert refused["code"] == "local_builds_refused"
+    assert refused["code"] == "pool_refused"
     assert "local_builds" in refused["fix"]
     yard.submit()
-    yard.pools.local_builds = "off"
-    assert yard.submit(expect=403)["code"] == "local_builds_refused"
+    yard.allow("off")
+    assert yard.submit(expect=403)["code"] == "pool_refused"
 
 
 def test_a_narrow_token_gets_no_wider_one_by_a_build(yard: Yard) -> None:
@@ -484,12 +493,109 @@ def test_an_executor_that_is_away_is_asked_again(yard: Yard) -> None:
     yard.executor.is_away = False
     yard.work(60)
     assert yard.agent(build).claim().status_code == 200
-    # One that stays away costs the attempt.
-    other = yard.submit()
+    # An hour later the build still waits, says why, and has used up none of its time.
+    other = yard.submit(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
     yard.executor.is_away = True
-    for _ in range(4):
+    for _ in range(60):
         yard.work(60)
+    shown = yard.show(other)
+    assert (shown["status"], "it is away" in shown["reason"]) == ("starting", True)
+    yard.executor.is_away = False
+    yard.work(60)
+    late = yard.agent(other)
+    assert late.claim().json()["timeout_seconds"] > 50
+    assert yard.show(other)["reason"] == ""
+    # While an agent reports, its executor may be away.
+    yard.executor.is_away = True
+    for _ in range(3):
+        assert late.send().status_code == 200
+        yard.work(30)
+    assert yard.status(other) == "running"
+
+
+def test_an_executor_that_stays_away_is_given_up_in_the_end(yard: Yard) -> None:
+    build = yard.submit()
+    yard.executor.is_away = True
+    yard.work()
+    for _ in range(8):
+        yard.work(86_400)
+    assert yard.status(build) == "lost"
+    assert "a week" in yard.show(build)["reason"]
+    # The task is looked for until it is known to be gone; its token is no longer valid.
+    assert yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.state)))[-1] == ("waiting",)
+    yard.executor.is_away = False
+    yard.work(60)
+    assert yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.state)))[-1] == ("done",)
+
+
+def test_a_cancelled_build_does_not_wait_for_an_executor_that_is_away(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    yard.executor.is_away = True
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    yard.work()
+    assert yard.status(build) == "cancelled"
+    assert yard.agent(build).claim().status_code == 401
+
+
+def test_the_cluster_lets_a_build_wait_and_says_why(yard: Yard) -> None:
+    build = yard.submit(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
+    yard.work()
+    name = f"{build['id']}-1"
+    yard.executor.looks[name] = Look(State.WAITING, reason="no node is free")
+    for _ in range(10):
+        yard.work(60)
+    shown = yard.show(build)
+    assert (shown["status"], shown["reason"]) == ("starting", "no node is free")
+    yard.executor.looks[name] = Look(State.RUNNING)
+    yard.work()
+    agent = yard.agent(build)
+    assert agent.claim().json()["timeout_seconds"] > 100
+    assert agent.end("failed", reason="no").status_code == 200
+    # Nothing holds back an agent that was started.
+    other = yard.submit()
+    yard.work()
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.WAITING)
+    yard.work(30)
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.RUNNING)
+    yard.work(100)
+    assert yard.status(other) == "starting"
+    yard.work(60)
     assert yard.status(other) == "lost"
+
+
+def test_cancelling_what_waits_in_the_cluster(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    name = f"{build['id']}-1"
+    yard.executor.obeys = False
+    yard.executor.looks[name] = Look(State.WAITING, reason="no node is free")
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    yard.work()
+    assert yard.status(build) == "cancelled"
+    # A cluster that starts it after all gets an agent without a valid token.
+    yard.work(30)
+    assert yard.executor.calls[-2:] == [f"cancel {name}", f"clean {name}"]
+    assert yard.agent(build).claim().status_code == 401
+
+
+def test_what_a_cluster_can_never_run_fails_in_words(yard: Yard) -> None:
+    yard.executor.refuses = "it has no such node"
+    build = yard.submit()
+    yard.work()
+    shown = yard.show(build)
+    assert (shown["status"], "it has no such node" in shown["reason"]) == ("failed", True)
+    yard.executor.refuses = ""
+    other = yard.submit()
+    yard.work()
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.WAITING, reason="never", can_start=False)
+    yard.work(10)
+    assert yard.status(other) == "starting"
+    yard.work(60)
+    shown = yard.show(other)
+    assert (shown["status"], "never" in shown["reason"]) == ("failed", True)
+    yard.work()
+    assert f"cancel {other['id']}-1" in yard.executor.calls
 
 
 def test_a_build_that_takes_too_long_is_ended(yard: Yard) -> None:

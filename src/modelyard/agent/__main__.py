@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -45,6 +46,10 @@ def main() -> int:
     except ModelyardError as error:
         print(f"modelyard.agent: {error}", file=sys.stderr)
         return 1
+    finally:
+        # On a cluster nobody else can delete it.
+        if scratch := os.environ.get("MODELYARD_SCRATCH"):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

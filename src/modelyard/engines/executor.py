@@ -49,11 +49,13 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words."""
+    """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words. can_start:
+    False: it waits for what the cluster does not have."""
 
     state: State
     exit_code: int | None = None
     reason: str = ""
+    can_start: bool = True
 
 
 class Executor(Protocol):

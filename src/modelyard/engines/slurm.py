@@ -39,6 +39,8 @@ _RUNNING = frozenset("RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT R
 _GONE = frozenset(
     "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split()
 )
+_HOPELESS = frozenset("BadConstraints PartitionConfig PartitionNodeLimit PartitionTimeLimit".split())
+"""Reasons for waiting that no free node ends."""
 _PASSING = (
     "Unable to contact slurm controller",
     "Socket timed out",
@@ -145,7 +147,8 @@ class SlurmExecutor:
         if job is None:
             return Look(State.UNKNOWN)
         if job.state in _WAITING:
-            return Look(State.WAITING, reason=f"Slurm: {_words_of(job.state, job.reason)}")
+            words = f"Slurm: {_words_of(job.state, job.reason)}"
+            return Look(State.WAITING, reason=words, can_start=job.reason not in _HOPELESS)
         if job.state in _RUNNING:
             return Look(State.RUNNING)
         return self._ending_of(job)

@@ -76,6 +76,8 @@ build_attempts = sa.Table(
     moment("ended_at", nullable=True),
     # Process, workspace and token are gone.
     moment("cleaned_at", nullable=True),
+    # The last time at which the executor had not started the agent, because it waited for room or was away.
+    moment("held_at", nullable=True),
     sa.UniqueConstraint("build_id", "number"),
 )
 

@@ -76,7 +76,8 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class BuildAttempt(msgspec.Struct, frozen=True):
-    """host: the machine that runs its agent. cleaned_at: its process, workspace and token are gone since then."""
+    """host: the machine or cluster that runs its agent. cleaned_at: its process, workspace and token are gone since then.
+    held_at: when the executor was last seen to keep it waiting; None: never."""
 
     id: int
     build_id: int
@@ -92,6 +93,7 @@ class BuildAttempt(msgspec.Struct, frozen=True):
     started_at: int | None
     ended_at: int | None
     cleaned_at: int | None
+    held_at: int | None
 
     @property
     def has_ended(self) -> bool:

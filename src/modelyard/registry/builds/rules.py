@@ -33,10 +33,14 @@ from modelyard.registry.builds.nouns import (
 LOST_AFTER = seconds(60)
 """Silence of an agent after which its attempt is lost."""
 START_WITHIN = seconds(120)
-"""An agent that has not said its first word by then is lost."""
+"""An agent that has not said its first word by then, although its executor has started it, is lost."""
+HELD_AT_MOST = seconds(7 * 86_400)
+"""An attempt that its executor has not started by then is lost."""
+HOPELESS_AFTER = seconds(60)
+"""A task that asks for what the cluster does not have is given up after this long: a node may just be starting."""
 OVERTIME = seconds(60)
 """An agent ends its steps at the time limit by itself, and gets this long for its last words."""
-TOKEN_MARGIN_SECONDS = 3600
+_TOKEN_MARGIN = seconds(3600)
 
 ATTEMPT_PERMISSIONS = (
     Permission.NAMESPACE_READ,
@@ -245,6 +249,11 @@ def choose_next(builds: Iterable[OpenBuild], slots: int) -> list[OpenBuild]:
         running[following.namespace] += 1
         chosen.append(following)
     return chosen
+
+
+def token_seconds(timeout_seconds: int) -> float:
+    """Return how long the token of an attempt may be needed; it is revoked when the attempt ends."""
+    return timeout_seconds + (HELD_AT_MOST + _TOKEN_MARGIN) / 1_000_000
 
 
 def deadline(build: Build, timeout_seconds: int) -> int:

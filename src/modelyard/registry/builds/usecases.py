@@ -23,7 +23,7 @@ from modelyard.domain.errors import (
     Invalid,
     InvalidRecipe,
     InvalidRequest,
-    LocalBuildsRefused,
+    PoolRefused,
     TokenScopeTooNarrow,
     TooManyBuilds,
 )
@@ -49,7 +49,7 @@ from modelyard.registry.builds.nouns import (
     Input,
     LogPart,
 )
-from modelyard.registry.builds.pools import Pools
+from modelyard.registry.builds.pools import OFF, Pools
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
@@ -103,7 +103,7 @@ def submit_build(
 ) -> BuildView:
     """Queue a build of a recipe. The model, and if necessary its namespace, is created if it is missing.
 
-    Raises InvalidRecipe, Invalid, BlobNotFound, Denied, LocalBuildsRefused, TokenScopeTooNarrow, TooManyBuilds,
+    Raises InvalidRecipe, Invalid, BlobNotFound, Denied, PoolRefused, TokenScopeTooNarrow, TooManyBuilds,
     QuotaExceeded, DatasetNotFound.
     """
     recipe = parse_recipe(request.recipe, params=request.params, model=request.model)
@@ -188,10 +188,11 @@ def _refuse_narrow_token(actor: Actor, model: ModelName) -> None:
 
 
 def refuse_pool(actor: Actor, pools: Pools, pool: str) -> None:
-    """Raise LocalBuildsRefused if the account may not run code in the pool."""
-    if not pools.may_run(actor):
-        why = "the operator turned them off" if pools.local_builds == "off" else "they are for admins alone"
-        raise LocalBuildsRefused(actor=actor.name, pool=pool, why=why)
+    """Raise PoolRefused if the account may not run code in the pool."""
+    found = pools.find(pool)
+    if found is not None and not pools.may_run(actor, pool):
+        why = "the operator turned them off" if found.builds == OFF else "they are for admins alone"
+        raise PoolRefused(actor=actor.name, pool=pool, why=why, setting=found.setting)
 
 
 def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe) -> list[Input]:
@@ -322,7 +323,7 @@ def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPag
         [] if previous is None else rules.list_changes(previous, build),
         text[-rules.PAGE_LOG_BYTES :],
         may_cancel=may_start and not build.has_ended,
-        may_rerun=may_start and pools.may_run(actor),
+        may_rerun=may_start and pools.may_run(actor, build.pool),
     )
 
 
@@ -406,7 +407,7 @@ def list_pools(tx: Transaction, actor: Actor, pools: Pools) -> list[PoolView]:
                 len(builds) - waiting,
                 waiting,
                 pool.executor.is_isolated,
-                pools.note(pool),
+                pool.note,
             )
         )
     return found
@@ -468,7 +469,7 @@ def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int) -> Build
     if attempt.started_at is None:
         queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now)
         if build.status != CANCELLING:
-            queries.update_build(tx, build.id, status=RUNNING)
+            queries.update_build(tx, build.id, status=RUNNING, reason="")
     tx.leaves_rights = True
     recipe = recipe_of(build)
     left = rules.deadline(build, recipe.timeout_seconds) - tx.now
