@@ -174,9 +174,7 @@ class SlurmExecutor:
 
     def _find(self, name: str) -> _Job | None:
         """Return the newest job of a name; None: the cluster knows none, or no longer."""
-        told = self._call(
-            "squeue", "--noheader", "--me", "--states=all", f"--name={name}", "--format=%i|%T|%r"
-        )
+        told = self._call("squeue", "--noheader", "--me", "--states=all", f"--name={name}", "--format=%i|%T|%r")
         jobs = []
         for line in told.splitlines():
             words = line.strip().split("|", 2)
@@ -193,14 +191,12 @@ class SlurmExecutor:
         state, reason, code, number = found[1], found[2], int(found[3]), int(found[4])
         words = f"Slurm: {_words_of(state, reason)}"
         if number == signal.SIGKILL and state not in ("CANCELLED", "TIMEOUT", "PREEMPTED"):
-            words += "; killed, perhaps for lack of memory"
+            words += "; perhaps the machine was out of memory"
         elif code:
             words += f"; exit code {code}"
         return Look(State.GONE, -number if number else code, words)
 
-    def _call(
-        self, program: str, *words: str, stdin: str = "", variables: dict[str, str] | None = None
-    ) -> str:
+    def _call(self, program: str, *words: str, stdin: str = "", variables: dict[str, str] | None = None) -> str:
         """Run a command of Slurm and return what it prints. Raises ExecutorUnavailable, TaskRefused."""
         path = f"{self._programs}/{program}" if self._programs else program
         with self._outage.noted():
@@ -217,9 +213,7 @@ class SlurmExecutor:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                raise self._outage.error(
-                    f"{program} did not answer within {_COMMAND_SECONDS:.0f} s"
-                ) from None
+                raise self._outage.error(f"{program} did not answer within {_COMMAND_SECONDS:.0f} s") from None
             except OSError as exc:
                 raise self._outage.error(f"{program} cannot be run: {exc.strerror or exc}") from exc
             if done.returncode == 0:

@@ -38,7 +38,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 SlurmctldTimeout=30
 KillWait={kill_wait}
-MessageTimeout=5
+MessageTimeout=2
 ReturnToService=2
 NodeName=node NodeAddr=127.0.0.1 NodeHostname={host} CPUs=2 RealMemory=1000 State=UNKNOWN
 PartitionName=all Nodes=node Default=YES MaxTime=INFINITE State=UP
@@ -96,7 +96,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, kill_wait_seconds: int = 5) -> Iterator[Cluster]:
+def cluster(folder: Path, kill_wait_seconds: int = 2) -> Iterator[Cluster]:
     for name in ("state", "spool", "programs"):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)

@@ -1,0 +1,144 @@
+"""A Ray cluster of one node with a token, in a network and a process namespace of its own. Needs root, and Ray in the virtual
+environment that `make engines` makes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+RAY = Path(os.environ.get("MODELYARD_TEST_RAY", "build/ray/bin/ray")).absolute()
+_PORT = 8265
+_START_SECONDS = 180
+_START = """\
+set -e
+ip link set lo up
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={token} RAY_USAGE_STATS_ENABLED=0 RAY_TMPDIR={folder}/ray
+exec {ray} start --head --block --node-ip-address 127.0.0.1 --dashboard-host 127.0.0.1 --dashboard-port {port} \
+  --num-cpus 2 --disable-usage-stats --include-dashboard true --temp-dir {temp}
+"""
+
+
+def lacking() -> str:
+    """Return why no cluster can be started here; "": one can."""
+    if not os.environ.get("MODELYARD_TEST_RAY"):
+        return "it takes half a minute; run make engines"
+    if not RAY.exists():
+        return f"{RAY} does not exist"
+    absent = [name for name in ("unshare", "nsenter", "ip") if shutil.which(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed"
+    return "" if os.geteuid() == 0 else "only root may make namespaces"
+
+
+class Cluster:
+    """address: of the dashboard, through a relay into the cluster's network."""
+
+    def __init__(self, address: str, token_file: Path, pid: int) -> None:
+        self.address, self.token_file, self.pid = address, token_file, pid
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    token = folder / "token"
+    token.write_text("a-token-of-the-test-cluster-" + "0" * 20)
+    token.chmod(0o600)
+    # The paths of its sockets must be short.
+    temp = Path("/tmp") / f"ray{os.getpid()}"
+    (folder / "ray").mkdir()
+    start = _START.format(token=token, folder=folder, ray=RAY, port=_PORT, temp=temp)
+    log = folder / "start.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", start],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        pid = _first_process(process)
+        with _relay(pid) as port:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_it_answers(address, token, process, log)
+            yield Cluster(address, token, pid)
+    finally:
+        # unshare ignores SIGTERM.
+        process.kill()
+        process.wait()
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def _first_process(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if children:
+            return int(children[0])
+        time.sleep(0.01)
+
+
+def _wait_until_it_answers(address: str, token: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    import urllib3
+
+    http = urllib3.PoolManager(retries=False, timeout=5.0)
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with suppress(Exception):
+            headers = {"Authorization": f"Bearer {token.read_text()}"}
+            if http.request("GET", f"{address}/api/jobs/", headers=headers).status == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError("the Ray cluster does not start:\n" + log.read_text(errors="replace")[-3000:])
+
+
+@contextmanager
+def _relay(pid: int) -> Iterator[int]:
+    """Pass connections on into a network namespace: a thread may enter one of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stopping = threading.Event()
+
+    def accept() -> None:
+        with open(f"/proc/{pid}/ns/net") as namespace:
+            _enter(namespace.fileno())
+        listener.settimeout(0.2)
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                client, _ = listener.accept()
+                try:
+                    target = socket.create_connection(("127.0.0.1", _PORT), 5)
+                except OSError:
+                    client.close()
+                    continue
+                for source, sink in ((client, target), (target, client)):
+                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        stopping.set()
+        thread.join()
+        listener.close()
+
+
+def _enter(namespace: int) -> None:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, 0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
