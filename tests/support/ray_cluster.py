@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import urllib3
+
+from tests.support.relay import between_networks
 
 RAY = Path(os.environ.get("MODELYARD_TEST_RAY", "build/ray/bin/ray")).absolute()
 _PORT = 8265
@@ -64,7 +66,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         )
     try:
         pid = _first_process(process)
-        with _relay(pid) as port:
+        with between_networks(_PORT, connect_in=pid) as port:
             address = f"http://127.0.0.1:{port}"
             _wait_until_it_answers(address, token, process, log)
             yield Cluster(address, token, pid)
@@ -84,8 +86,6 @@ def _first_process(process: subprocess.Popen[bytes]) -> int:
 
 
 def _wait_until_it_answers(address: str, token: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    import urllib3
-
     http = urllib3.PoolManager(retries=False, timeout=5.0)
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
@@ -95,50 +95,3 @@ def _wait_until_it_answers(address: str, token: Path, process: subprocess.Popen[
                 return
         time.sleep(0.2)
     raise AssertionError("the Ray cluster does not start:\n" + log.read_text(errors="replace")[-3000:])
-
-
-@contextmanager
-def _relay(pid: int) -> Iterator[int]:
-    """Pass connections on into a network namespace: a thread may enter one of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    stopping = threading.Event()
-
-    def accept() -> None:
-        with open(f"/proc/{pid}/ns/net") as namespace:
-            _enter(namespace.fileno())
-        listener.settimeout(0.2)
-        while not stopping.is_set():
-            with suppress(TimeoutError):
-                client, _ = listener.accept()
-                try:
-                    target = socket.create_connection(("127.0.0.1", _PORT), 5)
-                except OSError:
-                    client.close()
-                    continue
-                for source, sink in ((client, target), (target, client)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        stopping.set()
-        thread.join()
-        listener.close()
-
-
-def _enter(namespace: int) -> None:
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
 PROGRAMS = (*COMMANDS, "slurmctld", "slurmd", "munged", "unshare", "nsenter", "ip")
-_SEARCH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+_SEARCH = f"{os.environ.get('PATH', '')}:/usr/bin:/usr/sbin:/bin:/sbin"
 _START_SECONDS = 60
 _CONF = """\
 ClusterName=test
