@@ -24,7 +24,9 @@ from modelyard.engines.local import LocalExecutor
 from modelyard.engines.ray import RayExecutor
 from modelyard.engines.slurm import SlurmExecutor
 from tests.support import ray_cluster, slurm_cluster
+from tests.support.ray_emulator import RayEmulator, emulated_ray
 from tests.support.registry import unique
+from tests.support.services import free_ports
 
 PATIENCE_SECONDS = 60
 """Far more than anything here takes, so that a slow machine fails no test."""
@@ -155,6 +157,12 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_cluster.Cluste
         yield running
 
 
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[RayEmulator]:
+    with emulated_ray(tmp_path) as running:
+        yield running
+
+
 def _end_all(executor: Executor, folder: Path) -> None:
     for entry in folder.iterdir() if folder.is_dir() else ():
         while entry.is_dir() and executor.look(entry.name).state in (State.WAITING, State.RUNNING):
@@ -173,10 +181,13 @@ def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalBench
     _end_all(bench.executor(""), bench.folder)
 
 
-@pytest.fixture(params=["plain", "bubblewrap", "slurm", "ray"])
+@pytest.fixture(params=["plain", "bubblewrap", "slurm", "ray", "ray-emulator"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     found: Bench
-    if request.param == "slurm":
+    if request.param == "ray-emulator":
+        emulator = request.getfixturevalue("emulator")
+        found = RayBench(tmp_path / "jobs", emulator.address, emulator.token_file)
+    elif request.param == "slurm":
         found = SlurmBench(tmp_path / "jobs", request.getfixturevalue("slurm").programs)
     elif request.param == "ray":
         cluster = request.getfixturevalue("ray")
@@ -420,3 +431,82 @@ def test_a_slurm_controller_that_is_away_and_one_that_answers_nonsense(
             SlurmExecutor("test", programs=str(tmp_path)).look(name)
     with pytest.raises(ExecutorUnavailable, match="cannot be run"):
         SlurmExecutor("test", programs=str(tmp_path / "nowhere")).submit(Task(name))
+
+
+def ray_of(emulator: RayEmulator, **options: Any) -> RayExecutor:
+    """An executor that asks again at once."""
+    options = {"token_file": str(emulator.token_file), "quiet_seconds": 0.0, **options}
+    return RayExecutor("test", emulator.address, folder=str(emulator.folder / "jobs"), **options)
+
+
+def test_ray_is_asked_before_a_task_is_submitted(emulator: RayEmulator) -> None:
+    executor, task = ray_of(emulator, command="sleep 600"), Task(unique("task-"))
+    executor.submit(task)
+    assert emulator.requests == ["GET job", "POST jobs"]
+    executor.submit(task)
+    assert emulator.requests[2:] == ["GET job"]
+    # Two servers at once: the second one adopts.
+    emulator.answers.append((404, "does not exist"))
+    executor.submit(task)
+    assert len(emulator.jobs) == 1
+    executor.cancel(task.name)
+    look = wait_for(lambda: gone(executor, task.name))
+    assert look.exit_code is None
+    # One that has ended is started again, under the same name.
+    executor.submit(task)
+    assert executor.look(task.name).state is State.RUNNING
+    executor.cancel(task.name)
+    wait_for(lambda: gone(executor, task.name))
+    executor.clean(task.name)
+    assert executor.look(task.name).state is State.UNKNOWN
+
+
+def test_what_ray_cannot_start_waits_with_its_reason(emulator: RayEmulator) -> None:
+    executor, task = ray_of(emulator, command="sleep 600"), Task(unique("task-"), cpu=64)
+    executor.submit(task)
+    look = executor.look(task.name)
+    assert (look.state, look.can_start, "waiting for resources" in look.reason) == (State.WAITING, True, True)
+    # Ray says that it stopped it, keeps it, and refuses to forget it.
+    executor.cancel(task.name)
+    assert executor.look(task.name).state is State.WAITING
+    executor.clean(task.name)
+    with pytest.raises(TaskRefused, match="may not be negative"):
+        executor.submit(Task(unique("task-"), cpu=-1))
+
+
+def test_a_ray_that_is_away_or_answers_nonsense(emulator: RayEmulator, tmp_path: Path) -> None:
+    executor, name = ray_of(emulator), unique("task-")
+    for answer in (
+        (200, "<html>welcome</html>"),
+        (200, "[]"),
+        (200, "[" * 100_000),
+        (200, '{"status": "DANCING"}'),
+        (500, "Traceback\nNo available agent"),
+        (502, ""),
+        (302, ""),
+    ):
+        emulator.answers.append(answer)
+        with pytest.raises(ExecutorUnavailable):
+            executor.look(name)
+    emulator.answers += [
+        (404, ""),
+        (500, "Traceback\nNo available agent to submit job, please try again later."),
+    ]
+    with pytest.raises(ExecutorUnavailable, match="try again later"):
+        executor.submit(Task(name))
+    wrong = tmp_path / "wrong"
+    with pytest.raises(ExecutorUnavailable, match="cannot be read"):
+        ray_of(emulator, token_file=str(wrong)).look(name)
+    wrong.write_text("guess")
+    with pytest.raises(ExecutorUnavailable, match="token_file"):
+        ray_of(emulator, token_file=str(wrong)).look(name)
+    closed = RayExecutor("test", f"http://127.0.0.1:{free_ports(1)[0]}")
+    with pytest.raises(ExecutorUnavailable, match="does not answer"):
+        closed.look(name)
+    # For a while nobody waits for it again.
+    before = len(emulator.requests)
+    quiet = ray_of(emulator, token_file=str(wrong), quiet_seconds=600)
+    for _ in range(5):
+        with pytest.raises(ExecutorUnavailable):
+            quiet.look(name)
+    assert len(emulator.requests) == before + 1

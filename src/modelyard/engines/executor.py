@@ -58,6 +58,10 @@ class Look:
     can_start: bool = True
 
 
+MEMORY_SUSPECTED = "; perhaps the machine was out of memory"
+"""What is added to the words about a SIGKILL that nobody here sent."""
+
+
 class Executor(Protocol):
     """Safe to use from several threads."""
 

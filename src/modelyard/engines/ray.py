@@ -8,6 +8,7 @@ attempt alone, and ends with it.
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,7 @@ from modelyard.engines.cluster import (
     start_script,
     variables_of,
 )
-from modelyard.engines.executor import GRACE_SECONDS, Look, State, Task
+from modelyard.engines.executor import GRACE_SECONDS, MEMORY_SUSPECTED, Look, State, Task
 
 _STATES = {
     "PENDING": State.WAITING,
@@ -35,6 +36,8 @@ _STATES = {
     "SUCCEEDED": State.GONE,
     "FAILED": State.GONE,
 }
+# A kept connection may have been closed by the other side. All of our requests are safe to repeat.
+_RETRIES = urllib3.Retry(connect=0, read=1, redirect=0, status=0, other=0, allowed_methods=None)
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 _MAX_ANSWER_BYTES = 8 << 20
 _MAX_WORDS = 500
@@ -61,7 +64,7 @@ class RayExecutor:
         self._outage = (
             Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
         )
-        self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=8)
+        self._http = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT, maxsize=8)
 
     @property
     def kind(self) -> str:
@@ -103,7 +106,7 @@ class RayExecutor:
             body["entrypoint_memory"] = task.memory_bytes + AGENT_BYTES
         status, text = self._call("POST", "", body)
         if status == 400:
-            raise TaskRefused(executor=self.kind, reason=_first_words(text))
+            raise TaskRefused(executor=self.kind, reason=_last_words(text))
         if status != 200 and "already exists" not in text:
             raise self._outage.error(_nonsense(status, text))
 
@@ -124,6 +127,8 @@ class RayExecutor:
         code = found.get("driver_exit_code")
         if not isinstance(code, int):
             code = 0 if found.get("status") == "SUCCEEDED" else None
+        if code == -signal.SIGKILL:
+            words += MEMORY_SUSPECTED
         return Look(state, code, words)
 
     def cancel(self, name: str) -> None:
@@ -134,7 +139,13 @@ class RayExecutor:
 
     def log_tail(self, name: str) -> str:
         status, text = self._call("GET", f"{name}/logs")
-        return last_lines(str(self._object(status, text).get("logs") or "")) if status == 200 else ""
+        if status != 200:
+            return ""
+        # Ray's own lines come first, and end with the command.
+        before, marker, after = str(self._object(status, text).get("logs") or "").partition(
+            f"Running entrypoint for job {name}: "
+        )
+        return last_lines(after.partition("\n")[2] if marker else before)
 
     def clean(self, name: str) -> None:
         # A job that Ray does not give up is refused here, and stays in its list.
@@ -190,9 +201,14 @@ def _first_words(text: str) -> str:
     return line.partition(", last available logs")[0][:_MAX_WORDS]
 
 
+def _last_words(text: str) -> str:
+    """Return the last line of an answer about a fault, which is a trace."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:_MAX_WORDS]
+
+
 def _short(exc: Exception) -> str:
     return str(exc).rpartition(">: ")[2][:_MAX_WORDS]
 
 
 def _nonsense(status: int, text: str) -> str:
-    return f"it answered HTTP {status}: {_first_words(text)!r}"
+    return f"it answered HTTP {status}: {_last_words(text)!r}"

@@ -31,7 +31,7 @@ from modelyard.engines.cluster import (
     start_script,
     variables_of,
 )
-from modelyard.engines.executor import Look, State, Task
+from modelyard.engines.executor import MEMORY_SUSPECTED, Look, State, Task
 
 _COMMAND_SECONDS = 30.0
 _WAITING = frozenset("PENDING CONFIGURING REQUEUED REQUEUE_FED REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD".split())
@@ -191,7 +191,7 @@ class SlurmExecutor:
         state, reason, code, number = found[1], found[2], int(found[3]), int(found[4])
         words = f"Slurm: {_words_of(state, reason)}"
         if number == signal.SIGKILL and state not in ("CANCELLED", "TIMEOUT", "PREEMPTED"):
-            words += "; perhaps the machine was out of memory"
+            words += MEMORY_SUSPECTED
         elif code:
             words += f"; exit code {code}"
         return Look(State.GONE, -number if number else code, words)
