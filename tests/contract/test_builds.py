@@ -44,13 +44,18 @@ class Agent:
     build: str
     attempt: int
     next: int = 1
+    ticket: Door | None = None
 
     @property
     def path(self) -> str:
         return f"builds/{self.build}/attempts/{self.attempt}"
 
     def claim(self) -> Any:
-        return self.door.call("POST", f"{self.path}/claim")
+        """Begin, and report with the token of the answer."""
+        answer = (self.ticket or self.door).call("POST", f"{self.path}/claim")
+        if answer.status_code == 200:
+            self.ticket, self.door = self.ticket or self.door, self.door.as_(answer.json()["token"])
+        return answer
 
     def send(self, *frames: dict[str, Any], first: int | None = None) -> Any:
         body = {"first": self.next if first is None else first, "frames": list(frames)}
@@ -292,9 +297,10 @@ def test_an_agent_of_an_earlier_attempt_is_refused(yard: Yard) -> None:
         lambda tx: tx.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=None))
     )
     assert_problem(first.send(said("train", "late\n")), 409, "attempt_superseded")
-    assert_problem(first.claim(), 409, "attempt_superseded")
-    # Nor may the one speak for the other.
-    first.attempt = 2
+    # Nor may the one speak for the other, or begin anything again.
+    assert first.claim().status_code == 401
+    first.attempt, first.ticket = 2, None
+    assert_problem(first.send(said("train", "late\n")), 403, "denied")
     assert_problem(first.claim(), 403, "denied")
     second.send(said("train", "two\n"))
     assert yard.log(build) == "one\ntwo\n"
@@ -326,6 +332,41 @@ def test_an_attempts_token_is_good_for_its_report_alone(yard: Yard) -> None:
     assert_problem(person.claim(), 403, "denied")
     assert_problem(person.send(said("train", "forged\n")), 403, "denied")
     assert yard.log(build) == ""
+
+
+def test_what_an_executor_was_told_begins_the_attempt_and_is_worth_nothing_after_that(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    ticket = yard.agent(build).door
+    # It neither reports nor reads before the beginning.
+    assert_problem(Agent(ticket, build["id"], 1).send(said("train", "forged\n")), 403, "denied")
+    assert ticket.get(f"models/{yard.model}").status_code == 404
+    assert_problem(ticket.get(f"builds/{build['id']}/bundle"), 403, "denied")
+    first = yard.agent(build)
+    assert first.claim().status_code == 200
+    # The answer may be lost, so that the agent asks again; then only the newer token is good.
+    second = Agent(ticket, build["id"], 1)
+    assert second.claim().status_code == 200
+    assert first.send(said("train", "one\n")).status_code == 401
+    assert_problem(Agent(ticket, build["id"], 1).send(said("train", "forged\n")), 403, "denied")
+    assert second.send(said("train", "two\n", "running")).status_code == 200
+    assert Agent(ticket, build["id"], 1).claim().status_code == 401
+    assert yard.log(build) == "two\n"
+    # Nothing is left at the end, whatever was used.
+    assert second.end("failed", reason="no").status_code == 200
+    yard.executor.end(f"{build['id']}-1")
+    yard.work()
+    assert second.send().status_code == 401
+    other = yard.submit()
+    yard.work()
+    unreported = yard.agent(other)
+    assert unreported.claim().status_code == 200
+    yard.door.call("POST", f"builds/{other['id']}/cancel")
+    yard.executor.end(f"{other['id']}-1")
+    yard.work()
+    assert yard.status(other) == "cancelled"
+    assert unreported.claim().status_code == 401
+    assert unreported.send().status_code == 401
 
 
 # --- rights ---------------------------------------------------------------------------------------------
@@ -496,8 +537,8 @@ def test_an_executor_that_is_away_is_asked_again(yard: Yard) -> None:
     # An hour later the build still waits, says why, and has used up none of its time.
     other = yard.submit(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
     yard.executor.is_away = True
-    for _ in range(60):
-        yard.work(60)
+    for _ in range(6):
+        yard.work(600)
     shown = yard.show(other)
     assert (shown["status"], "it is away" in shown["reason"]) == ("starting", True)
     yard.executor.is_away = False
@@ -543,8 +584,8 @@ def test_the_cluster_lets_a_build_wait_and_says_why(yard: Yard) -> None:
     yard.work()
     name = f"{build['id']}-1"
     yard.executor.looks[name] = Look(State.WAITING, reason="no node is free")
-    for _ in range(10):
-        yard.work(60)
+    for _ in range(3):
+        yard.work(200)
     shown = yard.show(build)
     assert (shown["status"], shown["reason"]) == ("starting", "no node is free")
     yard.executor.looks[name] = Look(State.RUNNING)

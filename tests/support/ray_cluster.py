@@ -48,6 +48,7 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
+    folder.mkdir(parents=True, exist_ok=True)
     token = folder / "token"
     token.write_text("a-token-of-the-test-cluster-" + "0" * 20)
     token.chmod(0o600)

@@ -11,12 +11,12 @@ from types import FrameType
 
 from modelyard.agent.attempt import Attempt
 from modelyard.agent.processes import Stop, adopt_orphans
+from modelyard.agent.reports import AWAY_SECONDS
 from modelyard.domain.errors import ModelyardError
 from modelyard.sdk.locations import cache_folder
 from modelyard.sdk.session import Session
 
 _VARIABLES = ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_BUILD", "MODELYARD_ATTEMPT", "MODELYARD_WORKSPACE")
-_PATIENCE_SECONDS = 600.0
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, end)
     adopt_orphans()
-    session = Session(url, token, patience_seconds=_PATIENCE_SECONDS)
+    session = Session(url, token, patience_seconds=AWAY_SECONDS)
     try:
         return Attempt(session, build, int(number), workspace, environments, stop).carry_out()
     except ModelyardError as error:

@@ -159,7 +159,7 @@ async def list_pools(call: Call) -> wire.PoolPage:
 # --- for agents ------------------------------------------------------------------------------------------
 
 
-@table.route("POST", f"{_ATTEMPT}/claim")
+@table.route("POST", f"{_ATTEMPT}/claim", tells_secret=True)
 async def claim_attempt(call: Call) -> wire.BuildPlan:
     """Begin an attempt and return what is to be done. Only for its agent."""
     plan = await call.write(
@@ -246,6 +246,7 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
     return wire.BuildPlan(
         build=build.uid,
         attempt=plan.attempt.number,
+        token=plan.token,
         model=str(build.model),
         run=plan.run,
         bundle=build.bundle,

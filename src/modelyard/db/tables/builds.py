@@ -78,6 +78,8 @@ build_attempts = sa.Table(
     moment("cleaned_at", nullable=True),
     # The last time at which the executor had not started the agent, because it waited for room or was away.
     moment("held_at", nullable=True),
+    # The token that the executor was told, until the first report of the agent; it only begins the attempt.
+    sa.Column("ticket_id", BigId),
     sa.UniqueConstraint("build_id", "number"),
 )
 

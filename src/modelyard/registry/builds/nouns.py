@@ -77,7 +77,8 @@ class Input(msgspec.Struct, frozen=True):
 
 class BuildAttempt(msgspec.Struct, frozen=True):
     """host: the machine or cluster that runs its agent. cleaned_at: its process, workspace and token are gone since then.
-    held_at: when the executor was last seen to keep it waiting; None: never."""
+    held_at: when the executor was last seen to keep it waiting; None: never. ticket_id: the token that began it, as long as
+    it may do that again."""
 
     id: int
     build_id: int
@@ -94,6 +95,7 @@ class BuildAttempt(msgspec.Struct, frozen=True):
     ended_at: int | None
     cleaned_at: int | None
     held_at: int | None
+    ticket_id: int | None
 
     @property
     def has_ended(self) -> bool:

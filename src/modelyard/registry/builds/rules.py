@@ -57,6 +57,9 @@ ATTEMPT_PERMISSIONS = (
     Permission.BUILD_REPORT,
 )
 """What the token of an attempt includes, in the namespace of its model."""
+TICKET_PERMISSIONS = (Permission.BUILD_REPORT,)
+"""What the token includes that an executor is told, and that clusters may show: it begins the attempt, and nothing else."""
+TICKET_DAYS = (HELD_AT_MOST + seconds(86_400)) / seconds(86_400)
 
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
@@ -251,9 +254,9 @@ def choose_next(builds: Iterable[OpenBuild], slots: int) -> list[OpenBuild]:
     return chosen
 
 
-def token_seconds(timeout_seconds: int) -> float:
+def token_days(timeout_seconds: int) -> float:
     """Return how long the token of an attempt may be needed; it is revoked when the attempt ends."""
-    return timeout_seconds + (HELD_AT_MOST + _TOKEN_MARGIN) / 1_000_000
+    return (seconds(timeout_seconds) + _TOKEN_MARGIN) / seconds(86_400)
 
 
 def deadline(build: Build, timeout_seconds: int) -> int:

@@ -18,6 +18,7 @@ from modelyard.domain.errors import ExecutorUnavailable, ModelyardError, TaskRef
 from modelyard.domain.times import seconds
 from modelyard.engines.executor import Executor, Look, State, Task
 from modelyard.registry.access import usecases as accounts
+from modelyard.registry.access.nouns import Account
 from modelyard.registry.builds import queries, rules
 from modelyard.registry.builds.endings import (
     BUILD,
@@ -39,8 +40,7 @@ from modelyard.registry.builds.nouns import (
     BuildAttempt,
 )
 from modelyard.registry.builds.pools import Pool, Pools
-from modelyard.registry.builds.recipe import Recipe
-from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs
+from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs, revoke_tokens
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, Ending, Job, Outcome
@@ -58,7 +58,7 @@ LAST_WORDS = seconds(10)
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """The token of an attempt, known only until its agent has started."""
+    """The ticket of an attempt, known only until its agent has started."""
 
     number: int
     token: str
@@ -120,7 +120,7 @@ def _end_without_pool(tx: Transaction, build: Build) -> Outcome:
 
 
 def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> Secret | None:
-    """Begin the next attempt of a queued build, with a token in the name of the account that asked for it; its rights are
+    """Begin the next attempt of a queued build, with a ticket in the name of the account that asked for it; its rights are
     asked again. None: the build does not wait, or its pool has no room for it. A build that may no longer run fails."""
     build, before = _read(tx, build_id)
     if build is None or build.status != QUEUED or (before is not None and before.cleaned_at is None):
@@ -144,14 +144,14 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         return None
     number = build.attempt + 1
     started_at = build.started_at or tx.now
-    token = _issue(tx, build, number, recipe)
+    ticket = _issue_ticket(tx, owner, build, number)
     queries.insert_attempt(
         tx,
         build.id,
         number=number,
         status=STARTING,
         host=pool.executor.place,
-        token_id=token.id,
+        token_id=ticket.id,
         inputs=inputs,
         steps=[(step.name, WAITING) for step in recipe.steps],
     )
@@ -161,18 +161,16 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
     tx.append(
         events.BuildStarted(**events.about(build.model), build=build.uid, attempt=number), actor, build.model_id
     )
-    return Secret(number, token.secret)
+    return Secret(number, ticket.secret)
 
 
-def _issue(tx: Transaction, build: Build, number: int, recipe: Recipe) -> accounts.NewToken:
-    owner = accounts.find_account(tx, build.requester_id)
-    assert owner is not None
+def _issue_ticket(tx: Transaction, owner: Account, build: Build, number: int) -> accounts.NewToken:
     return accounts.issue_attempt_token(
         tx,
         owner,
-        name=f"build {build.uid[:12]}, attempt {number}",
-        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
-        expires_in_days=rules.token_seconds(recipe.timeout_seconds) / 86_400,
+        name=f"build {build.uid[:12]}, begin attempt {number}",
+        scope=Scope(frozenset(rules.TICKET_PERMISSIONS), build.model.namespace),
+        expires_in_days=rules.TICKET_DAYS,
     )
 
 
@@ -210,15 +208,16 @@ def reissue_token(tx: Transaction, build_id: int, number: int) -> Secret | None:
     build, attempt = _read(tx, build_id)
     if build is None or attempt is None or attempt.number != number or attempt.status != STARTING:
         return None
-    if accounts.find_account(tx, build.requester_id) is None:
+    owner = accounts.find_account(tx, build.requester_id)
+    if owner is None:
         end_attempt(
             tx, SYSTEM, build.id, number, LOST, f"the account {build.requested_by} was disabled or deleted"
         )
         return None
-    token = _issue(tx, build, number, recipe_of(build))
-    accounts.revoke_attempt_token(tx, attempt.token_id)
-    queries.update_attempt(tx, attempt.id, token_id=token.id)
-    return Secret(number, token.secret)
+    ticket = _issue_ticket(tx, owner, build, number)
+    revoke_tokens(tx, attempt)
+    queries.update_attempt(tx, attempt.id, token_id=ticket.id)
+    return Secret(number, ticket.secret)
 
 
 # --- watching --------------------------------------------------------------------------------------------
@@ -312,7 +311,7 @@ def _ending(build: Build, attempt: BuildAttempt, status: str, reason: str) -> En
     def end(tx: Transaction) -> Outcome:
         if end_attempt(tx, SYSTEM, build.id, attempt.number, status, reason) is not None:
             # At once: nothing that its agent says from now on counts.
-            accounts.revoke_attempt_token(tx, attempt.token_id)
+            revoke_tokens(tx, attempt)
         return _look_again(tx, build.id, SOON)
 
     return end
@@ -349,7 +348,7 @@ def _clean_up(executor: Executor, build: Build, attempt: BuildAttempt, now: int)
 
 def _without_token(tx: Transaction, attempt: BuildAttempt) -> Outcome:
     """Wait for an executor that does not answer. What it still runs can say nothing any more."""
-    accounts.revoke_attempt_token(tx, attempt.token_id)
+    revoke_tokens(tx, attempt)
     return Again(tx.now + AWAY)
 
 
@@ -360,7 +359,7 @@ def _cleaned(tx: Transaction, build_id: int, attempt: BuildAttempt) -> Outcome:
 
 
 def _note_clean(tx: Transaction, attempt: BuildAttempt) -> None:
-    accounts.revoke_attempt_token(tx, attempt.token_id)
+    revoke_tokens(tx, attempt)
     if attempt.cleaned_at is None:
         queries.update_attempt(tx, attempt.id, cleaned_at=tx.now)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.actor import Actor, Permission, Scope
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AttemptSuperseded,
@@ -30,6 +30,7 @@ from modelyard.domain.errors import (
 from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import rules as access
+from modelyard.registry.access import usecases as accounts
 from modelyard.registry.builds import queries, rules
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_attempt, end_build, wake, write_log
 from modelyard.registry.builds.nouns import (
@@ -422,13 +423,15 @@ def count_builds(tx: Transaction) -> dict[str, int]:
 
 
 class BuildPlan(msgspec.Struct, frozen=True):
-    """All that an agent needs to carry out an attempt. run: id of the run that the training is recorded as."""
+    """All that an agent needs to carry out an attempt. run: id of the run that the training is recorded as. token: for
+    everything from now on."""
 
     build: Build
     attempt: BuildAttempt
     recipe: Recipe
     run: str
     timeout_seconds: float
+    token: str
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -438,11 +441,13 @@ class Standing(msgspec.Struct, frozen=True):
     is_wanted: bool
 
 
-def _find_reporting(tx: Transaction, actor: Actor, uid: str, number: int) -> tuple[Build, BuildAttempt]:
-    """Return the attempt that the actor's token was made for. Raises BuildNotFound, Denied."""
+def _find_reporting(
+    tx: Transaction, actor: Actor, uid: str, number: int, *, begins: bool = False
+) -> tuple[Build, BuildAttempt]:
+    """Return the attempt that the actor's token was made for. begins: with the ticket. Raises BuildNotFound, Denied."""
     build = find_build(tx, actor, uid, Permission.BUILD_REPORT)
     attempt = queries.find_attempt(tx, build.id, number)
-    if attempt is None or actor.token_id is None or attempt.token_id != actor.token_id:
+    if attempt is None or actor.token_id is None or actor.token_id != _token_of(attempt, begins=begins):
         raise Denied(
             actor=actor.name,
             permission=f"report attempt {number}",
@@ -453,6 +458,20 @@ def _find_reporting(tx: Transaction, actor: Actor, uid: str, number: int) -> tup
     return build, attempt
 
 
+def _token_of(attempt: BuildAttempt, *, begins: bool) -> int | None:
+    """Return the id of the token that may begin an attempt, or report it."""
+    has_begun = attempt.started_at is not None
+    if begins:
+        return attempt.ticket_id if has_begun else attempt.token_id
+    return attempt.token_id if has_begun else None
+
+
+def revoke_tokens(tx: Transaction, attempt: BuildAttempt) -> None:
+    accounts.revoke_attempt_token(tx, attempt.token_id)
+    if attempt.ticket_id is not None:
+        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+
+
 def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
     """Return why nothing more of an attempt is stored; None: it goes on."""
     if attempt.number != build.attempt:
@@ -461,19 +480,34 @@ def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
 
 
 def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int) -> BuildPlan:
-    """Begin an attempt, or go on with it after the agent's restart. Raises AttemptSuperseded, Denied, BuildNotFound."""
-    build, attempt = _find_reporting(tx, actor, uid, number)
+    """Begin an attempt with its ticket, and replace that by the token of the attempt. As long as nothing was reported, the answer
+    may have been lost, so the ticket begins the attempt again. Raises AttemptSuperseded, Denied, BuildNotFound."""
+    build, attempt = _find_reporting(tx, actor, uid, number, begins=True)
     why = _why_over(build, attempt)
     if why is not None:
         raise AttemptSuperseded(build=build.uid, attempt=number, why=why)
+    recipe = recipe_of(build)
+    owner = accounts.find_account(tx, build.requester_id)
+    assert owner is not None
+    token = accounts.issue_attempt_token(
+        tx,
+        owner,
+        name=f"build {build.uid[:12]}, attempt {number}",
+        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
+        expires_in_days=rules.token_days(recipe.timeout_seconds),
+    )
+    if attempt.ticket_id is None:
+        queries.update_attempt(tx, attempt.id, ticket_id=attempt.token_id, token_id=token.id)
+    else:
+        accounts.revoke_attempt_token(tx, attempt.token_id)
+        queries.update_attempt(tx, attempt.id, token_id=token.id)
     if attempt.started_at is None:
         queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now)
         if build.status != CANCELLING:
             queries.update_build(tx, build.id, status=RUNNING, reason="")
-    tx.leaves_rights = True
-    recipe = recipe_of(build)
     left = rules.deadline(build, recipe.timeout_seconds) - tx.now
-    return BuildPlan(build, attempt, recipe, rules.run_of(build.uid, number), max(1.0, left / 1_000_000))
+    run = rules.run_of(build.uid, number)
+    return BuildPlan(build, attempt, recipe, run, max(1.0, left / 1_000_000), token.secret)
 
 
 def recipe_of(build: Build) -> Recipe:
@@ -505,7 +539,12 @@ def store_records(
         return Standing(known, is_wanted=False)
     last = known + len(new)
     queries.hear(tx, attempt.id, last)
-    tx.leaves_rights = True
+    if attempt.ticket_id is None:
+        tx.leaves_rights = True
+    else:
+        # The agent has its token, so the ticket is of no use to anybody any more.
+        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+        queries.update_attempt(tx, attempt.id, ticket_id=None)
     if new:
         end = _store(tx, build, attempt, new)
         if end is not None:
