@@ -47,7 +47,7 @@ def main() -> int:
         print(f"modelyard.agent: {error}", file=sys.stderr)
         return 1
     finally:
-        # On a cluster nobody else can delete it.
+        # On a cluster, no one else can delete it.
         if scratch := os.environ.get("MODELYARD_SCRATCH"):
             shutil.rmtree(scratch, ignore_errors=True)
 

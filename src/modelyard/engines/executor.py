@@ -59,7 +59,7 @@ class Look:
 
 
 MEMORY_SUSPECTED = "; perhaps the machine was out of memory"
-"""What is added to the words about a SIGKILL that nobody here sent."""
+"""What is added to the words about a SIGKILL that this server did not send."""
 
 
 class Executor(Protocol):

@@ -59,7 +59,7 @@ _PASSING = (
     "job submit limit",
 )
 """What the commands say of faults that may pass; everything else that `sbatch` says is a refusal."""
-_ENDED = re.compile(r"JobState=(\S+) Reason=(.*?) Dependency=.*?ExitCode=(\d+):(\d+)", re.DOTALL)
+_EXIT_CODE = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,11 @@ class SlurmExecutor:
 
     def _ending_of(self, job: _Job) -> Look:
         told = self._call("scontrol", "--oneliner", "show", "job", job.id)
-        found = _ENDED.search(told)
-        if found is None:
+        state, reason = _value(told, "JobState"), _value(told, "Reason", until=" Dependency=")
+        found = _EXIT_CODE.fullmatch(_value(told, "ExitCode"))
+        if state not in _GONE or found is None:
             raise self._outage.error(f"scontrol answered {told[:200]!r}")
-        state, reason, code, number = found[1], found[2], int(found[3]), int(found[4])
+        code, number = int(found[1]), int(found[2])
         words = f"Slurm: {_words_of(state, reason)}"
         if number == signal.SIGKILL and state not in ("CANCELLED", "TIMEOUT", "PREEMPTED"):
             words += MEMORY_SUSPECTED
@@ -240,6 +241,11 @@ def _own_variables() -> dict[str, str]:
         "LOGNAME": account.pw_name,
         **kept,
     }
+
+
+def _value(told: str, name: str, until: str = " ") -> str:
+    """Return a value of a line of `scontrol`; "": it has none."""
+    return told.partition(f" {name}=")[2].partition(until)[0]
 
 
 def _words_of(state: str, reason: str) -> str:
