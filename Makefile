@@ -43,7 +43,7 @@ bench:  ## compare with what else there is on this machine; prints tables
 engines:  ## executors and whole builds on real Slurm and Ray clusters; needs root and apt-get
 	command -v slurmctld >/dev/null || apt-get install -y -qq --no-install-recommends slurm-wlm munge
 	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
-	MODELYARD_TEST_RAY=build/ray/bin/ray $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
+	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
 
 container:  ## build the image of deploy/ without a network, and run, use and stop it; needs root, buildah, podman, runc
 	$(PY) tools/container.py
