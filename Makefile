@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,6 +39,11 @@ docs:  ## write the generated pages and parts of the documentation
 
 bench:  ## compare with what else there is on this machine; prints tables
 	$(PY) -m benchmarks
+
+engines:  ## executors and whole builds on real Slurm and Ray clusters; needs root and apt-get
+	command -v slurmctld >/dev/null || apt-get install -y -qq --no-install-recommends slurm-wlm munge
+	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
+	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
 
 container:  ## build the image of deploy/ without a network, and run, use and stop it; needs root, buildah, podman, runc
 	$(PY) tools/container.py

@@ -132,6 +132,9 @@ class Settings:
     )
     build_slots: int = _setting(2, "Builds that run on this machine at once", "builds")
     build_folder: str = _setting("", "Folder in which builds work; empty: the folder builds in the data folder")
+    build_pools: str = _setting(
+        "", "TOML file of the Slurm and Ray clusters on which builds run; empty: only this machine"
+    )
     metrics_public: bool = _setting(False, "Show /metrics without a token to everyone who can reach the server")
     show_components: bool = _setting(
         False, "Show every component of the pages at /_components, for people who change them"

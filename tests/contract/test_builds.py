@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
 from modelyard.db.tables import build_logs, build_secrets, builds, jobs, tokens
 from modelyard.domain.actor import Role
+from modelyard.engines.executor import Look, State
 from modelyard.registry.builds import rules, running
 from modelyard.registry.builds.pools import Pool, Pools
 from modelyard.registry.jobs import usecases as job_usecases
@@ -42,13 +44,18 @@ class Agent:
     build: str
     attempt: int
     next: int = 1
+    ticket: Door | None = None
 
     @property
     def path(self) -> str:
         return f"builds/{self.build}/attempts/{self.attempt}"
 
     def claim(self, **body: str) -> Any:
-        return self.door.call("POST", f"{self.path}/claim", json=body)
+        """Begin, and report with the token of the answer."""
+        answer = (self.ticket or self.door).call("POST", f"{self.path}/claim", json=body)
+        if answer.status_code == 200:
+            self.ticket, self.door = self.ticket or self.door, self.door.as_(answer.json()["token"])
+        return answer
 
     def send(self, *frames: dict[str, Any], first: int | None = None) -> Any:
         body = {"first": self.next if first is None else first, "frames": list(frames)}
@@ -129,6 +136,12 @@ class Yard:
                 return text
             text, position = text + part["text"], part["position"]
 
+    def allow(self, builds: str) -> None:
+        """Say whose builds may run."""
+        (pool,) = self.pools
+        self.pools = Pools([msgspec.structs.replace(pool, builds=builds)])
+        self.door.services.pools = self.pools  # type: ignore[misc]
+
     def member(self, role: Role) -> Door:
         user = self.registry.user()
         space = self.model.partition("/")[0]
@@ -148,9 +161,10 @@ def yard(own_url: str) -> Iterator[Yard]:
     registry = Registry(db)
     with open_door(registry) as door:
         executor = ScriptedExecutor()
-        pools = Pools([Pool("local", executor, 2)], local_builds="contributors", url="http://here")
-        door.services.pools = pools  # type: ignore[misc]
-        yield Yard(registry, door, clock, pools, executor)
+        pool = Pool("local", executor, 2, "contributors", "setting local_builds", "http://here")
+        yard = Yard(registry, door, clock, Pools([pool]), executor)
+        door.services.pools = yard.pools  # type: ignore[misc]
+        yield yard
     db.close()
 
 
@@ -283,9 +297,10 @@ def test_an_agent_of_an_earlier_attempt_is_refused(yard: Yard) -> None:
         lambda tx: tx.execute(tokens.update().where(tokens.c.id == token_id).values(revoked_at=None))
     )
     assert_problem(first.send(said("train", "late\n")), 409, "attempt_superseded")
-    assert_problem(first.claim(), 409, "attempt_superseded")
-    # Nor may the one speak for the other.
-    first.attempt = 2
+    # Nor may the one speak for the other, or begin anything again.
+    assert first.claim().status_code == 401
+    first.attempt, first.ticket = 2, None
+    assert_problem(first.send(said("train", "late\n")), 403, "denied")
     assert_problem(first.claim(), 403, "denied")
     second.send(said("train", "two\n"))
     assert yard.log(build) == "one\ntwo\n"
@@ -317,6 +332,41 @@ def test_an_attempts_token_is_good_for_its_report_alone(yard: Yard) -> None:
     assert_problem(person.claim(), 403, "denied")
     assert_problem(person.send(said("train", "forged\n")), 403, "denied")
     assert yard.log(build) == ""
+
+
+def test_what_an_executor_was_told_begins_the_attempt_and_is_worth_nothing_after_that(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    ticket = yard.agent(build).door
+    # It neither reports nor reads before the beginning.
+    assert_problem(Agent(ticket, build["id"], 1).send(said("train", "forged\n")), 403, "denied")
+    assert ticket.get(f"models/{yard.model}").status_code == 404
+    assert_problem(ticket.get(f"builds/{build['id']}/bundle"), 403, "denied")
+    first = yard.agent(build)
+    assert first.claim().status_code == 200
+    # The answer may be lost, so that the agent asks again; then only the newer token is good.
+    second = Agent(ticket, build["id"], 1)
+    assert second.claim().status_code == 200
+    assert first.send(said("train", "one\n")).status_code == 401
+    assert_problem(Agent(ticket, build["id"], 1).send(said("train", "forged\n")), 403, "denied")
+    assert second.send(said("train", "two\n", "running")).status_code == 200
+    assert Agent(ticket, build["id"], 1).claim().status_code == 401
+    assert yard.log(build) == "two\n"
+    # Nothing is left at the end, whatever was used.
+    assert second.end("failed", reason="no").status_code == 200
+    yard.executor.end(f"{build['id']}-1")
+    yard.work()
+    assert second.send().status_code == 401
+    other = yard.submit()
+    yard.work()
+    unreported = yard.agent(other)
+    assert unreported.claim().status_code == 200
+    yard.door.call("POST", f"builds/{other['id']}/cancel")
+    yard.executor.end(f"{other['id']}-1")
+    yard.work()
+    assert yard.status(other) == "cancelled"
+    assert unreported.claim().status_code == 401
+    assert unreported.send().status_code == 401
 
 
 # --- rights ---------------------------------------------------------------------------------------------
@@ -352,13 +402,13 @@ def test_readers_look_contributors_build_and_strangers_see_nothing(yard: Yard) -
 def test_local_builds_are_for_admins_unless_the_operator_allows_more(yard: Yard) -> None:
     yard.submit()
     contributor = yard.member(Role.CONTRIBUTOR)
-    yard.pools.local_builds = "admins"
+    yard.allow("admins")
     refused = yard.submit(contributor, expect=403)
-    assert refused["code"] == "local_builds_refused"
+    assert refused["code"] == "pool_refused"
     assert "local_builds" in refused["fix"]
     yard.submit()
-    yard.pools.local_builds = "off"
-    assert yard.submit(expect=403)["code"] == "local_builds_refused"
+    yard.allow("off")
+    assert yard.submit(expect=403)["code"] == "pool_refused"
 
 
 def test_a_narrow_token_gets_no_wider_one_by_a_build(yard: Yard) -> None:
@@ -484,12 +534,109 @@ def test_an_executor_that_is_away_is_asked_again(yard: Yard) -> None:
     yard.executor.is_away = False
     yard.work(60)
     assert yard.agent(build).claim().status_code == 200
-    # One that stays away costs the attempt.
-    other = yard.submit()
+    # An hour later the build still waits, says why, and has used up none of its time.
+    other = yard.submit(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
     yard.executor.is_away = True
-    for _ in range(4):
-        yard.work(60)
+    for _ in range(6):
+        yard.work(600)
+    shown = yard.show(other)
+    assert (shown["status"], "it is away" in shown["reason"]) == ("starting", True)
+    yard.executor.is_away = False
+    yard.work(60)
+    late = yard.agent(other)
+    assert late.claim().json()["timeout_seconds"] > 50
+    assert yard.show(other)["reason"] == ""
+    # While an agent reports, its executor may be away.
+    yard.executor.is_away = True
+    for _ in range(3):
+        assert late.send().status_code == 200
+        yard.work(30)
+    assert yard.status(other) == "running"
+
+
+def test_an_executor_that_stays_away_is_given_up_in_the_end(yard: Yard) -> None:
+    build = yard.submit()
+    yard.executor.is_away = True
+    yard.work()
+    for _ in range(8):
+        yard.work(86_400)
+    assert yard.status(build) == "lost"
+    assert "a week" in yard.show(build)["reason"]
+    # The task is looked for until it is known to be gone; its token is no longer valid.
+    assert yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.state)))[-1] == ("waiting",)
+    yard.executor.is_away = False
+    yard.work(60)
+    assert yard.registry.db.read(lambda tx: tx.rows(sa.select(jobs.c.state)))[-1] == ("done",)
+
+
+def test_a_cancelled_build_does_not_wait_for_an_executor_that_is_away(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    yard.executor.is_away = True
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    yard.work()
+    assert yard.status(build) == "cancelled"
+    assert yard.agent(build).claim().status_code == 401
+
+
+def test_the_cluster_lets_a_build_wait_and_says_why(yard: Yard) -> None:
+    build = yard.submit(recipe=RECIPE + "resources: {{timeout: 2m}}\n")
+    yard.work()
+    name = f"{build['id']}-1"
+    yard.executor.looks[name] = Look(State.WAITING, reason="no node is free")
+    for _ in range(3):
+        yard.work(200)
+    shown = yard.show(build)
+    assert (shown["status"], shown["reason"]) == ("starting", "no node is free")
+    yard.executor.looks[name] = Look(State.RUNNING)
+    yard.work()
+    agent = yard.agent(build)
+    assert agent.claim().json()["timeout_seconds"] > 100
+    assert agent.end("failed", reason="no").status_code == 200
+    # Nothing holds back an agent that was started.
+    other = yard.submit()
+    yard.work()
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.WAITING)
+    yard.work(30)
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.RUNNING)
+    yard.work(100)
+    assert yard.status(other) == "starting"
+    yard.work(60)
     assert yard.status(other) == "lost"
+
+
+def test_cancelling_what_waits_in_the_cluster(yard: Yard) -> None:
+    build = yard.submit()
+    yard.work()
+    name = f"{build['id']}-1"
+    yard.executor.obeys = False
+    yard.executor.looks[name] = Look(State.WAITING, reason="no node is free")
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    yard.work()
+    assert yard.status(build) == "cancelled"
+    # A cluster that starts it after all gets an agent without a valid token.
+    yard.work(30)
+    assert yard.executor.calls[-2:] == [f"cancel {name}", f"clean {name}"]
+    assert yard.agent(build).claim().status_code == 401
+
+
+def test_what_a_cluster_can_never_run_fails_in_words(yard: Yard) -> None:
+    yard.executor.refuses = "it has no such node"
+    build = yard.submit()
+    yard.work()
+    shown = yard.show(build)
+    assert (shown["status"], "it has no such node" in shown["reason"]) == ("failed", True)
+    yard.executor.refuses = ""
+    other = yard.submit()
+    yard.work()
+    yard.executor.looks[f"{other['id']}-1"] = Look(State.WAITING, reason="never", can_start=False)
+    yard.work(10)
+    assert yard.status(other) == "starting"
+    yard.work(60)
+    shown = yard.show(other)
+    assert (shown["status"], "never" in shown["reason"]) == ("failed", True)
+    yard.work()
+    assert f"cancel {other['id']}-1" in yard.executor.calls
 
 
 def test_a_build_that_takes_too_long_is_ended(yard: Yard) -> None:
@@ -748,7 +895,8 @@ def test_a_secret_is_told_to_the_agent_of_a_step_that_names_it(yard: Yard) -> No
     assert_problem(ask("none"), 400, "invalid_request")
     # A step has the token, but not the word, and cannot claim the attempt with one of its own.
     assert_problem(ask("train", "a guess"), 403, "denied")
-    agent.claim(word="a guess")
+    claim = agent.door.call("POST", f"{agent.path}/claim", json={"word": "a guess"})
+    assert_problem(claim, 403, "denied")
     assert_problem(ask("train", "a guess"), 403, "denied")
     assert_problem(
         yard.door.call("POST", f"{agent.path}/secrets", json={"step": "train", "word": ""}), 403, "denied"

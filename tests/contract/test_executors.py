@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from modelyard.domain.errors import ExecutorUnavailable, TaskRefused
+from modelyard.engines.cluster import start_script
 from modelyard.engines.executor import Executor, Look, State, Task
 from modelyard.engines.local import LocalExecutor
+from modelyard.engines.ray import RayExecutor
+from modelyard.engines.slurm import SlurmExecutor
+from tests.support import ray_cluster, slurm_cluster
+from tests.support.ray_emulator import RayEmulator, emulated_ray
 from tests.support.registry import unique
+from tests.support.services import free_ports
 
 PATIENCE_SECONDS = 60
 """Far more than anything here takes, so that a slow machine fails no test."""
 
 
-@dataclass
 class Bench:
-    """An executor whose agents run a program of the test's choice."""
+    """An executor whose agents run a program of the test's choice. folder: holds FOLDER/NAME/work, in which they begin."""
 
-    folder: Path
-    secret: Path
-    bwrap: str
-    grace_seconds: float = 600.0
+    is_local = True
+    bwrap = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def executor(self, program: str) -> Executor:
+        raise NotImplementedError
+
+    def run(self, program: str, **options: Any) -> tuple[Executor, str, Look]:
+        """Run a program to its end."""
+        executor, task = self.executor(program), Task(unique("task-"), **options)
+        executor.submit(task)
+        look = wait_for(lambda: gone(executor, task.name))
+        assert look is not None
+        return executor, task.name, look
+
+
+class LocalBench(Bench):
+    grace_seconds = 600.0
+
+    def __init__(self, data: Path, bwrap: str) -> None:
+        super().__init__(data / "builds")
+        data.mkdir()
+        self.secret = data / "key"
+        self.secret.write_text("the server's key")
+        self.bwrap = bwrap
 
     def executor(self, program: str) -> LocalExecutor:
         return LocalExecutor(
@@ -41,13 +72,38 @@ class Bench:
             grace_seconds=self.grace_seconds,
         )
 
-    def run(self, program: str, **options: Any) -> tuple[Executor, str, Look]:
-        """Run a program to its end."""
-        executor, task = self.executor(program), Task(unique("task-"), **options)
-        executor.submit(task)
-        look = wait_for(lambda: gone(executor, task.name))
-        assert look is not None
-        return executor, task.name, look
+
+class SlurmBench(Bench):
+    is_local = False
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        super().__init__(folder)
+        self.programs = programs
+
+    def executor(self, program: str) -> SlurmExecutor:
+        return SlurmExecutor(
+            "test",
+            programs=str(self.programs),
+            folder=str(self.folder),
+            command=shlex.join([sys.executable, "-c", program]),
+        )
+
+
+class RayBench(Bench):
+    is_local = False
+
+    def __init__(self, folder: Path, address: str, token_file: Path) -> None:
+        super().__init__(folder)
+        self.address, self.token_file = address, token_file
+
+    def executor(self, program: str) -> RayExecutor:
+        return RayExecutor(
+            "test",
+            self.address,
+            token_file=str(self.token_file),
+            folder=str(self.folder),
+            command=shlex.join([sys.executable, "-c", program]),
+        )
 
 
 T = TypeVar("T")
@@ -83,21 +139,68 @@ def working_bwrap() -> str | None:
     return path if path and LocalExecutor(Path("/nowhere"), bwrap=path).is_isolated else None
 
 
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_cluster.Cluster]:
+    lacking = slurm_cluster.lacking()
+    if lacking:
+        pytest.skip(f"no Slurm cluster can be started here: {lacking}")
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm") / "cluster") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_cluster.Cluster]:
+    lacking = ray_cluster.lacking()
+    if lacking:
+        pytest.skip(f"no Ray cluster can be started here: {lacking}")
+    with ray_cluster.cluster(tmp_path_factory.mktemp("ray")) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[RayEmulator]:
+    with emulated_ray(tmp_path) as running:
+        yield running
+
+
+def _end_all(executor: Executor, folder: Path) -> None:
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        while entry.is_dir() and executor.look(entry.name).state in (State.WAITING, State.RUNNING):
+            executor.cancel(entry.name)
+            time.sleep(0.05)
+
+
 @pytest.fixture(params=["plain", "bubblewrap"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalBench]:
     found = working_bwrap() if request.param == "bubblewrap" else ""
     if found is None:
         pytest.skip("bubblewrap does not work here")
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "key").write_text("the server's key")
-    bench = Bench(data / "builds", data / "key", found)
+    bench = LocalBench(tmp_path / "data", found)
     yield bench
-    for folder in bench.folder.iterdir() if bench.folder.is_dir() else ():
-        executor = LocalExecutor(bench.folder, bwrap=found, grace_seconds=0)
-        while executor.look(folder.name).state is State.RUNNING:
-            executor.cancel(folder.name)
-            time.sleep(0.02)
+    bench.grace_seconds = 0
+    _end_all(bench.executor(""), bench.folder)
+
+
+@pytest.fixture(params=["plain", "bubblewrap", "slurm", "ray", "ray-emulator"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    found: Bench
+    if request.param == "ray-emulator":
+        emulator = request.getfixturevalue("emulator")
+        found = RayBench(tmp_path / "jobs", emulator.address, emulator.token_file)
+    elif request.param == "slurm":
+        found = SlurmBench(tmp_path / "jobs", request.getfixturevalue("slurm").programs)
+    elif request.param == "ray":
+        cluster = request.getfixturevalue("ray")
+        found = RayBench(tmp_path / "jobs", cluster.address, cluster.token_file)
+    else:
+        bwrap = working_bwrap() if request.param == "bubblewrap" else ""
+        if bwrap is None:
+            pytest.skip("bubblewrap does not work here")
+        found = LocalBench(tmp_path / "data", bwrap)
+    yield found
+    if isinstance(found, LocalBench):
+        found.grace_seconds = 0
+    _end_all(found.executor(""), found.folder)
 
 
 def test_a_task_runs_with_what_it_is_told_and_nothing_else(
@@ -111,10 +214,13 @@ def test_a_task_runs_with_what_it_is_told_and_nothing_else(
     assert '"MODELYARD_BUILD": "b"' in text
     assert "a secret of the server" not in text
     assert text.splitlines()[-1] == str(bench.folder / name / "work")
-    assert f'"HOME": "{bench.folder / name / "home"}"' in text
+    assert f'"MODELYARD_WORKSPACE": "{bench.folder / name / "work"}"' in text
+    if bench.is_local:
+        assert f'"HOME": "{bench.folder / name / "home"}"' in text
     executor.clean(name)
-    assert list(bench.folder.iterdir()) == []
-    assert executor.look(name).state is State.UNKNOWN
+    if bench.is_local:
+        assert list(bench.folder.iterdir()) == []
+        assert executor.look(name).state is State.UNKNOWN
 
 
 def test_the_tail_holds_the_last_lines(bench: Bench) -> None:
@@ -123,6 +229,7 @@ def test_the_tail_holds_the_last_lines(bench: Bench) -> None:
     assert len(lines) == 50
     assert lines[-2] == "4999"
     assert executor.log_tail("never-there") == ""
+    assert executor.look("never-there").state is State.UNKNOWN
 
 
 def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench) -> None:
@@ -133,8 +240,9 @@ def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench
     second = bench.executor(ready)
     assert second.look(task.name).state is State.RUNNING
     second.submit(task)
-    # Even if the server died before it noted the process.
-    (bench.folder / task.name / "process").unlink()
+    if bench.is_local:
+        # Even if the server died before it noted the process.
+        (bench.folder / task.name / "process").unlink()
     third = bench.executor(ready)
     third.submit(task)
     assert third.look(task.name).state is State.RUNNING
@@ -142,6 +250,7 @@ def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench
 
 
 def test_a_polite_request_comes_first_and_force_after_the_grace(bench: Bench) -> None:
+    # A cluster has a grace of its own: KillWait in Slurm, RAY_JOB_STOP_WAIT_TIME_S in Ray.
     stubborn = (
         "import signal, time, pathlib\n"
         "signal.signal(signal.SIGTERM, lambda *_: pathlib.Path('asked').touch())\n"
@@ -156,7 +265,8 @@ def test_a_polite_request_comes_first_and_force_after_the_grace(bench: Bench) ->
     wait_for((work / "asked").exists)
     executor.cancel(task.name)
     assert executor.look(task.name).state is State.RUNNING
-    os.utime(bench.folder / task.name / "ending", (0, 0))
+    if bench.is_local:
+        os.utime(bench.folder / task.name / "ending", (0, 0))
     executor.cancel(task.name)
     wait_for(lambda: gone(executor, task.name))
     executor.cancel(task.name)
@@ -171,11 +281,14 @@ def test_children_in_sessions_of_their_own_end_too(bench: Bench) -> None:
         "import pathlib\n"
         "while not pathlib.Path('child').exists(): time.sleep(0.02)\n"
     )
+    if not bench.is_local:
+        # A cluster follows the descendants of an agent, which therefore adopts its orphans and outlives them.
+        parent += "time.sleep(600)\n"
     executor, task = bench.executor(parent), Task(unique("task-"))
     executor.submit(task)
     work = bench.folder / task.name / "work"
     wait_for((work / "child").exists)
-    if not bench.bwrap:
+    if bench.is_local and not bench.bwrap:
         # The agent has ended by now or will; what it left behind still counts as the task.
         assert executor.look(task.name).state is State.RUNNING
 
@@ -184,7 +297,7 @@ def test_children_in_sessions_of_their_own_end_too(bench: Bench) -> None:
         return gone(executor, task.name)
 
     wait_for(cancelled)
-    assert processes_in(work) == []
+    wait_for(lambda: processes_in(work) == [])
 
 
 def test_killed_by_a_signal(bench: Bench) -> None:
@@ -197,36 +310,36 @@ def test_killed_by_a_signal(bench: Bench) -> None:
         assert "out of memory" in look.reason
 
 
-def test_memory_is_limited(bench: Bench) -> None:
+def test_memory_is_limited(local: LocalBench) -> None:
     program = "x = bytearray(400 << 20); print('too much')"
-    executor, name, look = bench.run(program, memory_bytes=200 << 20)
+    executor, name, look = local.run(program, memory_bytes=200 << 20)
     assert look.exit_code == 1
     assert "MemoryError" in executor.log_tail(name)
 
 
-def test_processors_are_limited(bench: Bench) -> None:
+def test_processors_are_limited(local: LocalBench) -> None:
     program = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
-    executor, name, _ = bench.run(program, cpu=0.5)
+    executor, name, _ = local.run(program, cpu=0.5)
     assert executor.log_tail(name) == "1 1"
 
 
-def test_isolated_steps_do_not_see_the_servers_data(bench: Bench) -> None:
+def test_isolated_steps_do_not_see_the_servers_data(local: LocalBench) -> None:
     program = (
-        f"import pathlib\nprint(pathlib.Path({str(bench.secret)!r}).exists())\n"
-        f"print(sorted(p.name for p in pathlib.Path({str(bench.folder)!r}).iterdir()))\n"
+        f"import pathlib\nprint(pathlib.Path({str(local.secret)!r}).exists())\n"
+        f"print(sorted(p.name for p in pathlib.Path({str(local.folder)!r}).iterdir()))\n"
         "try:\n    pathlib.Path('/usr/written').touch()\n    print('wrote')\nexcept OSError: print('read-only')\n"
         "pathlib.Path('/tmp/own').touch()\n"
     )
-    other = bench.folder / "another"
+    other = local.folder / "another"
     other.mkdir(parents=True)
-    if not bench.bwrap:
-        assert not bench.executor(program).is_isolated
-        assert "bubblewrap does not work" in bench.executor(program).note
+    if not local.bwrap:
+        assert not local.executor(program).is_isolated
+        assert "bubblewrap does not work" in local.executor(program).note
         return
-    executor, name, look = bench.run(program)
+    executor, name, look = local.run(program)
     assert look.exit_code == 0
     assert executor.log_tail(name).splitlines() == ["False", f"['{name}']", "read-only"]
-    assert (bench.folder / name / "tmp" / "own").exists()
+    assert (local.folder / name / "tmp" / "own").exists()
 
 
 def test_environments_are_kept_for_one_share(bench: Bench) -> None:
@@ -239,8 +352,161 @@ def test_environments_are_kept_for_one_share(bench: Bench) -> None:
     assert answers == ["False", "True", "False"]
 
 
-def test_folders_that_a_step_closed_are_deleted(bench: Bench) -> None:
+def test_folders_that_a_step_closed_are_deleted(local: LocalBench) -> None:
     program = "import os; os.mkdir('closed'); open('closed/file', 'w').close(); os.chmod('closed', 0o500)"
-    executor, name, _ = bench.run(program)
+    executor, name, _ = local.run(program)
     executor.clean(name)
-    assert not (bench.folder / name).exists()
+    assert not (local.folder / name).exists()
+
+
+# --- clusters --------------------------------------------------------------------------------------------
+
+
+def test_the_script_that_starts_an_agent_quotes_and_expands(tmp_path: Path) -> None:
+    task = Task("abc-1", {"MODELYARD_TOKEN": "secret"}, share="team")
+    script = start_script(task, "~/my builds", "pwd; env | sort")
+    assert "secret" not in script
+    home = tmp_path / "a home"
+    shell = ["/bin/sh", "-c", script.replace("exec ", "")]
+    variables = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    told = subprocess.run(shell, env=variables, capture_output=True, text=True, check=True).stdout.splitlines()
+    place = home / "my builds"
+    assert told[0] == str(place / "abc-1" / "work")
+    assert f"MODELYARD_ENVIRONMENTS={place / 'environments' / 'team'}" in told
+    assert f"MODELYARD_SCRATCH={place / 'abc-1'}" in told
+    assert (place / "abc-1").stat().st_mode & 0o777 == 0o700
+
+
+def test_slurm_refuses_in_words_and_says_why_a_task_waits(slurm: slurm_cluster.Cluster, tmp_path: Path) -> None:
+    bench = SlurmBench(tmp_path / "jobs", slurm.programs)
+    executor = bench.executor("import time; time.sleep(600)")
+    with pytest.raises(TaskRefused, match="Memory specification can not be satisfied"):
+        executor.submit(Task(unique("task-"), memory_bytes=1 << 50))
+    with pytest.raises(TaskRefused, match="gres"):
+        executor.submit(Task(unique("task-"), gpu=8))
+    first, second, never = (Task(unique("task-"), cpu=cpu) for cpu in (2, 2, 100))
+    secret = unique("secret")
+    executor.submit(replace(first, environment={"MODELYARD_TOKEN": secret}))
+    wait_for(lambda: executor.look(first.name).state is State.RUNNING)
+    executor.submit(second)
+    look = wait_for(
+        lambda: look if (look := executor.look(second.name)).reason.endswith("(Resources)") else None
+    )
+    assert (look.state, look.can_start) == (State.WAITING, True)
+    executor.submit(never)
+    wait_for(lambda: not executor.look(never.name).can_start)
+    # Nobody learns the token from what the cluster shows of its jobs.
+    assert secret not in slurm.call("scontrol", "--details", "show", "job") + slurm.call(
+        "squeue", "--format=%all"
+    )
+    for task in (never, second, first):
+        executor.cancel(task.name)
+    look = wait_for(lambda: gone(executor, first.name))
+    assert "cancelled" in look.reason
+
+
+def test_a_slurm_controller_that_is_away_and_one_that_answers_nonsense(
+    slurm: slurm_cluster.Cluster, tmp_path: Path
+) -> None:
+    executor = SlurmExecutor("test", programs=str(slurm.programs), folder=str(tmp_path), command="sleep 600")
+    name = unique("task-")
+    executor.submit(Task(name))
+    wait_for(lambda: executor.look(name).state is State.RUNNING)
+    slurm.stop_controller()
+    with pytest.raises(ExecutorUnavailable, match="slurm"):
+        wait_for(lambda: executor.look(name).state is State.GONE)
+    slurm.start_controller()
+    # It is asked again after some seconds of quiet; a controller that was restarted still knows its jobs.
+    other = SlurmExecutor("test", programs=str(slurm.programs), folder=str(tmp_path), command="sleep 600")
+    assert other.look(name).state is State.RUNNING
+    other.submit(Task(name))
+    other.cancel(name)
+    wait_for(lambda: gone(other, name))
+    for program, answer in (("squeue", "12|DANCING|None"), ("squeue", "<html>"), ("squeue", "13|FAILED|None")):
+        fake = tmp_path / program
+        fake.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        fake.chmod(0o755)
+        shutil.copy(fake, tmp_path / "scontrol")
+        with pytest.raises(ExecutorUnavailable):
+            SlurmExecutor("test", programs=str(tmp_path)).look(name)
+    with pytest.raises(ExecutorUnavailable, match="cannot be run"):
+        SlurmExecutor("test", programs=str(tmp_path / "nowhere")).submit(Task(name))
+
+
+def ray_of(emulator: RayEmulator, **options: Any) -> RayExecutor:
+    """An executor that asks again at once."""
+    options = {"token_file": str(emulator.token_file), "quiet_seconds": 0.0, **options}
+    return RayExecutor("test", emulator.address, folder=str(emulator.folder / "jobs"), **options)
+
+
+def test_ray_is_asked_before_a_task_is_submitted(emulator: RayEmulator) -> None:
+    executor, task = ray_of(emulator, command="sleep 600"), Task(unique("task-"))
+    executor.submit(task)
+    assert emulator.requests == ["GET job", "POST jobs"]
+    executor.submit(task)
+    assert emulator.requests[2:] == ["GET job"]
+    # Two servers at once: the second one adopts.
+    emulator.answers.append((404, "does not exist"))
+    executor.submit(task)
+    assert len(emulator.jobs) == 1
+    executor.cancel(task.name)
+    look = wait_for(lambda: gone(executor, task.name))
+    assert look.exit_code is None
+    # One that has ended is started again, under the same name.
+    executor.submit(task)
+    assert executor.look(task.name).state is State.RUNNING
+    executor.cancel(task.name)
+    wait_for(lambda: gone(executor, task.name))
+    executor.clean(task.name)
+    assert executor.look(task.name).state is State.UNKNOWN
+
+
+def test_what_ray_cannot_start_waits_with_its_reason(emulator: RayEmulator) -> None:
+    executor, task = ray_of(emulator, command="sleep 600"), Task(unique("task-"), cpu=64)
+    executor.submit(task)
+    look = executor.look(task.name)
+    assert (look.state, look.can_start, "waiting for resources" in look.reason) == (State.WAITING, True, True)
+    # Ray says that it stopped it, keeps it, and refuses to forget it.
+    executor.cancel(task.name)
+    assert executor.look(task.name).state is State.WAITING
+    executor.clean(task.name)
+    with pytest.raises(TaskRefused, match="may not be negative"):
+        executor.submit(Task(unique("task-"), cpu=-1))
+
+
+def test_a_ray_that_is_away_or_answers_nonsense(emulator: RayEmulator, tmp_path: Path) -> None:
+    executor, name = ray_of(emulator), unique("task-")
+    for answer in (
+        (200, "<html>welcome</html>"),
+        (200, "[]"),
+        (200, "[" * 100_000),
+        (200, '{"status": "DANCING"}'),
+        (500, "Traceback\nNo available agent"),
+        (502, ""),
+        (302, ""),
+    ):
+        emulator.answers.append(answer)
+        with pytest.raises(ExecutorUnavailable):
+            executor.look(name)
+    emulator.answers += [
+        (404, ""),
+        (500, "Traceback\nNo available agent to submit job, please try again later."),
+    ]
+    with pytest.raises(ExecutorUnavailable, match="try again later"):
+        executor.submit(Task(name))
+    wrong = tmp_path / "wrong"
+    with pytest.raises(ExecutorUnavailable, match="cannot be read"):
+        ray_of(emulator, token_file=str(wrong)).look(name)
+    wrong.write_text("guess")
+    with pytest.raises(ExecutorUnavailable, match="token_file"):
+        ray_of(emulator, token_file=str(wrong)).look(name)
+    closed = RayExecutor("test", f"http://127.0.0.1:{free_ports(1)[0]}")
+    with pytest.raises(ExecutorUnavailable, match="does not answer"):
+        closed.look(name)
+    # For a while nobody waits for it again.
+    before = len(emulator.requests)
+    quiet = ray_of(emulator, token_file=str(wrong), quiet_seconds=600)
+    for _ in range(5):
+        with pytest.raises(ExecutorUnavailable):
+            quiet.look(name)
+    assert len(emulator.requests) == before + 1

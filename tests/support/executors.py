@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from modelyard.domain.errors import ExecutorUnavailable
+from modelyard.domain.errors import ExecutorUnavailable, TaskRefused
 from modelyard.engines.executor import Look, State, Task
 
 
@@ -22,7 +22,9 @@ class ScriptedExecutor:
     obeys: bool = True
     """Whether a task ends when it is cancelled."""
     is_away: bool = False
-    """Whether it cannot start anything now."""
+    """Whether it does not answer now."""
+    refuses: str = ""
+    """Why it will never run what is submitted."""
 
     @property
     def kind(self) -> str:
@@ -30,16 +32,23 @@ class ScriptedExecutor:
 
     def submit(self, task: Task) -> None:
         self.calls.append(f"submit {task.name}")
-        if self.is_away:
-            raise ExecutorUnavailable(executor=self.kind, reason="it is away")
-        if self.look(task.name).state is not State.RUNNING:
+        self._answer()
+        if self.refuses:
+            raise TaskRefused(executor=self.kind, reason=self.refuses)
+        if self.look(task.name).state not in (State.WAITING, State.RUNNING):
             self.tasks[task.name] = task
             self.looks[task.name] = Look(State.RUNNING)
 
+    def _answer(self) -> None:
+        if self.is_away:
+            raise ExecutorUnavailable(executor=self.kind, reason="it is away")
+
     def look(self, name: str) -> Look:
+        self._answer()
         return self.looks.get(name, Look(State.UNKNOWN))
 
     def cancel(self, name: str) -> None:
+        self._answer()
         self.calls.append(f"cancel {name}")
         if self.obeys:
             self.looks[name] = Look(State.GONE, -15)
@@ -48,6 +57,7 @@ class ScriptedExecutor:
         return self.tails.get(name, "")
 
     def clean(self, name: str) -> None:
+        self._answer()
         self.calls.append(f"clean {name}")
         self.looks.pop(name, None)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import ctypes
+import os
 import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 _BLOCK = 1 << 16
+_CLONE_NEWNET = 0x40000000
 
 
 def _pump(a: socket.socket, b: socket.socket, cut_after: int | None = None) -> None:
@@ -33,8 +37,8 @@ def _pump(a: socket.socket, b: socket.socket, cut_after: int | None = None) -> N
 
 
 @contextmanager
-def _listening(handle: Callable[[socket.socket], None]) -> Iterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
+def _listening(handle: Callable[[socket.socket], None], network: int | None = None) -> Iterator[int]:
+    listener = _in_network(network, lambda: socket.create_server(("127.0.0.1", 0)))
 
     def one(connection: socket.socket) -> None:
         with suppress(OSError):
@@ -52,6 +56,39 @@ def _listening(handle: Callable[[socket.socket], None]) -> Iterator[int]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+def _in_network(pid: int | None, make: Callable[[], socket.socket]) -> socket.socket:
+    """Make a socket in the network of a process; None: in our own. A thread may enter another network, and ends there."""
+
+    def enter_and_make() -> socket.socket:
+        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(namespace)
+        return make()
+
+    if pid is None:
+        return make()
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(enter_and_make).result()
+
+
+@contextmanager
+def between_networks(
+    port: int, *, listen_in: int | None = None, connect_in: int | None = None
+) -> Iterator[int]:
+    """A port of loopback in the network of one process that leads to a port of loopback in that of another; None: this one."""
+
+    def handle(connection: socket.socket) -> None:
+        with connection:
+            target = _in_network(connect_in, lambda: socket.create_connection(("127.0.0.1", port), 10))
+            _pump(connection, target)
+
+    with _listening(handle, listen_in) as own:
+        yield own
 
 
 @contextmanager

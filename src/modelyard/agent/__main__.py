@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -10,12 +11,12 @@ from types import FrameType
 
 from modelyard.agent.attempt import Attempt
 from modelyard.agent.processes import Stop, adopt_orphans
+from modelyard.agent.reports import AWAY_SECONDS
 from modelyard.domain.errors import ModelyardError
 from modelyard.sdk.locations import cache_folder
 from modelyard.sdk.session import Session
 
 _VARIABLES = ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_BUILD", "MODELYARD_ATTEMPT", "MODELYARD_WORKSPACE")
-_PATIENCE_SECONDS = 600.0
 
 
 def main() -> int:
@@ -39,12 +40,16 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, end)
     adopt_orphans()
-    session = Session(url, token, patience_seconds=_PATIENCE_SECONDS)
+    session = Session(url, token, patience_seconds=AWAY_SECONDS)
     try:
         return Attempt(session, build, int(number), workspace, environments, stop).carry_out()
     except ModelyardError as error:
         print(f"modelyard.agent: {error}", file=sys.stderr)
         return 1
+    finally:
+        # On a cluster, no one else can delete it.
+        if scratch := os.environ.get("MODELYARD_SCRATCH"):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

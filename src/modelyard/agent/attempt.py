@@ -105,6 +105,10 @@ class Attempt:
         """Carry out the attempt and return 0 if the server knows how it ended."""
         claim = wire.ClaimAttempt(word=self._word)
         self._plan = self._session.transport.call("POST", self._at("claim"), body=claim, returns=wire.BuildPlan)
+        # A cluster may show the variables of its jobs. What it was told is worth nothing from now on.
+        os.environ["MODELYARD_TOKEN"] = self._plan.token
+        self._hidden.add([self._plan.token])
+        self._session = Session(self._session.url, self._plan.token, patience_seconds=AWAY_SECONDS)
         self._deadline = (
             None if self._plan.timeout_seconds is None else time.monotonic() + self._plan.timeout_seconds
         )
@@ -112,7 +116,7 @@ class Attempt:
             folder.mkdir(parents=True, exist_ok=True)
         sender = Session(
             self._session.url,
-            os.environ.get("MODELYARD_TOKEN"),
+            self._plan.token,
             patience_seconds=0,
             timeout_seconds=30,
             insecure=True,

@@ -188,7 +188,7 @@ async def remove_build_secret(call: Call) -> Answer[None]:
 # --- for agents ------------------------------------------------------------------------------------------
 
 
-@table.route("POST", f"{_ATTEMPT}/claim")
+@table.route("POST", f"{_ATTEMPT}/claim", tells_secret=True)
 async def claim_attempt(call: Call, body: wire.ClaimAttempt) -> wire.BuildPlan:
     """Begin an attempt and return what is to be done. Only for its agent."""
     uid, number = call.path["build"], call.number("attempt")
@@ -284,6 +284,7 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
     return wire.BuildPlan(
         build=build.uid,
         attempt=plan.attempt.number,
+        token=plan.token,
         model=str(build.model),
         run=plan.run,
         bundle=build.bundle,

@@ -16,7 +16,7 @@ from modelyard.db.remembered import Remembered
 from modelyard.doors.fair_share import Lanes, Places
 from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.nouns import Credential
-from modelyard.registry.builds.pools import Pools, open_pools
+from modelyard.registry.builds.pools import Pools, open_pools, read_clusters
 from modelyard.registry.catalog.usecases import CatalogSettings
 from modelyard.registry.jobs.nouns import RunFigures
 from modelyard.registry.keyring import Keyring
@@ -83,6 +83,7 @@ class Services:
             slots=settings.build_slots,
             local_builds=settings.local_builds,
             url=self.local_url or self.public_url,
+            clusters=read_clusters(settings.build_pools, settings.public_url) if settings.build_pools else (),
         )
 
     @cached_property

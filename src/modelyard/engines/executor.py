@@ -2,7 +2,8 @@
 
 The server calls `submit` with a task under a name, then `look` again and again. A crash between submitting and noting
 it costs nothing, since a task that runs under the name is adopted. The agent itself says what happened; an executor is
-the second witness, for an agent that died before its first word.
+the second witness, for an agent that died before its first word. While an executor does not answer, nothing is known,
+and nothing is decided.
 """
 
 from __future__ import annotations
@@ -21,33 +22,44 @@ class Task:
     """The agent of one attempt.
 
     name: `[a-z0-9-]{1,80}`, the same for the same attempt. environment: variables of the agent, which are all that it is
-    told. share: tasks of the same share, a namespace, use the same folder of Python environments. cpu: processors; memory_bytes: of each process; None: no limit. network: whether steps may reach the network.
+    told. share: tasks of the same share, a namespace, use the same folder of Python environments. cpu: processors;
+    gpu: accelerators; memory_bytes: of each process; None: no limit. timeout_seconds: the longest that it runs; None: not
+    known. network: whether steps may reach the network.
     """
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
     share: str = ""
     cpu: float | None = None
+    gpu: int | None = None
     memory_bytes: int | None = None
+    timeout_seconds: int | None = None
     network: bool = False
 
 
 class State(enum.StrEnum):
     UNKNOWN = "unknown"
     """No task of the name was submitted here, or nothing is left of it."""
+    WAITING = "waiting"
+    """The cluster has it, and starts it when it can."""
     RUNNING = "running"
-    """It waits or runs."""
     GONE = "gone"
     """It has ended, with everything that it started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words."""
+    """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words. can_start:
+    False: it waits for what the cluster does not have."""
 
     state: State
     exit_code: int | None = None
     reason: str = ""
+    can_start: bool = True
+
+
+MEMORY_SUSPECTED = "; perhaps the machine was out of memory"
+"""What is added to the words about a SIGKILL that this server did not send."""
 
 
 class Executor(Protocol):
@@ -70,17 +82,19 @@ class Executor(Protocol):
         """Return what people should know about it; "": nothing."""
 
     def submit(self, task: Task) -> None:
-        """Start a task, or adopt the one of this name that runs. Raises ExecutorUnavailable."""
+        """Start a task, or adopt the one of this name that waits or runs.
+
+        Raises ExecutorUnavailable; TaskRefused if what it asks for can never be had here."""
 
     def look(self, name: str) -> Look:
-        """Return the state of a task."""
+        """Return the state of a task. Raises ExecutorUnavailable."""
 
     def cancel(self, name: str) -> None:
         """Ask a task to end, and everything that it started; by force when `GRACE_SECONDS` have passed since the first
-        request. Returns at once: call it again until `look` says that it is gone."""
+        request. Returns at once: call it again until `look` says that it is gone. Raises ExecutorUnavailable."""
 
     def log_tail(self, name: str) -> str:
         """Return the last lines that the agent itself wrote; "": none."""
 
     def clean(self, name: str) -> None:
-        """Delete everything that is left of a task. Only for one that is gone or unknown."""
+        """Delete everything that is left of a task. Only for one that is gone or unknown. Raises ExecutorUnavailable."""

@@ -34,7 +34,7 @@ from functools import cached_property
 from pathlib import Path
 
 from modelyard.domain.errors import ExecutorUnavailable
-from modelyard.engines.executor import GRACE_SECONDS, Look, State, Task
+from modelyard.engines.executor import GRACE_SECONDS, MEMORY_SUSPECTED, Look, State, Task
 
 _NAME = re.compile(r"[a-z0-9-]{1,80}\Z")
 _MARK = "MODELYARD_TASK"
@@ -334,7 +334,7 @@ def _words_of(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    memory = "; perhaps the machine was out of memory" if -code == signal.SIGKILL else ""
+    memory = MEMORY_SUSPECTED if -code == signal.SIGKILL else ""
     return f"the agent was ended by {name}{memory}"
 
 

@@ -29,6 +29,7 @@ from modelyard.domain.secrets import mask
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
+from modelyard.registry.builds.pools import WHO, read_clusters
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring, place_secret, secret_in_database
 from modelyard.registry.oidc.rules import check_issuer, parse_domains, parse_group_map
@@ -124,12 +125,14 @@ def check_settings(settings: Settings) -> None:
         raise Invalid(reason=f"access_log is {settings.access_log!r}", fix=f"Use {', '.join(_ACCESS_LOGS)}")
     if settings.smtp_security not in ("starttls", "tls", "none"):
         raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
-    if settings.local_builds not in ("admins", "contributors", "off"):
+    if settings.local_builds not in WHO:
         raise Invalid(
             reason=f"local_builds is {settings.local_builds!r}", fix="Use admins, contributors or off"
         )
     if settings.build_slots < 0:
         raise Invalid(reason=f"build_slots is {settings.build_slots}", fix="Use 0 or more")
+    if settings.build_pools:
+        read_clusters(settings.build_pools, settings.public_url)
     parse_group_map(settings.oidc_groups)
     parse_domains(settings.oidc_email_domains)
     if settings.oidc_issuer:

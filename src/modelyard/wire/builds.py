@@ -226,7 +226,8 @@ class PlannedInput(Answer, kw_only=True):
 
 
 class BuildPlan(Answer, kw_only=True):
-    """All that an attempt needs. run: id of the run that the training is recorded as.
+    """All that an attempt needs. run: id of the run that the training is recorded as. token: replaces the one that began the
+    attempt.
 
     result: the file or folder that becomes the version; "": what a recorded program made: its last fitted model, else model files.
     lock: path of the lock in the bundle. requirements: path of the requirements or the pyproject.toml of which a lock is
@@ -235,6 +236,7 @@ class BuildPlan(Answer, kw_only=True):
 
     build: str
     attempt: int
+    token: str
     model: str
     run: str
     bundle: str | None

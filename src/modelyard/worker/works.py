@@ -20,8 +20,8 @@ from modelyard.worker.runner import Work
 _DELIVERIES = 8
 _OF_ONE_SUBSCRIPTION = 3
 """A slow receiver must not delay the others."""
-_BUILD_POLLS = 2
-"""Short looks at builds; the builds themselves are processes of their own."""
+_BUILD_POLLS = 4
+"""Short looks at builds; the builds themselves are processes of their own. A cluster that hangs must not hold up the other pools."""
 
 
 def scan_works(db: Database, blobs: BlobStore) -> list[Work]:

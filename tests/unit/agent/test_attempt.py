@@ -44,7 +44,14 @@ class _Here:
 
 def attempt(folder: Path, **plan: Any) -> Attempt:
     made = Attempt(cast(Session, _Here()), "b1", 1, folder, folder / "environments", Stop())
-    values: dict[str, Any] = {"build": "b1", "attempt": 1, "model": "fraud/scorer", "run": "r1", "bundle": None}
+    values: dict[str, Any] = {
+        "build": "b1",
+        "attempt": 1,
+        "token": "t",
+        "model": "fraud/scorer",
+        "run": "r1",
+        "bundle": None,
+    }
     made._plan = wire.BuildPlan(**values | {"source": {}, "params": {}, "environment": {}} | plan)
     made._source.mkdir(exist_ok=True)
     return made

@@ -76,6 +76,10 @@ build_attempts = sa.Table(
     moment("ended_at", nullable=True),
     # Process, workspace and token are gone.
     moment("cleaned_at", nullable=True),
+    # The last time at which the executor had not started the agent, because it waited for room or was away.
+    moment("held_at", nullable=True),
+    # The token that the executor was told, until the first report of the agent; it only begins the attempt.
+    sa.Column("ticket_id", BigId),
     # Digest of the word that its agent chose when it claimed the attempt; steps, which have the token, do not know it.
     sa.Column("claim", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("build_id", "number"),

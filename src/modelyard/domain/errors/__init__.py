@@ -7,6 +7,7 @@ ModelyardError
 │   ├── InvalidFact          a parameter, metric or captured fact that cannot be stored
 │   ├── InvalidPolicy        a policy file that is malformed or contradicts itself, with the line
 │   ├── InvalidRecipe        a recipe of a build, likewise
+│   ├── TaskRefused          a cluster will never run what a build asks for
 │   ├── DigestMismatch       SizeMismatch  OffsetMismatch  RangeNotSatisfiable
 │   ├── DatasetMismatch      data is not what a run or a push expected (raised by the client only)
 │   ├── NoSaver              UntrustedModel  UnlawfulModel  SignatureMismatch  ExtraMissing  UnlawfulFile
@@ -17,7 +18,7 @@ ModelyardError
 ├── Unauthenticated          no proof of identity, or one that is no longer valid
 │   └── TokenInvalid         TokenExpired  SignInFailed  EmailNotAccepted  IdTokenRefused  NotSignedIn
 ├── Denied                   the account is known but lacks the right
-│   └── TokenScopeTooNarrow  FullSignInNeeded  SecondPersonNeeded  TermsNotAccepted  LocalBuildsRefused
+│   └── TokenScopeTooNarrow  FullSignInNeeded  SecondPersonNeeded  TermsNotAccepted  PoolRefused
 ├── NotFound                 not there, or hidden from the caller
 │   ├── NamespaceNotFound    NoRetentionRule
 │   ├── ModelNotFound  VersionNotFound  AliasNotFound  FileNotFound

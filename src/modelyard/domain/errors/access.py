@@ -44,12 +44,10 @@ class Denied(ModelyardError):
     advice = "Ask {who} for the role {role}"
 
 
-class LocalBuildsRefused(Denied):
-    code = "local_builds_refused"
-    text = (
-        "builds in the pool {pool} run on the server's own machine, and {actor} may not start them there: {why}"
-    )
-    advice = "Ask an admin to build it, or the operator to change the setting local_builds"
+class PoolRefused(Denied):
+    code = "pool_refused"
+    text = "{actor} may not start builds in the pool {pool}: {why}"
+    advice = "Ask an admin to build it, or the operator to change {setting}"
 
 
 class TermsNotAccepted(Denied):

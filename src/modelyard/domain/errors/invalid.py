@@ -72,6 +72,12 @@ class InvalidRecipe(Invalid):
     advice = "Correct the line and send it again"
 
 
+class TaskRefused(Invalid):
+    code = "task_refused"
+    text = "the {executor} executor refuses the build: {reason}"
+    advice = "Change the resources in the recipe, or build in another pool (modelyard pool ls)"
+
+
 class DigestMismatch(Invalid):
     code = "digest_mismatch"
     text = "the bytes have the digest {actual}, not {expected}"

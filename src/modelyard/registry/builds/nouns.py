@@ -76,8 +76,9 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class BuildAttempt(msgspec.Struct, frozen=True):
-    """host: the machine that runs its agent. cleaned_at: its process, workspace and token are gone since then. claim: digest of the
-    word of the agent that claimed it; "": none did."""
+    """host: the machine or cluster that runs its agent. cleaned_at: its process, workspace and token are gone since then.
+    held_at: when the executor was last seen to keep it waiting; None: never. ticket_id: the token that began it, as long as
+    it may do that again. claim: digest of the word of the agent that claimed it; "": none did."""
 
     id: int
     build_id: int
@@ -93,6 +94,8 @@ class BuildAttempt(msgspec.Struct, frozen=True):
     started_at: int | None
     ended_at: int | None
     cleaned_at: int | None
+    held_at: int | None
+    ticket_id: int | None
     claim: str
 
     @property

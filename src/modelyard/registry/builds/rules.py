@@ -33,10 +33,14 @@ from modelyard.registry.builds.nouns import (
 LOST_AFTER = seconds(60)
 """Silence of an agent after which its attempt is lost."""
 START_WITHIN = seconds(120)
-"""An agent that has not said its first word by then is lost."""
+"""An agent that has not said its first word by then, although its executor has started it, is lost."""
+HELD_AT_MOST = seconds(7 * 86_400)
+"""An attempt that its executor has not started by then is lost."""
+HOPELESS_AFTER = seconds(60)
+"""A task that asks for what the cluster does not have is given up after this long: a node may just be starting."""
 OVERTIME = seconds(60)
 """An agent ends its steps at the time limit by itself, and gets this long for its last words."""
-TOKEN_MARGIN_SECONDS = 3600
+_TOKEN_MARGIN = seconds(3600)
 
 ATTEMPT_PERMISSIONS = (
     Permission.NAMESPACE_READ,
@@ -53,6 +57,9 @@ ATTEMPT_PERMISSIONS = (
     Permission.BUILD_REPORT,
 )
 """What the token of an attempt includes, in the namespace of its model."""
+TICKET_PERMISSIONS = (Permission.BUILD_REPORT,)
+"""What the token includes that an executor is told, and that clusters may show: it begins the attempt, and nothing else."""
+TICKET_DAYS = (HELD_AT_MOST + seconds(86_400)) / seconds(86_400)
 
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
@@ -245,6 +252,11 @@ def choose_next(builds: Iterable[OpenBuild], slots: int) -> list[OpenBuild]:
         running[following.namespace] += 1
         chosen.append(following)
     return chosen
+
+
+def token_days(timeout_seconds: int) -> float:
+    """Return how long the token of an attempt may be needed; it is revoked when the attempt ends."""
+    return (seconds(timeout_seconds) + _TOKEN_MARGIN) / seconds(86_400)
 
 
 def deadline(build: Build, timeout_seconds: int) -> int:

@@ -14,10 +14,11 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Permission, Scope
-from modelyard.domain.errors import ModelyardError
+from modelyard.domain.errors import ExecutorUnavailable, ModelyardError, TaskRefused
 from modelyard.domain.times import seconds
-from modelyard.engines.executor import Executor, State, Task
+from modelyard.engines.executor import Executor, Look, State, Task
 from modelyard.registry.access import usecases as accounts
+from modelyard.registry.access.nouns import Account
 from modelyard.registry.builds import queries, rules, secrets
 from modelyard.registry.builds.endings import (
     BUILD,
@@ -29,6 +30,7 @@ from modelyard.registry.builds.endings import (
 from modelyard.registry.builds.nouns import (
     CANCELLED,
     CANCELLING,
+    FAILED,
     LOST,
     QUEUED,
     STARTING,
@@ -38,22 +40,25 @@ from modelyard.registry.builds.nouns import (
     BuildAttempt,
 )
 from modelyard.registry.builds.pools import Pool, Pools
-from modelyard.registry.builds.recipe import Recipe
-from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs
+from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs, revoke_tokens
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, Ending, Job, Outcome
 
 POLL = seconds(1.0)
 SOON = seconds(0.25)
+AWAY = seconds(5)
+"""Time until an executor that did not answer is asked again."""
 WAIT_FOR_ROOM = seconds(60)
 """A build that waits is woken when a place becomes free; this is only the second line."""
+HELD_STEP = seconds(10)
+"""Time between two notes that an executor keeps an attempt waiting."""
 LAST_WORDS = seconds(10)
 """An agent that said its last word may take this long to end by itself."""
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """The token of an attempt, known only until its agent has started."""
+    """The ticket of an attempt, known only until its agent has started."""
 
     number: int
     token: str
@@ -68,19 +73,19 @@ def carry_on(db: Database, pools: Pools, job: Job) -> Ending:
     pool = pools.find(build.pool)
     if pool is None:
         return partial(_end_without_pool, build=build)
-    if attempt is not None and attempt.cleaned_at is None:
-        if attempt.has_ended:
-            return _clean_up(pool.executor, build, attempt, db.clock())
-        return _watch(db, pools, pool, build, attempt)
-    if build.has_ended:
-        return lambda _: Done()
-    started = db.write(lambda tx: start_attempt(tx, pools, pool, build_id))
-    if started is None:
-        return lambda tx: _look_again(tx, build_id, WAIT_FOR_ROOM)
-    build, attempt = db.read(lambda tx: _read(tx, build_id))
-    assert build is not None
-    _submit(pools, pool.executor, build, started)
-    return lambda tx: _look_again(tx, build_id, POLL)
+    if attempt is None or attempt.cleaned_at is not None:
+        if build.has_ended:
+            return lambda _: Done()
+        started = db.write(lambda tx: start_attempt(tx, pools, pool, build_id))
+        if started is None:
+            return lambda tx: _look_again(tx, build_id, WAIT_FOR_ROOM)
+        build, attempt = db.read(lambda tx: _read(tx, build_id))
+        assert build is not None
+        assert attempt is not None
+        return _submit(pool, build, attempt, started)
+    if attempt.has_ended:
+        return _clean_up(pool.executor, build, attempt, db.clock())
+    return _watch(db, pool, build, attempt)
 
 
 def _read(tx: Transaction, build_id: int) -> tuple[Build | None, BuildAttempt | None]:
@@ -115,7 +120,7 @@ def _end_without_pool(tx: Transaction, build: Build) -> Outcome:
 
 
 def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> Secret | None:
-    """Begin the next attempt of a queued build, with a token in the name of the account that asked for it; its rights are
+    """Begin the next attempt of a queued build, with a ticket in the name of the account that asked for it; its rights are
     asked again. None: the build does not wait, or its pool has no room for it. A build that may no longer run fails."""
     build, before = _read(tx, build_id)
     if build is None or build.status != QUEUED or (before is not None and before.cleaned_at is None):
@@ -140,14 +145,14 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         return None
     number = build.attempt + 1
     started_at = build.started_at or tx.now
-    token = _issue(tx, build, number, recipe)
+    ticket = _issue_ticket(tx, owner, build, number)
     queries.insert_attempt(
         tx,
         build.id,
         number=number,
         status=STARTING,
         host=pool.executor.place,
-        token_id=token.id,
+        token_id=ticket.id,
         inputs=inputs,
         steps=[(step.name, WAITING) for step in recipe.steps],
     )
@@ -157,38 +162,44 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
     tx.append(
         events.BuildStarted(**events.about(build.model), build=build.uid, attempt=number), actor, build.model_id
     )
-    return Secret(number, token.secret)
+    return Secret(number, ticket.secret)
 
 
-def _issue(tx: Transaction, build: Build, number: int, recipe: Recipe) -> accounts.NewToken:
-    owner = accounts.find_account(tx, build.requester_id)
-    assert owner is not None
+def _issue_ticket(tx: Transaction, owner: Account, build: Build, number: int) -> accounts.NewToken:
     return accounts.issue_attempt_token(
         tx,
         owner,
-        name=f"build {build.uid[:12]}, attempt {number}",
-        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
-        expires_in_days=(recipe.timeout_seconds + rules.TOKEN_MARGIN_SECONDS) / 86_400,
+        name=f"build {build.uid[:12]}, begin attempt {number}",
+        scope=Scope(frozenset(rules.TICKET_PERMISSIONS), build.model.namespace),
+        expires_in_days=rules.TICKET_DAYS,
     )
 
 
-def _submit(pools: Pools, executor: Executor, build: Build, secret: Secret) -> None:
+def _submit(pool: Pool, build: Build, attempt: BuildAttempt, secret: Secret) -> Ending:
     recipe = recipe_of(build)
-    executor.submit(
-        Task(
-            rules.attempt_name(build.uid, secret.number),
-            {
-                "MODELYARD_URL": pools.url,
-                "MODELYARD_TOKEN": secret.token,
-                "MODELYARD_BUILD": build.uid,
-                "MODELYARD_ATTEMPT": str(secret.number),
-            },
-            share=build.model.namespace,
-            cpu=recipe.file.resources.cpu,
-            memory_bytes=recipe.memory_bytes,
-            network=recipe.file.network,
-        )
+    resources = recipe.file.resources
+    task = Task(
+        rules.attempt_name(build.uid, secret.number),
+        {
+            "MODELYARD_URL": pool.url,
+            "MODELYARD_TOKEN": secret.token,
+            "MODELYARD_BUILD": build.uid,
+            "MODELYARD_ATTEMPT": str(secret.number),
+        },
+        share=build.model.namespace,
+        cpu=resources.cpu,
+        gpu=resources.gpu,
+        memory_bytes=recipe.memory_bytes,
+        timeout_seconds=recipe.timeout_seconds,
+        network=recipe.file.network,
     )
+    try:
+        pool.executor.submit(task)
+    except TaskRefused as error:
+        return _ending(build, attempt, FAILED, str(error))
+    except ExecutorUnavailable as error:
+        return _held(build, attempt, str(error), AWAY)
+    return lambda tx: _look_again(tx, build.id, POLL)
 
 
 def reissue_token(tx: Transaction, build_id: int, number: int) -> Secret | None:
@@ -198,58 +209,113 @@ def reissue_token(tx: Transaction, build_id: int, number: int) -> Secret | None:
     build, attempt = _read(tx, build_id)
     if build is None or attempt is None or attempt.number != number or attempt.status != STARTING:
         return None
-    if accounts.find_account(tx, build.requester_id) is None:
+    owner = accounts.find_account(tx, build.requester_id)
+    if owner is None:
         end_attempt(
             tx, SYSTEM, build.id, number, LOST, f"the account {build.requested_by} was disabled or deleted"
         )
         return None
-    token = _issue(tx, build, number, recipe_of(build))
-    accounts.revoke_attempt_token(tx, attempt.token_id)
-    queries.update_attempt(tx, attempt.id, token_id=token.id)
-    return Secret(number, token.secret)
+    ticket = _issue_ticket(tx, owner, build, number)
+    revoke_tokens(tx, attempt)
+    queries.update_attempt(tx, attempt.id, token_id=ticket.id)
+    return Secret(number, ticket.secret)
 
 
 # --- watching --------------------------------------------------------------------------------------------
 
 
-def _watch(db: Database, pools: Pools, pool: Pool, build: Build, attempt: BuildAttempt) -> Ending:
+def _watch(db: Database, pool: Pool, build: Build, attempt: BuildAttempt) -> Ending:
     """Look at an attempt that has not ended."""
-    executor, name, now = pool.executor, rules.attempt_name(build.uid, attempt.number), db.clock()
-    is_here = attempt.host == executor.place
-
-    def ending(status: str, reason: str) -> Ending:
-        def end(tx: Transaction) -> Outcome:
-            if end_attempt(tx, SYSTEM, build.id, attempt.number, status, reason) is not None:
-                # At once: nothing that its agent says from now on counts.
-                accounts.revoke_attempt_token(tx, attempt.token_id)
-            return _look_again(tx, build.id, SOON)
-
-        return end
-
+    executor, now = pool.executor, db.clock()
     recipe = recipe_of(build)
-    if now > rules.deadline(build, recipe.timeout_seconds) + rules.OVERTIME:
-        return ending(TIMED_OUT, f"it took longer than {recipe.file.resources.timeout}")
     heard_at = attempt.heard_at
+    if heard_at is not None and now > rules.deadline(build, recipe.timeout_seconds) + rules.OVERTIME:
+        return _ending(build, attempt, TIMED_OUT, f"it took longer than {recipe.file.resources.timeout}")
     if heard_at is not None and now > heard_at + rules.LOST_AFTER:
-        return ending(*_lost(build, f"its agent on {attempt.host} has been silent for a minute"))
-    if heard_at is None and now > attempt.created_at + rules.START_WITHIN:
-        return ending(*_lost(build, f"its agent on {attempt.host} did not begin within two minutes"))
-    if not is_here:
-        return lambda tx: _look_again(tx, build.id, POLL)
-    look = executor.look(name)
-    if look.state is State.GONE or (look.state is State.UNKNOWN and heard_at is not None):
+        return _ending(
+            build, attempt, *_lost(build, f"its agent on {attempt.host} has been silent for a minute")
+        )
+    if attempt.host != executor.place:
+        return _waited(build, attempt, now) or (lambda tx: _look_again(tx, build.id, POLL))
+    try:
+        return _look_at(db, pool, build, attempt, executor.look(rules.attempt_name(build.uid, attempt.number)))
+    except ExecutorUnavailable as error:
+        if build.status == CANCELLING and heard_at is None:
+            return _ending(build, attempt, CANCELLED, "cancelled before its agent started")
+        if heard_at is None:
+            return _held(build, attempt, str(error), AWAY)
+        # The agent itself says what happens.
+        return lambda tx: _look_again(tx, build.id, AWAY)
+
+
+def _look_at(db: Database, pool: Pool, build: Build, attempt: BuildAttempt, look: Look) -> Ending:
+    """Do what follows from the state of a task. Raises ExecutorUnavailable."""
+    executor, now = pool.executor, db.clock()
+    name = rules.attempt_name(build.uid, attempt.number)
+    is_heard = attempt.heard_at is not None
+    if look.state is State.GONE or (look.state is State.UNKNOWN and is_heard):
         tail = executor.log_tail(name)
         words = f"{look.reason or 'its agent is gone'}, before it said how the attempt ended"
-        return ending(*_lost(build, f"{words}\n{tail}" if tail else words))
+        return _ending(build, attempt, *_lost(build, f"{words}\n{tail}" if tail else words))
+    if build.status == CANCELLING and look.state is not State.RUNNING:
+        # One that still waits is taken from the cluster by the cleaning up.
+        return _ending(build, attempt, CANCELLED, "cancelled before its agent started")
+    if look.state is State.WAITING and not is_heard:
+        if not look.can_start and now > attempt.created_at + rules.HOPELESS_AFTER:
+            refused = TaskRefused(executor=executor.kind, reason=look.reason)
+            return _ending(build, attempt, FAILED, str(refused))
+        return _held(build, attempt, look.reason, POLL)
+    waited = _waited(build, attempt, now)
+    if waited is not None:
+        return waited
     if look.state is State.UNKNOWN:
-        if build.status == CANCELLING:
-            return ending(CANCELLED, "cancelled before its agent started")
         secret = db.write(lambda tx: reissue_token(tx, build.id, attempt.number))
         if secret is not None:
-            _submit(pools, executor, build, secret)
+            return _submit(pool, build, attempt, secret)
     elif build.status == CANCELLING:
         executor.cancel(name)
     return lambda tx: _look_again(tx, build.id, POLL)
+
+
+def _waited(build: Build, attempt: BuildAttempt, now: int) -> Ending | None:
+    """Return the end of an attempt whose agent did not begin, though nothing kept it from that; None: it still may."""
+    since = max(attempt.created_at, attempt.held_at or 0)
+    if attempt.heard_at is not None or now <= since + rules.START_WITHIN:
+        return None
+    return _ending(
+        build, attempt, *_lost(build, f"its agent on {attempt.host} did not begin within two minutes")
+    )
+
+
+def _held(build: Build, attempt: BuildAttempt, reason: str, wait: int) -> Ending:
+    """Note that the executor keeps an attempt waiting, and why. The time limit of the build does not run meanwhile."""
+
+    def note(tx: Transaction) -> Outcome:
+        now, since = tx.now, max(attempt.created_at, attempt.held_at or 0)
+        if now > attempt.created_at + rules.HELD_AT_MOST:
+            return _ending(build, attempt, *_lost(build, f"it did not start within a week: {reason}"))(tx)
+        words = rules.reason_text(reason)
+        present, of_now = _read(tx, build.id)
+        if present is not None and of_now is not None and of_now.status == STARTING:
+            if now >= since + HELD_STEP or attempt.held_at is None:
+                assert present.started_at is not None
+                queries.update_attempt(tx, attempt.id, held_at=now)
+                queries.update_build(tx, build.id, started_at=present.started_at + now - since, reason=words)
+            elif present.reason != words:
+                queries.update_build(tx, build.id, reason=words)
+        return _look_again(tx, build.id, wait)
+
+    return note
+
+
+def _ending(build: Build, attempt: BuildAttempt, status: str, reason: str) -> Ending:
+    def end(tx: Transaction) -> Outcome:
+        if end_attempt(tx, SYSTEM, build.id, attempt.number, status, reason) is not None:
+            # At once: nothing that its agent says from now on counts.
+            revoke_tokens(tx, attempt)
+        return _look_again(tx, build.id, SOON)
+
+    return end
 
 
 def _lost(build: Build, reason: str) -> tuple[str, str]:
@@ -262,16 +328,29 @@ def _lost(build: Build, reason: str) -> tuple[str, str]:
 
 def _clean_up(executor: Executor, build: Build, attempt: BuildAttempt, now: int) -> Ending:
     """See that the process of an ended attempt is gone, then delete its workspace and its token."""
+    assert attempt.ended_at is not None
     name = rules.attempt_name(build.uid, attempt.number)
     if attempt.host == executor.place:
-        if executor.look(name).state is State.RUNNING:
-            assert attempt.ended_at is not None
+        is_late = now > attempt.ended_at + LAST_WORDS
+        try:
+            state = executor.look(name).state
             by_itself = attempt.heard_at is not None and attempt.heard_at >= attempt.ended_at
-            if not by_itself or now > attempt.ended_at + LAST_WORDS:
+            if state in (State.WAITING, State.RUNNING) and (not by_itself or is_late):
                 executor.cancel(name)
-            return lambda tx: _look_again(tx, build.id, SOON)
-        executor.clean(name)
+            # A task that a cluster does not give up finds no valid token if it starts after all.
+            if state is State.RUNNING or (state is State.WAITING and not is_late):
+                return lambda tx: _look_again(tx, build.id, SOON)
+            executor.clean(name)
+        except ExecutorUnavailable:
+            if now <= attempt.ended_at + rules.HELD_AT_MOST:
+                return lambda tx: _without_token(tx, attempt)
     return lambda tx: _cleaned(tx, build.id, attempt)
+
+
+def _without_token(tx: Transaction, attempt: BuildAttempt) -> Outcome:
+    """Wait for an executor that does not answer. What it still runs can say nothing any more."""
+    revoke_tokens(tx, attempt)
+    return Again(tx.now + AWAY)
 
 
 def _cleaned(tx: Transaction, build_id: int, attempt: BuildAttempt) -> Outcome:
@@ -281,7 +360,7 @@ def _cleaned(tx: Transaction, build_id: int, attempt: BuildAttempt) -> Outcome:
 
 
 def _note_clean(tx: Transaction, attempt: BuildAttempt) -> None:
-    accounts.revoke_attempt_token(tx, attempt.token_id)
+    revoke_tokens(tx, attempt)
     if attempt.cleaned_at is None:
         queries.update_attempt(tx, attempt.id, cleaned_at=tx.now)
 

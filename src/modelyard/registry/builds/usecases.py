@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.actor import Actor, Permission, Scope
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import (
     AttemptSuperseded,
@@ -23,13 +23,14 @@ from modelyard.domain.errors import (
     Invalid,
     InvalidRecipe,
     InvalidRequest,
-    LocalBuildsRefused,
+    PoolRefused,
     TokenScopeTooNarrow,
     TooManyBuilds,
 )
 from modelyard.domain.manifest import File
 from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import rules as access
+from modelyard.registry.access import usecases as accounts
 from modelyard.registry.builds import queries, rules, secrets
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_attempt, end_build, wake, write_log
 from modelyard.registry.builds.nouns import (
@@ -49,7 +50,7 @@ from modelyard.registry.builds.nouns import (
     Input,
     LogPart,
 )
-from modelyard.registry.builds.pools import Pools
+from modelyard.registry.builds.pools import OFF, Pools
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
@@ -104,7 +105,7 @@ def submit_build(
 ) -> BuildView:
     """Queue a build of a recipe. The model, and if necessary its namespace, is created if it is missing.
 
-    Raises InvalidRecipe, Invalid, BlobNotFound, Denied, LocalBuildsRefused, TokenScopeTooNarrow, TooManyBuilds,
+    Raises InvalidRecipe, Invalid, BlobNotFound, Denied, PoolRefused, TokenScopeTooNarrow, TooManyBuilds,
     QuotaExceeded, DatasetNotFound.
     """
     recipe = parse_recipe(request.recipe, params=request.params, model=request.model)
@@ -190,10 +191,11 @@ def _refuse_narrow_token(actor: Actor, model: ModelName) -> None:
 
 
 def refuse_pool(actor: Actor, pools: Pools, pool: str) -> None:
-    """Raise LocalBuildsRefused if the account may not run code in the pool."""
-    if not pools.may_run(actor):
-        why = "the operator turned them off" if pools.local_builds == "off" else "they are for admins alone"
-        raise LocalBuildsRefused(actor=actor.name, pool=pool, why=why)
+    """Raise PoolRefused if the account may not run code in the pool."""
+    found = pools.find(pool)
+    if found is not None and not pools.may_run(actor, pool):
+        why = "the operator turned them off" if found.builds == OFF else "they are for admins alone"
+        raise PoolRefused(actor=actor.name, pool=pool, why=why, setting=found.setting)
 
 
 def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe) -> list[Input]:
@@ -324,7 +326,7 @@ def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPag
         [] if previous is None else rules.list_changes(previous, build),
         text[-rules.PAGE_LOG_BYTES :],
         may_cancel=may_start and not build.has_ended,
-        may_rerun=may_start and pools.may_run(actor),
+        may_rerun=may_start and pools.may_run(actor, build.pool),
     )
 
 
@@ -408,7 +410,7 @@ def list_pools(tx: Transaction, actor: Actor, pools: Pools) -> list[PoolView]:
                 len(builds) - waiting,
                 waiting,
                 pool.executor.is_isolated,
-                pools.note(pool),
+                pool.note,
             )
         )
     return found
@@ -423,13 +425,15 @@ def count_builds(tx: Transaction) -> dict[str, int]:
 
 
 class BuildPlan(msgspec.Struct, frozen=True):
-    """All that an agent needs to carry out an attempt. run: id of the run that the training is recorded as."""
+    """All that an agent needs to carry out an attempt. run: id of the run that the training is recorded as. token: for
+    everything from now on."""
 
     build: Build
     attempt: BuildAttempt
     recipe: Recipe
     run: str
     timeout_seconds: float
+    token: str
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -439,11 +443,13 @@ class Standing(msgspec.Struct, frozen=True):
     is_wanted: bool
 
 
-def _find_reporting(tx: Transaction, actor: Actor, uid: str, number: int) -> tuple[Build, BuildAttempt]:
-    """Return the attempt that the actor's token was made for. Raises BuildNotFound, Denied."""
+def _find_reporting(
+    tx: Transaction, actor: Actor, uid: str, number: int, *, begins: bool = False
+) -> tuple[Build, BuildAttempt]:
+    """Return the attempt that the actor's token was made for. begins: with the ticket. Raises BuildNotFound, Denied."""
     build = find_build(tx, actor, uid, Permission.BUILD_REPORT)
     attempt = queries.find_attempt(tx, build.id, number)
-    if attempt is None or actor.token_id is None or attempt.token_id != actor.token_id:
+    if attempt is None or actor.token_id is None or actor.token_id != _token_of(attempt, begins=begins):
         raise Denied(
             actor=actor.name,
             permission=f"report attempt {number}",
@@ -454,6 +460,20 @@ def _find_reporting(tx: Transaction, actor: Actor, uid: str, number: int) -> tup
     return build, attempt
 
 
+def _token_of(attempt: BuildAttempt, *, begins: bool) -> int | None:
+    """Return the id of the token that may begin an attempt, or report it."""
+    has_begun = attempt.started_at is not None
+    if begins:
+        return attempt.ticket_id if has_begun else attempt.token_id
+    return attempt.token_id if has_begun else None
+
+
+def revoke_tokens(tx: Transaction, attempt: BuildAttempt) -> None:
+    accounts.revoke_attempt_token(tx, attempt.token_id)
+    if attempt.ticket_id is not None:
+        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+
+
 def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
     """Return why nothing more of an attempt is stored; None: it goes on."""
     if attempt.number != build.attempt:
@@ -462,20 +482,34 @@ def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
 
 
 def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int, word: str = "") -> BuildPlan:
-    """Begin an attempt, or go on with it after the agent's restart. word: chosen by the agent; it reads secrets with it.
+    """Begin an attempt with its ticket, and replace that by the token of the attempt. As long as nothing was reported, the answer
+    may have been lost, so the ticket begins the attempt again. word: chosen by the agent, which reads secrets with it.
 
     Raises AttemptSuperseded, Denied, BuildNotFound.
     """
-    build, attempt = _find_going_on(tx, actor, uid, number)
-    if attempt.started_at is None:
-        claim = secrets.claim_of(word)
-        queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now, claim=claim)
-        if build.status != CANCELLING:
-            queries.update_build(tx, build.id, status=RUNNING)
-    tx.leaves_rights = True
+    build, attempt = _find_going_on(tx, actor, uid, number, begins=True)
     recipe = recipe_of(build)
+    owner = accounts.find_account(tx, build.requester_id)
+    assert owner is not None
+    token = accounts.issue_attempt_token(
+        tx,
+        owner,
+        name=f"build {build.uid[:12]}, attempt {number}",
+        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
+        expires_in_days=rules.token_days(recipe.timeout_seconds),
+    )
+    if attempt.ticket_id is not None:
+        accounts.revoke_attempt_token(tx, attempt.token_id)
+    ticket = attempt.token_id if attempt.ticket_id is None else attempt.ticket_id
+    claim = secrets.claim_of(word)
+    queries.update_attempt(tx, attempt.id, ticket_id=ticket, token_id=token.id, claim=claim)
+    if attempt.started_at is None:
+        queries.update_attempt(tx, attempt.id, status=RUNNING, started_at=tx.now, heard_at=tx.now)
+        if build.status != CANCELLING:
+            queries.update_build(tx, build.id, status=RUNNING, reason="")
     left = rules.deadline(build, recipe.timeout_seconds) - tx.now
-    return BuildPlan(build, attempt, recipe, rules.run_of(build.uid, number), max(1.0, left / 1_000_000))
+    run = rules.run_of(build.uid, number)
+    return BuildPlan(build, attempt, recipe, run, max(1.0, left / 1_000_000), token.secret)
 
 
 def reveal_secrets(
@@ -495,9 +529,14 @@ def reveal_secrets(
     return secrets.reveal(tx, actor, keyring, namespace, planned.secrets, claim=attempt.claim, word=word)
 
 
-def _find_going_on(tx: Transaction, actor: Actor, uid: str, number: int) -> tuple[Build, BuildAttempt]:
-    """Return the attempt of the actor's token. Raises AttemptSuperseded if it is over, Denied, BuildNotFound."""
-    build, attempt = _find_reporting(tx, actor, uid, number)
+def _find_going_on(
+    tx: Transaction, actor: Actor, uid: str, number: int, *, begins: bool = False
+) -> tuple[Build, BuildAttempt]:
+    """Return the attempt of the actor's token. begins: its ticket counts too.
+
+    Raises AttemptSuperseded if it is over, Denied, BuildNotFound.
+    """
+    build, attempt = _find_reporting(tx, actor, uid, number, begins=begins)
     why = _why_over(build, attempt)
     if why is not None:
         raise AttemptSuperseded(build=build.uid, attempt=number, why=why)
@@ -533,7 +572,12 @@ def store_records(
         return Standing(known, is_wanted=False)
     last = known + len(new)
     queries.hear(tx, attempt.id, last)
-    tx.leaves_rights = True
+    if attempt.ticket_id is None:
+        tx.leaves_rights = True
+    else:
+        # The agent has its token, so the ticket is of no use to anybody any more.
+        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+        queries.update_attempt(tx, attempt.id, ticket_id=None)
     if new:
         end = _store(tx, build, attempt, new)
         if end is not None:

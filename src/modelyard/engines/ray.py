@@ -1,0 +1,214 @@
+"""Run agents as jobs of a Ray cluster, by the HTTP interface of its dashboard (Ray Jobs).
+
+The submission id of a job is the name of its task. Ray shows the variables of a job to everybody who may open its dashboard,
+so the cluster should demand a token (`RAY_AUTH_MODE=token`). The token of an attempt is among these variables, is good for that
+attempt alone, and ends with it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from modelyard.domain.errors import TaskRefused
+from modelyard.engines.cluster import (
+    AGENT_BYTES,
+    DEFAULT_COMMAND,
+    DEFAULT_FOLDER,
+    NOTE,
+    Outage,
+    last_lines,
+    start_script,
+    variables_of,
+)
+from modelyard.engines.executor import GRACE_SECONDS, MEMORY_SUSPECTED, Look, State, Task
+
+_STATES = {
+    "PENDING": State.WAITING,
+    "RUNNING": State.RUNNING,
+    "STOPPED": State.GONE,
+    "SUCCEEDED": State.GONE,
+    "FAILED": State.GONE,
+}
+# A kept connection may have been closed by the other side. All of our requests are safe to repeat.
+_RETRIES = urllib3.Retry(connect=0, read=1, redirect=0, status=0, other=0, allowed_methods=None)
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_MAX_ANSWER_BYTES = 8 << 20
+_MAX_WORDS = 500
+_STOP_SECONDS = 5
+"""Time that an agent gets for its last words, beyond the grace of its steps."""
+
+
+class RayExecutor:
+    """name: of the pool. address: of the dashboard. token_file: file with the cluster's token; "": it demands none. command: that
+    starts the agent on a node. folder: on the nodes, in which builds work."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        token_file: str = "",
+        command: str = DEFAULT_COMMAND,
+        folder: str = DEFAULT_FOLDER,
+        quiet_seconds: float | None = None,
+    ) -> None:
+        self._name, self._address, self._token_file = name, address.rstrip("/"), token_file
+        self._command, self._folder = command, folder
+        self._outage = (
+            Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
+        )
+        self._http = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT, maxsize=8)
+
+    @property
+    def kind(self) -> str:
+        return "ray"
+
+    @property
+    def place(self) -> str:
+        return f"{self.kind}:{self._name}"
+
+    @property
+    def is_isolated(self) -> bool:
+        return False
+
+    @property
+    def note(self) -> str:
+        return NOTE
+
+    # --- the protocol --------------------------------------------------------------------------------
+
+    def submit(self, task: Task) -> None:
+        # Ray answers a second submission of an id with an error of the server, so it is looked for first.
+        state = self.look(task.name).state
+        if state in (State.WAITING, State.RUNNING):
+            return
+        if state is State.GONE:
+            self.clean(task.name)
+        variables = variables_of(task)
+        variables["RAY_JOB_STOP_WAIT_TIME_S"] = str(int(GRACE_SECONDS) + _STOP_SECONDS)
+        body: dict[str, Any] = {
+            "submission_id": task.name,
+            "entrypoint": start_script(task, self._folder, self._command).strip(),
+            # Nothing but variables: Ray's own environments need an installer and a network on the node.
+            "runtime_env": {"env_vars": variables},
+            "entrypoint_num_cpus": task.cpu or 1,
+        }
+        if task.gpu:
+            body["entrypoint_num_gpus"] = task.gpu
+        if task.memory_bytes is not None:
+            body["entrypoint_memory"] = task.memory_bytes + AGENT_BYTES
+        status, text = self._call("POST", "", body)
+        if status == 400:
+            raise TaskRefused(executor=self.kind, reason=_last_words(text))
+        if status != 200 and "already exists" not in text:
+            raise self._outage.error(_nonsense(status, text))
+
+    def look(self, name: str) -> Look:
+        status, text = self._call("GET", name)
+        if status == 404:
+            return Look(State.UNKNOWN)
+        found = self._object(status, text)
+        state = _STATES.get(str(found.get("status")))
+        if state is None:
+            raise self._outage.error(_nonsense(status, text))
+        if state is State.RUNNING:
+            return Look(state)
+        message = _first_words(str(found.get("message") or ""))
+        words = f"Ray: {message or str(found.get('status')).lower()}"
+        if state is State.WAITING:
+            return Look(state, reason=words)
+        code = found.get("driver_exit_code")
+        if not isinstance(code, int):
+            code = 0 if found.get("status") == "SUCCEEDED" else None
+        if code == -signal.SIGKILL:
+            words += MEMORY_SUSPECTED
+        return Look(state, code, words)
+
+    def cancel(self, name: str) -> None:
+        status, text = self._call("POST", f"{name}/stop")
+        # One that has ended meanwhile cannot be stopped.
+        if status not in (200, 400, 404) and "not running" not in text:
+            raise self._outage.error(_nonsense(status, text))
+
+    def log_tail(self, name: str) -> str:
+        status, text = self._call("GET", f"{name}/logs")
+        if status != 200:
+            return ""
+        # Ray's own lines come first, and end with the command.
+        before, marker, after = str(self._object(status, text).get("logs") or "").partition(
+            f"Running entrypoint for job {name}: "
+        )
+        return last_lines(after.partition("\n")[2] if marker else before)
+
+    def clean(self, name: str) -> None:
+        # A job that Ray does not give up is refused here, and stays in its list.
+        self._call("DELETE", name)
+
+    # --- HTTP ----------------------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """Return (status, text) of an answer. Raises ExecutorUnavailable if none comes, or one of somebody else."""
+        url = f"{self._address}/api/jobs/{quote(path)}"
+        with self._outage.noted():
+            headers = {"Accept": "application/json"}
+            if self._token_file:
+                headers["Authorization"] = f"Bearer {self._token()}"
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            data = None if body is None else json.dumps(body)
+            try:
+                answer = self._http.request(
+                    method, url, body=data, headers=headers, redirect=False, preload_content=False
+                )
+                raw = answer.read(_MAX_ANSWER_BYTES + 1)
+                if len(raw) > _MAX_ANSWER_BYTES:
+                    answer.close()
+                answer.release_conn()
+            except (HTTPError, OSError, ValueError) as exc:
+                raise self._outage.error(f"{self._address} does not answer: {_short(exc)}") from exc
+            if answer.status in (401, 403):
+                raise self._outage.error(
+                    f"{self._address} does not accept the token of the pool (HTTP {answer.status}); correct token_file"
+                )
+            return answer.status, raw.decode("utf-8", "replace")
+
+    def _token(self) -> str:
+        try:
+            return Path(self._token_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise self._outage.error(f"{self._token_file} cannot be read: {exc}") from exc
+
+    def _object(self, status: int, text: str) -> dict[str, Any]:
+        try:
+            found = json.loads(text) if status == 200 else None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._outage.error(_nonsense(status, text))
+        return found
+
+
+def _first_words(text: str) -> str:
+    """Return the first line of a message; the rest is a trace or the log, which is read apart."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line.partition(", last available logs")[0][:_MAX_WORDS]
+
+
+def _last_words(text: str) -> str:
+    """Return the last line of an answer about a fault, which is a trace."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:_MAX_WORDS]
+
+
+def _short(exc: Exception) -> str:
+    return str(exc).rpartition(">: ")[2][:_MAX_WORDS]
+
+
+def _nonsense(status: int, text: str) -> str:
+    return f"it answered HTTP {status}: {_last_words(text)!r}"
