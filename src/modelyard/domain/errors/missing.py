@@ -123,6 +123,11 @@ class BuildNotFound(NotFound):
     text, advice = "there is no build {build}", "List them with: modelyard builds ls"
 
 
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+    text, advice = "there is no schedule {schedule}", "List them with: modelyard schedule ls"
+
+
 class ExperimentNotFound(NotFound):
     code = "experiment_not_found"
     text, advice = "there is no experiment {experiment}", "List them with: modelyard runs experiments"
