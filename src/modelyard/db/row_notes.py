@@ -83,6 +83,7 @@ NOT_COVERED: dict[str, str] = {
     "schedules.depth": "what a trigger waits to start a build for",
     "schedules.due_at": "changes with every firing",
     "schedules.failures": "counted",
+    "schedules.from_seq": "place in the event log",
     "schedules.next_at": "changes with every firing",
     "schedules.waits_for": "changes with every firing",
     "subscriptions.failures": "state of the outbox",

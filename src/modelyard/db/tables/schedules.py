@@ -50,6 +50,8 @@ schedules = sa.Table(
     # What happened, for a trigger, and how many builds have started each other up to it.
     sa.Column("cause", sa.Text, nullable=False, server_default=""),
     sa.Column("depth", sa.Integer, nullable=False, server_default="1"),
+    # A trigger looks at events from this one on: it was created, edited or resumed then.
+    sa.Column("from_seq", BigId, nullable=False, server_default="0"),
     moment("created_at"),
     sa.Index("ix_schedules_next_at", "next_at"),
     sa.Index("ix_schedules_kind_expression", "kind", "expression"),

@@ -291,7 +291,7 @@ def _follow(tx: Transaction, start: int, end: int) -> None:
     tx.leaves_rights = True
     if not queries.move_cursor(tx, start, end):
         return
-    for at, model_id, actor_id, body in queries.list_events(tx, _KINDS, start, end):
+    for seq, at, model_id, actor_id, body in queries.list_events(tx, _KINDS, start, end):
         event = body.value
         kind, data = event["kind"], event["data"]
         if kind == events.BuildEnded.kind:
@@ -299,12 +299,13 @@ def _follow(tx: Transaction, start: int, end: int) -> None:
             continue
         if kind == events.DatasetNoted.kind:
             name = f"{event['namespace']}/{data['dataset']}"
-            found = queries.list_triggers(tx, DATASET, expression=name)
+            found = queries.list_triggers(tx, DATASET, seq, expression=name)
             cause = f"{name}@{data['digest'][:19]}"
         else:
             reached = data.get("alias") or data.get("stage") or ""
             wanted = [
-                (i, rules.parse_parent(e)[1]) for i, e in queries.list_triggers(tx, VERSION, parent_id=model_id)
+                (i, rules.parse_parent(e)[1])
+                for i, e in queries.list_triggers(tx, VERSION, seq, parent_id=model_id)
             ]
             found = [(i, alias) for i, alias in wanted if alias == reached]
             cause = f"{event['model']}:{event['version']}" + (f" at @{reached}" if reached else "")
@@ -369,7 +370,8 @@ def _set_right(tx: Transaction, schedule_id: int) -> None:
     due = rules.timing_of(schedule).after(tx.now)
     if due is not None and due < (schedule.due_at or 0):
         next_at = timing.with_jitter(schedule.id, due, schedule.jitter_seconds)
-        queries.move_on(tx, schedule.id, schedule.next_at, due, next_at)
+        if queries.move_on(tx, schedule.id, schedule.next_at, due, next_at):
+            queries.forget_future_skips(tx, schedule.id)
 
 
 def forget_firings(tx: Transaction) -> bool:

@@ -25,7 +25,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.schedules.nouns import ACTIVE, PAUSED, Firing, Schedule
+from modelyard.registry.schedules.nouns import ACTIVE, PAUSED, SKIPPED, Firing, Schedule
 
 _p = sa.bindparam
 _s, _f = schedules.c, schedule_firings.c
@@ -232,6 +232,15 @@ def extend_firing(tx: Transaction, firing_id: int, last_due_at: int, count: int)
     )
 
 
+def forget_future_skips(tx: Transaction, schedule_id: int) -> None:
+    """Delete the record of skipped times that have not come yet: a clock that was ahead passed over them."""
+    tx.execute(
+        schedule_firings.delete().where(
+            _f.schedule_id == schedule_id, _f.outcome == SKIPPED, _f.last_due_at > tx.now
+        )
+    )
+
+
 def list_firings(tx: Transaction, schedule_id: int, before: int | None, limit: int) -> list[Firing]:
     query = sa.select(*_FIRING).where(_f.schedule_id == schedule_id).order_by(_f.id.desc()).limit(limit)
     if before is not None:
@@ -285,22 +294,23 @@ def move_cursor(tx: Transaction, before: int, after: int) -> bool:
 
 def list_events(
     tx: Transaction, kinds: Sequence[str], start: int, end: int
-) -> list[tuple[int, int, int, JsonText[dict[str, Any]]]]:
-    """List (time, model id, actor id, body) of the events of some kinds."""
+) -> list[tuple[int, int, int, int, JsonText[dict[str, Any]]]]:
+    """List (seq, time, model id, actor id, body) of the events of some kinds."""
     e = events.c
     query = (
-        sa.select(e.at, e.model_id, e.actor_id, e.body)
+        sa.select(e.seq, e.at, e.model_id, e.actor_id, e.body)
         .where(e.seq >= start, e.seq < end, e.kind.in_(kinds))
         .order_by(e.seq)
     )
-    return [(row[0], row[1], row[2], JsonText(row[3])) for row in tx.rows(query)]
+    return [(row[0], row[1], row[2], row[3], JsonText(row[4])) for row in tx.rows(query)]
 
 
 def list_triggers(
-    tx: Transaction, kind: str, *, expression: str | None = None, parent_id: int | None = None
+    tx: Transaction, kind: str, seq: int, *, expression: str | None = None, parent_id: int | None = None
 ) -> list[tuple[int, str]]:
-    """List (id, expression) of the active triggers of a kind about a dataset, or about a model."""
+    """List (id, expression) of the active triggers that look at an event about a dataset, or about a model."""
     query = sa.select(_s.id, _s.expression).where(_s.kind == kind, _s.state == ACTIVE).order_by(_s.id)
+    query = query.where(_s.from_seq <= seq)
     query = query.where(_s.parent_id == parent_id if expression is None else _s.expression == expression)
     return [(row[0], row[1]) for row in tx.rows(query)]
 

@@ -162,7 +162,15 @@ def _begin(tx: Transaction, schedule_id: int) -> Schedule:
         due = clock.after(tx.now) if schedule.state == ACTIVE else None
     next_at = None if due is None else timing.with_jitter(schedule.id, due, schedule.jitter_seconds)
     queries.update_schedule(
-        tx, schedule.id, due_at=due, next_at=next_at, waits_for=None, cause="", depth=1, failures=0
+        tx,
+        schedule.id,
+        due_at=due,
+        next_at=next_at,
+        waits_for=None,
+        cause="",
+        depth=1,
+        failures=0,
+        from_seq=queries.find_log_size(tx),
     )
     found = queries.find_schedule(tx, schedule_id)
     assert found is not None

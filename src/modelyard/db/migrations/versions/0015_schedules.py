@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("waits_for", sa.Text()),
         sa.Column("cause", sa.Text(), nullable=False, server_default=""),
         sa.Column("depth", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("from_seq", number, nullable=False, server_default="0"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_schedules"),
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name="fk_schedules_model_id"),
