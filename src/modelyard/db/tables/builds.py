@@ -29,8 +29,6 @@ builds = sa.Table(
     sa.Column("params", sa.Text, nullable=False, server_default="{}"),
     # uid of the build that this one repeats.
     sa.Column("rerun_of", sa.Text),
-    # Number of the schedule that started it. No foreign key, since a schedule may be deleted.
-    sa.Column("schedule_id", BigId),
     # Number of the newest attempt; 0: none yet.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     # The step that runs, or the one that failed.
@@ -48,6 +46,8 @@ builds = sa.Table(
     moment("started_at", nullable=True),
     moment("cancel_asked_at", nullable=True),
     moment("ended_at", nullable=True),
+    # Number of the schedule that started it. No foreign key, since a schedule may be deleted.
+    sa.Column("schedule_id", BigId),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
     sa.Index("ix_builds_schedule_id_id", "schedule_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
