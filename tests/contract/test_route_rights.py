@@ -77,8 +77,11 @@ def place(door: Door) -> Place:
     recipe = f"version: 1\nmodel: {model}\ntrain: python train.py\n"
     build = door.call("POST", "builds", json={"recipe": recipe})
     assert build.status_code == 201, build.text
+    schedule = door.call("POST", "schedules", json={"build": build.json()["id"], "every": "1h"})
+    assert schedule.status_code == 201, schedule.text
     parameters = {
         "build": build.json()["id"],
+        "schedule": str(schedule.json()["id"]),
         "attempt": "1",
         "namespace": space,
         "name": name,

@@ -60,6 +60,7 @@ def held_in(
         "seq": ["0"],
         "subscription": ["1"],
         "job": ["1"],
+        "schedule": ["1"],
         "publisher": ["1"],
         "comment": ["1"],
     }
