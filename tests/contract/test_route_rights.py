@@ -106,6 +106,9 @@ def place(door: Door) -> Place:
     text = "version: 1\npromote: [{to: staging, rules: []}]"
     values: dict[str, Any] = {
         "recipe": recipe,
+        "CreateSchedule.recipe": recipe,
+        "CreateSchedule.every": "1h",
+        "EditSchedule.every": "2h",
         "ref": f"{model}:1",
         "CompareQuery.ref": [f"{model}:1", f"{model}:2"],
         "files": [{"path": "x.bin", "digest": digest_of(b"walked bytes"), "size_bytes": 12}],

@@ -56,6 +56,7 @@ async def show_schedule(visit: Visit) -> Response:
         "schedule.html",
         view=view,
         row=view.schedule,
+        may_start=schedules.may_start(visit.actor, visit.services.pools, view.schedule),
         firings=page,
         more=f"/schedules/{number}?{urlencode({'cursor': cursor})}" if cursor else None,
         twin=f"/api/v1/schedules/{number}",

@@ -115,7 +115,12 @@ class Timing(msgspec.Struct, frozen=True):
 
 def check_cron(expression: str, zone: str, now: int) -> Timing:
     """Check a cron expression and its zone. Raises Invalid, for a date that never comes too."""
-    text = " ".join(expression.split())[: _LONGEST_EXPRESSION + 1]
+    if len(expression) > _LONGEST_EXPRESSION:
+        raise Invalid(
+            reason=f"the cron expression has {len(expression)} characters",
+            fix=f"Give at most {_LONGEST_EXPRESSION}",
+        )
+    text = " ".join(expression.split())
     text = text.lower() if text.startswith("@") else text
     fields = NICKNAMES.get(text, text).split()
     if len(fields) != 5:
@@ -134,7 +139,7 @@ def check_cron(expression: str, zone: str, now: int) -> Timing:
         ) from None
     try:
         timing = Timing(CRON, text, zone)
-        following = timing.after(now) if len(text) <= _LONGEST_EXPRESSION else None
+        following = timing.after(now)
     except (CronSimError, ValueError) as error:
         raise Invalid(
             reason=f"{text[:60]!r} is not a cron expression: {str(error).lower()}",

@@ -78,13 +78,14 @@ def add_schedule(
 
     Raises like submit_build; Invalid, BuildNotFound, ModelNotFound, TooManySchedules.
     """
+    access.refuse_strangers(actor)
+    built, recipe = _read_source(tx, actor, request)
+    model, _ = builds.check_start(tx, actor, settings, pools, built, recipe)
     if not _given(request, _WHEN):
         raise Invalid(
             reason="nothing says when the builds start",
             fix="Give one of cron, every, on_dataset and on_version",
         )
-    built, recipe = _read_source(tx, actor, request)
-    model, _ = builds.check_start(tx, actor, settings, pools, built, recipe)
     count = queries.count_of_model(tx, model.id)
     if count >= rules.MOST_OF_A_MODEL:
         raise TooManySchedules(model=str(model.name), count=count)
@@ -334,6 +335,11 @@ def view_schedule(tx: Transaction, actor: Actor, schedule_id: int) -> ScheduleVi
     """Return a schedule with its next times. Raises ScheduleNotFound."""
     schedule = find_schedule(tx, actor, schedule_id)
     return _view(tx, actor, schedule, queries.find_last(tx, schedule_id))
+
+
+def may_start(actor: Actor, pools: Pools, schedule: Schedule) -> bool:
+    """Return whether the actor may start builds of the schedule here, now or by resuming it."""
+    return access.may(actor, rules.MANAGE, schedule.place) and pools.may_run(actor)
 
 
 def list_schedules(
