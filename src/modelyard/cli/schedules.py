@@ -191,7 +191,7 @@ def _rows(found: wire.Schedule) -> list[tuple[str, Any]]:
 @command(
     "edit",
     group=schedule,
-    example="modelyard schedule edit 3 --zone America/New_York\nmodelyard schedule edit 3 --folder .",
+    example="modelyard schedule edit 3 --zone America/New_York\nmodelyard schedule edit 3 --folder ./fraud",
 )
 @click.argument("number", type=int)
 @click.option("--folder", type=_FOLDER, help="Folder whose source is built from now on. Default: unchanged.")

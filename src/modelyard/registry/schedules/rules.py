@@ -21,7 +21,7 @@ from modelyard.registry.schedules.nouns import (
 )
 
 MANAGE = Permission.BUILD_START
-"""Whoever may start builds of a model may have them started."""
+"""An account that may start builds of a model may also have them started."""
 MOST_OF_A_MODEL = 100
 MOST_DEPTH = 5
 """So many builds may start each other by triggers; then it is taken for a circle."""
