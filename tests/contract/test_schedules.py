@@ -251,7 +251,7 @@ def test_it_is_paused_after_failures_in_a_row(place: Place) -> None:
 
 def test_pause_resume_fire_and_delete(place: Place) -> None:
     made = place.add()
-    assert place.ask(made, "pause", reason="a move").json()["next"] == "paused: by root: a move"
+    assert place.ask(made, "pause", reason="a move").json()["next"] == "paused by root: a move"
     place.fire(10 * 3600)
     assert place.built(made) == []
     fired = place.ask(made, "fire").json()

@@ -51,7 +51,7 @@ def test_each_time_starts_one_build_though_the_server_is_killed(tmp_path: Path) 
             times = [firing.due_at for firing in client.schedules.firings(number)]
             assert len(set(times)) == len(times)
         shown = server.run("schedule", "show", str(number))
-        assert "paused: by" in shown.stdout, shown.stdout
+        assert "paused by" in shown.stdout, shown.stdout
         assert "started build" in shown.stdout
         listed = server.run("schedule", "ls", "--model", "team/scorer")
         assert "every second" in listed.stdout

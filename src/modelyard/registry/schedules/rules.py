@@ -117,7 +117,8 @@ def describe(schedule: Schedule, now: int) -> Upcoming:
 
 def _next_words(schedule: Schedule, now: int) -> str:
     if schedule.state == PAUSED:
-        return f"paused: {schedule.state_reason}" if schedule.state_reason else "paused"
+        by_person = schedule.state_reason.startswith("by ")
+        return f"paused{'' if by_person else ':'} {schedule.state_reason}"
     if schedule.waits_for is not None:
         return f"next when build {schedule.waits_for[:12]} has ended"
     if schedule.next_at is None:
