@@ -85,16 +85,14 @@ class Timing(msgspec.Struct, frozen=True):
         return found
 
     def count(self, start: int, end: int) -> tuple[int, int]:
-        """Return (number of times from `start`, one of them, to before `end`, the last of them); at most MOST_COUNTED."""
+        """Return (number of times from `start`, one of them, to before `end`; the last of them).
+
+        Those of a cron expression are counted up to MOST_COUNTED.
+        """
+        last = self.latest(end - 1, start)
         if self.kind == INTERVAL:
-            step = interval_of(self.expression)
-            return (end - start) // step, end - step
-        last, number = start, 1
-        for following in islice(self.following(start), MOST_COUNTED - 1):
-            if following >= end:
-                break
-            last, number = following, number + 1
-        return number, last
+            return (last - start) // interval_of(self.expression) + 1, last
+        return 1 + sum(each <= last for each in islice(self.following(start), MOST_COUNTED - 1)), last
 
     @property
     def _fields(self) -> str:
