@@ -112,8 +112,10 @@ def fill(door: Door, team: Team, words: str = "plain words") -> dict[str, str]:
     ask("PUT", f"runs/{run}", experiment=f"{space}/tries", name=words)
     recipe = f"version: 1\nmodel: {model}\ntrain: echo {words}\n"
     build = door.call("POST", "builds", json={"recipe": recipe}).json()["id"]
+    schedule = door.call("POST", "schedules", json={"build": build, "every": "1h"}).json()["id"]
     return {
         "build": build,
+        "schedule": str(schedule),
         "namespace": space,
         "name": "scorer",
         "version": NUMBERS["newest"],

@@ -79,8 +79,11 @@ def place(door: Door) -> Place:
     recipe = f"version: 1\nmodel: {model}\ntrain: python train.py\n"
     build = door.call("POST", "builds", json={"recipe": recipe})
     assert build.status_code == 201, build.text
+    schedule = door.call("POST", "schedules", json={"build": build.json()["id"], "every": "1h"})
+    assert schedule.status_code == 201, schedule.text
     parameters = {
         "build": build.json()["id"],
+        "schedule": str(schedule.json()["id"]),
         "attempt": "1",
         "namespace": space,
         "name": name,
@@ -106,6 +109,9 @@ def place(door: Door) -> Place:
     text = "version: 1\npromote: [{to: staging, rules: []}]"
     values: dict[str, Any] = {
         "recipe": recipe,
+        "CreateSchedule.recipe": recipe,
+        "CreateSchedule.every": "1h",
+        "EditSchedule.every": "2h",
         "ref": f"{model}:1",
         "CompareQuery.ref": [f"{model}:1", f"{model}:2"],
         "files": [{"path": "x.bin", "digest": digest_of(b"walked bytes"), "size_bytes": 12}],

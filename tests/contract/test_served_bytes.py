@@ -65,6 +65,8 @@ def held(door: Door) -> Held:
     recipe = f"version: 1\nmodel: {space}/scorer\ntrain: python train.py\n"
     build = door.call("POST", "builds", json={"recipe": recipe, "bundle": digest_of(data)})
     assert build.status_code == 201, build.text
+    schedule = door.call("POST", "schedules", json={"build": build.json()["id"], "every": "1h"})
+    assert schedule.json()["id"] == 1, schedule.text
     named = ["sha256:" + "e" * 64, "e" * 8]
     return held_in(space, marker, version=made["digest"], run=RUN, datasets=named, build=build.json()["id"])
 

@@ -61,6 +61,7 @@ def held_in(
         "subscription": ["1"],
         "job": ["1"],
         "secret": ["HF_TOKEN"],
+        "schedule": ["1"],
         "publisher": ["1"],
         "comment": ["1"],
     }

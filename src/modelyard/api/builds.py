@@ -75,7 +75,7 @@ async def submit_build(call: Call, body: wire.SubmitBuild) -> Answer[wire.Build]
     request = builds.BuildRequest(**fields_of(body))
     services = call.services
     return await call.commit(
-        lambda tx: _build(builds.submit_build(tx, call.actor, services.catalog, services.pools, request))
+        lambda tx: build_shape(builds.submit_build(tx, call.actor, services.catalog, services.pools, request))
     )
 
 
@@ -95,7 +95,7 @@ async def list_builds(call: Call, query: wire.BuildQuery) -> wire.BuildPage:
             status=query.status,
         )
     )
-    return paging.answer(wire.BuildPage, listed, _build, key=lambda view: (view.build.id,))
+    return paging.answer(wire.BuildPage, listed, build_shape, key=lambda view: (view.build.id,))
 
 
 @table.route("GET", _BUILD)
@@ -124,7 +124,7 @@ async def read_build_log(call: Call, query: wire.BuildLogQuery) -> wire.BuildLog
 @table.route("POST", f"{_BUILD}/cancel")
 async def cancel_build(call: Call) -> Answer[wire.Build]:
     """End a queued build at once, or ask the agent of a running one to end its steps."""
-    return await call.commit(lambda tx: _build(builds.cancel_build(tx, call.actor, call.path["build"])))
+    return await call.commit(lambda tx: build_shape(builds.cancel_build(tx, call.actor, call.path["build"])))
 
 
 @table.route("POST", f"{_BUILD}/rerun", status=201)
@@ -132,7 +132,7 @@ async def rerun_build(call: Call) -> Answer[wire.Build]:
     """Queue a new build of the same recipe, bundle and params."""
     services = call.services
     return await call.commit(
-        lambda tx: _build(
+        lambda tx: build_shape(
             builds.rerun_build(tx, call.actor, services.catalog, services.pools, call.path["build"])
         )
     )
@@ -236,10 +236,11 @@ def _parts(view: BuildView) -> dict[str, object]:
         "metrics": dict(view.metrics),
         "promotion": build.promotion_id,
         "run": view.run,
+        "schedule": build.schedule_id,
     }
 
 
-def _build(view: BuildView) -> wire.Build:
+def build_shape(view: BuildView) -> wire.Build:
     return to_wire(view.build, wire.Build, **_parts(view))
 
 

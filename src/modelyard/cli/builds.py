@@ -227,6 +227,7 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
         ("version", build.version),
         ("promotion", f"{build.promotion} {build.promotion_state}" if build.promotion is not None else None),
         ("repeats", build.rerun_of),
+        ("schedule", build.schedule),
     ]
     return [(name, value) for name, value in rows if value not in (None, "")]
 

@@ -91,6 +91,7 @@ class Inventory(msgspec.Struct, frozen=True):
     uses: Sequence[tuple[str, int, int | None]] = ()
     """(namespace, bytes that count towards its quota, quota in bytes)."""
     builds: dict[str, int] = {}
+    schedules: dict[str, int] = {}
     """State → number."""
     backup_seconds: float | None = None
     """Age of the last backup; None: there was none yet."""
@@ -227,6 +228,10 @@ def _collect_inventory(inventory: Inventory) -> Iterator[Metric]:
     for state, count in inventory.builds.items():
         builds.add_metric([state], count)
     yield builds
+    schedules = GaugeMetricFamily("modelyard_schedules", "Schedules of all models, by state", labels=["state"])
+    for state, count in inventory.schedules.items():
+        schedules.add_metric([state], count)
+    yield schedules
     used = GaugeMetricFamily(
         "modelyard_namespace_bytes",
         "Bytes of the versions, runs and profiles of a namespace",

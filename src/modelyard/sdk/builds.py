@@ -168,23 +168,9 @@ class Builds(Feature):
             >>> client.builds.submit("fraud", params={"depth": 4}).status
             'queued'
         """
-        top = Path(folder)
-        text = read_recipe(top) if recipe is None else recipe
-        # A wrong recipe is refused before the source is sent.
-        for problem in self.check(text).problems:
-            raise InvalidRecipe(line=problem.line, reason=problem.reason, fix=problem.fix or None)
-        with tempfile.TemporaryDirectory(prefix="modelyard-source-") as place:
-            bundle = make_bundle(top, Path(place) / "source.tar")
-            send_bundle(self._session, bundle, progress)
-        source = git_facts(top.resolve())
-        source.pop("top", None)
+        text, bundle, source = send_folder(self, folder, recipe, progress)
         wanted = wire.SubmitBuild(
-            recipe=text,
-            bundle=bundle.digest,
-            model=model,
-            params=dict(params or {}),
-            pool=pool,
-            source=readable(source),
+            recipe=text, bundle=bundle, model=model, params=dict(params or {}), pool=pool, source=source
         )
         return self._post(at("builds"), wire.Build, wanted)
 
@@ -366,6 +352,26 @@ class Builds(Feature):
             >>> Path("modelyard.yaml").write_text(client.builds.example())
         """
         return self._transport.send("GET", at("recipes", "example")).data.decode()
+
+
+def send_folder(
+    builds: Builds, folder: str | Path, recipe: str | None, progress: Progress | None
+) -> tuple[str, str, dict[str, Any]]:
+    """Check the recipe of a folder and send its source. Return the recipe, the digest of the source and its code fact.
+
+    recipe: instead of the folder's. Raises InvalidRecipe, SecretFiles, Invalid.
+    """
+    top = Path(folder)
+    text = read_recipe(top) if recipe is None else recipe
+    # A wrong recipe is refused before the source is sent.
+    for problem in builds.check(text).problems:
+        raise InvalidRecipe(line=problem.line, reason=problem.reason, fix=problem.fix or None)
+    with tempfile.TemporaryDirectory(prefix="modelyard-source-") as place:
+        bundle = make_bundle(top, Path(place) / "source.tar")
+        send_bundle(builds._session, bundle, progress)
+    source = git_facts(top.resolve())
+    source.pop("top", None)
+    return text, bundle.digest, readable(source)
 
 
 def _running(step: wire.BuildStep) -> wire.BuildStep:

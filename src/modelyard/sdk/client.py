@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.redaction import Redactions
     from modelyard.sdk.retention import Retention
     from modelyard.sdk.runs.reading import Runs
+    from modelyard.sdk.schedules import Schedules
     from modelyard.sdk.signatures import Signatures
     from modelyard.sdk.stars import Stars
     from modelyard.sdk.terms import TermsOfUse
@@ -150,6 +151,7 @@ class Client(Session):
     retention: Retention = _feature("retention", "Retention rules of namespaces.")
     runs: Runs = _feature("runs.reading", "Runs, their series, logs and files.")
     scans: Scans = _feature("quarantine", "Scans: code that loading a version's files could run.")
+    schedules: Schedules = _feature("schedules", "Builds that start at times, or when something happens.")
     signatures: Signatures = _feature("signatures", "Schemas of inputs and outputs.")
     stars: Stars = _feature("stars", "Your short list of models.")
     subscriptions: Subscriptions = _feature("outbox", "Subscriptions that send events to an address.")

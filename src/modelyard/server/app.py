@@ -28,6 +28,7 @@ from modelyard.registry.catalog.usecases import list_uses
 from modelyard.registry.jobs.nouns import QueueFigures
 from modelyard.registry.jobs.usecases import count_jobs
 from modelyard.registry.outbox.usecases import count_deliveries
+from modelyard.registry.schedules.usecases import count_schedules
 from modelyard.registry.uploads.usecases import sum_stored
 from modelyard.registry.versions.usecases import count_versions
 from modelyard.server.backup import backup_age_seconds
@@ -58,7 +59,14 @@ def _inventory(tx: Transaction) -> Inventory:
     files, size_bytes = sum_stored(tx)
     backup = backup_age_seconds(tx)
     return Inventory(
-        count_versions(tx), files, size_bytes, count_deliveries(tx), list_uses(tx), count_builds(tx), backup
+        count_versions(tx),
+        files,
+        size_bytes,
+        count_deliveries(tx),
+        list_uses(tx),
+        count_builds(tx),
+        count_schedules(tx),
+        backup,
     )
 
 

@@ -34,6 +34,7 @@ from modelyard.registry.comments import usecases as comments
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring, place_secret, secret_in_database
 from modelyard.registry.oidc.rules import check_issuer, parse_domains, parse_group_map
 from modelyard.registry.outgoing import Allowed, Outgoing
+from modelyard.registry.schedules import firing as schedules
 from modelyard.server.app import build_app
 from modelyard.server.shared_figures import SharedFigures
 from modelyard.settings import Settings
@@ -211,6 +212,7 @@ def open_services(settings: Settings, *, port: int | None = None) -> Services:
         if done:
             logger.info("database schema %s", done)
             comments.begin_notifications(db)
+            schedules.begin_events(db)
         address = public_url(settings, port)
         keyring = _keyring(settings, db, address)
         blobs = open_store(settings.resolved_blobs_url())

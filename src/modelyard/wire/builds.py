@@ -82,6 +82,8 @@ class Build(Answer, kw_only=True):
     promotion: int | None
     promotion_state: str | None
     run: str | None
+    schedule: int | None = None
+    """Number of the schedule that started it; None: a person did."""
     requested_by: str
     created_at: str
     started_at: str | None

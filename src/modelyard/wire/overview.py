@@ -57,7 +57,7 @@ class Overview(Answer, kw_only=True):
 
 
 class Need(Answer, kw_only=True):
-    """One thing that waits for the caller. kind: vote, gate, quarantine or gap."""
+    """One thing that waits for the caller. kind: vote, gate, quarantine, schedule or gap."""
 
     kind: str
     model: str
@@ -67,6 +67,8 @@ class Need(Answer, kw_only=True):
     words: str
     why: str
     at: str
+    schedule: int | None = None
+    """Number of the one that was paused."""
 
 
 class NeedQuery(Request, kw_only=True):

@@ -22,6 +22,7 @@ from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
 from modelyard.registry.quarantine import scanning
 from modelyard.registry.retention import expiry
+from modelyard.registry.schedules import firing as schedules
 from modelyard.registry.uploads import usecases as uploads
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,23 @@ def queue_builds(services: Services) -> None:
     builds.queue_builds(services.db)
 
 
+def fire_schedules(services: Services) -> None:
+    """Start the builds that are due by a schedule or a trigger."""
+    while schedules.follow_events(services.db) and not services.stopping.is_set():
+        pass
+    while schedules.fire_due(services.db, services.catalog, services.pools) and not services.stopping.is_set():
+        pass
+
+
+def set_schedules_right(services: Services) -> None:
+    schedules.set_right(services.db)
+
+
+def forget_firings(services: Services) -> None:
+    while services.db.write(schedules.forget_firings):
+        pass
+
+
 def forget_finished_jobs(services: Services) -> None:
     while services.db.write(jobs.forget_finished):
         pass
@@ -109,9 +127,12 @@ def standard_chores() -> list[list[Chore]]:
             Chore("forget used identity tokens", 3600, forget_id_tokens, due=150),
             Chore("forget finished jobs", 3600, forget_finished_jobs, due=180),
             Chore("queue builds", 30, queue_builds, due=30),
+            Chore("set schedules right", 60, set_schedules_right, due=60),
+            Chore("forget firings", 3600, forget_firings, due=165),
             Chore("queue retention", 3600, queue_retention, due=210),
         ],
         [Chore("derive deliveries", 0.5, derive_deliveries)],
+        [Chore("fire schedules", 0.5, fire_schedules)],
         [Chore("queue scans", 1, queue_scans, due=1)],
     ]
 

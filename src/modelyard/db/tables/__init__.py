@@ -15,5 +15,6 @@ from modelyard.db.tables.outbox import *  # noqa: F403
 from modelyard.db.tables.promotion import *  # noqa: F403
 from modelyard.db.tables.reports import *  # noqa: F403
 from modelyard.db.tables.runs import *  # noqa: F403
+from modelyard.db.tables.schedules import *  # noqa: F403
 from modelyard.db.tables.uploads import *  # noqa: F403
 from modelyard.db.tables.versions import *  # noqa: F403

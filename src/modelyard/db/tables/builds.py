@@ -46,7 +46,10 @@ builds = sa.Table(
     moment("started_at", nullable=True),
     moment("cancel_asked_at", nullable=True),
     moment("ended_at", nullable=True),
+    # Number of the schedule that started it. No foreign key, since a schedule may be deleted.
+    sa.Column("schedule_id", BigId),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
+    sa.Index("ix_builds_schedule_id_id", "schedule_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
 )
 

@@ -26,7 +26,7 @@ ModelyardError
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
 │   ├── DatasetNotFound      no such dataset, or no such content of it
-│   ├── BuildNotFound        no such build
+│   ├── BuildNotFound        ScheduleNotFound
 │   ├── JobNotFound          no such background job
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the present state of the registry forbids it
@@ -36,7 +36,7 @@ ModelyardError
 │   ├── VersionRecalled      a maintainer recalled it: it must not be used
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── QuotaExceeded        the versions of the namespace would need more space than an admin allows
-│   ├── BuildOver            TooManyBuilds
+│   ├── BuildOver            TooManyBuilds  TooManySchedules
 │   ├── AttemptSuperseded    FramesMissing: what an agent of a build may no longer, or not yet, report
 │   ├── RecordsMissing       a writer of a run skipped a number
 │   ├── JobNotOpen           JobOpen: a background job has ended, or is still running

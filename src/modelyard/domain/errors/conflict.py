@@ -184,6 +184,12 @@ class TooManyBuilds(Conflict):
     advice = "Wait until some have ended, or cancel them: modelyard builds ls --namespace {namespace}"
 
 
+class TooManySchedules(Conflict):
+    code = "too_many_schedules"
+    text = "{model} has {count} schedules, and no more are taken"
+    advice = "Delete one: modelyard schedule ls --model {model}, then modelyard schedule rm"
+
+
 class RecordsMissing(Conflict):
     code = "records_missing"
     text = "run {run} has this writer's records up to {known}, but the next ones sent begin at {given}"

@@ -129,6 +129,11 @@ class BuildSecretNotFound(NotFound):
     advice = "A maintainer sets it with: modelyard secret set {namespace} {name}"
 
 
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+    text, advice = "there is no schedule {schedule}", "List them with: modelyard schedule ls"
+
+
 class ExperimentNotFound(NotFound):
     code = "experiment_not_found"
     text, advice = "there is no experiment {experiment}", "List them with: modelyard runs experiments"

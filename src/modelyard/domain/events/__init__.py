@@ -16,6 +16,7 @@ from modelyard.domain.events.notices import *  # noqa: F403
 from modelyard.domain.events.promotion import *  # noqa: F403
 from modelyard.domain.events.quarantine import *  # noqa: F403
 from modelyard.domain.events.runs import *  # noqa: F403
+from modelyard.domain.events.schedules import *  # noqa: F403
 from modelyard.domain.events.server import *  # noqa: F403
 from modelyard.domain.events.versions import *  # noqa: F403
 

@@ -9,6 +9,8 @@ class BuildSubmitted(Event, kind="build.submitted", may_change_rights=False):
     build: str
     pool: str
     rerun_of: str | None = None
+    schedule: int | None = None
+    """Number of the one that started it."""
 
 
 class BuildStarted(Event, kind="build.started"):

@@ -23,7 +23,7 @@ STEP_STATES = (WAITING, RUNNING, OK, FAILED, SKIPPED, REUSED)
 
 
 class Build(msgspec.Struct, frozen=True):
-    """place: of its model, with the actor's role there. recipe: "" in lists, which do not show it."""
+    """place: of its model, with the actor's role there. schedule_id: of the one that started it. recipe: "" in lists, which do not show it."""
 
     id: int
     uid: str
@@ -36,6 +36,7 @@ class Build(msgspec.Struct, frozen=True):
     source: JsonText[dict[str, Any]]
     params: JsonText[dict[str, Any]]
     rerun_of: str | None
+    schedule_id: int | None
     attempt: int
     step: str | None
     version_number: int | None

@@ -38,9 +38,8 @@ _COLUMNS = (
     namespaces.c.name,
     models.c.name,
     models.c.visibility,
-    *builds.c[
-        "model_id", "status", "reason", "pool", "bundle", "source", "params", "rerun_of", "attempt", "step"
-    ],
+    *builds.c["model_id", "status", "reason", "pool", "bundle", "source", "params", "rerun_of", "schedule_id"],
+    *builds.c["attempt", "step"],
     *builds.c["version_number", "promotion_id"],
     promotions.c.state,
     *builds.c["log_bytes", "revision", "requested_by"],
@@ -93,6 +92,7 @@ class BuildSearch(msgspec.Struct, frozen=True):
     namespace: str | None = None
     model_id: int | None = None
     status: str | None = None
+    schedule_id: int | None = None
 
 
 def list_builds(
@@ -115,6 +115,8 @@ def list_builds(
         query = query.where(builds.c.model_id == search.model_id)
     if search.status is not None:
         query = query.where(builds.c.status == search.status)
+    if search.schedule_id is not None:
+        query = query.where(builds.c.schedule_id == search.schedule_id)
     if before is not None:
         query = query.where(builds.c.id < before)
     return [_build(row) for row in tx.rows(query)]
@@ -143,6 +145,18 @@ _LIST_OPEN = Statement(
 def list_open(tx: Transaction, pool: str) -> list[OpenBuild]:
     """List the builds of a pool that have not ended, oldest first."""
     return [OpenBuild(*row) for row in tx.all(_LIST_OPEN, pool=pool)]
+
+
+_OPEN_OF_SCHEDULE = Statement(
+    sa.select(builds.c.uid)
+    .where(builds.c.schedule_id == _p("schedule_id"), builds.c.ended_at.is_(None))
+    .order_by(builds.c.id)
+)
+
+
+def list_open_of_schedule(tx: Transaction, schedule_id: int) -> list[str]:
+    """List the uids of the builds of a schedule that have not ended, oldest first."""
+    return [row[0] for row in tx.all(_OPEN_OF_SCHEDULE, schedule_id=schedule_id)]
 
 
 def count_open(tx: Transaction, namespace: str) -> int:
@@ -177,6 +191,7 @@ _INSERT = Statement(
         **named("uid", "model_id", "status", "pool", "recipe", "source", "params"),
         bundle=_p("bundle", required=True),
         rerun_of=_p("rerun_of", required=True),
+        schedule_id=_p("schedule_id", required=True),
         requested_by=_p("actor_id"),
         created_at=_p("now"),
     )
@@ -197,6 +212,7 @@ def insert_build(
     source: Mapping[str, Any],
     params: Mapping[str, Any],
     rerun_of: str | None,
+    schedule_id: int | None,
 ) -> int:
     row = tx.one(
         _INSERT,
@@ -209,6 +225,7 @@ def insert_build(
         source=dump_json(dict(source)),
         params=dump_json(dict(params)),
         rerun_of=rerun_of,
+        schedule_id=schedule_id,
         actor_id=actor.id,
         now=tx.now,
     )

@@ -53,6 +53,7 @@ from modelyard.registry.builds.nouns import (
 from modelyard.registry.builds.pools import OFF, Pools
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
 from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.keyring.keys import Keyring
@@ -108,10 +109,37 @@ def submit_build(
     Raises InvalidRecipe, Invalid, BlobNotFound, Denied, PoolRefused, TokenScopeTooNarrow, TooManyBuilds,
     QuotaExceeded, DatasetNotFound.
     """
-    recipe = parse_recipe(request.recipe, params=request.params, model=request.model)
-    rules.check_request(request.recipe, recipe.params, request.source)
-    bundle = None if request.bundle is None else Digest.parse(request.bundle)
-    if bundle is not None:
+    request, recipe = read_request(tx, actor, request)
+    return start_build(tx, actor, settings, pools, request, recipe)
+
+
+def rerun_build(
+    tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, pools: Pools, uid: str
+) -> BuildView:
+    """Queue a new build of the same recipe, bundle and params. Raises like submit_build; BuildNotFound."""
+    build = find_build(tx, actor, uid)
+    request = request_of(build)
+    return start_build(tx, actor, settings, pools, request, parse_request(request), rerun_of=build.uid)
+
+
+def request_of(build: Build) -> BuildRequest:
+    """Return the request that asks for the same build again."""
+    return BuildRequest(
+        build.recipe, build.bundle, str(build.model), build.params.value, build.pool, build.source.value
+    )
+
+
+def parse_request(request: BuildRequest) -> Recipe:
+    """Raises InvalidRecipe."""
+    return parse_recipe(request.recipe, params=request.params, model=request.model)
+
+
+def read_request(tx: Transaction, actor: Actor, request: BuildRequest) -> tuple[BuildRequest, Recipe]:
+    """Parse and check what an account sends for a build. Raises InvalidRecipe, Invalid, BlobNotFound, QuotaExceeded."""
+    recipe = parse_request(request)
+    check_contents(request, recipe)
+    if request.bundle is not None:
+        bundle = Digest.parse(request.bundle)
         size = uploads.find_known_sizes(tx, actor, [bundle]).get(bundle)
         if size is None:
             raise BlobNotFound(digest=bundle)
@@ -121,42 +149,53 @@ def submit_build(
                 fix="Keep data and results out of it, with a file .modelyardignore",
             )
         catalog.refuse_announced(tx, actor, recipe.model.namespace, size)
-    return _submit(tx, actor, settings, pools, request, recipe, bundle, None)
+        request = msgspec.structs.replace(request, bundle=bundle)
+    return request, recipe
 
 
-def rerun_build(
-    tx: Transaction, actor: Actor, settings: catalog.CatalogSettings, pools: Pools, uid: str
-) -> BuildView:
-    """Queue a new build of the same recipe, bundle and params. Raises like submit_build; BuildNotFound."""
-    build = find_build(tx, actor, uid)
-    request = BuildRequest(
-        build.recipe, build.bundle, str(build.model), build.params.value, build.pool, build.source.value
-    )
-    recipe = parse_recipe(request.recipe, params=request.params, model=request.model)
-    bundle = None if build.bundle is None else Digest(build.bundle)
-    return _submit(tx, actor, settings, pools, request, recipe, bundle, build.uid)
+def check_contents(request: BuildRequest, recipe: Recipe) -> None:
+    """Raise Invalid for params that are not plain values, for credentials, and for texts that are too long."""
+    rules.check_request(request.recipe, recipe.params, request.source)
 
 
-def _submit(
+def check_start(
     tx: Transaction,
     actor: Actor,
     settings: catalog.CatalogSettings,
     pools: Pools,
     request: BuildRequest,
     recipe: Recipe,
-    bundle: Digest | None,
-    rerun_of: str | None,
-) -> BuildView:
+) -> tuple[Model, str]:
+    """Return the model and the pool of a build that the actor may start now."""
     pool = rules.check_pool(request.pool or recipe.file.pool or pools.default, pools.names)
     model, _ = catalog.ensure_model(tx, actor, settings, recipe.model)
     access.check(actor, Permission.BUILD_START, model.place)
     _refuse_narrow_token(actor, recipe.model)
     refuse_pool(actor, pools, pool)
+    resolve_inputs(tx, actor, recipe)
+    secrets.refuse_unknown(tx, actor, model.name.namespace, recipe.secrets)
+    return model, pool
+
+
+def start_build(
+    tx: Transaction,
+    actor: Actor,
+    settings: catalog.CatalogSettings,
+    pools: Pools,
+    request: BuildRequest,
+    recipe: Recipe,
+    *,
+    rerun_of: str | None = None,
+    schedule: int | None = None,
+) -> BuildView:
+    """Queue a build whose request was checked before. schedule: number of the one that starts it.
+
+    Nothing is written if it raises and the model exists.
+    """
+    model, pool = check_start(tx, actor, settings, pools, request, recipe)
     count = queries.count_open(tx, model.name.namespace)
     if count >= rules.MAX_OPEN:
         raise TooManyBuilds(namespace=model.name.namespace, count=count)
-    resolve_inputs(tx, actor, recipe)
-    secrets.refuse_unknown(tx, actor, model.name.namespace, recipe.secrets)
     uid = uuid.uuid4().hex
     build_id = queries.insert_build(
         tx,
@@ -166,13 +205,16 @@ def _submit(
         status=QUEUED,
         pool=pool,
         recipe=request.recipe,
-        bundle=bundle,
+        bundle=request.bundle,
         source=request.source,
         params=recipe.params,
         rerun_of=rerun_of,
+        schedule_id=schedule,
     )
     tx.append(
-        events.BuildSubmitted(**events.about(model.name), build=uid, pool=pool, rerun_of=rerun_of),
+        events.BuildSubmitted(
+            **events.about(model.name), build=uid, pool=pool, rerun_of=rerun_of, schedule=schedule
+        ),
         actor,
         model.id,
     )

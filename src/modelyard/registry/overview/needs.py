@@ -1,4 +1,5 @@
-"""What waits for an account: votes, gates that its versions do not pass, quarantined versions, models with gaps."""
+"""What waits for an account: votes, gates that its versions do not pass, quarantined versions, paused schedules, models with
+gaps."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ from modelyard.registry.promotion import queries as promotions
 from modelyard.registry.promotion.nouns import OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
 from modelyard.registry.promotion.reading import list_to_review
 from modelyard.registry.quarantine.usecases import list_releasable
+from modelyard.registry.schedules.nouns import Schedule
+from modelyard.registry.schedules.usecases import list_stopped
 from modelyard.registry.stars.queries import list_starred
 
-VOTE, GATE, QUARANTINE, GAP = "vote", "gate", "quarantine", "gap"
+VOTE, GATE, QUARANTINE, SCHEDULE, GAP = "vote", "gate", "quarantine", "schedule", "gap"
 """Kinds of needs, the most urgent first."""
 _MOST_OF_A_KIND = 20
 _GATE_DAYS = 30
@@ -36,6 +39,7 @@ class Need(msgspec.Struct, frozen=True):
     words: str
     why: str
     at: int
+    schedule: int | None = None
 
 
 def list_needs(tx: Transaction, actor: Actor, limit: int) -> list[Need]:
@@ -47,6 +51,7 @@ def list_needs(tx: Transaction, actor: Actor, limit: int) -> list[Need]:
         *map(_vote, reviews),
         *(_gate(row) for row in _unmet(tx, actor) if row.id not in asked),
         *_quarantined(tx, actor),
+        *map(_paused, list_stopped(tx, actor, _MOST_OF_A_KIND)),
         *_gaps(tx, actor),
     ]
     return found[:limit]
@@ -91,6 +96,12 @@ def _quarantined(tx: Transaction, actor: Actor) -> Iterator[Need]:
     for row in list_releasable(tx, actor, _MOST_OF_A_KIND):
         words = f"{row.model} v{row.number} is in quarantine"
         yield Need(QUARANTINE, row.model, row.number, None, words, f"scan: {row.verdict}, by {row.by}", row.at)
+
+
+def _paused(row: Schedule) -> Need:
+    words = f"Schedule {row.id} of {row.model} was paused"
+    at = row.paused_at or row.created_at
+    return Need(SCHEDULE, row.model, None, None, words, row.state_reason[:300], at, row.id)
 
 
 def _gaps(tx: Transaction, actor: Actor) -> Iterator[Need]:

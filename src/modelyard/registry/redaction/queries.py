@@ -40,6 +40,8 @@ from modelyard.db.tables import (
     run_tags,
     runs,
     scan_trusts,
+    schedule_firings,
+    schedules,
     server_facts,
     version_tags,
     versions,
@@ -151,6 +153,18 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
     TextColumn(run_inputs, "entry", Form.JSON, _of_run(run_inputs), _IN_RUN),
     *(TextColumn(builds, name, Form.PLAIN, _of_model(builds), _IN_MODEL) for name in ("recipe", "reason")),
     *(TextColumn(builds, name, Form.JSON, _of_model(builds), _IN_MODEL) for name in ("source", "params")),
+    *(
+        TextColumn(schedules, name, Form.PLAIN, _of_model(schedules), _IN_MODEL)
+        for name in ("recipe", "state_reason")
+    ),
+    *(TextColumn(schedules, name, Form.JSON, _of_model(schedules), _IN_MODEL) for name in ("source", "params")),
+    TextColumn(
+        schedule_firings,
+        "reason",
+        Form.PLAIN,
+        ((schedules, schedules.c.id == schedule_firings.c.schedule_id), *_of_model(schedules)),
+        _IN_MODEL,
+    ),
     TextColumn(build_attempts, "reason", Form.PLAIN, _OF_BUILD, _IN_MODEL),
     *(TextColumn(build_steps, name, Form.PLAIN, _OF_STEP, _IN_MODEL) for name in ("reason", "open_line")),
     TextColumn(

@@ -15,6 +15,7 @@ from modelyard.db.tables import (
     dataset_versions,
     manifest_files,
     run_artifacts,
+    schedules,
     uploads,
     versions,
 )
@@ -36,12 +37,14 @@ def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
     coming = sa.select(sa.literal(1)).where(uploads.c.digest == blobs.c.digest, uploads.c.expires_at > tx.now)
     profile = sa.select(sa.literal(1)).where(dataset_versions.c.profile == blobs.c.digest)
     built = sa.select(sa.literal(1)).where(builds.c.bundle == blobs.c.digest)
+    scheduled = sa.select(sa.literal(1)).where(schedules.c.bundle == blobs.c.digest)
     return sa.and_(
         blobs.c.touched_at < tx.now - grace,
         ~sa.exists(named),
         ~sa.exists(logged.correlate(blobs)),
         ~sa.exists(profile.correlate(blobs)),
         ~sa.exists(built.correlate(blobs)),
+        ~sa.exists(scheduled.correlate(blobs)),
         ~sa.exists(coming.correlate(blobs)),
     )
 

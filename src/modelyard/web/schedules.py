@@ -1,0 +1,96 @@
+"""Schedules: the list with the next times, and one schedule with what became of its times."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from modelyard.domain.names import ModelName
+from modelyard.doors.paging import cut, decode_cursor
+from modelyard.registry.schedules import usecases as schedules
+from modelyard.web.frame import PageTable, Visit
+
+table = PageTable()
+_ROWS = 50
+_PAGE = "/schedules/{schedule:number}"
+
+
+@table.get("/schedules")
+async def list_schedules(visit: Visit) -> Response:
+    namespace, model = visit.chosen("namespace"), visit.chosen("model")
+    before = decode_cursor(visit.chosen("cursor") or None, int)
+    found = await visit.look(
+        lambda tx: schedules.list_schedules(
+            tx,
+            visit.actor,
+            before[0] if before else None,
+            _ROWS + 1,
+            namespace=namespace or None,
+            model=ModelName.parse(model) if model else None,
+        )
+    )
+    page, cursor = cut(found, _ROWS, lambda view: (view.schedule.id,))
+    chosen = {name: value for name, value in visit.query.items() if value and name not in ("cursor", "done")}
+    return await visit.render(
+        "schedules.html",
+        rows=page,
+        chosen=chosen,
+        more=f"/schedules?{urlencode({**chosen, 'cursor': cursor})}" if cursor else None,
+        twin="/api/v1/schedules",
+    )
+
+
+@table.get(_PAGE)
+async def show_schedule(visit: Visit) -> Response:
+    number = int(visit.path["schedule"])
+    before = decode_cursor(visit.chosen("cursor") or None, int)
+    view, firings = await visit.look(
+        lambda tx: (
+            schedules.view_schedule(tx, visit.actor, number),
+            schedules.list_firings(tx, visit.actor, number, before[0] if before else None, _ROWS + 1),
+        )
+    )
+    page, cursor = cut(firings, _ROWS, lambda firing: (firing.id,))
+    return await visit.render(
+        "schedule.html",
+        view=view,
+        row=view.schedule,
+        may_start=schedules.may_start(visit.actor, visit.services.pools, view.schedule),
+        firings=page,
+        more=f"/schedules/{number}?{urlencode({'cursor': cursor})}" if cursor else None,
+        twin=f"/api/v1/schedules/{number}",
+    )
+
+
+@table.post(f"{_PAGE}/pause", operation="pause_schedule", command="schedule pause")
+async def pause(visit: Visit) -> Response:
+    number = int(visit.path["schedule"])
+    reason = visit.given("reason").strip() or None
+    await visit.write(lambda tx: schedules.pause_schedule(tx, visit.actor, number, reason))
+    return visit.go(f"/schedules/{number}", "The schedule is paused.")
+
+
+@table.post(f"{_PAGE}/resume", operation="resume_schedule", command="schedule resume")
+async def resume(visit: Visit) -> Response:
+    number, services = int(visit.path["schedule"]), visit.services
+    view = await visit.write(
+        lambda tx: schedules.resume_schedule(tx, visit.actor, services.catalog, services.pools, number)
+    )
+    return visit.go(f"/schedules/{number}", f"The schedule is active: {view.upcoming.next_words}.")
+
+
+@table.post(f"{_PAGE}/fire", operation="fire_schedule", command="schedule fire")
+async def fire(visit: Visit) -> Response:
+    number, services = int(visit.path["schedule"]), visit.services
+    view = await visit.write(
+        lambda tx: schedules.fire_schedule(tx, visit.actor, services.catalog, services.pools, number)
+    )
+    return visit.go(f"/builds/{view.build.uid}", "A build of the schedule waits.")
+
+
+@table.post(f"{_PAGE}/remove", operation="delete_schedule", command="schedule rm")
+async def remove(visit: Visit) -> Response:
+    number = int(visit.path["schedule"])
+    await visit.write(lambda tx: schedules.delete_schedule(tx, visit.actor, number))
+    return visit.go("/schedules", "The schedule is deleted; its builds stay.")
