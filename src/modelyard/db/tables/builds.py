@@ -29,6 +29,16 @@ builds = sa.Table(
     sa.Column("params", sa.Text, nullable=False, server_default="{}"),
     # uid of the build that this one repeats.
     sa.Column("rerun_of", sa.Text),
+    # Number of the version that the build repeats, to compare its result; NULL: it registers a version of its own.
+    sa.Column("reproduces", sa.Integer),
+    # Number of the version whose record the build was made from, with changes.
+    sa.Column("parent", sa.Integer),
+    # What the record fixes, JSON: inputs, lock_run, variables, is_warm, tolerance.
+    sa.Column("pins", sa.Text, nullable=False, server_default="{}"),
+    # identical, equal, different, not-deterministic or impossible; NULL: not compared.
+    sa.Column("verdict", sa.Text),
+    # What was compared and what differs, JSON.
+    sa.Column("findings", sa.Text),
     # Number of the newest attempt; 0: none yet.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     # The step that runs, or the one that failed.
@@ -63,7 +73,7 @@ build_attempts = sa.Table(
     # The machine that runs the agent.
     sa.Column("host", sa.Text, nullable=False),
     # The token of the agent; it alone may report.
-    sa.Column("token_id", BigId, sa.ForeignKey("tokens.id"), nullable=False),
+    sa.Column("token_id", BigId, sa.ForeignKey("tokens.id"), nullable=False, index=True),
     # Number of the last stored frame.
     sa.Column("last_number", sa.BigInteger, nullable=False, server_default="0"),
     # The data that the attempt reads, resolved when it started: a JSON list.

@@ -133,7 +133,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         actor = owner.to_actor()
         catalog.find_open_model(tx, actor, build.model, Permission.BUILD_START)
         refuse_pool(actor, pools, pool.name)
-        inputs = resolve_inputs(tx, actor, recipe)
+        inputs = resolve_inputs(tx, actor, recipe, build.fixed)
     except ModelyardError as error:
         fail_unstarted(tx, build, str(error))
         return None
@@ -148,7 +148,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         host=pool.executor.place,
         token_id=token.id,
         inputs=inputs,
-        steps=[(step.name, WAITING) for step in recipe.steps],
+        steps=[(step.name, WAITING) for step in rules.steps_of(build, recipe)],
     )
     queries.update_build(
         tx, build.id, status=STARTING, reason="", attempt=number, started_at=started_at, step=None
@@ -166,7 +166,7 @@ def _issue(tx: Transaction, build: Build, number: int, recipe: Recipe) -> accoun
         tx,
         owner,
         name=f"build {build.uid[:12]}, attempt {number}",
-        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
+        scope=Scope(rules.attempt_permissions(build), build.model.namespace),
         expires_in_days=(recipe.timeout_seconds + rules.TOKEN_MARGIN_SECONDS) / 86_400,
     )
 

@@ -45,9 +45,11 @@ from modelyard.registry.builds.nouns import (
     BuildDetails,
     BuildStep,
     BuildView,
+    Findings,
     Frame,
     Input,
     LogPart,
+    Pins,
 )
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
@@ -119,7 +121,7 @@ def submit_build(
                 fix="Keep data and results out of it, with a file .modelyardignore",
             )
         catalog.refuse_announced(tx, actor, recipe.model.namespace, size)
-    return _submit(tx, actor, settings, pools, request, recipe, bundle, None)
+    return queue_build(tx, actor, settings, pools, request, recipe)
 
 
 def rerun_build(
@@ -130,21 +132,34 @@ def rerun_build(
     request = BuildRequest(
         build.recipe, build.bundle, str(build.model), build.params.value, build.pool, build.source.value
     )
-    recipe = parse_recipe(request.recipe, params=request.params, model=request.model)
-    bundle = None if build.bundle is None else Digest(build.bundle)
-    return _submit(tx, actor, settings, pools, request, recipe, bundle, build.uid)
+    return queue_build(
+        tx,
+        actor,
+        settings,
+        pools,
+        request,
+        recipe_of(build),
+        rerun_of=build.uid,
+        reproduces=build.reproduces,
+        parent=build.parent,
+        pins=build.fixed,
+    )
 
 
-def _submit(
+def queue_build(
     tx: Transaction,
     actor: Actor,
     settings: catalog.CatalogSettings,
     pools: Pools,
     request: BuildRequest,
     recipe: Recipe,
-    bundle: Digest | None,
-    rerun_of: str | None,
+    *,
+    rerun_of: str | None = None,
+    reproduces: int | None = None,
+    parent: int | None = None,
+    pins: Pins = queries.NO_PINS,
 ) -> BuildView:
+    """Queue a build whose bundle is known to be there. Raises like submit_build, but not BlobNotFound."""
     pool = rules.check_pool(request.pool or recipe.file.pool or pools.default, pools.names)
     model, _ = catalog.ensure_model(tx, actor, settings, recipe.model)
     access.check(actor, Permission.BUILD_START, model.place)
@@ -153,7 +168,7 @@ def _submit(
     count = queries.count_open(tx, model.name.namespace)
     if count >= rules.MAX_OPEN:
         raise TooManyBuilds(namespace=model.name.namespace, count=count)
-    resolve_inputs(tx, actor, recipe)
+    resolve_inputs(tx, actor, recipe, pins)
     uid = uuid.uuid4().hex
     build_id = queries.insert_build(
         tx,
@@ -163,10 +178,13 @@ def _submit(
         status=QUEUED,
         pool=pool,
         recipe=request.recipe,
-        bundle=bundle,
+        bundle=request.bundle,
         source=request.source,
         params=recipe.params,
         rerun_of=rerun_of,
+        reproduces=reproduces,
+        parent=parent,
+        pins=pins,
     )
     tx.append(
         events.BuildSubmitted(**events.about(model.name), build=uid, pool=pool, rerun_of=rerun_of),
@@ -194,11 +212,13 @@ def refuse_pool(actor: Actor, pools: Pools, pool: str) -> None:
         raise LocalBuildsRefused(actor=actor.name, pool=pool, why=why)
 
 
-def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe) -> list[Input]:
-    """Return the data that the recipe names, with the digests of now. Raises DatasetNotFound, NamespaceNotFound."""
+def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe, pins: Pins) -> list[Input]:
+    """Return the data that the recipe names, or that is fixed in its place, with the digests of now. Raises DatasetNotFound, NamespaceNotFound."""
     found = []
     for name, entry in recipe.file.data.items():
-        namespace, dataset, digest = rules.parse_dataset(entry.ref, recipe.model.namespace)
+        namespace, dataset, digest = rules.parse_dataset(
+            pins.inputs.get(name, entry.ref), recipe.model.namespace
+        )
         content = datasets.find_content(tx, actor, namespace, dataset, digest)
         found.append(Input(name, content.reference, content.digest, entry.path or ""))
     return found
@@ -293,7 +313,8 @@ def show_build(tx: Transaction, actor: Actor, uid: str) -> BuildDetails:
     if failed is not None:
         text = queries.read_step_end(tx, build.id, build.attempt, failed)
         lines = text.splitlines()[-rules.LAST_LINES :]
-    return BuildDetails(view_build(tx, build), steps, attempts, lines)
+    findings = queries.find_findings(tx, build.id) if build.verdict else None
+    return BuildDetails(view_build(tx, build), steps, attempts, lines, findings)
 
 
 class BuildPage(msgspec.Struct, frozen=True):
@@ -563,6 +584,8 @@ def _end(tx: Transaction, actor: Actor, build: Build, end: AttemptResult) -> Non
     rules.check_end(end)
     values: dict[str, Any] = {}
     if end.version is not None:
+        if build.reproduces is not None:
+            raise InvalidRequest(reason="the build repeats a version", fix="Report no version of its own")
         model, version = versions.find_version(tx, actor, Ref.parse(end.version))
         if model.id != build.model_id:
             raise InvalidRequest(
@@ -575,6 +598,10 @@ def _end(tx: Transaction, actor: Actor, build: Build, end: AttemptResult) -> Non
                 reason=f"promotion {end.promotion} is not one of {build.model}", fix="Report its own promotion"
             )
         values["promotion_id"] = end.promotion
+    if end.result is not None:
+        if build.reproduces is None:
+            raise InvalidRequest(reason="the build repeats no version", fix="Report a result only for that")
+        queries.set_findings(tx, build.id, Findings("", result=end.result))
     if values:
         queries.update_build(tx, build.id, **values)
     end_attempt(tx, actor, build.id, build.attempt, end.status, end.reason)
