@@ -30,7 +30,7 @@ from modelyard.registry.versions.nouns import Version
 LOCK = "environment/lock.txt"
 """The file of a run with the lock that was made for it."""
 VARIABLES = "variables"
-"""The part of the environment's facts with the variables that a build sets."""
+"""The part of the code fact with the variables on which a result can depend."""
 
 
 class Reproduction(msgspec.Struct, frozen=True):
@@ -145,8 +145,8 @@ def _names(missing: str, data: str) -> bool:
 
 
 def _variables(version: Version) -> dict[str, str]:
-    environment = version.record.value.get("environment") or {}
-    found = environment.get(VARIABLES)
+    code = version.record.value.get("code") or {}
+    found = code.get(VARIABLES)
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 

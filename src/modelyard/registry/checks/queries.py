@@ -71,6 +71,8 @@ def list_checks(tx: Transaction, version_id: int, until: int, limit: int = 1000)
     A check with the name of the server's own verdict counts only if the server made it.
     """
     return [
-        Check(*row[:4], None if row[4] is None else JsonText(row[4]), row[5], row[6], row[7])
+        Check(
+            row[0], row[1], row[2], row[3], None if row[4] is None else JsonText(row[4]), row[5], row[6], row[7]
+        )
         for row in tx.all(_LIST, version_id=version_id, until=until, limit=limit)
     ]
