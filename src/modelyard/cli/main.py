@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("modelyard.cli.runs:runs", "List and inspect training runs."),
     "sync": ("modelyard.cli.runs:sync", "Send the records of runs that were logged offline."),
     "build": ("modelyard.cli.builds:build", "Train, test and register a folder by its recipe."),
+    "reproduce": ("modelyard.cli.builds:reproduce", "Build a version once more, and compare the result."),
+    "retrain": ("modelyard.cli.builds:retrain", "Build from a version's record with other params or data."),
     "builds": ("modelyard.cli.builds:builds", "List, follow, cancel and repeat builds."),
     "recipe": ("modelyard.cli.builds:recipe", "Write and check recipes of builds."),
     "pool": ("modelyard.cli.builds:pool", "List the pools in which builds run."),

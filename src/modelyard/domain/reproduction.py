@@ -123,6 +123,14 @@ def compare(
     return Comparison(verdict, differences, causes)
 
 
+def same_words(recorded: Result) -> str:
+    """Say how much was found to be the same."""
+    counts = [(len(recorded.files), "file"), (len(recorded.metrics), "metric")]
+    return " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count) + (
+        " compared"
+    )
+
+
 def words_for(verdict: str, reasons: Sequence[object], causes: Sequence[object] = ()) -> str:
     """Describe a verdict in a line: the first reasons, and what may have caused them."""
     found = _first(reasons)

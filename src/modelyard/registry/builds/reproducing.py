@@ -26,6 +26,7 @@ from modelyard.registry.runs import usecases as runs
 from modelyard.registry.uploads import queries as uploads
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.rules import DELETED
 
 LOCK = "environment/lock.txt"
 """The file of a run with the lock that was made for it."""
@@ -56,6 +57,17 @@ class _Record(msgspec.Struct):
     inputs: dict[str, str] = msgspec.field(default_factory=dict)
     lock_run: str | None = None
     missing: list[str] = msgspec.field(default_factory=list)
+
+
+def may_reproduce(actor: Actor, pools: Pools, model: Model, version: Version) -> bool:
+    """Return whether the actor may reproduce a version, and a build registered it."""
+    rights = (Permission.BUILD_START, Permission.CHECK_REPORT)
+    return (
+        version.build is not None
+        and version.state != DELETED
+        and all(access.may(actor, right, model.place) for right in rights)
+        and pools.may_run(actor)
+    )
 
 
 def reproduce_version(

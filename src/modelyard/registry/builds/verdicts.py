@@ -51,7 +51,8 @@ def judge(tx: Transaction, build: Build, status: str, reason: str) -> tuple[str,
     if status == SUCCEEDED and result is not None:
         tolerance = build.fixed.tolerance
         limit = reproduction.METRIC_TOLERANCE if tolerance is None else tolerance
-        told = reproduction.compare(_recorded(tx, build, version), result, limit)
+        recorded = _recorded(tx, build, version)
+        told = reproduction.compare(recorded, result, limit)
         verdict = told.verdict
         if first is not None and first.result is not None:
             is_alike = reproduction.are_alike(first.result, result, limit)
@@ -59,7 +60,8 @@ def judge(tx: Transaction, build: Build, status: str, reason: str) -> tuple[str,
         elif verdict == DIFFERENT:
             second = _insert_second(tx, actor, build)
         findings = Findings(verdict, list(told.differences), list(told.causes), result=result)
-        words = reproduction.words_for(verdict, told.differences or _differences(first), told.causes)
+        reasons = told.differences or _differences(first) or [reproduction.same_words(recorded)]
+        words = reproduction.words_for(verdict, reasons, told.causes)
         if second is not None:
             words += ". It is repeated once more, to tell whether the training is deterministic"
     elif status == FAILED and build.step is not None and first is None:
