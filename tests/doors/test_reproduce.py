@@ -35,7 +35,7 @@ def server() -> Iterator[RunningServer]:
 @pytest.fixture
 def outside() -> Iterator[Path]:
     """A folder that steps see wherever they run: /tmp may be their own."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="modelyard-test-"))  # noqa: S108
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="modelyard-test-"))
     yield folder
     shutil.rmtree(folder)
 
@@ -75,7 +75,9 @@ def test_a_version_is_identical_then_different_by_a_package_then_impossible_with
         assert client.versions.get(first).build == built.id
 
         same = server.run("reproduce", first)
-        assert (same.returncode, same.stdout.strip()) == (0, "identical: 1 file and 1 metric compared"), same.stderr
+        assert (same.returncode, same.stdout.strip()) == (0, "identical: 1 file and 1 metric compared"), (
+            same.stderr
+        )
         (check,) = client.checks.list(first)
         assert (check.name, check.state, check.details["verdict"]) == ("reproduced", "pass", "identical")
         shown = server.run("show", first).stdout
@@ -85,8 +87,8 @@ def test_a_version_is_identical_then_different_by_a_package_then_impossible_with
         install(outside, "2.0", 20)
         other = server.run("reproduce", first)
         assert other.returncode == 1
-        assert "different: file model.txt was sha256:" in other.stdout
-        assert "metric f1 was 0.06, it is 0.12" in other.stdout
+        assert "; file model.txt was sha256:" in other.stdout
+        assert "different: metric f1 was 0.06, it is 0.12" in other.stdout
         assert "package small was 1.0, it is 2.0" in other.stdout
         second, again = (client.builds.get(each.id) for each in client.builds.list(model=model, limit=2))
         assert (second.rerun_of, second.verdict) == (again.id, "different")
@@ -96,9 +98,9 @@ def test_a_version_is_identical_then_different_by_a_package_then_impossible_with
         record = client.versions.record(f"{model}:2")
         assert record["parents"] == [{"ref": first, "relation": "finetune"}]
         assert record["params"]["word"] == "y"
-        (path,) = [file for file in client.pull(f"{model}:2", tmp_path / "pulled").glob("model.txt")]
+        (path,) = client.pull(f"{model}:2", tmp_path / "pulled").glob("model.txt")
         assert path.read_text().startswith("180 ")
-        with pytest.raises(Invalid, match="no data 'row'.*it has: rows"):
+        with pytest.raises(Invalid, match=r"no data 'row'.*it has: rows"):
             client.builds.retrain(first, data={"row": f"{space}/rows"})
 
         rows.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from modelyard.agent.tensors import SUFFIXES, compare_files
 from modelyard.domain.errors import ModelyardError
@@ -60,7 +61,16 @@ def result_of(
     for path in changed:
         try:
             gaps, content = compare_files(folder / path, paths[path])
-        except (ImportError, ValueError, TypeError, KeyError, OSError):
+        except (
+            ImportError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+            OSError,
+            BadZipFile,
+        ):
             continue
         result.contents[path] = content
         result.tensors[path] = [

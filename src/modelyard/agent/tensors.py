@@ -1,17 +1,21 @@
-"""Compare the tensors of two files of weights: safetensors and npz. numpy is needed; servers have it."""
+"""Compare the tensors of two files of weights: safetensors, npz and skops. numpy is needed; servers have it."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from modelyard.domain.reproduction import TensorGap
 
-SUFFIXES = (".safetensors", ".npz")
+SUFFIXES = (".safetensors", ".npz", ".skops")
+_SCHEMA = "schema.json"
 _MOST_HEADER_BYTES = 100_000_000
+_MOST_UNPACKED_BYTES = 8 << 30
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
@@ -42,6 +46,8 @@ def _read(path: Path) -> dict[str, Any]:
         # Without pickles, so that nothing in the file is run.
         with np.load(path, allow_pickle=False) as archive:
             return {name: (str(archive[name].dtype), archive[name]) for name in archive.files}
+    if path.suffix == ".skops":
+        return _read_skops(path)
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > min(_MOST_HEADER_BYTES, path.stat().st_size):
@@ -63,6 +69,41 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
+def _read_skops(path: Path) -> dict[str, Any]:
+    """Return the arrays of an object by their place in it, and the rest of it as "object".
+
+    Names of members and ids of nodes are addresses in memory, which differ in every process. Two archives of one object
+    differ in nothing else, and in the times of their members.
+    """
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    seen: dict[int, int] = {}
+
+    def plain(node: Any, place: str) -> Any:
+        if isinstance(node, list):
+            return [plain(each, f"{place}.{index}") for index, each in enumerate(node)]
+        if not isinstance(node, dict):
+            return node
+        kept = dict(node)
+        number = seen.setdefault(kept.pop("__id__", 0), len(seen))
+        if kept.get("__loader__") == "CachedNode":
+            kept["__id__"] = number
+        if isinstance(member := kept.pop("file", None), str):
+            raw = archive.read(member)
+            is_array = member.endswith(".npy")
+            array = np.load(io.BytesIO(raw), allow_pickle=False) if is_array else np.frombuffer(raw, "u1")
+            found[place.strip(".")] = (str(array.dtype), array)
+        return {key: plain(each, place if key == "content" else f"{place}.{key}") for key, each in kept.items()}
+
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > _MOST_UNPACKED_BYTES:
+            raise ValueError(f"{path.name} is too large to be compared")
+        rest = json.dumps(plain(json.loads(archive.read(_SCHEMA)), ""), sort_keys=True)
+    found["object"] = ("object", np.frombuffer(rest.encode(), "u1"))
+    return found
+
+
 def _gap(name: str, old: tuple[str, Any], new: tuple[str, Any]) -> TensorGap | None:
     """Return the difference of two tensors of one name; None: they are the same."""
     import numpy as np
@@ -71,6 +112,8 @@ def _gap(name: str, old: tuple[str, Any], new: tuple[str, Any]) -> TensorGap | N
     if old_type != new_type:
         return TensorGap(name, why=f"of the type {new_type}, not {old_type}")
     if before.shape != after.shape:
+        if new_type == "object":
+            return TensorGap(name, why="of other values")
         return TensorGap(name, why=f"of the shape {after.shape}, not {before.shape}")
     if before.tobytes() == after.tobytes():
         return None

@@ -59,7 +59,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """kind: file, tensor, metric, param or package. recorded, repeated: "none" if it was there only once."""
+    """kind: file, tensor, metric, param or package. recorded, repeated: "none" if it was there only once. Of a tensor, `repeated`
+    says how it differs, and `recorded` is empty."""
 
     kind: str
     name: str
@@ -67,6 +68,8 @@ class Difference:
     repeated: str
 
     def __str__(self) -> str:
+        if not self.recorded:
+            return f"{self.kind} {self.name} is {self.repeated}"
         if self.repeated == _ABSENT:
             return f"{self.kind} {self.name} is missing, it was {self.recorded}"
         if self.recorded == _ABSENT:
@@ -92,15 +95,6 @@ def compare(
     """Compare a repetition with what the version has. A metric that the version does not have is not compared."""
     differences: list[Difference] = []
     is_exact = True
-    for path in _union(recorded.files, repeated.files):
-        old, new = recorded.files.get(path), repeated.files.get(path)
-        if old == new:
-            continue
-        is_exact = False
-        if old is None or new is None or path not in repeated.gaps:
-            differences.append(Difference(FILE, path, _digest(old), _digest(new)))
-        else:
-            differences += _compare_tensors(path, repeated.gaps[path], tensor_tolerance)
     for name in sorted(recorded.metrics):
         before, after = _value(recorded, name), _value(repeated, name)
         if before is not None and after is not None:
@@ -110,6 +104,15 @@ def compare(
             if is_near(before, after, metric_tolerance):
                 continue
         differences.append(Difference(METRIC, name, _number(before), _number(after)))
+    for path in _union(recorded.files, repeated.files):
+        old, new = recorded.files.get(path), repeated.files.get(path)
+        if old == new:
+            continue
+        is_exact = False
+        if old is None or new is None or path not in repeated.gaps:
+            differences.append(Difference(FILE, path, _digest(old), _digest(new)))
+        else:
+            differences += _compare_tensors(path, repeated.gaps[path], tensor_tolerance)
     causes = [
         Difference(kind, name, _shown(old.get(name)), _shown(new.get(name)))
         for kind, old, new in (
@@ -135,7 +138,7 @@ def words_for(verdict: str, reasons: Sequence[object], causes: Sequence[object] 
     """Describe a verdict in a line: the first reasons, and what may have caused them."""
     found = _first(reasons)
     words = f"{verdict}: {found}" if found else verdict
-    return f"{words}. Perhaps because {_first(causes)}" if causes and reasons else words
+    return f"{words}. Perhaps because {_first(causes)}" if causes and verdict not in CONFIRMED else words
 
 
 def _first(items: Sequence[object]) -> str:
@@ -172,7 +175,7 @@ def _compare_tensors(path: str, gaps: Sequence[TensorGap], tolerance: float) -> 
         Difference(
             TENSOR,
             f"{path}: {each.name}",
-            "recorded",
+            "",
             each.why or f"different by {each.gap:.3g} of its largest value",
         )
         for each in gaps
