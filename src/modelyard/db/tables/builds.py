@@ -29,16 +29,6 @@ builds = sa.Table(
     sa.Column("params", sa.Text, nullable=False, server_default="{}"),
     # uid of the build that this one repeats.
     sa.Column("rerun_of", sa.Text),
-    # Number of the version that the build repeats, to compare its result; NULL: it registers a version of its own.
-    sa.Column("reproduces", sa.Integer),
-    # Number of the version whose record the build was made from, with changes.
-    sa.Column("parent", sa.Integer),
-    # What the record fixes, JSON: inputs, lock_run, variables, is_warm, tolerance.
-    sa.Column("pins", sa.Text, nullable=False, server_default="{}"),
-    # identical, equal, different, not-deterministic or impossible; NULL: not compared.
-    sa.Column("verdict", sa.Text),
-    # What was compared and what differs, JSON.
-    sa.Column("findings", sa.Text),
     # Number of the newest attempt; 0: none yet.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     # The step that runs, or the one that failed.
@@ -56,6 +46,16 @@ builds = sa.Table(
     moment("started_at", nullable=True),
     moment("cancel_asked_at", nullable=True),
     moment("ended_at", nullable=True),
+    # Number of the version that the build repeats, to compare its result; NULL: it registers a version of its own.
+    sa.Column("reproduces", sa.Integer),
+    # Number of the version whose record the build was made from, with changes.
+    sa.Column("parent", sa.Integer),
+    # What the record fixes, JSON: inputs, lock_run, variables, is_warm, tolerance.
+    sa.Column("pins", sa.Text, nullable=False, server_default="{}"),
+    # identical, equal, different, not-deterministic or impossible; NULL: not compared.
+    sa.Column("verdict", sa.Text),
+    # What was compared and what differs, JSON.
+    sa.Column("findings", sa.Text),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
 )
