@@ -543,8 +543,8 @@ class Attempt:
         self._result = result_of(
             self._session, self._plan.reproduces, made.path, facts, evaluation, self._workspace / "recorded"
         )
-        words = f"{len(self._result.files)} files and {len(self._result.metrics)} metrics"
-        self._say(f"{words} are compared with {self._plan.reproduces}\n")
+        words = f"the result is compared with {self._plan.reproduces}"
+        self._say(f"{words}\n")
         return "ok", words
 
     def _parent(self) -> dict[str, str]:
