@@ -18,7 +18,7 @@ from typing import Any
 
 from modelyard.agent.environments import Environment, Needed, NotMade, prepare
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
-from modelyard.agent.repeating import result_of
+from modelyard.agent.repeating import REPEATED_VARIABLES, repeatable, result_of
 from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import IdempotencyConflict, Invalid, Kind, ModelyardError
@@ -60,10 +60,6 @@ _FACTS = (
 _ASK_SECONDS = 60.0
 _LOCK = "environment/lock.txt"
 """The file of a run with the lock of its environment."""
-_HASH_SEED, _PROCESSORS = "PYTHONHASHSEED", "MODELYARD_PROCESSORS"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_REPEATED = (_HASH_SEED, _PROCESSORS, *_THREADS, "CUBLAS_WORKSPACE_CONFIG")
-"""Variables on which a result can depend; they are recorded, and set again when the training is repeated."""
 _WARM, _RETRAINED = "finetune", "retrained"
 """Relations to the version whose record a build was made from: its files were given to the training, or not."""
 _BUILD_TAG = "build"
@@ -209,14 +205,7 @@ class Attempt:
             for name, value in os.environ.items()
             if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
         }
-        found |= self._plan.environment
-        # The order of a set is the same in every build.
-        found.setdefault(_HASH_SEED, "0")
-        here = str(_count_processors())
-        recorded = found.setdefault(_PROCESSORS, here)
-        if recorded != here:
-            # Libraries take as many threads as there are processors, and some results depend on it.
-            found = dict.fromkeys(_THREADS, recorded) | found
+        found = repeatable(found | self._plan.environment)
         programs = str(self._environment.programs)
         found["PATH"] = os.pathsep.join(part for part in (programs, found.get("PATH", os.defpath)) if part)
         return found | {
@@ -415,8 +404,9 @@ class Attempt:
                     code["arguments"] = mask_arguments(arguments)
                 break
         code["command"] = mask_arguments(words)
-        variables = self._variables()
-        code["variables"] = {name: variables[name] for name in _REPEATED if name in variables}
+        code["variables"] = {
+            name: value for name, value in self._variables().items() if name in REPEATED_VARIABLES
+        }
         found: dict[str, Any] = readable(code)
         return found
 
@@ -625,13 +615,6 @@ class Attempt:
             promotions.withdraw(self._promotion, reason=f"build {self._build}: {told}"[:1000])
         self._say(f"{words}\n")
         return "ok", words
-
-
-def _count_processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _without_token(text: str) -> str:
