@@ -20,6 +20,7 @@ from typing import Any
 from modelyard.agent.environments import Environment, Needed, NotMade, prepare
 from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
+from modelyard.agent.repeating import REPEATED_VARIABLES, repeatable, result_of
 from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import IdempotencyConflict, Invalid, Kind, ModelyardError
@@ -34,6 +35,7 @@ from modelyard.sdk.evaluations import Evaluations
 from modelyard.sdk.files import BLOCK_BYTES
 from modelyard.sdk.http import BROKEN, Patience, at
 from modelyard.sdk.promotion import Promotions
+from modelyard.sdk.pull import pull
 from modelyard.sdk.runs import offline, registration
 from modelyard.sdk.runs.block import run as begin_run
 from modelyard.sdk.runs.command import recorded_variables
@@ -58,6 +60,10 @@ _FACTS = (
     "print(json.dumps({'environment': own, 'image': image_facts() or image_recipe(own)}))"
 )
 _ASK_SECONDS = 60.0
+_LOCK = "environment/lock.txt"
+"""The file of a run with the lock of its environment."""
+_WARM, _RETRAINED = "finetune", "retrained"
+"""Relations to the version whose record a build was made from: its files were given to the training, or not."""
 _BUILD_TAG = "build"
 """Tag of a version: the build that registered it."""
 _MAX_REPORT_BYTES = 4 * 1024 * 1024
@@ -97,6 +103,7 @@ class Attempt:
         self._metrics: dict[str, float | str] = {}
         self._version: str | None = None
         self._promotion: int | None = None
+        self._result: wire.AttemptResult | None = None
         self._ended: Ended | None = None
         """How the last program of the present step ended."""
         self._step = ""
@@ -160,7 +167,7 @@ class Attempt:
                     status="failed", reason=mask(f"step {step.name}: {reason}")[:2000]
                 )
         end = end or wire.AttemptEnd(status="succeeded")
-        end.version, end.promotion = self._version, self._promotion
+        end.version, end.promotion, end.result = self._version, self._promotion, self._result
         return end
 
     def _asked_end(self, ended: Ended | None = None) -> wire.AttemptEnd | None:
@@ -189,6 +196,7 @@ class Attempt:
             "package": self._package,
             "push": self._push,
             "gate": self._gate,
+            "compare": self._compare,
         }
         if step.kind not in kinds:
             raise StepFailed(
@@ -211,7 +219,7 @@ class Attempt:
             for name, value in os.environ.items()
             if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
         }
-        found |= self._plan.environment
+        found = repeatable(found | self._plan.environment)
         programs = str(self._environment.programs)
         found["PATH"] = os.pathsep.join(part for part in (programs, found.get("PATH", os.defpath)) if part)
         return found | {
@@ -362,6 +370,11 @@ class Attempt:
 
     def _needed(self) -> Needed:
         plan = self._plan
+        if plan.lock_run:
+            # What was made of these requirements then, since the index may have newer packages now.
+            Runs(self._session).pull(plan.lock_run, self._workspace / "kept", [_LOCK])
+            place = (self._source / plan.requirements).parent
+            return Needed(plan.python, lock=self._workspace / "kept" / _LOCK, folder=place)
         if plan.lock:
             return Needed(plan.python, lock=self._source / plan.lock)
         return Needed(plan.python, requirements=self._source / plan.requirements if plan.requirements else None)
@@ -384,11 +397,12 @@ class Attempt:
         code = self._code_facts(step.command)
         noted.add_facts({"code": code} | self._environment_facts())
         if self._environment.lock:
-            noted.log_bytes(self._environment.lock.encode(), "environment/lock.txt")
+            noted.log_bytes(self._environment.lock.encode(), _LOCK)
         path = self._plan.environment.get("PYTHONPATH", "")
         self._trained_at = time.time()
         try:
-            self._shell(step, recorded_variables(noted, self._learned, path), noted.log_text)
+            variables = recorded_variables(noted, self._learned, path) | self._parent()
+            self._shell(step, variables, noted.log_text)
             self._run_status = "finished"
         finally:
             if self._ended is not None:
@@ -416,6 +430,9 @@ class Attempt:
                     code["arguments"] = mask_arguments(arguments)
                 break
         code["command"] = mask_arguments(words)
+        code["variables"] = {
+            name: value for name, value in self._variables().items() if name in REPEATED_VARIABLES
+        }
         found: dict[str, Any] = readable(code)
         return found
 
@@ -513,22 +530,59 @@ class Attempt:
         self._say(f"{words}\n")
         return "ok", words
 
-    def _push(self, step: wire.PlannedStep) -> tuple[str, str]:
+    def _facts(self) -> tuple[dict[str, Any], Made]:
+        """Return the facts of the version that the training made, with its files."""
         noted = self._started_run()
         if self._made is None:
-            raise StepFailed("there is nothing to push: no step made a package")
+            raise StepFailed("there is no result: no step made a package")
         if not noted.flush():
             self._say("The run's records are still on their way.\n")
         # Send the records that the programs could not send themselves.
         offline.sync(lambda _: self._session, run=noted.id)
+        facts = registration.facts_of(Runs(self._session).get(noted.id), self._made.learned)
+        if self._plan.parent:
+            relation = _WARM if self._plan.warm else _RETRAINED
+            facts["parents"] = [
+                *facts.get("parents", ()),
+                {"ref": self._plan.parent, "relation": relation},
+            ]
+        return facts, self._made
+
+    def _compare(self, _: wire.PlannedStep) -> tuple[str, str]:
+        """Report what the training made; the server compares it with the version."""
+        facts, made = self._facts()
+        split, dataset = self._plan.evaluate_split, self._plan.evaluate_dataset
+        evaluation = [
+            {"name": name, "value": value, "split": split, "dataset": dataset}
+            for name, value in self._metrics.items()
+        ]
+        self._result = result_of(
+            self._session, self._plan.reproduces, made.path, facts, evaluation, self._workspace / "recorded"
+        )
+        words = f"the result is compared with {self._plan.reproduces}"
+        self._say(f"{words}\n")
+        return "ok", words
+
+    def _parent(self) -> dict[str, str]:
+        """Fetch the files of the parent, read-only, and return the variable that names their folder."""
+        if not self._plan.warm:
+            return {}
+        folder = self._workspace / "parent"
+        pull(self._session, self._plan.parent, folder)
+        for path in folder.rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        self._say(f"The files of {self._plan.parent} are in {folder}\n")
+        return {"MODELYARD_PARENT": str(folder)}
+
+    def _push(self, step: wire.PlannedStep) -> tuple[str, str]:
+        facts, made = self._facts()
         # An earlier attempt may have pushed, and been lost before it could say so.
         reference = self._find_version() if self._number > 1 else ""
         if not reference:
-            facts = registration.facts_of(Runs(self._session).get(noted.id), self._made.learned)
             try:
                 version = registration.register(
                     self._session,
-                    self._made.path,
+                    made.path,
                     self._plan.model,
                     facts=facts,
                     tags={_BUILD_TAG: self._build},

@@ -62,12 +62,13 @@ class Needed:
     """What a plan asks for. Paths are those of files in the source; at most one of the two is set.
 
     lock: a uv.lock, or requirements with hashes. requirements: a file of requirements or a pyproject.toml, of which a lock
-    is made.
+    is made. folder: from which the paths in the lock are meant; None: its own.
     """
 
     python: str = ""
     lock: Path | None = None
     requirements: Path | None = None
+    folder: Path | None = None
 
 
 class NotMade(Exception):
@@ -99,7 +100,8 @@ def prepare(
         shutil.rmtree(folder, ignore_errors=True)
         try:
             source = needed.lock or needed.requirements
-            _make(folder, base, lock, run, source.parent if source is not None else folder.parent)
+            place = needed.folder or (source.parent if source is not None else folder.parent)
+            _make(folder, base, lock, run, place)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

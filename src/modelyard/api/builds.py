@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from starlette.responses import Response
 
 from modelyard.api.conversion import fields_of, optional_time, to_wire
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
+from modelyard.domain.reproduction import IMPOSSIBLE, Difference, Result, TensorGap
 from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
-from modelyard.registry.builds import rules, secrets
+from modelyard.registry.builds import reproducing, rules, secrets
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import (
     AttemptResult,
@@ -23,6 +26,7 @@ from modelyard.registry.builds.nouns import (
     BuildDetails,
     BuildStep,
     BuildView,
+    Findings,
     Frame,
     StepReport,
 )
@@ -34,6 +38,7 @@ from modelyard.wire.base import encode
 
 table = RouteTable(__name__)
 _BUILD = "/api/v1/builds/{build}"
+_VERSION = "/api/v1/models/{namespace}/{name}/versions/{version}"
 _ATTEMPT = f"{_BUILD}/attempts/{{attempt:number}}"
 _BY_NAME = "/api/v1/namespaces/{namespace}/secrets/{secret}"
 _POLL_SECONDS = 0.2
@@ -138,6 +143,34 @@ async def rerun_build(call: Call) -> Answer[wire.Build]:
     )
 
 
+@table.route("POST", f"{_VERSION}/reproduce", status=201)
+async def reproduce_version(call: Call, body: wire.ReproduceVersion) -> Answer[wire.Reproduction]:
+    """Queue a build of the version's record, and compare its result with the version; nothing is registered."""
+    services = call.services
+
+    def work(tx: Transaction) -> wire.Reproduction:
+        done = reproducing.reproduce_version(
+            tx, call.actor, services.catalog, services.pools, call.ref, body.tolerance
+        )
+        if done.view is None:
+            return wire.Reproduction(build=None, verdict=IMPOSSIBLE, missing=list(done.missing))
+        return wire.Reproduction(build=build_shape(done.view))
+
+    return await call.commit(work)
+
+
+@table.route("POST", f"{_VERSION}/retrain", status=201)
+async def retrain_version(call: Call, body: wire.RetrainVersion) -> Answer[wire.Build]:
+    """Queue a build of the version's record with other params or data; the new version names this one as its parent."""
+    services = call.services
+    changes = reproducing.Retraining(body.params, body.data, body.warm)
+    return await call.commit(
+        lambda tx: build_shape(
+            reproducing.retrain_version(tx, call.actor, services.catalog, services.pools, call.ref, changes)
+        )
+    )
+
+
 @table.route("GET", f"{_BUILD}/bundle")
 async def get_bundle(call: Call) -> Annotated[Response, "application/octet-stream"]:
     """Return the source bundle of a build, a tar file, to the agent of its newest attempt; Range is supported."""
@@ -221,8 +254,18 @@ async def send_attempt(call: Call, body: wire.SendAttempt) -> wire.AttemptStandi
 def _frame(frame: wire.AttemptFrame) -> Frame:
     return Frame(
         tuple(StepReport(**fields_of(event)) for event in frame.events),
-        None if frame.end is None else AttemptResult(**fields_of(frame.end)),
+        None if frame.end is None else AttemptResult(**{**fields_of(frame.end), "result": _result(frame.end)}),
     )
+
+
+def _result(end: wire.AttemptEnd) -> Result | None:
+    if end.result is None:
+        return None
+    given = fields_of(end.result)
+    gaps = {
+        path: [TensorGap(**fields_of(gap)) for gap in found] for path, found in given.pop("tensors").items()
+    }
+    return Result(**given, gaps=gaps)
 
 
 # --- shapes ----------------------------------------------------------------------------------------------
@@ -237,6 +280,8 @@ def _parts(view: BuildView) -> dict[str, object]:
         "promotion": build.promotion_id,
         "run": view.run,
         "schedule": build.schedule_id,
+        "reproduces": build.ref(build.reproduces),
+        "parent": build.ref(build.parent),
     }
 
 
@@ -254,6 +299,20 @@ def _details(details: BuildDetails) -> wire.BuildDetails:
         steps=[_step(step) for step in details.steps],
         attempts=[_attempt(attempt) for attempt in details.attempts],
         last_lines=list(details.last_lines),
+        findings=None if details.findings is None else _findings(details.findings),
+    )
+
+
+def _findings(found: Findings) -> wire.Findings:
+    def shown(items: Sequence[Difference]) -> list[wire.Difference]:
+        return [to_wire(item, wire.Difference, words=str(item)) for item in items]
+
+    return wire.Findings(
+        verdict=found.verdict,
+        differences=shown(found.differences),
+        causes=shown(found.causes),
+        missing=list(found.missing),
+        second=found.second,
     )
 
 
@@ -291,7 +350,7 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
         bundle=build.bundle,
         source=dict(build.source.value),
         params=dict(build.params.value),
-        environment=dict(file.environment.variables),
+        environment={**build.fixed.variables, **file.environment.variables},
         python=file.environment.python or "",
         lock=file.environment.lock or "",
         requirements=file.environment.requirements or file.environment.project or "",
@@ -305,7 +364,7 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
                 report=step.report,
                 secrets=list(step.secrets),
             )
-            for step in recipe.steps
+            for step in rules.steps_of(build, recipe)
         ],
         result=file.result or "",
         check=file.test.check if isinstance(file.test, TestEntry) else "tests",
@@ -315,4 +374,8 @@ def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
         timeout_seconds=plan.timeout_seconds,
         memory_bytes=recipe.memory_bytes,
         network=file.network,
+        reproduces=build.ref(build.reproduces) or "",
+        lock_run=build.fixed.lock_run or "",
+        parent=build.ref(build.parent) or "",
+        warm=build.fixed.is_warm,
     )

@@ -113,6 +113,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         semver=row.semver,
         pull_request=row.pull_request,
         kept=_optional(row.kept, versions_wire.Kept),
+        build=row.build,
         created=created,
     )
 

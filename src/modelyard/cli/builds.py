@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.arguments import BUILD, MODEL
+from modelyard.cli.arguments import BUILD, MODEL, REF
 from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, USAGE
 from modelyard.cli.output import key_values, number_or_text
@@ -23,6 +23,13 @@ _WAIT = click.option(
     default=True,
     help="Follow the build to its end, or only start it. Default: follow it.",
 )
+_PARAMS = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    help="Value in place of the recipe's param; may be repeated.",
+)
 
 
 @command(
@@ -30,13 +37,7 @@ _WAIT = click.option(
     example="modelyard build\nmodelyard build ./fraud --param depth=4 --detach",
 )
 @click.argument("folder", type=_FOLDER, default=".")
-@click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="K=V",
-    help="Value in place of the recipe's param; may be repeated.",
-)
+@_PARAMS
 @click.option(
     "--model", type=MODEL, help="Model whose next version the build registers. Default: the recipe's."
 )
@@ -77,7 +78,17 @@ def _next_steps(build: str) -> str:
 
 
 def _follow(session: Session, build: str) -> int:
-    """Print the steps and the log of a build until it ends, and return the exit code."""
+    """Print the steps and the log of a build until it ends, then its result, and return the exit code."""
+    details = _watch(session, build)
+    if details is None:
+        return INTERRUPTED
+    if not session.answered(details):
+        _show_end(session, details)
+    return exit_code_of(details)
+
+
+def _watch(session: Session, build: str) -> wire.BuildDetails | None:
+    """Print the steps and the log of a build until it ends. None: a person detached from it."""
     details: wire.BuildDetails | None = None
     waits_for = ""
     try:
@@ -92,11 +103,9 @@ def _follow(session: Session, build: str) -> int:
                 session.out.note(f"queued: {waits_for}")
     except KeyboardInterrupt:
         session.out.note(f"\nDetached; the build goes on. {_next_steps(build[:12])}")
-        return INTERRUPTED
+        return None
     assert details is not None
-    if not session.answered(details):
-        _show_end(session, details)
-    return exit_code_of(details)
+    return details
 
 
 def exit_code_of(build: wire.Build) -> int:
@@ -140,6 +149,92 @@ def _show_end(session: Session, build: wire.BuildDetails) -> None:
             session.out.note(f"See it with: modelyard promotions show {build.promotion}")
     if build.version is not None:
         session.out.text(build.version)
+
+
+# --- from the record of a version ------------------------------------------------------------------------
+
+
+@command(
+    "reproduce", example="modelyard reproduce fraud/scorer:12\nmodelyard reproduce fraud/scorer@production"
+)
+@click.argument("ref", type=REF)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    help="Largest relative difference at which two values of a metric are equal. Default: 0.000001.",
+)
+@_WAIT
+def reproduce(session: Session, ref: str, tolerance: float | None, wait: bool) -> int:
+    """Build a version once more from its record, and compare the result with it.
+
+    The verdict is identical, equal (within the tolerance), different, not-deterministic or impossible, and becomes the
+    check "reproduced" of the version. No version is registered. If the result differs, it is built a second time, to tell
+    whether the training is deterministic. The exit code is 0 for identical and equal, otherwise 1.
+    """
+    started = session.client.builds.reproduce(ref, tolerance=tolerance)
+    if started.build is None:
+        if not session.answered(started):
+            session.out.text(f"{started.verdict}: {'; '.join(started.missing)}")
+        return FAILED
+    if not wait:
+        return _started(session, started.build, wait)
+    following: str | None = started.build.id
+    ended: wire.BuildDetails | None = None
+    while following is not None:
+        session.out.note(f"build {following[:12]} repeats {started.build.reproduces}")
+        details = _watch(session, following)
+        if details is None:
+            return INTERRUPTED
+        ended, findings = details, details.findings
+        following = None if findings is None else findings.second
+    assert ended is not None
+    if not session.answered(ended):
+        _show_verdict(session, ended)
+    return OK if ended.verdict in ("identical", "equal") else FAILED
+
+
+def _show_verdict(session: Session, build: wire.BuildDetails) -> None:
+    session.out.text(build.reason if build.verdict else f"no verdict: build {build.id[:12]} {build.status}")
+    if build.findings is None:
+        return
+    found = [*build.findings.differences, *build.findings.causes]
+    if found:
+        session.out.table(
+            ("what", "name", "recorded", "repeated"),
+            [(each.kind, each.name, each.recorded, each.repeated) for each in found],
+        )
+
+
+@command(
+    "retrain",
+    example="modelyard retrain fraud/scorer:12 --param depth=8\n"
+    "modelyard retrain fraud/scorer@production --data transactions=fraud/transactions --warm",
+)
+@click.argument("ref", type=REF)
+@_PARAMS
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME=DATASET",
+    help="Dataset in place of the recorded one, for example transactions=fraud/transactions; may be repeated. "
+    "Default: the recorded content of each.",
+)
+@click.option(
+    "--warm",
+    is_flag=True,
+    help="Give the files of the version to the training, in the folder that MODELYARD_PARENT names. Default: no.",
+)
+@_WAIT
+def retrain(
+    session: Session, ref: str, params: tuple[str, ...], data: tuple[str, ...], warm: bool, wait: bool
+) -> int:
+    """Build from the record of a version with other params or data. The new version names this one as its parent.
+
+    Source, lock and everything that is not changed are those of the version; no folder is needed.
+    """
+    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
+    build = session.client.builds.retrain(ref, params=given, data=key_values(data, "--data"), warm=warm)
+    return _started(session, build, wait)
 
 
 # --- builds ----------------------------------------------------------------------------------------------
@@ -228,6 +323,9 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
         ("promotion", f"{build.promotion} {build.promotion_state}" if build.promotion is not None else None),
         ("repeats", build.rerun_of),
         ("schedule", build.schedule),
+        ("reproduces", build.reproduces),
+        ("verdict", build.verdict),
+        ("parent", build.parent),
     ]
     return [(name, value) for name, value in rows if value not in (None, "")]
 

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("modelyard.cli.builds:build", "Train, test and register a folder by its recipe."),
     "builds": ("modelyard.cli.builds:builds", "List, follow, cancel and repeat builds."),
     "schedule": ("modelyard.cli.schedules:schedule", "Start builds at times, or on new data and versions."),
+    "reproduce": ("modelyard.cli.builds:reproduce", "Build a version once more, and compare the result."),
+    "retrain": ("modelyard.cli.builds:retrain", "Build from a version's record with other params or data."),
     "recipe": ("modelyard.cli.builds:recipe", "Write and check recipes of builds."),
     "pool": ("modelyard.cli.builds:pool", "List the pools in which builds run."),
     "secret": ("modelyard.cli.secrets:secret", "Keep credentials that steps of builds use by name."),
@@ -121,7 +123,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "push", "pull", "bundle", "ls", "search", "find", "show", "open", "resolve", "history", "alias", "tag", "edit", "rename", "archive",
         "delete", "keep", "verify", "convert", "terms",
     ),
-    "Training": ("run", "runs", "sync", "dataset", "build", "builds", "schedule", "recipe", "pool", "secret"),
+    "Training": ("run", "runs", "sync", "dataset", "build", "builds", "schedule", "reproduce", "retrain", "recipe", "pool", "secret"),
     "Compare and trace": ("compare", "best", "evaluation", "lineage", "recall", "deprecate"),
     "Promotion": (
         "promote", "rollback", "demote", "stages", "promotions", "approve", "reject", "waive", "withdraw", "policy",

@@ -339,6 +339,89 @@ class Builds(Feature):
         """
         return self._post(at("builds", build, "rerun"), wire.Build)
 
+    def reproduce(self, ref: str, *, tolerance: float | None = None) -> wire.Reproduction:
+        """Build a version once more from its record, and compare the result with it. Nothing is registered.
+
+        The same source, lock, data, params and variables are used. The verdict becomes the check `reproduced` of the
+        version; follow the build to wait for it.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+            tolerance: Largest relative difference of two values of a metric that are equal; None: 0.000001.
+
+        Returns:
+            The build, queued; without a build, the verdict is `impossible`, with what is missing.
+
+        Raises:
+            VersionNotFound: There is no such version, or you may not see it.
+            Denied: Your role does not allow builds.
+
+        Example:
+            >>> client.builds.reproduce("fraud/scorer:12").build.status
+            'queued'
+        """
+        wanted = wire.ReproduceVersion(tolerance=tolerance)
+        return self._post(self._version(ref, "reproduce"), wire.Reproduction, wanted)
+
+    def follow_reproduction(self, reproduction: wire.Reproduction) -> wire.BuildDetails | None:
+        """Wait for the verdict about a version: for the end of its build, and of a second one if the first differs.
+
+        Args:
+            reproduction: The answer of `reproduce`.
+
+        Returns:
+            The last build as it ended, with its verdict and its findings; None: it was impossible to start one.
+
+        Raises:
+            BuildNotFound: There is no such build, or you may not see it.
+
+        Example:
+            >>> client.builds.follow_reproduction(client.builds.reproduce("fraud/scorer:12")).verdict
+            'identical'
+        """
+        following = None if reproduction.build is None else reproduction.build.id
+        ended: wire.BuildDetails | None = None
+        while following is not None:
+            for news in self.follow(following):
+                ended = news.build
+            following = ended.findings.second if ended is not None and ended.findings is not None else None
+        return ended
+
+    def retrain(
+        self,
+        ref: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, str] | None = None,
+        warm: bool = False,
+    ) -> wire.Build:
+        """Build from the record of a version with other params or data. The new version names this one as its parent.
+
+        Args:
+            ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the newest
+                ready version.
+            params: Values in place of the recorded params, by name.
+            data: Datasets in place of the recorded ones, by their names in the recipe, for example
+                `{"transactions": "fraud/transactions"}`; without a digest the newest content.
+            warm: Give the files of the version to the training, in the folder that MODELYARD_PARENT names.
+
+        Returns:
+            The build, queued.
+
+        Raises:
+            Invalid: The record is incomplete, or the recipe has no data of that name.
+            InvalidRecipe: The recipe has no param of that name.
+            DatasetNotFound: There is no such dataset, or no such content of it.
+            Denied: Your role does not allow builds.
+
+        Example:
+            >>> client.builds.retrain("fraud/scorer:12", params={"depth": 8}).parent
+            'fraud/scorer:12'
+        """
+        wanted = wire.RetrainVersion(params=dict(params or {}), data=dict(data or {}), warm=warm)
+        return self._post(self._version(ref, "retrain"), wire.Build, wanted)
+
     def example(self) -> str:
         """Return a commented recipe to begin with.
 

@@ -129,6 +129,7 @@ class Version(versions_wire.Version, kw_only=True):
             ("tags", pairs_text(self.tags)),
             ("description", self.description),
             ("registered", f"{self.created_at} by {self.created_by}"),
+            ("built by", f"build {self.build}" if self.build else ""),
             ("facts", f"{self.completeness:.0%} known" + _missing(self.missing)),
         ]
         return [(name, text) for name, text in rows if text]
@@ -249,6 +250,7 @@ class Overview(overview_wire.Overview, kw_only=True):
             ),
             ("metrics", "" if self.metrics else metrics),
             ("checks", ", ".join(f"{check.name} {check.state}" for check in self.checks)),
+            ("reproduced", next((check.summary for check in self.checks if check.build is not None), "")),
             *((f"promotion {one.id}", _promotion_text(one)) for one in self.promotions),
             ("code", _code_text(code)),
             ("data", ", ".join(_data_text(entry) for entry in origin.get("data") or ())),

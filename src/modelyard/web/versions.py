@@ -11,6 +11,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.domain.manifest import File, Manifest
 from modelyard.domain.names import ModelName, Ref
 from modelyard.domain.record import SIX_FACTS
+from modelyard.registry.builds.reproducing import may_reproduce, reproduce_version
 from modelyard.registry.cards.citing import find_citation
 from modelyard.registry.cards.usecases import find_state
 from modelyard.registry.checks.usecases import list_checks
@@ -33,7 +34,7 @@ _MOST_FILES = 12
 
 @table.get(PATH, public=True)
 async def version(visit: Visit) -> Response:
-    ref = visit.ref
+    ref, pools = visit.ref, visit.services.pools
 
     def read(tx: Transaction) -> dict[str, Any]:
         actor = visit.actor
@@ -50,6 +51,10 @@ async def version(visit: Visit) -> Response:
             **frame,
             "baseline": overview.baseline,
             "licence": find_state(tx, overview.view.model, overview.view.version, tx.now).licence,
+            "may_reproduce": may_reproduce(actor, pools, overview.view.model, overview.view.version),
+            "stamp": None
+            if is_stranger
+            else next((check for check in overview.checks if check.build is not None), None),
             "citation": find_citation(tx, overview.view.version),
             "next": stage,
             "acts": find_stage_actions(tx, actor, overview.view.model).get(overview.next_stage or ""),
@@ -115,3 +120,17 @@ async def ask_promotion(visit: Visit) -> Response:
     assert row is not None
     done = "The promotion was requested." if attempt.outcome == "open" else attempt.refusal
     return visit.go(f"/promotions/{row.id}", done)
+
+
+@table.post(f"{PATH}/reproduce", operation="reproduce_version", command="reproduce")
+async def reproduce(visit: Visit) -> Response:
+    """Build the version once more from its record."""
+    services = visit.services
+    ref = Ref(visit.model, int(visit.path["version"]))
+    started = await visit.write(
+        lambda tx: reproduce_version(tx, visit.actor, services.catalog, services.pools, ref)
+    )
+    if started.view is None:
+        page = f"/models/{visit.model}/versions/{visit.path['version']}"
+        return visit.go(page, f"Impossible: {'; '.join(started.missing)}.")
+    return visit.go(f"/builds/{started.view.build.uid}", "The version is built once more and compared.")

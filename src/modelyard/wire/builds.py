@@ -50,6 +50,21 @@ class SubmitBuild(Request, kw_only=True):
     """The code fact of the folder that was bundled: repository, commit, whether it differs."""
 
 
+class ReproduceVersion(Request, kw_only=True):
+    """tolerance: largest relative difference at which two values of a metric are equal; None: 0.000001."""
+
+    tolerance: float | None = None
+
+
+class RetrainVersion(Request, kw_only=True):
+    """params: instead of the recorded ones, by name. data: datasets instead of the recorded ones, by the names in the recipe.
+    warm: give the files of the version to the training, in the folder MODELYARD_PARENT."""
+
+    params: Mapped[Any] = {}
+    data: Mapped[Text] = {}
+    warm: bool = False
+
+
 class BuildStep(Answer, kw_only=True):
     """state: waiting, running, ok, failed, skipped or reused. log_bytes: size of its log so far."""
 
@@ -67,7 +82,9 @@ class Build(Answer, kw_only=True):
     """status: queued, starting, running, cancelling, succeeded, failed, cancelled, timed-out or lost.
 
     reason: why it ended this way, or why it waits. version: the version that it registered. promotion: the state of the
-    promotion that the recipe asked for; a refused one does not make the build fail.
+    promotion that the recipe asked for; a refused one does not make the build fail. reproduces: the version that it repeats; it
+    registers none. verdict: identical, equal, different, not-deterministic or impossible, once the result was compared. parent:
+    the version whose record it was made from, with changes.
     """
 
     id: str
@@ -90,6 +107,38 @@ class Build(Answer, kw_only=True):
     ended_at: str | None
     step: str | None
     """The step that runs, or the one that failed."""
+    reproduces: str | None = None
+    verdict: str | None = None
+    parent: str | None = None
+
+
+class Reproduction(Answer, kw_only=True):
+    """build: it repeats the version; null: that is impossible, and `missing` says why."""
+
+    build: Build | None
+    verdict: str | None = None
+    missing: list[str] = []
+
+
+class Difference(Answer, kw_only=True):
+    """kind: file, tensor, metric, param or package. recorded, repeated: "none" if it was there only once."""
+
+    kind: str
+    name: str
+    recorded: str
+    repeated: str
+    words: str
+
+
+class Findings(Answer, kw_only=True):
+    """What the comparison with the version found. differences: they decided. causes: params and packages that differ.
+    missing: why it is impossible. second: the build that repeats it once more, since this one differs."""
+
+    verdict: str
+    differences: list[Difference] = []
+    causes: list[Difference] = []
+    missing: list[str] = []
+    second: str | None = None
 
 
 class BuildAttempt(Answer, kw_only=True):
@@ -113,6 +162,7 @@ class BuildDetails(Build, kw_only=True):
     steps: list[BuildStep]
     attempts: list[BuildAttempt]
     last_lines: list[str] = []
+    findings: Findings | None = None
 
 
 class BuildPage(Page, kw_only=True):
@@ -205,7 +255,7 @@ class BuildSecretValues(Answer, kw_only=True):
 
 
 class PlannedStep(Answer, kw_only=True):
-    """kind: provision, source, data, environment, command, test, evaluate, package, push or gate. command: for the shell,
+    """kind: provision, source, data, environment, command, test, evaluate, package, push, gate or compare. command: for the shell,
     with the params put in; "": the kind needs none."""
 
     name: str
@@ -261,6 +311,14 @@ class BuildPlan(Answer, kw_only=True):
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
     network: bool = False
+    reproduces: str = ""
+    """The version that the result is compared with; "": the build registers its result."""
+    lock_run: str = ""
+    """The run that has the lock which was made of the requirements; "": it is made again."""
+    parent: str = ""
+    """The version whose record the build was made from, with changes."""
+    warm: bool = False
+    """Give the files of the parent to the training."""
 
 
 class StepEvent(Request, kw_only=True):
@@ -275,6 +333,26 @@ class StepEvent(Request, kw_only=True):
     resources: Mapped[Any] = {}
 
 
+class TensorGap(Request, kw_only=True):
+    """gap: largest difference of two values, relative to the largest recorded value; None: `why` says why there is none."""
+
+    name: Text
+    gap: float | None = None
+    why: Text = ""
+
+
+class AttemptResult(Request, kw_only=True):
+    """What a build made that repeats a version. files: path → digest. contents: of files of tensors with another digest than
+    the recorded one, the digest of the tensors. tensors: of these files, the tensors that differ."""
+
+    files: Mapped[Text]
+    metrics: Mapped[float | Text] = {}
+    params: Mapped[Any] = {}
+    packages: Mapped[Text] = {}
+    contents: Mapped[Text] = {}
+    tensors: Mapped[Items[TensorGap]] = {}
+
+
 class AttemptEnd(Request, kw_only=True):
     """status: succeeded, failed, cancelled or timed-out."""
 
@@ -282,6 +360,7 @@ class AttemptEnd(Request, kw_only=True):
     reason: Text = ""
     version: Text | None = None
     promotion: Whole | None = None
+    result: AttemptResult | None = None
 
 
 class AttemptFrame(Request, kw_only=True):

@@ -25,6 +25,9 @@ class Check(Answer, kw_only=True):
     details: dict[str, Any]
     at: str
     by: str
+    build: str | None = None
+    """For the server's own verdict about a repetition: the build that repeated the version, empty if none could. null: `by`
+    reported the check."""
 
 
 class CheckList(Answer, kw_only=True):

@@ -43,7 +43,7 @@ class Node(Answer, kw_only=True):
 
 class Edge(Answer, kw_only=True):
     """source → target, by key. relation: trained_on, evaluated_on, read, produced, finetune, adapter, quantized,
-    merge or deployed."""
+    merge, conversion, retrained or deployed."""
 
     source: str
     target: str

@@ -116,6 +116,8 @@ class Version(Answer, kw_only=True):
     """Address of the pull request that the version came from."""
     kept: Kept | None = None
     """The mark that no one may delete it; null: it has none."""
+    build: str | None = None
+    """The build that registered it; null: a person or a program did."""
     created: bool | None = None
     """In the answer to a registration, whether the version is new."""
 

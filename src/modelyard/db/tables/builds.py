@@ -48,6 +48,16 @@ builds = sa.Table(
     moment("ended_at", nullable=True),
     # Number of the schedule that started it. No foreign key, since a schedule may be deleted.
     sa.Column("schedule_id", BigId),
+    # Number of the version that the build repeats, to compare its result; NULL: it registers a version of its own.
+    sa.Column("reproduces", sa.Integer),
+    # Number of the version whose record the build was made from, with changes.
+    sa.Column("parent", sa.Integer),
+    # What the record fixes, JSON: inputs, lock_run, variables, is_warm, tolerance.
+    sa.Column("pins", sa.Text, nullable=False, server_default="{}"),
+    # identical, equal, different, not-deterministic or impossible; NULL: not compared.
+    sa.Column("verdict", sa.Text),
+    # What was compared and what differs, JSON.
+    sa.Column("findings", sa.Text),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
     sa.Index("ix_builds_schedule_id_id", "schedule_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
@@ -66,7 +76,7 @@ build_attempts = sa.Table(
     # The machine that runs the agent.
     sa.Column("host", sa.Text, nullable=False),
     # The token of the agent; it alone may report.
-    sa.Column("token_id", BigId, sa.ForeignKey("tokens.id"), nullable=False),
+    sa.Column("token_id", BigId, sa.ForeignKey("tokens.id"), nullable=False, index=True),
     # Number of the last stored frame.
     sa.Column("last_number", sa.BigInteger, nullable=False, server_default="0"),
     # The data that the attempt reads, resolved when it started: a JSON list.

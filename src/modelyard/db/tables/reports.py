@@ -19,6 +19,9 @@ checks = sa.Table(
     sa.Column("details", sa.Text),
     moment("at"),
     sa.Column("actor_id", BigId, sa.ForeignKey("actors.id"), nullable=False),
+    # Of a verdict of the server about a repetition: uid of the build that repeated the version, "" if none could.
+    # NULL: an account reported the check.
+    sa.Column("build", sa.Text),
     sa.Index("ix_checks_version_id_id", "version_id", "id"),
 )
 

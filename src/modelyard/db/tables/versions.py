@@ -67,6 +67,8 @@ versions = sa.Table(
     sa.Column("kept", sa.Text),
     # The Git commit of its code fact, as 7 to 64 lowercase hex digits; NULL: it names none.
     sa.Column("code_commit", sa.Text),
+    # uid of the build that registered it, by the token of its attempt; NULL: none did.
+    sa.Column("build", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),

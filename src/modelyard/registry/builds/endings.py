@@ -10,7 +10,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.errors import InvalidRecipe
-from modelyard.registry.builds import queries, rules
+from modelyard.registry.builds import queries, rules, verdicts
 from modelyard.registry.builds.nouns import (
     FAILED,
     LOST,
@@ -54,6 +54,11 @@ def wake_next(tx: Transaction, pool: str, slots: int | None = None) -> None:
 
 def end_build(tx: Transaction, actor: Actor, build: Build, status: str, reason: str) -> None:
     """End a build for good, and let the next one of its pool start."""
+    if build.reproduces is not None:
+        reason, second = verdicts.judge(tx, build, status, reason)
+        if second is not None:
+            assert build.place.namespace is not None
+            jobs.enqueue(tx, BUILD, CarryOut(second[0]), key=second[1], namespace=build.place.namespace)
     reason = rules.reason_text(reason)
     queries.update_build(tx, build.id, status=status, reason=reason, ended_at=tx.now)
     found = queries.find_by_id(tx, build.id)

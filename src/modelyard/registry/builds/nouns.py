@@ -9,6 +9,7 @@ import msgspec
 
 from modelyard.db.json_columns import JsonText
 from modelyard.domain.names import ModelName
+from modelyard.domain.reproduction import Difference, Result
 from modelyard.registry.access.rules import Place
 
 QUEUED, STARTING, RUNNING, CANCELLING = "queued", "starting", "running", "cancelling"
@@ -23,7 +24,11 @@ STEP_STATES = (WAITING, RUNNING, OK, FAILED, SKIPPED, REUSED)
 
 
 class Build(msgspec.Struct, frozen=True):
-    """place: of its model, with the actor's role there. schedule_id: of the one that started it. recipe: "" in lists, which do not show it."""
+    """place: of its model, with the actor's role there. schedule_id: of the one that started it. recipe: "" in lists, which do not show it.
+
+    reproduces: number of the version that it repeats; it registers none. parent: number of the version whose record it was
+    made from, with changes. pins: a `Pins`. verdict: of the comparison, once it was made.
+    """
 
     id: int
     uid: str
@@ -37,6 +42,10 @@ class Build(msgspec.Struct, frozen=True):
     params: JsonText[dict[str, Any]]
     rerun_of: str | None
     schedule_id: int | None
+    reproduces: int | None
+    parent: int | None
+    pins: JsonText[dict[str, Any]]
+    verdict: str | None
     attempt: int
     step: str | None
     version_number: int | None
@@ -63,8 +72,16 @@ class Build(msgspec.Struct, frozen=True):
         return self.ended_at is not None
 
     @property
+    def fixed(self) -> Pins:
+        return msgspec.convert(self.pins.value, Pins)
+
+    def ref(self, number: int | None) -> str | None:
+        """Return the reference of a version of its model."""
+        return None if number is None else f"{self.model}:{number}"
+
+    @property
     def version(self) -> str | None:
-        return None if self.version_number is None else f"{self.model}:{self.version_number}"
+        return self.ref(self.version_number)
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -74,6 +91,21 @@ class Input(msgspec.Struct, frozen=True):
     dataset: str
     digest: str
     path: str = ""
+
+
+class Pins(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the record of a version fixes for a build that was made from it.
+
+    inputs: name → dataset@digest. lock_run: the run that has the lock; None: the recipe names it, or there is none.
+    variables: set for every step. is_warm: the files of the parent are given to the training. tolerance: of metrics,
+    relative.
+    """
+
+    inputs: dict[str, str] = {}
+    lock_run: str | None = None
+    variables: dict[str, str] = {}
+    is_warm: bool = False
+    tolerance: float | None = None
 
 
 class BuildAttempt(msgspec.Struct, frozen=True):
@@ -143,17 +175,34 @@ class StepReport(msgspec.Struct, frozen=True):
 
 
 class AttemptResult(msgspec.Struct, frozen=True):
-    """How an attempt ended. version: reference of the registered version. promotion: id of the one that was asked for."""
+    """How an attempt ended. version: reference of the registered version. promotion: id of the one that was asked for.
+    result: of a build that repeats a version."""
 
     status: str
     reason: str = ""
     version: str | None = None
     promotion: int | None = None
+    result: Result | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
     events: Sequence[StepReport] = ()
     end: AttemptResult | None = None
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What the server compared: the result of the build with the version that it repeats.
+
+    missing: why it is impossible. second: uid of the build that repeats it once more, to tell whether the training is
+    deterministic.
+    """
+
+    verdict: str
+    differences: list[Difference] = []
+    causes: list[Difference] = []
+    missing: list[str] = []
+    result: Result | None = None
+    second: str | None = None
 
 
 class BuildView(msgspec.Struct, frozen=True):
@@ -169,6 +218,7 @@ class BuildDetails(msgspec.Struct, frozen=True):
     steps: Sequence[BuildStep]
     attempts: Sequence[BuildAttempt]
     last_lines: Sequence[str]
+    findings: Findings | None = None
 
 
 class LogPart(msgspec.Struct, frozen=True):

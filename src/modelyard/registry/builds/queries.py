@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelyard.db.json_columns import JsonText, dump_json, load_json
+from modelyard.db.json_columns import JsonText, dump_json, load_json, load_noun
 from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -26,11 +26,12 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Input, LogPiece
+from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Findings, Input, LogPiece, Pins
 from modelyard.registry.builds.rules import PIECE_BYTES, OpenBuild
 
 _p = sa.bindparam
 _READ_PIECES = 32
+NO_PINS = Pins()
 
 _COLUMNS = (
     builds.c.id,
@@ -39,7 +40,7 @@ _COLUMNS = (
     models.c.name,
     models.c.visibility,
     *builds.c["model_id", "status", "reason", "pool", "bundle", "source", "params", "rerun_of", "schedule_id"],
-    *builds.c["attempt", "step"],
+    *builds.c["reproduces", "parent", "pins", "verdict", "attempt", "step"],
     *builds.c["version_number", "promotion_id"],
     promotions.c.state,
     *builds.c["log_bytes", "revision", "requested_by"],
@@ -57,8 +58,8 @@ _BUILDS = (
 def _build(row: Sequence[Any]) -> Build:
     """Return the build of a row with _COLUMNS, the recipe and the actor's role on the model."""
     place = Place(row[2], row[3], Role(row[-1]), Visibility(row[4]))
-    values = (*row[:2], place, *row[5:10], JsonText(row[10]), JsonText(row[11]), *row[12:-1])
-    return Build(*values)
+    values = (*row[:2], place, *row[5:10], JsonText(row[10]), JsonText(row[11]), *row[12:15], JsonText(row[15]))
+    return Build(*values, *row[16:-1])
 
 
 _FIND = Statement(
@@ -75,6 +76,12 @@ _FIND_BY_ID = Statement(
 
 def find_build(tx: Transaction, actor: Actor, uid: str) -> Build | None:
     row = tx.one(_FIND, actor_id=actor.id, uid=uid)
+    return _build(row) if row else None
+
+
+def find_by_uid(tx: Transaction, uid: str) -> Build | None:
+    """Return a build for the server's own work, without anybody's role."""
+    row = tx.one(_FIND, actor_id=0, uid=uid)
     return _build(row) if row else None
 
 
@@ -188,7 +195,8 @@ def list_unfinished(tx: Transaction) -> list[tuple[int, str, str]]:
 _INSERT = Statement(
     builds.insert()
     .values(
-        **named("uid", "model_id", "status", "pool", "recipe", "source", "params"),
+        **named("uid", "model_id", "status", "pool", "recipe", "source", "params", "pins"),
+        **{name: _p(name, required=True) for name in ("reproduces", "parent")},
         bundle=_p("bundle", required=True),
         rerun_of=_p("rerun_of", required=True),
         schedule_id=_p("schedule_id", required=True),
@@ -213,6 +221,9 @@ def insert_build(
     params: Mapping[str, Any],
     rerun_of: str | None,
     schedule_id: int | None,
+    reproduces: int | None = None,
+    parent: int | None = None,
+    pins: Pins = NO_PINS,
 ) -> int:
     row = tx.one(
         _INSERT,
@@ -226,11 +237,26 @@ def insert_build(
         params=dump_json(dict(params)),
         rerun_of=rerun_of,
         schedule_id=schedule_id,
+        reproduces=reproduces,
+        parent=parent,
+        pins=dump_json(pins),
         actor_id=actor.id,
         now=tx.now,
     )
     assert row is not None
     return int(row[0])
+
+
+_FINDINGS = Statement(sa.select(builds.c.findings).where(builds.c.id == _p("build_id")))
+
+
+def find_findings(tx: Transaction, build_id: int) -> Findings | None:
+    row = tx.one(_FINDINGS, build_id=build_id)
+    return None if row is None else load_noun(row[0], Findings)
+
+
+def set_findings(tx: Transaction, build_id: int, findings: Findings) -> None:
+    update_build(tx, build_id, findings=dump_json(findings), verdict=findings.verdict or None)
 
 
 def update_build(tx: Transaction, build_id: int, **values: Any) -> None:

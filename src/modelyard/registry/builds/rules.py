@@ -29,6 +29,7 @@ from modelyard.registry.builds.nouns import (
     BuildStep,
     StepReport,
 )
+from modelyard.registry.builds.recipe import Recipe, Step
 
 LOST_AFTER = seconds(60)
 """Silence of an agent after which its attempt is lost."""
@@ -60,6 +61,17 @@ ATTEMPT_PERMISSIONS = (
 TICKET_PERMISSIONS = (Permission.BUILD_REPORT,)
 """What the token includes that an executor is told, and that clusters may show: it begins the attempt, and nothing else."""
 TICKET_DAYS = (HELD_AT_MOST + seconds(86_400)) / seconds(86_400)
+
+_REGISTERING = {
+    Permission.MODEL_CREATE,
+    Permission.VERSION_REGISTER,
+    Permission.VERSION_EDIT,
+    Permission.CHECK_REPORT,
+    Permission.EVALUATION_REPORT,
+    Permission.PROMOTION_PROPOSE,
+}
+COMPARE = "compare"
+"""The step of a build that repeats a version, in place of push and gate."""
 
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
@@ -97,6 +109,19 @@ def is_beginning(text: str) -> bool:
 def run_of(uid: str, attempt: int) -> str:
     """Return the id of the run as which an attempt records its training."""
     return hashlib.sha256(f"{uid}/{attempt}".encode()).hexdigest()[:32]
+
+
+def attempt_permissions(build: Build) -> frozenset[Permission]:
+    """Return what the token of an attempt includes: one that repeats a version registers and reports nothing."""
+    return frozenset(ATTEMPT_PERMISSIONS) - (_REGISTERING if build.reproduces is not None else set())
+
+
+def steps_of(build: Build, recipe: Recipe) -> Sequence[Step]:
+    """Return the steps of a build. One that repeats a version compares its package, and does nothing after that."""
+    if build.reproduces is None:
+        return recipe.steps
+    names = [step.name for step in recipe.steps]
+    return [*recipe.steps[: names.index("push")], Step(COMPARE, COMPARE)]
 
 
 def attempt_name(uid: str, attempt: int) -> str:

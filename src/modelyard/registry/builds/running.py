@@ -138,7 +138,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         actor = owner.to_actor()
         catalog.find_open_model(tx, actor, build.model, Permission.BUILD_START)
         refuse_pool(actor, pools, pool.name)
-        inputs = resolve_inputs(tx, actor, recipe)
+        inputs = resolve_inputs(tx, actor, recipe, build.fixed)
         secrets.refuse_unknown(tx, actor, build.model.namespace, recipe.secrets)
     except ModelyardError as error:
         fail_unstarted(tx, build, str(error))
@@ -154,7 +154,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         host=pool.executor.place,
         token_id=ticket.id,
         inputs=inputs,
-        steps=[(step.name, WAITING) for step in recipe.steps],
+        steps=[(step.name, WAITING) for step in rules.steps_of(build, recipe)],
     )
     queries.update_build(
         tx, build.id, status=STARTING, reason="", attempt=number, started_at=started_at, step=None

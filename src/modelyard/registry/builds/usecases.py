@@ -46,9 +46,11 @@ from modelyard.registry.builds.nouns import (
     BuildDetails,
     BuildStep,
     BuildView,
+    Findings,
     Frame,
     Input,
     LogPart,
+    Pins,
 )
 from modelyard.registry.builds.pools import OFF, Pools
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
@@ -119,7 +121,18 @@ def rerun_build(
     """Queue a new build of the same recipe, bundle and params. Raises like submit_build; BuildNotFound."""
     build = find_build(tx, actor, uid)
     request = request_of(build)
-    return start_build(tx, actor, settings, pools, request, parse_request(request), rerun_of=build.uid)
+    return start_build(
+        tx,
+        actor,
+        settings,
+        pools,
+        request,
+        parse_request(request),
+        rerun_of=build.uid,
+        reproduces=build.reproduces,
+        parent=build.parent,
+        pins=build.fixed,
+    )
 
 
 def request_of(build: Build) -> BuildRequest:
@@ -165,6 +178,7 @@ def check_start(
     pools: Pools,
     request: BuildRequest,
     recipe: Recipe,
+    pins: Pins = queries.NO_PINS,
 ) -> tuple[Model, str]:
     """Return the model and the pool of a build that the actor may start now."""
     pool = rules.check_pool(request.pool or recipe.file.pool or pools.default, pools.names)
@@ -172,7 +186,7 @@ def check_start(
     access.check(actor, Permission.BUILD_START, model.place)
     _refuse_narrow_token(actor, recipe.model)
     refuse_pool(actor, pools, pool)
-    resolve_inputs(tx, actor, recipe)
+    resolve_inputs(tx, actor, recipe, pins)
     secrets.refuse_unknown(tx, actor, model.name.namespace, recipe.secrets)
     return model, pool
 
@@ -187,12 +201,16 @@ def start_build(
     *,
     rerun_of: str | None = None,
     schedule: int | None = None,
+    reproduces: int | None = None,
+    parent: int | None = None,
+    pins: Pins = queries.NO_PINS,
 ) -> BuildView:
-    """Queue a build whose request was checked before. schedule: number of the one that starts it.
+    """Queue a build whose request was checked before. schedule: number of the one that starts it. reproduces, parent,
+    pins: as for `Build`.
 
     Nothing is written if it raises and the model exists.
     """
-    model, pool = check_start(tx, actor, settings, pools, request, recipe)
+    model, pool = check_start(tx, actor, settings, pools, request, recipe, pins)
     count = queries.count_open(tx, model.name.namespace)
     if count >= rules.MAX_OPEN:
         raise TooManyBuilds(namespace=model.name.namespace, count=count)
@@ -210,6 +228,9 @@ def start_build(
         params=recipe.params,
         rerun_of=rerun_of,
         schedule_id=schedule,
+        reproduces=reproduces,
+        parent=parent,
+        pins=pins,
     )
     tx.append(
         events.BuildSubmitted(
@@ -240,11 +261,13 @@ def refuse_pool(actor: Actor, pools: Pools, pool: str) -> None:
         raise PoolRefused(actor=actor.name, pool=pool, why=why, setting=found.setting)
 
 
-def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe) -> list[Input]:
-    """Return the data that the recipe names, with the digests of now. Raises DatasetNotFound, NamespaceNotFound."""
+def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe, pins: Pins) -> list[Input]:
+    """Return the data that the recipe names, or that is fixed in its place, with the digests of now. Raises DatasetNotFound, NamespaceNotFound."""
     found = []
     for name, entry in recipe.file.data.items():
-        namespace, dataset, digest = rules.parse_dataset(entry.ref, recipe.model.namespace)
+        namespace, dataset, digest = rules.parse_dataset(
+            pins.inputs.get(name, entry.ref), recipe.model.namespace
+        )
         content = datasets.find_content(tx, actor, namespace, dataset, digest)
         found.append(Input(name, content.reference, content.digest, entry.path or ""))
     return found
@@ -339,7 +362,8 @@ def show_build(tx: Transaction, actor: Actor, uid: str) -> BuildDetails:
     if failed is not None:
         text = queries.read_step_end(tx, build.id, build.attempt, failed)
         lines = text.splitlines()[-rules.LAST_LINES :]
-    return BuildDetails(view_build(tx, build), steps, attempts, lines)
+    findings = queries.find_findings(tx, build.id) if build.verdict else None
+    return BuildDetails(view_build(tx, build), steps, attempts, lines, findings)
 
 
 class BuildPage(msgspec.Struct, frozen=True):
@@ -537,7 +561,7 @@ def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int, word: st
         tx,
         owner,
         name=f"build {build.uid[:12]}, attempt {number}",
-        scope=Scope(frozenset(rules.ATTEMPT_PERMISSIONS), build.model.namespace),
+        scope=Scope(rules.attempt_permissions(build), build.model.namespace),
         expires_in_days=rules.token_days(recipe.timeout_seconds),
     )
     if attempt.ticket_id is not None:
@@ -678,6 +702,8 @@ def _end(tx: Transaction, actor: Actor, build: Build, end: AttemptResult) -> Non
     rules.check_end(end)
     values: dict[str, Any] = {}
     if end.version is not None:
+        if build.reproduces is not None:
+            raise InvalidRequest(reason="the build repeats a version", fix="Report no version of its own")
         model, version = versions.find_version(tx, actor, Ref.parse(end.version))
         if model.id != build.model_id:
             raise InvalidRequest(
@@ -690,6 +716,10 @@ def _end(tx: Transaction, actor: Actor, build: Build, end: AttemptResult) -> Non
                 reason=f"promotion {end.promotion} is not one of {build.model}", fix="Report its own promotion"
             )
         values["promotion_id"] = end.promotion
+    if end.result is not None:
+        if build.reproduces is None:
+            raise InvalidRequest(reason="the build repeats no version", fix="Report a result only for that")
+        queries.set_findings(tx, build.id, Findings("", result=end.result))
     if values:
         queries.update_build(tx, build.id, **values)
     end_attempt(tx, actor, build.id, build.attempt, end.status, end.reason)

@@ -8,6 +8,9 @@ import msgspec
 
 from modelyard.db.json_columns import JsonText
 
+REPRODUCED = "reproduced"
+"""The check that the server itself makes of a build that repeats the version."""
+
 
 class Check(msgspec.Struct, frozen=True):
     name: str
@@ -18,3 +21,6 @@ class Check(msgspec.Struct, frozen=True):
     """Shown only in lists of checks; gates look at names and states."""
     at: int
     by: str
+    build: str | None = None
+    """Of a verdict of the server about a repetition that `by` asked for: uid of the build that repeated the version, "" if
+    none could. None: `by` reported the check."""

@@ -19,7 +19,7 @@ from modelyard.domain.secrets import mask_json
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.checks import queries
-from modelyard.registry.checks.nouns import Check
+from modelyard.registry.checks.nouns import REPRODUCED, Check
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_present, find_version
 
@@ -41,6 +41,11 @@ class CheckReport(msgspec.Struct, frozen=True):
 def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -> tuple[Model, Version]:
     """Add a result to a version. Raises Invalid, VersionDeleted, Denied."""
     model, version = find_present(tx, actor, ref, Permission.CHECK_REPORT)
+    if report.name == REPRODUCED:
+        raise Invalid(
+            reason=f"the check {REPRODUCED} is the verdict of the server about a repetition, and cannot be reported",
+            fix=f"Repeat the training: modelyard reproduce {model.name}:{version.number}",
+        )
     if not _NAME.match(report.name):
         raise Invalid(
             reason=f"{report.name[:60]!r} is not a valid check name",
@@ -61,6 +66,33 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
             fix="Link to the details with the check's URL",
         )
     url = catalog_rules.check_text(report.url, "the url", 2000)
+    summary = catalog_rules.check_text(report.summary, "the summary", 2000)
+    _insert(tx, actor, model, version, report, url=url, summary=summary, details=details)
+    return model, version
+
+
+def note_reproduced(
+    tx: Transaction, actor: Actor, model: Model, version: Version, report: CheckReport, build: str | None
+) -> None:
+    """Add the verdict of the server about a repetition. build: uid of the build that repeated it; None: none could."""
+    details = dump_json(mask_json(report.details))
+    _insert(
+        tx, actor, model, version, report, url="", summary=report.summary, details=details, build=build or ""
+    )
+
+
+def _insert(
+    tx: Transaction,
+    actor: Actor,
+    model: Model,
+    version: Version,
+    report: CheckReport,
+    *,
+    url: str,
+    summary: str,
+    details: str | None,
+    build: str | None = None,
+) -> None:
     queries.insert_check(
         tx,
         actor,
@@ -68,8 +100,9 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
         name=report.name,
         state=report.state,
         url=url,
-        summary=catalog_rules.check_text(report.summary, "the summary", 2000),
+        summary=summary,
         details=details,
+        build=build,
     )
     tx.append(
         events.CheckReported(
@@ -82,7 +115,6 @@ def report_check(tx: Transaction, actor: Actor, ref: Ref, report: CheckReport) -
         actor,
         model.id,
     )
-    return model, version
 
 
 def list_checks(tx: Transaction, actor: Actor, ref: Ref) -> list[Check]:

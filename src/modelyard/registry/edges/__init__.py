@@ -36,7 +36,7 @@ class Edge(msgspec.Struct, frozen=True):
     target: str
     relation: str
     """trained_on, evaluated_on or read (from a dataset), produced (by a run), finetune, adapter, quantized, merge
-    (of a parent version), deployed."""
+    or retrained (of a parent version), deployed."""
     details: Mapping[str, Any] | None = None
 
 

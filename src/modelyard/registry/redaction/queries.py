@@ -152,7 +152,10 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
     TextColumn(run_tags, "value", Form.PLAIN, _of_run(run_tags), _IN_RUN),
     TextColumn(run_inputs, "entry", Form.JSON, _of_run(run_inputs), _IN_RUN),
     *(TextColumn(builds, name, Form.PLAIN, _of_model(builds), _IN_MODEL) for name in ("recipe", "reason")),
-    *(TextColumn(builds, name, Form.JSON, _of_model(builds), _IN_MODEL) for name in ("source", "params")),
+    *(
+        TextColumn(builds, name, Form.JSON, _of_model(builds), _IN_MODEL)
+        for name in ("source", "params", "pins", "findings")
+    ),
     *(
         TextColumn(schedules, name, Form.PLAIN, _of_model(schedules), _IN_MODEL)
         for name in ("recipe", "state_reason")

@@ -339,7 +339,9 @@ def view_schedule(tx: Transaction, actor: Actor, schedule_id: int) -> ScheduleVi
 
 def may_start(actor: Actor, pools: Pools, schedule: Schedule) -> bool:
     """Return whether the actor may start builds of the schedule here, now or by resuming it."""
-    return access.may(actor, rules.MANAGE, schedule.place) and pools.may_run(actor)
+    return access.may(actor, rules.MANAGE, schedule.place) and pools.may_run(
+        actor, schedule.pool or pools.default
+    )
 
 
 def list_schedules(

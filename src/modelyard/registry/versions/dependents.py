@@ -29,7 +29,7 @@ CHILD = "child"
 """A child of this version that the actor may see; its name is the child's reference."""
 KEEP = "keep"
 """The mark that a version must be kept; its name is the same word."""
-RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion")
+RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion", "retrained")
 """The possible relations of a version to its parent."""
 _SHOWN_CHILDREN = 20
 

@@ -100,6 +100,8 @@ class Version(msgspec.Struct, frozen=True):
     """Address of the pull request that it came from."""
     kept: Keep | None = None
     """The mark that it must be kept; None: it has none."""
+    build: str | None = None
+    """uid of the build that registered it; None: a person or a program did."""
 
     @property
     def is_held(self) -> bool:

@@ -60,6 +60,7 @@ VERSION_COLUMNS = (
     versions.c.semver,
     versions.c.pull_request,
     versions.c.kept,
+    versions.c.build,
 )
 VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -94,6 +95,7 @@ def to_version(row: Sequence[Any]) -> Version:
         row[22],
         row[23],
         load_noun(row[24], Keep),
+        row[25],
     )
 
 

@@ -178,6 +178,7 @@ def _insert(
         is_served=not quarantined,
     )
     text = record.canonical_bytes.decode()
+    build = registering_queries.find_build(tx, actor)
     version_id = registering_queries.insert_version(
         tx,
         actor,
@@ -192,6 +193,7 @@ def _insert(
         quarantined=quarantined,
         labels=wanted.labels,
         code_commit=commit_of(record.facts),
+        build=build,
     )
     is_other_card = False
     if not quarantined and stored.card is not None and stored.card != catalog.card_text(tx, model.id):
@@ -219,6 +221,7 @@ def _insert(
         quarantined=int(quarantined),
         semver=wanted.labels.semver or None,
         pull_request=wanted.labels.pull_request or None,
+        build=build,
     )
     return version, is_other_card
 

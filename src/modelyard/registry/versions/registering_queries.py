@@ -11,6 +11,8 @@ from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     blobs,
+    build_attempts,
+    builds,
     manifest_files,
     manifests,
     models,
@@ -18,7 +20,7 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import Manifest
 from modelyard.domain.times import month_of
@@ -183,6 +185,7 @@ _INSERT_VERSION = Statement(
         semver=_p("semver"),
         pull_request=_p("pull_request"),
         code_commit=_p("code_commit"),
+        build=_p("build"),
     )
     .returning(versions.c.id)
 )
@@ -226,6 +229,7 @@ def insert_version(
     quarantined: bool,
     labels: Labels,
     code_commit: str | None,
+    build: str | None,
 ) -> int:
     row = tx.one(
         _INSERT_VERSION,
@@ -241,11 +245,27 @@ def insert_version(
         semver=labels.semver or None,
         pull_request=labels.pull_request or None,
         code_commit=code_commit,
+        build=build,
         now=tx.now,
         actor_id=actor.id,
     )
     assert row is not None
     return int(row[0])
+
+
+_BUILD_OF_TOKEN = Statement(
+    sa.select(builds.c.uid)
+    .join(build_attempts, build_attempts.c.build_id == builds.c.id)
+    .where(build_attempts.c.token_id == _p("token_id"))
+)
+
+
+def find_build(tx: Transaction, actor: Actor) -> str | None:
+    """Return the uid of the build whose agent the actor is; None: it is none."""
+    if Permission.BUILD_REPORT not in (actor.scope.permissions or ()):
+        return None
+    row = tx.one(_BUILD_OF_TOKEN, token_id=actor.token_id)
+    return row[0] if row else None
 
 
 _count = postgresql.insert(version_months).values(

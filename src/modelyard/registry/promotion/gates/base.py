@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from modelyard.domain.metric_names import MetricName, is_training
+from modelyard.registry.checks.nouns import REPRODUCED
 from modelyard.registry.promotion.rules import (
     DURATION_PATTERN,
     CheckResult,
@@ -142,6 +143,8 @@ def latest_check(evidence: Evidence, name: str, counts: Callable[[str], bool]) -
 
 
 def check_command(evidence: Evidence, name: str) -> str:
+    if name == REPRODUCED:
+        return shlex.join(["modelyard", "reproduce", evidence.reference])
     return shlex.join(["modelyard", "check", "report", evidence.reference, name, "pass"])
 
 
