@@ -18,7 +18,7 @@ from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.ranges import bytes_response
 from modelyard.doors.table import RouteTable
-from modelyard.registry.builds import reproducing, rules, secrets
+from modelyard.registry.builds import agents, reproducing, rules, secrets
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import (
     AttemptResult,
@@ -174,7 +174,7 @@ async def retrain_version(call: Call, body: wire.RetrainVersion) -> Answer[wire.
 @table.route("GET", f"{_BUILD}/bundle")
 async def get_bundle(call: Call) -> Annotated[Response, "application/octet-stream"]:
     """Return the source bundle of a build, a tar file, to the agent of its newest attempt; Range is supported."""
-    file = await call.point(lambda tx: builds.find_bundle(tx, call.actor, call.path["build"]))
+    file = await call.point(lambda tx: agents.find_bundle(tx, call.actor, call.path["build"]))
     return await bytes_response(call, file, {})
 
 
@@ -225,7 +225,7 @@ async def remove_build_secret(call: Call) -> Answer[None]:
 async def claim_attempt(call: Call, body: wire.ClaimAttempt) -> wire.BuildPlan:
     """Begin an attempt and return what is to be done. Only for its agent."""
     uid, number = call.path["build"], call.number("attempt")
-    plan = await call.write(lambda tx: builds.claim_attempt(tx, call.actor, uid, number, body.word))
+    plan = await call.write(lambda tx: agents.claim_attempt(tx, call.actor, uid, number, body.word))
     return _plan(plan)
 
 
@@ -234,7 +234,7 @@ async def reveal_build_secrets(call: Call, body: wire.RevealBuildSecrets) -> wir
     """Return the secrets of one step. Only for the agent that claimed the attempt with this word."""
     uid, number, keyring = call.path["build"], call.number("attempt"), call.services.keyring
     values = await call.point(
-        lambda tx: builds.reveal_secrets(tx, call.actor, keyring, uid, number, body.step, body.word)
+        lambda tx: agents.reveal_secrets(tx, call.actor, keyring, uid, number, body.step, body.word)
     )
     return wire.BuildSecretValues(values=values)
 
@@ -244,7 +244,7 @@ async def send_attempt(call: Call, body: wire.SendAttempt) -> wire.AttemptStandi
     """Store what the agent of an attempt reports; frames that are already stored are skipped."""
     frames = [_frame(frame) for frame in body.frames]
     standing = await call.write(
-        lambda tx: builds.store_records(
+        lambda tx: agents.store_records(
             tx, call.actor, call.path["build"], call.number("attempt"), body.first, frames
         )
     )
@@ -338,7 +338,7 @@ def _attempt(attempt: BuildAttempt) -> wire.BuildAttempt:
     )
 
 
-def _plan(plan: builds.BuildPlan) -> wire.BuildPlan:
+def _plan(plan: agents.BuildPlan) -> wire.BuildPlan:
     build, recipe, file = plan.build, plan.recipe, plan.recipe.file
     evaluation = file.evaluate if not isinstance(file.evaluate, str) else None
     return wire.BuildPlan(

@@ -20,6 +20,7 @@ from modelyard.engines.executor import Executor, Look, State, Task
 from modelyard.registry.access import usecases as accounts
 from modelyard.registry.access.nouns import Account
 from modelyard.registry.builds import queries, rules, secrets
+from modelyard.registry.builds.agents import revoke_tokens
 from modelyard.registry.builds.endings import (
     BUILD,
     CarryOut,
@@ -40,7 +41,7 @@ from modelyard.registry.builds.nouns import (
     BuildAttempt,
 )
 from modelyard.registry.builds.pools import Pool, Pools
-from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs, revoke_tokens
+from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, Ending, Job, Outcome
