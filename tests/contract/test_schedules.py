@@ -94,7 +94,7 @@ def place(own_url: str) -> Iterator[Place]:
     registry = Registry(db)
     with open_door(registry) as door:
         executor = ScriptedExecutor()
-        pools = Pools([Pool("local", executor, 5)], local_builds="contributors", url="http://here")
+        pools = Pools([Pool("local", executor, 5, "contributors", "setting local_builds", "http://here")])
         door.services.pools = pools  # type: ignore[misc]
         firing.begin_events(db)
         yield Place(registry, door, clock, pools, executor)
@@ -284,7 +284,7 @@ def test_a_build_may_be_the_source(place: Place) -> None:
 
 def test_rights_are_asked_at_each_firing(place: Place) -> None:
     place.submit()
-    member = place.member(Role.CONTRIBUTOR)
+    member = place.member(Role.MAINTAINER)
     name = member.get("whoami").json()["name"]
     made, kept = place.add(member), place.add()
     place.fire(3600)
@@ -304,7 +304,7 @@ def test_rights_are_asked_at_each_firing(place: Place) -> None:
 
 def test_a_disabled_account_pauses_its_schedules(place: Place) -> None:
     place.submit()
-    member = place.member(Role.CONTRIBUTOR)
+    member = place.member(Role.MAINTAINER)
     name = member.get("whoami").json()["name"]
     made = place.add(member)
     assert place.door.call("PATCH", f"accounts/{name}", json={"disabled": True}).status_code == 200
@@ -325,9 +325,14 @@ def test_who_may_do_what(place: Place) -> None:
     assert_problem(place.ask(made, door=reader, method="DELETE"), 403, "denied")
     assert stranger.get("schedules").json()["items"] == []
     assert place.ask(made, "fire", contributor).json()["requested_by"] != "root"
+    for verb in ("pause", "resume"):
+        assert_problem(place.ask(made, verb, contributor), 403, "denied")
+    body = {"recipe": RECIPE.format(model=place.model), "every": "1h"}
+    assert_problem(contributor.call("POST", "schedules", json=body), 403, "denied")
     # An edit must not lend the rights of somebody else to other code.
-    changed = place.ask(made, door=contributor, method="PATCH", params={"depth": 1}).json()
-    assert changed["owner"] == contributor.get("whoami").json()["name"]
+    maintainer = place.member(Role.MAINTAINER)
+    changed = place.ask(made, door=maintainer, method="PATCH", params={"depth": 1}).json()
+    assert changed["owner"] == maintainer.get("whoami").json()["name"]
 
 
 # --- triggers -------------------------------------------------------------------------------------------

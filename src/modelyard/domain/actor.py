@@ -59,6 +59,7 @@ class Permission(enum.StrEnum):
     BUILD_START = "build.start"
     BUILD_REPORT = "build.report"
     BUILD_SECRETS = "build.secrets"
+    SCHEDULE_EDIT = "schedule.edit"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
@@ -104,6 +105,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.BUILD_START: Role.CONTRIBUTOR,
     Permission.BUILD_REPORT: Role.CONTRIBUTOR,
     Permission.BUILD_SECRETS: Role.MAINTAINER,
+    Permission.SCHEDULE_EDIT: Role.MAINTAINER,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.DATASET_PUSH: Role.CONTRIBUTOR,

@@ -58,8 +58,8 @@ _BUILDS = (
 def _build(row: Sequence[Any]) -> Build:
     """Return the build of a row with _COLUMNS, the recipe and the actor's role on the model."""
     place = Place(row[2], row[3], Role(row[-1]), Visibility(row[4]))
-    values = (*row[:2], place, *row[5:10], JsonText(row[10]), JsonText(row[11]), *row[12:15], JsonText(row[15]))
-    return Build(*values, *row[16:-1])
+    values = (*row[:2], place, *row[5:10], JsonText(row[10]), JsonText(row[11]), *row[12:16], JsonText(row[16]))
+    return Build(*values, *row[17:-1])
 
 
 _FIND = Statement(

@@ -20,8 +20,7 @@ from modelyard.registry.schedules.nouns import (
     Upcoming,
 )
 
-MANAGE = Permission.BUILD_START
-"""An account that may start builds of a model may also have them started."""
+MANAGE = Permission.SCHEDULE_EDIT
 MOST_OF_A_MODEL = 100
 MOST_DEPTH = 5
 """So many builds may start each other by triggers; then it is taken for a circle."""

@@ -81,6 +81,7 @@ def add_schedule(
     access.refuse_strangers(actor)
     built, recipe = _read_source(tx, actor, request)
     model, _ = builds.check_start(tx, actor, settings, pools, built, recipe)
+    access.check(actor, rules.MANAGE, model.place)
     if not _given(request, _WHEN):
         raise Invalid(
             reason="nothing says when the builds start",
@@ -426,8 +427,8 @@ def fire_schedule(
 
     Raises ScheduleNotFound, and like submit_build.
     """
-    schedule = find_schedule(tx, actor, schedule_id, rules.MANAGE)
-    catalog.find_open_model(tx, actor, schedule.model, rules.MANAGE)
+    schedule = find_schedule(tx, actor, schedule_id, Permission.BUILD_START)
+    catalog.find_open_model(tx, actor, schedule.model, Permission.BUILD_START)
     built = request_of(schedule)
     view = builds.start_build(
         tx, actor, settings, pools, built, builds.parse_request(built), schedule=schedule.id
