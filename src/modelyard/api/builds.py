@@ -195,7 +195,7 @@ async def list_pools(call: Call) -> wire.PoolPage:
 
 @table.route("GET", "/api/v1/namespaces/{namespace}/secrets")
 async def list_build_secrets(call: Call) -> wire.BuildSecretList:
-    """List the names of the secrets that builds of the namespace can use; nobody is shown a value."""
+    """List the names of the secrets that builds of the namespace can use; no one is shown a value."""
     found = await call.read(lambda tx: secrets.list_secrets(tx, call.actor, call.path["namespace"]))
     return wire.BuildSecretList(items=[to_wire(each, wire.BuildSecret) for each in found])
 

@@ -25,8 +25,8 @@ def set_secret(session: Session, namespace: str, name: str) -> None:
     """Set a secret of a namespace's builds, or replace its value.
 
     The value is asked for, or read from the standard input without its last line break; it never stands on the command
-    line. Nobody can read it back. A step of a recipe gets it as a variable when it names it: `secrets: [HF_TOKEN]`. Whoever
-    may start builds in the namespace can therefore use it.
+    line. No one can read it back. A step of a recipe gets it as a variable when it names it: `secrets: [HF_TOKEN]`. Everyone
+    who may start builds in the namespace can therefore use it.
     """
     if sys.stdin.isatty():
         value = click.prompt(f"Value of {name}", hide_input=True, err=True)

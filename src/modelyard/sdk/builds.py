@@ -93,7 +93,7 @@ class Builds(Feature):
         return self._get(at("namespaces", namespace, "secrets"), wire.BuildSecretList).items
 
     def set_secret(self, namespace: str, name: str, value: str) -> wire.BuildSecret:
-        """Set a secret of a namespace's builds, or replace its value. Nobody can read it back.
+        """Set a secret of a namespace's builds, or replace its value. No one can read it back.
 
         Args:
             namespace: The namespace.

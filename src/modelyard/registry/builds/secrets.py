@@ -1,4 +1,4 @@
-"""Secrets of a namespace's builds: set by name, sealed, and told to nobody but the agent of a step that names them."""
+"""Secrets of a namespace's builds: set by name, sealed, and told to no one but the agent of a step that names them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check_name(name: str) -> str:
 def refuse_unknown(tx: Transaction, actor: Actor, namespace: str, names: Iterable[str]) -> None:
     """Raise if builds of the namespace cannot have these secrets, or the actor may not use them.
 
-    Whoever may start a build with a secret can read it. A role on one model alone is therefore not enough.
+    An account that may start a build with a secret can read it. A role on one model alone is therefore not enough.
     namespace: of the model to build. Raises Denied, BuildSecretNotFound.
     """
     wanted = sorted(set(names))
