@@ -43,15 +43,8 @@ from modelyard.registry.schedules.nouns import (
 _AT_ONCE = 100
 _AHEAD = seconds(3600)
 """A schedule whose newest time lies further in the future was moved on by a clock that was ahead."""
-_LOOK_AT = 500
+_LOOK_AT = 2000
 _FORGET_AT_ONCE = 1000
-_KINDS = (
-    events.BuildEnded.kind,
-    events.DatasetNoted.kind,
-    events.VersionRegistered.kind,
-    events.AliasMoved.kind,
-    events.VersionPromoted.kind,
-)
 
 
 def fire_due(db: Database, settings: catalog.CatalogSettings, pools: Pools) -> int:
@@ -274,7 +267,7 @@ def follow_events(db: Database) -> bool:
         if cursor is None or cursor >= size:
             return cursor, size, False
         end = min(size, cursor + _LOOK_AT)
-        return cursor, end, bool(queries.list_events(tx, _KINDS, cursor, end))
+        return cursor, end, bool(queries.list_events(tx, cursor, end))
 
     cursor, end, concerns_us = db.read(look)
     if cursor is None:
@@ -291,7 +284,7 @@ def _follow(tx: Transaction, start: int, end: int) -> None:
     tx.leaves_rights = True
     if not queries.move_cursor(tx, start, end):
         return
-    for seq, at, model_id, actor_id, body in queries.list_events(tx, _KINDS, start, end):
+    for seq, at, model_id, actor_id, body in queries.list_events(tx, start, end):
         event = body.value
         kind, data = event["kind"], event["data"]
         if kind == events.BuildEnded.kind:
