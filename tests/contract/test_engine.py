@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from modelyard.db.engine import Database
 from modelyard.db.row_notes import KEY_FACT
@@ -64,23 +65,29 @@ def test_a_failing_change_undoes_only_itself(fresh: Database) -> None:
     assert fresh.read(lambda tx: tx.execute(sa.select(event_head.c.size)).scalar_one()) == len(expected)
 
 
-def test_what_is_left_for_the_end_is_done_for_changes_that_are_kept(fresh: Database) -> None:
-    insert = Statement(server_facts.insert().values(key=sa.bindparam("key"), value=sa.bindparam("value")))
+def test_sums_are_added_at_the_end_once_for_all_changes_that_are_kept(fresh: Database) -> None:
+    value = sa.cast(sa.bindparam("value", type_=sa.Integer), sa.Text)
+    insert = postgresql.insert(server_facts).values(key=sa.bindparam("key"), value=value)
+    present, more = (sa.cast(found, sa.Integer) for found in (server_facts.c.value, insert.excluded.value))
+    add = Statement(
+        insert.on_conflict_do_update(index_elements=["key"], set_={"value": sa.cast(present + more, sa.Text)})
+    )
 
-    def change(name: str, *, fails: bool = False) -> None:
+    def change(number: int, *, fails: bool) -> None:
         def work(tx: Transaction) -> None:
-            tx.run_at_end(insert, key=f"at the end {name}", value="1")
+            tx.add_at_end(add, {"key": f"at the end {number % 4}"}, {"value": number})
             if fails:
-                raise ValueError(name)
+                raise ValueError(number)
 
         fresh.write(work)
 
     with ThreadPoolExecutor(8) as pool:
-        done = [pool.submit(change, str(n), fails=n % 3 == 0) for n in range(24)]
+        done = [pool.submit(change, n, fails=n % 3 == 0) for n in range(24)]
     assert [each.exception() is not None for each in done] == [n % 3 == 0 for n in range(24)]
-    query = sa.select(server_facts.c.key).where(server_facts.c.key.like("at the end %"))
-    kept = {row[0] for row in fresh.read(lambda tx: tx.rows(query))}
-    assert kept == {f"at the end {n}" for n in range(24) if n % 3}
+    query = sa.select(server_facts.c.key, server_facts.c.value).where(server_facts.c.key.like("at the end %"))
+    kept = dict(fresh.read(lambda tx: tx.rows(query)))  # type: ignore[arg-type]
+    expected = {k: sum(n for n in range(24) if n % 4 == k and n % 3) for k in range(4)}
+    assert kept == {f"at the end {k}": str(total) for k, total in expected.items()}
 
 
 def test_only_a_change_that_says_so_or_events_that_say_so_leave_rights_alone(fresh: Database) -> None:

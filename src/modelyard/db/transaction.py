@@ -55,19 +55,22 @@ class PendingEvent(msgspec.Struct, frozen=True):
 class Transaction:
     """A connection, the time it began, and the events of the change so far."""
 
-    def __init__(self, connection: sa.Connection, now: int, results: Results | None = None) -> None:
-        """results: of work that was done for this change; None: the change may do its work itself."""
+    def __init__(
+        self, connection: sa.Connection, now: int, results: Results | None = None, driver: Any = None
+    ) -> None:
+        """results: of work that was done for this change; None: the change may do its work itself. driver: the driver's
+        connection, if it is known already."""
         self.connection = connection
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
-        self.at_end: list[tuple[Statement, dict[str, Any]]] = []
-        """Statements for the end of the batch; see run_at_end."""
+        self.at_end: list[tuple[Statement, dict[str, Any], dict[str, int]]] = []
+        """Sums for the end of the batch; see add_at_end."""
         self.leaves_rights = False
         """Set by a change without events that certainly does not affect accounts, tokens, groups and roles."""
         self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
-        self._driver: Any = connection.connection.driver_connection
+        self.driver: Any = connection.connection.driver_connection if driver is None else driver
 
     @property
     def is_sqlite(self) -> bool:
@@ -77,11 +80,9 @@ class Transaction:
         """Run a fixed statement; returns the driver's cursor."""
         sql, values = statement.prepare(self._dialect, parameters)
         try:
-            cursor = self._driver.cursor()
-            cursor.execute(sql, values)
+            return self.driver.execute(sql, values)
         except self._dialect.loaded_dbapi.Error as exc:
             raise self._failure(exc, sql, values) from exc
-        return cursor
 
     def run_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
         """Run a fixed statement for each row of parameters, in one call if the driver can do that."""
@@ -91,16 +92,14 @@ class Transaction:
             sql, _ = statement.prepare(self._dialect, rows[0])
             values = [statement.prepare(self._dialect, row)[1] for row in rows]
             try:
-                self._driver.cursor().executemany(sql, values)
+                self.driver.cursor().executemany(sql, values)
             except self._dialect.loaded_dbapi.Error as exc:
                 raise self._failure(exc, sql, values) from exc
 
-    def run_at_end(self, statement: Statement, **parameters: Any) -> None:
-        """Run a fixed statement when the batch that holds this change is stored, in one call for all of its changes.
-
-        Nothing reads its effect before, and a failure of it would undo the batch: for sums that are kept with what they count.
-        """
-        self.at_end.append((statement, parameters))
+    def add_at_end(self, statement: Statement, key: dict[str, Any], sums: dict[str, int]) -> None:
+        """Add to sums that are kept with what they count, when the batch that holds this change is stored: once for all of
+        its changes with the same key. Nothing reads the effect before, and a failure of it would undo the batch."""
+        self.at_end.append((statement, key, sums))
 
     def _failure(self, exc: Any, sql: str, values: Any) -> DBAPIError:
         """Convert to SQLAlchemy's error: callers see only one kind, and its pool can drop a dead connection."""
@@ -109,7 +108,7 @@ class Transaction:
             values,
             exc,
             self._dialect.loaded_dbapi.Error,
-            connection_invalidated=self._dialect.is_disconnect(exc, self._driver, None),
+            connection_invalidated=self._dialect.is_disconnect(exc, self.driver, None),
             dialect=self._dialect,
         )
         return failure

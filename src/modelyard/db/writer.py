@@ -43,6 +43,10 @@ logger = logging.getLogger(__name__)
 _MOST_UNITS = 128
 _LONGEST_TURN_SECONDS = 0.008
 """How long one batch may hold the event loop before it is committed."""
+_LONGEST_GATHERING_SECONDS = 0.005
+"""How long a batch waits for changes that are on their way at most."""
+_QUIET_TURNS = 3
+"""Turns of the event loop in which a request is read, begun and handled as far as its change."""
 _QUICK_COMMIT_SECONDS = 0.001
 """Commits that take less on average are not worth a thread."""
 _STOP = None
@@ -96,13 +100,15 @@ class Batch:
     ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
-        self._at_end: dict[Statement, list[dict[str, Any]]] = {}
+        self._at_end: dict[Statement, dict[tuple[Any, ...], dict[str, Any]]] = {}
         self._may_change_rights = False
         self._connection = connection
         self._notes = notes
         self._abandoned = abandoned
         try:
-            Transaction(connection, 0).run(_BEGIN[connection.dialect.name])
+            begun = Transaction(connection, 0)
+            begun.run(_BEGIN[connection.dialect.name])
+            self._driver = begun.driver
             self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
@@ -114,7 +120,7 @@ class Batch:
 
         Raises if the connection is lost, and with it all changes of the batch.
         """
-        tx = Transaction(self._connection, self._now, results)
+        tx = Transaction(self._connection, self._now, results, self._driver)
         started = time.perf_counter()
         try:
             return self._run(tx, fn)
@@ -144,8 +150,10 @@ class Batch:
             return None, as_ours(exc)
         self._figures.units += 1
         self._pending.extend(tx.pending)
-        for statement, parameters in tx.at_end:
-            self._at_end.setdefault(statement, []).append(parameters)
+        for statement, key, sums in tx.at_end:
+            row = self._at_end.setdefault(statement, {}).setdefault(tuple(key.values()), dict(key))
+            for name, value in sums.items():
+                row[name] = row.get(name, 0) + value
         if tx.pending:
             may_change_rights = any(item.event.may_change_rights for item in tx.pending)
         else:
@@ -157,7 +165,7 @@ class Batch:
     def seal(self) -> None:
         """Store the events of all changes, and what they left for the end."""
         for statement, rows in self._at_end.items():
-            Transaction(self._connection, self._now).run_many(statement, rows)
+            Transaction(self._connection, self._now).run_many(statement, [*rows.values()])
         if self._pending:
             event_log.store_events(self._connection, self._log_end, self._pending)
 
@@ -295,8 +303,25 @@ class LoopWriter:
         self._waiting.append((fn, results, future))
         if not self._busy:
             self._busy = True
-            self.loop.call_soon(self._start)
+            self._gather()
         return await future
+
+    def _gather(self) -> None:
+        """Start a batch once no further change has come for a few turns of the event loop.
+
+        A commit costs more than a change, and clients whose last answers were sent together ask again together.
+        """
+        until = self.loop.time() + _LONGEST_GATHERING_SECONDS
+
+        def look(seen: int, quiet_turns: int) -> None:
+            count = len(self._waiting)
+            quiet_turns = quiet_turns + 1 if count == seen else 0
+            if quiet_turns < _QUIET_TURNS and count < _MOST_UNITS and self.loop.time() < until:
+                self.loop.call_soon(look, count, quiet_turns)
+            else:
+                self._start()
+
+        self.loop.call_soon(look, 0, 0)
 
     def _start(self) -> None:
         if self._lock.acquire(blocking=False):
@@ -374,7 +399,7 @@ class LoopWriter:
             else:
                 future.set_exception(error)
         if self._waiting:
-            self.loop.call_soon(self._start)
+            self._gather()
         else:
             self._busy = False
 

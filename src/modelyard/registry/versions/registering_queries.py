@@ -269,13 +269,13 @@ def find_build(tx: Transaction, actor: Actor) -> str | None:
 
 
 _count = postgresql.insert(version_months).values(
-    **named("month", "model_id", "actor_id", "facts", "size_bytes", "new_bytes"), registered=1
+    **named("month", "model_id", "actor_id", "facts", "registered", "size_bytes", "new_bytes")
 )
 _COUNT = Statement(
     _count.on_conflict_do_update(
         index_elements=["month", "model_id", "actor_id", "facts"],
         set_={
-            "registered": version_months.c.registered + 1,
+            "registered": version_months.c.registered + _count.excluded.registered,
             "size_bytes": version_months.c.size_bytes + _count.excluded.size_bytes,
             "new_bytes": version_months.c.new_bytes + _count.excluded.new_bytes,
         },
@@ -287,14 +287,10 @@ def count_version(
     tx: Transaction, actor: Actor, *, model_id: int, facts: str, size_bytes: int, new_bytes: int
 ) -> None:
     """Add a version to the sums that the measures read."""
-    tx.run_at_end(
+    tx.add_at_end(
         _COUNT,
-        month=month_of(tx.now),
-        model_id=model_id,
-        actor_id=actor.id,
-        facts=facts,
-        size_bytes=size_bytes,
-        new_bytes=new_bytes,
+        {"month": month_of(tx.now), "model_id": model_id, "actor_id": actor.id, "facts": facts},
+        {"registered": 1, "size_bytes": size_bytes, "new_bytes": new_bytes},
     )
 
 
