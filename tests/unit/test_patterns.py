@@ -31,6 +31,10 @@ NOT_CONSTANT = {
         "modelyard.registry.catalog.rules",
         "pattern",
     ): "naming patterns: a small language, names of 96 characters",
+    (
+        "modelyard.agent.hiding",
+        "'|'.join(map(re.escape, self._texts))",
+    ): "of literal texts alone, which share no beginnings",
     ("modelyard.sdk.autolog.sklearn", "f'(\\\\A|_|\\\\d){word}'"): "made of words of the module itself",
 }
 """Patterns that are made at run time, each with the reason why no text makes it slow."""

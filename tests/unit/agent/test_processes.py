@@ -31,12 +31,17 @@ def _adopts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 class Told:
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
         self.arrived = threading.Event()
 
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
     def __call__(self, text: str) -> None:
-        self.text += text
-        if "ready" in self.text:
+        """Take a whole line, as a log is passed on."""
+        self._pieces.append(text)
+        if "ready" in text:
             self.arrived.set()
 
 

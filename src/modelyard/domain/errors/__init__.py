@@ -26,7 +26,7 @@ ModelyardError
 │   ├── StageNotFound        PromotionNotFound  PolicyNotFound
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
 │   ├── DatasetNotFound      no such dataset, or no such content of it
-│   ├── BuildNotFound        ScheduleNotFound
+│   ├── BuildNotFound        BuildSecretNotFound  ScheduleNotFound
 │   ├── JobNotFound          no such background job
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the present state of the registry forbids it
