@@ -934,6 +934,9 @@ def test_secrets_are_set_by_maintainers_and_used_by_those_who_build_in_the_names
         ("PATH", SECRET),
         ("modelyard_url", SECRET),
         ("X", "short"),
+        ("X", "ab\ncd\nef\ngh"),
+        ("X", " " * 20),
+        ("X%0A", SECRET),
         ("X", "x" * 40_000),
     ):
         refused = maintainer.call("PUT", f"{path}/{name}", json={"value": value})

@@ -18,7 +18,7 @@ from modelyard.registry.builds import queries, rules, verdicts
 from modelyard.registry.builds.nouns import Build, BuildView, Findings, Pins
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.builds.recipe import parse_recipe
-from modelyard.registry.builds.usecases import BuildRequest, recipe_of, start_build
+from modelyard.registry.builds.usecases import BuildRequest, recipe_of, request_of, start_build
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import usecases as datasets
@@ -146,10 +146,9 @@ def retrain_version(
 
 
 def _request(build: Build, pools: Pools) -> BuildRequest:
-    pool = build.pool if build.pool in pools.names else None
-    return BuildRequest(
-        build.recipe, build.bundle, str(build.model), build.params.value, pool, build.source.value
-    )
+    """Return the request that asks for the same build again, elsewhere if its pool is gone."""
+    request = request_of(build)
+    return request if build.pool in pools.names else msgspec.structs.replace(request, pool=None)
 
 
 def _names(missing: str, data: str) -> bool:

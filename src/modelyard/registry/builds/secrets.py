@@ -57,10 +57,12 @@ def set_secret(
     """Set or replace a secret. Raises NamespaceNotFound, Denied, Invalid."""
     found = catalog.find_namespace(tx, actor, namespace, Permission.BUILD_SECRETS)
     check_name(name)
-    if not MIN_LENGTH <= len(value) <= MAX_LENGTH or "\0" in value:
+    # Logs are masked line by line.
+    longest = max((len(line.strip()) for line in value.splitlines()), default=0)
+    if longest < MIN_LENGTH or len(value) > MAX_LENGTH or "\0" in value:
         raise Invalid(
-            reason=f"the secret has {len(value)} characters or a NUL; it may have {MIN_LENGTH} to {MAX_LENGTH}, without NUL",
-            fix="A shorter one could not be masked in logs",
+            reason=f"a secret has at most {MAX_LENGTH} characters, no NUL, and a line of at least {MIN_LENGTH} characters",
+            fix="Give a longer one; a shorter one could not be masked in logs",
         )
     known = [row[0] for row in tx.all(_LIST, namespace_id=found.id)]
     if name not in known and len(known) >= MAX_SECRETS:
@@ -87,7 +89,7 @@ def remove_secret(tx: Transaction, actor: Actor, namespace: str, name: str) -> N
 
 def check_name(name: str) -> str:
     """Return the name if a step can have it as a variable. Raises Invalid."""
-    if not _NAME.match(name) or name in _TAKEN or name.upper().startswith("MODELYARD_"):
+    if not _NAME.fullmatch(name) or name in _TAKEN or name.upper().startswith("MODELYARD_"):
         raise Invalid(
             reason=f"{name[:80]!r} cannot be the name of a build secret",
             fix="Use letters, digits and _, as for a variable; PATH and its like and MODELYARD_… are taken",
