@@ -12,7 +12,7 @@ import pytest
 
 from modelyard.blobs import layout, open_store, s3
 from modelyard.domain.digest import Digest
-from modelyard.domain.errors import BlobFormatUnknown, BlobStoreUnavailable, Busy, DigestMismatch
+from modelyard.domain.errors import BlobFormatUnknown, BlobStoreUnavailable, Busy, DigestMismatch, SizeMismatch
 from tests.support.s3 import S3Server
 
 MIB = 1 << 20
@@ -41,6 +41,17 @@ def test_the_layout_is_as_drawn(s3_bucket: str):
     ]
     staged.commit(Digest.of(b"xxxxxxxy"), 8)
     assert [key for key in keys(store) if "staging" in key] == ["blobs/staging/one/done"]
+
+
+def test_a_listing_between_two_states_hides_no_commit(s3_bucket: str, monkeypatch: pytest.MonkeyPatch):
+    """A listing is not a snapshot: it can miss the mark, not yet written, as well as the bytes, already removed."""
+    store, other = s3.from_url(s3_bucket), s3.from_url(s3_bucket)
+    store.stage("one").append([b"abc"])
+    store.stage("one").commit(Digest.of(b"abc"), 3)
+    monkeypatch.setattr(other, "_listed", lambda _prefix: iter(()))
+    other.stage("one").commit(Digest.of(b"abc"), 3)
+    with pytest.raises(SizeMismatch):
+        other.stage("one").commit(Digest.of(b"abcd"), 4)
 
 
 def test_open_store_opens_a_bucket(s3_bucket: str):

@@ -202,7 +202,7 @@ def test_two_commits_at_once(store, blob_store):
         lambda: other.stage(upload).commit(Digest.of(data), len(data)),
     )
     assert None in results
-    assert all(result is None or isinstance(result, Busy) for result in results)
+    assert all(result is None or isinstance(result, Busy) for result in results), results
     assert content(blob_store, Digest.of(data)) == data
     store.stage(upload).discard()
 

@@ -446,7 +446,8 @@ class _StagedObjects:
 
     def _commit_without_bytes(self, staged: _Staged, expected: Digest, size_bytes: int) -> None:
         """Commit if nothing is staged: a repeated commit, an empty upload, or one that never had the bytes."""
-        if staged.done and self._was_committed(expected, size_bytes):
+        # Asked even if the listing showed no mark: a listing is not a snapshot, and may miss both the mark and the bytes.
+        if self._was_committed(expected, size_bytes):
             with our_errors("an upload"):
                 self._remove_parts(staged)
             self._renew(expected, size_bytes)
