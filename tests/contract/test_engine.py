@@ -7,11 +7,13 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelyard.db import writer
 from modelyard.db.engine import Database
 from modelyard.db.row_notes import KEY_FACT
 from modelyard.db.schema import ensure_schema
@@ -125,6 +127,58 @@ def test_callers_that_go_away_leave_the_writer_alive(fresh: Database) -> None:
     assert "after" in found
     assert {f"c{n}" for n in range(300) if n % 3} <= found
     assert [seq for seq, _ in logged(fresh)] == list(range(len(found)))
+
+
+def test_a_long_batch_lets_the_loop_run_and_is_committed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite, whose changes run on the event loop: here each of them is longer than a batch may hold it."""
+    monkeypatch.setattr(writer, "_LONGEST_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "_LONGEST_BATCH_SECONDS", 60.0)
+    db = Database(f"sqlite:///{tmp_path / 'long.db'}")
+    ensure_schema(db)
+    between: list[int] = []
+    done = 0
+
+    def change(tx: Transaction, n: int) -> None:
+        nonlocal done
+        done += 1
+        note(tx, f"l{n}", fail=n == 7)
+
+    async def watch() -> None:
+        while done < 20:
+            between.append(done)
+            await asyncio.sleep(0)
+
+    async def main() -> list[BaseException | None]:
+        changes = [db.awrite(lambda tx, n=n: change(tx, n)) for n in range(20)]
+        before = db.figures.batches
+        *errors, _ = await asyncio.gather(*changes, watch(), return_exceptions=True)
+        assert db.figures.batches == before + 1
+        return errors  # type: ignore[return-value]
+
+    assert [n for n, error in enumerate(asyncio.run(main())) if error is not None] == [7]
+    assert set(between) >= set(range(2, 20))
+    assert keys(db) == {f"l{n}" for n in range(20) if n != 7}
+    db.close()
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_batch_leaves_the_writer_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_LONGEST_TURN_SECONDS", 0.0)
+    db = Database(f"sqlite:///{tmp_path / 'ended.db'}")
+    ensure_schema(db)
+    loop = asyncio.new_event_loop()
+    begun = loop.create_future()
+    changes = [loop.create_task(db.awrite(lambda tx: (note(tx, "first"), begun.set_result(None))))]
+    changes += [loop.create_task(db.awrite(lambda tx, n=n: note(tx, f"e{n}"))) for n in range(50)]
+    loop.run_until_complete(begun)
+    assert not any(change.done() for change in changes)
+    loop.close()
+    assert db.write(lambda tx: note(tx, "after")) == "after"
+    assert keys(db) == {"after"}
+    db.close()
 
 
 def test_two_processes_worth_of_writers_keep_one_order(postgres_url: str) -> None:

@@ -247,6 +247,7 @@ class Database:
         loop = asyncio.get_running_loop()
         writer = self._loop_writer
         if writer is None or writer.loop is not loop:
+            self._leave_ended_loop()
             writer = self._loop_writer = LoopWriter(
                 self._open_batch, self._write_lock, self._queue_limit, self._commits, loop
             )
@@ -286,11 +287,18 @@ class Database:
         """
         if self._closed:
             raise DatabaseUnavailable()
+        self._leave_ended_loop()
         if self._thread_writer is None:
             with self._start_lock:
                 if self._thread_writer is None:
                     self._thread_writer = ThreadWriter(self._open_batch, self._write_lock, self._queue_limit)
         return self._thread_writer.submit(fn, results or Results())
+
+    def _leave_ended_loop(self) -> None:
+        """Undo what an event loop that was closed in the middle of a batch can no longer finish."""
+        if self._loop_writer is not None and self._loop_writer.loop.is_closed():
+            with self._start_lock:
+                self._loop_writer.close()
 
     def _open_batch(self) -> Batch:
         """Open a batch. The caller holds the write lock until the batch is committed or abandoned."""
@@ -353,6 +361,7 @@ class Database:
     def close(self) -> None:
         """Finish queued changes, then close all connections. Idempotent."""
         self._closed = True
+        self._leave_ended_loop()
         if self._thread_writer is not None:
             self._thread_writer.close()
         self._pool.shutdown(wait=True, cancel_futures=True)

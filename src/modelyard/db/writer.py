@@ -42,7 +42,9 @@ logger = logging.getLogger(__name__)
 
 _MOST_UNITS = 128
 _LONGEST_TURN_SECONDS = 0.008
-"""How long one batch may hold the event loop before it is committed."""
+"""How long one batch may hold the event loop at a time."""
+_LONGEST_BATCH_SECONDS = 0.05
+"""How long a batch may take over several turns of the event loop before it is committed."""
 _LONGEST_GATHERING_SECONDS = 0.005
 """How long a batch waits for changes that are on their way at most."""
 _QUIET_TURNS = 3
@@ -200,6 +202,10 @@ class _Unit(msgspec.Struct):
     future: Future[Any]
 
 
+_Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+"""Of one change: who waits for it, what it returned, and the error if it failed."""
+
+
 class ThreadWriter:
     """A queue, and the thread that runs its changes."""
 
@@ -288,6 +294,8 @@ class LoopWriter:
         self._executor = executor
         self._waiting: deque[tuple[Callable[[Transaction], Any], Results, asyncio.Future[Any]]] = deque()
         self._busy = False
+        self._unfinished: Batch | None = None
+        """A batch that goes on in a later turn of the loop."""
         self._commit_seconds = _QUICK_COMMIT_SECONDS
         """Moving average."""
 
@@ -305,6 +313,13 @@ class LoopWriter:
             self._busy = True
             self._gather()
         return await future
+
+    def close(self) -> None:
+        """Undo a batch that a loop which ended left unfinished. Only for a loop that runs no more."""
+        if self._unfinished is not None:
+            self._unfinished.abandon()
+            self._unfinished = None
+            self._lock.release()
 
     def _gather(self) -> None:
         """Start a batch once no further change has come for a few turns of the event loop.
@@ -332,36 +347,56 @@ class LoopWriter:
             locking.add_done_callback(lambda _: self._write())
 
     def _write(self) -> None:
-        done: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
-        started = time.monotonic()
+        """Run a batch until nothing waits, with a turn for everyone else in between where it takes long."""
+        done: list[_Outcome] = []
         try:
             with driver_errors():
                 batch = self._open_batch()
-                try:
-                    while self._waiting and len(done) < _MOST_UNITS:
-                        fn, results, future = self._waiting.popleft()
-                        if future.done():
-                            continue
-                        done.append((future, None, DatabaseUnavailable()))
-                        result, error = batch.run(fn, results)
-                        done[-1] = (future, result, error)
-                        if time.monotonic() - started > _LONGEST_TURN_SECONDS:
-                            break
-                    batch.seal()
-                    committing = self._begin_commit(batch)
-                except BaseException:
-                    batch.abandon()
-                    raise
         except Exception as exc:  # noqa: BLE001 - the batch failed: every caller is told, the writer lives on
             self._lock.release()
-            self._answer([(future, None, exc) for future, _, _ in done] or self._refuse_all(exc))
+            self._answer(self._refuse_all(exc))
             return
-        if committing is None:
-            self._committed(self._commit(batch), done)
-        else:
-            committing.add_done_callback(
-                lambda commit: self._committed(commit.exception() or commit.result(), done)
-            )
+        until = time.monotonic() + _LONGEST_BATCH_SECONDS
+
+        def take_turn() -> None:
+            self._unfinished = None
+            try:
+                with driver_errors():
+                    try:
+                        self._run_turn(batch, done)
+                        if self._waiting and len(done) < _MOST_UNITS and time.monotonic() < until:
+                            self._unfinished = batch
+                            self.loop.call_soon(take_turn)
+                            return
+                        batch.seal()
+                        committing = self._begin_commit(batch)
+                    except BaseException:
+                        batch.abandon()
+                        raise
+            except Exception as exc:  # noqa: BLE001 - as above
+                self._lock.release()
+                self._committed(exc, done)
+                return
+            if committing is None:
+                self._committed(self._commit(batch), done)
+            else:
+                committing.add_done_callback(
+                    lambda commit: self._committed(commit.exception() or commit.result(), done)
+                )
+
+        take_turn()
+
+    def _run_turn(self, batch: Batch, done: list[_Outcome]) -> None:
+        until = time.monotonic() + _LONGEST_TURN_SECONDS
+        while self._waiting and len(done) < _MOST_UNITS:
+            fn, results, future = self._waiting.popleft()
+            if future.done():
+                continue
+            done.append((future, None, DatabaseUnavailable()))
+            result, error = batch.run(fn, results)
+            done[-1] = (future, result, error)
+            if time.monotonic() > until:
+                return
 
     def _begin_commit(self, batch: Batch) -> asyncio.Future[BaseException | None] | None:
         """Start the commit in a thread and return its future; None if a commit on the loop is faster."""
@@ -370,27 +405,25 @@ class LoopWriter:
         return self.loop.run_in_executor(self._executor, self._commit, batch)
 
     def _commit(self, batch: Batch) -> BaseException | None:
-        """Commit, and return the error for every caller of the batch, or None."""
+        """Commit, free the lock, and return the error for every caller of the batch, or None."""
         started = time.perf_counter()
-        failure = _commit(batch)
+        try:
+            failure = _commit(batch)
+        finally:
+            self._lock.release()
         self._commit_seconds += 0.1 * (time.perf_counter() - started - self._commit_seconds)
         return failure
 
-    def _refuse_all(self, exc: BaseException) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
+    def _refuse_all(self, exc: BaseException) -> list[_Outcome]:
         """Fail all waiting changes if no batch can be opened, so that no caller waits forever."""
         refused = [(future, None, exc) for _, _, future in self._waiting]
         self._waiting.clear()
         return refused  # type: ignore[return-value]
 
-    def _committed(
-        self,
-        failure: BaseException | None,
-        done: list[tuple[asyncio.Future[Any], Any, BaseException | None]],
-    ) -> None:
-        self._lock.release()
+    def _committed(self, failure: BaseException | None, done: list[_Outcome]) -> None:
         self._answer(done if failure is None else [(future, None, failure) for future, _, _ in done])
 
-    def _answer(self, done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    def _answer(self, done: list[_Outcome]) -> None:
         for future, result, error in done:
             if future.done():
                 continue
