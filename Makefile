@@ -48,9 +48,11 @@ engines:  ## executors and whole builds on real Slurm and Ray clusters; needs ro
 container:  ## build the image of deploy/ without a network, and run, use and stop it; needs root, buildah, podman, runc
 	$(PY) tools/container.py
 
-manifests:  ## check deploy/kubernetes against the JSON schemas of Kubernetes
+manifests:  ## check deploy/kubernetes and the jobs of builds against the JSON schemas of Kubernetes
 	$(PY) -m pip install -q --target build/manifests kubernetes-validate
-	PYTHONPATH=build/manifests $(PY) -m kubernetes_validate --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(PY) tools/job_manifest.py >build/manifests/job.yaml
+	PYTHONPATH=build/manifests $(PY) -m kubernetes_validate --strict build/manifests/job.yaml \
+		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
 screenshots:  ## take the pictures in docs/ui again
 	$(PY) tools/screenshots.py

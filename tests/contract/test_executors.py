@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -18,12 +19,14 @@ from typing import Any, TypeVar
 import pytest
 
 from modelyard.domain.errors import ExecutorUnavailable, TaskRefused
-from modelyard.engines.cluster import start_script
+from modelyard.engines.cluster import AGENT_BYTES, AGENT_SECONDS, start_script
 from modelyard.engines.executor import Executor, Look, State, Task
+from modelyard.engines.kubernetes import KubernetesExecutor
 from modelyard.engines.local import LocalExecutor
 from modelyard.engines.ray import RayExecutor
 from modelyard.engines.slurm import SlurmExecutor
 from tests.support import ray_cluster, slurm_cluster
+from tests.support.kubernetes_emulator import KubernetesEmulator, emulated_kubernetes
 from tests.support.ray_emulator import RayEmulator, emulated_ray
 from tests.support.registry import unique
 from tests.support.services import free_ports
@@ -106,6 +109,31 @@ class RayBench(Bench):
         )
 
 
+class KubernetesBench(Bench):
+    is_local = False
+
+    def __init__(self, folder: Path, emulator: KubernetesEmulator) -> None:
+        super().__init__(folder)
+        self.emulator = emulator
+
+    def executor(self, program: str) -> KubernetesExecutor:
+        return kubernetes_of(
+            self.emulator, folder=str(self.folder), command=shlex.join([sys.executable, "-c", program])
+        )
+
+
+def kubernetes_of(emulator: KubernetesEmulator, **options: Any) -> KubernetesExecutor:
+    """An executor that asks again at once."""
+    options = {
+        "address": emulator.address,
+        "token_file": str(emulator.token_file),
+        "folder": str(emulator.folder / "jobs"),
+        "quiet_seconds": 0.0,
+        **options,
+    }
+    return KubernetesExecutor("test", "an/image:1", namespace="ml", **options)
+
+
 T = TypeVar("T")
 
 
@@ -163,6 +191,12 @@ def emulator(tmp_path: Path) -> Iterator[RayEmulator]:
         yield running
 
 
+@pytest.fixture
+def kubernetes(tmp_path: Path) -> Iterator[KubernetesEmulator]:
+    with emulated_kubernetes(tmp_path) as running:
+        yield running
+
+
 def _end_all(executor: Executor, folder: Path) -> None:
     for entry in folder.iterdir() if folder.is_dir() else ():
         while entry.is_dir() and executor.look(entry.name).state in (State.WAITING, State.RUNNING):
@@ -181,12 +215,14 @@ def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalBench
     _end_all(bench.executor(""), bench.folder)
 
 
-@pytest.fixture(params=["plain", "bubblewrap", "slurm", "ray", "ray-emulator"])
+@pytest.fixture(params=["plain", "bubblewrap", "slurm", "ray", "ray-emulator", "kubernetes-emulator"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     found: Bench
     if request.param == "ray-emulator":
         emulator = request.getfixturevalue("emulator")
         found = RayBench(tmp_path / "jobs", emulator.address, emulator.token_file)
+    elif request.param == "kubernetes-emulator":
+        found = KubernetesBench(tmp_path / "jobs", request.getfixturevalue("kubernetes"))
     elif request.param == "slurm":
         found = SlurmBench(tmp_path / "jobs", request.getfixturevalue("slurm").programs)
     elif request.param == "ray":
@@ -233,20 +269,20 @@ def test_the_tail_holds_the_last_lines(bench: Bench) -> None:
 
 
 def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench) -> None:
-    ready = "import pathlib, time; pathlib.Path('ready').open('a').write('x'); time.sleep(600)"
-    first, task = bench.executor(ready), Task(unique("task-"))
+    program = "import pathlib, time; pathlib.Path('begun').open('a').write('x'); pathlib.Path('ready').touch(); time.sleep(600)"
+    first, task = bench.executor(program), Task(unique("task-"))
     first.submit(task)
     wait_for((bench.folder / task.name / "work" / "ready").exists)
-    second = bench.executor(ready)
+    second = bench.executor(program)
     assert second.look(task.name).state is State.RUNNING
     second.submit(task)
     if bench.is_local:
         # Even if the server died before it noted the process.
         (bench.folder / task.name / "process").unlink()
-    third = bench.executor(ready)
+    third = bench.executor(program)
     third.submit(task)
     assert third.look(task.name).state is State.RUNNING
-    assert (bench.folder / task.name / "work" / "ready").read_text() == "x"
+    assert (bench.folder / task.name / "work" / "begun").read_text() == "x"
 
 
 def test_a_polite_request_comes_first_and_force_after_the_grace(bench: Bench) -> None:
@@ -510,3 +546,130 @@ def test_a_ray_that_is_away_or_answers_nonsense(emulator: RayEmulator, tmp_path:
         with pytest.raises(ExecutorUnavailable):
             quiet.look(name)
     assert len(emulator.requests) == before + 1
+
+
+def test_kubernetes_is_asked_before_a_task_is_submitted(kubernetes: KubernetesEmulator) -> None:
+    executor, task = kubernetes_of(kubernetes, command="sleep 600"), Task(unique("task-"))
+    executor.submit(task)
+    assert kubernetes.requests == ["GET jobs", "GET pods", "POST jobs"]
+    executor.submit(task)
+    assert "POST jobs" not in kubernetes.requests[3:]
+    # Two servers at once: the second one adopts.
+    kubernetes.answers += [(404, ""), (200, '{"items": []}')]
+    executor.submit(task)
+    assert len(kubernetes.jobs) == 1
+    executor.cancel(task.name)
+    executor.cancel(task.name)
+    look = wait_for(lambda: gone(executor, task.name))
+    assert (look.exit_code, look.reason) == (None, "Kubernetes: cancelled")
+    # One that has ended is started again, under the same name.
+    executor.submit(task)
+    assert executor.look(task.name).state is State.RUNNING
+    # Deleted by somebody else: what its pod still does counts.
+    executor.clean(task.name)
+    executor.cancel(task.name)
+    wait_for(lambda: executor.look(task.name).state is State.UNKNOWN)
+
+
+def test_what_kubernetes_cannot_start_waits_with_its_reason(kubernetes: KubernetesEmulator) -> None:
+    executor = kubernetes_of(kubernetes, command="sleep 600")
+    large = Task(unique("task-"), cpu=64)
+    executor.submit(large)
+    look = executor.look(large.name)
+    assert (look.state, look.can_start) == (State.WAITING, True)
+    assert look.reason == "Kubernetes: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu."
+    executor.cancel(large.name)
+    assert executor.look(large.name).state is State.GONE
+    executor.submit(large)
+    for reason, can_start in (("ImagePullBackOff", True), ("InvalidImageName", False)):
+        pod = kubernetes.jobs[large.name].pod
+        assert pod is not None
+        pod.waiting = {"reason": reason, "message": "the image"}
+        look = executor.look(large.name)
+        assert (look.state, look.reason) == (State.WAITING, f"Kubernetes: {reason}: the image")
+        assert look.can_start is can_start
+    kubernetes.quota = 0
+    poor = Task(unique("task-"))
+    executor.submit(poor)
+    look = executor.look(poor.name)
+    assert (look.state, "exceeded quota" in look.reason) == (State.WAITING, True)
+    with pytest.raises(TaskRefused, match="greater than or equal to 0"):
+        executor.submit(Task(unique("task-"), cpu=-1))
+
+
+def test_what_kubernetes_says_of_an_end(kubernetes: KubernetesEmulator) -> None:
+    executor, name = kubernetes_of(kubernetes), unique("task-")
+
+    def ended(terminated: dict[str, Any] | None, status: dict[str, Any], condition: dict[str, Any]) -> Look:
+        state = [] if terminated is None else [{"name": "agent", "state": {"terminated": terminated}}]
+        pod = {"metadata": {"name": "x"}, "status": {"phase": "Failed", "containerStatuses": state, **status}}
+        conditions = [{"type": "Failed", "status": "True", **condition}]
+        kubernetes.answers += [
+            (200, json.dumps({"kind": "Job", "spec": {}, "status": {"conditions": conditions}})),
+            (200, json.dumps({"items": [pod]})),
+        ]
+        return executor.look(name)
+
+    look = ended({"exitCode": 137, "reason": "OOMKilled"}, {}, {})
+    assert (look.exit_code, look.reason) == (-9, "Kubernetes: OOMKilled, the container was out of memory")
+    look = ended({"exitCode": 137, "reason": "Error"}, {}, {})
+    assert (look.exit_code, "perhaps the machine was out of memory" in look.reason) == (-9, True)
+    look = ended(None, {"reason": "Evicted"}, {"message": "Job has reached the specified backoff limit"})
+    assert (look.exit_code, look.reason) == (
+        None,
+        "Kubernetes: Evicted: Job has reached the specified backoff limit",
+    )
+
+
+def test_a_kubernetes_that_is_away_or_answers_nonsense(kubernetes: KubernetesEmulator, tmp_path: Path) -> None:
+    executor, name = kubernetes_of(kubernetes), unique("task-")
+    for answer in (
+        (200, "<html>welcome</html>"),
+        (200, "[]"),
+        (200, "[" * 100_000),
+        (200, "{}"),
+        (200, '{"kind": "Job", "spec": {}, "status": "DANCING"}'),
+        (200, '{"kind": "Job", "spec": {}, "status": {"conditions": [1]}}'),
+        (403, '{"message": "jobs.batch is forbidden"}'),
+        (500, "etcdserver: leader changed"),
+        (302, ""),
+    ):
+        kubernetes.answers.append(answer)
+        with pytest.raises(ExecutorUnavailable):
+            executor.look(name)
+    kubernetes.answers += [(404, ""), (200, '{"items": [{"metadata": {}, "status": {"phase": "Dancing"}}]}')]
+    with pytest.raises(ExecutorUnavailable):
+        executor.look(name)
+    # Being deleted, as after a cancellation: it is submitted later.
+    kubernetes.answers += [
+        *[(404, ""), (200, '{"items": []}')],
+        (409, '{"message": "object is being deleted: jobs.batch already exists"}'),
+        *[(404, ""), (200, '{"items": []}')],
+    ]
+    with pytest.raises(ExecutorUnavailable, match="is being deleted"):
+        executor.submit(Task(name))
+    wrong = tmp_path / "wrong"
+    wrong.write_text("guess")
+    with pytest.raises(ExecutorUnavailable, match="token_file"):
+        kubernetes_of(kubernetes, token_file=str(wrong)).look(name)
+
+
+def test_a_job_of_kubernetes_asks_for_little_and_holds_no_secret() -> None:
+    executor = KubernetesExecutor("k", "an/image:1", environments_claim="cache", node_selector={"gpu": "yes"})
+    task = Task("b-1", {"MODELYARD_TOKEN": "a ticket"}, "team", 1.5, 1, 1 << 30, 60)
+    job = executor.manifest(task)
+    pod = job["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    limits = {"cpu": "1500m", "memory": str((1 << 30) + AGENT_BYTES), "nvidia.com/gpu": "1"}
+    assert container["resources"] == {"limits": limits, "requests": limits}
+    assert "a ticket" not in json.dumps(container["command"])
+    assert (job["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert pod["activeDeadlineSeconds"] == 60 + AGENT_SECONDS
+    assert pod["nodeSelector"] == {"gpu": "yes"}
+    assert [each["mountPath"] for each in container["volumeMounts"]] == [
+        "/tmp/modelyard-builds",
+        "/tmp/modelyard-builds/environments",
+    ]

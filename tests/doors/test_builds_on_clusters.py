@@ -12,6 +12,7 @@ import pytest
 from modelyard.sdk.client import Client
 from modelyard.wire import builds as wire
 from tests.support import ray_cluster, slurm_cluster
+from tests.support.kubernetes_emulator import emulated_kubernetes
 from tests.support.registry import unique
 from tests.support.relay import between_networks
 from tests.support.server import RunningServer, running_server
@@ -38,35 +39,50 @@ def agent_command() -> str:
     return f"{sys.executable} -m modelyard.agent"
 
 
-@pytest.fixture(scope="module", params=["slurm", "ray"])
+@pytest.fixture(scope="module", params=["slurm", "ray", "kubernetes-emulator"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with a pool `cluster`, whose agents reach it at a port of their own network."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "kubernetes-emulator":
+        with emulated_kubernetes(folder) as emulator:
+            own = ['image = "an/image"', 'namespace = "ml"', f'address = "{emulator.address}"']
+            own.append(f'token_file = "{emulator.token_file}"')
+            (port,) = free_ports(1)
+            file = pools_file(folder, "kubernetes", port, own)
+            with running_server(port=port, build_pools=file) as running:
+                yield running
+        return
     if os.environ.get("MODELYARD_ENGINES") != "all":
         pytest.skip("whole builds on clusters take half a minute; run make engines")
     support = slurm_cluster if request.param == "slurm" else ray_cluster
     lacking = support.lacking()
     if lacking:
         pytest.skip(f"no {request.param} cluster can be started here: {lacking}")
-    folder = tmp_path_factory.mktemp(request.param)
     with support.cluster(folder / "cluster") as cluster:
         # The port of the server is not known before it starts, and its settings hold the line's.
         free = free_ports(1)[0]
         with between_networks(free, listen_in=cluster.pid) as port:
-            lines = [
-                "[pools.cluster]",
-                f'kind = "{request.param}"',
-                f'url = "http://127.0.0.1:{port}"',
-                f'command = "{agent_command()}"',
-                f'folder = "{folder / "jobs"}"',
-                'builds = "contributors"',
-            ]
             if isinstance(cluster, slurm_cluster.Cluster):
-                lines.append(f'programs = "{cluster.programs}"')
+                own = [f'programs = "{cluster.programs}"']
             else:
-                lines += [f'address = "{cluster.address}"', f'token_file = "{cluster.token_file}"']
-            (folder / "pools.toml").write_text("\n".join(lines))
-            with running_server(port=free, build_pools=folder / "pools.toml") as running:
+                own = [f'address = "{cluster.address}"', f'token_file = "{cluster.token_file}"']
+            with running_server(port=free, build_pools=pools_file(folder, request.param, port, own)) as running:
                 yield running
+
+
+def pools_file(folder: Path, kind: str, port: int, own: list[str]) -> Path:
+    lines = [
+        "[pools.cluster]",
+        f'kind = "{kind}"',
+        f'url = "http://127.0.0.1:{port}"',
+        f'command = "{agent_command()}"',
+        f'folder = "{folder / "jobs"}"',
+        'builds = "contributors"',
+        *own,
+    ]
+    file = folder / "pools.toml"
+    file.write_text("\n".join(lines))
+    return file
 
 
 @pytest.fixture

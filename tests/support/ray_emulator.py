@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.support.http_emulator import served
 
 _PREFIX = "/api/jobs/"
 
@@ -43,7 +44,7 @@ class RayEmulator:
         self._lock = threading.Lock()
 
     def answer(self, method: str, path: str, authorization: str, body: dict[str, Any]) -> tuple[int, str]:
-        name, _, verb = path.partition("/")
+        name, _, verb = path.removeprefix(_PREFIX).partition("/")
         self.requests.append(f"{method} {verb or 'job'}" if name else f"{method} jobs")
         with self._lock:
             if self.answers:
@@ -130,29 +131,5 @@ class RayEmulator:
 @contextmanager
 def emulated_ray(folder: Path, cpus: int = 2) -> Iterator[RayEmulator]:
     emulator = RayEmulator(folder, cpus)
-
-    class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(size)) if size else {}
-            path = self.path.removeprefix(_PREFIX)
-            status, text = emulator.answer(self.command, path, self.headers.get("Authorization", ""), body)
-            data = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_DELETE = _any
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    emulator.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(emulator.answer) as emulator.address:
         yield emulator
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -7,14 +7,9 @@ attempt alone, and ends with it.
 
 from __future__ import annotations
 
-import json
 import signal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from modelyard.domain.errors import TaskRefused
 from modelyard.engines.cluster import (
@@ -28,6 +23,7 @@ from modelyard.engines.cluster import (
     variables_of,
 )
 from modelyard.engines.executor import GRACE_SECONDS, MEMORY_SUSPECTED, Look, State, Task
+from modelyard.engines.rest import MOST_WORDS, Rest, last_words
 
 _STATES = {
     "PENDING": State.WAITING,
@@ -36,11 +32,6 @@ _STATES = {
     "SUCCEEDED": State.GONE,
     "FAILED": State.GONE,
 }
-# A kept connection may have been closed by the other side. All of our requests are safe to repeat.
-_RETRIES = urllib3.Retry(connect=0, read=1, redirect=0, status=0, other=0, allowed_methods=None)
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
-_MAX_ANSWER_BYTES = 8 << 20
-_MAX_WORDS = 500
 _STOP_SECONDS = 5
 """Time that an agent gets for its last words, beyond the grace of its steps."""
 
@@ -59,12 +50,12 @@ class RayExecutor:
         folder: str = DEFAULT_FOLDER,
         quiet_seconds: float | None = None,
     ) -> None:
-        self._name, self._address, self._token_file = name, address.rstrip("/"), token_file
+        self._name = name
         self._command, self._folder = command, folder
         self._outage = (
             Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
         )
-        self._http = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT, maxsize=8)
+        self._rest = Rest(self._outage, address, token_file)
 
     @property
     def kind(self) -> str:
@@ -106,18 +97,18 @@ class RayExecutor:
             body["entrypoint_memory"] = task.memory_bytes + AGENT_BYTES
         status, text = self._call("POST", "", body)
         if status == 400:
-            raise TaskRefused(executor=self.kind, reason=_last_words(text))
+            raise TaskRefused(executor=self.kind, reason=last_words(text))
         if status != 200 and "already exists" not in text:
-            raise self._outage.error(_nonsense(status, text))
+            raise self._rest.nonsense(status, text)
 
     def look(self, name: str) -> Look:
         status, text = self._call("GET", name)
         if status == 404:
             return Look(State.UNKNOWN)
-        found = self._object(status, text)
+        found = self._rest.found(status, text)
         state = _STATES.get(str(found.get("status")))
         if state is None:
-            raise self._outage.error(_nonsense(status, text))
+            raise self._rest.nonsense(status, text)
         if state is State.RUNNING:
             return Look(state)
         message = _first_words(str(found.get("message") or ""))
@@ -135,14 +126,14 @@ class RayExecutor:
         status, text = self._call("POST", f"{name}/stop")
         # One that has ended meanwhile cannot be stopped.
         if status not in (200, 400, 404) and "not running" not in text:
-            raise self._outage.error(_nonsense(status, text))
+            raise self._rest.nonsense(status, text)
 
     def log_tail(self, name: str) -> str:
         status, text = self._call("GET", f"{name}/logs")
         if status != 200:
             return ""
         # Ray's own lines come first, and end with the command.
-        before, marker, after = str(self._object(status, text).get("logs") or "").partition(
+        before, marker, after = str(self._rest.found(status, text).get("logs") or "").partition(
             f"Running entrypoint for job {name}: "
         )
         return last_lines(after.partition("\n")[2] if marker else before)
@@ -151,64 +142,11 @@ class RayExecutor:
         # A job that Ray does not give up is refused here, and stays in its list.
         self._call("DELETE", name)
 
-    # --- HTTP ----------------------------------------------------------------------------------------
-
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
-        """Return (status, text) of an answer. Raises ExecutorUnavailable if none comes, or one of somebody else."""
-        url = f"{self._address}/api/jobs/{quote(path)}"
-        with self._outage.noted():
-            headers = {"Accept": "application/json"}
-            if self._token_file:
-                headers["Authorization"] = f"Bearer {self._token()}"
-            if body is not None:
-                headers["Content-Type"] = "application/json"
-            data = None if body is None else json.dumps(body)
-            try:
-                answer = self._http.request(
-                    method, url, body=data, headers=headers, redirect=False, preload_content=False
-                )
-                raw = answer.read(_MAX_ANSWER_BYTES + 1)
-                if len(raw) > _MAX_ANSWER_BYTES:
-                    answer.close()
-                answer.release_conn()
-            except (HTTPError, OSError, ValueError) as exc:
-                raise self._outage.error(f"{self._address} does not answer: {_short(exc)}") from exc
-            if answer.status in (401, 403):
-                raise self._outage.error(
-                    f"{self._address} does not accept the token of the pool (HTTP {answer.status}); correct token_file"
-                )
-            return answer.status, raw.decode("utf-8", "replace")
-
-    def _token(self) -> str:
-        try:
-            return Path(self._token_file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise self._outage.error(f"{self._token_file} cannot be read: {exc}") from exc
-
-    def _object(self, status: int, text: str) -> dict[str, Any]:
-        try:
-            found = json.loads(text) if status == 200 else None
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise self._outage.error(_nonsense(status, text))
-        return found
+        return self._rest.call(method, f"/api/jobs/{quote(path)}", body)
 
 
 def _first_words(text: str) -> str:
     """Return the first line of a message; the rest is a trace or the log, which is read apart."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line.partition(", last available logs")[0][:_MAX_WORDS]
-
-
-def _last_words(text: str) -> str:
-    """Return the last line of an answer about a fault, which is a trace."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:_MAX_WORDS]
-
-
-def _short(exc: Exception) -> str:
-    return str(exc).rpartition(">: ")[2][:_MAX_WORDS]
-
-
-def _nonsense(status: int, text: str) -> str:
-    return f"it answered HTTP {status}: {_last_words(text)!r}"
+    return line.partition(", last available logs")[0][:MOST_WORDS]

@@ -12,6 +12,7 @@ import msgspec
 
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import Invalid
+from modelyard.engines import kubernetes
 from modelyard.engines.cluster import DEFAULT_COMMAND, DEFAULT_FOLDER
 from modelyard.engines.executor import Executor
 from modelyard.engines.local import LocalExecutor
@@ -108,10 +109,27 @@ class RayCluster(_Cluster, frozen=True, kw_only=True, tag="ray"):
     token_file: Text = ""
 
 
+class KubernetesCluster(_Cluster, frozen=True, kw_only=True, tag="kubernetes"):
+    """image: with Python and the client. namespace: of the jobs. address, token_file, ca_file: of its API; if omitted, those that a
+    server inside the cluster finds. node_selector: labels of the nodes. environments_claim: volume claim for Python environments
+    that later builds reuse."""
+
+    image: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    namespace: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = "default"
+    address: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+/?$")] = kubernetes.IN_CLUSTER_ADDRESS
+    token_file: Text = kubernetes.IN_CLUSTER_TOKEN
+    ca_file: Text = kubernetes.IN_CLUSTER_CA
+    node_selector: dict[Text, Text] = {}
+    gpu_resource: Text = "nvidia.com/gpu"
+    environments_claim: Text = ""
+    user: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] = 1000
+    folder: Annotated[str, msgspec.Meta(pattern=r"^/[^\n\x00]+$", max_length=1000)] = kubernetes.DEFAULT_FOLDER
+
+
 class ClustersFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file that the setting build_pools names: a table `[pools.NAME]` for each cluster."""
 
-    pools: dict[Word, SlurmCluster | RayCluster]
+    pools: dict[Word, SlurmCluster | RayCluster | KubernetesCluster]
 
 
 def read_clusters(file: str, public_url: str) -> list[Pool]:
@@ -124,7 +142,7 @@ def read_clusters(file: str, public_url: str) -> list[Pool]:
         raise Invalid(reason=f"build_pools {file}: {exc}", fix="Correct the file") from exc
 
 
-def _open_cluster(name: str, cluster: SlurmCluster | RayCluster, public_url: str) -> Pool:
+def _open_cluster(name: str, cluster: SlurmCluster | RayCluster | KubernetesCluster, public_url: str) -> Pool:
     """Raises ValueError."""
     url = (cluster.url or public_url).rstrip("/")
     if name == LOCAL:
@@ -144,13 +162,28 @@ def _open_cluster(name: str, cluster: SlurmCluster | RayCluster, public_url: str
             memory=cluster.memory,
             programs=cluster.programs,
         )
-    else:
+    elif isinstance(cluster, RayCluster):
         executor = RayExecutor(
             name,
             cluster.address,
             token_file=cluster.token_file,
             command=cluster.command,
             folder=cluster.folder,
+        )
+    else:
+        executor = kubernetes.KubernetesExecutor(
+            name,
+            cluster.image,
+            address=cluster.address,
+            token_file=cluster.token_file,
+            ca_file=cluster.ca_file,
+            namespace=cluster.namespace,
+            command=cluster.command,
+            folder=cluster.folder,
+            node_selector=cluster.node_selector,
+            gpu_resource=cluster.gpu_resource,
+            environments_claim=cluster.environments_claim,
+            user=cluster.user,
         )
     return Pool(name, executor, cluster.slots, cluster.builds, f"builds of [pools.{name}] in build_pools", url)
 
