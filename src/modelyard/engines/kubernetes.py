@@ -35,7 +35,7 @@ IN_CLUSTER_TOKEN, IN_CLUSTER_CA = f"{_ACCOUNT}/token", f"{_ACCOUNT}/ca.crt"
 DEFAULT_FOLDER = "/tmp/modelyard-builds"  # noqa: S108 - in a container of its own
 _LAST_WORDS_SECONDS = 5
 _KEPT_SECONDS = 24 * 3600
-"""How long a Job that has ended is kept, should nobody clean up."""
+"""How long a Job that has ended is kept, should no one clean up."""
 _MERGE = "application/merge-patch+json"
 _HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError"})
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
