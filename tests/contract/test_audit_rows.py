@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,12 @@ def test_a_change_of_any_covered_column_names_its_table_and_row(own: Registry) -
     before = problems(own)
     assert not any(" of " in text and text.startswith("row ") for text in before), before
     missed = []
-    for table in covered_tables():
+    every = 1 if own.db.is_sqlite or os.environ.get("MODELYARD_EDGES") == "all" else 4
+    for place, table in enumerate(covered_tables()):
         first, second = made[table.name]
         key = "/".join(str(first[name]) for name in key_names(table))
-        for name in covered_columns(table):
+        # On PostgreSQL a quarter of the columns: its triggers are made from the same list.
+        for name in covered_columns(table)[place % every :: every]:
             column = table.c[name]
             value = second[name] if column.foreign_keys else some_value(column, {})
             if value == first[name] or (name in key_names(table) and column.foreign_keys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +91,9 @@ def test_the_order_of_naming_changes_no_fact_and_no_verdict(door: Door, kind: st
     word = unique("word").ljust(12, "x")
     alone = {name: known_of(door, *register(door, make(unique("word").ljust(12, "x")), name)) for name in names}
     random.Random(7).shuffle(names := [*names])
-    for number in range(len(names)):
+    # On PostgreSQL two of the orders.
+    orders = len(names) if door.registry.db.is_sqlite or os.environ.get("MODELYARD_EDGES") == "all" else 2
+    for number in range(orders):
         order = names[number:] + names[:number]
         data = make(f"{word[:9]}{number:03}")
         made = {name: register(door, data, name) for name in order}
