@@ -19,7 +19,7 @@ from typing import Any
 
 from modelyard.agent.environments import Environment, Needed, NotMade, prepare
 from modelyard.agent.hiding import Hidden
-from modelyard.agent.processes import Ended, Limits, Stop, run_process
+from modelyard.agent.processes import LAST_SECONDS, Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import REPEATED_VARIABLES, repeatable, result_of
 from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.domain.digest import Digest
@@ -33,7 +33,7 @@ from modelyard.sdk.checks import Checks, read_junit
 from modelyard.sdk.datasets import describe
 from modelyard.sdk.evaluations import Evaluations
 from modelyard.sdk.files import BLOCK_BYTES
-from modelyard.sdk.http import BROKEN, Patience, at
+from modelyard.sdk.http import BROKEN, at
 from modelyard.sdk.promotion import Promotions
 from modelyard.sdk.pull import pull
 from modelyard.sdk.runs import offline, registration
@@ -51,7 +51,7 @@ from modelyard.wire import promotion as promotion_wire
 _KEPT_VARIABLES = frozenset(
     "PATH LANG LANGUAGE TZ TERM USER LOGNAME SHELL LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
     "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy CUDA_VISIBLE_DEVICES "
-    "NVIDIA_VISIBLE_DEVICES CUDA_HOME OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS".split()
+    "NVIDIA_VISIBLE_DEVICES CUDA_HOME MODELYARD_TASK OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS".split()
 )
 _KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SLURM_")
 """Variables of the agent that its steps get too: all others may hold credentials of the machine."""
@@ -107,6 +107,7 @@ class Attempt:
         self._ended: Ended | None = None
         """How the last program of the present step ended."""
         self._step = ""
+        self._reports: Reports
 
     def carry_out(self) -> int:
         """Carry out the attempt and return 0 if the server knows how it ended."""
@@ -116,6 +117,7 @@ class Attempt:
         os.environ["MODELYARD_TOKEN"] = self._plan.token
         self._hidden.add([self._plan.token])
         self._session = Session(self._session.url, self._plan.token, patience_seconds=AWAY_SECONDS)
+        self._session.transport.trust_address(lambda: self._stop.asked)
         self._deadline = (
             None if self._plan.timeout_seconds is None else time.monotonic() + self._plan.timeout_seconds
         )
@@ -136,7 +138,13 @@ class Attempt:
         if self._stop.cause in _GONE:
             return 1
         self._reports.end(end)
-        return 0 if self._reports.close(AWAY_SECONDS) else 1
+        return 0 if self._reports.close(lambda: self._stop.is_late) else 1
+
+    @property
+    def unsent(self) -> str:
+        """Say in words what the server does not know; "": nothing."""
+        count = self._reports.unsent if hasattr(self, "_reports") else 0
+        return f"{count} messages about the steps were not sent" if count else ""
 
     def _steps(self) -> wire.AttemptEnd:
         end: wire.AttemptEnd | None = None
@@ -320,7 +328,7 @@ class Attempt:
             self._say(f"commit {commit}{state}\n")
 
     def _fetch(self, path: str, target: Path) -> None:
-        patience = Patience(AWAY_SECONDS)
+        patience = self._session.transport.patience()
         while True:
             try:
                 with (
@@ -461,7 +469,10 @@ class Attempt:
 
     def _end_run(self) -> None:
         if self._run is not None:
-            self._run.end(self._run_status, exit_code=self._exit_code)
+            wait = LAST_SECONDS / 2 if self._stop.ends_at is not None else None
+            self._run.end(self._run_status, exit_code=self._exit_code, wait_seconds=wait)
+            # Records of programs that could not send them, and all others if the server is away.
+            offline.sync(lambda _: self._session, run=self._run.id)
 
     # --- after the training ------------------------------------------------------------------------------
 

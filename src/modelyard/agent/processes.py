@@ -24,6 +24,8 @@ from modelyard.sdk.runs.command import BoundedLog
 
 GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL."""
+LAST_SECONDS = 4.0
+"""An agent that was asked to end by a signal has this long for its last words, after its steps have ended."""
 _BLOCK_BYTES = 1 << 16
 _LOOK_SECONDS = 0.1
 _PIPE_SECONDS = 5.0
@@ -47,6 +49,12 @@ class Stop:
         self._asked = threading.Event()
         self._lock = threading.Lock()
         self.cause = self.reason = ""
+        self.ends_at: float | None = None
+        """When the agent must have ended, as of time.monotonic(); None: it may take its time."""
+
+    def hurry(self) -> None:
+        """Let the agent end soon: who sent it a signal ends it by force otherwise."""
+        self.ends_at = self.ends_at or time.monotonic() + GRACE_SECONDS + LAST_SECONDS
 
     def ask(self, cause: str, reason: str) -> None:
         """cause: cancelled, timed-out, superseded, away or ended."""
@@ -58,6 +66,10 @@ class Stop:
                     self._asked.set()
             finally:
                 self._lock.release()
+
+    @property
+    def is_late(self) -> bool:
+        return self.ends_at is not None and time.monotonic() > self.ends_at
 
     @property
     def asked(self) -> bool:

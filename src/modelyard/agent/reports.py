@@ -26,6 +26,9 @@ AWAY_SECONDS = 600.0
 _MAX_MESSAGE_BYTES = 512 * 1024
 _MAX_FRAMES = 200
 _MAX_REASON = 2000
+_LOOK_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_CLOSING_PAUSE_SECONDS = 0.5
 _RETRY = (Kind.UNAVAILABLE, Kind.BUSY, Kind.INTERNAL)
 
 
@@ -85,13 +88,20 @@ class Reports:
             self._cut()
             self._keep(wire.AttemptFrame(end=end))
 
-    def close(self, seconds: float = AWAY_SECONDS) -> bool:
-        """Wait until the server has everything, and return whether it does."""
+    @property
+    def unsent(self) -> int:
+        """Return how many frames the server does not have."""
+        return len(self._starts) - self._stored
+
+    def close(self, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the server has everything, and return whether it does. is_over: whether there is no time left for that."""
         with self._ready:
             self._closing = True
             self._ready.notify()
-        self._thread.join(seconds)
-        return self._stored == len(self._starts) and not self._given_up
+        until = time.monotonic() + AWAY_SECONDS
+        while self._thread.is_alive() and time.monotonic() < until and not is_over():
+            self._thread.join(_LOOK_SECONDS)
+        return not self.unsent and not self._given_up
 
     def _cut(self) -> None:
         """Make a frame of the text so far."""
@@ -139,7 +149,8 @@ class Reports:
                     self._give_up("away", f"the server did not answer for {AWAY_SECONDS:.0f} s: {error}")
                 else:
                     failures += 1
-                    time.sleep(min(5.0, 0.1 * 2 ** min(failures, 8)))
+                    longest = _CLOSING_PAUSE_SECONDS if self._closing else _LONGEST_PAUSE_SECONDS
+                    time.sleep(min(longest, 0.1 * 2 ** min(failures, 8)))
                 continue
             away_since, failures = None, 0
             with self._ready:

@@ -146,7 +146,7 @@ class LocalExecutor:
         child = self._children.get(name)
         code = None if child is None else child.poll()
         if self._is_running(name):
-            return Look(State.RUNNING)
+            return Look(State.RUNNING, has_agent=self._has_agent(name))
         if child is not None and code is not None:
             return Look(State.GONE, code, _words_of(code))
         if (folder / "process").exists():
@@ -226,6 +226,12 @@ class LocalExecutor:
         if child is not None and child.poll() is None:
             return True
         return bool(self._processes_of(name))
+
+    def _has_agent(self, name: str) -> bool:
+        """Return whether the agent itself runs; one that was killed leaves processes behind. False also until it has started."""
+        command = b"".join(os.fsencode(word) + b"\0" for word in self._command)
+        pids = self._processes_of(name) if _PROC.is_dir() else ()
+        return not _PROC.is_dir() or any(_read(_PROC / str(pid) / "cmdline") == command for pid in pids)
 
     def _processes_of(self, name: str) -> set[int]:
         """Return the living processes of a task: the noted one, those with its folder in the environment, orphans that work in

@@ -129,5 +129,5 @@ def test_a_server_that_stays_away_ends_the_attempt(
     server.away.set()
     sent = begin(server, stop, tmp_path)
     sent.event("train", "running")
-    assert not sent.close(60)
+    assert not sent.close()
     assert stop.cause == "away"
