@@ -12,6 +12,7 @@ from types import FrameType
 
 from modelyard.agent.attempt import Attempt
 from modelyard.agent.processes import GRACE_SECONDS, LAST_SECONDS, Stop, adopt_orphans
+from modelyard.agent.workplace import Workplace
 from modelyard.domain.errors import ModelyardError
 from modelyard.sdk.locations import cache_folder
 from modelyard.sdk.session import Session
@@ -33,8 +34,8 @@ def main() -> int:
     if missing:
         print(f"modelyard.agent: {' and '.join(missing)} must be set; executors do that", file=sys.stderr)
         return 2
-    url, token, build, number, place = (os.environ[name] for name in _VARIABLES)
-    workspace = Path(place).absolute()
+    url, token, build, number, folder = (os.environ[name] for name in _VARIABLES)
+    workspace = Path(folder).absolute()
     workspace.mkdir(parents=True, exist_ok=True)
     named = os.environ.get("MODELYARD_ENVIRONMENTS")
     environments = Path(named).absolute() if named else cache_folder() / "environments"
@@ -43,7 +44,7 @@ def main() -> int:
     stop = Stop()
     session = Session(url, token, patience_seconds=CLAIM_SECONDS)
     session.transport.trust_address(lambda: stop.asked)
-    attempt = Attempt(session, build, int(number), workspace, environments, stop)
+    place = Workplace(session, build, int(number), workspace, environments, stop)
 
     def end(number: int, _frame: FrameType | None) -> None:
         stop.ask("ended", f"the agent was ended by {signal.Signals(number).name}")
@@ -52,7 +53,7 @@ def main() -> int:
         signal.alarm(math.ceil(GRACE_SECONDS + LAST_SECONDS) + 1)
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
-        _say(f"the time after the signal is over; {attempt.unsent or 'everything was sent'}")
+        _say(f"the time after the signal is over; {place.unsent or 'everything was sent'}")
         os._exit(1)
 
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -60,9 +61,9 @@ def main() -> int:
     signal.signal(signal.SIGALRM, give_up)
     adopt_orphans()
     try:
-        code = attempt.carry_out()
-        if attempt.unsent:
-            _say(f"{attempt.unsent}, since the server did not answer")
+        code = Attempt(place).carry_out()
+        if place.unsent:
+            _say(f"{place.unsent}, since the server did not answer")
         return code
     except ModelyardError as error:
         _say(str(error))

@@ -94,12 +94,12 @@ class Reports:
         return len(self._starts) - self._stored
 
     def close(self, is_over: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the server has everything, and return whether it does. is_over: whether there is no time left for that."""
+        """Wait until the server has everything or has been away for too long, and return whether it has. is_over: whether there is
+        no time left for that."""
         with self._ready:
             self._closing = True
             self._ready.notify()
-        until = time.monotonic() + AWAY_SECONDS
-        while self._thread.is_alive() and time.monotonic() < until and not is_over():
+        while self._thread.is_alive() and not is_over():
             self._thread.join(_LOOK_SECONDS)
         return not self.unsent and not self._given_up
 
