@@ -45,11 +45,14 @@ class Attempt:
         """Carry out the attempt and return 0 if the server knows how it ended."""
         self._place.claim()
         end = self._steps()
+        since = time.monotonic()
+        if end.status != "succeeded":
+            self._place.make_room()
         self._training.end_run()
         if self._stop.cause in _GONE:
             return 1
         self._place.reports.end(end)
-        return 0 if self._place.reports.close(lambda: self._stop.is_late) else 1
+        return 0 if self._place.reports.close(lambda: self._stop.is_late(since)) else 1
 
     def _steps(self) -> wire.AttemptEnd:
         place = self._place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -43,8 +44,8 @@ class Reports:
         self._path = at("builds", build, "attempts", attempt, "records")
         self._ready = threading.Condition()
         self._file = spool.open("w+b")
-        self._starts: list[int] = []
-        """Where each frame begins in the file."""
+        self._frames: list[tuple[int, int] | bytes] = []
+        """Where each frame is in the file, as (start, size); the frame itself if the file could not be written."""
         self._size = 0
         self._stored = 0
         """Number of frames that the server has."""
@@ -91,7 +92,7 @@ class Reports:
     @property
     def unsent(self) -> int:
         """Return how many frames the server does not have."""
-        return len(self._starts) - self._stored
+        return len(self._frames) - self._stored
 
     def close(self, is_over: Callable[[], bool] = lambda: False) -> bool:
         """Wait until the server has everything or has been away for too long, and return whether it has. is_over: whether there is
@@ -116,11 +117,17 @@ class Reports:
             self._keep(wire.AttemptFrame(events=[wire.StepEvent(step=step, at=at_, log=piece)]))
 
     def _keep(self, frame: wire.AttemptFrame) -> None:
-        raw = encode(frame) + b"\n"
-        self._file.seek(self._size)
-        self._file.write(raw)
-        self._starts.append(self._size)
-        self._size += len(raw)
+        raw = encode(frame)
+        try:
+            written = os.pwrite(self._file.fileno(), raw, self._size)
+        except OSError:
+            written = 0
+        if written == len(raw):
+            self._frames.append((self._size, written))
+            self._size += written
+        else:
+            # The disk is full, perhaps by the training itself: that must be told all the same.
+            self._frames.append(raw)
         self._ready.notify()
 
     # --- sending -------------------------------------------------------------------------------------
@@ -154,7 +161,7 @@ class Reports:
                 continue
             away_since, failures = None, 0
             with self._ready:
-                self._stored = min(standing.last, len(self._starts))
+                self._stored = min(standing.last, len(self._frames))
                 self._beat_at = time.monotonic() + BEAT_SECONDS
             if standing.wanted == "cancel":
                 self._ask_to_stop("cancelled", "cancelled on request")
@@ -170,7 +177,7 @@ class Reports:
                 present = time.monotonic()
                 if self._text and (present >= self._cut_at or self._closing):
                     self._cut()
-                if self._stored < len(self._starts):
+                if self._stored < len(self._frames):
                     return self._message()
                 if self._closing:
                     return None
@@ -181,15 +188,12 @@ class Reports:
 
     def _message(self) -> wire.SendAttempt:
         first = self._stored
-        last = first + 1
-        while (
-            last < len(self._starts)
-            and last - first < _MAX_FRAMES
-            and self._starts[last] - self._starts[first] < _MAX_MESSAGE_BYTES
-        ):
-            last += 1
-        end = self._starts[last] if last < len(self._starts) else self._size
-        self._file.seek(self._starts[first])
-        raw = self._file.read(end - self._starts[first])
-        frames = [msgspec.json.decode(line, type=wire.AttemptFrame) for line in raw.splitlines()]
+        frames: list[wire.AttemptFrame] = []
+        size = 0
+        for place in self._frames[first : first + _MAX_FRAMES]:
+            raw = place if isinstance(place, bytes) else os.pread(self._file.fileno(), place[1], place[0])
+            size += len(raw)
+            if frames and size > _MAX_MESSAGE_BYTES:
+                break
+            frames.append(msgspec.json.decode(raw, type=wire.AttemptFrame))
         return wire.SendAttempt(first=first + 1, frames=frames)

@@ -146,7 +146,7 @@ class Training:
 
     def end_run(self) -> None:
         if self._run is not None:
-            wait = LAST_SECONDS / 2 if self._place.stop.ends_at is not None else None
+            wait = LAST_SECONDS / 2 if self._place.stop.hurried_at is not None else None
             self._run.end(self._run_status, exit_code=self._exit_code, wait_seconds=wait)
             # Records of programs that could not send them, and all others if the server is away.
             offline.sync(lambda _: self._place.session, run=self._run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ _KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SLURM_")
 """Variables of the agent that its steps get too: all others may hold credentials of the machine."""
 
 
+_LITTLE_BYTES = 1 << 20
 RUN_LOCK = "environment/lock.txt"
 """The file of a run with the lock of its environment."""
 
@@ -81,6 +83,17 @@ class Workplace:
         sender = Session(url, token, patience_seconds=0, timeout_seconds=30, insecure=True)
         spool = self.folder / "frames.jsonl"
         self.reports = Reports(sender, self.build, self.number, spool, self.stop.ask)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the disk of the workspace is as good as full."""
+        return shutil.disk_usage(self.folder).free < _LITTLE_BYTES
+
+    def make_room(self) -> None:
+        """Delete the files of an attempt that failed, if the disk is full: the server may need the same disk to note that."""
+        if self.is_full:
+            for folder in (self.source, self.learned, self.folder / "tmp"):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def unsent(self) -> str:
@@ -138,7 +151,8 @@ class Workplace:
         )
         self.ended = ended
         if not ended.is_ok:
-            raise StepFailed(ended.reason, ended)
+            full = "; the disk is full" if self.is_full and not ended.cause else ""
+            raise StepFailed(f"{ended.reason}{full}", ended)
 
     def _secrets_of(self, step: wire.PlannedStep) -> dict[str, str]:
         """Return the secrets that a step gets as variables."""
