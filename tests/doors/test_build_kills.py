@@ -46,7 +46,7 @@ if name == "train":
 for number in range({LINES}):
     print(name, os.getpid(), number, flush=True)
     with open("printed.new", "w") as file:
-        file.write(f"{{os.getpid()}} {{number + 1}}")
+        file.write(f"{{name}} {{os.getpid()}} {{number + 1}}")
     os.replace("printed.new", "printed")
     time.sleep(0.01)
 """
@@ -63,8 +63,23 @@ retry: {{attempts: {attempts}, on: [lost]}}
 
 @dataclass
 class Process:
+    """printed: how many lines a stopped step had certainly printed."""
+
     pid: int
     command: str
+    printed: int = 0
+
+    def stop(self, builds: Path) -> None:
+        """Stop a step, and read how far it came."""
+        with suppress(OSError):
+            os.kill(self.pid, signal.SIGSTOP)
+            stat = Path(f"/proc/{self.pid}/stat")
+            while stat.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                time.sleep(0.001)
+        for file in builds.glob("*/work/source/printed"):
+            step, _, printed = file.read_text().split()
+            if f" step.py {step}" in self.command:
+                self.printed = int(printed)
 
     def kill(self) -> bool:
         try:
@@ -212,7 +227,11 @@ def kill_one(bench: Bench, build: wire.Build, party: str, seconds: float) -> Pro
             is_engine = "bwrap" in process.command.partition(" ")[0]
             is_agent = "modelyard.agent" in process.command and not is_engine
             is_step = "step.py" in process.command
-            if {"engine": is_engine, "agent": is_agent, "step": is_step}[party] and process.kill():
+            if not {"engine": is_engine, "agent": is_agent, "step": is_step}[party]:
+                continue
+            if is_step:
+                process.stop(bench.server.data / "builds")
+            if process.kill():
                 return process
         if bench.client.builds.get(build.id).status in ENDS:
             return None
@@ -234,6 +253,11 @@ def test_a_part_of_a_build_is_killed(bench: Bench, party: str) -> None:
             bench.check(build, details)
             seconds *= 0.8
         ends.append(details.status)
+        if party == "step" and details.status == "failed":
+            step = next(step for step in details.steps if step.state == "failed")
+            lines = numbers_in("".join(bench.client.builds.log(build.id, step.name)))
+            # It may have been stopped between printing a line and noting it.
+            assert len(lines) - killed.printed in (0, 1), (killed, lines)
         if party == "step":
             assert details.status == "succeeded" or "SIGKILL" in details.reason, details.reason
         elif attempts == 2:
