@@ -496,6 +496,80 @@ def test_a_silent_agent_is_lost_and_another_attempt_follows(yard: Yard) -> None:
     ]
 
 
+def test_an_agent_that_left_processes_behind_is_lost_at_once(yard: Yard) -> None:
+    build, agent = yard.started()
+    name = f"{build['id']}-1"
+    yard.executor.looks[name] = Look(State.RUNNING, has_agent=False)
+    yard.work()
+    shown = yard.show(build)
+    assert shown["status"] == "lost"
+    assert shown["reason"].endswith("before it said how the attempt ended. The end of the log may be missing")
+    assert agent.send().status_code == 401
+    for _ in range(2):
+        yard.work()
+    assert yard.executor.calls[1:] == [f"cancel {name}", f"clean {name}"]
+
+
+def test_a_version_that_a_lost_agent_registered_is_told(yard: Yard) -> None:
+    build, agent = yard.started()
+    somebody = yard.member(Role.CONTRIBUTOR)
+    agent.door.register(yard.model)
+    # A tag alone shows nothing: anybody who may push can set one.
+    somebody.register(yard.model, tags={"build": build["id"]})
+    agent.door.register(yard.model, tags={"build": build["id"]})
+    yard.executor.end(f"{build['id']}-1")
+    yard.work()
+    shown = yard.show(build)
+    assert (shown["status"], shown["version"]) == ("lost", f"{yard.model}:3")
+
+
+def test_an_error_of_the_server_is_told_until_it_passes(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    build = yard.submit()
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "start_attempt", fail)
+        yard.work()
+        told = "the server cannot go on with the build: RuntimeError: a fault of ours; it tries again"
+        assert (yard.status(build), yard.show(build)["reason"]) == ("queued", told)
+    yard.work(60)
+    assert (yard.status(build), yard.show(build)["reason"]) == ("starting", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(yard.executor, "look", fail)
+        yard.work()
+        assert (yard.status(build), yard.show(build)["reason"]) == ("starting", told)
+    yard.work(60)
+    assert yard.agent(build).claim().status_code == 200
+    assert (yard.status(build), yard.show(build)["reason"]) == ("running", "")
+
+
+def test_an_error_of_the_server_that_stays_ends_the_build(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    queued = yard.submit()
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "start_attempt", fail)
+        for _ in range(running.MOST_FAILURES):
+            assert yard.status(queued) == "queued"
+            yard.work(600)
+    assert (yard.status(queued), yard.kinds(queued)) == ("failed", ["build.submitted", "build.ended"])
+    assert (
+        yard.show(queued)["reason"] == "the server cannot go on with the build: RuntimeError: a fault of ours"
+    )
+    running_build, agent = yard.started()
+    monkeypatch.setattr(yard.executor, "look", fail)
+    for _ in range(40):
+        yard.clock.pass_seconds(50)
+        # An agent that is heard goes on.
+        assert agent.send().status_code == 200
+        yard.work(5)
+        assert yard.status(running_build) == "running"
+    failures = yard.registry.db.read(lambda tx: tx.rows(sa.select(sa.func.max(jobs.c.failures))))[0][0]
+    assert failures >= running.MOST_FAILURES
+
+
 def test_an_agent_that_died_before_its_first_word(yard: Yard) -> None:
     build = yard.submit()
     yard.work()

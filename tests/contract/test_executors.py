@@ -326,6 +326,7 @@ def test_children_in_sessions_of_their_own_end_too(bench: Bench) -> None:
     wait_for((work / "child").exists)
     if bench.is_local and not bench.bwrap:
         # The agent has ended by now or will; what it left behind still counts as the task.
+        assert wait_for(lambda: not executor.look(task.name).has_agent)
         assert executor.look(task.name).state is State.RUNNING
 
     def cancelled() -> Look | None:

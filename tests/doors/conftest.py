@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.disks import SmallDisk, mounted_disk
 from tests.support.server import RunningServer, running_server
 
 
@@ -29,3 +31,10 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     with running_server(url, s3.url(s3.make_bucket()), environment=s3.environment) as running:
         yield running
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of 24 MiB."""
+    with mounted_disk(tmp_path) as disk:
+        yield disk

@@ -19,7 +19,6 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,10 +28,11 @@ import urllib3
 from modelyard.domain.errors import DiskFull
 from modelyard.sdk.client import Client
 from modelyard.sdk.views import Version
+from tests.support.disks import SmallDisk, fill
 from tests.support.postgres import OVERRIDE, PostgresServer, running_postgres
 from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
-from tests.support.services import ServiceMissing, needed, skip_or_fail
+from tests.support.services import needed
 
 MIB = 1 << 20
 
@@ -183,53 +183,6 @@ def test_a_database_that_comes_and_goes_costs_no_push(own_postgres: PostgresServ
 
 
 # --- the disk is full ----------------------------------------------------------------------------------
-
-
-@dataclass
-class SmallDisk:
-    folder: Path
-    """Where this process sees it."""
-    mounted_at: Path
-    """Where a server sees it that is started by `enter`."""
-    enter: list[str]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A file system of 24 MiB. Fails where CI=true and mounting is not allowed; skips elsewhere."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    # Anybody may mount in a name space of their own, where the kernel has such.
-    apart, again = ["unshare", "--mount"], ["nsenter", "--mount"]
-    if os.geteuid() != 0:
-        apart += ["--user", "--map-root-user"]
-        again += ["--user", "--preserve-credentials"]
-    script = f"mount -t tmpfs -o size=24m modelyard-test '{folder}' && echo mounted && exec cat"
-    holder = subprocess.Popen(
-        [*apart, "sh", "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stderr is not None
-    try:
-        if holder.stdout.readline() != "mounted\n":
-            skip_or_fail(ServiceMissing(f"no right to mount a small disk: {holder.stderr.read().strip()}"))
-        enter = [*again, f"--target={holder.pid}"]
-        yield SmallDisk(Path(f"/proc/{holder.pid}/root{folder}"), folder, enter)
-    finally:
-        holder.communicate("")
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Take up all space of the disk but so many bytes."""
-    filler = disk / "filler"
-    state = os.statvfs(disk)
-    with filler.open("wb") as file:
-        file.write(b"\0" * max(0, state.f_bavail * state.f_frsize - leave))
-    return filler
 
 
 def test_the_disk_is_full(small_disk: SmallDisk, tmp_path: Path) -> None:

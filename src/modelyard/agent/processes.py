@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import ctypes
 import os
+import re
 import select
 import signal
 import subprocess
@@ -24,11 +25,15 @@ from modelyard.sdk.runs.command import BoundedLog
 
 GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL."""
+LAST_SECONDS = 4.0
+"""An agent that was asked to end by a signal has this long for its last words, after its steps have ended."""
 _BLOCK_BYTES = 1 << 16
 _LOOK_SECONDS = 0.1
 _PIPE_SECONDS = 5.0
 _KILL_SECONDS = 60.0
 _KEPT_BLOCKS = 3
+_END_CHARACTERS = 4000
+_NO_MEMORY = re.compile(r"\bMemoryError\b|\bbad_alloc\b|cannot allocate memory|out of memory", re.IGNORECASE)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -47,6 +52,16 @@ class Stop:
         self._asked = threading.Event()
         self._lock = threading.Lock()
         self.cause = self.reason = ""
+        self.hurried_at: float | None = None
+        """When the agent was told to end soon, as of time.monotonic(); None: it may take its time."""
+
+    def hurry(self) -> None:
+        """Let the agent end soon: who sent it a signal ends it by force otherwise."""
+        self.hurried_at = self.hurried_at or time.monotonic()
+
+    def is_late(self, since: float) -> bool:
+        """Return whether the time for last words is over, which began then, or later with the signal."""
+        return self.hurried_at is not None and time.monotonic() > max(since, self.hurried_at) + LAST_SECONDS
 
     def ask(self, cause: str, reason: str) -> None:
         """cause: cancelled, timed-out, superseded, away or ended."""
@@ -103,7 +118,13 @@ def run_process(
     log: receives its output in lines, without credentials and bounded. note: receives what was cut. hidden: the secrets
     that the program knows.
     """
-    bounded = BoundedLog(log, note)
+    end = _End()
+
+    def pass_on(text: str) -> None:
+        end.add(text)
+        log(text)
+
+    bounded = BoundedLog(pass_on, note)
     before = set(_children(os.getpid()))
     began = time.monotonic()
     try:
@@ -133,7 +154,7 @@ def run_process(
     bounded.finish()
     shown = 128 - code if code < 0 else code
     resources = watch.resources(time.monotonic() - began)
-    return Ended(shown, cause, reason or _words_for(code), resources)
+    return Ended(shown, cause, reason or _words_for(code, end.text), resources)
 
 
 def _end_with_agent() -> None:
@@ -161,14 +182,26 @@ def _wait(watch: _Watch, stop: Stop, limits: Limits, began: float) -> tuple[str,
     return "", ""
 
 
-def _words_for(code: int) -> str:
-    """Say how the program ended by itself; "": well."""
+class _End:
+    """The end of what a program printed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def add(self, text: str) -> None:
+        self.text = (self.text + text[-_END_CHARACTERS:])[-_END_CHARACTERS:]
+
+
+def _words_for(code: int, end: str) -> str:
+    """Say how the program ended by itself; "": well. end: of what it printed."""
     number = -code if code < 0 else code - 128 if code > 128 else 0
     if number == signal.SIGKILL:
-        return "it was killed by SIGKILL, and not by the build: memory suspected"
+        return "it was killed by SIGKILL, and not by the build: out of memory suspected"
     if number:
         with contextlib.suppress(ValueError):
             return f"it was ended by {signal.Signals(number).name}"
+    if code and _NO_MEMORY.search(end):
+        return f"exit code {code}: out of memory suspected"
     return f"exit code {code}" if code else ""
 
 

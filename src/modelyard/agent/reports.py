@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,9 @@ AWAY_SECONDS = 600.0
 _MAX_MESSAGE_BYTES = 512 * 1024
 _MAX_FRAMES = 200
 _MAX_REASON = 2000
+_LOOK_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_CLOSING_PAUSE_SECONDS = 0.5
 _RETRY = (Kind.UNAVAILABLE, Kind.BUSY, Kind.INTERNAL)
 
 
@@ -40,8 +44,8 @@ class Reports:
         self._path = at("builds", build, "attempts", attempt, "records")
         self._ready = threading.Condition()
         self._file = spool.open("w+b")
-        self._starts: list[int] = []
-        """Where each frame begins in the file."""
+        self._frames: list[tuple[int, int] | bytes] = []
+        """Where each frame is in the file, as (start, size); the frame itself if the file could not be written."""
         self._size = 0
         self._stored = 0
         """Number of frames that the server has."""
@@ -85,13 +89,20 @@ class Reports:
             self._cut()
             self._keep(wire.AttemptFrame(end=end))
 
-    def close(self, seconds: float = AWAY_SECONDS) -> bool:
-        """Wait until the server has everything, and return whether it does."""
+    @property
+    def unsent(self) -> int:
+        """Return how many frames the server does not have."""
+        return len(self._frames) - self._stored
+
+    def close(self, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the server has everything or has been away for too long, and return whether it has. is_over: whether there is
+        no time left for that."""
         with self._ready:
             self._closing = True
             self._ready.notify()
-        self._thread.join(seconds)
-        return self._stored == len(self._starts) and not self._given_up
+        while self._thread.is_alive() and not is_over():
+            self._thread.join(_LOOK_SECONDS)
+        return not self.unsent and not self._given_up
 
     def _cut(self) -> None:
         """Make a frame of the text so far."""
@@ -106,11 +117,17 @@ class Reports:
             self._keep(wire.AttemptFrame(events=[wire.StepEvent(step=step, at=at_, log=piece)]))
 
     def _keep(self, frame: wire.AttemptFrame) -> None:
-        raw = encode(frame) + b"\n"
-        self._file.seek(self._size)
-        self._file.write(raw)
-        self._starts.append(self._size)
-        self._size += len(raw)
+        raw = encode(frame)
+        try:
+            written = os.pwrite(self._file.fileno(), raw, self._size)
+        except OSError:
+            written = 0
+        if written == len(raw):
+            self._frames.append((self._size, written))
+            self._size += written
+        else:
+            # The disk is full, perhaps by the training itself: that must be told all the same.
+            self._frames.append(raw)
         self._ready.notify()
 
     # --- sending -------------------------------------------------------------------------------------
@@ -139,11 +156,12 @@ class Reports:
                     self._give_up("away", f"the server did not answer for {AWAY_SECONDS:.0f} s: {error}")
                 else:
                     failures += 1
-                    time.sleep(min(5.0, 0.1 * 2 ** min(failures, 8)))
+                    longest = _CLOSING_PAUSE_SECONDS if self._closing else _LONGEST_PAUSE_SECONDS
+                    time.sleep(min(longest, 0.1 * 2 ** min(failures, 8)))
                 continue
             away_since, failures = None, 0
             with self._ready:
-                self._stored = min(standing.last, len(self._starts))
+                self._stored = min(standing.last, len(self._frames))
                 self._beat_at = time.monotonic() + BEAT_SECONDS
             if standing.wanted == "cancel":
                 self._ask_to_stop("cancelled", "cancelled on request")
@@ -159,7 +177,7 @@ class Reports:
                 present = time.monotonic()
                 if self._text and (present >= self._cut_at or self._closing):
                     self._cut()
-                if self._stored < len(self._starts):
+                if self._stored < len(self._frames):
                     return self._message()
                 if self._closing:
                     return None
@@ -170,15 +188,12 @@ class Reports:
 
     def _message(self) -> wire.SendAttempt:
         first = self._stored
-        last = first + 1
-        while (
-            last < len(self._starts)
-            and last - first < _MAX_FRAMES
-            and self._starts[last] - self._starts[first] < _MAX_MESSAGE_BYTES
-        ):
-            last += 1
-        end = self._starts[last] if last < len(self._starts) else self._size
-        self._file.seek(self._starts[first])
-        raw = self._file.read(end - self._starts[first])
-        frames = [msgspec.json.decode(line, type=wire.AttemptFrame) for line in raw.splitlines()]
+        frames: list[wire.AttemptFrame] = []
+        size = 0
+        for place in self._frames[first : first + _MAX_FRAMES]:
+            raw = place if isinstance(place, bytes) else os.pread(self._file.fileno(), place[1], place[0])
+            size += len(raw)
+            if frames and size > _MAX_MESSAGE_BYTES:
+                break
+            frames.append(msgspec.json.decode(raw, type=wire.AttemptFrame))
         return wire.SendAttempt(first=first + 1, frames=frames)

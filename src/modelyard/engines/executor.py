@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-GRACE_SECONDS = 10.0
-"""Time between the polite request to end and the end by force."""
+GRACE_SECONDS = 15.0
+"""Time between the polite request to end and the end by force: an agent gives its steps ten seconds of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,14 @@ class State(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Look:
     """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words. can_start:
-    False: it waits for what the cluster does not have."""
+    False: it waits for what the cluster does not have. has_agent: False: what runs is not
+    the agent: that has not started yet, or has ended and left processes behind."""
 
     state: State
     exit_code: int | None = None
     reason: str = ""
     can_start: bool = True
+    has_agent: bool = True
 
 
 MEMORY_SUSPECTED = "; perhaps the machine was out of memory"

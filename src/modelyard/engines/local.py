@@ -41,6 +41,10 @@ _MARK = "MODELYARD_TASK"
 """Variable with the folder of the task, by which its processes are found."""
 _TAIL_BYTES, _TAIL_LINES = 16 * 1024, 50
 _PROC = Path("/proc")
+_MEMORY_NOTE = (
+    "A limit of memory holds for each process by the kernel, and for all of a step together by a look ten times a second; "
+    "control groups are not used"
+)
 _LIMITED = 'ulimit -d "$0" && exec "$@"'
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -80,11 +84,12 @@ class LocalExecutor:
 
     @property
     def note(self) -> str:
-        if self.is_isolated:
-            return "Steps see a read-only system without the server's data; the network of the machine is open to them"
-        return (
+        seen = (
             "bubblewrap does not work here, so steps can read everything that the server's system user can read"
         )
+        if self.is_isolated:
+            seen = "Steps see a read-only system without the server's data; the network of the machine is open to them"
+        return f"{seen}. {_MEMORY_NOTE}"
 
     @cached_property
     def _isolation(self) -> str | None:
@@ -146,7 +151,7 @@ class LocalExecutor:
         child = self._children.get(name)
         code = None if child is None else child.poll()
         if self._is_running(name):
-            return Look(State.RUNNING)
+            return Look(State.RUNNING, has_agent=self._has_agent(name))
         if child is not None and code is not None:
             return Look(State.GONE, code, _words_of(code))
         if (folder / "process").exists():
@@ -226,6 +231,15 @@ class LocalExecutor:
         if child is not None and child.poll() is None:
             return True
         return bool(self._processes_of(name))
+
+    def _has_agent(self, name: str) -> bool:
+        """Return whether the agent itself runs; one that was killed leaves processes behind. False also until it has started."""
+        if not _PROC.is_dir() or self._noted_process(name) is not None:
+            return True
+        # Its bubblewrap may have been killed, so it is looked for by its arguments. An earlier release may be in another folder.
+        words = [os.fsencode(word) for word in self._command[1:]]
+        pids = self._processes_of(name)
+        return any(_read(_PROC / str(pid) / "cmdline").split(b"\0")[1:-1] == words for pid in pids)
 
     def _processes_of(self, name: str) -> set[int]:
         """Return the living processes of a task: the noted one, those with its folder in the environment, orphans that work in

@@ -39,6 +39,7 @@ BLOCK_BYTES = 1 << 20
 _MAX_WAIT_SECONDS = 5.0
 _MAX_RETRY_AFTER_SECONDS = 30.0
 _UNMET_PATIENCE_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
 
 R = TypeVar("R")
 Body = bytes | Iterable[bytes | memoryview]
@@ -53,6 +54,8 @@ class Patience:
     """The time for which failures may last before the caller gets the error. Progress restarts it."""
 
     seconds: float
+    is_over: Callable[[], bool] | None = None
+    """Asked while waiting; once it returns True, the caller gets the error at once."""
     _since: float | None = None
     _failures: int = 0
 
@@ -70,7 +73,10 @@ class Patience:
         self._failures += 1
         if now - self._since + pause > self.seconds:
             raise error
-        time.sleep(pause)
+        while (left := now + pause - time.monotonic()) > 0:
+            if self.is_over is not None and self.is_over():
+                raise error
+            time.sleep(left if self.is_over is None else min(left, _LOOK_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ class Transport:
         self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=timeout_seconds)
         self._pool = _pool_for(self.url, max_connections)
         self._met = False
+        self._is_over: Callable[[], bool] | None = None
 
     def __repr__(self) -> str:
         return f"<Transport to {self.url}>"
@@ -138,9 +145,18 @@ class Transport:
     def close(self) -> None:
         self._pool.clear()
 
+    def trust_address(self, is_over: Callable[[], bool]) -> None:
+        """Have the full patience with a server that has never answered yet, since its address is right, and none once `is_over`
+        returns True."""
+        self._met, self._is_over = True, is_over
+
+    def patience(self) -> Patience:
+        """Return the patience for one request."""
+        return Patience(self.patience_seconds, self._is_over)
+
     def transfer_patience(self) -> Patience:
         """Return the longer patience for the bytes of one file, where a failure loses more work."""
-        return Patience(4 * self.patience_seconds)
+        return Patience(4 * self.patience_seconds, self._is_over)
 
     # --- calls -----------------------------------------------------------------------------------
 
@@ -209,7 +225,7 @@ class Transport:
         patience: Patience | None = None,
     ) -> Reply:
         """Send one request, with retries. body: called for each try, so that a stream starts from the beginning."""
-        patience = patience or Patience(self.patience_seconds)
+        patience = patience or self.patience()
         while True:
             outcome = self._try(method, self.url + target, headers, body, timeout_seconds, keep_open=False)
             if not isinstance(outcome, _Failure):

@@ -45,7 +45,8 @@ class Work:
     """How a process runs jobs of one kind.
 
     run: does the work outside any transaction, and returns the ending that writes its effects. threads: concurrent jobs
-    in this process. most_per_share: concurrent jobs of one share, in all processes together.
+    in this process. most_per_share: concurrent jobs of one share, in all processes together. failed: notes a failure where
+    people look for it, with the reason.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Work:
     threads: int = 1
     lease_seconds: float = LEASE_SECONDS
     most_per_share: int | None = None
+    failed: Callable[[Transaction, Job, str], object] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -189,12 +191,17 @@ class Runner:
                 "job %d (%s) failed: %s", job.id, job.kind, error, exc_info=None if is_ours else error
             )
             reason = str(error) if is_ours else f"{type(error).__name__}: {error}"
-            self._settle(running, lambda tx: jobs.fail(tx, job.lease, reason))
+            self._settle(running, lambda tx: self._fail(tx, running, reason))
         finally:
             with self._lock:
                 self._figures.note(job.kind, time.monotonic() - started, failed=has_failed)
                 self._running.remove(running)
             self._wake.set()
+
+    def _fail(self, tx: Transaction, running: _Running, reason: str) -> None:
+        jobs.fail(tx, running.job.lease, reason)
+        if running.work.failed is not None:
+            running.work.failed(tx, running.job, reason)
 
     def _settle(self, running: _Running, change: Callable[[Transaction], None]) -> None:
         """Write the ending of a job; if that fails, the lease expires."""

@@ -8,7 +8,7 @@ from modelyard.doors.services import Services
 from modelyard.registry.audit.checking import CHECK_LOG, run_check
 from modelyard.registry.builds.endings import BUILD
 from modelyard.registry.builds.pools import Pools
-from modelyard.registry.builds.running import carry_on
+from modelyard.registry.builds.running import carry_on, note_failure
 from modelyard.registry.outbox.delivery import deliver
 from modelyard.registry.outbox.lanes import DELIVER
 from modelyard.registry.outbox.senders import Sender
@@ -51,7 +51,9 @@ def check_works(db: Database) -> list[Work]:
 
 
 def build_works(db: Database, pools: Pools) -> list[Work]:
-    return [Work(BUILD.name, lambda job, _: carry_on(db, pools, job), threads=_BUILD_POLLS)]
+    return [
+        Work(BUILD.name, lambda job, _: carry_on(db, pools, job), threads=_BUILD_POLLS, failed=note_failure)
+    ]
 
 
 def standard_works(services: Services) -> list[Work]:

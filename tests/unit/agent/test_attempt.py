@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from modelyard.agent.attempt import Attempt, StepFailed, read_metrics
+from modelyard.agent.attempt import Attempt
 from modelyard.agent.processes import Stop
+from modelyard.agent.training import Training, read_metrics
+from modelyard.agent.workplace import StepFailed, Workplace
 from modelyard.sdk.session import Session
 from modelyard.wire import builds as wire
 
@@ -42,8 +44,8 @@ class _Here:
     url = "http://127.0.0.1:1"
 
 
-def attempt(folder: Path, **plan: Any) -> Attempt:
-    made = Attempt(cast(Session, _Here()), "b1", 1, folder, folder / "environments", Stop())
+def workplace(folder: Path, **plan: Any) -> Workplace:
+    made = Workplace(cast(Session, _Here()), "b1", 1, folder, folder / "environments", Stop())
     values: dict[str, Any] = {
         "build": "b1",
         "attempt": 1,
@@ -52,8 +54,8 @@ def attempt(folder: Path, **plan: Any) -> Attempt:
         "run": "r1",
         "bundle": None,
     }
-    made._plan = wire.BuildPlan(**values | {"source": {}, "params": {}, "environment": {}} | plan)
-    made._source.mkdir(exist_ok=True)
+    made.plan = wire.BuildPlan(**values | {"source": {}, "params": {}, "environment": {}} | plan)
+    made.source.mkdir(exist_ok=True)
     return made
 
 
@@ -64,28 +66,28 @@ def test_steps_get_the_plans_variables_and_none_that_may_hold_a_credential(
     monkeypatch.setenv("MODELYARD_DATABASE_URL", "x")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("MODELYARD_TOKEN", "of the attempt")
-    found = attempt(tmp_path, environment={"MODE": "fast", "HOME": "/root"})._variables()
+    found = workplace(tmp_path, environment={"MODE": "fast", "HOME": "/root"}).variables()
     assert (found["MODE"], found["LC_ALL"], found["MODELYARD_TOKEN"]) == ("fast", "C.UTF-8", "of the attempt")
     assert found["HOME"] == str(tmp_path / "home")
     assert not {"AWS_SECRET_ACCESS_KEY", "MODELYARD_DATABASE_URL"} & set(found)
 
 
 def test_the_code_is_that_of_the_bundle_with_its_program(tmp_path: Path) -> None:
-    made = attempt(tmp_path, source={"commit": "abc", "dirty": True}, bundle="sha256:" + "0" * 64)
-    (made._source / "train.py").write_text("1")
-    code = made._code_facts("python ./train.py --depth 6 --api-key s3cr3t")
+    made = workplace(tmp_path, source={"commit": "abc", "dirty": True}, bundle="sha256:" + "0" * 64)
+    (made.source / "train.py").write_text("1")
+    training = Training(made)
+    code = training._code_facts("python ./train.py --depth 6 --api-key s3cr3t")
     assert (code["commit"], code["dirty"], code["bundle"]) == ("abc", True, "sha256:" + "0" * 64)
     assert (code["entry_point"], code["arguments"]) == ("train.py", ["--depth", "6", "--api-key", "***"])
     assert "s3cr3t" not in str(code)
-    assert made._code_facts("make 'unbalanced")["command"] == ["make", "'unbalanced"]
+    assert training._code_facts("make 'unbalanced")["command"] == ["make", "'unbalanced"]
 
 
 @pytest.mark.parametrize(
     ("cause", "status"), [("cancelled", "cancelled"), ("timed-out", "timed-out"), ("ended", "failed")]
 )
 def test_the_end_says_what_we_did(tmp_path: Path, cause: str, status: str) -> None:
-    made = attempt(tmp_path)
-    made._deadline = None
+    made = Attempt(workplace(tmp_path))
     assert made._asked_end() is None
     made._stop.ask(cause, "why")
     assert made._asked_end() == wire.AttemptEnd(status=status, reason="why")

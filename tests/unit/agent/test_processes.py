@@ -199,6 +199,28 @@ def test_a_kill_that_was_not_ours_lets_memory_be_suspected(tmp_path: Path) -> No
     assert shell.reason == "it was ended by SIGTERM"
 
 
+@pytest.mark.parametrize("words", ["MemoryError", "std::bad_alloc", "CUDA out of memory. Tried to"])
+def test_a_program_that_says_so_lets_memory_be_suspected(tmp_path: Path, words: str) -> None:
+    ended = run(tmp_path, f"import sys; print({words!r}, file=sys.stderr); sys.exit(1)")
+    assert (ended.cause, ended.reason) == ("", "exit code 1: out of memory suspected")
+
+
+def test_millions_of_short_lines_are_passed_on_in_blocks(tmp_path: Path) -> None:
+    calls: list[int] = []
+    ended = run_process(
+        [sys.executable, "-S", "-c", "import os\nfor _ in range(60): os.write(1, b'y\\n' * 32768)"],
+        folder=tmp_path,
+        variables={},
+        log=lambda text: calls.append(len(text)),
+        stop=Stop(),
+        limits=Limits(),
+    )
+    assert ended.is_ok
+    assert sum(calls) == 60 * 65536
+    # A pipe holds 64 KiB, and may be read in smaller pieces; one call a line would be two million.
+    assert len(calls) < 10_000
+
+
 def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
     ended = run_process(["/no/such"], folder=tmp_path, variables={}, log=Told(), stop=Stop(), limits=Limits())
     assert (ended.exit_code, ended.reason) == (127, "/no/such cannot be run: No such file or directory")

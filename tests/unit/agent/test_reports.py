@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -95,6 +97,38 @@ def test_nothing_is_lost_or_doubled_while_the_server_is_away(
     assert server.text == "".join(lines)
 
 
+def test_a_full_disk_loses_no_frame(
+    server: Server, stop: Stop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = os.pwrite, [0]
+
+    def refuse(file: int, data: bytes, position: int) -> int:
+        calls[0] += 1
+        if calls[0] % 3 == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:10] if calls[0] % 3 == 1 else data, position)
+
+    server.away.set()
+    sent = begin(server, stop, tmp_path)
+    sent.event("train", "running")
+    monkeypatch.setattr(os, "pwrite", refuse)
+    for number in range(10):
+        sent.log("train", f"line {number}\n")
+        sent.event("train", "running")
+    server.away.clear()
+    assert sent.close()
+    assert server.text == "".join(f"line {number}\n" for number in range(10))
+    assert len(server.frames) == 21
+
+
+def test_there_is_no_time_left_for_a_server_that_is_away(server: Server, stop: Stop, tmp_path: Path) -> None:
+    server.away.set()
+    sent = begin(server, stop, tmp_path)
+    sent.event("train", "running")
+    assert not sent.close(lambda: True)
+    assert sent.unsent == 1
+
+
 def test_long_text_is_cut_into_frames(server: Server, stop: Stop, tmp_path: Path) -> None:
     sent = begin(server, stop, tmp_path)
     sent.log("train", "x" * (5 * reports.CUT_BYTES + 1))
@@ -129,5 +163,5 @@ def test_a_server_that_stays_away_ends_the_attempt(
     server.away.set()
     sent = begin(server, stop, tmp_path)
     sent.event("train", "running")
-    assert not sent.close(60)
+    assert not sent.close()
     assert stop.cause == "away"

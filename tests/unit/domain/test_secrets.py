@@ -208,3 +208,20 @@ def test_masking_takes_time_in_proportion_to_the_text(word: str) -> None:
     seconds(10_000)
     base = max(min(seconds(20_000) for _ in range(3)), 0.002)
     assert min(seconds(160_000) for _ in range(3)) < 40 * base
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one\ntwo\n\nthree",
+        "password = hunter2hunter2\nplain\r\ntoken: a1B2c3D4e5F6a1B2c3D4\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\ndef\n-----END RSA PRIVATE KEY-----\nafter\n",
+        "before\n-----BEGIN PRIVATE KEY-----\nabc\n",
+    ],
+)
+def test_lines_are_masked_together_as_they_are_one_by_one(text: str) -> None:
+    together, single = LineMasker(), LineMasker()
+    expected = "".join(map(single.mask, text.splitlines(keepends=True)))
+    assert (together.mask_lines(text), together.in_key) == (expected, single.in_key)
+    # What follows in another block is inside the key, or not.
+    assert together.mask_lines("next\n") == single.mask("next\n")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.domain.errors import Unavailable
+from modelyard.domain.errors import ServerUnreachable, Unavailable
+from modelyard.sdk import http
 from modelyard.sdk.http import Patience, Transport
 
 
@@ -18,3 +19,23 @@ def test_without_patience_the_first_failure_is_raised() -> None:
     with pytest.raises(Unavailable) as caught:
         Patience(0).wait(error)
     assert caught.value is error
+
+
+def test_who_trusts_an_address_waits_for_a_server_that_never_answered_until_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "_UNMET_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(http, "_LOOK_SECONDS", 0.0)
+    transport = Transport("http://127.0.0.1:1", None, patience_seconds=600)
+    with pytest.raises(ServerUnreachable):
+        transport.call("GET", "/api/v1/health")
+    asked: list[int] = []
+
+    def is_over() -> bool:
+        asked.append(1)
+        return len(asked) == 50
+
+    transport.trust_address(is_over)
+    with pytest.raises(ServerUnreachable):
+        transport.call("GET", "/api/v1/health")
+    assert len(asked) == 50

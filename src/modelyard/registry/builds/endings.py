@@ -17,6 +17,7 @@ from modelyard.registry.builds.nouns import (
     QUEUED,
     RUNNING,
     SKIPPED,
+    SUCCEEDED,
     WAITING,
     Build,
     BuildStep,
@@ -60,8 +61,12 @@ def end_build(tx: Transaction, actor: Actor, build: Build, status: str, reason: 
             assert build.place.namespace is not None
             jobs.enqueue(tx, BUILD, CarryOut(second[0]), key=second[1], namespace=build.place.namespace)
     reason = rules.reason_text(reason)
-    queries.update_build(tx, build.id, status=status, reason=reason, ended_at=tx.now)
     found = queries.find_by_id(tx, build.id)
+    number = None if found is None else found.version_number
+    if number is None and status != SUCCEEDED:
+        # The agent may have registered a version, and ended before it could say so.
+        number = queries.find_version_made_by(tx, build)
+    queries.update_build(tx, build.id, status=status, reason=reason, ended_at=tx.now, version_number=number)
     tx.append(
         events.BuildEnded(
             **events.about(build.model),
@@ -69,7 +74,7 @@ def end_build(tx: Transaction, actor: Actor, build: Build, status: str, reason: 
             attempt=build.attempt,
             status=status,
             reason=reason,
-            number=found.version_number if found else None,
+            number=number,
         ),
         actor,
         build.model_id,

@@ -21,13 +21,15 @@ from modelyard.db.tables import (
     namespaces,
     promotions,
     runs,
+    version_tags,
+    versions,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Findings, Input, LogPiece, Pins
-from modelyard.registry.builds.rules import PIECE_BYTES, OpenBuild
+from modelyard.registry.builds.rules import BUILD_TAG, PIECE_BYTES, OpenBuild
 
 _p = sa.bindparam
 _READ_PIECES = 32
@@ -276,6 +278,33 @@ def find_runs(tx: Transaction, uids: Iterable[str]) -> dict[str, int]:
     """Return uid → id of those of the runs that have begun."""
     rows = tx.rows(sa.select(runs.c.uid, runs.c.id).where(runs.c.uid.in_(list(uids))))
     return {row[0]: row[1] for row in rows}
+
+
+_MADE_BY = Statement(
+    sa.select(versions.c.number)
+    .select_from(version_tags.join(versions, versions.c.id == version_tags.c.version_id))
+    .where(
+        version_tags.c.key == BUILD_TAG,
+        version_tags.c.value == _p("uid"),
+        versions.c.model_id == _p("model_id"),
+        versions.c.created_by == _p("requester_id"),
+        versions.c.created_at >= _p("since"),
+    )
+    .order_by(versions.c.number)
+    .limit(1)
+)
+
+
+def find_version_made_by(tx: Transaction, build: Build) -> int | None:
+    """Return the number of the version that an attempt of the build has registered."""
+    row = tx.one(
+        _MADE_BY,
+        uid=build.uid,
+        model_id=build.model_id,
+        requester_id=build.requester_id,
+        since=build.created_at,
+    )
+    return int(row[0]) if row else None
 
 
 def belongs_to(tx: Transaction, promotion_id: int, model_id: int) -> bool:

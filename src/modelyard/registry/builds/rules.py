@@ -73,6 +73,8 @@ _REGISTERING = {
 COMPARE = "compare"
 """The step of a build that repeats a version, in place of push and gate."""
 
+BUILD_TAG = "build"
+"""Tag of a version: the build whose agent registered it."""
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
@@ -224,7 +226,7 @@ def add_log(step: BuildStep, text: str, *, is_last: bool) -> str:
     if lines and not is_last and lines[-1].splitlines()[0] == lines[-1] and len(lines[-1]) <= MAX_LINE:
         step.open_line = lines.pop()
     masker = LineMasker(in_key=step.in_key)
-    shown = "".join(masker.mask(line) for line in lines)
+    shown = masker.mask_lines("".join(lines))
     step.in_key = masker.in_key
     return shown
 

@@ -54,6 +54,8 @@ WAIT_FOR_ROOM = seconds(60)
 """A build that waits is woken when a place becomes free; this is only the second line."""
 HELD_STEP = seconds(10)
 """Time between two notes that an executor keeps an attempt waiting."""
+MOST_FAILURES = 8
+"""Polls of a build that fail in a row, over some minutes, before the build ends."""
 LAST_WORDS = seconds(10)
 """An agent that said its last word may take this long to end by itself."""
 
@@ -87,6 +89,26 @@ def carry_on(db: Database, pools: Pools, job: Job) -> Ending:
     if attempt.has_ended:
         return _clean_up(pool.executor, build, attempt, db.clock())
     return _watch(db, pool, build, attempt)
+
+
+def note_failure(tx: Transaction, job: Job, reason: str) -> None:
+    """Say on the build that the server could not go on with it; after some failures in a row, end it."""
+    build, attempt = _read(tx, BUILD.read(job).build)
+    if build is None or build.has_ended:
+        return
+    words = rules.reason_text(f"the server cannot go on with the build: {reason}")
+    is_last = job.failures + 1 >= MOST_FAILURES
+    if attempt is None or attempt.has_ended:
+        if is_last:
+            fail_unstarted(tx, build, words)
+        else:
+            queries.update_build(tx, build.id, reason=f"{words}; it tries again")
+    elif attempt.heard_at is None or tx.now > attempt.heard_at + rules.LOST_AFTER:
+        # An agent that is heard says by itself how the attempt ends.
+        if is_last:
+            end_attempt(tx, SYSTEM, build.id, attempt.number, *_lost(build, words))
+        elif build.status == STARTING:
+            queries.update_build(tx, build.id, reason=f"{words}; it tries again")
 
 
 def _read(tx: Transaction, build_id: int) -> tuple[Build | None, BuildAttempt | None]:
@@ -234,7 +256,12 @@ def _watch(db: Database, pool: Pool, build: Build, attempt: BuildAttempt) -> End
         return _ending(build, attempt, TIMED_OUT, f"it took longer than {recipe.file.resources.timeout}")
     if heard_at is not None and now > heard_at + rules.LOST_AFTER:
         return _ending(
-            build, attempt, *_lost(build, f"its agent on {attempt.host} has been silent for a minute")
+            build,
+            attempt,
+            *_lost(
+                build,
+                f"its agent on {attempt.host} has been silent for a minute. The end of the log may be missing",
+            ),
         )
     if attempt.host != executor.place:
         return _waited(build, attempt, now) or (lambda tx: _look_again(tx, build.id, POLL))
@@ -254,9 +281,10 @@ def _look_at(db: Database, pool: Pool, build: Build, attempt: BuildAttempt, look
     executor, now = pool.executor, db.clock()
     name = rules.attempt_name(build.uid, attempt.number)
     is_heard = attempt.heard_at is not None
-    if look.state is State.GONE or (look.state is State.UNKNOWN and is_heard):
+    is_orphaned = look.state is State.RUNNING and not look.has_agent
+    if look.state is State.GONE or (is_heard and (look.state is State.UNKNOWN or is_orphaned)):
         tail = executor.log_tail(name)
-        words = f"{look.reason or 'its agent is gone'}, before it said how the attempt ended"
+        words = f"{look.reason or 'its agent is gone'}, before it said how the attempt ended. The end of the log may be missing"
         return _ending(build, attempt, *_lost(build, f"{words}\n{tail}" if tail else words))
     if build.status == CANCELLING and look.state is not State.RUNNING:
         # One that still waits is taken from the cluster by the cleaning up.

@@ -306,10 +306,11 @@ class _GpuWatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _Lines:
     text: str
     """Without credentials."""
     cut: bool
+    """Whether it is one line that was cut."""
 
 
 class _Stream:
@@ -319,8 +320,17 @@ class _Stream:
         self._line, self._masker = "", LineMasker()
         self._cut = 0
 
-    def lines(self, text: str) -> Iterator[_Line]:
-        """Return the lines that end in this text."""
+    def lines(self, text: str) -> Iterator[_Lines]:
+        """Yield the lines that end in this text, many at once where none is long."""
+        start = text.find("\n") + 1 if self._line or self._cut else 0
+        end = text.rfind("\n") + 1
+        if start < end and max(map(len, text[start:end].split("\n"))) <= MAX_LINE:
+            yield from self._single(text[:start])
+            yield _Lines(self._masker.mask_lines(text[start:end]), cut=False)
+            text = text[end:]
+        yield from self._single(text)
+
+    def _single(self, text: str) -> Iterator[_Lines]:
         for piece in text.splitlines(keepends=True):
             ends = piece.endswith(("\n", "\r"))
             body, end = (piece[:-1], piece[-1]) if ends else (piece, "")
@@ -330,11 +340,11 @@ class _Stream:
             if ends:
                 yield self.rest(end)
 
-    def rest(self, end: str = "") -> _Line:
+    def rest(self, end: str = "") -> _Lines:
         """Return the line that has begun, and begin another."""
         text, cut = self._masker.mask(self._line), self._cut
         self._line, self._cut = "", 0
-        return _Line(text + (f"… ({cut} characters cut)\n" if cut else end), bool(cut))
+        return _Lines(text + (f"… ({cut} characters cut)\n" if cut else end), bool(cut))
 
 
 class BoundedLog:
@@ -357,8 +367,8 @@ class BoundedLog:
 
         def feed(text: str) -> None:
             with self._lock:
-                for line in stream.lines(text):
-                    self._pass_line(line)
+                for lines in stream.lines(text):
+                    self._pass_lines(lines)
 
         return feed
 
@@ -372,10 +382,10 @@ class BoundedLog:
         with self._lock:
             self._left_out += size
 
-    def _pass_line(self, line: _Line) -> None:
-        if line.cut:
+    def _pass_lines(self, lines: _Lines) -> None:
+        if lines.cut:
             self._note(f"Lines of the log longer than {MAX_LINE} characters were cut.")
-        self._pass(line.text)
+        self._pass(lines.text)
 
     def _pass(self, text: str) -> None:
         if not text:
@@ -386,7 +396,7 @@ class BoundedLog:
             return
         self._tail.append(text)
         self._tail_size += len(text)
-        while self._tail_size > TAIL_BYTES and len(self._tail) > 1:
+        while self._tail_size - len(self._tail[0]) >= TAIL_BYTES:
             gone = len(self._tail.popleft())
             self._tail_size -= gone
             self._left_out += gone
@@ -394,7 +404,7 @@ class BoundedLog:
     def finish(self) -> None:
         with self._lock:
             for stream in self._streams:
-                self._pass_line(stream.rest())
+                self._pass_lines(stream.rest())
             if self._left_out:
                 self._say(f"\n… ({self._left_out} characters of the log are left out here)\n")
                 self._note(

@@ -14,7 +14,7 @@ from modelyard.domain.errors import (
     FileWithheld,
     WouldOverwrite,
 )
-from modelyard.sdk.http import BLOCK_BYTES, Patience, at
+from modelyard.sdk.http import BLOCK_BYTES, at
 from modelyard.sdk.placing import place_file
 from modelyard.sdk.session import Session
 from modelyard.wire import runs as wire
@@ -43,7 +43,7 @@ def pull_files(
 
 def _pull(session: Session, run: str, artifact: wire.RunArtifact, folder: Path) -> None:
     """Download a file; wait if it was logged a moment ago and is still being scanned."""
-    patience = Patience(session.transport.patience_seconds)
+    patience = session.transport.patience()
     while True:
         try:
             _fetch(session, run, artifact, folder)
