@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import REPEATED_VARIABLES, repeatable, result_of
 from modelyard.agent.reports import AWAY_SECONDS, Reports
+from modelyard.agent.sandbox import BWRAP, Sandbox
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import IdempotencyConflict, Invalid, Kind, ModelyardError
 from modelyard.domain.names import Ref
@@ -93,6 +95,9 @@ class Attempt:
         """Unlike the token, the steps do not know it."""
         self._hidden = Hidden()
         self._hidden.add([os.environ.get("MODELYARD_TOKEN", "")])
+        bwrap = os.environ.get(BWRAP)
+        self._sandbox = Sandbox(bwrap, workspace, environments, session.url) if bwrap else None
+        """None: the steps run like the agent itself, with its network."""
         self._environment = Environment(Path(sys.executable))
         self._run: Run | None = None
         self._run_status = "failed"
@@ -212,12 +217,15 @@ class Attempt:
 
     # --- programs ----------------------------------------------------------------------------------------
 
-    def _variables(self) -> dict[str, str]:
-        """Return the variables of the steps."""
+    def _variables(self, *, network: bool = True) -> dict[str, str]:
+        """Return the variables of the steps. network: whether they have one, if it can be cut."""
+        is_cut = self._sandbox is not None and not network
         found = {
             name: value
             for name, value in os.environ.items()
             if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+            # No proxy can be reached without a network.
+            if not (is_cut and name.lower().endswith("_proxy"))
         }
         found = repeatable(found | self._plan.environment)
         programs = str(self._environment.programs)
@@ -226,7 +234,7 @@ class Attempt:
             "HOME": str(self._workspace / "home"),
             "TMPDIR": str(self._workspace / "tmp"),
             "PYTHONUNBUFFERED": "1",
-            "MODELYARD_URL": self._session.url,
+            "MODELYARD_URL": self._sandbox.url if self._sandbox and is_cut else self._session.url,
             "MODELYARD_TOKEN": os.environ.get("MODELYARD_TOKEN", ""),
             "MODELYARD_HOME": os.environ.get("MODELYARD_HOME", ""),
             "MODELYARD_BUILD": self._build,
@@ -248,12 +256,16 @@ class Attempt:
         ended = run_process(
             ["/bin/sh", "-c", step.command],
             folder=self._source,
-            variables=self._variables() | (more or {}) | self._secrets_of(step),
+            variables=self._variables(network=step.network) | (more or {}) | self._secrets_of(step),
             log=pass_on,
             hidden=self._hidden,
             stop=self._stop,
             limits=Limits(step.timeout_seconds, self._deadline, self._plan.memory_bytes),
+            sandbox=self._sandbox,
+            network=step.network,
         )
+        network = "asked" if step.network else "open" if self._sandbox is None else "cut"
+        ended = replace(ended, resources={**ended.resources, "network": network})
         self._ended = ended
         if not ended.is_ok:
             raise StepFailed(ended.reason, ended)
@@ -284,6 +296,8 @@ class Attempt:
             hidden=self._hidden,
             stop=self._stop,
             limits=Limits(deadline=self._deadline),
+            sandbox=self._sandbox,
+            installs=True,
         )
         return self._ended
 
@@ -448,10 +462,12 @@ class Attempt:
         run_process(
             [str(self._environment.python), "-c", _FACTS],
             folder=self._source,
-            variables=self._variables(),
+            variables=self._variables(network=False),
             log=told.append,
             stop=self._stop,
             limits=Limits(_ASK_SECONDS),
+            sandbox=self._sandbox,
+            network=False,
         )
         for line in "".join(told).splitlines():
             with suppress(ValueError):

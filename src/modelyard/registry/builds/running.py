@@ -192,7 +192,6 @@ def _submit(pool: Pool, build: Build, attempt: BuildAttempt, secret: Secret) -> 
         gpu=resources.gpu,
         memory_bytes=recipe.memory_bytes,
         timeout_seconds=recipe.timeout_seconds,
-        network=recipe.file.network,
     )
     try:
         pool.executor.submit(task)

@@ -365,6 +365,10 @@ class BuildPage(msgspec.Struct, frozen=True):
     may_cancel: bool
     may_rerun: bool
 
+    @property
+    def network(self) -> str:
+        return rules.network_words(self.details.steps)
+
 
 def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPage:
     """Return a build, what changed since the build of its model before it, and the end of its log."""
