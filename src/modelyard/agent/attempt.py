@@ -287,6 +287,9 @@ class Attempt:
         caches = self._environments / "cache"
         variables = {"PIP_CACHE_DIR": str(caches / "pip"), "UV_CACHE_DIR": str(caches / "uv")}
         variables |= self._variables() | {"UV_PYTHON_DOWNLOADS": "never"}
+        if self._sandbox is None:
+            # Steps could change a file of all environments that share it.
+            variables["UV_LINK_MODE"] = "copy"
         name = self._step
         self._ended = run_process(
             command,
