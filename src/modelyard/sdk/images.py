@@ -254,6 +254,8 @@ def containerfile(
         "FROM ${BASE}",
         "WORKDIR /opt/model",
         "COPY requirements.txt ./",
+        # Otherwise bytecode holds the time of its source.
+        "ENV SOURCE_DATE_EPOCH=0",
         f"RUN python -m pip install --no-cache-dir --disable-pip-version-check {install} -r requirements.txt",
         *(["COPY code ./code", "ENV PYTHONPATH=/opt/model/code"] if has_code else []),
         "COPY model ./model",
