@@ -138,7 +138,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         recipe = recipe_of(build)
         actor = owner.to_actor()
         catalog.find_open_model(tx, actor, build.model, Permission.BUILD_START)
-        refuse_pool(actor, pools, pool.name)
+        refuse_pool(actor, pools, pool.name, recipe)
         inputs = resolve_inputs(tx, actor, recipe, build.fixed)
         secrets.refuse_unknown(tx, actor, build.model.namespace, recipe.secrets)
     except ModelyardError as error:
