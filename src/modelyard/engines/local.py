@@ -93,6 +93,8 @@ class LocalExecutor:
     def _isolation(self) -> str | None:
         """Return the path of a bubblewrap that works on this machine."""
         path = shutil.which("bwrap") if self._bwrap is None else self._bwrap
+        # Where it really is: a link in /tmp is not seen in a sandbox.
+        path = path and str(Path(path).resolve())
         return path if path and _works([path, *_TRIAL]) else None
 
     @cached_property
