@@ -232,7 +232,8 @@ def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench
     ready = "import pathlib, time; pathlib.Path('ready').open('a').write('x'); time.sleep(600)"
     first, task = bench.executor(ready), Task(unique("task-"))
     first.submit(task)
-    wait_for((bench.folder / task.name / "work" / "ready").exists)
+    mark = bench.folder / task.name / "work" / "ready"
+    wait_for(lambda: mark.exists() and mark.read_text())
     second = bench.executor(ready)
     assert second.look(task.name).state is State.RUNNING
     second.submit(task)
@@ -242,7 +243,7 @@ def test_a_task_is_submitted_once_and_found_again_by_another_server(bench: Bench
     third = bench.executor(ready)
     third.submit(task)
     assert third.look(task.name).state is State.RUNNING
-    assert (bench.folder / task.name / "work" / "ready").read_text() == "x"
+    assert mark.read_text() == "x"
 
 
 def test_a_polite_request_comes_first_and_force_after_the_grace(bench: Bench) -> None:

@@ -23,7 +23,7 @@ from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import REPEATED_VARIABLES, repeatable, result_of
 from modelyard.agent.reports import AWAY_SECONDS, Reports
-from modelyard.agent.sandbox import BWRAP, Sandbox
+from modelyard.agent.sandbox import BWRAP, Sandbox, kept_variables
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import IdempotencyConflict, Invalid, Kind, ModelyardError
 from modelyard.domain.names import Ref
@@ -50,13 +50,6 @@ from modelyard.sdk.versions import Versions
 from modelyard.wire import builds as wire
 from modelyard.wire import promotion as promotion_wire
 
-_KEPT_VARIABLES = frozenset(
-    "PATH LANG LANGUAGE TZ TERM USER LOGNAME SHELL LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
-    "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy CUDA_VISIBLE_DEVICES "
-    "NVIDIA_VISIBLE_DEVICES CUDA_HOME OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS".split()
-)
-_KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SLURM_")
-"""Variables of the agent that its steps get too: all others may hold credentials of the machine."""
 _FACTS = (
     "import json; from modelyard.sdk.environment import *; own = environment_facts(); "
     "print(json.dumps({'environment': own, 'image': image_facts() or image_recipe(own)}))"
@@ -220,13 +213,7 @@ class Attempt:
     def _variables(self, *, network: bool = True) -> dict[str, str]:
         """Return the variables of the steps. network: whether they have one, if it can be cut."""
         is_cut = self._sandbox is not None and not network
-        found = {
-            name: value
-            for name, value in os.environ.items()
-            if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
-            # No proxy can be reached without a network.
-            if not (is_cut and name.lower().endswith("_proxy"))
-        }
+        found = kept_variables(network=not is_cut)
         found = repeatable(found | self._plan.environment)
         programs = str(self._environment.programs)
         found["PATH"] = os.pathsep.join(part for part in (programs, found.get("PATH", os.defpath)) if part)

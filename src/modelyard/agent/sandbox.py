@@ -21,6 +21,13 @@ from modelyard.agent import inside
 
 BWRAP = "MODELYARD_BWRAP"
 """Variable with the path of a bubblewrap that can cut the network, which the executor has tried."""
+_KEPT_VARIABLES = frozenset(
+    "PATH LANG LANGUAGE TZ TERM USER LOGNAME SHELL LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
+    "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy CUDA_VISIBLE_DEVICES "
+    "NVIDIA_VISIBLE_DEVICES CUDA_HOME OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS".split()
+)
+_KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SLURM_")
+"""Variables of the agent that its steps get too: all others may hold credentials of the machine."""
 _HIDDEN = Path("/run")
 """Holds sockets of the machine's services, which no cut of the network closes."""
 _BLOCK_BYTES = 1 << 16
@@ -43,6 +50,16 @@ class Confined:
     def started(self) -> None:
         for number in self.handed:
             os.close(number)
+
+
+def kept_variables(*, network: bool) -> dict[str, str]:
+    """Return the agent's variables that programs get too. network: whether they have one, to reach a proxy by."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if (name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES))
+        and (network or not name.lower().endswith("_proxy"))
+    }
 
 
 class Sandbox:
