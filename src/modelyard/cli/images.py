@@ -19,7 +19,7 @@ def image() -> None:
     "build",
     group=image,
     example="modelyard image build fraud/scorer:12\n"
-    "modelyard image build fraud/scorer:12 --source . --tag registry.example.com/scorer:12 --push",
+    "modelyard image build fraud/scorer:12 --source fraud --tag registry.example.com/scorer:12 --push",
 )
 @click.argument("ref", type=REF)
 @click.option(
