@@ -44,8 +44,9 @@ BASE_PROGRAMS = (
     *("mount", "nsenter", "umount", "unshare"),
 )
 """What every Linux has; elsewhere those that are missing are left out."""
-SYSTEM_PROGRAMS = tuple(Path(__file__).with_name("system-programs.txt").read_text().split())
-"""Of the system's packages, which have the same names. Tests that need a missing one are skipped, and say how to get it."""
+_PACKAGES = Path(__file__).with_name("system-programs.txt").read_text().split()
+SYSTEM_PROGRAMS = tuple({"bubblewrap": "bwrap"}.get(package, package) for package in _PACKAGES)
+"""Of the system's packages, most with the same names. Tests that need a missing one are skipped, and say how to get it."""
 
 # In the order of collection: by itself, loadfile keeps the files of few and long tests for the end, where they leave one
 # of the processes idle. One process more than the two cores of CI, since tests of servers mostly wait.

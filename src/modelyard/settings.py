@@ -130,6 +130,10 @@ class Settings:
     local_builds: str = _setting(
         "admins", "Accounts whose builds may run on this machine: admins, contributors or off"
     )
+    local_network: str = _setting(
+        "contributors",
+        "Accounts whose recipes may ask for the network in builds on this machine: admins, contributors or off",
+    )
     build_slots: int = _setting(2, "Builds that run on this machine at once", "builds")
     build_folder: str = _setting("", "Folder in which builds work; empty: the folder builds in the data folder")
     build_pools: str = _setting(

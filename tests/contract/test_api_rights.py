@@ -108,6 +108,13 @@ VERBS = [
     Verb("share", "owner", "PATCH", "models/{model}", constant(visibility="signed-in")),
     Verb("delete version", "owner", "DELETE", "models/{model}/versions/2"),
     Verb("delete model", "owner", "DELETE", "models/{other}"),
+    Verb(
+        "record image",
+        "contributor",
+        "PUT",
+        "models/{model}/versions/1/image",
+        constant(digest="sha256:" + "1" * 64),
+    ),
     Verb("keep", "maintainer", "PUT", "models/{model}/versions/1/keep", constant(reason="x")),
     Verb("end keep", "maintainer", "DELETE", "models/{model}/versions/1/keep?reason=x"),
     Verb("show retention", "auditor", "GET", "namespaces/{space}/retention"),

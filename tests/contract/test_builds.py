@@ -136,10 +136,10 @@ class Yard:
                 return text
             text, position = text + part["text"], part["position"]
 
-    def allow(self, builds: str) -> None:
-        """Say whose builds may run."""
+    def allow(self, builds: str, network: str = "contributors") -> None:
+        """Say whose builds may run, and whose with the network."""
         (pool,) = self.pools
-        self.pools = Pools([msgspec.structs.replace(pool, builds=builds)])
+        self.pools = Pools([msgspec.structs.replace(pool, builds=builds, network=network)])
         self.door.services.pools = self.pools  # type: ignore[misc]
 
     def member(self, role: Role) -> Door:
@@ -409,6 +409,21 @@ def test_local_builds_are_for_admins_unless_the_operator_allows_more(yard: Yard)
     yard.submit()
     yard.allow("off")
     assert yard.submit(expect=403)["code"] == "pool_refused"
+
+
+def test_the_operator_says_whose_recipes_may_ask_for_the_network(yard: Yard) -> None:
+    yard.submit()
+    contributor = yard.member(Role.CONTRIBUTOR)
+    asking = f"{RECIPE}network: true\n"
+    yard.submit(contributor, recipe=asking)
+    yard.allow("contributors", network="admins")
+    refused = yard.submit(contributor, recipe=asking, expect=403)
+    assert "the network, for which train asks, is for admins alone" in refused["detail"]
+    assert "local_network" in refused["fix"]
+    yard.submit(contributor)
+    yard.submit(recipe=asking)
+    yard.allow("contributors", network="off")
+    assert yard.submit(recipe=asking, expect=403)["code"] == "pool_refused"
 
 
 def test_a_narrow_token_gets_no_wider_one_by_a_build(yard: Yard) -> None:

@@ -26,6 +26,7 @@ from modelyard.engines.local import LocalExecutor
 from modelyard.engines.ray import RayExecutor
 from modelyard.engines.slurm import SlurmExecutor
 from tests.support import ray_cluster, slurm_cluster
+from tests.support.isolation import working_bwrap
 from tests.support.kubernetes_emulator import KubernetesEmulator, emulated_kubernetes
 from tests.support.ray_emulator import RayEmulator, emulated_ray
 from tests.support.registry import unique
@@ -160,11 +161,6 @@ def processes_in(folder: Path) -> list[str]:
 def gone(executor: Executor, name: str) -> Look | None:
     look = executor.look(name)
     return look if look.state is State.GONE else None
-
-
-def working_bwrap() -> str | None:
-    path = shutil.which("bwrap") or os.environ.get("MODELYARD_TEST_BWRAP")
-    return path if path and LocalExecutor(Path("/nowhere"), bwrap=path).is_isolated else None
 
 
 @pytest.fixture(scope="module")

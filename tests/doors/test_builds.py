@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from modelyard.sdk.client import Client
 from modelyard.wire import builds as wire
+from tests.support.isolation import working_bwrap
 from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
 from tests.support.wheels import make_wheel
@@ -160,6 +162,38 @@ def test_a_failing_test_registers_nothing_and_says_why(server: RunningServer, pr
     assert project.versions() == []
     # The token of the attempt is masked, whatever stands next to it.
     assert "".join(project.client.builds.log(build.id, "train")) == "x***\n"
+
+
+REACH = """
+import os, socket, sys
+import modelyard as my
+print("registry", len([*my.Client().builds.list()]) > 0)
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20).close()
+    print(sys.argv[2], "reached another server")
+except OSError as error:
+    print(sys.argv[2], "was refused")
+open("model.pickle", "wb").write(b"x")
+"""
+
+
+def test_steps_reach_the_registry_alone_unless_the_recipe_asks_for_the_network(project: Project) -> None:
+    client = project.client
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        run = f"python reach.py {another.getsockname()[1]}"
+        own = f"steps: [{{name: fetch, run: {run} fetch, network: true}}]\nresult: model.pickle\n"
+        project.write(f"train: {run} train\n{own}", reach=REACH)
+        build = project.end(client.builds.submit(str(project.folder)))
+    log = "".join(client.builds.log(build.id))
+    assert build.status == "succeeded", log
+    assert "fetch reached another server" in log
+    assert log.count("registry True") == 2
+    if working_bwrap() is None:
+        assert "train reached another server" in log
+        assert "the network was not cut" in build.network
+        return
+    assert "train was refused" in log
+    assert build.network == "fetch had the network, for which the recipe asks; the other steps had none"
 
 
 def test_an_environment_is_made_of_the_lock_once_and_other_data_is_refused(

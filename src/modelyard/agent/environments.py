@@ -222,9 +222,8 @@ def _lock_of(needed: Needed, python: Path, root: Path, run: Run) -> str:
     try:
         if needed.lock is None:
             return _resolved(source, python, work, run)
-        if source.name == "uv.lock":
-            return _exported(source, work, run)
-        text = source.read_text(encoding="utf-8")
+        is_exported = source.name == "uv.lock"
+        text = _exported(source, work, run) if is_exported else source.read_text(encoding="utf-8")
         without = [
             line.split()[0] for line in _lines(text) if not line.startswith("-") and "--hash=" not in line
         ]
@@ -260,7 +259,7 @@ def _resolved(source: Path, python: Path, work: Path, run: Run) -> str:
         _done(
             run([*command, "-o", str(target), str(source)], source.parent), f"{source.name} cannot be resolved"
         )
-        return target.read_text(encoding="utf-8")
+        return _sources_of(source) + target.read_text(encoding="utf-8")
     told = work / "report.json"
     requirements = _plain_requirements(source, work)
     command = [str(python), "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
@@ -275,9 +274,16 @@ def _resolved(source: Path, python: Path, work: Path, run: Run) -> str:
                 f"{source.name} names {name} by an address without a hash. Name a release of it instead"
             )
         lines.append(f"{name}=={version} --hash=sha256:{digest}")
-    # Where packages come from is kept; addresses with an account are not, since the lock is kept with the run.
-    options = [line for line in _lines(requirements.read_text(encoding="utf-8")) if line.startswith(_SOURCES)]
-    return "\n".join([*(line for line in options if "@" not in line), *sorted(lines)]) + "\n"
+    return _sources_of(source) + "\n".join(sorted(lines)) + "\n"
+
+
+def _sources_of(requirements: Path) -> str:
+    """Return the lines that say where packages come from; those of a project are in its own file. Addresses with an account
+    are left out, since the lock is kept with the run."""
+    if requirements.suffix == ".toml":
+        return ""
+    lines = _lines(requirements.read_text(encoding="utf-8"))
+    return "".join(f"{line}\n" for line in lines if line.startswith(_SOURCES) and "@" not in line)
 
 
 def _plain_requirements(source: Path, work: Path) -> Path:
@@ -316,8 +322,16 @@ def _make(folder: Path, base: tuple[Path, str], lock: str, run: Run, source: Pat
     (folder / _LOCK).write_text(lock, encoding="utf-8")
     if lock:
         command = _install(uv, python)
-        command += ["--require-hashes", "--no-deps", "-r", str(folder / _LOCK)]
-        _done(run(command, source), "the packages of the lock cannot be installed")
+        # Paths in a lock are meant from its own folder.
+        with tempfile.NamedTemporaryFile(
+            "w", dir=source, prefix=".lock-", suffix=".txt", encoding="utf-8"
+        ) as file:
+            file.write(lock)
+            file.flush()
+            command += ["--require-hashes", "--no-deps", "-r", file.name]
+            # From the cache alone first: an index that is away, or slow, matters only for what is new.
+            if uv is None or not run([*command, "--offline", "-qq"], source).is_ok:
+                _done(run(command, source), "the packages of the lock cannot be installed")
         if uv is not None:
             # Read-only environments keep no bytecode; uv makes none unless it is asked.
             run([str(python), "-m", "compileall", "-q", "-j", "0", str(folder / "lib")], folder)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelyard.agent.hiding import Hidden, HidingStream
+from modelyard.agent.sandbox import Confined, Sandbox
 from modelyard.domain.sizes import size_words
 from modelyard.sdk.runs.command import BoundedLog
 
@@ -112,12 +113,32 @@ def run_process(
     limits: Limits,
     note: Callable[[str], object] = lambda _: None,
     hidden: Hidden | None = None,
+    sandbox: Sandbox | None = None,
+    network: bool = True,
+    installs: bool = False,
 ) -> Ended:
     """Run a program to its end and return how it ended; whatever it started is gone then.
 
     log: receives its output in lines, without credentials and bounded. note: receives what was cut. hidden: the secrets
-    that the program knows.
+    that the program knows. sandbox: None: it runs like the agent itself, always with the network. network, installs: as for
+    `Sandbox.confine`.
     """
+    if sandbox is None:
+        return _run(Confined([*command]), folder, variables, log, note, stop, limits, hidden)
+    with sandbox.confine(command, folder, network=network, installs=installs) as program:
+        return _run(program, folder, variables, log, note, stop, limits, hidden)
+
+
+def _run(
+    program: Confined,
+    folder: Path,
+    variables: Mapping[str, str],
+    log: Callable[[str], object],
+    note: Callable[[str], object],
+    stop: Stop,
+    limits: Limits,
+    hidden: Hidden | None,
+) -> Ended:
     end = _End()
 
     def pass_on(text: str) -> None:
@@ -129,24 +150,27 @@ def run_process(
     began = time.monotonic()
     try:
         process = subprocess.Popen(
-            [*command],
+            program.command,
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=program.handed,
             preexec_fn=_end_with_agent if _libc is not None else None,
         )
     except OSError as error:
-        return Ended(127, "", f"{command[0]} cannot be run: {error.strerror}")
+        return Ended(127, "", f"{program.command[0]} cannot be run: {error.strerror}")
+    finally:
+        program.started()
     readers = [
         threading.Thread(target=_read, args=(stream, bounded, hidden or Hidden()), daemon=True)
         for stream in (process.stdout, process.stderr)
     ]
     for reader in readers:
         reader.start()
-    watch = _Watch(process, before, limits.memory_bytes)
+    watch = _Watch(process, before, limits.memory_bytes, is_confined=program.is_confined)
     cause, reason = _wait(watch, stop, limits, began)
     code = watch.end()
     for reader in readers:
@@ -211,9 +235,17 @@ def _words_for(code: int, end: str) -> str:
 class _Watch:
     """A program with all of its descendants."""
 
-    def __init__(self, process: subprocess.Popen[bytes], before: set[int], memory_bytes: int | None) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        before: set[int],
+        memory_bytes: int | None,
+        *,
+        is_confined: bool = False,
+    ) -> None:
         self._process, self._before, self._memory_bytes = process, before, memory_bytes
-        self._usage: Any = None
+        self._is_confined = is_confined
+        self._usages: list[Any] = []
         self.peak_bytes = 0
         self._handle: int | None = None
         self._next_sample = 0.0
@@ -236,7 +268,7 @@ class _Watch:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
             if pid:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
-                self._usage = usage
+                self._usages.append(usage)
                 if self._handle is not None:
                     os.close(self._handle)
                     self._handle = None
@@ -282,18 +314,28 @@ class _Watch:
         for pid in left:
             # Adopted ones that have ended are ours to collect.
             with contextlib.suppress(OSError):
-                os.waitpid(pid, os.WNOHANG)
+                collected, _, usage = os.wait4(pid, os.WNOHANG)
+                if collected:
+                    self._usages.append(usage)
         return self._process.returncode is None or any(map(_is_alive, left))
 
     def _signal(self, number: int) -> None:
         """Send a signal once to each process: a second SIGTERM would end a program while it saves its work."""
         group = None
+        living = self._living()
+        if self._is_confined and number != signal.SIGKILL:
+            # bubblewrap itself would end at once, and by force everything in it.
+            for pid in living:
+                if pid != self._process.pid:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, number)
+            return
         # After its leader has ended, a group is known to be the same only where nothing else finds its members.
         if self._process.returncode is None or _libc is None:
             with contextlib.suppress(OSError):
                 os.killpg(self._process.pid, number)
                 group = self._process.pid
-        for pid in self._living():
+        for pid in living:
             with contextlib.suppress(OSError):
                 if os.getpgid(pid) != group:
                     os.kill(pid, number)
@@ -301,9 +343,10 @@ class _Watch:
     def resources(self, seconds: float) -> dict[str, Any]:
         found: dict[str, Any] = {"wall_seconds": round(seconds, 3)}
         peak = self.peak_bytes
-        if self._usage is not None:
-            found["cpu_seconds"] = round(self._usage.ru_utime + self._usage.ru_stime, 3)
-            peak = max(peak, self._usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        if self._usages:
+            found["cpu_seconds"] = round(sum(each.ru_utime + each.ru_stime for each in self._usages), 3)
+            largest = max(each.ru_maxrss for each in self._usages)
+            peak = max(peak, largest * (1 if sys.platform == "darwin" else 1024))
         return found | {"peak_memory_bytes": peak}
 
 

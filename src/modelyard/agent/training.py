@@ -133,10 +133,12 @@ class Training:
         run_process(
             [str(self._place.environment.python), "-c", _FACTS],
             folder=self._place.source,
-            variables=self._place.variables(),
+            variables=self._place.variables(network=False),
             log=told.append,
             stop=self._place.stop,
             limits=Limits(_ASK_SECONDS),
+            sandbox=self._place.sandbox,
+            network=False,
         )
         for line in "".join(told).splitlines():
             with suppress(ValueError):

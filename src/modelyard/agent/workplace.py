@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from modelyard.agent.environments import Environment
@@ -15,19 +16,11 @@ from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import repeatable
 from modelyard.agent.reports import AWAY_SECONDS, Reports
+from modelyard.agent.sandbox import BWRAP, Sandbox, kept_variables
 from modelyard.domain.secrets import mask
 from modelyard.sdk.http import at
 from modelyard.sdk.session import Session
 from modelyard.wire import builds as wire
-
-_KEPT_VARIABLES = frozenset(
-    "PATH LANG LANGUAGE TZ TERM USER LOGNAME SHELL LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
-    "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy CUDA_VISIBLE_DEVICES "
-    "NVIDIA_VISIBLE_DEVICES CUDA_HOME MODELYARD_TASK OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS".split()
-)
-_KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SLURM_")
-"""Variables of the agent that its steps get too: all others may hold credentials of the machine."""
-
 
 _LITTLE_BYTES = 1 << 20
 RUN_LOCK = "environment/lock.txt"
@@ -60,6 +53,9 @@ class Workplace:
         """Unlike the token, the steps do not know it."""
         self.hidden = Hidden()
         self.hidden.add([os.environ.get("MODELYARD_TOKEN", "")])
+        bwrap = os.environ.get(BWRAP)
+        self.sandbox = Sandbox(bwrap, folder, environments, session.url) if bwrap else None
+        """None: the steps run like the agent itself, with its network."""
         self.environment = Environment(Path(sys.executable))
         self.deadline: float | None = None
         self.step = ""
@@ -107,13 +103,10 @@ class Workplace:
     def at(self, *parts: str) -> str:
         return at("builds", self.build, "attempts", self.number, *parts)
 
-    def variables(self) -> dict[str, str]:
-        """Return the variables of the steps."""
-        found = {
-            name: value
-            for name, value in os.environ.items()
-            if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
-        }
+    def variables(self, *, network: bool = True) -> dict[str, str]:
+        """Return the variables of the steps. network: whether they have one, if it can be cut."""
+        is_cut = self.sandbox is not None and not network
+        found = kept_variables(network=not is_cut)
         found = repeatable(found | self.plan.environment)
         programs = str(self.environment.programs)
         found["PATH"] = os.pathsep.join(part for part in (programs, found.get("PATH", os.defpath)) if part)
@@ -121,7 +114,7 @@ class Workplace:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONUNBUFFERED": "1",
-            "MODELYARD_URL": self.session.url,
+            "MODELYARD_URL": self.sandbox.url if self.sandbox and is_cut else self.session.url,
             "MODELYARD_TOKEN": os.environ.get("MODELYARD_TOKEN", ""),
             "MODELYARD_HOME": os.environ.get("MODELYARD_HOME", ""),
             "MODELYARD_BUILD": self.build,
@@ -143,12 +136,16 @@ class Workplace:
         ended = run_process(
             ["/bin/sh", "-c", step.command],
             folder=self.source,
-            variables=self.variables() | (more or {}) | self._secrets_of(step),
+            variables=self.variables(network=step.network) | (more or {}) | self._secrets_of(step),
             log=pass_on,
             hidden=self.hidden,
             stop=self.stop,
             limits=Limits(step.timeout_seconds, self.deadline, self.plan.memory_bytes),
+            sandbox=self.sandbox,
+            network=step.network,
         )
+        network = "asked" if step.network else "open" if self.sandbox is None else "cut"
+        ended = replace(ended, resources={**ended.resources, "network": network})
         self.ended = ended
         if not ended.is_ok:
             full = "; the disk is full" if self.is_full and not ended.cause else ""
@@ -171,6 +168,9 @@ class Workplace:
         caches = self.environments / "cache"
         variables = {"PIP_CACHE_DIR": str(caches / "pip"), "UV_CACHE_DIR": str(caches / "uv")}
         variables |= self.variables() | {"UV_PYTHON_DOWNLOADS": "never"}
+        if self.sandbox is None:
+            # Steps could change a file of all environments that share it.
+            variables["UV_LINK_MODE"] = "copy"
         name = self.step
         self.ended = run_process(
             command,
@@ -180,5 +180,7 @@ class Workplace:
             hidden=self.hidden,
             stop=self.stop,
             limits=Limits(deadline=self.deadline),
+            sandbox=self.sandbox,
+            installs=True,
         )
         return self.ended

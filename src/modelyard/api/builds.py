@@ -299,6 +299,7 @@ def _details(details: BuildDetails) -> wire.BuildDetails:
         steps=[_step(step) for step in details.steps],
         attempts=[_attempt(attempt) for attempt in details.attempts],
         last_lines=list(details.last_lines),
+        network=rules.network_words(details.steps),
         findings=None if details.findings is None else _findings(details.findings),
     )
 
@@ -363,6 +364,7 @@ def _plan(plan: agents.BuildPlan) -> wire.BuildPlan:
                 timeout_seconds=step.timeout_seconds,
                 report=step.report,
                 secrets=list(step.secrets),
+                network=step.network,
             )
             for step in rules.steps_of(build, recipe)
         ],
@@ -373,7 +375,6 @@ def _plan(plan: agents.BuildPlan) -> wire.BuildPlan:
         evaluate_split=evaluation.split if evaluation is not None else "test",
         timeout_seconds=plan.timeout_seconds,
         memory_bytes=recipe.memory_bytes,
-        network=file.network,
         reproduces=build.ref(build.reproduces) or "",
         lock_run=build.fixed.lock_run or "",
         parent=build.ref(build.parent) or "",

@@ -80,7 +80,7 @@ def _optional(noun: object, shape: type[_Shape]) -> _Shape | None:
 def version(view: VersionView, *, created: bool | None = None) -> versions_wire.Version:
     row, reference = view.version, str(view.ref)
     facts = row.record.value
-    known = known_facts(facts)
+    known = known_facts(row.facts())
     return versions_wire.Version(
         model=str(view.model.name),
         version=row.number,
@@ -113,6 +113,7 @@ def version(view: VersionView, *, created: bool | None = None) -> versions_wire.
         semver=row.semver,
         pull_request=row.pull_request,
         kept=_optional(row.kept, versions_wire.Kept),
+        image=_optional(row.image, versions_wire.Image),
         build=row.build,
         created=created,
     )

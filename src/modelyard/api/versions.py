@@ -27,7 +27,7 @@ from modelyard.registry.audit.nouns import EventFilter
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.search.rules import parse_tag
-from modelyard.registry.versions import keeping, registering
+from modelyard.registry.versions import images, keeping, registering
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.inspect import inspect_files
 from modelyard.registry.versions.labels import Labels, check_pull_request
@@ -166,6 +166,15 @@ async def end_keep(call: Call, query: Reason) -> Answer[wire.Version]:
     """Remove the mark that a version must be kept."""
     return await call.commit(
         lambda tx: shapes.version(keeping.end_keep(tx, call.actor, call.ref, query.reason)),
+        etag=revision_tag,
+    )
+
+
+@table.route("PUT", "/api/v1/models/{namespace}/{name}/versions/{version}/image")
+async def record_image(call: Call, body: wire.RecordImage) -> Answer[wire.Version]:
+    """Record a container image that was made of a version; its fact `image` is known from then on."""
+    return await call.commit(
+        lambda tx: shapes.version(images.record_image(tx, call.actor, call.ref, body.digest, body.reference)),
         etag=revision_tag,
     )
 

@@ -311,6 +311,7 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
         ("reason", build.reason),
         ("pool", build.pool),
         ("attempt", build.attempt),
+        ("network", build.network),
         ("requested", f"{build.created_at} by {build.requested_by}"),
         ("started", build.started_at),
         ("ended", build.ended_at),

@@ -82,6 +82,7 @@ class Services:
             Path(settings.build_folder) if settings.build_folder else None,
             slots=settings.build_slots,
             local_builds=settings.local_builds,
+            local_network=settings.local_network,
             url=self.local_url or self.public_url,
             clusters=read_clusters(settings.build_pools, settings.public_url) if settings.build_pools else (),
         )

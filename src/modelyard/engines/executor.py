@@ -24,7 +24,7 @@ class Task:
     name: `[a-z0-9-]{1,80}`, the same for the same attempt. environment: variables of the agent, which are all that it is
     told. share: tasks of the same share, a namespace, use the same folder of Python environments. cpu: processors;
     gpu: accelerators; memory_bytes: of each process; None: no limit. timeout_seconds: the longest that it runs; None: not
-    known. network: whether steps may reach the network.
+    known.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Task:
     gpu: int | None = None
     memory_bytes: int | None = None
     timeout_seconds: int | None = None
-    network: bool = False
 
 
 class State(enum.StrEnum):

@@ -46,6 +46,7 @@ _MEMORY_NOTE = (
     "control groups are not used"
 )
 _LIMITED = 'ulimit -d "$0" && exec "$@"'
+_TRIAL = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -84,25 +85,27 @@ class LocalExecutor:
 
     @property
     def note(self) -> str:
-        seen = (
-            "bubblewrap does not work here, so steps can read everything that the server's system user can read"
-        )
-        if self.is_isolated:
+        if self._cuts_network:
+            seen = "Steps see a read-only system without the server's data, and no network unless their recipe asks for it"
+        elif self.is_isolated:
             seen = "Steps see a read-only system without the server's data; the network of the machine is open to them"
+        else:
+            seen = "bubblewrap does not work here, so steps can read everything that the server's system user can read"
         return f"{seen}. {_MEMORY_NOTE}"
 
     @cached_property
     def _isolation(self) -> str | None:
         """Return the path of a bubblewrap that works on this machine."""
         path = shutil.which("bwrap") if self._bwrap is None else self._bwrap
-        if not path:
-            return None
-        trial = [path, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "true"]
-        try:
-            tried = subprocess.run(trial, capture_output=True, timeout=30, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return path if tried.returncode == 0 else None
+        # Where it really is: a link in /tmp is not seen in a sandbox.
+        path = path and str(Path(path).resolve())
+        return path if path and _works([path, *_TRIAL]) else None
+
+    @cached_property
+    def _cuts_network(self) -> bool:
+        """Return whether an isolated agent can start steps without a network."""
+        path = self._isolation
+        return path is not None and _works([path, *_TRIAL, path, *_TRIAL, "--unshare-net", "--cap-drop", "ALL"])
 
     # --- the protocol --------------------------------------------------------------------------------
 
@@ -209,6 +212,8 @@ class LocalExecutor:
             "MODELYARD_ENVIRONMENTS": str(self._environments_of(task)),
             _MARK: str(folder),
         }
+        if self._cuts_network:
+            found["MODELYARD_BWRAP"] = str(self._isolation)
         if task.cpu is not None:
             found |= dict.fromkeys(_THREADS, str(math.ceil(task.cpu)))
         return {**found, **task.environment}
@@ -333,6 +338,15 @@ def _read(path: Path) -> bytes:
 def _boot() -> str:
     """Return the id of this start of the machine: after another one, pids mean other processes."""
     return _read(_PROC / "sys/kernel/random/boot_id").decode().strip() or "?"
+
+
+def _works(bubblewrap: list[str]) -> bool:
+    """Return whether a program can be started this way."""
+    try:
+        tried = subprocess.run([*bubblewrap, "true"], capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
 
 
 def _send(pids: set[int], number: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.comments import Comments, Inbox
     from modelyard.sdk.datasets.client import Datasets
     from modelyard.sdk.evaluations import Evaluations
+    from modelyard.sdk.images import Images
     from modelyard.sdk.jobs import Jobs
     from modelyard.sdk.lineage import Lineage
     from modelyard.sdk.measures import Measures
@@ -137,6 +138,7 @@ class Client(Session):
     datasets: Datasets = _feature("datasets.client", "Datasets: digests and profiles, never rows.")
     evaluations: Evaluations = _feature("evaluations", "Metrics of versions, measured after registration.")
     groups: Groups = _feature("access", "Members of groups.")
+    images: Images = _feature("images", "Container images of versions.")
     inbox: Inbox = _feature("comments", "Models that you watch, and your notifications.")
     jobs: Jobs = _feature("jobs", "Background jobs of the server.")
     measures: Measures = _feature("measures", "Lead times, promotions, rollbacks, completeness, by month.")

@@ -116,6 +116,7 @@ class Version(versions_wire.Version, kw_only=True):
             ("warning", self.warning or ""),
             ("semver", self.semver or ""),
             ("pull request", self.pull_request or ""),
+            ("image", " ".join(filter(None, (self.image.reference, self.image.digest))) if self.image else ""),
             ("must be kept", f"{self.kept.reason} ({self.kept.by}, {self.kept.at})" if self.kept else ""),
             ("scan", self.scan),
             *(("withheld", withheld_text(file)) for file in self.withheld),

@@ -126,10 +126,11 @@ def check_settings(settings: Settings) -> None:
         raise Invalid(reason=f"access_log is {settings.access_log!r}", fix=f"Use {', '.join(_ACCESS_LOGS)}")
     if settings.smtp_security not in ("starttls", "tls", "none"):
         raise Invalid(reason=f"smtp_security is {settings.smtp_security!r}", fix="Use starttls, tls or none")
-    if settings.local_builds not in WHO:
-        raise Invalid(
-            reason=f"local_builds is {settings.local_builds!r}", fix="Use admins, contributors or off"
-        )
+    for name in ("local_builds", "local_network"):
+        if getattr(settings, name) not in WHO:
+            raise Invalid(
+                reason=f"{name} is {getattr(settings, name)!r}", fix="Use admins, contributors or off"
+            )
     if settings.build_slots < 0:
         raise Invalid(reason=f"build_slots is {settings.build_slots}", fix="Use 0 or more")
     if settings.build_pools:

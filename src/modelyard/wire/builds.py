@@ -152,7 +152,8 @@ class BuildAttempt(Answer, kw_only=True):
 
 class BuildDetails(Build, kw_only=True):
     """steps: of the last attempt. last_lines: the end of the log of the step that failed, at most 50 lines. revision: grows
-    with every change of the build, its steps and its log. rerun_of: the build that it repeats."""
+    with every change of the build, its steps and its log. rerun_of: the build that it repeats. network: which steps had a
+    network, in words; "": none has run yet."""
 
     revision: int
     rerun_of: str | None
@@ -162,6 +163,7 @@ class BuildDetails(Build, kw_only=True):
     steps: list[BuildStep]
     attempts: list[BuildAttempt]
     last_lines: list[str] = []
+    network: str = ""
     findings: Findings | None = None
 
 
@@ -266,6 +268,8 @@ class PlannedStep(Answer, kw_only=True):
     """Path of the file that the step writes: JUnit XML of tests, metrics as JSON of an evaluation."""
     secrets: list[str] = []
     """Names of the secrets that it gets as variables."""
+    network: bool = False
+    """It keeps the network where that can be cut."""
 
 
 class PlannedInput(Answer, kw_only=True):
@@ -310,7 +314,6 @@ class BuildPlan(Answer, kw_only=True):
     evaluate_split: str = ""
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
-    network: bool = False
     reproduces: str = ""
     """The version that the result is compared with; "": the build registers its result."""
     lock_run: str = ""

@@ -62,6 +62,15 @@ class Deprecated(Answer, kw_only=True):
     reason: str | None
 
 
+class Image(Answer, kw_only=True):
+    """A container image that was made of a version. reference: where it can be pulled; "": nowhere yet."""
+
+    digest: str
+    reference: str
+    by: str
+    at: str
+
+
 class Kept(Answer, kw_only=True):
     """The mark of a version that must be kept."""
 
@@ -115,6 +124,7 @@ class Version(Answer, kw_only=True):
     pull_request: str | None = None
     """Address of the pull request that the version came from."""
     kept: Kept | None = None
+    image: Image | None = None
     """The mark that no one may delete it; null: it has none."""
     build: str | None = None
     """The build that registered it; null: a person or a program did."""
@@ -157,6 +167,13 @@ class KeepVersion(Request, kw_only=True):
     """reason: why it must be kept, for example the name of a legal hold."""
 
     reason: Text
+
+
+class RecordImage(Request, kw_only=True):
+    """digest: of the image. reference: where it can be pulled; "": nowhere yet."""
+
+    digest: Text
+    reference: Text = ""
 
 
 class FileList(Answer, kw_only=True):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,105 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     # Without uv, so that the same is tested on every machine.
     monkeypatch.setattr("shutil.which", lambda name: None)
     return Place(tmp_path)
+
+
+# --- with uv -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    folder = Path(sys.executable).parent
+    if not (folder / "uv").exists():
+        pytest.fail("uv is not installed next to this Python; install the extra `server`")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "environments" / "cache"))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
+    """A package index of the folder `simple`."""
+    (tmp_path / "simple").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.server_close()
+
+
+def publish(folder: Path, name: str, content: str) -> str:
+    """Put a wheel into an index, and return its digest."""
+    page = folder / "simple" / name
+    page.mkdir()
+    digest = make_wheel(page, name, content)
+    wheel = f"{name}-1.0-py3-none-any.whl"
+    (page / "index.html").write_text(f'<a href="{wheel}#sha256={digest}">{wheel}</a>')
+    return digest
+
+
+def test_uv_makes_it_from_the_index_and_again_when_the_index_is_gone(
+    uv: Place, index: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    digests = {name: publish(tmp_path, name, f"x = {name!r}") for name in ("small", "other")}
+    source = f"--index-url http://127.0.0.1:{index.server_port}/simple/\n"
+    lock = source + "".join(f"{name}==1.0 --hash=sha256:{digest}\n" for name, digest in digests.items())
+    python, _, reused = uv.prepare("lock.txt", lock)
+    assert not reused
+    program = "import small, other, modelyard; print(small.x, other.x, small.__cached__)"
+
+    def told() -> str:
+        return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    words = told()
+    assert words.startswith("small other ")
+    # Bytecode is there before the first import: steps see the environment read-only.
+    assert Path(words.split()[2]).stat().st_mtime <= (python.parents[1] / ".complete").stat().st_mtime
+    index.shutdown()
+    index.server_close()
+    shutil.rmtree(python.parents[1])
+    assert uv.prepare("lock.txt", lock) == (python, lock, False)
+    assert told() == words
+    assert not any("pip" in command and sys.executable in command for command in uv.commands)
+
+
+def test_uv_shows_why_a_hash_does_not_fit(uv: Place, tmp_path: Path) -> None:
+    digest = make_wheel(uv.source, "small", "x = 1")
+    lock = f"--no-index\n--find-links .\nsmall==1.0 --hash=sha256:{'0' * 64}\n"
+    with pytest.raises(NotMade, match="the packages of the lock cannot be installed: exit code 1"):
+        uv.prepare("lock.txt", lock)
+    log = "".join(uv.log)
+    assert "Hash mismatch" in log
+    assert digest in log
+    assert "0" * 64 in log
+    assert [path.name for path in uv.root.iterdir() if path.is_dir()] == ["cache"]
+
+
+def test_uv_makes_a_lock_with_hashes_and_reads_its_own(
+    uv: Place, index: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    digest = publish(tmp_path, "small", "x = 1")
+    address = f"http://127.0.0.1:{index.server_port}/simple/"
+    (uv.source / "requirements.txt").write_text(f"--index-url {address}\nsmall\n")
+    lock = _lock_of(Needed(requirements=uv.source / "requirements.txt"), Path(sys.executable), uv.root, uv.run)
+    assert f"small==1.0 \\\n    --hash=sha256:{digest}" in lock
+    assert lock.startswith(f"--index-url {address}\n")
+    project = '[project]\nname = "own"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["small"]\n'
+    (uv.source / "pyproject.toml").write_text(
+        f'{project}[[tool.uv.index]]\nurl = "{address}"\ndefault = true\n'
+    )
+    subprocess.run(
+        ["uv", "lock", "-q"],
+        cwd=uv.source,
+        check=True,
+        env={**os.environ, "UV_PYTHON": sys.executable},
+    )
+    python, lock, _ = uv.prepare("uv.lock", (uv.source / "uv.lock").read_text())
+    assert f"--hash=sha256:{digest}" in lock
+    subprocess.run([python, "-c", "import small"], check=True)
+
+
+# --- with pip ----------------------------------------------------------------------------------------
 
 
 def test_it_is_made_once_from_a_lock_and_our_client_never_hides_a_package_of_it(

@@ -69,6 +69,8 @@ versions = sa.Table(
     sa.Column("code_commit", sa.Text),
     # uid of the build that registered it, by the token of its attempt; NULL: none did.
     sa.Column("build", sa.Text),
+    # The newest image that was made of it, JSON: digest, reference, by, at; NULL: none was.
+    sa.Column("image", sa.Text),
     sa.UniqueConstraint("model_id", "number"),
     sa.Index("ix_versions_model_id_digest_record_digest", "model_id", "digest", "record_digest", "number"),
     sa.Index("ix_versions_digest", "digest"),

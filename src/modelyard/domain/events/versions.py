@@ -52,6 +52,14 @@ class VersionKeepEnded(Event, kind="version.keep_ended"):
     reason: str | None = None
 
 
+class VersionImageMade(Event, kind="version.image_made"):
+    """A container image was made of a version. image: its digest. reference: where it can be pulled."""
+
+    digest: str
+    image: str
+    reference: str | None = None
+
+
 class AliasMoved(Event, kind="alias.moved", may_change_rights=False):
     """An alias moved. `version`: its target now."""
 

@@ -27,7 +27,7 @@ WHO = (ADMINS, CONTRIBUTORS, OFF)
 
 class Pool(msgspec.Struct, frozen=True):
     """slots: builds that run at once. builds: whose may run here: admins, contributors or off. setting: where that is set. url:
-    where its agents reach the server."""
+    where its agents reach the server. network: whose recipes may ask for the network, likewise."""
 
     name: str
     executor: Executor
@@ -35,6 +35,7 @@ class Pool(msgspec.Struct, frozen=True):
     builds: str
     setting: str
     url: str
+    network: str = CONTRIBUTORS
 
     @property
     def note(self) -> str:
@@ -70,9 +71,12 @@ class Pools:
     def may_run(self, actor: Actor, name: str) -> bool:
         """Return whether code of the account may run in a pool; in one that is no longer there, nothing may."""
         pool = self.find(name)
-        if pool is None:
-            return False
-        return pool.builds == CONTRIBUTORS or (actor.is_admin and pool.builds != OFF)
+        return pool is not None and may_use(actor, pool.builds)
+
+
+def may_use(actor: Actor, who: str) -> bool:
+    """Return whether a setting of WHO includes the account."""
+    return who == CONTRIBUTORS or (actor.is_admin and who != OFF)
 
 
 # --- clusters --------------------------------------------------------------------------------------------
@@ -194,11 +198,12 @@ def open_pools(
     *,
     slots: int,
     local_builds: str,
+    local_network: str,
     url: str,
     clusters: Sequence[Pool] = (),
 ) -> Pools:
     """Return the pools of a server. data: its data folder, which no build sees where isolation works. folder: of the
     workspaces; None: in the data folder. url: where agents on this machine reach it."""
     executor = LocalExecutor(folder or data / "builds", hidden=[data])
-    local = Pool(LOCAL, executor, slots, local_builds, "setting local_builds", url)
+    local = Pool(LOCAL, executor, slots, local_builds, "setting local_builds", url, local_network)
     return Pools([local, *clusters])

@@ -80,21 +80,24 @@ class DataEntry(_Entry, frozen=True, kw_only=True):
 
 class CommandEntry(_Entry, frozen=True, kw_only=True):
     """A command for the shell. timeout: ends it after this long. secrets: names of build secrets of the namespace, which
-    this step alone gets as variables."""
+    this step alone gets as variables. network: whether this step may reach the network; if omitted, as for the recipe."""
 
     run: Command
     timeout: Duration | None = None
     secrets: Secrets = ()
+    network: bool | None = None
 
 
 class OwnStep(_Entry, frozen=True, kw_only=True):
-    """A step of your own. after: the step that it follows; if omitted, `environment`. secrets: as for train."""
+    """A step of your own. after: the step that it follows; if omitted, `environment`. secrets, network: as
+    for train."""
 
     name: Word
     run: Command
     after: Word = "environment"
     timeout: Duration | None = None
     secrets: Secrets = ()
+    network: bool | None = None
 
 
 class TestEntry(_Entry, frozen=True, kw_only=True):
@@ -106,6 +109,7 @@ class TestEntry(_Entry, frozen=True, kw_only=True):
     check: Word = "tests"
     timeout: Duration | None = None
     secrets: Secrets = ()
+    network: bool | None = None
 
 
 class EvaluateEntry(_Entry, frozen=True, kw_only=True):
@@ -117,6 +121,7 @@ class EvaluateEntry(_Entry, frozen=True, kw_only=True):
     dataset: Annotated[str, msgspec.Meta(max_length=300)] = ""
     timeout: Duration | None = None
     secrets: Secrets = ()
+    network: bool | None = None
 
 
 class PromoteEntry(_Entry, frozen=True, kw_only=True):
@@ -148,7 +153,7 @@ class RecipeFile(_Entry, frozen=True, kw_only=True):
     model: whose next version the build registers. params: put into commands as `{name}`, and recorded. train, test,
     evaluate: commands for the shell. steps: your own, between the usual ones. result: the file or folder that becomes the
     version; if omitted, what `modelyard run` would register. pool: where the build runs. network: whether steps may
-    reach the network; the environment step always reaches the package index.
+    reach the network and not only this registry; the environment step always reaches the package index.
     """
 
     version: Literal[1]
@@ -177,6 +182,7 @@ class Step(msgspec.Struct, frozen=True):
     timeout_seconds: int | None = None
     report: str = ""
     secrets: tuple[str, ...] = ()
+    network: bool = False
 
 
 class Recipe(msgspec.Struct, frozen=True, dict=True):
@@ -214,16 +220,23 @@ class Recipe(msgspec.Struct, frozen=True, dict=True):
         for own in self.file.steps:
             if own.name == name:
                 seconds = _seconds_or_none(own.timeout)
-                return Step(name, "command", self._command(own.run), seconds, secrets=own.secrets)
+                network = self._network(own)
+                return Step(
+                    name, "command", self._command(own.run), seconds, secrets=own.secrets, network=network
+                )
         entry = {"train": self.file.train, "test": self.file.test, "evaluate": self.file.evaluate}.get(name)
         if entry is None:
             return Step(name, name)
         if isinstance(entry, str):
             report = EvaluateEntry(run=entry).report if name == "evaluate" else ""
-            return Step(name, name, self._command(entry), None, report)
+            return Step(name, name, self._command(entry), None, report, network=self.file.network)
         report = getattr(entry, "report", "") or ""
         seconds = _seconds_or_none(entry.timeout)
-        return Step(name, name, self._command(entry.run), seconds, report, entry.secrets)
+        network = self._network(entry)
+        return Step(name, name, self._command(entry.run), seconds, report, entry.secrets, network)
+
+    def _network(self, entry: CommandEntry | OwnStep | TestEntry | EvaluateEntry) -> bool:
+        return self.file.network if entry.network is None else entry.network
 
     def _command(self, template: str) -> str:
         return _NAMED.sub(

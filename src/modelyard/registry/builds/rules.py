@@ -94,6 +94,9 @@ LONGEST_WAIT_SECONDS = 30
 PAGE_LOG_BYTES = 32 * 1024
 """End of the log that a page shows."""
 
+CUT, ASKED, OPEN = "cut", "asked", "open"
+"""The network of a step: it had none, the recipe asks for it, or it could not be cut."""
+
 _UID = re.compile(r"[0-9a-f]{32}\Z")
 _BEGINNING = re.compile(r"[0-9a-f]{4,31}\Z")
 _DATASET = re.compile(r"(?:(?P<namespace>[^/@:]+)/)?(?P<name>[^@:]+)(?:@(?P<digest>[a-z0-9:]+))?\Z")
@@ -229,6 +232,20 @@ def add_log(step: BuildStep, text: str, *, is_last: bool) -> str:
     shown = masker.mask_lines("".join(lines))
     step.in_key = masker.in_key
     return shown
+
+
+def network_words(steps: Iterable[BuildStep]) -> str:
+    """Say which steps had a network, as their agent reported it; "": none has run yet."""
+    found = [(step.name, step.resources.get("network")) for step in steps]
+    names = ", ".join(name for name, network in found if network == ASKED)
+    asked = f"{names} had the network, for which the recipe asks" if names else ""
+    if any(network == OPEN for _, network in found):
+        words = "the network was not cut: steps are not isolated where it ran"
+    elif any(network == CUT for _, network in found):
+        words = "the other steps had none" if names else "the steps had none"
+    else:
+        words = ""
+    return "; ".join(part for part in (asked, words) if part)
 
 
 def cut_pieces(text: str) -> list[str]:

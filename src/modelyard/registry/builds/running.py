@@ -160,7 +160,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
         recipe = recipe_of(build)
         actor = owner.to_actor()
         catalog.find_open_model(tx, actor, build.model, Permission.BUILD_START)
-        refuse_pool(actor, pools, pool.name)
+        refuse_pool(actor, pools, pool.name, recipe)
         inputs = resolve_inputs(tx, actor, recipe, build.fixed)
         secrets.refuse_unknown(tx, actor, build.model.namespace, recipe.secrets)
     except ModelyardError as error:
@@ -214,7 +214,6 @@ def _submit(pool: Pool, build: Build, attempt: BuildAttempt, secret: Secret) -> 
         gpu=resources.gpu,
         memory_bytes=recipe.memory_bytes,
         timeout_seconds=recipe.timeout_seconds,
-        network=recipe.file.network,
     )
     try:
         pool.executor.submit(task)

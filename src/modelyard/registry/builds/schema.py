@@ -56,6 +56,9 @@ train: python train.py --depth {depth}
 # The stage to which the new version is proposed. A refused promotion is a successful build.
 # promote: {to: staging}
 
+# Steps reach this registry alone, where isolation works. One that downloads something asks for the network:
+# steps: [{name: fetch, run: python fetch.py, network: true}]
+
 # resources: {cpu: 2, memory: 8GB, timeout: 2h}
 # retry: {attempts: 2, on: [lost]}
 """

@@ -38,7 +38,7 @@ from modelyard.registry.builds.nouns import (
     LogPart,
     Pins,
 )
-from modelyard.registry.builds.pools import OFF, Pools
+from modelyard.registry.builds.pools import OFF, Pools, may_use
 from modelyard.registry.builds.recipe import Recipe, parse_recipe
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
@@ -173,7 +173,7 @@ def check_start(
     model, _ = catalog.ensure_model(tx, actor, settings, recipe.model)
     access.check(actor, Permission.BUILD_START, model.place)
     _refuse_narrow_token(actor, recipe.model)
-    refuse_pool(actor, pools, pool)
+    refuse_pool(actor, pools, pool, recipe)
     resolve_inputs(tx, actor, recipe, pins)
     secrets.refuse_unknown(tx, actor, model.name.namespace, recipe.secrets)
     return model, pool
@@ -241,12 +241,17 @@ def _refuse_narrow_token(actor: Actor, model: ModelName) -> None:
             )
 
 
-def refuse_pool(actor: Actor, pools: Pools, pool: str) -> None:
-    """Raise PoolRefused if the account may not run code in the pool."""
+def refuse_pool(actor: Actor, pools: Pools, pool: str, recipe: Recipe) -> None:
+    """Raise PoolRefused if the account may not run code in the pool, or not with the network for which the recipe asks."""
     found = pools.find(pool)
-    if found is not None and not pools.may_run(actor, pool):
+    if found is not None and not may_use(actor, found.builds):
         why = "the operator turned them off" if found.builds == OFF else "they are for admins alone"
         raise PoolRefused(actor=actor.name, pool=pool, why=why, setting=found.setting)
+    asking = [step.name for step in recipe.steps if step.network]
+    if found is not None and asking and not may_use(actor, found.network):
+        forbidden = "is turned off" if found.network == OFF else "is for admins alone"
+        why = f"the network, for which {', '.join(asking)} asks, {forbidden}"
+        raise PoolRefused(actor=actor.name, pool=pool, why=why, setting="setting local_network")
 
 
 def resolve_inputs(tx: Transaction, actor: Actor, recipe: Recipe, pins: Pins) -> list[Input]:
@@ -364,6 +369,10 @@ class BuildPage(msgspec.Struct, frozen=True):
     log: str
     may_cancel: bool
     may_rerun: bool
+
+    @property
+    def network(self) -> str:
+        return rules.network_words(self.details.steps)
 
 
 def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPage:

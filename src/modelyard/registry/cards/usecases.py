@@ -171,5 +171,5 @@ def _template(tx: Transaction, model: Model, version: Version) -> str:
         tags=versions.list_tags(tx, [version.id]).get(version.id, {}),
         facts=facts,
         said=version.format_facts.value,
-        missing=missing_facts(facts),
+        missing=missing_facts(version.facts()),
     )

@@ -16,8 +16,8 @@ HINTS = {
     " repository of the code",
     "data": "push with --data train=FILE, or in the training: my.log_input(frame, name=…)",
     "environment": "train with: modelyard run --register MODEL -- python train.py, or push without --no-capture",
-    "image": "train in a container that names its image (MODELYARD_IMAGE=NAME@sha256:…), or push with"
-    " facts={'image': {'reference': …}}",
+    "image": "make one: modelyard image build REF; or train in a container that names its image"
+    " (MODELYARD_IMAGE=NAME@sha256:…)",
     "metrics": "push with --metric test:NAME=VALUE, or in the training: my.log_metric('test:f1', value)",
     "params": "push with --param NAME=VALUE, or in the training: my.log_param('depth', 6)",
     "signature": "push the object with example rows: my.push(model, NAME, example=rows)",

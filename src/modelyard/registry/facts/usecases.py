@@ -26,7 +26,7 @@ class FactsView(msgspec.Struct, frozen=True):
 
 def show_facts(tx: Transaction, actor: Actor, ref: Ref) -> FactsView:
     model, version = find_version(tx, actor, ref)
-    record = version.record.value
+    record = version.facts()
     card = cards.find_state(tx, model, version, tx.now)
     items = judge_facts(
         record,

@@ -59,6 +59,7 @@ _PHRASES = {
     "version.deprecated": "deprecated {version}",
     "version.edited": "edited {version}",
     "version.evaluated": "evaluated {version}",
+    "version.image_made": "made an image of {version}",
     "version.promoted": "promoted {version} to {stage}",
     "version.recalled": "recalled {version}",
     "version.registered": "registered {version}",

@@ -88,7 +88,7 @@ def show_overview(tx: Transaction, actor: Actor, ref: Ref) -> Overview:
     views = stages.views_of(tx, model)
     card = cards.find_state(tx, model, version, tx.now)
     sections = card.sections
-    facts = version.record.value
+    facts = version.facts()
     reported: dict[str, Check] = {}
     for check in check_queries.list_checks(tx, version.id, tx.now):
         reported.setdefault(check.name, check)

@@ -63,7 +63,7 @@ def gather(
     needs = entry.needs
     # A hundred characters are about one metric or parameter.
     tx.expect_rows(len(version.record.text) // 100)
-    record = version.record.value
+    record = version.facts(now)
     said = version.format_facts.value
     missing = missing_facts(record)
     found: dict[str, Any] = {

@@ -117,7 +117,7 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
     TextColumn(versions, "record", Form.JSON, _of_model(versions), _IN_MODEL),
     *(
         TextColumn(versions, name, Form.TOLD, _of_model(versions), _IN_MODEL)
-        for name in ("deprecation", "released", "recall", "kept")
+        for name in ("deprecation", "released", "recall", "kept", "image")
     ),
     TextColumn(version_tags, "value", Form.PLAIN, _of_version(version_tags), _IN_MODEL),
     TextColumn(cards, "text", Form.PLAIN, _of_version(cards), _IN_MODEL),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from modelyard.db.json_columns import JsonText
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
+from modelyard.domain.record import is_known
 from modelyard.registry.access.rules import Place
 from modelyard.registry.scan.nouns import Release
 from modelyard.registry.scan.rules import PENDING
@@ -64,6 +66,15 @@ class Keep(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Image(msgspec.Struct, frozen=True):
+    """A container image that was made of a version. reference: where it can be pulled; "": nowhere yet."""
+
+    at: int
+    by: str
+    digest: str
+    reference: str = ""
+
+
 class Version(msgspec.Struct, frozen=True):
     """A version without its files."""
 
@@ -102,6 +113,19 @@ class Version(msgspec.Struct, frozen=True):
     """The mark that it must be kept; None: it has none."""
     build: str | None = None
     """uid of the build that registered it; None: a person or a program did."""
+    image: Image | None = None
+    """The newest image that was made of it; None: none was."""
+
+    def facts(self, until: int | None = None) -> Mapping[str, Any]:
+        """Return the facts of the record. One that knows no image has the one that was made of the version.
+
+        until: only an image that was made up to that time; None: up to now."""
+        facts = self.record.value
+        made = self.image
+        if made is None or (until is not None and made.at > until) or is_known(facts, "image"):
+            return facts
+        named = {"reference": made.reference} if made.reference else {}
+        return {**facts, "image": {**(facts.get("image") or {}), "digest": made.digest, **named}}
 
     @property
     def is_held(self) -> bool:

@@ -29,7 +29,7 @@ from modelyard.domain.names import Alias, ModelName, Ref
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.scan.nouns import Release
-from modelyard.registry.versions.nouns import Deprecation, Keep, Recall, Resolved, Version
+from modelyard.registry.versions.nouns import Deprecation, Image, Keep, Recall, Resolved, Version
 
 _p = sa.bindparam
 
@@ -61,6 +61,7 @@ VERSION_COLUMNS = (
     versions.c.pull_request,
     versions.c.kept,
     versions.c.build,
+    versions.c.image,
 )
 VERSIONS = versions.join(manifests, manifests.c.id == versions.c.manifest_id).join(
     actors, actors.c.id == versions.c.created_by
@@ -96,6 +97,7 @@ def to_version(row: Sequence[Any]) -> Version:
         row[23],
         load_noun(row[24], Keep),
         row[25],
+        load_noun(row[26], Image),
     )
 
 
@@ -383,6 +385,10 @@ def set_recall(tx: Transaction, version_id: int, recall: Recall | None) -> None:
 
 def set_keep(tx: Transaction, version_id: int, keep: Keep | None) -> None:
     update_version(tx, version_id, {"kept": dump_json(keep)})
+
+
+def set_image(tx: Transaction, version_id: int, image: Image) -> None:
+    update_version(tx, version_id, {"image": dump_json(image)})
 
 
 def refresh_newest(tx: Transaction, model_id: int) -> None:

@@ -36,6 +36,17 @@ def test_every_usual_step_in_order() -> None:
     assert evaluate.report == "metrics.json"
 
 
+def test_a_step_has_the_network_if_it_or_the_recipe_asks() -> None:
+    def asking(text: str) -> list[str]:
+        return [step.name for step in parse_recipe(text).steps if step.network]
+
+    test = "test: {run: pytest, network: true}\n"
+    assert asking(_LEAST + "test: pytest\n") == []
+    assert asking(_LEAST + test) == ["test"]
+    own = "network: true\nsteps: [{name: own, run: 'true', network: false}, {name: fetch, run: 'true'}]\n"
+    assert asking(_LEAST + own + test) == ["fetch", "train", "test"]
+
+
 def test_own_steps_follow_the_step_that_they_name() -> None:
     text = _LEAST + (
         "steps:\n"

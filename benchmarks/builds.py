@@ -1,0 +1,144 @@
+"""Builds: the environment of a lock against pip, what a trivial build takes, its first line, and the speed of its log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.support.server import running_server
+from tests.support.wheels import make_wheel
+
+from benchmarks.table import Row, at_most, faster
+from modelyard.agent.environments import Needed, prepare
+from modelyard.agent.processes import Ended, Limits, Stop, run_process
+from modelyard.sdk.client import Client
+
+_PACKAGES = 60
+_ROUNDS = 3
+_BUILDS = 7
+_LINES, _LINE = 200_000, "x" * 179
+_MODULE = "\n".join(f"def function_{n}(a, b=None):\n    return [a, b, {n}]\n" for n in range(300))
+_RECIPE = "version: 1\nmodel: bench/{name}\ntrain: {train}\nresult: model.txt\n"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _index(folder: Path) -> Iterator[str]:
+    """Serve a package index of small wheels, and yield a lock of them."""
+    lines = []
+    for n in range(_PACKAGES):
+        name = f"package{n}"
+        page = folder / "simple" / name
+        page.mkdir(parents=True)
+        digest = make_wheel(page, name, _MODULE)
+        wheel = f"{name}-1.0-py3-none-any.whl"
+        (page / "index.html").write_text(f'<a href="{wheel}#sha256={digest}">{wheel}</a>')
+        lines.append(f"{name}==1.0 --hash=sha256:{digest}\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"--index-url http://127.0.0.1:{server.server_port}/simple/\n{''.join(lines)}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _environments(folder: Path) -> list[Row]:
+    variables = {**os.environ, "UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip")}
+    programs = str(Path(sys.executable).parent)
+    with_uv = os.pathsep.join([programs, os.environ["PATH"]])
+    without = os.pathsep.join(
+        part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "uv").exists()
+    )
+
+    def run(command: Sequence[str], place: Path) -> Ended:
+        return run_process(
+            command, folder=place, variables=variables, log=lambda _: None, stop=Stop(), limits=Limits()
+        )
+
+    def make(lock: Path, path: str) -> float:
+        root = folder / "environments"
+        shutil.rmtree(root, ignore_errors=True)
+        os.environ["PATH"] = path
+        started = time.perf_counter()
+        prepare(Needed(lock=lock), root, run, lambda _: None, lambda: False)
+        return time.perf_counter() - started
+
+    path = os.environ["PATH"]
+    try:
+        with _index(folder) as text:
+            lock = folder / "lock.txt"
+            lock.write_text(text)
+            for each in (with_uv, without):
+                make(lock, each)
+            times = [(make(lock, with_uv), make(lock, without)) for _ in range(_ROUNDS)]
+    finally:
+        os.environ["PATH"] = path
+    ours, pip = (statistics.median(column) for column in zip(*times, strict=True))
+    what = f"environment of {_PACKAGES} packages, all in the cache"
+    return [
+        at_most(what, ours, 3, "s"),
+        faster(what, ours * 1000, pip * 1000, 10, "ms", "pip with its own cache"),
+    ]
+
+
+def _source(folder: Path, name: str, train: str) -> Path:
+    source = folder / name
+    source.mkdir()
+    (source / "modelyard.yaml").write_text(_RECIPE.format(name=name, train=train))
+    (source / "model.txt").write_text("weights")
+    return source
+
+
+def _build(client: Client, source: Path) -> tuple[float, float, float]:
+    """Return the seconds of (the whole build, its first line of log, its training)."""
+    started = time.perf_counter()
+    build = client.builds.submit(source)
+    first = 0.0
+    for news in client.builds.follow(build.id):
+        if news.text and not first:
+            first = time.perf_counter() - started
+        ended = news.build
+    whole = time.perf_counter() - started
+    assert ended.status == "succeeded", ended.reason
+    (train,) = [step for step in ended.steps if step.name == "train"]
+    assert train.started_at is not None
+    assert train.ended_at is not None
+    took = datetime.fromisoformat(train.ended_at) - datetime.fromisoformat(train.started_at)
+    return whole, first, took.total_seconds()
+
+
+def _builds(folder: Path) -> list[Row]:
+    with running_server() as server, server.client() as client:
+        trivial = _source(folder, "trivial", "touch model.txt")
+        times = [_build(client, trivial) for _ in range(_BUILDS)]
+        wholes, firsts = ([each[n] for each in times] for n in (0, 1))
+        isolated = next(pool.isolated for pool in client.builds.pools())
+        loud = f"python -c \"import sys; sys.stdout.write('{_LINE}\\\\n' * {_LINES})\" && touch model.txt"
+        _, _, seconds = _build(client, _source(folder, "loud", loud))
+    words, limit = ("isolated", 1.0) if isolated else ("not isolated", 0.5)
+    speed = _LINES * (len(_LINE) + 1) / 1_000_000 / seconds
+    return [
+        at_most(f"a trivial build, {words}", statistics.median(wholes), limit, "s"),
+        at_most("submitted → first line of the log", statistics.median(firsts) * 1000, 150, "ms"),
+        Row("log of a step", f"{speed:.1f} MB/s", "", None, "≥ 10 MB/s", speed >= 10),
+    ]
+
+
+def measure(folder: Path) -> list[Row]:
+    parts: list[Callable[[Path], list[Row]]] = [_environments, _builds]
+    return [row for part in parts for row in part(folder)]
