@@ -330,14 +330,28 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in rows if value not in (None, "")]
 
 
-@command("log", group=builds, example="modelyard builds log 1f0a9c3e7d52 --step train")
+@command(
+    "log",
+    group=builds,
+    example="modelyard builds log 1f0a9c3e7d52 --step train --follow\nmodelyard builds log 1f0a9c3e7d52 --search warning",
+)
 @click.argument("build", type=BUILD)
 @click.option("--step", metavar="STEP", help="Only this step. Default: all steps.")
-@click.option("--follow", is_flag=True, help="Go on until the build ends, with its steps.")
-def log(session: Session, build: str, step: str | None, follow: bool) -> int:
+@click.option("--follow", is_flag=True, help="Go on until the build ends; without --step, with its steps.")
+@click.option(
+    "--search",
+    "words",
+    metavar="WORDS",
+    help="Only the lines of the newest attempt that have these words, with their numbers.",
+)
+def log(session: Session, build: str, step: str | None, follow: bool, words: str | None) -> int:
     """Print the log of a build, as far as it has arrived."""
+    if follow and words is not None:
+        raise click.UsageError("--search looks at what has arrived. Leave out --follow.")
+    if words is not None:
+        return _search_log(session, build, words, step)
     if follow and step is not None:
-        raise click.UsageError("--follow shows all steps. Leave out --step.")
+        return _follow_step(session, build, step)
     if follow:
         return _follow(session, build)
     text = "".join(session.client.builds.log(build, step))
@@ -346,6 +360,26 @@ def log(session: Session, build: str, step: str | None, follow: bool) -> int:
     else:
         session.out.text(_plain(text).rstrip("\n"))
     return OK
+
+
+def _follow_step(session: Session, build: str, step: str) -> int:
+    """Print the log of one step until the build ends, and return the exit code of the build."""
+    try:
+        for text in session.client.builds.follow_log(build, step):
+            session.out.text(_plain(text).rstrip("\n"))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return exit_code_of(session.client.builds.get(build))
+
+
+def _search_log(session: Session, build: str, words: str, step: str | None) -> int:
+    found = session.client.builds.search_log(build, words, step)
+    if not session.answered(found):
+        for line in found.items:
+            session.out.text(f"{line.step}:{line.line}\t{line.text}")
+        if not found.complete:
+            session.out.note("There are more lines. Give more words, or one --step.")
+    return OK if found.items else FAILED
 
 
 @command("cancel", group=builds, example="modelyard builds cancel 1f0a9c3e7d52")

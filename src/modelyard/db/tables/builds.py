@@ -114,6 +114,7 @@ build_steps = sa.Table(
     moment("ended_at", nullable=True),
     sa.Column("resources", sa.Text, nullable=False, server_default="{}"),
     sa.Column("log_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("log_lines", sa.BigInteger, nullable=False, server_default="0"),
     # The last line of its log as long as it is not complete, so that whole lines are masked.
     sa.Column("open_line", sa.Text, nullable=False, server_default=""),
     # 1: the log is inside a private key that spans lines.
@@ -131,6 +132,8 @@ build_logs = sa.Table(
     sa.Column("step", sa.Text, nullable=False),
     # Position in the log of the step in this attempt.
     sa.Column("step_position", sa.BigInteger, nullable=False),
+    # Number of lines of the step before the text.
+    sa.Column("step_line", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("size_bytes", sa.Integer, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("ix_build_logs_step", "build_id", "attempt", "step", "step_position"),

@@ -150,8 +150,9 @@ def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, st
                 queries.set_piece(tx, build.id, last.position, last.text + cut)
                 last = msgspec.structs.replace(last, text=last.text + cut)
             else:
-                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, cut))
+                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, step.log_lines, cut))
             step.log_bytes += size
+            step.log_lines += cut.count("\n")
             end += size
     queries.add_pieces(tx, build.id, pieces)
     queries.update_build(tx, build.id, log_bytes=end)

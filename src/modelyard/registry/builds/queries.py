@@ -365,7 +365,7 @@ _LIST_STEPS = Statement(
         *build_steps.c[
             "position", "name", "state", "reason", "exit_code", "started_at", "ended_at", "resources"
         ],
-        *build_steps.c["log_bytes", "open_line", "in_key"],
+        *build_steps.c["log_bytes", "log_lines", "open_line", "in_key"],
     )
     .where(build_steps.c.attempt_id == _p("attempt_id"))
     .order_by(build_steps.c.position)
@@ -381,6 +381,7 @@ _SET_STEP = Statement(
         ended_at=_p("over_at", required=True),
         resources=_p("used"),
         log_bytes=_p("size"),
+        log_lines=_p("lines"),
         open_line=_p("rest"),
         in_key=_p("key"),
     )
@@ -392,7 +393,7 @@ def list_steps(tx: Transaction, attempt_id: int) -> list[BuildStep]:
 
 
 def _step(row: Sequence[Any]) -> BuildStep:
-    values = (*row[:7], load_json(row[7]), *row[8:10], bool(row[10]))
+    values = (*row[:7], load_json(row[7]), *row[8:11], bool(row[11]))
     return BuildStep(*values)
 
 
@@ -408,6 +409,7 @@ def set_step(tx: Transaction, attempt_id: int, step: BuildStep) -> None:
         over_at=step.ended_at,
         used=dump_json(step.resources),
         size=step.log_bytes,
+        lines=step.log_lines,
         rest=step.open_line,
         key=int(step.in_key),
     )
@@ -415,7 +417,7 @@ def set_step(tx: Transaction, attempt_id: int, step: BuildStep) -> None:
 
 # --- logs ------------------------------------------------------------------------------------------------
 
-_PIECE = build_logs.c["position", "attempt", "step", "step_position", "text"]
+_PIECE = build_logs.c["position", "attempt", "step", "step_position", "step_line", "text"]
 _LAST_PIECE = Statement(
     sa.select(*_PIECE)
     .where(build_logs.c.build_id == _p("build_id"))
@@ -424,7 +426,7 @@ _LAST_PIECE = Statement(
 )
 _ADD_PIECE = Statement(
     build_logs.insert().values(
-        **named("build_id", "position", "attempt", "step", "step_position", "size_bytes", "text")
+        **named("build_id", "position", "attempt", "step", "step_position", "step_line", "size_bytes", "text")
     )
 )
 _SET_PIECE = Statement(
@@ -464,6 +466,12 @@ _READ_STEP = Statement(
     )
     .order_by(build_logs.c.step_position)
     .limit(_READ_PIECES)
+)
+_AT_LINE = Statement(
+    sa.select(build_logs.c.step_position)
+    .where(*_OF_STEP, build_logs.c.step_line < _p("line"))
+    .order_by(build_logs.c.step_position.desc())
+    .limit(1)
 )
 _LAST_OF_STEP = Statement(
     sa.select(*_PIECE).where(*_OF_STEP).order_by(build_logs.c.step_position.desc()).limit(2)
@@ -506,4 +514,10 @@ def read_step_log(tx: Transaction, build_id: int, number: int, step: str, start:
 def read_step_end(tx: Transaction, build_id: int, number: int, step: str) -> str:
     """Return the text of the last pieces of a step."""
     rows = tx.all(_LAST_OF_STEP, build_id=build_id, number=number, of_step=step)
-    return "".join(row[4] for row in reversed(rows))
+    return "".join(row[5] for row in reversed(rows))
+
+
+def find_line(tx: Transaction, build_id: int, number: int, step: str, line: int) -> int:
+    """Return the position in the log of a step of the piece in which a line begins, as far as it is kept."""
+    row = tx.one(_AT_LINE, build_id=build_id, number=number, of_step=step, line=line)
+    return int(row[0]) if row else 0

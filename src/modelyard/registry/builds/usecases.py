@@ -35,7 +35,6 @@ from modelyard.registry.builds.nouns import (
     BuildDetails,
     BuildView,
     Input,
-    LogPart,
     Pins,
 )
 from modelyard.registry.builds.pools import OFF, Pools
@@ -388,30 +387,6 @@ def find_revision(tx: Transaction, actor: Actor, uid: str) -> tuple[int, int]:
     """Return (id, revision) of a build, to wait for a change of it. Raises BuildNotFound."""
     build = find_build(tx, actor, uid)
     return build.id, build.revision
-
-
-def read_log(tx: Transaction, actor: Actor, uid: str, step: str | None, position: int) -> LogPart:
-    """Return the next part of the log of a build, or of a step in its newest attempt; "" if there is no more yet.
-
-    A part of the log that is not kept is replaced by a line about it. Raises BuildNotFound.
-    """
-    build = find_build(tx, actor, uid)
-    if step is None:
-        pieces = [(p.position, p.text) for p in queries.read_log(tx, build.id, position)]
-    else:
-        found = queries.read_step_log(tx, build.id, build.attempt, step, position)
-        pieces = [(p.step_position, p.text) for p in found]
-    text = []
-    for start, piece in pieces:
-        data = piece.encode()
-        if start > position:
-            text.append(
-                f"[{start - position} bytes are left out here: a log of more than "
-                f"{rules.LOG_HEAD_BYTES + rules.LOG_TAIL_BYTES} bytes keeps only its beginning and its end]\n"
-            )
-        text.append(data[max(0, position - start) :].decode("utf-8", "ignore"))
-        position = start + len(data)
-    return LogPart("".join(text), position, build.has_ended and not pieces)
 
 
 # --- pools -----------------------------------------------------------------------------------------------
