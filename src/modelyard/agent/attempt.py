@@ -207,6 +207,9 @@ class Attempt:
     def _say(self, text: str) -> None:
         self._reports.log(self._step, mask(self._hidden.mask(text)))
 
+    def _say_used(self, resources: dict[str, Any]) -> None:
+        self._reports.event(self._step, "running", resources=resources)
+
     def _at(self, *parts: str) -> str:
         return at("builds", self._build, "attempts", self._number, *parts)
 
@@ -250,6 +253,7 @@ class Attempt:
             folder=self._source,
             variables=self._variables() | (more or {}) | self._secrets_of(step),
             log=pass_on,
+            used=self._say_used,
             hidden=self._hidden,
             stop=self._stop,
             limits=Limits(step.timeout_seconds, self._deadline, self._plan.memory_bytes),
@@ -281,6 +285,7 @@ class Attempt:
             folder=folder,
             variables=variables,
             log=lambda text: self._reports.log(name, text),
+            used=self._say_used,
             hidden=self._hidden,
             stop=self._stop,
             limits=Limits(deadline=self._deadline),
@@ -406,7 +411,7 @@ class Attempt:
             self._run_status = "finished"
         finally:
             if self._ended is not None:
-                noted.add_facts({"resources": self._ended.resources})
+                noted.add_facts({"resources": self._ended.totals})
                 self._exit_code = self._ended.exit_code
                 if self._ended.cause:
                     self._run_status = "killed"

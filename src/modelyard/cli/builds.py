@@ -12,6 +12,7 @@ from modelyard.cli.arguments import BUILD, MODEL, REF
 from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, USAGE
 from modelyard.cli.output import key_values, number_or_text
+from modelyard.domain.sizes import size_words
 
 if TYPE_CHECKING:
     from modelyard.wire import builds as wire
@@ -294,12 +295,24 @@ def show(session: Session, build: str) -> None:
         return
     session.out.pairs(_rows(details))
     session.out.table(
-        ("step", "state", "time", "reason"),
-        [(s.name, s.state, _seconds(s.started_at, s.ended_at), s.reason) for s in details.steps],
+        ("step", "state", "time", "processors", "memory", "reason"),
+        [
+            (s.name, s.state, _seconds(s.started_at, s.ended_at), *_peaks(s.resources), s.reason)
+            for s in details.steps
+        ],
     )
     if details.last_lines:
         session.out.heading(f"Last lines of {details.step}")
         session.out.text("\n".join(details.last_lines))
+
+
+def _peaks(resources: dict[str, Any]) -> tuple[str, str]:
+    """Return (most processors at once, most memory) of a step; "": not measured."""
+    cores, memory = resources.get("peak_cpu"), resources.get("peak_memory_bytes")
+    return (
+        f"{cores:.2g}" if isinstance(cores, int | float) else "",
+        size_words(memory) if isinstance(memory, int) and memory else "",
+    )
 
 
 def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:

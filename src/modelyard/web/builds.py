@@ -8,8 +8,13 @@ from starlette.responses import Response
 
 from modelyard.domain.names import ModelName
 from modelyard.doors.paging import cut, decode_cursor
+from modelyard.doors.parsing import digits
+from modelyard.registry.builds import logs
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import STATUSES
+from modelyard.registry.builds.showing import show_page
+from modelyard.registry.runs.tails import ERROR, WARNING
+from modelyard.web.build_charts import draw_resources, draw_steps
 from modelyard.web.frame import PageTable, Visit
 
 table = PageTable()
@@ -45,10 +50,37 @@ async def list_builds(visit: Visit) -> Response:
 
 @table.get("/builds/{build}")
 async def show_build(visit: Visit) -> Response:
-    pools = visit.services.pools
-    page = await visit.look(lambda tx: builds.show_page(tx, visit.actor, pools, visit.path["build"]))
-    build = page.details.view.build
-    return await visit.render("build.html", page=page, build=build, twin=f"/api/v1/builds/{build.uid}")
+    """?step=train shows the log of this step, &line=120 the lines around that one, ?q=warning the lines with these words."""
+    services, uid, words = visit.services, visit.path["build"], visit.chosen("q")
+    step, line = visit.chosen("step") or None, digits(visit.chosen("line"))
+    page = await visit.look(lambda tx: show_page(tx, visit.actor, services.pools, uid, step, line))
+    build, now = page.details.view.build, services.db.clock()
+    found = None
+    if words:
+        found = await visit.in_thread(
+            "views", logs.search_log, services.db, visit.actor, build.uid, words, step
+        )
+    steps = page.details.steps
+    return await visit.render(
+        "build.html",
+        page=page,
+        build=build,
+        step=step,
+        line=line,
+        words=words,
+        found=found,
+        patterns=(ERROR.pattern, WARNING.pattern),
+        timeline=draw_steps(steps, page.earlier, now, has_ended=build.has_ended),
+        charts=draw_resources(
+            steps,
+            page.earlier,
+            now,
+            has_ended=build.has_ended,
+            cpu=page.cpu,
+            memory_bytes=page.memory_bytes,
+        ),
+        twin=f"/api/v1/builds/{build.uid}",
+    )
 
 
 @table.post("/builds/{build}/cancel", operation="cancel_build", command="builds cancel")

@@ -26,7 +26,16 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Findings, Input, LogPiece, Pins
+from modelyard.registry.builds.nouns import (
+    SUCCEEDED,
+    Build,
+    BuildAttempt,
+    BuildStep,
+    Findings,
+    Input,
+    LogPiece,
+    Pins,
+)
 from modelyard.registry.builds.rules import PIECE_BYTES, OpenBuild
 
 _p = sa.bindparam
@@ -130,15 +139,13 @@ def list_builds(
 
 
 def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:
-    """Return the build of the same model before this one, with its recipe."""
-    query = (
-        sa.select(builds.c.uid)
-        .where(builds.c.model_id == build.model_id, builds.c.id < build.id)
-        .order_by(builds.c.id.desc())
-        .limit(1)
-    )
-    rows = tx.rows(query)
-    return find_build(tx, actor, rows[0][0]) if rows else None
+    """Return the last build of the same model before this one that succeeded, otherwise the one before it, with its recipe."""
+    before = sa.select(builds.c.uid).where(builds.c.model_id == build.model_id, builds.c.id < build.id)
+    for query in (before.where(builds.c.status == SUCCEEDED), before):
+        rows = tx.rows(query.order_by(builds.c.id.desc()).limit(1))
+        if rows:
+            return find_build(tx, actor, rows[0][0])
+    return None
 
 
 _LIST_OPEN = Statement(

@@ -27,6 +27,7 @@ from modelyard.registry.builds.nouns import (
     AttemptResult,
     Build,
     BuildStep,
+    Input,
     StepReport,
 )
 from modelyard.registry.builds.recipe import Recipe, Step
@@ -314,6 +315,34 @@ def list_changes(before: Build, after: Build) -> list[Change]:
     if before.recipe != after.recipe:
         found.append(Change("recipe", "", "changed"))
     return found
+
+
+def list_data_changes(before: Sequence[Input], after: Sequence[Input]) -> list[Change]:
+    """Return what differs between the data of two attempts."""
+    old, new = ({each.name: each.dataset for each in inputs} for inputs in (before, after))
+    return [
+        Change(f"data {name}", _dataset(old.get(name)), _dataset(new.get(name)))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _dataset(reference: str | None) -> str:
+    name, _, digest = _shown(reference).partition("@")
+    return f"{name}@{digest[:19]}" if digest else name
+
+
+def list_environment_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Return what differs between the environments that two runs recorded: the Python and the packages."""
+    found = []
+    if before.get("python") != after.get("python"):
+        found.append(Change("python", _shown(before.get("python")), _shown(after.get("python"))))
+    old, new = (environment.get("packages") or {} for environment in (before, after))
+    return found + [
+        Change(f"package {name}", _shown(old.get(name)), _shown(new.get(name)))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _shown(value: Any) -> str:

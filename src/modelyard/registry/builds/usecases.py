@@ -353,36 +353,6 @@ def show_build(tx: Transaction, actor: Actor, uid: str) -> BuildDetails:
     return BuildDetails(view_build(tx, build), steps, attempts, lines, findings)
 
 
-class BuildPage(msgspec.Struct, frozen=True):
-    """A build with what a person wants next to it. previous: the build of the model before it. log: the end of its log.
-    may_cancel, may_rerun: what the actor may do."""
-
-    details: BuildDetails
-    previous: Build | None
-    changes: Sequence[rules.Change]
-    log: str
-    may_cancel: bool
-    may_rerun: bool
-
-
-def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPage:
-    """Return a build, what changed since the build of its model before it, and the end of its log."""
-    details = show_build(tx, actor, uid)
-    build = details.view.build
-    previous = queries.find_previous(tx, actor, build)
-    pieces = queries.read_log(tx, build.id, max(0, build.log_bytes - rules.PAGE_LOG_BYTES))
-    text = "".join(piece.text for piece in pieces)
-    may_start = access.may(actor, Permission.BUILD_START, build.place)
-    return BuildPage(
-        details,
-        previous,
-        [] if previous is None else rules.list_changes(previous, build),
-        text[-rules.PAGE_LOG_BYTES :],
-        may_cancel=may_start and not build.has_ended,
-        may_rerun=may_start and pools.may_run(actor, build.pool),
-    )
-
-
 def find_revision(tx: Transaction, actor: Actor, uid: str) -> tuple[int, int]:
     """Return (id, revision) of a build, to wait for a change of it. Raises BuildNotFound."""
     build = find_build(tx, actor, uid)
