@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.builds.nouns import RUNNING, WAITING, BuildStep
-from modelyard.web.format import duration, number, size
+from modelyard.web.format import duration, size
 
 _DISTANCES = (
     0.1,
@@ -149,7 +149,8 @@ def _bar(
 
 def _rect(kind: str, scale: _Scale, begin: float, end: float, inset: int = 0) -> str:
     left = min(scale.x(begin), 100 - _LEAST_WIDTH)
-    width = max(_LEAST_WIDTH, scale.x(end) - left)
+    # Dashes need more room to be seen.
+    width = max(_LEAST_WIDTH * (3 if inset else 1), scale.x(end) - left)
     return (
         f'<rect class="{kind}" x="{left:.2f}%" y="{12 + inset}" width="{width:.2f}%" height="{10 - 2 * inset}" rx="2">'
         "</rect>"
@@ -180,7 +181,7 @@ def _tick(seconds: float) -> str:
 def _peaks(step: BuildStep) -> str:
     """Return in words what a step used at most; "": nothing was measured."""
     cores, memory = step.resources.get("peak_cpu"), step.resources.get("peak_memory_bytes")
-    words = [f"{number(float(cores))} cores"] if isinstance(cores, int | float) else []
+    words = [f"{cores:.2g} cores"] if isinstance(cores, int | float) else []
     if isinstance(memory, int) and memory:
         words.append(str(size(memory)))
     return ", ".join(words)
@@ -201,7 +202,7 @@ def draw_resources(
     """
     scale = _scale_of(steps, now, has_ended)
     kinds: tuple[tuple[str, str, float, float | None, Callable[[float], str]], ...] = (
-        ("Processors", "cpu", 1, cpu, lambda value: f"{number(round(value, 2))}"),
+        ("Processors", "cpu", 1, cpu, lambda value: f"{value:.2g}"),
         ("Memory", "memory_mib", _MEBIBYTE, memory_bytes, lambda value: str(size(round(value)))),
         ("Accelerator", "gpu", 1, None, lambda value: f"{round(value)} %"),
         ("Accelerator memory", "gpu_memory_mib", _MEBIBYTE, None, lambda value: str(size(round(value)))),

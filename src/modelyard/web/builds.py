@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from modelyard.db.transaction import Transaction
 from modelyard.domain.names import ModelName
 from modelyard.doors.paging import cut, decode_cursor
 from modelyard.doors.parsing import digits
 from modelyard.registry.builds import logs
 from modelyard.registry.builds import usecases as builds
-from modelyard.registry.builds.nouns import STATUSES
+from modelyard.registry.builds.nouns import STATUSES, BuildView
 from modelyard.registry.builds.showing import show_page
 from modelyard.registry.runs.tails import ERROR, WARNING
 from modelyard.web.build_charts import draw_resources, draw_steps
@@ -25,8 +26,9 @@ _ROWS = 50
 async def list_builds(visit: Visit) -> Response:
     namespace, model, status = (visit.chosen(name) for name in ("namespace", "model", "status"))
     before = decode_cursor(visit.chosen("cursor") or None, int)
-    found = await visit.look(
-        lambda tx: builds.list_builds(
+
+    def read(tx: Transaction) -> tuple[list[BuildView], dict[int, list[str]], builds.Summary]:
+        found = builds.list_builds(
             tx,
             visit.actor,
             before[0] if before else None,
@@ -35,17 +37,42 @@ async def list_builds(visit: Visit) -> Response:
             model=ModelName.parse(model) if model else None,
             status=status or None,
         )
-    )
+        return found, builds.list_step_states(tx, found), builds.summarise(tx, visit.actor)
+
+    found, states, summary = await visit.look(read)
     page, cursor = cut(found, _ROWS, lambda view: (view.build.id,))
     chosen = {name: value for name, value in visit.query.items() if value and name not in ("cursor", "done")}
     return await visit.render(
         "builds.html",
         rows=page,
+        states=states,
+        summary=summary,
         chosen=chosen,
         statuses=STATUSES,
         more=f"/builds?{urlencode({**chosen, 'cursor': cursor})}" if cursor else None,
         twin="/api/v1/builds",
     )
+
+
+@table.get("/pools")
+async def list_pools(visit: Visit) -> Response:
+    """Each pool with the builds that run and wait in it."""
+    services, actor = visit.services, visit.actor
+    # Whether isolation works is tried once, with a process.
+    pools = await visit.in_thread(
+        "views", services.db.read, lambda tx: builds.list_pools(tx, actor, services.pools)
+    )
+    found = await visit.look(
+        lambda tx: [
+            (
+                pool,
+                builds.list_open_builds(tx, actor, pool.name, _ROWS),
+                services.pools.may_run(actor, pool.name),
+            )
+            for pool in pools
+        ]
+    )
+    return await visit.render("pools.html", pools=found, twin="/api/v1/pools")
 
 
 @table.get("/builds/{build}")

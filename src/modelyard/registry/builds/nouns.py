@@ -17,6 +17,8 @@ SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST = "succeeded", "failed", "cancelle
 ACTIVE = (STARTING, RUNNING, CANCELLING)
 """States in which a build takes a place of its pool."""
 ENDED = (SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST)
+BROKEN = (FAILED, TIMED_OUT, LOST)
+"""Ends that nobody wanted."""
 STATUSES = (QUEUED, *ACTIVE, *ENDED)
 
 WAITING, OK, SKIPPED, REUSED = "waiting", "ok", "skipped", "reused"

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import JsonText, dump_json, load_json, load_noun
+from modelyard.db.lists import grouped
 from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
@@ -108,6 +109,10 @@ class BuildSearch(msgspec.Struct, frozen=True):
     namespace: str | None = None
     model_id: int | None = None
     status: str | None = None
+    statuses: Sequence[str] = ()
+    """Any of these; empty: all."""
+    pool: str | None = None
+    ended_after: int | None = None
     schedule_id: int | None = None
 
 
@@ -131,11 +136,46 @@ def list_builds(
         query = query.where(builds.c.model_id == search.model_id)
     if search.status is not None:
         query = query.where(builds.c.status == search.status)
+    if search.statuses:
+        query = query.where(builds.c.status.in_(search.statuses))
+    if search.pool is not None:
+        query = query.where(builds.c.pool == search.pool)
+    if search.ended_after is not None:
+        query = query.where(builds.c.ended_at > search.ended_after)
     if search.schedule_id is not None:
         query = query.where(builds.c.schedule_id == search.schedule_id)
     if before is not None:
         query = query.where(builds.c.id < before)
     return [_build(row) for row in tx.rows(query)]
+
+
+def list_step_states(tx: Transaction, build_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return id → states of the steps of its newest attempt, of the builds that have begun one."""
+    query = (
+        sa.select(builds.c.id, build_steps.c.state)
+        .join(
+            build_attempts,
+            sa.and_(build_attempts.c.build_id == builds.c.id, build_attempts.c.number == builds.c.attempt),
+        )
+        .join(build_steps, build_steps.c.attempt_id == build_attempts.c.id)
+        .where(builds.c.id.in_(build_ids))
+        .order_by(builds.c.id, build_steps.c.position)
+    )
+    return grouped(tx.rows(query)) if build_ids else {}
+
+
+def count_ended(
+    tx: Transaction, actor: Actor, start: int, end: int, limit: int
+) -> list[tuple[str, int | None, int]]:
+    """List (status, started_at, ended_at) of the newest builds that the actor may read and that ended in a time."""
+    query = (
+        sa.select(*builds.c["status", "started_at", "ended_at"])
+        .select_from(_BUILDS)
+        .where(visible_models(actor), builds.c.ended_at >= start, builds.c.ended_at < end)
+        .order_by(builds.c.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
 
 
 def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:

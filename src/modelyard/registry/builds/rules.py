@@ -74,6 +74,9 @@ _REGISTERING = {
 COMPARE = "compare"
 """The step of a build that repeats a version, in place of push and gate."""
 
+WEEK = seconds(7 * 86_400)
+MOST_COUNTED = 1_000
+"""Most builds of a week that are counted."""
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,10 +28,13 @@ from modelyard.registry.access import rules as access
 from modelyard.registry.builds import queries, rules, secrets
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_build, wake
 from modelyard.registry.builds.nouns import (
+    ACTIVE,
+    BROKEN,
     CANCELLED,
     CANCELLING,
     FAILED,
     QUEUED,
+    SUCCEEDED,
     Build,
     BuildDetails,
     BuildView,
@@ -357,6 +361,61 @@ def find_revision(tx: Transaction, actor: Actor, uid: str) -> tuple[int, int]:
     """Return (id, revision) of a build, to wait for a change of it. Raises BuildNotFound."""
     build = find_build(tx, actor, uid)
     return build.id, build.revision
+
+
+def list_open_builds(tx: Transaction, actor: Actor, pool: str, limit: int) -> list[BuildView]:
+    """List the builds of a pool that have not ended, as far as the actor may read them, newest first."""
+    search = queries.BuildSearch(pool=pool, statuses=(QUEUED, *ACTIVE))
+    return _views(tx, queries.list_builds(tx, actor, search, None, limit))
+
+
+def list_failed_builds(tx: Transaction, actor: Actor, limit: int) -> list[Build]:
+    """List the builds of the last week that failed, were lost or took too long, newest first."""
+    search = queries.BuildSearch(statuses=BROKEN, ended_after=tx.now - rules.WEEK)
+    return queries.list_builds(tx, actor, search, None, limit)
+
+
+class Week(msgspec.Struct, frozen=True):
+    """What became of the builds of seven days. median: of the seconds that those took which succeeded; None: none did."""
+
+    ended: int
+    failed: int
+    median: float | None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The builds that an actor may read. waits_since: of the oldest queued one."""
+
+    running: int
+    queued: int
+    waits_since: int | None
+    week: Week
+    week_before: Week
+
+
+def summarise(tx: Transaction, actor: Actor) -> Summary:
+    """Count the builds that the actor may read, now and in the last two weeks."""
+    opened = queries.list_builds(
+        tx, actor, queries.BuildSearch(statuses=(QUEUED, *ACTIVE)), None, rules.MAX_OPEN
+    )
+    queued = [build for build in opened if build.status == QUEUED]
+    weeks = [_week(tx, actor, tx.now - n * rules.WEEK) for n in range(2)]
+    since = min((build.created_at for build in queued), default=None)
+    return Summary(len(opened) - len(queued), len(queued), since, *weeks)
+
+
+def _week(tx: Transaction, actor: Actor, end: int) -> Week:
+    rows = queries.count_ended(tx, actor, end - rules.WEEK, end, rules.MOST_COUNTED)
+    took = [
+        (done - begun) / 1_000_000 for status, begun, done in rows if status == SUCCEEDED and begun is not None
+    ]
+    failed = sum(status in BROKEN for status, _, _ in rows)
+    return Week(len(rows), failed, statistics.median(took) if took else None)
+
+
+def list_step_states(tx: Transaction, views: Sequence[BuildView]) -> dict[int, list[str]]:
+    """Return id of the build → states of its steps, for builds that the actor was shown."""
+    return queries.list_step_states(tx, [view.build.id for view in views])
 
 
 # --- pools -----------------------------------------------------------------------------------------------
