@@ -25,6 +25,8 @@ from modelyard.sdk.runs.command import BoundedLog
 
 GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL."""
+MAX_LOG_BYTES = 128 << 20
+"""Beginning of the log of one program; beyond it, only the end is kept."""
 _BLOCK_BYTES = 1 << 16
 _LOOK_SECONDS = 0.1
 _PIPE_SECONDS = 5.0
@@ -114,7 +116,7 @@ def run_process(
     the program has used so far, every few seconds. hidden: the secrets
     that the program knows.
     """
-    bounded = BoundedLog(log, note)
+    bounded = BoundedLog(log, note, MAX_LOG_BYTES)
     before = set(_children(os.getpid()))
     began = time.monotonic()
     try:

@@ -128,15 +128,17 @@ async def show_build(call: Call, query: wire.ShowBuildQuery) -> wire.BuildDetail
 async def read_build_log(call: Call, query: wire.BuildLogQuery) -> wire.BuildLogPart:
     """Return the log from a position; ask again from the answer's position until it has ended."""
     position = max(0, min(query.position, 2**53))
-    part = await call.read(lambda tx: logs.read_log(tx, call.actor, call.path["build"], query.step, position))
+    part = await call.read(
+        lambda tx: logs.read_log(tx, call.services.blobs, call.actor, call.path["build"], query.step, position)
+    )
     return wire.BuildLogPart(text=part.text, position=part.position, ended=part.ended)
 
 
 @table.route("GET", f"{_BUILD}/log/text")
 async def download_build_log(call: Call, query: wire.BuildStepQuery) -> Annotated[Response, "text/plain"]:
     """Return the log as plain text, as far as it has arrived."""
-    uid, db = call.path["build"], call.services.db
-    pieces = await call.in_thread("exports", logs.stream_text, db, call.actor, uid, query.step)
+    uid, db, blobs = call.path["build"], call.services.db, call.services.blobs
+    pieces = await call.in_thread("exports", logs.stream_text, db, blobs, call.actor, uid, query.step)
     name = f"build-{uid[:12]}{f'-{query.step}' if query.step else ''}.log"
     headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
     body = from_thread(call.runner("exports"), pieces)
@@ -156,11 +158,13 @@ async def follow_build_log(call: Call, query: wire.BuildLogQuery) -> Annotated[R
             raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's id")
         start = (attempt, position)
     call.services.streams.check(call.client)
-    await call.point(lambda tx: logs.read_log(tx, call.actor, uid, query.step, start[1]))
+    await call.point(lambda tx: logs.read_log(tx, call.services.blobs, call.actor, uid, query.step, start[1]))
 
     async def look(actor: Actor, place: tuple[int | None, int]) -> tuple[bytes, tuple[int | None, int] | None]:
         known, position = place
-        part = await call.point(lambda tx: logs.read_log(tx, actor, uid, query.step, position))
+        part = await call.point(
+            lambda tx: logs.read_log(tx, call.services.blobs, actor, uid, query.step, position)
+        )
         if query.step is not None and known not in (None, part.attempt):
             # Another attempt: the log of the step begins again.
             return b"", (part.attempt, 0)
@@ -181,8 +185,10 @@ async def follow_build_log(call: Call, query: wire.BuildLogQuery) -> Annotated[R
 @table.route("GET", f"{_BUILD}/log/search")
 async def search_build_log(call: Call, query: wire.BuildLogSearchQuery) -> wire.BuildLogSearch:
     """Return the lines of the newest attempt's log that have the words, at most 200, whatever the case of letters."""
-    db, uid = call.services.db, call.path["build"]
-    found = await call.in_thread("exports", logs.search_log, db, call.actor, uid, query.words, query.step)
+    uid, db, blobs = call.path["build"], call.services.db, call.services.blobs
+    found = await call.in_thread(
+        "exports", logs.search_log, db, blobs, call.actor, uid, query.words, query.step
+    )
     lines = [wire.BuildLogLine(step=line.step, line=line.number, text=line.text) for line in found.lines]
     return wire.BuildLogSearch(items=lines, complete=found.is_whole)
 

@@ -80,12 +80,14 @@ async def show_build(visit: Visit) -> Response:
     """?step=train shows the log of this step, &line=120 the lines around that one, ?q=warning the lines with these words."""
     services, uid, words = visit.services, visit.path["build"], visit.chosen("q")
     step, line = visit.chosen("step") or None, digits(visit.chosen("line"))
-    page = await visit.look(lambda tx: show_page(tx, visit.actor, services.pools, uid, step, line))
+    page = await visit.look(
+        lambda tx: show_page(tx, services.blobs, visit.actor, services.pools, uid, step, line)
+    )
     build, now = page.details.view.build, services.db.clock()
     found = None
     if words:
         found = await visit.in_thread(
-            "views", logs.search_log, services.db, visit.actor, build.uid, words, step
+            "views", logs.search_log, services.db, services.blobs, visit.actor, build.uid, words, step
         )
     steps = page.details.steps
     return await visit.render(

@@ -86,6 +86,17 @@ class Build(msgspec.Struct, frozen=True):
         return self.ref(self.version_number)
 
 
+class OldBuild(msgspec.Struct, frozen=True):
+    """A build that ended long ago."""
+
+    id: int
+    uid: str
+    model: ModelName
+    model_id: int
+    log_bytes: int
+    counted_bytes: int
+
+
 class Input(msgspec.Struct, frozen=True):
     """Data that an attempt reads. dataset: namespace/name@digest. path: "": the steps read it by other means."""
 
@@ -165,6 +176,18 @@ class LogPiece(msgspec.Struct, frozen=True):
     step_position: int
     step_line: int
     text: str
+
+
+class LogChunk(msgspec.Struct, frozen=True):
+    """A part of the log of a step in the blob store. size_bytes: of its text; the others as in `LogPiece`."""
+
+    position: int
+    attempt: int
+    step: str
+    step_position: int
+    step_line: int
+    size_bytes: int
+    digest: str
 
 
 class StepReport(msgspec.Struct, frozen=True):

@@ -14,17 +14,20 @@ from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
+    blobs,
     build_attempts,
-    build_logs,
     build_steps,
     builds,
+    checks,
     models,
     namespaces,
     promotions,
     runs,
+    versions,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.builds.nouns import (
@@ -34,13 +37,12 @@ from modelyard.registry.builds.nouns import (
     BuildStep,
     Findings,
     Input,
-    LogPiece,
+    OldBuild,
     Pins,
 )
-from modelyard.registry.builds.rules import PIECE_BYTES, OpenBuild
+from modelyard.registry.builds.rules import OpenBuild
 
 _p = sa.bindparam
-_READ_PIECES = 32
 NO_PINS = Pins()
 
 _COLUMNS = (
@@ -239,18 +241,73 @@ def list_unfinished(tx: Transaction) -> list[tuple[int, str, str]]:
     return [(row[0], row[1], row[2]) for row in tx.rows(query)]
 
 
+def list_old(tx: Transaction, ended_before: int, limit: int, *, with_log: bool) -> list[OldBuild]:
+    """List builds that ended before a time, oldest first: those that still have a log, or those that nothing needs."""
+    names = [sa.exists().where(versions.c.build == builds.c.uid, versions.c.state != "deleted")]
+    names.append(
+        sa.exists().where(
+            checks.c.build == builds.c.uid,
+            versions.c.id == checks.c.version_id,
+            versions.c.state != "deleted",
+        )
+    )
+    left = sa.exists().where(build_attempts.c.build_id == builds.c.id, build_attempts.c.cleaned_at.is_(None))
+    wanted = [builds.c.log_bytes > 0] if with_log else [~sa.or_(*names), ~left]
+    query = (
+        sa.select(
+            builds.c.id,
+            builds.c.uid,
+            namespaces.c.name,
+            models.c.name,
+            builds.c.model_id,
+            builds.c.log_bytes,
+            builds.c.counted_bytes,
+        )
+        .select_from(_BUILDS)
+        .where(builds.c.ended_at < ended_before, *wanted)
+        .order_by(builds.c.id)
+        .limit(limit)
+    )
+    return [OldBuild(row[0], row[1], ModelName(row[2], row[3]), *row[4:]) for row in tx.rows(query)]
+
+
+_OF_BUILD = build_steps.c.attempt_id.in_(
+    sa.select(build_attempts.c.id).where(build_attempts.c.build_id == _p("of_build"))
+)
+_FORGET_COURSE = Statement(build_steps.update().where(_OF_BUILD).values(resources="{}", log_bytes=0))
+_DELETE_STEPS = Statement(build_steps.delete().where(_OF_BUILD))
+
+
+def forget_course(tx: Transaction, build_id: int) -> None:
+    """Forget the log's size and what the steps used; the log itself is deleted."""
+    tx.run(_FORGET_COURSE, of_build=build_id)
+    update_build(tx, build_id, log_bytes=0)
+
+
+def delete_build(tx: Transaction, build_id: int) -> None:
+    """Delete a build that has no log any more, with its attempts and steps."""
+    tx.run(_DELETE_STEPS, of_build=build_id)
+    tx.execute(build_attempts.delete().where(build_attempts.c.build_id == build_id))
+    tx.execute(builds.delete().where(builds.c.id == build_id))
+
+
 _INSERT = Statement(
     builds.insert()
     .values(
         **named("uid", "model_id", "status", "pool", "recipe", "source", "params", "pins"),
         **{name: _p(name, required=True) for name in ("reproduces", "parent")},
         bundle=_p("bundle", required=True),
+        counted_bytes=sa.select(
+            sa.func.coalesce(
+                sa.select(blobs.c.size_bytes).where(blobs.c.digest == _p("bundle")).scalar_subquery(), 0
+            )
+        ).scalar_subquery(),
         rerun_of=_p("rerun_of", required=True),
         schedule_id=_p("schedule_id", required=True),
         requested_by=_p("actor_id"),
         created_at=_p("now"),
     )
-    .returning(builds.c.id)
+    .returning(builds.c.id, builds.c.counted_bytes)
 )
 
 
@@ -291,7 +348,26 @@ def insert_build(
         now=tx.now,
     )
     assert row is not None
+    _count(tx, model_id, row[1])
     return int(row[0])
+
+
+def _count(tx: Transaction, model_id: int, size_bytes: int) -> None:
+    """Add to what the builds of a model count towards the quota."""
+    if size_bytes:
+        more = {"build_bytes": models.c.build_bytes + size_bytes}
+        tx.execute(models.update().where(models.c.id == model_id).values(more))
+
+
+def count_more(tx: Transaction, build_id: int, size_bytes: int) -> None:
+    """Add to what a build counts towards the quota of its namespace; negative: take away."""
+    if size_bytes:
+        more = {"counted_bytes": builds.c.counted_bytes + size_bytes}
+        row = tx.execute(
+            builds.update().where(builds.c.id == build_id).values(more).returning(builds.c.model_id)
+        ).first()
+        if row is not None:
+            _count(tx, row[0], size_bytes)
 
 
 _FINDINGS = Statement(sa.select(builds.c.findings).where(builds.c.id == _p("build_id")))
@@ -460,111 +536,3 @@ def set_step(tx: Transaction, attempt_id: int, step: BuildStep) -> None:
         rest=step.open_line,
         key=int(step.in_key),
     )
-
-
-# --- logs ------------------------------------------------------------------------------------------------
-
-_PIECE = build_logs.c["position", "attempt", "step", "step_position", "step_line", "text"]
-_LAST_PIECE = Statement(
-    sa.select(*_PIECE)
-    .where(build_logs.c.build_id == _p("build_id"))
-    .order_by(build_logs.c.position.desc())
-    .limit(1)
-)
-_ADD_PIECE = Statement(
-    build_logs.insert().values(
-        **named("build_id", "position", "attempt", "step", "step_position", "step_line", "size_bytes", "text")
-    )
-)
-_SET_PIECE = Statement(
-    build_logs.update()
-    .where(build_logs.c.build_id == _p("of_build"), build_logs.c.position == _p("at"))
-    .values(text=_p("new_text"), size_bytes=_p("size"))
-)
-_CUT = Statement(
-    build_logs.delete().where(
-        build_logs.c.build_id == _p("of_build"),
-        build_logs.c.position >= _p("start"),
-        build_logs.c.position + build_logs.c.size_bytes <= _p("end"),
-    )
-)
-_READ = Statement(
-    sa.select(*_PIECE)
-    .where(
-        build_logs.c.build_id == _p("build_id"),
-        # The index finds this; no piece is longer.
-        build_logs.c.position > _p("start") - PIECE_BYTES,
-        build_logs.c.position + build_logs.c.size_bytes > _p("start"),
-    )
-    .order_by(build_logs.c.position)
-    .limit(_READ_PIECES)
-)
-_OF_STEP = (
-    build_logs.c.build_id == _p("build_id"),
-    build_logs.c.attempt == _p("number"),
-    build_logs.c.step == _p("of_step"),
-)
-_READ_STEP = Statement(
-    sa.select(*_PIECE)
-    .where(
-        *_OF_STEP,
-        build_logs.c.step_position > _p("start") - PIECE_BYTES,
-        build_logs.c.step_position + build_logs.c.size_bytes > _p("start"),
-    )
-    .order_by(build_logs.c.step_position)
-    .limit(_READ_PIECES)
-)
-_AT_LINE = Statement(
-    sa.select(build_logs.c.step_position)
-    .where(*_OF_STEP, build_logs.c.step_line < _p("line"))
-    .order_by(build_logs.c.step_position.desc())
-    .limit(1)
-)
-_LAST_OF_STEP = Statement(
-    sa.select(*_PIECE).where(*_OF_STEP).order_by(build_logs.c.step_position.desc()).limit(2)
-)
-
-
-def find_last_piece(tx: Transaction, build_id: int) -> LogPiece | None:
-    row = tx.one(_LAST_PIECE, build_id=build_id)
-    return LogPiece(*row) if row else None
-
-
-def add_pieces(tx: Transaction, build_id: int, pieces: Sequence[LogPiece]) -> None:
-    rows = [
-        {"build_id": build_id, "size_bytes": len(each.text.encode()), **msgspec.structs.asdict(each)}
-        for each in pieces
-    ]
-    tx.run_many(_ADD_PIECE, rows)
-
-
-def set_piece(tx: Transaction, build_id: int, position: int, text: str) -> None:
-    tx.run(_SET_PIECE, of_build=build_id, at=position, new_text=text, size=len(text.encode()))
-
-
-def cut_log(tx: Transaction, build_id: int, start: int, end: int) -> None:
-    """Delete the pieces that lie between two positions."""
-    tx.run(_CUT, of_build=build_id, start=start, end=end)
-
-
-def read_log(tx: Transaction, build_id: int, start: int) -> list[LogPiece]:
-    """List the next few pieces that end after `start`."""
-    return [LogPiece(*row) for row in tx.all(_READ, build_id=build_id, start=start)]
-
-
-def read_step_log(tx: Transaction, build_id: int, number: int, step: str, start: int) -> list[LogPiece]:
-    """List the next few pieces of a step in an attempt that end after `start` in the log of the step."""
-    rows = tx.all(_READ_STEP, build_id=build_id, number=number, of_step=step, start=start)
-    return [LogPiece(*row) for row in rows]
-
-
-def read_step_end(tx: Transaction, build_id: int, number: int, step: str) -> str:
-    """Return the text of the last pieces of a step."""
-    rows = tx.all(_LAST_OF_STEP, build_id=build_id, number=number, of_step=step)
-    return "".join(row[5] for row in reversed(rows))
-
-
-def find_line(tx: Transaction, build_id: int, number: int, step: str, line: int) -> int:
-    """Return the position in the log of a step of the piece in which a line begins, as far as it is kept."""
-    row = tx.one(_AT_LINE, build_id=build_id, number=number, of_step=step, line=line)
-    return int(row[0]) if row else 0

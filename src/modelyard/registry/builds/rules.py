@@ -42,6 +42,7 @@ HOPELESS_AFTER = seconds(60)
 """A task that asks for what the cluster does not have is given up after this long: a node may just be starting."""
 OVERTIME = seconds(60)
 """An agent ends its steps at the time limit by itself, and gets this long for its last words."""
+DAY = seconds(86_400)
 _TOKEN_MARGIN = seconds(3600)
 
 ATTEMPT_PERMISSIONS = (
@@ -74,7 +75,7 @@ _REGISTERING = {
 COMPARE = "compare"
 """The step of a build that repeats a version, in place of push and gate."""
 
-WEEK = seconds(7 * 86_400)
+WEEK = DAY * 7
 MOST_COUNTED = 1_000
 """Most builds of a week that are counted."""
 MAX_OPEN = 1_000
@@ -86,7 +87,11 @@ MAX_REASON = 2_000
 MAX_RESOURCES_BYTES = 4 * 1024
 MAX_FRAMES = 1_000
 PIECE_BYTES = 64 * 1024
-LOG_HEAD_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
+"""Text of a chunk in the blob store, about."""
+OPEN_BYTES = 128 * 1024
+"""End of the log of each step that always stays in rows."""
+LOG_HEAD_BYTES = 512 << 20
 LOG_TAIL_BYTES = 8 << 20
 """Above the sum of both, the middle of a log is left out."""
 MAX_LINE = 8 * 1024
@@ -231,6 +236,11 @@ def add_log(step: BuildStep, text: str, *, is_last: bool) -> str:
     shown = "".join(masker.mask(line) for line in lines)
     step.in_key = masker.in_key
     return shown
+
+
+def kept_log_bytes(log_bytes: int) -> int:
+    """Return how much of a log is kept, about."""
+    return min(log_bytes, LOG_HEAD_BYTES + LOG_TAIL_BYTES)
 
 
 def cut_pieces(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from modelyard.blobs.store import BlobStore
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.errors import ModelyardError
@@ -43,7 +44,13 @@ class BuildPage(msgspec.Struct, frozen=True):
 
 
 def show_page(
-    tx: Transaction, actor: Actor, pools: Pools, uid: str, step: str | None = None, line: int | None = None
+    tx: Transaction,
+    blobs: BlobStore,
+    actor: Actor,
+    pools: Pools,
+    uid: str,
+    step: str | None = None,
+    line: int | None = None,
 ) -> BuildPage:
     """Return a build for a page, with the end of its log. step: only of this step; line: around this line of it.
 
@@ -64,7 +71,7 @@ def show_page(
         previous,
         () if attempt is None else queries.list_steps(tx, attempt.id),
         [] if previous is None else _changes(tx, actor, previous, attempt, details)[:_MOST_CHANGES],
-        show_lines(tx, build, step, line),
+        show_lines(tx, blobs, build, step, line),
         None if recipe is None else recipe.file.resources.cpu,
         None if recipe is None else recipe.memory_bytes,
         [*details.view.metrics.items()],

@@ -25,7 +25,7 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
-from modelyard.registry.builds import queries, rules, secrets
+from modelyard.registry.builds import log_queries, queries, rules, secrets
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_build, wake
 from modelyard.registry.builds.nouns import (
     ACTIVE,
@@ -351,7 +351,7 @@ def show_build(tx: Transaction, actor: Actor, uid: str) -> BuildDetails:
     lines: list[str] = []
     failed = next((step.name for step in steps if step.state == FAILED), None)
     if failed is not None:
-        text = queries.read_step_end(tx, build.id, build.attempt, failed)
+        text = log_queries.read_step_end(tx, build.id, build.attempt, failed)
         lines = text.splitlines()[-rules.LAST_LINES :]
     findings = queries.find_findings(tx, build.id) if build.verdict else None
     return BuildDetails(view_build(tx, build), steps, attempts, lines, findings)
