@@ -280,3 +280,65 @@ def test_old_builds_go_and_what_a_version_needs_stays(yard: Yard) -> None:  # no
 def test_the_rules_of_the_bounds_fit_together() -> None:
     assert rules.OPEN_BYTES >= 2 * rules.PIECE_BYTES, "the last lines of a failed step are read from rows"
     assert rules.CHUNK_BYTES > rules.PIECE_BYTES
+
+
+# --- pages ---------------------------------------------------------------------------------------------------
+
+
+def test_pools_say_what_runs_and_why_others_wait(yard: Yard, pages: Visitor) -> None:  # noqa: F811
+    for _ in range(2):
+        yard.started()
+    waiting = yard.submit()
+    page = pages.html("/pools")
+    assert "2 of 2" in page
+    assert "all places of the pool are taken" in page
+    assert waiting["id"][:12] in page
+    stranger = Visitor.of(pages.door, yard.registry.user()).html("/pools")
+    assert waiting["id"][:12] not in stranger, "others see the numbers alone"
+    assert "Builds of models that you may not see" in stranger
+
+
+def test_home_shows_builds_that_failed_this_week(yard: Yard, pages: Visitor) -> None:  # noqa: F811
+    build, agent = yard.started()
+    agent.end("failed", reason="step train: no rows")
+    assert build["id"] in pages.html("/")
+    yard.clock.pass_seconds(8 * DAY)
+    assert build["id"] not in pages.html("/")
+
+
+def test_the_list_counts_the_week_and_shows_each_step(yard: Yard, pages: Visitor) -> None:  # noqa: F811
+    _, agent = yard.started()
+    agent.send(said("provision", "", "ok"), said("source", "", "failed"))
+    agent.end("failed", reason="step source: gone")
+    page = pages.html("/builds")
+    assert "1 of 1" in page
+    assert (page.count('class="known"'), page.count('class="broke"')) == (1, 1)
+
+
+def test_a_form_makes_a_schedule_of_a_build(yard: Yard, pages: Visitor) -> None:  # noqa: F811
+    build = yard.submit()
+    place = f"/schedules/new?build={build['id']}"
+    assert f'value="{build["id"]}" selected' in pages.html(place)
+    wrong = pages.send(place, "/schedules/new", build=build["id"], kind="cron", value="often")
+    assert (wrong.status_code, 'value="often"' in wrong.text) == (400, True)
+    made = pages.send(
+        place,
+        "/schedules/new",
+        build=build["id"],
+        kind="every",
+        value="6h",
+        zone="Europe/Berlin",
+        pause_after="5",
+    )
+    assert made.status_code == 303, made.text
+    found = yard.door.get("schedules").json()["items"][0]
+    assert (found["words"], found["pause_after"], found["model"]) == ("every 6 hours", 5, yard.model)
+
+
+def test_a_build_shows_what_changed_in_data_and_packages(yard: Yard) -> None:  # noqa: F811
+    old, new = (
+        {"python": "3.11", "packages": {"numpy": "1.26", "six": "1"}},
+        {"python": "3.12", "packages": {"numpy": "2.0"}},
+    )
+    found = [(each.what, each.before, each.after) for each in rules.list_environment_changes(old, new)]
+    assert found == [("python", "3.11", "3.12"), ("package numpy", "1.26", "2.0"), ("package six", "1", "")]

@@ -173,7 +173,7 @@ def count_ended(
     query = (
         sa.select(*builds.c["status", "started_at", "ended_at"])
         .select_from(_BUILDS)
-        .where(visible_models(actor), builds.c.ended_at >= start, builds.c.ended_at < end)
+        .where(visible_models(actor), builds.c.ended_at > start, builds.c.ended_at <= end)
         .order_by(builds.c.id.desc())
         .limit(limit)
     )
