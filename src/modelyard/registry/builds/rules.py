@@ -233,7 +233,7 @@ def add_log(step: BuildStep, text: str, *, is_last: bool) -> str:
     if lines and not is_last and lines[-1].splitlines()[0] == lines[-1] and len(lines[-1]) <= MAX_LINE:
         step.open_line = lines.pop()
     masker = LineMasker(in_key=step.in_key)
-    shown = "".join(masker.mask(line) for line in lines)
+    shown = masker.mask_lines("".join(lines))
     step.in_key = masker.in_key
     return shown
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.names import ModelName
-from modelyard.domain.secrets import LineMasker, mask_arguments
+from modelyard.domain.secrets import LineMasker, has_hint, mask_arguments
 from modelyard.domain.texts import readable
 from modelyard.sdk import capture, environment, sources
 from modelyard.sdk.runs import offline, registration
@@ -320,7 +320,13 @@ class _Stream:
         self._cut = 0
 
     def lines(self, text: str) -> Iterator[_Line]:
-        """Return the lines that end in this text."""
+        """Return the lines that end in this text; those without a hint of a credential all together."""
+        end = text.rfind("\n") + 1
+        together = self._line + text[:end]
+        is_open = self._cut or self._masker.in_key
+        if end and not is_open and not has_hint(together) and max(map(len, together.split("\n"))) <= MAX_LINE:
+            self._line, text = "", text[end:]
+            yield _Line(together, cut=False)
         for piece in text.splitlines(keepends=True):
             ends = piece.endswith(("\n", "\r"))
             body, end = (piece[:-1], piece[-1]) if ends else (piece, "")
