@@ -158,7 +158,7 @@ async def follow_build_log(call: Call, query: wire.BuildLogQuery) -> Annotated[R
             raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's id")
         start = (attempt, position)
     call.services.streams.check(call.client)
-    await call.point(lambda tx: logs.read_log(tx, call.services.blobs, call.actor, uid, query.step, start[1]))
+    await call.point(lambda tx: builds.find_revision(tx, call.actor, uid))
 
     async def look(actor: Actor, place: tuple[int | None, int]) -> tuple[bytes, tuple[int | None, int] | None]:
         known, position = place

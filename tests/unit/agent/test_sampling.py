@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from modelyard.agent import sampling
-from modelyard.agent.sampling import MOST_SAMPLES, Sampler, Series, cpu_seconds_of, memory_of
+from modelyard.agent.sampling import MOST_SAMPLES, Sampler, Series, accelerators, cpu_seconds_of, memory_of
 from modelyard.registry.builds.rules import MAX_RESOURCES_BYTES
 
 
@@ -57,3 +58,24 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
 
 def test_nothing_is_told_before_the_first_sample() -> None:
     assert Sampler().to_json() == {}
+
+
+class Driver:
+    """Stands for NVIDIA's library, with two devices of which one does not tell its use."""
+
+    def nvmlDeviceGetUtilizationRates(self, device: int, rates: Any) -> int:
+        if device == 2:
+            return 3
+        rates._obj.gpu = 80
+        return 0
+
+    def nvmlDeviceGetMemoryInfo(self, device: int, memory: Any) -> int:
+        memory._obj.used = device * (1 << 30)
+        return 0
+
+
+def test_accelerators_are_summed_over_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_devices", lambda: (Driver(), [1, 2]))
+    assert accelerators() == (40.0, float(3 << 30))
+    monkeypatch.setattr(sampling, "_devices", lambda: (None, []))
+    assert accelerators() == ()

@@ -18,7 +18,7 @@ ACTIVE = (STARTING, RUNNING, CANCELLING)
 """States in which a build takes a place of its pool."""
 ENDED = (SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST)
 BROKEN = (FAILED, TIMED_OUT, LOST)
-"""Ends that nobody wanted."""
+"""Ends other than success and a cancellation."""
 STATUSES = (QUEUED, *ACTIVE, *ENDED)
 
 WAITING, OK, SKIPPED, REUSED = "waiting", "ok", "skipped", "reused"

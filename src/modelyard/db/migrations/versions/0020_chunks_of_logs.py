@@ -26,6 +26,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_build_log_chunks_step", "build_log_chunks", ["build_id", "attempt", "step", "step_position"]
     )
+    is_built = sa.text("build IS NOT NULL")
+    for table in ("versions", "checks"):
+        op.create_index(f"ix_{table}_build", table, ["build"], sqlite_where=is_built, postgresql_where=is_built)
     op.add_column("builds", sa.Column("counted_bytes", big, nullable=False, server_default="0"))
     op.add_column("models", sa.Column("build_bytes", big, nullable=False, server_default="0"))
     op.execute(
