@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 from tests.doors.test_browser import NO_OTHER_HOST, PROGRAM  # noqa: E402
-from tests.support.demo_pages import PAGES, fill  # noqa: E402
+from tests.support.demo_pages import PAGES, fill, fill_builds  # noqa: E402
 from tests.support.server import running_server  # noqa: E402
 
 SHAPES = {"light": ("light", 1440, 900), "dark": ("dark", 1440, 900), "phone": ("light", 390, 844)}
@@ -25,7 +25,7 @@ SHAPES = {"light": ("light", 1440, 900), "dark": ("dark", 1440, 900), "phone": (
 def main(folder: Path, only: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work, running_server() as server, sync_playwright() as playwright:
-        paths = fill(server, Path(work))
+        paths = fill(server, Path(work)) | fill_builds(server.client(), Path(work))
         browser = playwright.chromium.launch(
             executable_path=PROGRAM, args=["--no-sandbox", "--disable-gpu", NO_OTHER_HOST]
         )

@@ -139,6 +139,11 @@ class Settings:
     build_pools: str = _setting(
         "", "TOML file of the Slurm and Ray clusters on which builds run; empty: only this machine"
     )
+    keep_builds_days: float = _setting(
+        90.0,
+        "Keep the logs of ended builds, and the records of those that registered no version, this long; 0: for ever",
+        "days",
+    )
     metrics_public: bool = _setting(False, "Show /metrics without a token to everyone who can reach the server")
     show_components: bool = _setting(
         False, "Show every component of the pages at /_components, for people who change them"

@@ -101,7 +101,7 @@ class Yard:
 
     def work(self, pass_seconds: float = 2) -> None:
         self.clock.pass_seconds(pass_seconds)
-        work_off(self.registry.db, build_works(self.registry.db, self.pools))
+        work_off(self.registry.db, build_works(self.registry.db, self.registry.blobs, self.pools))
 
     def agent(self, build: dict[str, Any], attempt: int = 1) -> Agent:
         task = self.executor.tasks[f"{build['id']}-{attempt}"]
@@ -752,13 +752,13 @@ def test_two_processes_take_one_job_once(yard: Yard) -> None:
         return db.write(lambda tx: job_usecases.take(tx, "build", holder="x", lease_seconds=30))
 
     (job,) = take()
-    slow = running.carry_on(db, yard.pools, job)
+    slow = running.carry_on(db, yard.registry.blobs, yard.pools, job)
     yard.clock.pass_seconds(31)
     again = next(iter(take()), None)
     while again is None:
         yard.clock.pass_seconds(5)
         again = next(iter(take()), None)
-    quick = running.carry_on(db, yard.pools, again)
+    quick = running.carry_on(db, yard.registry.blobs, yard.pools, again)
     db.write(lambda tx: job_usecases.finish(tx, again.lease, quick))
     with pytest.raises(LeaseLost):
         db.write(lambda tx: job_usecases.finish(tx, job.lease, slow))
@@ -907,7 +907,7 @@ def test_pages_show_builds_and_act_on_them(yard: Yard, pages: Visitor) -> None:
     )
     page = pages.html(f"/builds/{build['id']}")
     assert "Traceback: no rows" in page
-    assert "param depth" in page
+    assert "Param depth" in page
     assert page.index("Changed since") < page.index(first["id"][:12], page.index("Changed since"))
     path = f"/builds/{build['id']}"
     assert pages.send(path, f"{path}/cancel").status_code == 303

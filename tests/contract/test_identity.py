@@ -526,12 +526,13 @@ def test_an_open_stream_ends_with_the_proof_it_was_opened_with(
 
     from modelyard.api import events as stream
     from modelyard.doors import authentication as api_auth
+    from modelyard.doors import following
     from modelyard.doors.call import Call
     from modelyard.wire.outbox import StreamQuery
 
-    monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(following, "RECHECK_SECONDS", 0.0)
     monkeypatch.setattr(stream, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(stream, "LONGEST_SECONDS", 30.0)
+    monkeypatch.setattr(following, "LONGEST_SECONDS", 30.0)
     ann = door.registry.user()
     token = door.token_of(ann)
     proof = {b"authorization": f"Bearer {token}".encode()}

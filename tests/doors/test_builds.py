@@ -162,6 +162,15 @@ def test_a_failing_test_registers_nothing_and_says_why(server: RunningServer, pr
     assert project.versions() == []
     # The token of the attempt is masked, whatever stands next to it.
     assert "".join(project.client.builds.log(build.id, "train")) == "x***\n"
+    assert "".join(project.client.builds.follow_log(build.id, "train")) == "x***\n"
+    # The build failed, so does the command that follows it.
+    followed = server.run("builds", "log", build.id, "--step", "train", "--follow")
+    assert (followed.returncode, followed.stdout) == (1, "x***\n")
+    found = server.run("builds", "log", build.id, "--search", "LOOK HERE")
+    assert (found.returncode, "test:" in found.stdout, "look here" in found.stdout) == (0, True, True)
+    assert server.run("builds", "log", build.id, "--search", "nowhere").returncode == 1
+    train = next(step for step in build.steps if step.name == "train")
+    assert train.resources["peak_memory_bytes"] > 0
 
 
 REACH = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from modelyard.sdk.client import Client
 from modelyard.wire.versions import LogQuery
 from tests.support.server import RunningServer
 
@@ -39,6 +40,10 @@ PAGES = {
     "approvals": "/approvals",
     "runs": "/runs",
     "datasets": "/datasets",
+    "builds": "/builds",
+    "pools": "/pools",
+    "schedules": "/schedules",
+    "schedule-new": "/schedules/new",
     "lineage": f"/lineage?node={MODEL}:3",
     "audit": f"/audit?stage=production&at=2091-01-01&model={MODEL}",
     "settings": "/settings",
@@ -60,6 +65,61 @@ for n in range(200):
     my.log_metric("test:loss", 1.1 / (1 + n / (9 * DEPTH)) + 0.03 * math.cos(n), n)
 print("trained")
 """
+
+
+_RECIPE = """
+version: 1
+model: demo/patients
+params: {depth: 5}
+train: python train.py --depth {depth}
+result: model
+resources: {cpu: 2, memory: 1GB}
+"""
+_TRAINING = """
+import argparse, json, pathlib, time
+import modelyard as my
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int)
+depth = parser.parse_args().depth
+kept = []
+for epoch in range(1, 49):
+    kept.append(bytearray(2_000_000))
+    loss = 1 / (1 + epoch * depth / 40)
+    print(f"epoch {epoch}/48  loss {loss:.4f}  valid {loss * 1.06:.4f}", flush=True)
+    if epoch % 16 == 0:
+        print("warning: no gain of 0.0005 in 3 epochs, patience 8", flush=True)
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until:
+        sum(n * n for n in range(5000))
+if depth < 0:
+    raise ValueError("depth is negative")
+my.log_metric("accuracy", 0.9 + depth / 100)
+pathlib.Path("model").mkdir()
+pathlib.Path("model/weights.json").write_text(json.dumps([depth, loss]))
+"""
+
+
+def fill_builds(client: Client, folder: Path) -> dict[str, str]:
+    """Build three times, for half a minute: one that succeeds, one that fails, and one that is still running; and schedule the
+    first. Returns name → path of their pages."""
+    source = folder / "patients"
+    source.mkdir()
+    (source / "modelyard.yaml").write_text(_RECIPE)
+    (source / "train.py").write_text(_TRAINING)
+    made, failed = (client.builds.submit(source, params={"depth": depth}) for depth in (5, -2))
+    for each in (made, failed):
+        for _ in client.builds.follow(each.id):
+            pass
+    schedule = client.schedules.add(build=made.id, cron="30 2 * * *", zone="Europe/Berlin")
+    running = client.builds.submit(source, params={"depth": 7})
+    while client.builds.get(running.id, wait_seconds=5).step != "train":
+        pass
+    return {
+        "build": f"/builds/{made.id}",
+        "build-failed": f"/builds/{failed.id}?step=train",
+        "build-running": f"/builds/{running.id}",
+        "schedule": f"/schedules/{schedule.id}",
+    }
 
 
 def fill(server: RunningServer, folder: Path) -> dict[str, str]:

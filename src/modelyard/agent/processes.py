@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelyard.agent.hiding import Hidden, HidingStream
+from modelyard.agent.sampling import Sampler, memory_of
 from modelyard.agent.sandbox import Confined, Sandbox
 from modelyard.domain.sizes import size_words
 from modelyard.sdk.runs.command import BoundedLog
@@ -28,9 +29,14 @@ GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL."""
 LAST_SECONDS = 4.0
 """An agent that was asked to end by a signal has this long for its last words, after its steps have ended."""
+MAX_LOG_BYTES = 128 << 20
+"""Beginning of the log of one program; beyond it, only the end is kept."""
 _BLOCK_BYTES = 1 << 16
 _LOOK_SECONDS = 0.1
 _PIPE_SECONDS = 5.0
+_SAMPLE_SECONDS = 1.0
+USED_SECONDS = 4.0
+"""Time between two reports of what a program has used so far."""
 _KILL_SECONDS = 60.0
 _KEPT_BLOCKS = 3
 _END_CHARACTERS = 4000
@@ -93,6 +99,11 @@ class Ended:
     def is_ok(self) -> bool:
         return not self.cause and self.exit_code == 0
 
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Return the resources without their course."""
+        return {name: value for name, value in self.resources.items() if not isinstance(value, list)}
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -112,6 +123,7 @@ def run_process(
     stop: Stop,
     limits: Limits,
     note: Callable[[str], object] = lambda _: None,
+    used: Callable[[dict[str, Any]], object] = lambda _: None,
     hidden: Hidden | None = None,
     sandbox: Sandbox | None = None,
     network: bool = True,
@@ -119,14 +131,14 @@ def run_process(
 ) -> Ended:
     """Run a program to its end and return how it ended; whatever it started is gone then.
 
-    log: receives its output in lines, without credentials and bounded. note: receives what was cut. hidden: the secrets
-    that the program knows. sandbox: None: it runs like the agent itself, always with the network. network, installs: as for
-    `Sandbox.confine`.
+    log: receives its output in lines, without credentials and bounded. note: receives what was cut. used: receives what
+    the program has used so far, every few seconds. hidden: the secrets that the program knows. sandbox: None: it runs like
+    the agent itself, always with the network. network, installs: as for `Sandbox.confine`.
     """
     if sandbox is None:
-        return _run(Confined([*command]), folder, variables, log, note, stop, limits, hidden)
+        return _run(Confined([*command]), folder, variables, log, note, used, stop, limits, hidden)
     with sandbox.confine(command, folder, network=network, installs=installs) as program:
-        return _run(program, folder, variables, log, note, stop, limits, hidden)
+        return _run(program, folder, variables, log, note, used, stop, limits, hidden)
 
 
 def _run(
@@ -135,6 +147,7 @@ def _run(
     variables: Mapping[str, str],
     log: Callable[[str], object],
     note: Callable[[str], object],
+    used: Callable[[dict[str, Any]], object],
     stop: Stop,
     limits: Limits,
     hidden: Hidden | None,
@@ -145,7 +158,7 @@ def _run(
         end.add(text)
         log(text)
 
-    bounded = BoundedLog(pass_on, note)
+    bounded = BoundedLog(pass_on, note, MAX_LOG_BYTES)
     before = set(_children(os.getpid()))
     began = time.monotonic()
     try:
@@ -171,7 +184,7 @@ def _run(
     for reader in readers:
         reader.start()
     watch = _Watch(process, before, limits.memory_bytes, is_confined=program.is_confined)
-    cause, reason = _wait(watch, stop, limits, began)
+    cause, reason = _wait(watch, stop, limits, began, used)
     code = watch.end()
     for reader in readers:
         reader.join(_PIPE_SECONDS)
@@ -187,10 +200,16 @@ def _end_with_agent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _wait(watch: _Watch, stop: Stop, limits: Limits, began: float) -> tuple[str, str]:
+def _wait(
+    watch: _Watch, stop: Stop, limits: Limits, began: float, used: Callable[[dict[str, Any]], object]
+) -> tuple[str, str]:
     """Wait for the end of the program, or for a reason to end it; return that as (cause, reason)."""
+    told = began
     while not watch.has_ended(_LOOK_SECONDS):
         present = time.monotonic()
+        if present >= told + USED_SECONDS:
+            told = present
+            used(watch.resources(present - began))
         if stop.asked:
             return stop.cause, stop.reason
         if limits.timeout_seconds is not None and present - began > limits.timeout_seconds:
@@ -247,8 +266,9 @@ class _Watch:
         self._is_confined = is_confined
         self._usages: list[Any] = []
         self.peak_bytes = 0
+        self._sampler = Sampler()
         self._handle: int | None = None
-        self._next_sample = 0.0
+        self._next_sample = time.monotonic() + _SAMPLE_SECONDS
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self._handle = os.pidfd_open(process.pid)
@@ -275,12 +295,14 @@ class _Watch:
         return self._process.returncode is not None
 
     def is_too_large(self) -> bool:
-        """Sample the memory of the program and its descendants; without a limit, once a second."""
+        """Sample what the program and its descendants use, once a second; where there is a limit, their memory each time."""
         present = time.monotonic()
-        if self._memory_bytes is None and present < self._next_sample:
-            return False
-        self._next_sample = present + 1.0
-        self.peak_bytes = max(self.peak_bytes, sum(map(_memory_of, self._living())))
+        if present >= self._next_sample:
+            self._next_sample = present + _SAMPLE_SECONDS
+            self._sampler.sample(self._living())
+            self.peak_bytes = max(self.peak_bytes, self._sampler.peak_memory)
+        elif self._memory_bytes is not None:
+            self.peak_bytes = max(self.peak_bytes, sum(map(memory_of, self._living())))
         return self._memory_bytes is not None and self.peak_bytes > self._memory_bytes
 
     def _living(self) -> list[int]:
@@ -347,7 +369,7 @@ class _Watch:
             found["cpu_seconds"] = round(sum(each.ru_utime + each.ru_stime for each in self._usages), 3)
             largest = max(each.ru_maxrss for each in self._usages)
             peak = max(peak, largest * (1 if sys.platform == "darwin" else 1024))
-        return found | {"peak_memory_bytes": peak}
+        return found | {"peak_memory_bytes": peak} | self._sampler.to_json()
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -356,13 +378,6 @@ def _children(pid: int) -> Iterator[int]:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):
                 yield from map(int, (thread / "children").read_text().split())
-
-
-def _memory_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _is_alive(pid: int) -> bool:

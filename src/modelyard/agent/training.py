@@ -80,7 +80,7 @@ class Training:
             self._run_status = "finished"
         finally:
             if self._place.ended is not None:
-                noted.add_facts({"resources": self._place.ended.resources})
+                noted.add_facts({"resources": self._place.ended.totals})
                 self._exit_code = self._place.ended.exit_code
                 if self._place.ended.cause:
                     self._run_status = "killed"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from modelyard.agent.environments import Environment
 from modelyard.agent.hiding import Hidden
@@ -100,6 +101,9 @@ class Workplace:
     def say(self, text: str) -> None:
         self.reports.log(self.step, mask(self.hidden.mask(text)))
 
+    def _say_used(self, resources: dict[str, Any]) -> None:
+        self.reports.event(self.step, "running", resources=resources)
+
     def at(self, *parts: str) -> str:
         return at("builds", self.build, "attempts", self.number, *parts)
 
@@ -138,6 +142,7 @@ class Workplace:
             folder=self.source,
             variables=self.variables(network=step.network) | (more or {}) | self._secrets_of(step),
             log=pass_on,
+            used=self._say_used,
             hidden=self.hidden,
             stop=self.stop,
             limits=Limits(step.timeout_seconds, self.deadline, self.plan.memory_bytes),
@@ -177,6 +182,7 @@ class Workplace:
             folder=folder,
             variables=variables,
             log=lambda text: self.reports.log(name, text),
+            used=self._say_used,
             hidden=self.hidden,
             stop=self.stop,
             limits=Limits(deadline=self.deadline),

@@ -6,19 +6,25 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from modelyard.api.conversion import fields_of, optional_time, to_wire
 from modelyard.db.transaction import Transaction
+from modelyard.domain.actor import Actor
+from modelyard.domain.errors import InvalidRequest
 from modelyard.domain.names import ModelName
 from modelyard.domain.reproduction import IMPOSSIBLE, Difference, Result, TensorGap
 from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
+from modelyard.doors.following import follow
 from modelyard.doors.paging import Paging
+from modelyard.doors.parsing import digits
 from modelyard.doors.ranges import bytes_response
+from modelyard.doors.streams import from_thread
 from modelyard.doors.table import RouteTable
-from modelyard.registry.builds import agents, reproducing, rules, secrets
+from modelyard.registry.builds import agents, logs, reproducing, rules, secrets
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import (
     AttemptResult,
@@ -122,8 +128,69 @@ async def show_build(call: Call, query: wire.ShowBuildQuery) -> wire.BuildDetail
 async def read_build_log(call: Call, query: wire.BuildLogQuery) -> wire.BuildLogPart:
     """Return the log from a position; ask again from the answer's position until it has ended."""
     position = max(0, min(query.position, 2**53))
-    part = await call.read(lambda tx: builds.read_log(tx, call.actor, call.path["build"], query.step, position))
-    return to_wire(part, wire.BuildLogPart)
+    part = await call.read(
+        lambda tx: logs.read_log(tx, call.services.blobs, call.actor, call.path["build"], query.step, position)
+    )
+    return wire.BuildLogPart(text=part.text, position=part.position, ended=part.ended)
+
+
+@table.route("GET", f"{_BUILD}/log/text")
+async def download_build_log(call: Call, query: wire.BuildStepQuery) -> Annotated[Response, "text/plain"]:
+    """Return the log as plain text, as far as it has arrived."""
+    uid, db, blobs = call.path["build"], call.services.db, call.services.blobs
+    pieces = await call.in_thread("exports", logs.stream_text, db, blobs, call.actor, uid, query.step)
+    name = f"build-{uid[:12]}{f'-{query.step}' if query.step else ''}.log"
+    headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
+    body = from_thread(call.runner("exports"), pieces)
+    return StreamingResponse(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@table.route("GET", f"{_BUILD}/log/stream")
+async def follow_build_log(call: Call, query: wire.BuildLogQuery) -> Annotated[Response, "text/event-stream"]:
+    """Stream the log as it arrives, from a position on, until it has ended; resume after Last-Event-ID."""
+    uid = call.path["build"]
+    last = call.request.headers.get("last-event-id")
+    if last is None:
+        start: tuple[int | None, int] = (None, max(0, min(query.position, 2**53)))
+    else:
+        attempt, position = (digits(part) for part in last.partition("-")[::2])
+        if attempt is None or position is None:
+            raise InvalidRequest(reason=f"Last-Event-ID is {last[:40]!r}", fix="Send the last event's id")
+        start = (attempt, position)
+    call.services.streams.check(call.client)
+    await call.point(lambda tx: builds.find_revision(tx, call.actor, uid))
+
+    async def look(actor: Actor, place: tuple[int | None, int]) -> tuple[bytes, tuple[int | None, int] | None]:
+        known, position = place
+        part = await call.point(
+            lambda tx: logs.read_log(tx, call.services.blobs, actor, uid, query.step, position)
+        )
+        if query.step is not None and known not in (None, part.attempt):
+            # Another attempt: the log of the step begins again.
+            return b"", (part.attempt, 0)
+        if not part.texts and not part.ended:
+            return b"", (part.attempt, part.position)
+        news = wire.BuildLogNews(
+            texts=[to_wire(each, wire.BuildLogText) for each in part.texts],
+            position=part.position,
+            attempt=part.attempt,
+            ended=part.ended,
+        )
+        told = f"id: {part.attempt}-{part.position}\nevent: log\ndata: ".encode() + encode(news) + b"\n\n"
+        return told, None if part.ended else (part.attempt, part.position)
+
+    return follow(call, look, start, _POLL_SECONDS)
+
+
+@table.route("GET", f"{_BUILD}/log/search")
+async def search_build_log(call: Call, query: wire.BuildLogSearchQuery) -> wire.BuildLogSearch:
+    """Return the lines of the newest attempt's log that have the words, at most 200, whatever the case of letters."""
+    uid, db, blobs = call.path["build"], call.services.db, call.services.blobs
+    found = await call.in_thread(
+        "exports", logs.search_log, db, blobs, call.actor, uid, query.words, query.step
+    )
+    lines = [wire.BuildLogLine(step=line.step, line=line.number, text=line.text) for line in found.lines]
+    return wire.BuildLogSearch(items=lines, complete=found.is_whole)
 
 
 @table.route("POST", f"{_BUILD}/cancel")

@@ -24,9 +24,9 @@ def _redaction(found: redaction.Redaction) -> wire.Redaction:
 @table.route("POST", _REDACTIONS)
 async def redact_text(call: Call, body: wire.RedactText) -> Answer[wire.Redaction]:
     """Remove a text from all records, logs, cards, comments and events of a namespace, for good."""
-    namespace = call.path["namespace"]
+    namespace, blobs = call.path["namespace"], call.services.blobs
     return await call.commit(
-        lambda tx: _redaction(redaction.redact_text(tx, call.actor, namespace, body.text, body.reason))
+        lambda tx: _redaction(redaction.redact_text(tx, blobs, call.actor, namespace, body.text, body.reason))
     )
 
 

@@ -12,6 +12,7 @@ from modelyard.cli.arguments import BUILD, MODEL, REF
 from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, USAGE
 from modelyard.cli.output import key_values, number_or_text
+from modelyard.domain.sizes import size_words
 
 if TYPE_CHECKING:
     from modelyard.wire import builds as wire
@@ -294,12 +295,24 @@ def show(session: Session, build: str) -> None:
         return
     session.out.pairs(_rows(details))
     session.out.table(
-        ("step", "state", "time", "reason"),
-        [(s.name, s.state, _seconds(s.started_at, s.ended_at), s.reason) for s in details.steps],
+        ("step", "state", "time", "processors", "memory", "reason"),
+        [
+            (s.name, s.state, _seconds(s.started_at, s.ended_at), *_peaks(s.resources), s.reason)
+            for s in details.steps
+        ],
     )
     if details.last_lines:
         session.out.heading(f"Last lines of {details.step}")
         session.out.text("\n".join(details.last_lines))
+
+
+def _peaks(resources: dict[str, Any]) -> tuple[str, str]:
+    """Return (most processors at once, most memory) of a step; "": not measured."""
+    cores, memory = resources.get("peak_cpu"), resources.get("peak_memory_bytes")
+    return (
+        f"{cores:.2g}" if isinstance(cores, int | float) else "",
+        size_words(memory) if isinstance(memory, int) and memory else "",
+    )
 
 
 def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
@@ -331,14 +344,28 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in rows if value not in (None, "")]
 
 
-@command("log", group=builds, example="modelyard builds log 1f0a9c3e7d52 --step train")
+@command(
+    "log",
+    group=builds,
+    example="modelyard builds log 1f0a9c3e7d52 --step train --follow\nmodelyard builds log 1f0a9c3e7d52 --search warning",
+)
 @click.argument("build", type=BUILD)
 @click.option("--step", metavar="STEP", help="Only this step. Default: all steps.")
-@click.option("--follow", is_flag=True, help="Go on until the build ends, with its steps.")
-def log(session: Session, build: str, step: str | None, follow: bool) -> int:
+@click.option("--follow", is_flag=True, help="Go on until the build ends; without --step, with its steps.")
+@click.option(
+    "--search",
+    "words",
+    metavar="WORDS",
+    help="Only the lines of the newest attempt that have these words, with their numbers.",
+)
+def log(session: Session, build: str, step: str | None, follow: bool, words: str | None) -> int:
     """Print the log of a build, as far as it has arrived."""
+    if follow and words is not None:
+        raise click.UsageError("--search looks at what has arrived. Leave out --follow.")
+    if words is not None:
+        return _search_log(session, build, words, step)
     if follow and step is not None:
-        raise click.UsageError("--follow shows all steps. Leave out --step.")
+        return _follow_step(session, build, step)
     if follow:
         return _follow(session, build)
     text = "".join(session.client.builds.log(build, step))
@@ -347,6 +374,26 @@ def log(session: Session, build: str, step: str | None, follow: bool) -> int:
     else:
         session.out.text(_plain(text).rstrip("\n"))
     return OK
+
+
+def _follow_step(session: Session, build: str, step: str) -> int:
+    """Print the log of one step until the build ends, and return the exit code of the build."""
+    try:
+        for text in session.client.builds.follow_log(build, step):
+            session.out.text(_plain(text).rstrip("\n"))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return exit_code_of(session.client.builds.get(build))
+
+
+def _search_log(session: Session, build: str, words: str, step: str | None) -> int:
+    found = session.client.builds.search_log(build, words, step)
+    if not session.answered(found):
+        for line in found.items:
+            session.out.text(f"{line.step}:{line.line}\t{line.text}")
+        if not found.complete:
+            session.out.note("There are more lines. Give more words, or one --step.")
+    return OK if found.items else FAILED
 
 
 @command("cancel", group=builds, example="modelyard builds cancel 1f0a9c3e7d52")

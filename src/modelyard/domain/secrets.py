@@ -112,6 +112,7 @@ _HEADER = (
 _BEARER = r"(?i)\bbearer\s{1,4}(?P<secret>[A-Za-z0-9._~+/=-]{16,4000})"
 _NAME_HINTS = ("pass", "pw", "secret", "credential", "key", "token", "auth", "dsn", "pin")
 _HEADER_HINTS = ("authorization", "cookie", "x-", "bearer")
+_HINTS = tuple(dict.fromkeys(hint for _, hints, _ in _FORMS for hint in hints))
 _ANY_HINT = "|".join(re.escape(hint) for _, hints, _ in _FORMS for hint in hints)
 
 _PLACEHOLDER = (
@@ -388,6 +389,15 @@ def without_credentials(address: str) -> str:
 # --- logs --------------------------------------------------------------------------------------------
 
 
+def has_hint(text: str) -> bool:
+    """Return whether a text may hold a credential. Without a hint, neither the text nor any part of it is changed by masking."""
+    # Plain searches, one after the other, are ten times as fast as one expression with all of them.
+    if "PRIVATE KEY" in text or "-----BEGIN " in text or any(hint in text for hint in _HINTS):
+        return True
+    lower = _lowered(text)
+    return any(hint in lower for hints in (_NAME_HINTS, _HEADER_HINTS) for hint in hints)
+
+
 class LineMasker:
     """Masks text line by line, including private keys that span many lines."""
 
@@ -396,10 +406,11 @@ class LineMasker:
         """Whether the next line is inside a private key."""
 
     def mask_lines(self, text: str) -> str:
-        """Mask whole lines, all at once where no private key is near: that costs much less than one after another."""
+        """Mask whole lines, all at once where no private key is near: that costs much less than one after another. Most logs
+        have no hint of a credential."""
         if self.in_key or "-----BEGIN " in text:
             return "".join(map(self.mask, text.splitlines(keepends=True)))
-        return mask(text)
+        return mask(text) if has_hint(text) else text
 
     def mask(self, line: str) -> str:
         """Mask one whole line, with or without its line break."""
@@ -409,6 +420,9 @@ class LineMasker:
                 return MASK + line[len(line.rstrip("\r\n")) :]
             self.in_key = False
             return MASK + mask(line[ends.start() :])
+        return self._mask_outside_keys(line)
+
+    def _mask_outside_keys(self, line: str) -> str:
         masked = mask(line)
         begins = line.rfind("-----BEGIN ")
         if (

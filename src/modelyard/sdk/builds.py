@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from modelyard.domain.errors import Invalid, InvalidRecipe
 from modelyard.domain.texts import readable
 from modelyard.sdk.capture import git_facts
-from modelyard.sdk.http import at
+from modelyard.sdk.http import at, query_text
 from modelyard.sdk.paging import Items
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.session import Feature
 from modelyard.sdk.source_bundle import make_bundle, send_bundle
+from modelyard.sdk.streams import follow_stream
 from modelyard.wire import builds as wire
 
 RECIPE = "modelyard.yaml"
@@ -249,6 +252,53 @@ class Builds(Feature):
     def _log_part(self, build: str, step: str | None, position: int) -> wire.BuildLogPart:
         query = wire.BuildLogQuery(step=step, position=position)
         return self._get(at("builds", build, "log"), wire.BuildLogPart, query)
+
+    def follow_log(self, build: str, step: str | None = None) -> Iterator[str]:
+        """Follow the log of a build to its end, across restarts of the server.
+
+        Args:
+            build: Its id, or the beginning of its id.
+            step: Only this step; None: all steps.
+
+        Returns:
+            The text as it arrives, piece by piece.
+
+        Raises:
+            BuildNotFound: There is no such build, or you may not see it.
+            ServerUnreachable: The server could not be reached for longer than the client's patience.
+
+        Example:
+            >>> for text in client.builds.follow_log("1f0a9c3e7d52", "train"):
+            ...     print(text, end="")
+        """
+        target = at("builds", build, "log", "stream") + query_text(wire.BuildStepQuery(step=step))
+        for data in follow_stream(self._transport, target):
+            news = msgspec.json.decode(data, type=wire.BuildLogNews)
+            yield from (each.text for each in news.texts)
+            if news.ended:
+                return
+
+    def search_log(self, build: str, words: str, step: str | None = None) -> wire.BuildLogSearch:
+        """Search the log of a build's newest attempt, whatever the case of letters.
+
+        Args:
+            build: Its id, or the beginning of its id.
+            words: What a line has in it, at most 200 characters.
+            step: Only this step; None: all steps.
+
+        Returns:
+            The lines with their numbers, at most 200, and whether these are all.
+
+        Raises:
+            BuildNotFound: There is no such build, or you may not see it.
+            Invalid: The words are missing or too long.
+
+        Example:
+            >>> [found.line for found in client.builds.search_log("1f0a9c3e7d52", "warning").items]
+            [120, 348]
+        """
+        query = wire.BuildLogSearchQuery(step=step, words=words)
+        return self._get(at("builds", build, "log", "search"), wire.BuildLogSearch, query)
 
     def follow(self, build: str) -> Iterator[BuildNews]:
         """Follow a build to its end: every change of a step, and the text of its log, in order.

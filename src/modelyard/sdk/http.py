@@ -252,9 +252,11 @@ class Transport:
             yield found
 
     @contextmanager
-    def stream(self, method: str, target: str, timeout_seconds: float) -> Iterator[Any]:
+    def stream(
+        self, method: str, target: str, timeout_seconds: float, headers: dict[str, str] | None = None
+    ) -> Iterator[Any]:
         """Open an answer that is read while the server produces it, without retries."""
-        tried = self._try(method, self.url + target, None, None, timeout_seconds, keep_open=True)
+        tried = self._try(method, self.url + target, headers, None, timeout_seconds, keep_open=True)
         with self._opened(tried) as found:
             yield found
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from modelyard.domain.errors import Kind, ModelyardError, ServerUnreachable
-from modelyard.sdk.http import BROKEN, at, query_text
+from modelyard.sdk.http import at, query_text
 from modelyard.sdk.paging import Items
 from modelyard.sdk.session import Feature, Session
-from modelyard.sdk.streams import event_data
+from modelyard.sdk.streams import follow_stream
 from modelyard.wire import outbox as wire
 from modelyard.wire.base import Answer
-
-_SILENCE_SECONDS = 60.0
-_PAUSE_SECONDS = 1.0
 
 
 class StreamedEvent(Answer, kw_only=True):
@@ -284,26 +279,7 @@ def follow(  # noqa: D417
         >>> for event in client.follow("fraud/scorer"):
         ...     print(event.kind, event.version)
     """
-    transport, name = session.transport, None if model is None else str(session.model_name(model))
-    last, failures = after, 0
-    while True:
-        query = wire.StreamQuery(model=name, namespace=namespace, kind=[*kinds], after=last)
-        try:
-            with transport.stream("GET", at("events") + query_text(query), _SILENCE_SECONDS) as response:
-                for data in event_data(response.stream(4096)):
-                    event = msgspec.json.decode(data, type=StreamedEvent)
-                    last, failures = event.seq, 0
-                    yield event
-        except BROKEN as exc:
-            error: ModelyardError = ServerUnreachable(url=transport.url, reason="the stream was interrupted")
-            error.__cause__ = exc
-        except ModelyardError as exc:
-            if exc.kind not in (Kind.BUSY, Kind.UNAVAILABLE):
-                raise
-            error = exc
-        else:
-            continue
-        failures += 1
-        if failures * _PAUSE_SECONDS > transport.patience_seconds:
-            raise error
-        time.sleep(_PAUSE_SECONDS)
+    name = None if model is None else str(session.model_name(model))
+    query = wire.StreamQuery(model=name, namespace=namespace, kind=[*kinds], after=after)
+    for data in follow_stream(session.transport, at("events") + query_text(query)):
+        yield msgspec.json.decode(data, type=StreamedEvent)

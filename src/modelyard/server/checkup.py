@@ -79,6 +79,8 @@ def _miscounted_use(connection: sqlite3.Connection) -> list[str]:
         "SELECT n.name FROM models m JOIN namespaces n ON n.id = m.namespace_id "
         "WHERE m.version_bytes <> COALESCE((SELECT SUM(f.size_bytes) FROM versions v JOIN manifests f "
         "ON f.id = v.manifest_id WHERE v.model_id = m.id AND v.state <> 'deleted'), 0) "
+        "UNION SELECT n.name FROM models m JOIN namespaces n ON n.id = m.namespace_id "
+        "WHERE m.build_bytes <> COALESCE((SELECT SUM(b.counted_bytes) FROM builds b WHERE b.model_id = m.id), 0) "
         "UNION SELECT n.name FROM experiments e JOIN namespaces n ON n.id = e.namespace_id "
         "WHERE e.file_bytes <> COALESCE((SELECT SUM(a.size_bytes) FROM runs r JOIN run_artifacts a "
         "ON a.run_id = r.id WHERE r.experiment_id = e.id), 0) "

@@ -104,6 +104,7 @@ HEADERS = {"content-security-policy": POLICY, "cache-control": "no-store", "vary
 _STATIC = {
     "app.css": "app.css",
     "app.js": "app.js",
+    "build.js": "build.js",
     "run.js": "run.js",
     "htmx.js": "vendor/htmx.org-4.0.1/htmx.min.js",
     "sse.js": "vendor/htmx.org-4.0.1/hx-sse.min.js",

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from modelyard.db.transaction import Transaction
 from modelyard.doors.parsing import parse_time
+from modelyard.registry.builds.usecases import list_failed_builds
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.measures.usecases import count_this_month
 from modelyard.registry.outbox import usecases as outbox
@@ -26,11 +27,14 @@ table = PageTable()
 _MANY = 10
 _MOST_NEEDS = 12
 _MOST_RUNNING = 5
+_MOST_FAILED = 5
 _IN_A_GROUP = 20
 """Most results of a group that are sent; the palette shows three until Tab shows all."""
 _PLACES = (
     *((words, path) for _, path, _, words in PLACES),
     ("Lineage", "/lineage"),
+    ("Schedules", "/schedules"),
+    ("Pools", "/pools"),
     ("Notifications", "/notifications"),
     *((f"Settings: {words}", path) for path, words in SETTINGS),
 )
@@ -50,6 +54,7 @@ async def home(visit: Visit) -> Response:
             "changed": outbox.list_recent(tx, actor, _MANY),
             "news": comments.list_notifications(tx, actor, unread=False, before=None, limit=5),
             "running": list_runs(tx, actor, RunSearch(status=RUNNING), None, _MOST_RUNNING),
+            "failed": list_failed_builds(tx, actor, _MOST_FAILED),
             "month": count_this_month(tx, actor),
             "models": search.search_models(tx, actor, ModelSearch(), None, _MANY),
         }

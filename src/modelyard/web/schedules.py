@@ -6,9 +6,14 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import Invalid, ModelyardError, NotFound
 from modelyard.domain.names import ModelName
 from modelyard.doors.paging import cut, decode_cursor
+from modelyard.registry.builds import usecases as builds
+from modelyard.registry.builds.nouns import BuildView
 from modelyard.registry.schedules import usecases as schedules
+from modelyard.registry.schedules.usecases import ScheduleRequest
 from modelyard.web.frame import PageTable, Visit
 
 table = PageTable()
@@ -38,6 +43,74 @@ async def list_schedules(visit: Visit) -> Response:
         chosen=chosen,
         more=f"/schedules?{urlencode({**chosen, 'cursor': cursor})}" if cursor else None,
         twin="/api/v1/schedules",
+    )
+
+
+_KINDS = (
+    ("cron", "At times: a cron expression", "30 2 * * *"),
+    ("every", "At an interval", "6h"),
+    ("on_dataset", "When a dataset has new content", "fraud/transactions"),
+    ("on_version", "When another model has a new version", "fraud/encoder@production"),
+)
+"""When builds start: (field of the request, in words, an example)."""
+_OPTIONS = ("zone", "missed", "overlap", "jitter", "debounce", "pool")
+
+
+async def _show_new(visit: Visit, problem: ModelyardError | None = None) -> Response:
+    """?build=… chooses the build that is repeated."""
+    chosen = visit.given("build") or visit.chosen("build")
+
+    def read(tx: Transaction) -> list[BuildView]:
+        found = builds.list_builds(tx, visit.actor, None, _ROWS)
+        known = any(view.build.uid.startswith(chosen) for view in found) or not chosen
+        return found if known else [builds.view_build(tx, builds.find_build(tx, visit.actor, chosen)), *found]
+
+    found = await visit.look(read)
+    return await visit.show(
+        "schedule_new.html",
+        problem,
+        builds=found,
+        chosen=chosen,
+        kinds=_KINDS,
+        pools=visit.services.pools.names,
+    )
+
+
+@table.get("/schedules/new")
+async def new_schedule(visit: Visit) -> Response:
+    return await _show_new(visit)
+
+
+@table.post("/schedules/new", operation="add_schedule", command="schedule add")
+async def add(visit: Visit) -> Response:
+    services = visit.services
+    try:
+        request = _read_request(visit)
+        view = await visit.write(
+            lambda tx: schedules.add_schedule(tx, visit.actor, services.catalog, services.pools, request)
+        )
+    except NotFound:
+        raise
+    except ModelyardError as problem:
+        return await _show_new(visit, problem)
+    return visit.go(f"/schedules/{view.schedule.id}", f"The schedule is active: {view.upcoming.next_words}.")
+
+
+def _read_request(visit: Visit) -> ScheduleRequest:
+    """Return what the form asks for. Raises Invalid."""
+    kind, failures = visit.given("kind"), visit.given("pause_after")
+    if kind not in {name for name, _, _ in _KINDS}:
+        raise Invalid(reason="nothing says when the builds start", fix="Choose one of the ways")
+    if failures and not (failures.isascii() and failures.isdigit() and len(failures) < 9):
+        raise Invalid(reason=f"{failures[:40]!r} is not a number of failures", fix="Give a number, 0 for never")
+    options: dict[str, str] = {name: visit.given(name) for name in _OPTIONS if visit.given(name)}
+    if kind != "cron":
+        options.pop("zone", None)
+    return ScheduleRequest(
+        build=visit.given("build") or None,
+        pause_after=int(failures) if failures else None,
+        **{kind: visit.given("value") or None},  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
 
 

@@ -194,6 +194,51 @@ class BuildLogQuery(Request, kw_only=True):
     position: Whole = 0
 
 
+class BuildStepQuery(Request, kw_only=True):
+    """step: only this step, in the newest attempt; None: all."""
+
+    step: Text | None = None
+
+
+class BuildLogSearchQuery(BuildStepQuery, kw_only=True):
+    """words: 1 to 200 characters, which a line has in it."""
+
+    words: Text
+
+
+class BuildLogLine(Answer, kw_only=True):
+    """line: its number in the step, from 1."""
+
+    step: str
+    line: int
+    text: str
+
+
+class BuildLogSearch(Page, kw_only=True):
+    """complete: False if more lines have the words, or the log was too long to be searched in two seconds."""
+
+    items: list[BuildLogLine]
+    complete: bool
+
+
+class BuildLogText(Answer, kw_only=True):
+    """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept."""
+
+    attempt: int
+    step: str
+    line: int
+    text: str
+
+
+class BuildLogNews(Answer, kw_only=True):
+    """What a stream tells at once. ended: no more will come. The id of the event is attempt-position."""
+
+    texts: list[BuildLogText]
+    position: int
+    attempt: int
+    ended: bool
+
+
 class BuildLogPart(Answer, kw_only=True):
     """position: send it with the next request. ended: no more will come."""
 

@@ -14,6 +14,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.doors.services import Services
 from modelyard.registry import idempotency
 from modelyard.registry.access import usecases as access
+from modelyard.registry.builds import retiring
 from modelyard.registry.builds import running as builds
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.jobs import usecases as jobs
@@ -96,6 +97,13 @@ def forget_firings(services: Services) -> None:
         pass
 
 
+def retire_builds(services: Services) -> None:
+    """Delete the logs of old builds, and the records that no version needs."""
+    keep = services.settings.keep_builds_days
+    while services.db.write(lambda tx: retiring.retire_builds(tx, keep)) and not services.stopping.is_set():
+        pass
+
+
 def forget_finished_jobs(services: Services) -> None:
     while services.db.write(jobs.forget_finished):
         pass
@@ -129,6 +137,7 @@ def standard_chores() -> list[list[Chore]]:
             Chore("queue builds", 30, queue_builds, due=30),
             Chore("set schedules right", 60, set_schedules_right, due=60),
             Chore("forget firings", 3600, forget_firings, due=165),
+            Chore("retire builds", 3600, retire_builds, due=195),
             Chore("queue retention", 3600, queue_retention, due=210),
         ],
         [Chore("derive deliveries", 0.5, derive_deliveries)],

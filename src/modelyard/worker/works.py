@@ -50,9 +50,14 @@ def check_works(db: Database) -> list[Work]:
     return [Work(CHECK_LOG.name, lambda _, heartbeat: run_check(db, heartbeat))]
 
 
-def build_works(db: Database, pools: Pools) -> list[Work]:
+def build_works(db: Database, blobs: BlobStore, pools: Pools) -> list[Work]:
     return [
-        Work(BUILD.name, lambda job, _: carry_on(db, pools, job), threads=_BUILD_POLLS, failed=note_failure)
+        Work(
+            BUILD.name,
+            lambda job, _: carry_on(db, blobs, pools, job),
+            threads=_BUILD_POLLS,
+            failed=note_failure,
+        )
     ]
 
 
@@ -62,5 +67,5 @@ def standard_works(services: Services) -> list[Work]:
         *delivery_works(services.sender()),
         *retention_works(services.db),
         *check_works(services.db),
-        *build_works(services.db, services.pools),
+        *build_works(services.db, services.blobs, services.pools),
     ]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,10 @@ def test_credentials_are_masked_across_pieces(tmp_path: Path) -> None:
     assert secret[10:] not in told.text
 
 
-def test_endless_and_binary_output_is_bounded_with_its_beginning_and_its_end(tmp_path: Path) -> None:
+def test_endless_and_binary_output_is_bounded_with_its_beginning_and_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MAX_LOG_BYTES", 8 << 20)
     told = Told()
     code = (
         "import os\n"
@@ -231,3 +235,32 @@ def test_the_first_cause_counts() -> None:
     stop.ask("cancelled", "by ada")
     stop.ask("ended", "by SIGTERM")
     assert (stop.cause, stop.reason) == ("cancelled", "by ada")
+
+
+def test_a_program_tells_what_it_uses_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_SAMPLE_SECONDS", 0.05)
+    monkeypatch.setattr(processes, "USED_SECONDS", 0.05)
+    used: list[dict[str, Any]] = []
+    told = threading.Event()
+
+    def note(resources: dict[str, Any]) -> None:
+        used.append(resources)
+        if resources.get("memory_mib"):
+            (tmp_path / "seen").touch()
+            told.set()
+
+    code = "import os, time\nwhile not os.path.exists('seen'): time.sleep(0.01)"
+    ended = run_process(
+        [sys.executable, "-S", "-c", code],
+        folder=tmp_path,
+        variables=dict(os.environ),
+        log=lambda _: None,
+        used=note,
+        stop=Stop(),
+        limits=Limits(timeout_seconds=30),
+    )
+    assert ended.is_ok, "it ends when its use was told"
+    assert told.is_set()
+    assert ended.resources["memory_mib"][0] > 0
+    assert "memory_mib" not in ended.totals
+    assert ended.totals["peak_memory_bytes"] >= max(used[-1]["memory_mib"]) * (1 << 20) // 2

@@ -58,6 +58,8 @@ builds = sa.Table(
     sa.Column("verdict", sa.Text),
     # What was compared and what differs, JSON.
     sa.Column("findings", sa.Text),
+    # What counts towards the quota of the namespace: the bundle, and the log once the build has ended.
+    sa.Column("counted_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
     sa.Index("ix_builds_schedule_id_id", "schedule_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
@@ -118,6 +120,7 @@ build_steps = sa.Table(
     sa.Column("open_line", sa.Text, nullable=False, server_default=""),
     # 1: the log is inside a private key that spans lines.
     sa.Column("in_key", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("log_lines", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 # The log of a build, in the order of arrival. Above a limit only its beginning and its end are kept.
@@ -133,7 +136,26 @@ build_logs = sa.Table(
     sa.Column("step_position", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.Integer, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
+    # Number of lines of the step before the text.
+    sa.Column("step_line", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("ix_build_logs_step", "build_id", "attempt", "step", "step_position"),
+)
+
+# Parts of long logs that are in the blob store, in place of their rows.
+build_log_chunks = sa.Table(
+    "build_log_chunks",
+    metadata,
+    sa.Column("build_id", BigId, sa.ForeignKey("builds.id"), primary_key=True),
+    # As in build_logs.
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("step_position", sa.BigInteger, nullable=False),
+    sa.Column("step_line", sa.BigInteger, nullable=False),
+    # Of the text; the stored bytes are compressed.
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Index("ix_build_log_chunks_step", "build_id", "attempt", "step", "step_position"),
 )
 
 # Secrets that builds of a namespace use by name.

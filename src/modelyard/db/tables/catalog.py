@@ -62,6 +62,8 @@ models = sa.Table(
     sa.Column("terms_digest", sa.Text),
     # Sum of the sizes of its versions that are not deleted.
     sa.Column("version_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    # Sum of the counted bytes of its builds.
+    sa.Column("build_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("namespace_id", "name"),
     sa.Index("ix_models_updated_at_id", "updated_at", "id"),
 )

@@ -23,6 +23,12 @@ checks = sa.Table(
     # NULL: an account reported the check.
     sa.Column("build", sa.Text),
     sa.Index("ix_checks_version_id_id", "version_id", "id"),
+    sa.Index(
+        "ix_checks_build",
+        "build",
+        sqlite_where=sa.text("build IS NOT NULL"),
+        postgresql_where=sa.text("build IS NOT NULL"),
+    ),
 )
 
 evaluations = sa.Table(

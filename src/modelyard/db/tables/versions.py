@@ -81,6 +81,12 @@ versions = sa.Table(
         postgresql_where=sa.text("code_commit IS NOT NULL"),
     ),
     sa.Index(
+        "ix_versions_build",
+        "build",
+        sqlite_where=sa.text("build IS NOT NULL"),
+        postgresql_where=sa.text("build IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_versions_quarantined",
         "id",
         sqlite_where=sa.text("quarantined = 1"),

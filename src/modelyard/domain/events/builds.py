@@ -36,6 +36,12 @@ class BuildEnded(Event, kind="build.ended"):
     number: int | None = None
 
 
+class BuildForgotten(Event, kind="build.forgotten", may_change_rights=False):
+    """The record of an old build was deleted; no version was made by it."""
+
+    build: str
+
+
 class BuildSecretSet(Event, kind="build.secret_set", may_change_rights=False):
     """A secret of the namespace's builds was set or replaced. Its value is not in the log."""
 

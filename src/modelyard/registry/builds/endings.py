@@ -10,7 +10,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.errors import InvalidRecipe
-from modelyard.registry.builds import queries, rules, verdicts
+from modelyard.registry.builds import log_queries, queries, rules, verdicts
 from modelyard.registry.builds.nouns import (
     FAILED,
     LOST,
@@ -67,6 +67,8 @@ def end_build(tx: Transaction, actor: Actor, build: Build, status: str, reason: 
         # The agent may have registered a version, and ended before it could say so.
         number = queries.find_version_made_by(tx, build)
     queries.update_build(tx, build.id, status=status, reason=reason, ended_at=tx.now, version_number=number)
+    if found is not None:
+        queries.count_more(tx, build.id, rules.kept_log_bytes(found.log_bytes))
     tx.append(
         events.BuildEnded(
             **events.about(build.model),
@@ -144,7 +146,7 @@ def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, st
         else:
             joined.append((step, text))
     # The build as it was read may be older than what this change has written.
-    last = queries.find_last_piece(tx, build.id)
+    last = log_queries.find_last_piece(tx, build.id)
     end = last.position + len(last.text.encode()) if last else 0
     pieces: list[LogPiece] = []
     for step, text in joined:
@@ -152,16 +154,17 @@ def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, st
             size = len(cut.encode())
             if not pieces and _fits(last, build, step, size):
                 assert last is not None
-                queries.set_piece(tx, build.id, last.position, last.text + cut)
+                log_queries.set_piece(tx, build.id, last.position, last.text + cut)
                 last = msgspec.structs.replace(last, text=last.text + cut)
             else:
-                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, cut))
+                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, step.log_lines, cut))
             step.log_bytes += size
+            step.log_lines += cut.count("\n")
             end += size
-    queries.add_pieces(tx, build.id, pieces)
+    log_queries.add_pieces(tx, build.id, pieces)
     queries.update_build(tx, build.id, log_bytes=end)
     if end > rules.LOG_HEAD_BYTES + rules.LOG_TAIL_BYTES:
-        queries.cut_log(tx, build.id, rules.LOG_HEAD_BYTES, end - rules.LOG_TAIL_BYTES)
+        log_queries.cut_log(tx, build.id, rules.LOG_HEAD_BYTES, end - rules.LOG_TAIL_BYTES)
 
 
 def _fits(last: LogPiece | None, build: Build, step: BuildStep, size: int) -> bool:

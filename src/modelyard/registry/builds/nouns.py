@@ -17,6 +17,8 @@ SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST = "succeeded", "failed", "cancelle
 ACTIVE = (STARTING, RUNNING, CANCELLING)
 """States in which a build takes a place of its pool."""
 ENDED = (SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, LOST)
+BROKEN = (FAILED, TIMED_OUT, LOST)
+"""Ends other than success and a cancellation."""
 STATUSES = (QUEUED, *ACTIVE, *ENDED)
 
 WAITING, OK, SKIPPED, REUSED = "waiting", "ok", "skipped", "reused"
@@ -84,6 +86,17 @@ class Build(msgspec.Struct, frozen=True):
         return self.ref(self.version_number)
 
 
+class OldBuild(msgspec.Struct, frozen=True):
+    """A build that ended long ago."""
+
+    id: int
+    uid: str
+    model: ModelName
+    model_id: int
+    log_bytes: int
+    counted_bytes: int
+
+
 class Input(msgspec.Struct, frozen=True):
     """Data that an attempt reads. dataset: namespace/name@digest. path: "": the steps read it by other means."""
 
@@ -148,18 +161,33 @@ class BuildStep(msgspec.Struct):
     ended_at: int | None
     resources: dict[str, Any]
     log_bytes: int
+    log_lines: int
     open_line: str
     in_key: bool
 
 
 class LogPiece(msgspec.Struct, frozen=True):
-    """A piece of the log. position: in the log of the build; step_position: in that of its step and attempt. Bytes."""
+    """A piece of the log. position: in the log of the build; step_position: in that of its step and attempt. Bytes.
+    step_line: number of lines of the step before it."""
 
     position: int
     attempt: int
     step: str
     step_position: int
+    step_line: int
     text: str
+
+
+class LogChunk(msgspec.Struct, frozen=True):
+    """A part of the log of a step in the blob store. size_bytes: of its text; the others as in `LogPiece`."""
+
+    position: int
+    attempt: int
+    step: str
+    step_position: int
+    step_line: int
+    size_bytes: int
+    digest: str
 
 
 class StepReport(msgspec.Struct, frozen=True):
@@ -221,7 +249,48 @@ class BuildDetails(msgspec.Struct, frozen=True):
     findings: Findings | None = None
 
 
-class LogPart(msgspec.Struct, frozen=True):
+class LogText(msgspec.Struct, frozen=True):
+    """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept."""
+
+    attempt: int
+    step: str
+    line: int
     text: str
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """position: of the next part. attempt: the newest one."""
+
+    texts: Sequence[LogText]
     position: int
     ended: bool
+    attempt: int
+
+    @property
+    def text(self) -> str:
+        return "".join(each.text for each in self.texts)
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """number: in its step and attempt, from 1; 0: a note. mark: error, warning, or empty."""
+
+    attempt: int
+    step: str
+    number: int
+    text: str
+    mark: str
+
+
+class LogView(msgspec.Struct, frozen=True):
+    """Some lines of a log in their order. position: of what follows in the log; None: they are not its end."""
+
+    lines: Sequence[LogLine]
+    position: int | None
+    has_earlier: bool
+
+
+class LogSearch(msgspec.Struct, frozen=True):
+    """lines: those that have the words. is_whole: False if there are more of them, or the time was over before the end."""
+
+    lines: Sequence[LogLine]
+    is_whole: bool

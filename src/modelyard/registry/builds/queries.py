@@ -9,14 +9,16 @@ import msgspec
 import sqlalchemy as sa
 
 from modelyard.db.json_columns import JsonText, dump_json, load_json, load_noun
+from modelyard.db.lists import grouped
 from modelyard.db.parameters import named
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
+    blobs,
     build_attempts,
-    build_logs,
     build_steps,
     builds,
+    checks,
     models,
     namespaces,
     promotions,
@@ -26,13 +28,22 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
+from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.builds.nouns import Build, BuildAttempt, BuildStep, Findings, Input, LogPiece, Pins
-from modelyard.registry.builds.rules import BUILD_TAG, PIECE_BYTES, OpenBuild
+from modelyard.registry.builds.nouns import (
+    SUCCEEDED,
+    Build,
+    BuildAttempt,
+    BuildStep,
+    Findings,
+    Input,
+    OldBuild,
+    Pins,
+)
+from modelyard.registry.builds.rules import BUILD_TAG, OpenBuild
 
 _p = sa.bindparam
-_READ_PIECES = 32
 NO_PINS = Pins()
 
 _COLUMNS = (
@@ -101,6 +112,10 @@ class BuildSearch(msgspec.Struct, frozen=True):
     namespace: str | None = None
     model_id: int | None = None
     status: str | None = None
+    statuses: Sequence[str] = ()
+    """Any of these; empty: all."""
+    pool: str | None = None
+    ended_after: int | None = None
     schedule_id: int | None = None
 
 
@@ -124,6 +139,12 @@ def list_builds(
         query = query.where(builds.c.model_id == search.model_id)
     if search.status is not None:
         query = query.where(builds.c.status == search.status)
+    if search.statuses:
+        query = query.where(builds.c.status.in_(search.statuses))
+    if search.pool is not None:
+        query = query.where(builds.c.pool == search.pool)
+    if search.ended_after is not None:
+        query = query.where(builds.c.ended_at > search.ended_after)
     if search.schedule_id is not None:
         query = query.where(builds.c.schedule_id == search.schedule_id)
     if before is not None:
@@ -131,16 +152,43 @@ def list_builds(
     return [_build(row) for row in tx.rows(query)]
 
 
-def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:
-    """Return the build of the same model before this one, with its recipe."""
+def list_step_states(tx: Transaction, build_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return id → states of the steps of its newest attempt, of the builds that have begun one."""
     query = (
-        sa.select(builds.c.uid)
-        .where(builds.c.model_id == build.model_id, builds.c.id < build.id)
-        .order_by(builds.c.id.desc())
-        .limit(1)
+        sa.select(builds.c.id, build_steps.c.state)
+        .join(
+            build_attempts,
+            sa.and_(build_attempts.c.build_id == builds.c.id, build_attempts.c.number == builds.c.attempt),
+        )
+        .join(build_steps, build_steps.c.attempt_id == build_attempts.c.id)
+        .where(builds.c.id.in_(build_ids))
+        .order_by(builds.c.id, build_steps.c.position)
     )
-    rows = tx.rows(query)
-    return find_build(tx, actor, rows[0][0]) if rows else None
+    return grouped(tx.rows(query)) if build_ids else {}
+
+
+def count_ended(
+    tx: Transaction, actor: Actor, start: int, end: int, limit: int
+) -> list[tuple[str, int | None, int]]:
+    """List (status, started_at, ended_at) of the newest builds that the actor may read and that ended in a time."""
+    query = (
+        sa.select(*builds.c["status", "started_at", "ended_at"])
+        .select_from(_BUILDS)
+        .where(visible_models(actor), builds.c.ended_at > start, builds.c.ended_at <= end)
+        .order_by(builds.c.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in tx.rows(query)]
+
+
+def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:
+    """Return the last build of the same model before this one that succeeded, otherwise the one before it, with its recipe."""
+    before = sa.select(builds.c.uid).where(builds.c.model_id == build.model_id, builds.c.id < build.id)
+    for query in (before.where(builds.c.status == SUCCEEDED), before):
+        rows = tx.rows(query.order_by(builds.c.id.desc()).limit(1))
+        if rows:
+            return find_build(tx, actor, rows[0][0])
+    return None
 
 
 _LIST_OPEN = Statement(
@@ -194,18 +242,73 @@ def list_unfinished(tx: Transaction) -> list[tuple[int, str, str]]:
     return [(row[0], row[1], row[2]) for row in tx.rows(query)]
 
 
+def list_old(tx: Transaction, ended_before: int, limit: int, *, with_log: bool) -> list[OldBuild]:
+    """List builds that ended before a time, oldest first: those that still have a log, or those that nothing needs."""
+    names = [sa.exists().where(versions.c.build == builds.c.uid, versions.c.state != "deleted")]
+    names.append(
+        sa.exists().where(
+            checks.c.build == builds.c.uid,
+            versions.c.id == checks.c.version_id,
+            versions.c.state != "deleted",
+        )
+    )
+    left = sa.exists().where(build_attempts.c.build_id == builds.c.id, build_attempts.c.cleaned_at.is_(None))
+    wanted = [builds.c.log_bytes > 0] if with_log else [~sa.or_(*names), ~left]
+    query = (
+        sa.select(
+            builds.c.id,
+            builds.c.uid,
+            namespaces.c.name,
+            models.c.name,
+            builds.c.model_id,
+            builds.c.log_bytes,
+            builds.c.counted_bytes,
+        )
+        .select_from(_BUILDS)
+        .where(builds.c.ended_at < ended_before, *wanted)
+        .order_by(builds.c.id)
+        .limit(limit)
+    )
+    return [OldBuild(row[0], row[1], ModelName(row[2], row[3]), *row[4:]) for row in tx.rows(query)]
+
+
+_OF_BUILD = build_steps.c.attempt_id.in_(
+    sa.select(build_attempts.c.id).where(build_attempts.c.build_id == _p("of_build"))
+)
+_FORGET_COURSE = Statement(build_steps.update().where(_OF_BUILD).values(resources="{}", log_bytes=0))
+_DELETE_STEPS = Statement(build_steps.delete().where(_OF_BUILD))
+
+
+def forget_course(tx: Transaction, build_id: int) -> None:
+    """Forget the log's size and what the steps used; the log itself is deleted."""
+    tx.run(_FORGET_COURSE, of_build=build_id)
+    update_build(tx, build_id, log_bytes=0)
+
+
+def delete_build(tx: Transaction, build_id: int) -> None:
+    """Delete a build that has no log any more, with its attempts and steps."""
+    tx.run(_DELETE_STEPS, of_build=build_id)
+    tx.execute(build_attempts.delete().where(build_attempts.c.build_id == build_id))
+    tx.execute(builds.delete().where(builds.c.id == build_id))
+
+
 _INSERT = Statement(
     builds.insert()
     .values(
         **named("uid", "model_id", "status", "pool", "recipe", "source", "params", "pins"),
         **{name: _p(name, required=True) for name in ("reproduces", "parent")},
         bundle=_p("bundle", required=True),
+        counted_bytes=sa.select(
+            sa.func.coalesce(
+                sa.select(blobs.c.size_bytes).where(blobs.c.digest == _p("bundle")).scalar_subquery(), 0
+            )
+        ).scalar_subquery(),
         rerun_of=_p("rerun_of", required=True),
         schedule_id=_p("schedule_id", required=True),
         requested_by=_p("actor_id"),
         created_at=_p("now"),
     )
-    .returning(builds.c.id)
+    .returning(builds.c.id, builds.c.counted_bytes)
 )
 
 
@@ -246,7 +349,26 @@ def insert_build(
         now=tx.now,
     )
     assert row is not None
+    _count(tx, model_id, row[1])
     return int(row[0])
+
+
+def _count(tx: Transaction, model_id: int, size_bytes: int) -> None:
+    """Add to what the builds of a model count towards the quota."""
+    if size_bytes:
+        more = {"build_bytes": models.c.build_bytes + size_bytes}
+        tx.execute(models.update().where(models.c.id == model_id).values(more))
+
+
+def count_more(tx: Transaction, build_id: int, size_bytes: int) -> None:
+    """Add to what a build counts towards the quota of its namespace; negative: take away."""
+    if size_bytes:
+        more = {"counted_bytes": builds.c.counted_bytes + size_bytes}
+        row = tx.execute(
+            builds.update().where(builds.c.id == build_id).values(more).returning(builds.c.model_id)
+        ).first()
+        if row is not None:
+            _count(tx, row[0], size_bytes)
 
 
 _FINDINGS = Statement(sa.select(builds.c.findings).where(builds.c.id == _p("build_id")))
@@ -394,7 +516,7 @@ _LIST_STEPS = Statement(
         *build_steps.c[
             "position", "name", "state", "reason", "exit_code", "started_at", "ended_at", "resources"
         ],
-        *build_steps.c["log_bytes", "open_line", "in_key"],
+        *build_steps.c["log_bytes", "log_lines", "open_line", "in_key"],
     )
     .where(build_steps.c.attempt_id == _p("attempt_id"))
     .order_by(build_steps.c.position)
@@ -410,6 +532,7 @@ _SET_STEP = Statement(
         ended_at=_p("over_at", required=True),
         resources=_p("used"),
         log_bytes=_p("size"),
+        log_lines=_p("lines"),
         open_line=_p("rest"),
         in_key=_p("key"),
     )
@@ -421,7 +544,7 @@ def list_steps(tx: Transaction, attempt_id: int) -> list[BuildStep]:
 
 
 def _step(row: Sequence[Any]) -> BuildStep:
-    values = (*row[:7], load_json(row[7]), *row[8:10], bool(row[10]))
+    values = (*row[:7], load_json(row[7]), *row[8:11], bool(row[11]))
     return BuildStep(*values)
 
 
@@ -437,102 +560,7 @@ def set_step(tx: Transaction, attempt_id: int, step: BuildStep) -> None:
         over_at=step.ended_at,
         used=dump_json(step.resources),
         size=step.log_bytes,
+        lines=step.log_lines,
         rest=step.open_line,
         key=int(step.in_key),
     )
-
-
-# --- logs ------------------------------------------------------------------------------------------------
-
-_PIECE = build_logs.c["position", "attempt", "step", "step_position", "text"]
-_LAST_PIECE = Statement(
-    sa.select(*_PIECE)
-    .where(build_logs.c.build_id == _p("build_id"))
-    .order_by(build_logs.c.position.desc())
-    .limit(1)
-)
-_ADD_PIECE = Statement(
-    build_logs.insert().values(
-        **named("build_id", "position", "attempt", "step", "step_position", "size_bytes", "text")
-    )
-)
-_SET_PIECE = Statement(
-    build_logs.update()
-    .where(build_logs.c.build_id == _p("of_build"), build_logs.c.position == _p("at"))
-    .values(text=_p("new_text"), size_bytes=_p("size"))
-)
-_CUT = Statement(
-    build_logs.delete().where(
-        build_logs.c.build_id == _p("of_build"),
-        build_logs.c.position >= _p("start"),
-        build_logs.c.position + build_logs.c.size_bytes <= _p("end"),
-    )
-)
-_READ = Statement(
-    sa.select(*_PIECE)
-    .where(
-        build_logs.c.build_id == _p("build_id"),
-        # The index finds this; no piece is longer.
-        build_logs.c.position > _p("start") - PIECE_BYTES,
-        build_logs.c.position + build_logs.c.size_bytes > _p("start"),
-    )
-    .order_by(build_logs.c.position)
-    .limit(_READ_PIECES)
-)
-_OF_STEP = (
-    build_logs.c.build_id == _p("build_id"),
-    build_logs.c.attempt == _p("number"),
-    build_logs.c.step == _p("of_step"),
-)
-_READ_STEP = Statement(
-    sa.select(*_PIECE)
-    .where(
-        *_OF_STEP,
-        build_logs.c.step_position > _p("start") - PIECE_BYTES,
-        build_logs.c.step_position + build_logs.c.size_bytes > _p("start"),
-    )
-    .order_by(build_logs.c.step_position)
-    .limit(_READ_PIECES)
-)
-_LAST_OF_STEP = Statement(
-    sa.select(*_PIECE).where(*_OF_STEP).order_by(build_logs.c.step_position.desc()).limit(2)
-)
-
-
-def find_last_piece(tx: Transaction, build_id: int) -> LogPiece | None:
-    row = tx.one(_LAST_PIECE, build_id=build_id)
-    return LogPiece(*row) if row else None
-
-
-def add_pieces(tx: Transaction, build_id: int, pieces: Sequence[LogPiece]) -> None:
-    rows = [
-        {"build_id": build_id, "size_bytes": len(each.text.encode()), **msgspec.structs.asdict(each)}
-        for each in pieces
-    ]
-    tx.run_many(_ADD_PIECE, rows)
-
-
-def set_piece(tx: Transaction, build_id: int, position: int, text: str) -> None:
-    tx.run(_SET_PIECE, of_build=build_id, at=position, new_text=text, size=len(text.encode()))
-
-
-def cut_log(tx: Transaction, build_id: int, start: int, end: int) -> None:
-    """Delete the pieces that lie between two positions."""
-    tx.run(_CUT, of_build=build_id, start=start, end=end)
-
-
-def read_log(tx: Transaction, build_id: int, start: int) -> list[LogPiece]:
-    """List the next few pieces that end after `start`."""
-    return [LogPiece(*row) for row in tx.all(_READ, build_id=build_id, start=start)]
-
-
-def read_step_log(tx: Transaction, build_id: int, number: int, step: str, start: int) -> list[LogPiece]:
-    """List the next few pieces of a step in an attempt that end after `start` in the log of the step."""
-    rows = tx.all(_READ_STEP, build_id=build_id, number=number, of_step=step, start=start)
-    return [LogPiece(*row) for row in rows]
-
-
-def read_step_end(tx: Transaction, build_id: int, number: int, step: str) -> str:
-    """Return the text of the last pieces of a step."""
-    rows = tx.all(_LAST_OF_STEP, build_id=build_id, number=number, of_step=step)
-    return "".join(row[4] for row in reversed(rows))

@@ -27,6 +27,7 @@ from modelyard.registry.builds.nouns import (
     AttemptResult,
     Build,
     BuildStep,
+    Input,
     StepReport,
 )
 from modelyard.registry.builds.recipe import Recipe, Step
@@ -41,6 +42,7 @@ HOPELESS_AFTER = seconds(60)
 """A task that asks for what the cluster does not have is given up after this long: a node may just be starting."""
 OVERTIME = seconds(60)
 """An agent ends its steps at the time limit by itself, and gets this long for its last words."""
+DAY = seconds(86_400)
 _TOKEN_MARGIN = seconds(3600)
 
 ATTEMPT_PERMISSIONS = (
@@ -75,6 +77,9 @@ COMPARE = "compare"
 
 BUILD_TAG = "build"
 """Tag of a version: the build whose agent registered it."""
+WEEK = DAY * 7
+MOST_COUNTED = 1_000
+"""Most builds of a week that are counted."""
 MAX_OPEN = 1_000
 MAX_RECIPE_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
@@ -84,7 +89,11 @@ MAX_REASON = 2_000
 MAX_RESOURCES_BYTES = 4 * 1024
 MAX_FRAMES = 1_000
 PIECE_BYTES = 64 * 1024
-LOG_HEAD_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
+"""Text of a chunk in the blob store, about."""
+OPEN_BYTES = 128 * 1024
+"""End of the log of each step that always stays in rows."""
+LOG_HEAD_BYTES = 512 << 20
 LOG_TAIL_BYTES = 8 << 20
 """Above the sum of both, the middle of a log is left out."""
 MAX_LINE = 8 * 1024
@@ -248,6 +257,11 @@ def network_words(steps: Iterable[BuildStep]) -> str:
     return "; ".join(part for part in (asked, words) if part)
 
 
+def kept_log_bytes(log_bytes: int) -> int:
+    """Return how much of a log is kept, about."""
+    return min(log_bytes, LOG_HEAD_BYTES + LOG_TAIL_BYTES)
+
+
 def cut_pieces(text: str) -> list[str]:
     """Cut a text into pieces of at most PIECE_BYTES."""
     data, pieces, start = text.encode(), [], 0
@@ -333,6 +347,34 @@ def list_changes(before: Build, after: Build) -> list[Change]:
     if before.recipe != after.recipe:
         found.append(Change("recipe", "", "changed"))
     return found
+
+
+def list_data_changes(before: Sequence[Input], after: Sequence[Input]) -> list[Change]:
+    """Return what differs between the data of two attempts."""
+    old, new = ({each.name: each.dataset for each in inputs} for inputs in (before, after))
+    return [
+        Change(f"data {name}", _dataset(old.get(name)), _dataset(new.get(name)))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _dataset(reference: str | None) -> str:
+    name, _, digest = _shown(reference).partition("@")
+    return f"{name}@{digest[:19]}" if digest else name
+
+
+def list_environment_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Return what differs between the environments that two runs recorded: the Python and the packages."""
+    found = []
+    if before.get("python") != after.get("python"):
+        found.append(Change("python", _shown(before.get("python")), _shown(after.get("python"))))
+    old, new = (environment.get("packages") or {} for environment in (before, after))
+    return found + [
+        Change(f"package {name}", _shown(old.get(name)), _shown(new.get(name)))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from modelyard.blobs.store import BlobStore
 from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
@@ -40,6 +41,7 @@ from modelyard.registry.builds.nouns import (
     Build,
     BuildAttempt,
 )
+from modelyard.registry.builds.packing import pack_log
 from modelyard.registry.builds.pools import Pool, Pools
 from modelyard.registry.builds.usecases import recipe_of, refuse_pool, resolve_inputs
 from modelyard.registry.catalog import usecases as catalog
@@ -67,12 +69,13 @@ class Secret(msgspec.Struct, frozen=True):
     token: str
 
 
-def carry_on(db: Database, pools: Pools, job: Job) -> Ending:
+def carry_on(db: Database, blobs: BlobStore, pools: Pools, job: Job) -> Ending:
     """Do what is due for a build, and say when to look again."""
     build_id = BUILD.read(job).build
     build, attempt = db.read(lambda tx: _read(tx, build_id))
     if build is None:
         return lambda _: Done()
+    pack_log(db, blobs, build)
     pool = pools.find(build.pool)
     if pool is None:
         return partial(_end_without_pool, build=build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,18 +25,20 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
-from modelyard.registry.builds import queries, rules, secrets
+from modelyard.registry.builds import log_queries, queries, rules, secrets
 from modelyard.registry.builds.endings import BUILD, CarryOut, end_build, wake
 from modelyard.registry.builds.nouns import (
+    ACTIVE,
+    BROKEN,
     CANCELLED,
     CANCELLING,
     FAILED,
     QUEUED,
+    SUCCEEDED,
     Build,
     BuildDetails,
     BuildView,
     Input,
-    LogPart,
     Pins,
 )
 from modelyard.registry.builds.pools import OFF, Pools, may_use
@@ -353,44 +356,10 @@ def show_build(tx: Transaction, actor: Actor, uid: str) -> BuildDetails:
     lines: list[str] = []
     failed = next((step.name for step in steps if step.state == FAILED), None)
     if failed is not None:
-        text = queries.read_step_end(tx, build.id, build.attempt, failed)
+        text = log_queries.read_step_end(tx, build.id, build.attempt, failed)
         lines = text.splitlines()[-rules.LAST_LINES :]
     findings = queries.find_findings(tx, build.id) if build.verdict else None
     return BuildDetails(view_build(tx, build), steps, attempts, lines, findings)
-
-
-class BuildPage(msgspec.Struct, frozen=True):
-    """A build with what a person wants next to it. previous: the build of the model before it. log: the end of its log.
-    may_cancel, may_rerun: what the actor may do."""
-
-    details: BuildDetails
-    previous: Build | None
-    changes: Sequence[rules.Change]
-    log: str
-    may_cancel: bool
-    may_rerun: bool
-
-    @property
-    def network(self) -> str:
-        return rules.network_words(self.details.steps)
-
-
-def show_page(tx: Transaction, actor: Actor, pools: Pools, uid: str) -> BuildPage:
-    """Return a build, what changed since the build of its model before it, and the end of its log."""
-    details = show_build(tx, actor, uid)
-    build = details.view.build
-    previous = queries.find_previous(tx, actor, build)
-    pieces = queries.read_log(tx, build.id, max(0, build.log_bytes - rules.PAGE_LOG_BYTES))
-    text = "".join(piece.text for piece in pieces)
-    may_start = access.may(actor, Permission.BUILD_START, build.place)
-    return BuildPage(
-        details,
-        previous,
-        [] if previous is None else rules.list_changes(previous, build),
-        text[-rules.PAGE_LOG_BYTES :],
-        may_cancel=may_start and not build.has_ended,
-        may_rerun=may_start and pools.may_run(actor, build.pool),
-    )
 
 
 def find_revision(tx: Transaction, actor: Actor, uid: str) -> tuple[int, int]:
@@ -399,28 +368,59 @@ def find_revision(tx: Transaction, actor: Actor, uid: str) -> tuple[int, int]:
     return build.id, build.revision
 
 
-def read_log(tx: Transaction, actor: Actor, uid: str, step: str | None, position: int) -> LogPart:
-    """Return the next part of the log of a build, or of a step in its newest attempt; "" if there is no more yet.
+def list_open_builds(tx: Transaction, actor: Actor, pool: str, limit: int) -> list[BuildView]:
+    """List the builds of a pool that have not ended, as far as the actor may read them, newest first."""
+    search = queries.BuildSearch(pool=pool, statuses=(QUEUED, *ACTIVE))
+    return _views(tx, queries.list_builds(tx, actor, search, None, limit))
 
-    A part of the log that is not kept is replaced by a line about it. Raises BuildNotFound.
-    """
-    build = find_build(tx, actor, uid)
-    if step is None:
-        pieces = [(p.position, p.text) for p in queries.read_log(tx, build.id, position)]
-    else:
-        found = queries.read_step_log(tx, build.id, build.attempt, step, position)
-        pieces = [(p.step_position, p.text) for p in found]
-    text = []
-    for start, piece in pieces:
-        data = piece.encode()
-        if start > position:
-            text.append(
-                f"[{start - position} bytes are left out here: a log of more than "
-                f"{rules.LOG_HEAD_BYTES + rules.LOG_TAIL_BYTES} bytes keeps only its beginning and its end]\n"
-            )
-        text.append(data[max(0, position - start) :].decode("utf-8", "ignore"))
-        position = start + len(data)
-    return LogPart("".join(text), position, build.has_ended and not pieces)
+
+def list_failed_builds(tx: Transaction, actor: Actor, limit: int) -> list[Build]:
+    """List the builds of the last week that failed, were lost or took too long, newest first."""
+    search = queries.BuildSearch(statuses=BROKEN, ended_after=tx.now - rules.WEEK)
+    return queries.list_builds(tx, actor, search, None, limit)
+
+
+class Week(msgspec.Struct, frozen=True):
+    """What became of the builds of seven days. median: of the seconds that those took which succeeded; None: none did."""
+
+    ended: int
+    failed: int
+    median: float | None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The builds that an actor may read. waits_since: of the oldest queued one."""
+
+    running: int
+    queued: int
+    waits_since: int | None
+    week: Week
+    week_before: Week
+
+
+def summarise(tx: Transaction, actor: Actor) -> Summary:
+    """Count the builds that the actor may read, now and in the last two weeks."""
+    opened = queries.list_builds(
+        tx, actor, queries.BuildSearch(statuses=(QUEUED, *ACTIVE)), None, rules.MAX_OPEN
+    )
+    queued = [build for build in opened if build.status == QUEUED]
+    weeks = [_week(tx, actor, tx.now - n * rules.WEEK) for n in range(2)]
+    since = min((build.created_at for build in queued), default=None)
+    return Summary(len(opened) - len(queued), len(queued), since, *weeks)
+
+
+def _week(tx: Transaction, actor: Actor, end: int) -> Week:
+    rows = queries.count_ended(tx, actor, end - rules.WEEK, end, rules.MOST_COUNTED)
+    took = [
+        (done - begun) / 1_000_000 for status, begun, done in rows if status == SUCCEEDED and begun is not None
+    ]
+    failed = sum(status in BROKEN for status, _, _ in rows)
+    return Week(len(rows), failed, statistics.median(took) if took else None)
+
+
+def list_step_states(tx: Transaction, views: Sequence[BuildView]) -> dict[int, list[str]]:
+    """Return id of the build → states of its steps, for builds that the actor was shown."""
+    return queries.list_step_states(tx, [view.build.id for view in views])
 
 
 # --- pools -----------------------------------------------------------------------------------------------

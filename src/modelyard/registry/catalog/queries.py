@@ -19,6 +19,7 @@ from modelyard.db.tables import (
     aliases,
     blobs,
     build_secrets,
+    builds,
     cards,
     dataset_versions,
     datasets,
@@ -72,6 +73,7 @@ def _sum_of(table: sa.FromClause, counter: str) -> sa.ColumnElement[int]:
 
 _USE = (
     _sum_of(_models_of, "version_bytes")
+    + _sum_of(_models_of, "build_bytes")
     + _sum_of(_experiments_of, "file_bytes")
     + _sum_of(_datasets_of, "profile_bytes")
 )
@@ -208,8 +210,15 @@ _PROFILES_COUNTED = (
     .correlate(datasets)
     .scalar_subquery()
 )
+_BUILDS_COUNTED = (
+    sa.select(sa.func.coalesce(sa.func.sum(builds.c.counted_bytes), 0))
+    .where(builds.c.model_id == models.c.id)
+    .correlate(models)
+    .scalar_subquery()
+)
 _COUNTERS: dict[str, tuple[sa.Table, str, Any]] = {
     "model": (models, "version_bytes", _COUNTED),
+    "model's builds": (models, "build_bytes", _BUILDS_COUNTED),
     "experiment": (experiments, "file_bytes", _FILES_COUNTED),
     "dataset": (datasets, "profile_bytes", _PROFILES_COUNTED),
 }

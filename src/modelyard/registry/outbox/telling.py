@@ -13,6 +13,7 @@ _PHRASES = {
     "alias.removed": "removed @{alias} from {model}",
     "build.cancelled": "cancelled a build of {model}",
     "build.ended": "ended a build of {model}",
+    "build.forgotten": "forgot an old build of {model}",
     "build.started": "started a build of {model}",
     "build.submitted": "asked for a build of {model}",
     "card.edited": "edited the card of {version}",

@@ -14,7 +14,9 @@ from modelyard.db.schema import REDACTING
 from modelyard.db.tables import (
     SEARCH_TABLE,
     alias_moves,
+    blobs,
     build_attempts,
+    build_log_chunks,
     build_logs,
     build_steps,
     builds,
@@ -49,9 +51,14 @@ from modelyard.db.tables import (
     waivers,
     withheld_bytes,
 )
+from modelyard.db.tables.uploads import DELETING
 from modelyard.db.transaction import Transaction
+from modelyard.domain.digest import Digest
 from modelyard.domain.events import ContentRedacted
 from modelyard.domain.merkle import node_place
+from modelyard.registry.builds import log_queries
+from modelyard.registry.builds.nouns import LogChunk, LogPiece
+from modelyard.registry.uploads.queries import upsert_blob
 
 
 class Form(enum.Enum):
@@ -255,6 +262,34 @@ def list_logging_builds(tx: Transaction, namespace_id: int, probe: str) -> list[
         .distinct()
     )
     return [row[0] for row in tx.rows(query)]
+
+
+def list_chunked_logs(tx: Transaction, namespace_id: int) -> dict[int, list[LogChunk | LogPiece]]:
+    """Return id of the build → its log in order, of the builds of which parts are in the blob store."""
+    query = (
+        sa.select(build_log_chunks.c.build_id)
+        .join(builds, builds.c.id == build_log_chunks.c.build_id)
+        .join(models, models.c.id == builds.c.model_id)
+        .where(models.c.namespace_id == namespace_id)
+        .distinct()
+    )
+    return {
+        build_id: sorted(
+            [*log_queries.list_chunks(tx, build_id), *log_queries.list_pieces(tx, build_id)],
+            key=lambda part: part.position,
+        )
+        for (build_id,) in tx.rows(query)
+    }
+
+
+def replace_chunk(tx: Transaction, build_id: int, position: int, digest: Digest, packed_bytes: int) -> None:
+    """Put redacted bytes in the place of a chunk, and have the old ones collected at once if nothing else has them."""
+    where = (build_log_chunks.c.build_id == build_id, build_log_chunks.c.position == position)
+    old = tx.execute(sa.select(build_log_chunks.c.digest).where(*where)).scalar_one()
+    upsert_blob(tx, digest, packed_bytes)
+    log_queries.set_chunk(tx, build_id, position, digest)
+    is_used = sa.exists().where(build_log_chunks.c.digest == old)
+    tx.execute(blobs.update().where(blobs.c.digest == old, ~is_used).values(state=DELETING))
 
 
 def list_build_log(tx: Transaction, build_id: int) -> list[tuple[int, str]]:

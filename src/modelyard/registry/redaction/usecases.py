@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 
+from modelyard.blobs.store import BlobStore
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
 from modelyard.domain.names import ModelName
+from modelyard.registry.builds import packing
 from modelyard.registry.catalog import queries as catalog_queries
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
@@ -42,7 +44,9 @@ class Redaction(msgspec.Struct, frozen=True):
     at: str | None = None
 
 
-def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason: str) -> Redaction:
+def redact_text(
+    tx: Transaction, blobs: BlobStore, actor: Actor, namespace: str, text: str, reason: str
+) -> Redaction:
     """Remove a text for good from everything that the namespace keeps except the bytes of files.
 
     Neither the text nor a hash of its former place is kept. Raises Invalid for a text that is too short or does not
@@ -59,7 +63,7 @@ def redact_text(tx: Transaction, actor: Actor, namespace: str, text: str, reason
     redaction = secrets.token_hex(4)
     mark = rules.mark_of(redaction)
     rows = _redact_rows(tx, found.id, secret, mark)
-    rows += _redact_logs(tx, found.id, secret)
+    rows += _redact_logs(tx, found.id, secret) + _redact_chunks(tx, blobs, found.id, secret)
     names = queries.list_models_of(tx, found.id)
     changed = _redact_events(tx, found.name, names, secret, mark)
     if not rows and not changed:
@@ -119,6 +123,29 @@ def _redact_logs(tx: Transaction, namespace_id: int, secret: str) -> list[dict[s
         for position, left in rules.blacken(queries.list_build_log(tx, build_id), secret):
             queries.set_build_log(tx, build_id, position, left)
             done.append(_told("build_logs", "text", (build_id, position), left))
+    return done
+
+
+def _redact_chunks(tx: Transaction, blobs: BlobStore, namespace_id: int, secret: str) -> list[dict[str, Any]]:
+    """Redact the logs of builds of which parts are in the blob store; those parts are replaced, and the old bytes collected."""
+    parts = queries.list_chunked_logs(tx, namespace_id)
+    if not parts:
+        return []
+    # The result depends on the rows and the bytes, not on when it is computed.
+    key = Digest.of(repr(parts).encode())
+
+    def work() -> dict[int, list[packing.Changed]]:
+        return {build_id: packing.blacken(blobs, found, secret) for build_id, found in parts.items()}
+
+    done: list[dict[str, Any]] = []
+    for build_id, changes in tx.outside(("redacted logs", namespace_id, key), work).items():
+        for each in changes:
+            if each.digest is None:
+                queries.set_build_log(tx, build_id, each.position, each.text)
+                done.append(_told("build_logs", "text", (build_id, each.position), each.text))
+            else:
+                queries.replace_chunk(tx, build_id, each.position, Digest(each.digest), each.packed_bytes)
+                done.append(_told("build_log_chunks", "digest", (build_id, each.position), each.digest))
     return done
 
 

@@ -11,6 +11,7 @@ from modelyard.db.tables import (
     blob_facts,
     blob_senders,
     blobs,
+    build_log_chunks,
     builds,
     dataset_versions,
     manifest_files,
@@ -38,12 +39,14 @@ def _unneeded(tx: Transaction, grace: int) -> sa.ColumnElement[bool]:
     profile = sa.select(sa.literal(1)).where(dataset_versions.c.profile == blobs.c.digest)
     built = sa.select(sa.literal(1)).where(builds.c.bundle == blobs.c.digest)
     scheduled = sa.select(sa.literal(1)).where(schedules.c.bundle == blobs.c.digest)
+    chunk = sa.select(sa.literal(1)).where(build_log_chunks.c.digest == blobs.c.digest)
     return sa.and_(
         blobs.c.touched_at < tx.now - grace,
         ~sa.exists(named),
         ~sa.exists(logged.correlate(blobs)),
         ~sa.exists(profile.correlate(blobs)),
         ~sa.exists(built.correlate(blobs)),
+        ~sa.exists(chunk.correlate(blobs)),
         ~sa.exists(scheduled.correlate(blobs)),
         ~sa.exists(coming.correlate(blobs)),
     )

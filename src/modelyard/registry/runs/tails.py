@@ -14,9 +14,9 @@ from modelyard.registry.runs.usecases import find_run
 
 TAIL_BYTES = 16_000
 _PIECES = 200
-_LONGEST_LINE = 2_000
-_ERROR = re.compile(r"\b(error|exception|traceback|fatal|failed|nan)\b", re.IGNORECASE)
-_WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
+LONGEST_LINE = 2_000
+ERROR = re.compile(r"\b(error|exception|traceback|fatal|failed|nan)\b", re.IGNORECASE)
+WARNING = re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -59,10 +59,11 @@ def tail_log(
     for line in raw.split(b"\n"):
         text = line.decode("utf-8", "replace")
         if text or position + len(line) < stop:
-            lines.append(LogLine(position, text[:_LONGEST_LINE], _mark(text)))
+            lines.append(LogLine(position, text[:LONGEST_LINE], mark_of(text)))
         position += len(line) + 1
     return LogTail(lines, first, stop, run.log_bytes, run.status == rules.RUNNING)
 
 
-def _mark(text: str) -> str:
-    return "error" if _ERROR.search(text) else "warning" if _WARNING.search(text) else ""
+def mark_of(text: str) -> str:
+    """Return how a line of a log is marked: error, warning, or not at all."""
+    return "error" if ERROR.search(text) else "warning" if WARNING.search(text) else ""

@@ -351,8 +351,14 @@ class BoundedLog:
     """Passes text on without credentials, with long lines cut; of a long log only the beginning and the end.
     A line is passed on when it ends, since a credential may come in pieces."""
 
-    def __init__(self, say: Callable[[str], object], note: Callable[[str], object]) -> None:
-        self._say, self._note = say, note
+    def __init__(
+        self,
+        say: Callable[[str], object],
+        note: Callable[[str], object],
+        most_bytes: int = MAX_LOG_BYTES,
+    ) -> None:
+        """most_bytes: of the beginning."""
+        self._say, self._note, self._most_bytes = say, note, most_bytes
         self._lock = threading.Lock()
         self._streams: list[_Stream] = []
         self._passed = self._left_out = 0
@@ -375,7 +381,7 @@ class BoundedLog:
     @property
     def is_full(self) -> bool:
         """Whether the beginning is complete, so that only the end of more text is kept."""
-        return self._passed >= MAX_LOG_BYTES
+        return self._passed >= self._most_bytes
 
     def leave_out(self, size: int) -> None:
         """Count text that its reader left out, since the log is full."""
@@ -390,7 +396,7 @@ class BoundedLog:
     def _pass(self, text: str) -> None:
         if not text:
             return
-        if self._passed < MAX_LOG_BYTES:
+        if self._passed < self._most_bytes:
             self._passed += len(text.encode("utf-8", "replace"))
             self._say(text)
             return
@@ -408,7 +414,7 @@ class BoundedLog:
             if self._left_out:
                 self._say(f"\n… ({self._left_out} characters of the log are left out here)\n")
                 self._note(
-                    f"The log is longer than {MAX_LOG_BYTES} bytes; only its beginning and its end were kept."
+                    f"The log is longer than {self._most_bytes} bytes; only its beginning and its end were kept."
                 )
             for text in self._tail:
                 self._say(text)
