@@ -8,6 +8,7 @@ from modelyard.domain.errors import Invalid
 from modelyard.registry.facts.usecases import show_facts
 from modelyard.registry.versions.images import record_image
 from modelyard.registry.versions.usecases import show_version
+from tests.support.door import Visitor, open_door
 from tests.support.registry import Registry, ref
 
 FIRST, SECOND = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -61,6 +62,17 @@ def test_the_image_of_the_run_stays(registry: Registry, model: str) -> None:
     assert view.version.facts()["image"] == facts["image"]
     assert view.version.image is not None
     assert view.version.image.digest == SECOND
+
+
+def test_the_page_of_the_version_shows_it(registry: Registry, model: str) -> None:
+    registry.register(registry.root, model)
+    with open_door(registry, pages=True) as door:
+        body = {"digest": FIRST, "reference": "registry.example.com/scorer:1"}
+        answer = door.call("PUT", f"models/{model}/versions/1/image", json=body)
+        assert answer.json()["image"]["digest"] == FIRST
+        page = Visitor.of(door, registry.root).html(f"/models/{model}/versions/1")
+    assert "registry.example.com/scorer:1" in page
+    assert f'title="{FIRST}"' in page
 
 
 @pytest.mark.parametrize(
