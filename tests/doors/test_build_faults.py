@@ -58,11 +58,11 @@ def test_each_bad_end_has_its_reason_and_the_end_of_its_log(server: RunningServe
         prints = submit(client, tmp_path / "prints", PRINTS)
         memory = "train: python train.py\nresources: {memory: 300MB}"
         grows = submit(client, tmp_path / "grows", GROWS, memory)
-        limited = "train: {run: python train.py, timeout: 1s}"
+        limited = "train: {run: echo begun && sleep 600, timeout: 2s}"
         sleeps = submit(client, tmp_path / "sleeps", SLEEPS, limited)
         ended = end_of(client, sleeps)
         assert (ended.status, ended.step) == ("timed-out", "train")
-        assert ended.reason == "step train: the step ran for longer than its 1 s"
+        assert ended.reason == "step train: the step ran for longer than its 2 s"
         assert ended.last_lines == ["begun"]
         ended = end_of(client, grows)
         assert (ended.status, ended.step) == ("failed", "train")

@@ -229,7 +229,8 @@ def kill_one(bench: Bench, build: wire.Build, party: str, seconds: float) -> Pro
         for process in processes_of(build.id):
             is_engine = "bwrap" in process.command.partition(" ")[0]
             is_agent = "modelyard.agent" in process.command and not is_engine
-            is_step = "step.py" in process.command
+            # Not its shell, after whose end the program may print some more lines.
+            is_step = " step.py " in process.command and " -c " not in process.command
             if not {"engine": is_engine, "agent": is_agent, "step": is_step}[party]:
                 continue
             if is_step:
