@@ -321,11 +321,11 @@ class _Stream:
 
     def lines(self, text: str) -> Iterator[_Line]:
         """Return the lines that end in this text; those without a hint of a credential all together."""
-        end = text.rfind("\n") + 1
-        together = self._line + text[:end]
+        whole = text.rfind("\n") + 1
+        together = self._line + text[:whole]
         is_open = self._cut or self._masker.in_key
-        if end and not is_open and not has_hint(together) and max(map(len, together.split("\n"))) <= MAX_LINE:
-            self._line, text = "", text[end:]
+        if whole and not is_open and not has_hint(together) and max(map(len, together.split("\n"))) <= MAX_LINE:
+            self._line, text = "", text[whole:]
             yield _Line(together, cut=False)
         for piece in text.splitlines(keepends=True):
             ends = piece.endswith(("\n", "\r"))
