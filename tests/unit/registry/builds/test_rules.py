@@ -51,7 +51,7 @@ def test_namespaces_share_the_places(builds: list[str], slots: int, chosen: list
 
 
 def step() -> BuildStep:
-    return BuildStep(0, "train", "running", "", None, None, None, {}, 0, "", False)
+    return BuildStep(0, "train", "running", "", None, None, None, {}, 0, 0, "", False)
 
 
 def test_a_line_is_shown_when_it_is_whole() -> None:
