@@ -142,6 +142,7 @@ def place(door: Door) -> Place:
         "reason": "because",
         "value": "long enough",
         "word": "a guess",
+        "words": "warning",
         "step": "train",
         "holder": f"{model}:1",
         "WithholdFile.path": f"{digest_of(b'walked bytes')[7:15]}.bin",

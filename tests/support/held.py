@@ -66,6 +66,7 @@ def held_in(
         "comment": ["1"],
     }
     values = {
+        "words": "warning",
         "ref": f"{space}/scorer:1",
         "CompareQuery.ref": [f"{space}/scorer:1", f"run:{run}"],
         "metric": "f1",
