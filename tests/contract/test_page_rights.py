@@ -149,6 +149,7 @@ QUERIES: dict[str, list[str]] = {
 
 VALUES = {
     "reason": "because",
+    "value": "30 2 * * *",
     "comment": "because",
     "body": "because",
     "text": policy(),

@@ -15,6 +15,7 @@ from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import STATUSES, BuildView
 from modelyard.registry.builds.showing import show_page
 from modelyard.registry.runs.tails import ERROR, WARNING
+from modelyard.registry.schedules.usecases import may_repeat
 from modelyard.web.build_charts import draw_resources, draw_steps
 from modelyard.web.frame import PageTable, Visit
 
@@ -97,6 +98,7 @@ async def show_build(visit: Visit) -> Response:
         step=step,
         line=line,
         words=words,
+        may_schedule=may_repeat(visit.actor, services.pools, build),
         found=found,
         patterns=(ERROR.pattern, WARNING.pattern),
         timeline=draw_steps(steps, page.earlier, now, has_ended=build.has_ended),

@@ -62,8 +62,9 @@ async def _show_new(visit: Visit, problem: ModelyardError | None = None) -> Resp
 
     def read(tx: Transaction) -> list[BuildView]:
         found = builds.list_builds(tx, visit.actor, None, _ROWS)
-        known = any(view.build.uid.startswith(chosen) for view in found) or not chosen
-        return found if known else [builds.view_build(tx, builds.find_build(tx, visit.actor, chosen)), *found]
+        if chosen and not any(view.build.uid.startswith(chosen) for view in found):
+            found.insert(0, builds.view_build(tx, builds.find_build(tx, visit.actor, chosen)))
+        return [view for view in found if schedules.may_repeat(visit.actor, visit.services.pools, view.build)]
 
     found = await visit.look(read)
     return await visit.show(

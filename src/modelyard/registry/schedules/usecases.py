@@ -14,7 +14,7 @@ from modelyard.domain.errors import Invalid, ScheduleNotFound, TooManySchedules
 from modelyard.domain.names import ModelName
 from modelyard.registry.access import rules as access
 from modelyard.registry.builds import usecases as builds
-from modelyard.registry.builds.nouns import BuildView
+from modelyard.registry.builds.nouns import Build, BuildView
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.builds.recipe import Recipe
 from modelyard.registry.builds.rules import parse_dataset
@@ -336,6 +336,11 @@ def view_schedule(tx: Transaction, actor: Actor, schedule_id: int) -> ScheduleVi
     """Return a schedule with its next times. Raises ScheduleNotFound."""
     schedule = find_schedule(tx, actor, schedule_id)
     return _view(tx, actor, schedule, queries.find_last(tx, schedule_id))
+
+
+def may_repeat(actor: Actor, pools: Pools, build: Build) -> bool:
+    """Return whether the actor may have a build repeated by a schedule."""
+    return access.may(actor, rules.MANAGE, build.place) and pools.may_run(actor, build.pool)
 
 
 def may_start(actor: Actor, pools: Pools, schedule: Schedule) -> bool:
