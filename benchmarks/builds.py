@@ -1,4 +1,5 @@
-"""Builds: the environment of a lock against pip, what a trivial build takes, its first line, and the speed of its log."""
+"""Builds: the environment of a lock against pip, what a trivial build takes, its first line, the speed of its log, what builds
+that wait cost, and schedules that are due at once."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from pathlib import Path
 from tests.support.server import running_server
 from tests.support.wheels import make_wheel
 
-from benchmarks.table import Row, at_most, faster
+from benchmarks import peers
+from benchmarks.load import requests_a_second
+from benchmarks.requests import our_targets
+from benchmarks.table import Row, at_least, at_most, faster
 from modelyard.agent.environments import Needed, prepare
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.sdk.client import Client
@@ -26,6 +30,7 @@ from modelyard.sdk.client import Client
 _PACKAGES = 60
 _ROUNDS = 3
 _BUILDS = 7
+_WAITING, _SCHEDULES = 200, 300
 _LINES, _LINE = 200_000, "x" * 179
 _MODULE = "\n".join(f"def function_{n}(a, b=None):\n    return [a, b, {n}]\n" for n in range(300))
 _RECIPE = "version: 1\nmodel: bench/{name}\ntrain: {train}\nresult: model.txt\n"
@@ -139,6 +144,39 @@ def _builds(folder: Path) -> list[Row]:
     ]
 
 
+def _queue(folder: Path) -> list[Row]:
+    """200 builds that wait: what they cost the server in memory, and hot requests in rate; and schedules that fire at once."""
+    with running_server(folder=folder / "queue", build_slots=0) as server, server.client() as client:
+        resolve = our_targets(server, folder)["resolve"]
+        waiting = _source(folder, "waiting", "touch model.txt")
+
+        def rate() -> float:
+            return statistics.median(
+                requests_a_second(resolve.url, 8, 2, resolve.headers, resolve.script) for _ in range(_ROUNDS)
+            )
+
+        client.builds.submit(waiting)
+        rate()
+        before, memory = rate(), peers.memory_mb(server.pid)
+        for _ in range(_WAITING):
+            client.builds.submit(waiting)
+        grown, after = peers.memory_mb(server.pid) - memory, rate()
+        for _ in range(_SCHEDULES):
+            client.schedules.add(waiting, cron="* * * * *", overlap="queue")
+        minute = (time.time() // 60 + 1) * 60
+        time.sleep(max(0.0, minute - time.time() - 0.1))
+        known = _WAITING + 1
+        while (started := sum(1 for _ in client.builds.list()) - known) < _SCHEDULES:
+            assert time.time() < minute + 60, f"{started} of {_SCHEDULES} schedules fired within a minute"
+            time.sleep(0.2)
+        firings = _SCHEDULES / (time.time() - minute)
+    return [
+        at_most(f"memory of {_WAITING} builds that wait", grown, 20, "MB"),
+        at_least(f"resolve, 8 connections, while {_WAITING} builds wait", after, before, 0.95, "/s", "none"),
+        Row("schedules that are due at once", f"{firings:,.0f}/s", "", None, "≥ 100/s", firings >= 100),
+    ]
+
+
 def measure(folder: Path) -> list[Row]:
-    parts: list[Callable[[Path], list[Row]]] = [_environments, _builds]
+    parts: list[Callable[[Path], list[Row]]] = [_environments, _builds, _queue]
     return [row for part in parts for row in part(folder)]
