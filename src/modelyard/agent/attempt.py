@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from modelyard.agent.preparing import Preparation
 from modelyard.agent.processes import Ended
-from modelyard.agent.registering import Registration
-from modelyard.agent.training import Training
 from modelyard.agent.workplace import StepFailed, Workplace
 from modelyard.domain.errors import ModelyardError
 from modelyard.domain.secrets import mask
 from modelyard.wire import builds as wire
+
+if TYPE_CHECKING:
+    from modelyard.agent.steps import Steps
 
 _GONE = ("superseded", "away")
 
@@ -23,38 +23,23 @@ class Attempt:
 
     def __init__(self, place: Workplace) -> None:
         self._place, self._stop = place, place.stop
-        self._training = training = Training(place)
-        preparation = Preparation(place, training.started_run)
-        self._registration = registration = Registration(place, training)
-        self._kinds: dict[str, Callable[[wire.PlannedStep], tuple[str, str] | None]] = {
-            "provision": preparation.provision,
-            "source": preparation.fetch_source,
-            "data": preparation.check_data,
-            "environment": preparation.prepare_environment,
-            "command": training.run_command,
-            "train": training.train,
-            "test": training.test,
-            "evaluate": training.evaluate,
-            "package": training.package,
-            "push": registration.push,
-            "gate": registration.gate,
-            "compare": registration.compare,
-        }
+        self._steps: Steps | None = None
 
     def carry_out(self) -> int:
         """Carry out the attempt and return 0 if the server knows how it ended."""
         self._place.claim()
-        end = self._steps()
+        end = self._carry_out_steps()
         since = time.monotonic()
         if end.status != "succeeded":
             self._place.make_room()
-        self._training.end_run()
+        if self._steps is not None:
+            self._steps.training.end_run()
         if self._stop.cause in _GONE:
             return 1
         self._place.reports.end(end)
         return 0 if self._place.reports.close(lambda: self._stop.is_late(since)) else 1
 
-    def _steps(self) -> wire.AttemptEnd:
+    def _carry_out_steps(self) -> wire.AttemptEnd:
         place = self._place
         end: wire.AttemptEnd | None = None
         for step in place.plan.steps:
@@ -84,8 +69,9 @@ class Attempt:
                     status="failed", reason=mask(f"step {step.name}: {reason}")[:2000]
                 )
         end = end or wire.AttemptEnd(status="succeeded")
-        made = self._registration
-        end.version, end.promotion, end.result = made.version, made.promotion, made.result
+        if self._steps is not None:
+            made = self._steps.registration
+            end.version, end.promotion, end.result = made.version, made.promotion, made.result
         return end
 
     def _asked_end(self, ended: Ended | None = None) -> wire.AttemptEnd | None:
@@ -106,8 +92,16 @@ class Attempt:
 
     def _carry_out_step(self, step: wire.PlannedStep) -> tuple[str, str]:
         """Return (state, reason) of a step that did not fail."""
-        if step.kind not in self._kinds:
+        if step.kind == "provision":
+            self._place.describe_machine()
+            return "ok", ""
+        if self._steps is None:
+            # Only now, since loading them takes longer than everything before the first lines of the log.
+            from modelyard.agent.steps import Steps
+
+            self._steps = Steps(self._place)
+        if step.kind not in self._steps.kinds:
             raise StepFailed(
                 f"this agent knows no step of the kind {step.kind!r}; install the server's release"
             )
-        return self._kinds[step.kind](step) or ("ok", "")
+        return self._steps.kinds[step.kind](step) or ("ok", "")

@@ -1,12 +1,9 @@
-"""The steps before the training: the machine, the source, the data, and the Python environment."""
+"""The steps before the training: the source, the data, and the Python environment."""
 
 from __future__ import annotations
 
 import os
-import platform
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from modelyard.agent.environments import Needed, NotMade, prepare
@@ -28,20 +25,6 @@ class Preparation:
 
     def __init__(self, place: Workplace, begin_run: Callable[[], Run]) -> None:
         self._place, self._begin_run = place, begin_run
-
-    def provision(self, _: wire.PlannedStep) -> None:
-        memory = ""
-        with suppress(ValueError, OSError, AttributeError):
-            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            memory = f"memory      {size_words(total)}\n"
-        self._place.say(
-            f"build       {self._place.build}, attempt {self._place.number}\n"
-            f"host        {platform.node()}\n"
-            f"platform    {platform.platform()}\n"
-            f"python      {platform.python_version()}\n"
-            f"processors  {os.cpu_count()}\n{memory}"
-            f"disk        {size_words(shutil.disk_usage(self._place.folder).free)} free\n"
-        )
 
     def fetch_source(self, _: wire.PlannedStep) -> None:
         if self._place.plan.bundle is None:

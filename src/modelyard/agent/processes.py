@@ -23,7 +23,7 @@ from modelyard.agent.hiding import Hidden, HidingStream
 from modelyard.agent.sampling import Sampler, memory_of
 from modelyard.agent.sandbox import Confined, Sandbox
 from modelyard.domain.sizes import size_words
-from modelyard.sdk.runs.command import BoundedLog
+from modelyard.sdk.runs.bounded_log import BoundedLog
 
 GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from modelyard.agent.repeating import repeatable
 from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.agent.sandbox import BWRAP, Sandbox, kept_variables
 from modelyard.domain.secrets import mask
+from modelyard.domain.sizes import size_words
 from modelyard.sdk.http import at
 from modelyard.sdk.session import Session
 from modelyard.wire import builds as wire
@@ -100,6 +103,21 @@ class Workplace:
 
     def say(self, text: str) -> None:
         self.reports.log(self.step, mask(self.hidden.mask(text)))
+
+    def describe_machine(self) -> None:
+        """Say what this machine is: the first lines of the log."""
+        memory = ""
+        with suppress(ValueError, OSError, AttributeError):
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            memory = f"memory      {size_words(total)}\n"
+        self.say(
+            f"build       {self.build}, attempt {self.number}\n"
+            f"host        {platform.node()}\n"
+            f"platform    {platform.platform()}\n"
+            f"python      {platform.python_version()}\n"
+            f"processors  {os.cpu_count()}\n{memory}"
+            f"disk        {size_words(shutil.disk_usage(self.folder).free)} free\n"
+        )
 
     def _say_used(self, resources: dict[str, Any]) -> None:
         self.reports.event(self.step, "running", resources=resources)

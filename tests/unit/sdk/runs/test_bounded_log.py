@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from random import Random
 
-from modelyard.sdk.runs.command import MAX_LINE, BoundedLog
+from modelyard.sdk.runs.bounded_log import MAX_LINE, BoundedLog
 
 _SECRET = "sk-proj-" + "q7Rk2pXw9LmZ4tBvN8sYc3" * 2
 _KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{'q7Rk2pXw9L' * 6}\n-----END OPENSSH PRIVATE KEY-----\n"
