@@ -185,6 +185,9 @@ def _bytes_and_versions(to: Noted, model: str) -> None:
     assert record.json()["params"] == {"depth": 3}
     assert to.call("GET", f"{version}/files/large.bin").content == large
     assert to.call("POST", f"{version}/verify").json()["damaged"] == []
+    image = {"digest": "sha256:" + "a" * 64, "reference": "registry.example.org/scorer"}
+    recorded = to.call("PUT", f"{version}/image", json=image).json()
+    assert recorded["image"]["digest"] == image["digest"]
 
 
 def _aliases_and_history(to: Noted, model: str) -> None:

@@ -115,6 +115,8 @@ def test_a_secret_in_them_can_be_redacted(registry: Registry, model: str) -> Non
     registry.register(registry.root, model, labels=Labels(pull_request=f"{PULL}?key=hunter2hunter2"))
     namespace = model.partition("/")[0]
     registry.db.write(
-        lambda tx: redaction.redact_text(tx, registry.root, namespace, "hunter2hunter2", "it leaked")
+        lambda tx: redaction.redact_text(
+            tx, registry.blobs, registry.root, namespace, "hunter2hunter2", "it leaked"
+        )
     )
     assert "hunter2" not in str(shown(registry, model, 1))

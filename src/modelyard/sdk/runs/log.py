@@ -24,7 +24,7 @@ from modelyard.domain.metric_names import MetricName
 from modelyard.domain.paths import check_path
 from modelyard.domain.secrets import mask, mask_json
 from modelyard.sdk.files import find_files
-from modelyard.sdk.runs.recorder import Recorder, clean_value
+from modelyard.sdk.runs.recorder import LOG_PIECE, Recorder, clean_value
 from modelyard.sdk.secret_files import refuse_secret_files
 from modelyard.sdk.values import impossible, metric_facts, now, plain
 from modelyard.sdk.values import number as measured
@@ -213,7 +213,9 @@ class RunLog:
         if name is not None:
             self._keep(name, mask(str(text)).encode("utf-8", "replace"))
             return
-        self._add(("log", mask(text)))
+        text = mask(text)
+        for start in range(0, len(text), LOG_PIECE):
+            self._add(("log", text[start : start + LOG_PIECE]))
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Keep a file, or all files of a folder, as they are now.

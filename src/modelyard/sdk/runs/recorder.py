@@ -22,6 +22,7 @@ from modelyard.sdk.runs.sender import Sender
 from modelyard.sdk.runs.spool import Header, SpoolWriter
 from modelyard.sdk.session import Session
 from modelyard.wire import runs as wire
+from modelyard.wire.base import MAX_LONG_TEXT
 
 logger = logging.getLogger("modelyard")
 
@@ -35,7 +36,10 @@ WRITE_SECONDS = 0.1
 MOST_WAITING = 2_000_000
 """Most records kept in memory while the disk takes none; beyond it the oldest are lost, with a note."""
 _FRAME_RECORDS = 20_000
-_FRAME_BYTES = 1024 * 1024
+LOG_PIECE = 32 * 1024
+"""Most characters of one record of the log."""
+_FRAME_BYTES = MAX_LONG_TEXT - 2 * LOG_PIECE
+"""With the last record on top, the log of a frame is still one that the server takes."""
 _LEAST_STEP, _MOST_STEP = -(2**63), 2**63 - 1
 
 

@@ -13,8 +13,10 @@ import msgspec
 import pytest
 
 from modelyard.sdk.runs import recorder as recording
+from modelyard.sdk.runs.log import RunLog
 from modelyard.sdk.runs.recorder import Recorder
 from modelyard.sdk.runs.spool import Header, SpoolReader
+from modelyard.wire import runs as wire
 from modelyard.wire.runs import RunEnd
 
 HEADER = Header(run="0b" * 16, writer="w", server=None, start=None)
@@ -74,6 +76,17 @@ def test_one_frame_of_all_kinds(recorder: Recorder) -> None:
             "resumed": True,
         }
     ]
+
+
+@pytest.mark.parametrize("size", [1, 64 * 1024, 3_000_000])
+def test_no_frame_has_more_log_than_the_server_takes(recorder: Recorder, size: int) -> None:
+    run = RunLog("0b" * 16, "long", recorder)
+    for _ in range(40):
+        run.log_text("é" * size)
+    made = frames(recorder)
+    for frame in made:
+        msgspec.convert(frame, wire.Frame)
+    assert sum(len(frame["log"]) for frame in made) == 40 * size
 
 
 def test_steps_go_on_from_frame_to_frame(recorder: Recorder) -> None:
