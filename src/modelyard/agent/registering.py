@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.agent.repeating import result_of
+from modelyard.agent.comparing import result_of
 from modelyard.agent.training import Training
 from modelyard.agent.workplace import StepFailed, Workplace
 from modelyard.domain.errors import IdempotencyConflict

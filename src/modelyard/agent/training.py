@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from modelyard.sdk.checks import read_junit
 from modelyard.sdk.pull import pull
 from modelyard.sdk.runs import offline
 from modelyard.sdk.runs.block import run as begin_run
+from modelyard.sdk.runs.bounded_log import MAX_LOG_BYTES
 from modelyard.sdk.runs.command import recorded_variables
 from modelyard.sdk.runs.handle import Run
 from modelyard.sdk.runs.results import Made, made_files, named_files
@@ -76,7 +78,7 @@ class Training:
         self._trained_at = time.time()
         try:
             variables = recorded_variables(noted, self._place.learned, path) | self._parent()
-            self._place.shell(step, variables, noted.log_text)
+            self._place.shell(step, variables, self._beginning_of_log(noted))
             self._run_status = "finished"
         finally:
             if self._place.ended is not None:
@@ -86,6 +88,20 @@ class Training:
                     self._run_status = "killed"
             # A program that begins a run of its own describes its folder here, which is only a copy.
             noted.add_facts({"code": code})
+
+    def _beginning_of_log(self, noted: Run) -> Callable[[str], None]:
+        """Return what copies the log to the run, which keeps less of it than the build."""
+        left = MAX_LOG_BYTES
+
+        def copy(text: str) -> None:
+            nonlocal left
+            if left > 0:
+                noted.log_text(text)
+                left -= len(text)
+                if left <= 0:
+                    noted.log_text(f"… (the rest is in the log of build {self._place.build})\n")
+
+        return copy
 
     def _parent(self) -> dict[str, str]:
         """Fetch the files of the parent, read-only, and return the variable that names their folder."""

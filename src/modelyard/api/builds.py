@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -18,7 +17,7 @@ from modelyard.domain.names import ModelName
 from modelyard.domain.reproduction import IMPOSSIBLE, Difference, Result, TensorGap
 from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
-from modelyard.doors.following import follow
+from modelyard.doors.following import follow, until_changed
 from modelyard.doors.paging import Paging
 from modelyard.doors.parsing import digits
 from modelyard.doors.ranges import bytes_response
@@ -116,11 +115,12 @@ async def show_build(call: Call, query: wire.ShowBuildQuery) -> wire.BuildDetail
     ends_at = time.monotonic() + max(0, min(query.wait, rules.LONGEST_WAIT_SECONDS))
     seen = query.seen
     while query.wait > 0:
+        generation = call.services.db.figures.generation
         _, revision = await call.point(lambda tx: builds.find_revision(tx, call.actor, uid))
         seen = revision if seen is None else seen
         if revision != seen or time.monotonic() >= ends_at or call.services.stopping.is_set():
             break
-        await asyncio.sleep(_POLL_SECONDS)
+        await until_changed(call.services.db, generation, _POLL_SECONDS)
     return _details(await call.read(lambda tx: builds.show_build(tx, call.actor, uid)))
 
 

@@ -68,6 +68,8 @@ class Transaction:
         """Sums for the end of the batch; see add_at_end."""
         self.leaves_rights = False
         """Set by a change without events that certainly does not affect accounts, tokens, groups and roles."""
+        self.wakes_workers = False
+        """Set by a change that leaves a job for them, so that those of this process look at once."""
         self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
         self.driver: Any = connection.connection.driver_connection if driver is None else driver

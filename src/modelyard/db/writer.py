@@ -75,6 +75,8 @@ class WriterFigures(msgspec.Struct):
     """The longest time of one change so far."""
     longest_loop_unit_seconds: float = 0.0
     """The same for changes on the event loop, during which nothing else is answered."""
+    work_left: threading.Event = msgspec.field(default_factory=threading.Event)
+    """Set by each commit that left a job for the workers."""
     rights_generation: int = 0
     """The same, for accounts, tokens, groups and roles: commits that certainly leave them alone do not count."""
 
@@ -103,7 +105,7 @@ class Batch:
         self._figures = figures
         self._pending: list[PendingEvent] = []
         self._at_end: dict[Statement, dict[tuple[Any, ...], dict[str, Any]]] = {}
-        self._may_change_rights = False
+        self._may_change_rights = self._wakes_workers = False
         self._connection = connection
         self._notes = notes
         self._abandoned = abandoned
@@ -152,6 +154,7 @@ class Batch:
             return None, as_ours(exc)
         self._figures.units += 1
         self._pending.extend(tx.pending)
+        self._wakes_workers = self._wakes_workers or tx.wakes_workers
         for statement, key, sums in tx.at_end:
             row = self._at_end.setdefault(statement, {}).setdefault(tuple(key.values()), dict(key))
             for name, value in sums.items():
@@ -176,6 +179,8 @@ class Batch:
         self._figures.batches += 1
         self._figures.generation += 1
         self._figures.rights_generation += self._may_change_rights
+        if self._wakes_workers:
+            self._figures.work_left.set()
 
     def abandon(self) -> None:
         """Undo everything. Raises nothing, because the caller already handles the original error."""

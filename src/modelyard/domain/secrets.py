@@ -135,7 +135,7 @@ def mask(text: str, *, same_length: bool = False) -> str:
 
     same_length: fill with `*`, so that positions in the text stay what they are.
     """
-    spans = sorted(_spans(text)) if text else []
+    spans = sorted(_spans(text)) if has_hint(text) else []
     if not spans:
         return text
     pieces: list[str] = []
@@ -406,11 +406,10 @@ class LineMasker:
         """Whether the next line is inside a private key."""
 
     def mask_lines(self, text: str) -> str:
-        """Mask whole lines, all at once where no private key is near: that costs much less than one after another. Most logs
-        have no hint of a credential."""
+        """Mask whole lines, all at once where no private key is near: that costs much less than one after another."""
         if self.in_key or "-----BEGIN " in text:
             return "".join(map(self.mask, text.splitlines(keepends=True)))
-        return mask(text) if has_hint(text) else text
+        return mask(text)
 
     def mask(self, line: str) -> str:
         """Mask one whole line, with or without its line break."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from starlette.responses import Response
 
+from modelyard.db.engine import Database
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import Unauthenticated
 from modelyard.doors.authentication import authenticate
@@ -20,8 +21,19 @@ P = TypeVar("P")
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
 """After this time the stream ends; the client reconnects, authenticates again and sends the last event's id."""
+_LOOK_SECONDS = 0.04
+"""Shortest time between two looks, so that followers cost little while much is written."""
 RECHECK_SECONDS = 2.0
 """Interval of the check of the caller: a revoked token or a disabled account ends the stream."""
+
+
+async def until_changed(db: Database, generation: int, seconds: float) -> None:
+    """Wait until this process has written since a generation of its figures, at most this long: others may have written."""
+    ends_at = time.monotonic() + seconds
+    while True:
+        await asyncio.sleep(min(_LOOK_SECONDS, seconds))
+        if db.figures.generation != generation or time.monotonic() >= ends_at:
+            return
 
 
 def follow(
@@ -51,6 +63,7 @@ def follow(
                 if again.id != actor.id:
                     return
                 actor = again
+            generation = call.services.db.figures.generation
             data, following = await look(actor, place)
             if data:
                 silent_since = time.monotonic()
@@ -63,7 +76,7 @@ def follow(
             if time.monotonic() - silent_since > HEARTBEAT_SECONDS:
                 silent_since = time.monotonic()
                 yield b": still here\n\n"
-            await asyncio.sleep(poll_seconds)
+            await until_changed(call.services.db, generation, poll_seconds)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return HeldStream(call, stream(), "text/event-stream", headers)

@@ -90,7 +90,8 @@ class Runner:
         self._idle_seconds = idle_seconds
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._stop = threading.Event()
-        self._wake = threading.Event()
+        self._wake = db.figures.work_left
+        """Set when a job was left, when one has ended, and when all must end."""
         self._lock = threading.Lock()
         self._running: list[_Running] = []
         self._beat_at = 0.0

@@ -53,6 +53,7 @@ def enqueue(
     comes first; below 0: when nothing else of the kind waits. at: not before this time; None: now.
     """
     due_at = tx.now if at is None else at
+    tx.wakes_workers = tx.wakes_workers or due_at <= tx.now
     share = (namespace or "") if share is None else share
     present = None if key is None else queries.find_open(tx, kind.name, key)
     if present is None:
