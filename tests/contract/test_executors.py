@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -373,6 +374,16 @@ def test_isolated_steps_do_not_see_the_servers_data(local: LocalBench) -> None:
     assert look.exit_code == 0
     assert executor.log_tail(name).splitlines() == ["False", f"['{name}']", "read-only"]
     assert (local.folder / name / "tmp" / "own").exists()
+
+
+def test_modules_below_tmp_are_seen(local: LocalBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test environment or a person has installed them, although an isolated agent has a /tmp of its own."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        (Path(place) / "module.py").touch()
+        monkeypatch.syspath_prepend(place)
+        program = f"import pathlib; print((pathlib.Path({place!r}) / 'module.py').exists())"
+        executor, name, _ = local.run(program)
+        assert executor.log_tail(name) == "True"
 
 
 def test_environments_are_kept_for_one_share(bench: Bench) -> None:

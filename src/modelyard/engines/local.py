@@ -226,6 +226,8 @@ class LocalExecutor:
             if path.is_dir():
                 options += ["--tmpfs", str(path)]
         options += ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - its own
+        for needed in _python_folders():
+            options += ["--ro-bind", needed, needed]
         for path in (folder, environments):
             options += ["--bind", str(path), str(path)]
         options += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--chdir", str(folder / "work")]
@@ -347,6 +349,12 @@ def _works(bubblewrap: list[str]) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return tried.returncode == 0
+
+
+def _python_folders() -> list[str]:
+    """Return the folders of this Python and its modules that a /tmp of the agent's own would hide."""
+    found = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path) if path}
+    return sorted(path for path in found if path.startswith("/tmp/") and Path(path).is_dir())  # noqa: S108 - no file is made
 
 
 def _send(pids: set[int], number: int) -> None:
