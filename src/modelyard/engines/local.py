@@ -85,7 +85,7 @@ class LocalExecutor:
 
     @property
     def note(self) -> str:
-        if self._cuts_network:
+        if self.cuts_network:
             seen = "Steps see a read-only system without the server's data, and no network unless their recipe asks for it"
         elif self.is_isolated:
             seen = "Steps see a read-only system without the server's data; the network of the machine is open to them"
@@ -102,7 +102,7 @@ class LocalExecutor:
         return path if path and _works([path, *_TRIAL]) else None
 
     @cached_property
-    def _cuts_network(self) -> bool:
+    def cuts_network(self) -> bool:
         """Return whether an isolated agent can start steps without a network."""
         path = self._isolation
         return path is not None and _works([path, *_TRIAL, path, *_TRIAL, "--unshare-net", "--cap-drop", "ALL"])
@@ -212,7 +212,7 @@ class LocalExecutor:
             "MODELYARD_ENVIRONMENTS": str(self._environments_of(task)),
             _MARK: str(folder),
         }
-        if self._cuts_network:
+        if self.cuts_network:
             found["MODELYARD_BWRAP"] = str(self._isolation)
         if task.cpu is not None:
             found |= dict.fromkeys(_THREADS, str(math.ceil(task.cpu)))

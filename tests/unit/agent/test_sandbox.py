@@ -15,9 +15,9 @@ import pytest
 from modelyard.agent import processes
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.sandbox import Sandbox
-from tests.support.isolation import working_bwrap
+from tests.support.isolation import network_can_be_cut, working_bwrap
 
-pytestmark = pytest.mark.skipif(working_bwrap() is None, reason="bubblewrap does not work here")
+pytestmark = pytest.mark.skipif(not network_can_be_cut(), reason="bubblewrap cannot cut the network here")
 
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())"
 
