@@ -80,8 +80,10 @@ def end_of_file(path: Path) -> str:
 class Outage:
     """Remembers for a few seconds that a cluster does not answer, so that many builds do not wait for it in turn."""
 
-    def __init__(self, kind: str, quiet_seconds: float = _QUIET_SECONDS) -> None:
-        self._kind, self._quiet_seconds = kind, quiet_seconds
+    def __init__(self, kind: str, quiet_seconds: float | None = None) -> None:
+        """quiet_seconds: how long; None: ten seconds."""
+        self._kind = kind
+        self._quiet_seconds = _QUIET_SECONDS if quiet_seconds is None else quiet_seconds
         self._lock = threading.Lock()
         self._until, self._reason = 0.0, ""
 

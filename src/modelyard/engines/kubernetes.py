@@ -68,9 +68,7 @@ class KubernetesExecutor:
         self._name, self._image, self._command, self._folder = name, image, command, folder
         self._node_selector, self._gpu_resource = dict(node_selector or {}), gpu_resource
         self._claim, self._user = environments_claim, user
-        self._outage = (
-            Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
-        )
+        self._outage = Outage(self.kind, quiet_seconds)
         self._rest = Rest(self._outage, address, token_file, ca_file if address.startswith("https:") else "")
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._core = f"/api/v1/namespaces/{namespace}"

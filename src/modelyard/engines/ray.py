@@ -52,9 +52,7 @@ class RayExecutor:
     ) -> None:
         self._name = name
         self._command, self._folder = command, folder
-        self._outage = (
-            Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
-        )
+        self._outage = Outage(self.kind, quiet_seconds)
         self._rest = Rest(self._outage, address, token_file)
 
     @property

@@ -89,9 +89,7 @@ class SlurmExecutor:
     ) -> None:
         self._name, self._partition, self._options = name, partition, list(options)
         self._command, self._folder, self._memory, self._programs = command, folder, memory, programs
-        self._outage = (
-            Outage(self.kind) if quiet_seconds is None else Outage(self.kind, quiet_seconds=quiet_seconds)
-        )
+        self._outage = Outage(self.kind, quiet_seconds)
         self._log_folder = Path(folder).expanduser()
 
     @property

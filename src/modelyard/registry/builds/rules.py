@@ -86,6 +86,7 @@ MAX_PARAMS_BYTES = 64 * 1024
 MAX_SOURCE_BYTES = 64 * 1024
 MAX_BUNDLE_BYTES = 4 << 30
 MAX_REASON = 2_000
+MOST_OF_A_RESOURCE = 1e18
 MAX_RESOURCES_BYTES = 4 * 1024
 MAX_FRAMES = 1_000
 PIECE_BYTES = 64 * 1024
@@ -210,6 +211,13 @@ def check_step(report: StepReport) -> StepReport:
         raise InvalidRequest(reason=f"{report.exit_code} is not an exit code", fix="An exit code has 32 bits")
     if len(canonical_json(report.resources)) > MAX_RESOURCES_BYTES:
         raise InvalidRequest(reason=f"the resources of step {report.step[:60]!r} are too long", fix="Send less")
+    for name, value in report.resources.items():
+        for each in value if isinstance(value, list) else [value]:
+            # Pages and commands draw and round them.
+            if isinstance(each, int | float) and not abs(each) < MOST_OF_A_RESOURCE:
+                raise InvalidRequest(
+                    reason=f"{name[:60]!r} of step {report.step[:60]!r} is too large", fix="Send less than 1e18"
+                )
     return report
 
 

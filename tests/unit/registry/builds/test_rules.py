@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.domain.errors import Invalid
+from modelyard.domain.errors import Invalid, InvalidRequest
 from modelyard.registry.builds import rules
-from modelyard.registry.builds.nouns import BuildStep
+from modelyard.registry.builds.nouns import BuildStep, StepReport
 from modelyard.registry.builds.rules import OpenBuild
 
 
@@ -87,3 +87,10 @@ def test_names_of_datasets(text: str, parsed: tuple[str, str, str | None]) -> No
 def test_wrong_names_of_datasets(text: str) -> None:
     with pytest.raises(Invalid, match="does not name a dataset"):
         rules.parse_dataset(text, "home")
+
+
+@pytest.mark.parametrize("wrong", [10**400, -(10**400), 1e300, [0.5, 10**400]])
+def test_resources_that_no_one_could_draw_are_refused(wrong: object) -> None:
+    rules.check_step(StepReport("train", 0, "running", resources={"cpu": [0.5], "peak_cpu": 1, "gpu": "x"}))
+    with pytest.raises(InvalidRequest, match="too large"):
+        rules.check_step(StepReport("train", 0, "running", resources={"cpu": wrong}))
