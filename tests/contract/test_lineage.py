@@ -392,7 +392,8 @@ def test_watchers_of_a_child_find_it_in_their_inbox(crew: Team) -> None:
     base = f"{crew.model}:{crew.push()}"
     model = f"{crew.namespace}/tuned"
     child(crew, base, model=model)
-    comments.derive_notifications(db)
+    while comments.derive_notifications(db):
+        pass
     db.write(lambda tx: comments.watch(tx, crew.reader, ModelName.parse(model)))
     recall(crew, base)
     while comments.derive_notifications(db):

@@ -9,6 +9,7 @@ statement for each combination in use. Other statements whose text depends on th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -16,7 +17,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
 
+from modelyard.db.tables.base import metadata
+
 _Pick = Callable[[dict[str, Any]], tuple[Any, ...]]
+_WORD = re.compile(r"\w+")
 _AS_THEY_ARE = frozenset({str, int, float, bytes, type(None)})
 """The drivers handle exactly these types; the search for an adapter of any other type is slow."""
 
@@ -26,14 +30,14 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         self._clause = clause
+        self.is_read = isinstance(clause, sa.SelectBase)
+        self.tables: frozenset[str] = frozenset()
+        """The tables whose names stand in the SQL, known once it is compiled."""
         self._compiled: dict[str, tuple[str, _Pick | None, dict[str, Any]]] = {}
 
     def prepare(self, dialect: sa.Dialect, given: dict[str, Any]) -> tuple[str, Any]:
         """Return SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = self._compile(dialect)
-        sql, pick, constants = compiled
+        sql, pick, constants = self._compiled.get(dialect.name) or self.compile(dialect)
         values = {**constants, **given} if constants else given
         if pick is None:
             return sql, {name: str(v) if isinstance(v, str) else v for name, v in values.items()}
@@ -42,7 +46,7 @@ class Statement:
             row = tuple([str(v) if isinstance(v, str) else v for v in row])
         return sql, row
 
-    def _compile(self, dialect: sa.Dialect) -> tuple[str, _Pick | None, dict[str, Any]]:
+    def compile(self, dialect: sa.Dialect) -> tuple[str, _Pick | None, dict[str, Any]]:
         compiled = self._clause.compile(dialect=dialect)
         order = getattr(compiled, "positiontup", None)
         constants = {k: v for k, v in compiled.params.items() if v is not None}
@@ -51,7 +55,11 @@ class Statement:
             for name, bind in compiled.binds.items()  # type: ignore[attr-defined]
             if name not in constants and not bind.required
         ]
-        return str(compiled), None if order is None else _picker(order), constants | dict.fromkeys(nothing)
+        sql = str(compiled)
+        self.tables = frozenset(_WORD.findall(sql)) & metadata.tables.keys()
+        found = sql, None if order is None else _picker(order), constants | dict.fromkeys(nothing)
+        self._compiled[dialect.name] = found
+        return found
 
 
 def _picker(names: Sequence[str]) -> _Pick:

@@ -7,12 +7,14 @@ of the change, which are stored with it or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from modelyard.db.batch_memory import BatchMemory
 from modelyard.db.needs import MOST_ROWS_ON_LOOP, NeedsThread, Results
 from modelyard.db.row_notes import RowNote
 from modelyard.db.statement import Statement
@@ -56,22 +58,26 @@ class Transaction:
     """A connection, the time it began, and the events of the change so far."""
 
     def __init__(
-        self, connection: sa.Connection, now: int, results: Results | None = None, driver: Any = None
+        self,
+        connection: sa.Connection,
+        now: int,
+        results: Results | None = None,
+        driver: Any = None,
+        memory: BatchMemory | None = None,
     ) -> None:
         """results: of work that was done for this change; None: the change may do its work itself. driver: the driver's
-        connection, if it is known already."""
+        connection, if it is known already. memory: of the batch; None: this is not part of one."""
         self.connection = connection
         self.now = now
         """Whole microseconds since 1970 UTC; one moment for the whole change."""
         self.pending: list[PendingEvent] = []
-        self.at_end: list[tuple[Statement, dict[str, Any], dict[str, int]]] = []
-        """Sums for the end of the batch; see add_at_end."""
         self.leaves_rights = False
         """Set by a change without events that certainly does not affect accounts, tokens, groups and roles."""
         self.wakes_workers = False
         """Set by a change that leaves a job for them, so that those of this process look at once."""
         self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
+        self._memory = memory
         self.driver: Any = connection.connection.driver_connection if driver is None else driver
 
     @property
@@ -81,6 +87,8 @@ class Transaction:
     def run(self, statement: Statement, **parameters: Any) -> Any:
         """Run a fixed statement; returns the driver's cursor."""
         sql, values = statement.prepare(self._dialect, parameters)
+        if self._memory is not None:
+            self._meet(statement)
         try:
             return self.driver.execute(sql, values)
         except self._dialect.loaded_dbapi.Error as exc:
@@ -92,16 +100,62 @@ class Transaction:
             self.run(statement, **rows[0])
         elif rows:
             sql, _ = statement.prepare(self._dialect, rows[0])
+            if self._memory is not None:
+                self._meet(statement)
             values = [statement.prepare(self._dialect, row)[1] for row in rows]
             try:
                 self.driver.cursor().executemany(sql, values)
             except self._dialect.loaded_dbapi.Error as exc:
                 raise self._failure(exc, sql, values) from exc
 
-    def add_at_end(self, statement: Statement, key: dict[str, Any], sums: dict[str, int]) -> None:
-        """Add to sums that are kept with what they count, when the batch that holds this change is stored: once for all of
-        its changes with the same key. Nothing reads the effect before, and a failure of it would undo the batch."""
-        self.at_end.append((statement, key, sums))
+    def _meet(self, statement: Statement) -> None:
+        memory = self._memory
+        if memory is not None and not memory.tables.isdisjoint(statement.tables):
+            memory.meet(statement.tables, self.run_many, is_read=statement.is_read)
+
+    def once(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
+        """Return the first row, or None; the changes of a batch read it once, until one of its tables is written.
+
+        The effect of what waits for the end of the batch (`add_at_end`) is not in it.
+        """
+        if self._memory is None:
+            return self.one(statement, **parameters)
+        key = tuple(parameters.values())
+        row: tuple[Any, ...] | None = self._memory.find(statement, key)
+        if row is None and (row := self.one(statement, **parameters)) is not None:
+            self._memory.remember(statement, key, row)
+        return row
+
+    def add_at_end(
+        self,
+        statement: Statement,
+        key: dict[str, Any],
+        sums: dict[str, int],
+        last: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write a row when the batch that holds this change is stored, or before a statement that names its table: once for
+        all of its changes with the same key.
+
+        sums: values that are added up; last: values of which the last one counts. No event may vouch for the table's
+        written columns, and a failure of the statement would undo the batch.
+        """
+        self._for_the_end(statement).add(statement, key, sums, last)
+
+    def insert_at_end(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows at the same moment, under the same conditions."""
+        if rows:
+            self._for_the_end(statement).add_rows(statement, rows)
+
+    def waiting(self, statement: Statement, *key: Any) -> dict[str, Any]:
+        """Return what `add_at_end` was given for a row and is not written yet; empty: nothing."""
+        return {} if self._memory is None else self._memory.waiting(statement, key)
+
+    def _for_the_end(self, statement: Statement) -> BatchMemory:
+        if self._memory is None:
+            raise RuntimeError("only a change of a batch can leave writes for its end")
+        if not statement.tables:
+            statement.compile(self._dialect)
+        return self._memory
 
     def _failure(self, exc: Any, sql: str, values: Any) -> DBAPIError:
         """Convert to SQLAlchemy's error: callers see only one kind, and its pool can drop a dead connection."""
@@ -130,10 +184,19 @@ class Transaction:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[*tuple[Any, ...]]:
         """Run a statement whose text depends on the request."""
+        self._meet_any(statement)
         return self.connection.execute(statement, parameters)
 
     def rows(self, statement: sa.Executable) -> list[tuple[Any, ...]]:
+        self._meet_any(statement)
         return [tuple(row) for row in self.connection.execute(statement)]
+
+    def _meet_any(self, statement: sa.Executable) -> None:
+        """Of a statement that is not compiled yet every table may be meant."""
+        if self._memory is not None and self._memory.tables:
+            self._memory.write(self.run_many)
+            if not isinstance(statement, sa.SelectBase):
+                self._memory.forget()
 
     def outside(self, key: Hashable, work: Callable[[], T]) -> T:
         """Return the result of work that is too slow for a transaction; see modelyard.db.needs. May raise NeedsWork."""

@@ -30,6 +30,7 @@ import sqlalchemy.exc
 from msgspec.structs import replace
 
 from modelyard.db import log as event_log
+from modelyard.db.batch_memory import BatchMemory
 from modelyard.db.needs import NeedsThread, NeedsWork, Results
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.statement import Statement
@@ -104,7 +105,7 @@ class Batch:
     ) -> None:
         self._figures = figures
         self._pending: list[PendingEvent] = []
-        self._at_end: dict[Statement, dict[tuple[Any, ...], dict[str, Any]]] = {}
+        self._memory = BatchMemory()
         self._may_change_rights = self._wakes_workers = False
         self._connection = connection
         self._notes = notes
@@ -124,7 +125,7 @@ class Batch:
 
         Raises if the connection is lost, and with it all changes of the batch.
         """
-        tx = Transaction(self._connection, self._now, results, self._driver)
+        tx = Transaction(self._connection, self._now, results, self._driver, self._memory)
         started = time.perf_counter()
         try:
             return self._run(tx, fn)
@@ -141,24 +142,19 @@ class Batch:
                 tx.run(_RELEASE)
             _vouch(tx, self._notes)
         except (NeedsWork, NeedsThread) as asked:
-            tx.run(_ROLL_BACK)
-            self._notes.clear()
+            self._undo(tx)
             return None, asked
         except Exception as exc:
             self._figures.units += 1
             self._figures.failed_units += 1
             if _is_lost(exc):
                 raise
-            tx.run(_ROLL_BACK)
-            self._notes.clear()
+            self._undo(tx)
             return None, as_ours(exc)
         self._figures.units += 1
         self._pending.extend(tx.pending)
         self._wakes_workers = self._wakes_workers or tx.wakes_workers
-        for statement, key, sums in tx.at_end:
-            row = self._at_end.setdefault(statement, {}).setdefault(tuple(key.values()), dict(key))
-            for name, value in sums.items():
-                row[name] = row.get(name, 0) + value
+        self._memory.keep()
         if tx.pending:
             may_change_rights = any(item.event.may_change_rights for item in tx.pending)
         else:
@@ -167,10 +163,14 @@ class Batch:
         self._may_change_rights = self._may_change_rights or may_change_rights
         return result, None
 
+    def _undo(self, tx: Transaction) -> None:
+        tx.run(_ROLL_BACK)
+        self._notes.clear()
+        self._memory.undo()
+
     def seal(self) -> None:
         """Store the events of all changes, and what they left for the end."""
-        for statement, rows in self._at_end.items():
-            Transaction(self._connection, self._now).run_many(statement, [*rows.values()])
+        self._memory.write(Transaction(self._connection, self._now).run_many)
         if self._pending:
             event_log.store_events(self._connection, self._log_end, self._pending)
 

@@ -385,6 +385,22 @@ def find_model(tx: Transaction, actor: Actor, name: ModelName) -> Model | None:
     return to_model(row) if row else None
 
 
+_RECALL_MODEL = Statement(
+    sa.select(*MODEL_COLUMNS, model_role(_p("actor_id")), models.c.next_version)
+    .select_from(_MODELS)
+    .where(namespaces.c.name == _p("namespace"), models.c.name == _p("name"))
+)
+
+
+def recall_model(tx: Transaction, actor: Actor, name: ModelName) -> tuple[Model, int] | None:
+    """Find a model by its present name, and the number of its next version; read once in a batch of changes.
+
+    The number, the model's counts and its newest version are without what waits for the end of the batch.
+    """
+    row = tx.once(_RECALL_MODEL, actor_id=actor.id, namespace=name.namespace, name=name.name)
+    return (to_model(row), row[22]) if row else None
+
+
 _INSERT_MODEL = Statement(
     postgresql.insert(models)
     .values(

@@ -377,9 +377,11 @@ def ensure_model(
 ) -> tuple[Model, str | None]:
     """Return the model to register a version in; create it, and its namespace, if they are missing.
 
-    Returns with it a notice about a namespace that was created, and a warning about the name; None: neither.
+    Returns with it a notice about a namespace that was created, and a warning about the name; None: neither. The model's
+    counts and its newest version are without what waits for the end of the batch.
     """
-    model = queries.find_model(tx, actor, name)
+    recalled = queries.recall_model(tx, actor, name)
+    model = recalled[0] if recalled else queries.find_model(tx, actor, name)
     if model is not None and model.deleted_at is None:
         access.check(actor, Permission.VERSION_REGISTER, model.place, lambda: ModelNotFound(model=str(name)))
         refuse_archived(model)
@@ -394,6 +396,13 @@ def ensure_model(
     created = create_model(tx, actor, name)
     notes = [words for words in (note, naming_warning(tx, actor, name)) if words]
     return created, "; ".join(notes) or None
+
+
+def next_number(tx: Transaction, actor: Actor, model: Model) -> int:
+    """Return the number of the model's next version, without what waits for the end of the batch."""
+    recalled = queries.recall_model(tx, actor, model.name)
+    assert recalled is not None
+    return recalled[1]
 
 
 def _near_namespaces(tx: Transaction, actor: Actor, name: str) -> list[str]:

@@ -170,7 +170,19 @@ class EarlierVersion(msgspec.Struct, frozen=True):
     manifest_id: int
     format_facts: JsonText[dict[str, Any]]
     scan: str
-    newest_manifest_id: int | None
-    """Of the model's newest served version."""
     withheld: int
     """Number of its withheld files."""
+    newest_manifest_id: int | None
+    """Of the model's newest served version."""
+
+
+class StoredManifest(msgspec.Struct, frozen=True):
+    """The files of a new version, as they are stored."""
+
+    id: int
+    format_facts: JsonText[dict[str, Any]]
+    framework: str | None
+    licence: str | None
+    scan: str
+    card: str | None
+    """The searched text of the card; None: unchanged."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -34,7 +33,7 @@ from modelyard.registry.versions import alias_queries, queries, registering_quer
 from modelyard.registry.versions.aliases import move_to, refuse_protected
 from modelyard.registry.versions.inspect import CARD_PATH, summarise_files, unread_files
 from modelyard.registry.versions.labels import Labels, check_labels, missing_labels, refuse_taken
-from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.nouns import StoredManifest, Version
 from modelyard.registry.versions.origins import check_parents, note_origins
 from modelyard.registry.versions.rules import READY
 from modelyard.registry.versions.serving import append_quarantined, append_unknown_served
@@ -109,7 +108,7 @@ def register_version(
         framework, licence = said.get("framework"), said.get("licence")
         is_newest = same.manifest_id == same.newest_manifest_id
         card = None if is_newest else _find_card(tx, same.manifest_id)
-        stored = _StoredManifest(same.manifest_id, same.format_facts, framework, licence, same.scan, card)
+        stored = StoredManifest(same.manifest_id, same.format_facts, framework, licence, same.scan, card)
         new_bytes = 0
     else:
         stored = _ensure_manifest(tx, actor, manifest, inspect)
@@ -156,7 +155,7 @@ def _insert(
     actor: Actor,
     model: Model,
     wanted: Registration,
-    stored: _StoredManifest,
+    stored: StoredManifest,
     description: str,
 ) -> tuple[Version, bool]:
     """Insert the version; return it, and whether the searched card of the model changed."""
@@ -169,13 +168,9 @@ def _insert(
         lambda: read_files(scans.list_files(tx, stored.id)),
     )
     catalog.refuse_above_quota(tx, model, manifest.size_bytes)
-    number = registering_queries.take_number(
-        tx,
-        model.id,
-        manifest.size_bytes,
-        stored.framework,
-        stored.licence,
-        is_served=not quarantined,
+    number = catalog.next_number(tx, actor, model) + registering_queries.count_waiting(tx, model.id)
+    registering_queries.count_in_model(
+        tx, model.id, number, stored, manifest.size_bytes, is_served=not quarantined
     )
     text = record.canonical_bytes.decode()
     build = registering_queries.find_build(tx, actor)
@@ -226,19 +221,9 @@ def _insert(
     return version, is_other_card
 
 
-class _StoredManifest(msgspec.Struct, frozen=True):
-    id: int
-    format_facts: JsonText[dict[str, Any]]
-    framework: str | None
-    licence: str | None
-    scan: str
-    card: str | None
-    """The searched text of the card; None: unchanged."""
-
-
 def _ensure_manifest(
     tx: Transaction, actor: Actor, manifest: Manifest, inspect: Callable[[Manifest, str], None]
-) -> _StoredManifest:
+) -> StoredManifest:
     """Return the manifest's row, created if it is new. Raises MissingBlobs, SizeMismatch.
 
     The actor must be allowed to read all the bytes; otherwise a digest would give access to other teams' files.
@@ -261,7 +246,7 @@ def _ensure_manifest(
     if found is None:
         text = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
         found = registering_queries.insert_manifest(tx, manifest, text, scan), text, scan
-    return _StoredManifest(
+    return StoredManifest(
         found[0], JsonText(found[1]), summary.get("framework"), summary.get("licence"), found[2], card
     )
 

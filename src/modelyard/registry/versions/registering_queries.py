@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -26,7 +28,7 @@ from modelyard.domain.manifest import Manifest
 from modelyard.domain.times import month_of
 from modelyard.registry.uploads.queries import chunked
 from modelyard.registry.versions.labels import Labels
-from modelyard.registry.versions.nouns import EarlierVersion
+from modelyard.registry.versions.nouns import EarlierVersion, StoredManifest
 
 _p = sa.bindparam
 
@@ -97,6 +99,11 @@ def insert_manifest(tx: Transaction, manifest: Manifest, format_facts: str, scan
     return manifest_id
 
 
+_WITH_THESE_FILES = (
+    versions.c.model_id == _p("model_id"),
+    versions.c.digest == _p("digest"),
+    versions.c.state != "deleted",
+)
 _newest = versions.alias("newest")
 _NEWEST_MANIFEST = (
     sa.select(_newest.c.manifest_id)
@@ -108,36 +115,38 @@ _NEWEST_MANIFEST = (
     .where(models.c.id == _p("model_id"))
     .scalar_subquery()
 )
-_WITH_THESE_FILES = (
-    versions.c.model_id == _p("model_id"),
-    versions.c.digest == _p("digest"),
-    versions.c.state != "deleted",
-)
-# Two subqueries that each end at the first entry of an index; SQLite needs six times as long for their union.
-_FIND_SAME = Statement(
-    sa.select(
-        versions.c.number,
-        versions.c.record_digest,
-        versions.c.state,
-        versions.c.manifest_id,
-        manifests.c.format_facts,
-        manifests.c.scan,
-        _NEWEST_MANIFEST,
-        manifests.c.withheld,
-    )
-    .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
-    .where(
-        versions.c.id
-        == sa.func.coalesce(
-            sa.select(versions.c.id)
-            .where(*_WITH_THESE_FILES, versions.c.record_digest == _p("record_digest"))
-            .order_by(versions.c.number)
-            .limit(1)
-            .scalar_subquery(),
-            sa.select(versions.c.id).where(*_WITH_THESE_FILES).limit(1).scalar_subquery(),
+
+
+def _find_same(*more: sa.ColumnElement[Any]) -> Statement:
+    # Two subqueries that each end at the first entry of an index; SQLite needs six times as long for their union.
+    return Statement(
+        sa.select(
+            versions.c.number,
+            versions.c.record_digest,
+            versions.c.state,
+            versions.c.manifest_id,
+            manifests.c.format_facts,
+            manifests.c.scan,
+            manifests.c.withheld,
+            *more,
+        )
+        .select_from(versions.join(manifests, manifests.c.id == versions.c.manifest_id))
+        .where(
+            versions.c.id
+            == sa.func.coalesce(
+                sa.select(versions.c.id)
+                .where(*_WITH_THESE_FILES, versions.c.record_digest == _p("record_digest"))
+                .order_by(versions.c.number)
+                .limit(1)
+                .scalar_subquery(),
+                sa.select(versions.c.id).where(*_WITH_THESE_FILES).limit(1).scalar_subquery(),
+            )
         )
     )
-)
+
+
+_FIND_SAME = _find_same()
+_FIND_SAME_AND_NEWEST = _find_same(_NEWEST_MANIFEST)
 
 
 def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Digest) -> EarlierVersion | None:
@@ -145,27 +154,30 @@ def find_same(tx: Transaction, model_id: int, digest: Digest, record_digest: Dig
 
     The bytes of a model's version are stored, and everybody who may register in the model may read them.
     """
-    row = tx.one(_FIND_SAME, model_id=model_id, digest=digest, record_digest=record_digest)
-    return (
-        EarlierVersion(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], row[7])
-        if row
-        else None
-    )
+    newest = tx.waiting(_COUNT_IN_MODEL, model_id).get("manifest")
+    statement = _FIND_SAME_AND_NEWEST if newest is None else _FIND_SAME
+    row = tx.one(statement, model_id=model_id, digest=digest, record_digest=record_digest)
+    if row is None:
+        return None
+    newest = row[7] if newest is None else newest
+    return EarlierVersion(row[0], row[1], row[2], row[3], JsonText(row[4]), row[5], row[6], newest)
 
 
-_TAKE_NUMBER = Statement(
+# None: no version of the batch is served.
+_served_number = _p("newest", None, sa.Integer)
+_is_served = _served_number.isnot(None)
+_COUNT_IN_MODEL = Statement(
     models.update()
     .where(models.c.id == _p("the_model"))
     .values(
-        next_version=models.c.next_version + 1,
-        newest_version=sa.case((_p("is_served") == 1, models.c.next_version), else_=models.c.newest_version),
-        version_count=models.c.version_count + 1,
+        next_version=models.c.next_version + _p("registered"),
+        newest_version=sa.case((_is_served, _served_number), else_=models.c.newest_version),
+        version_count=models.c.version_count + _p("registered"),
         version_bytes=models.c.version_bytes + _p("size_bytes"),
-        framework=sa.case((_p("is_served") == 1, _p("framework")), else_=models.c.framework),
-        licence=sa.case((_p("is_served") == 1, _p("licence")), else_=models.c.licence),
+        framework=sa.case((_is_served, _p("framework", None, sa.Text)), else_=models.c.framework),
+        licence=sa.case((_is_served, _p("licence", None, sa.Text)), else_=models.c.licence),
         updated_at=_p("now"),
     )
-    .returning(models.c.next_version - 1)
 )
 _INSERT_VERSION = Statement(
     versions.insert()
@@ -191,27 +203,27 @@ _INSERT_VERSION = Statement(
 )
 
 
-def take_number(
-    tx: Transaction,
-    model_id: int,
-    size_bytes: int,
-    framework: str | None,
-    licence: str | None,
-    *,
-    is_served: bool,
-) -> int:
-    """Return the model's next version number; is_served: it also becomes the newest one, which represents the model."""
-    row = tx.one(
-        _TAKE_NUMBER,
-        the_model=model_id,
-        size_bytes=size_bytes,
-        framework=framework,
-        licence=licence,
-        is_served=int(is_served),
-        now=tx.now,
+def count_waiting(tx: Transaction, model_id: int) -> int:
+    """Count the versions that `count_in_model` has not written yet."""
+    return int(tx.waiting(_COUNT_IN_MODEL, model_id).get("registered", 0))
+
+
+def count_in_model(
+    tx: Transaction, model_id: int, number: int, manifest: StoredManifest, size_bytes: int, *, is_served: bool
+) -> None:
+    """Count a new version. is_served: it also becomes the newest one, which represents the model."""
+    served = {
+        "newest": number,
+        "framework": manifest.framework,
+        "licence": manifest.licence,
+        "manifest": manifest.id,
+    }
+    tx.add_at_end(
+        _COUNT_IN_MODEL,
+        {"the_model": model_id},
+        {"registered": 1, "size_bytes": size_bytes},
+        {"now": tx.now, **(served if is_served else {})},
     )
-    assert row is not None
-    return int(row[0])
 
 
 def insert_version(

@@ -166,7 +166,7 @@ _KEEP_EVALUATED = Statement(
 
 def insert_recorded(tx: Transaction, version: VersionKey, metrics: Iterable[Metric]) -> None:
     """Note the metrics of a new version's record."""
-    tx.run_many(_INSERT_RECORDED, _rows(version, metrics))
+    tx.insert_at_end(_INSERT_RECORDED, _rows(version, metrics))
 
 
 def keep_evaluated(tx: Transaction, version: VersionKey, metrics: Iterable[Metric]) -> None:
