@@ -66,7 +66,9 @@ class VersionRecalled(Conflict):
 
 class VersionNotAdmitted(Conflict):
     code = "version_not_admitted"
-    text = "{reference} is not admitted to {stage}: it is not in that stage, and never entered it through its gate"
+    text = (
+        "{reference} is not admitted to {stage}: it is not in that stage, and never entered it through its gate"
+    )
     advice = "A maintainer of {model} promotes it: modelyard promote {reference} {stage} --dry-run shows what that needs"
 
 

@@ -73,7 +73,9 @@ def upgrade() -> None:
             ["deployment_id"], ["deployments.id"], name="fk_deployment_revisions_deployment_id"
         ),
         sa.ForeignKeyConstraint(["version_id"], ["versions.id"], name="fk_deployment_revisions_version_id"),
-        sa.ForeignKeyConstraint(["promotion_id"], ["promotions.id"], name="fk_deployment_revisions_promotion_id"),
+        sa.ForeignKeyConstraint(
+            ["promotion_id"], ["promotions.id"], name="fk_deployment_revisions_promotion_id"
+        ),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_deployment_revisions_actor_id"),
     )
     op.create_index("ix_deployment_revisions_version_id", "deployment_revisions", ["version_id"])
@@ -91,6 +93,8 @@ def upgrade() -> None:
         sa.Column("milliseconds", sa.Float()),
         sa.Column("dropped", sa.Integer()),
         sa.PrimaryKeyConstraint("deployment_id", "generation", name="pk_deployment_moves"),
-        sa.ForeignKeyConstraint(["deployment_id"], ["deployments.id"], name="fk_deployment_moves_deployment_id"),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name="fk_deployment_moves_deployment_id"
+        ),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_deployment_moves_actor_id"),
     )
