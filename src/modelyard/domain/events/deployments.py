@@ -18,7 +18,7 @@ class DeploymentCreated(DeploymentEvent, kind="deployment.created"):
 
 
 class DeploymentRevised(DeploymentEvent, kind="deployment.revised", may_change_rights=False):
-    """A new revision is to serve. cause: deploy or promote."""
+    """A new revision is to serve. cause: deploy, promote or release."""
 
     revision: int
     digest: str
@@ -65,6 +65,13 @@ class DeploymentSwapped(DeploymentEvent, kind="deployment.swapped", may_change_r
 
 class DeploymentFailed(DeploymentEvent, kind="deployment.failed", may_change_rights=False):
     """A revision could not start."""
+
+    revision: int
+    reason: str
+
+
+class DeploymentMended(DeploymentEvent, kind="deployment.mended", may_change_rights=False):
+    """The target did not do what is wanted, and was told again."""
 
     revision: int
     reason: str
