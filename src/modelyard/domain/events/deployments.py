@@ -105,4 +105,4 @@ class DeploymentStarted(DeploymentEvent, kind="deployment.started", may_change_r
 
 
 class DeploymentDeleted(DeploymentEvent, kind="deployment.deleted"):
-    reason: str | None = None
+    """Its program is ended, and its record deleted."""

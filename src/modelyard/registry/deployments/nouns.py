@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from modelyard.db.json_columns import JsonText
-from modelyard.domain.deployments import FAILED, GOOD
+from modelyard.domain.deployments import FAILED, GOOD, SERVING, STOPPED
 from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.rules import Place
-from modelyard.wire.scorer import ScorerState
+from modelyard.wire.scorer import RevisionState, ScorerState
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -84,6 +84,19 @@ class Deployment(msgspec.Struct, frozen=True):
         return None if self.reported is None else msgspec.json.decode(self.reported.text, type=ScorerState)
 
     @property
+    def is_settled(self) -> bool:
+        """Return whether the target does what is wanted, as far as it last said."""
+        report = self.report
+        if self.state == STOPPED:
+            return True
+        return (
+            self.state == SERVING
+            and report is not None
+            and report.settled
+            and (report.generation, report.serving) == (self.generation, self.serving)
+        )
+
+    @property
     def held_words(self) -> str:
         """Return who holds it and why; "": it is not held."""
         if not self.is_held:
@@ -147,6 +160,22 @@ class DeploymentView(msgspec.Struct, frozen=True):
     standing: int | None
     last: DeploymentMove | None
     may_change: bool
+
+    @property
+    def serving_report(self) -> RevisionState | None:
+        """Return what the target last said of the revision that is to serve."""
+        report = self.deployment.report
+        revisions = () if report is None or self.deployment.state == STOPPED else report.revisions
+        return next((each for each in revisions if each.number == self.deployment.serving), None)
+
+    @property
+    def url(self) -> str | None:
+        """Return where it answers, as its own machine sees it; None: nowhere."""
+        report = self.deployment.report
+        if report is None or report.serving is None or self.deployment.state == STOPPED:
+            return None
+        host = f"[{report.host}]" if ":" in report.host else report.host
+        return f"http://{host}:{report.port}"
 
 
 class WayBack(msgspec.Struct, frozen=True):

@@ -446,13 +446,12 @@ def start(
     return view_one(tx, actor, _again(tx, actor, deployment))
 
 
-def remove(tx: Transaction, actor: Actor, namespace: str, name: str, *, reason: str | None = None) -> None:
+def remove(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
     """End a deployment and delete its record; the events stay. Raises DeploymentNotFound, Denied."""
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
-    reason = catalog_rules.check_reason(reason)
     queries.update_deployment(tx, deployment.id, is_removed=1, is_stopped=1, state=STOPPING)
     moving.hold_versions(tx, deployment, None, None)
-    event = events.DeploymentDeleted(**moving.about(deployment, deployment.version), reason=reason)
+    event = events.DeploymentDeleted(**moving.about(deployment, deployment.version))
     tx.append(event, actor, deployment.model_id)
     moving.wake(tx, deployment)
 
