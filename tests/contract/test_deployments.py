@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
-from modelyard.db.tables import tokens, versions
+from modelyard.db.tables import jobs, tokens
 from modelyard.domain.actor import SYSTEM, Role
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.deployments import running
 from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.quarantine import judging
+from modelyard.registry.scan import queries as scans
 from modelyard.registry.versions import queries as version_queries
 from modelyard.worker.works import deployment_works
 from tests.support.clock import Clock
@@ -55,7 +56,7 @@ class Port:
 
     def promote(self, version: int, stage: str = "production") -> None:
         answer = self.door.call(
-            "POST", f"models/{self.model}/promotions", json={"version": str(version), "stage": stage}
+            "POST", f"models/{self.model}/promotions", json={"version": version, "stage": stage}
         )
         assert answer.status_code in (200, 201), answer.text
         assert answer.json()["outcome"] == "done", answer.text
@@ -108,10 +109,12 @@ class Port:
 
         def judge(tx: Any) -> None:
             model = catalog.find_model(tx, self.registry.root, name_of(self.model))
-            where = sa.and_(versions.c.model_id == model.id, versions.c.number == version)
-            tx.execute(versions.update().where(where).values(scan="dangerous"))
             found = version_queries.find_by_number(tx, model.id, version)
-            judging.judge_version(tx, model, found, SYSTEM, "a later scan says dangerous")
+            assert found is not None
+            scans.set_state(tx, found.manifest_id, "dangerous")
+            changed = version_queries.find_by_number(tx, model.id, version)
+            assert changed is not None
+            judging.judge_version(tx, model, changed, SYSTEM, "a later scan says dangerous")
 
         self.registry.db.write(judge)
 
@@ -125,7 +128,7 @@ class Port:
 
     def free(self, version: int) -> None:
         """Archive a version, of which no stage and no deployment is in the way."""
-        answer = self.door.call("PUT", f"models/{self.model}/versions/{version}/archive", json={})
+        answer = self.door.call("PATCH", f"models/{self.model}/versions/{version}", json={"archived": True})
         assert answer.status_code == 200, answer.text
 
 
@@ -213,6 +216,7 @@ def test_deploy_promote_roll_back_and_release(port: Port) -> None:
 def test_another_version_in_the_stage_ends_the_hold(port: Port) -> None:
     port.push()
     port.deploy()
+    port.work()
     port.push()
     port.work()
     port.rollback()
@@ -443,7 +447,7 @@ def test_deploying_while_promoting_keeps_both(port: Port) -> None:
 
     def promote(version: int) -> None:
         answer = port.door.call(
-            "POST", f"models/{port.model}/promotions", json={"version": str(version), "stage": "production"}
+            "POST", f"models/{port.model}/promotions", json={"version": version, "stage": "production"}
         )
         if answer.status_code >= 400 and answer.json()["code"] not in ("alias_moved", "changed_meanwhile"):
             failures.append(answer.text)
@@ -552,8 +556,6 @@ def test_a_lost_job_is_queued_again_and_reports_are_stored(port: Port) -> None:
 
 
 def _cancel_jobs(tx: Any) -> None:
-    from modelyard.db.tables import jobs
-
     tx.execute(jobs.update().where(jobs.c.kind == "deploy").values(state="cancelled"))
     tx.leaves_rights = True
 
@@ -666,7 +668,7 @@ def test_names(port: Port) -> None:
     answer = port.door.call(
         "POST",
         f"models/{port.space}/other/promotions",
-        json={"version": "1", "stage": "production"},
+        json={"version": 1, "stage": "production"},
     )
     assert answer.json()["outcome"] == "done"
     taken = port.door.call(
