@@ -93,7 +93,10 @@ class Services:
         """Return what runs the deployments."""
         settings = self.settings
         return open_targets(
-            Path(settings.data), local=settings.local_deployments, url=self.local_url or self.public_url
+            Path(settings.data),
+            local=settings.local_deployments,
+            url=self.local_url or self.public_url,
+            command=settings.scorer_command,
         )
 
     @cached_property

@@ -162,6 +162,28 @@ class DeploymentView(msgspec.Struct, frozen=True):
     may_change: bool
 
     @property
+    def trouble(self) -> str:
+        """Return what needs a decision, in a sentence; "": nothing does."""
+        deployment = self.deployment
+        if deployment.alarm is not None:
+            return deployment.alarm
+        return deployment.state_reason if deployment.state == FAILED else ""
+
+    @property
+    def differences(self) -> list[tuple[str, str, str]]:
+        """Return (what, in the last good revision, in the one that serves) of all that a revision fixes, the same ones too."""
+        if self.back is None:
+            return []
+        before, after = self.back, self.revision
+        old, new = before.settings.value, after.settings.value
+        return [
+            ("version", f"{before.version}  {before.digest[:19]}", f"{after.version}  {after.digest[:19]}"),
+            ("environment", before.environment or "not known", after.environment or "not known"),
+            ("replicas", str(old.get("replicas", 1)), str(new.get("replicas", 1))),
+            ("public", "yes" if old.get("public") else "no", "yes" if new.get("public") else "no"),
+        ]
+
+    @property
     def serving_report(self) -> RevisionState | None:
         """Return what the target last said of the revision that is to serve."""
         report = self.deployment.report
@@ -196,3 +218,22 @@ class RollbackPlan(msgspec.Struct, frozen=True):
     is_warm: bool
     standing: int | None
     passed_over: Sequence[str]
+
+
+class RecentMove(msgspec.Struct, frozen=True):
+    """deployment: `namespace/name`. version: number of the one that is to serve afterwards."""
+
+    deployment: str
+    version: int
+    move: DeploymentMove
+
+
+class DeploymentsOverview(msgspec.Struct, frozen=True):
+    """All deployments that somebody may see, those that need a decision first. rollbacks: of the last 30 days."""
+
+    views: Sequence[DeploymentView]
+    well: int
+    held: int
+    alarms: int
+    recent: Sequence[RecentMove]
+    rollbacks: Sequence[RecentMove]

@@ -345,13 +345,43 @@ def insert_move(tx: Transaction, deployment_id: int, **values: Any) -> None:
     tx.execute(deployment_moves.insert().values(deployment_id=deployment_id, at=tx.now, **values))
 
 
+def list_unswapped(tx: Transaction, deployment_id: int) -> set[int]:
+    """Return the generations of moves of which no swap is stored."""
+    query = sa.select(_m.generation).where(_m.deployment_id == deployment_id, _m.swapped_at.is_(None))
+    return {row[0] for row in tx.rows(query)}
+
+
 def note_swap(
     tx: Transaction, deployment_id: int, generation: int, at: int, milliseconds: float, dropped: int
-) -> bool:
-    """Store the swap that a move caused. Returns False if it is stored already, or there is no such move."""
-    changed = tx.execute(
+) -> None:
+    """Store the swap that a move caused."""
+    tx.execute(
         deployment_moves.update()
-        .where(_m.deployment_id == deployment_id, _m.generation == generation, _m.swapped_at.is_(None))
+        .where(_m.deployment_id == deployment_id, _m.generation == generation)
         .values(swapped_at=at, milliseconds=milliseconds, dropped=dropped)
     )
-    return changed.rowcount == 1
+
+
+def list_recent_moves(
+    tx: Transaction, actor: Actor, since: int, limit: int, kinds: Sequence[str] = ()
+) -> list[tuple[str, int, DeploymentMove]]:
+    """List (deployment, number of the version afterwards, move) of the moves since a time that the actor may see, newest first.
+    kinds: only those; empty: all."""
+    name = namespaces.c.name.concat("/").concat(_d.name)
+    joined = (
+        _MOVES.join(deployments, _d.id == _m.deployment_id)
+        .join(models, models.c.id == _d.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .join(deployment_revisions, sa.and_(_r.deployment_id == _d.id, _r.number == _m.after))
+        .join(versions, versions.c.id == _r.version_id)
+    )
+    query = (
+        sa.select(name, versions.c.number, *_MOVE)
+        .select_from(joined)
+        .where(visible_models(actor), _d.is_removed == 0, _m.at >= since)
+        .order_by(_m.at.desc(), _m.generation.desc())
+        .limit(limit)
+    )
+    if kinds:
+        query = query.where(_m.kind.in_(kinds))
+    return [(row[0], row[1], DeploymentMove(*row[2:])) for row in tx.rows(query)]

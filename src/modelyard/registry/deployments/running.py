@@ -264,14 +264,17 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:
     """Record the swaps that are new, each once."""
-    known = deployment.report
-    seen = 0 if known is None else max((swap.generation for swap in known.swaps), default=0)
+    waiting = queries.list_unswapped(tx, deployment.id)
+    draining = {each.number for each in state.revisions if each.state == "draining"}
     for swap in state.swaps:
-        if swap.why != "wanted" or swap.after is None or swap.generation < seen:
+        if swap.why != "wanted" or swap.after is None or swap.generation not in waiting:
+            continue
+        if swap.before in draining:
+            # Whether it lost requests is known when the last ones are answered.
             continue
         at = to_moment(datetime.fromisoformat(swap.at))
-        if not queries.note_swap(tx, deployment.id, swap.generation, at, swap.milliseconds, swap.dropped):
-            continue
+        waiting.discard(swap.generation)
+        queries.note_swap(tx, deployment.id, swap.generation, at, swap.milliseconds, swap.dropped)
         revision = queries.find_revision(tx, deployment.id, swap.after)
         if revision is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class Targets:
         )
 
 
-def open_targets(data: Path, *, local: bool, url: str, command: Sequence[str] = COMMAND) -> Targets:
+def open_targets(data: Path, *, local: bool, url: str, command: str = "") -> Targets:
     """Return the targets of a server. data: its data folder. local: whether deployments run on this machine. command: of their
-    program."""
-    return Targets([LocalTarget(data / "deployments", command=command)] if local else [], url)
+    program, as for a shell; "": that of this release."""
+    words = shlex.split(command) or COMMAND
+    return Targets([LocalTarget(data / "deployments", command=words)] if local else [], url)

@@ -12,6 +12,7 @@ from modelyard.domain import events
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.deployments import (
     ALARM,
+    BACKWARD,
     DEPLOY,
     RELEASE,
     ROLLBACK,
@@ -32,6 +33,7 @@ from modelyard.domain.errors import (
     StageNotFound,
 )
 from modelyard.domain.names import Alias, ModelName, Ref, fold
+from modelyard.domain.times import seconds
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
@@ -42,7 +44,9 @@ from modelyard.registry.deployments.following import follow
 from modelyard.registry.deployments.nouns import (
     Deployment,
     DeploymentMove,
+    DeploymentsOverview,
     DeploymentView,
+    RecentMove,
     Revision,
     RollbackPlan,
     WayBack,
@@ -55,6 +59,8 @@ from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_version
 
 WRITE = Permission.DEPLOYMENT_WRITE
+_DAY = seconds(86_400)
+_MOST_SHOWN, _MOST_RECENT = 200, 8
 
 
 class DeployRequest(msgspec.Struct, frozen=True):
@@ -528,6 +534,22 @@ def list_deployments(
     if version is not None:
         found = [each for each in found if each.version == version]
     return _views(tx, actor, found)
+
+
+def show_overview(tx: Transaction, actor: Actor, *, namespace: str | None = None) -> DeploymentsOverview:
+    """Return all deployments that the actor may see, up to a limit, those that need a decision first."""
+    views = list_deployments(tx, actor, None, _MOST_SHOWN, namespace=namespace)
+    views.sort(key=lambda view: (not view.trouble, not view.deployment.is_held, view.deployment.full_name))
+    recent = queries.list_recent_moves(tx, actor, tx.now - 14 * _DAY, _MOST_RECENT)
+    rollbacks = queries.list_recent_moves(tx, actor, tx.now - 30 * _DAY, _MOST_SHOWN, BACKWARD)
+    return DeploymentsOverview(
+        views,
+        sum(not view.trouble for view in views),
+        sum(view.deployment.is_held for view in views),
+        sum(view.deployment.alarm is not None for view in views),
+        [RecentMove(*row) for row in recent],
+        [RecentMove(*row) for row in rollbacks],
+    )
 
 
 def _views(tx: Transaction, actor: Actor, found: Sequence[Deployment]) -> list[DeploymentView]:
