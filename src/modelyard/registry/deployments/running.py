@@ -6,6 +6,7 @@ that was killed between any two steps goes on at the next look. A target that do
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import msgspec
@@ -35,6 +36,7 @@ SOON_FOR = seconds(5)
 DAY = seconds(86_400)
 TOKEN_DAYS = 90
 RENEW_BEFORE = 30 * DAY
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 0.3, 0.02
 REPORT_EVERY = seconds(15)
 """The figures that a target reports are stored this often; changes of its state at once."""
 
@@ -115,8 +117,22 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
                 db.write(lambda tx: accounts.revoke_program_token(tx, unused))
             raise
         given = None if token is None else (token.id, token.expires_at)
-        return lambda tx: _applied(tx, target, deployment, sight, given)
+        after = _await_swap(target, deployment)
+        return lambda tx: _applied(tx, target, deployment, sight, given, after)
     return lambda tx: _note_state(tx, deployment, sight)
+
+
+def _await_swap(target: Target, deployment: Deployment) -> Sight:
+    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so whoever waits for it
+    hears of it at once."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        sight = target.look(deployment.key)
+        state = sight.state
+        is_done = state is not None and state.generation == deployment.generation and state.settled
+        if is_done or time.monotonic() >= ends:
+            return sight
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
@@ -187,9 +203,15 @@ def _issue_token(tx: Transaction, deployment: Deployment, account_id: int) -> ac
 
 
 def _applied(
-    tx: Transaction, target: Target, seen: Deployment, sight: Sight, given: tuple[int, int | None] | None
+    tx: Transaction,
+    target: Target,
+    seen: Deployment,
+    sight: Sight,
+    given: tuple[int, int | None] | None,
+    after: Sight,
 ) -> Outcome:
-    """Note that the target was told. given: (id, end) of the new token, which replaces the earlier one."""
+    """Note that the target was told, and what it says now. given: (id, end) of the new token, which replaces the earlier one.
+    sight, after: before and after it was told."""
     deployment = queries.lock_by_id(tx, seen.id)
     if deployment is None:
         if given is not None:
@@ -211,7 +233,9 @@ def _applied(
         tx.append(event, SYSTEM, deployment.model_id)
     if values:
         queries.update_deployment(tx, deployment.id, **values)
-    if given is None:
+    if after.runs and after.state is not None and after.state.generation == seen.generation:
+        return _note_state(tx, seen, after)
+    if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
 
@@ -237,7 +261,6 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     state = sight.state
     if deployment is None or state is None:
         return Done()
-    before = len(tx.pending)
     _note_swaps(tx, deployment, state)
     serving = next((each for each in state.revisions if each.number == deployment.serving), None)
     is_current = state.generation == deployment.generation and deployment.generation == seen.generation
@@ -253,7 +276,7 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
         values |= {"state": STARTING, "state_reason": f"revision {serving.number} is {serving.state}"}
     if not deployment.is_stopped:
         queries.update_deployment(tx, deployment.id, **values)
-    if len(tx.pending) == before:
+    if not tx.pending:
         tx.leaves_rights = True
     if serves and state.settled:
         return Done()

@@ -504,6 +504,10 @@ def find_by_word(tx: Transaction, actor: Actor, word: str) -> Deployment:
     raise DeploymentNotFound(deployment=word[:200])
 
 
+def may_deploy(actor: Actor, model: Model) -> bool:
+    return access.may(actor, WRITE, model.place)
+
+
 def check_predicting(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
     """Return if the caller may have the deployment predict. Raises Unauthenticated, Denied, DeploymentNotFound."""
     namespace, name = fold(namespace), fold(name)
