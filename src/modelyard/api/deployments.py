@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.api.conversion import fields_of, optional_time, to_wire
-from modelyard.domain.errors import TargetUnavailable
+from modelyard.domain.errors import NotFound
 from modelyard.domain.names import ModelName, Ref
 from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
@@ -180,7 +180,10 @@ async def show_state(call: Call) -> ScorerState:
     view = await call.read(lambda tx: deployments.show_deployment(tx, call.actor, *_named(call)))
     sight = await call.in_thread("views", running.look_at, call.services.targets, view.deployment)
     if sight is None or sight.state is None or not sight.runs:
-        raise TargetUnavailable(target=view.deployment.target, reason="its program does not answer here")
+        raise NotFound(
+            what=f"the program of {view.deployment.full_name}",
+            fix=f"See its state with: modelyard deployment show {view.deployment.full_name}",
+        )
     return sight.state
 
 
