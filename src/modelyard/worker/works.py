@@ -28,6 +28,8 @@ _BUILD_POLLS = 4
 
 _DEPLOYMENT_LOOKS = 2
 """Short looks at deployments; what answers requests is a process of its own."""
+_DEPLOYMENT_LEASE_SECONDS = 5.0
+"""After a server that was killed in a look, the next one goes on within seconds: somebody may wait for a rollback."""
 
 
 def scan_works(db: Database, blobs: BlobStore) -> list[Work]:
@@ -73,6 +75,7 @@ def deployment_works(db: Database, targets: Targets) -> list[Work]:
             DEPLOYING.name,
             lambda job, _: deployments.carry_on(db, targets, job),
             threads=_DEPLOYMENT_LOOKS,
+            lease_seconds=_DEPLOYMENT_LEASE_SECONDS,
             failed=deployments.note_failure,
         )
     ]
