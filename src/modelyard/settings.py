@@ -139,6 +139,13 @@ class Settings:
     build_pools: str = _setting(
         "", "TOML file of the Slurm and Ray clusters on which builds run; empty: only this machine"
     )
+    local_deployments: bool = _setting(
+        True, "Serve deployments by processes on this machine, next to the server"
+    )
+    scorer_command: str = _setting(
+        "",
+        "Command that serves a deployment on this machine, to which its folder is added; empty: that of this release",
+    )
     keep_builds_days: float = _setting(
         90.0,
         "Keep the logs of ended builds, and the records of those that registered no version, this long; 0: for ever",

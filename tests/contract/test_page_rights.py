@@ -113,8 +113,10 @@ def fill(door: Door, team: Team, words: str = "plain words") -> dict[str, str]:
     recipe = f"version: 1\nmodel: {model}\ntrain: echo {words}\n"
     build = door.call("POST", "builds", json={"recipe": recipe}).json()["id"]
     schedule = door.call("POST", "schedules", json={"build": build, "every": "1h"}).json()["id"]
+    ask("POST", "deployments", version=f"{model}:2", reason=words)
     return {
         "build": build,
+        "deployment": "scorer",
         "schedule": str(schedule),
         "namespace": space,
         "name": "scorer",

@@ -91,7 +91,12 @@ def place(door: Door) -> Place:
     assert build.status_code == 201, build.text
     schedule = door.call("POST", "schedules", json={"build": build.json()["id"], "every": "1h"})
     assert schedule.status_code == 201, schedule.text
+    entered = door.call("POST", f"models/{model}/promotions", json={"version": 1, "stage": "development"})
+    assert entered.status_code == 201, entered.text
+    deployed = door.call("POST", "deployments", json={"version": f"{model}@development", "reason": secret_word})
+    assert deployed.status_code == 201, deployed.text
     parameters = {
+        "deployment": name,
         "build": build.json()["id"],
         "schedule": str(schedule.json()["id"]),
         "attempt": "1",
@@ -122,6 +127,10 @@ def place(door: Door) -> Place:
         "CreateSchedule.recipe": recipe,
         "CreateSchedule.every": "1h",
         "EditSchedule.every": "2h",
+        "Deploy.version": f"{model}:1",
+        "Deploy.stage": "development",
+        "RollbackDeployment.stage": False,
+        "on_recall": "swap",
         "ref": f"{model}:1",
         "CompareQuery.ref": [f"{model}:1", f"{model}:2"],
         "files": [{"path": "x.bin", "digest": digest_of(b"walked bytes"), "size_bytes": 12}],

@@ -62,6 +62,7 @@ def held_in(
         "job": ["1"],
         "secret": ["HF_TOKEN"],
         "schedule": ["1"],
+        "deployment": ["scorer"],
         "publisher": ["1"],
         "comment": ["1"],
     }

@@ -109,7 +109,17 @@ def _builds(client: Client, _: click.Context, incomplete: str) -> Iterable[str]:
     return [build.id for build in client.builds.list(limit=MOST_PROPOSED)]
 
 
+def _deployments(client: Client, _: click.Context, incomplete: str) -> Iterable[str]:
+    return [found.name for found in client.deployments.list(limit=MOST_PROPOSED)]
+
+
+def _deployments_and_models(client: Client, ctx: click.Context, incomplete: str) -> Iterable[str]:
+    return [*_deployments(client, ctx, incomplete), *_models(client, ctx, incomplete)]
+
+
 MODEL = _Model(_models)
+DEPLOYMENT = _Named(_deployments)
+DEPLOYMENT_OR_MODEL = _Model(_deployments_and_models)
 REF = _Named(_references)
 STAGE = _Named(_stages)
 ALIAS = _Named(_aliases)

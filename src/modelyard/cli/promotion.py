@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.arguments import MODEL, REF, STAGE
+from modelyard.cli.arguments import DEPLOYMENT_OR_MODEL, MODEL, REF, STAGE
 from modelyard.cli.base import Session, asks, command, command_group
 from modelyard.cli.errors import OK, REFUSED
 from modelyard.cli.times import moment
@@ -394,23 +394,26 @@ def _with_flags(stage: Stage, version: int) -> str:
 
 @command(
     "rollback",
-    example="modelyard rollback fraud/scorer production --reason 'error rate doubled'\n"
+    example="modelyard rollback fraud/scorer --reason 'error rate doubled'\n"
     "modelyard rollback fraud/scorer production --from 12 --yes",
 )
-@click.argument("model", type=MODEL)
-@click.argument("stage", type=STAGE)
+@click.argument("model", type=DEPLOYMENT_OR_MODEL, metavar="DEPLOYMENT|MODEL")
+@click.argument("stage", type=STAGE, required=False)
 @click.option(
     "--to",
     type=int,
-    metavar="VERSION",
-    help="Go back to this version, which was in the stage before. Default: undo the last move.",
+    metavar="N",
+    help="Go back to this revision of the deployment, or version in the stage. Default: the last good one.",
 )
 @click.option(
     "--from",
-    "from_version",
+    "seen_number",
     type=int,
-    metavar="VERSION",
-    help="Roll back only if this is the primary version, so that two people do not roll back twice.",
+    metavar="N",
+    help="Roll back only if this revision serves, or this is the primary version, so that two people do not roll back twice.",
+)
+@click.option(
+    "--stage", "with_stage", is_flag=True, help="Of a deployment: also move its stage back to the same version."
 )
 @click.option("--dry-run", is_flag=True, help="Only show the result, and change nothing.")
 @click.option(
@@ -424,25 +427,43 @@ def _with_flags(stage: Stage, version: int) -> str:
     "seen",
     type=int,
     metavar="N",
-    help="Move it only if the stage is at this revision (see: modelyard stages).",
+    help="Of a stage: move it only if it is at this revision (see: modelyard stages).",
+)
+@click.option(
+    "--wait",
+    metavar="TIME",
+    default="30s",
+    show_default=True,
+    help="Of a deployment: wait up to this long until it has swapped; 0s: do not wait.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rollback(
     session: Session,
     model: str,
-    stage: str,
+    stage: str | None,
     to: int | None,
-    from_version: int | None,
+    seen_number: int | None,
+    with_stage: bool,
     dry_run: bool,
     reason: str,
     seen: int | None,
+    wait: str,
     yes: bool,
-) -> None:
-    """Undo the last move of a stage, or go back to an earlier version; gates and freezes do not apply.
+) -> int:
+    """Go back to what served before. With one name: a deployment. With a model and a stage: the versions in that stage.
 
-    On a terminal it shows the result and asks for confirmation. Recalled, deleted and quarantined versions are
-    skipped.
+    A deployment serves its last good revision again, and is held there if it follows a stage. A stage undoes its last move, or goes
+    back to an earlier version; gates and freezes do not apply. What was recalled, deleted, archived or is held in quarantine is
+    skipped. On a terminal it shows the result and asks for confirmation.
     """
+    if stage is None:
+        from modelyard.cli.deployments import roll_back
+
+        if seen is not None:
+            raise click.UsageError("--if-revision is for a stage: modelyard rollback MODEL STAGE")
+        return roll_back(session, model, to, seen_number, with_stage, dry_run, reason, wait, yes)
+    if with_stage:
+        raise click.UsageError("--stage is for a deployment: modelyard rollback DEPLOYMENT --stage")
     promotions = session.client.promotions
     if dry_run or asks(session, yes):
         preview = promotions.preview_rollback(model, stage, to=to)
@@ -453,14 +474,13 @@ def rollback(
         elif not session.answered(preview):
             _show_preview(session, model, preview)
         if dry_run:
-            return
-    move = promotions.rollback(
-        model, stage, reason=reason, to=to, from_version=from_version, seen_revision=seen
-    )
+            return OK
+    move = promotions.rollback(model, stage, reason=reason, to=to, from_version=seen_number, seen_revision=seen)
     if not session.answered(move):
         undid = f" (undid promotion {move.undid})" if move.undid else ""
         session.out.text(f"{move.model}@{move.stage}\t{move.from_version or '-'} → {move.version}{undid}")
         _show_role_warning(session, move)
+    return OK
 
 
 def _show_preview(session: Session, model: str, preview: RollbackPreview) -> None:

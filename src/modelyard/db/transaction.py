@@ -215,5 +215,28 @@ class Transaction:
         self.expect_rows(MOST_ROWS_ON_LOOP + 1)
 
     def append(self, event: Event, actor: Actor, model_id: int = 0) -> None:
-        """Record an event; events are stored in the order of the calls, with the change or not at all."""
+        """Record an event; events are stored in the order of the calls, with the change or not at all. Features that react to
+        its kind act at once."""
         self.pending.append(PendingEvent(event, actor.id, actor.name, model_id, self.now))
+        for reaction in _reactions.get(type(event), ()):
+            reaction(self, event, actor, model_id)
+
+
+Reaction = Callable[[Transaction, Any, Actor, int], None]
+"""(transaction, event, its actor, id of its model)."""
+_reactions: dict[type[Event], list[Reaction]] = {}
+
+
+def reacts_to(*kinds: type[Event]) -> Callable[[Reaction], Reaction]:
+    """Have a function called for each event of these kinds, in the transaction that appends it.
+
+    For a feature that must change together with one below it, which does not know it. A reaction stays short: the rest is a
+    job. What may happen later reads the event from the log instead.
+    """
+
+    def register(reaction: Reaction) -> Reaction:
+        for kind in kinds:
+            _reactions.setdefault(kind, []).append(reaction)
+        return reaction
+
+    return register

@@ -60,6 +60,8 @@ class Permission(enum.StrEnum):
     BUILD_REPORT = "build.report"
     BUILD_SECRETS = "build.secrets"
     SCHEDULE_EDIT = "schedule.edit"
+    DEPLOYMENT_WRITE = "deployment.write"
+    DEPLOYMENT_PREDICT = "deployment.predict"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
@@ -106,6 +108,8 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.BUILD_REPORT: Role.CONTRIBUTOR,
     Permission.BUILD_SECRETS: Role.MAINTAINER,
     Permission.SCHEDULE_EDIT: Role.MAINTAINER,
+    Permission.DEPLOYMENT_WRITE: Role.MAINTAINER,
+    Permission.DEPLOYMENT_PREDICT: Role.READER,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.DATASET_PUSH: Role.CONTRIBUTOR,

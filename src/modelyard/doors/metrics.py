@@ -93,6 +93,8 @@ class Inventory(msgspec.Struct, frozen=True):
     builds: dict[str, int] = {}
     schedules: dict[str, int] = {}
     """State → number."""
+    deployments: tuple[dict[str, int], int, int] = ({}, 0, 0)
+    """State → number; the number of those that are held, and of those with an alarm."""
     backup_seconds: float | None = None
     """Age of the last backup; None: there was none yet."""
 
@@ -232,6 +234,19 @@ def _collect_inventory(inventory: Inventory) -> Iterator[Metric]:
     for state, count in inventory.schedules.items():
         schedules.add_metric([state], count)
     yield schedules
+    by_state, held, alarmed = inventory.deployments
+    deployments = GaugeMetricFamily(
+        "modelyard_deployments", "Deployments of all models, by state", labels=["state"]
+    )
+    for state, count in by_state.items():
+        deployments.add_metric([state], count)
+    yield deployments
+    yield GaugeMetricFamily(
+        "modelyard_deployments_held", "Deployments that stay on a revision against their stage", held
+    )
+    yield GaugeMetricFamily(
+        "modelyard_deployments_alarmed", "Deployments that serve what is not admitted any more", alarmed
+    )
     used = GaugeMetricFamily(
         "modelyard_namespace_bytes",
         "Bytes of the versions, runs and profiles of a namespace",

@@ -18,6 +18,7 @@ from modelyard.registry.access.attempts import Attempts
 from modelyard.registry.access.nouns import Credential
 from modelyard.registry.builds.pools import Pools, open_pools, read_clusters
 from modelyard.registry.catalog.usecases import CatalogSettings
+from modelyard.registry.deployments.targets import Targets, open_targets
 from modelyard.registry.jobs.nouns import RunFigures
 from modelyard.registry.keyring import Keyring
 from modelyard.registry.oidc.providers import Providers
@@ -85,6 +86,17 @@ class Services:
             local_network=settings.local_network,
             url=self.local_url or self.public_url,
             clusters=read_clusters(settings.build_pools, settings.public_url) if settings.build_pools else (),
+        )
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Return what runs the deployments."""
+        settings = self.settings
+        return open_targets(
+            Path(settings.data),
+            local=settings.local_deployments,
+            url=self.local_url or self.public_url,
+            command=settings.scorer_command,
         )
 
     @cached_property

@@ -35,12 +35,21 @@ from pathlib import Path
 
 from modelyard.domain.errors import ExecutorUnavailable
 from modelyard.engines.executor import GRACE_SECONDS, MEMORY_SUSPECTED, Look, State, Task
+from modelyard.engines.processes import (
+    PROC,
+    Stat,
+    note_process,
+    noted_process,
+    read_bytes,
+    send,
+    stat_of,
+    tail,
+)
 
 _NAME = re.compile(r"[a-z0-9-]{1,80}\Z")
 _MARK = "MODELYARD_TASK"
 """Variable with the folder of the task, by which its processes are found."""
 _TAIL_BYTES, _TAIL_LINES = 16 * 1024, 50
-_PROC = Path("/proc")
 _MEMORY_NOTE = (
     "A limit of memory holds for each process by the kernel, and for all of a step together by a look ten times a second; "
     "control groups are not used"
@@ -145,9 +154,7 @@ class LocalExecutor:
                 start_new_session=True,
             )
         self._children[task.name] = process
-        note = folder / "process.new"
-        note.write_text(f"{process.pid} {_start_of(process.pid)} {_boot()}\n")
-        note.replace(folder / "process")
+        note_process(folder, process.pid)
 
     def look(self, name: str) -> Look:
         folder = self._folder_of(name)
@@ -169,20 +176,14 @@ class LocalExecutor:
         if not asked.exists():
             with contextlib.suppress(OSError):
                 asked.touch()
-            _send(pids, signal.SIGTERM)
+            send(pids, signal.SIGTERM)
             return
         if time.time() - asked.stat().st_mtime >= self._grace_seconds:
             # A process may start another one meanwhile; the next call finds it.
-            _send(pids, signal.SIGKILL)
+            send(pids, signal.SIGKILL)
 
     def log_tail(self, name: str) -> str:
-        try:
-            with (self._folder_of(name) / "agent.log").open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                text = file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-_TAIL_LINES:])
+        return tail(self._folder_of(name) / "agent.log", _TAIL_BYTES, _TAIL_LINES)
 
     def clean(self, name: str) -> None:
         with self._lock:
@@ -241,25 +242,25 @@ class LocalExecutor:
 
     def _has_agent(self, name: str) -> bool:
         """Return whether the agent itself runs; one that was killed leaves processes behind. False also until it has started."""
-        if not _PROC.is_dir() or self._noted_process(name) is not None:
+        if not PROC.is_dir() or noted_process(self._folder_of(name)) is not None:
             return True
         # Its bubblewrap may have been killed, so it is looked for by its arguments. An earlier release may be in another folder.
         words = [os.fsencode(word) for word in self._command[1:]]
         pids = self._processes_of(name)
-        return any(_read(_PROC / str(pid) / "cmdline").split(b"\0")[1:-1] == words for pid in pids)
+        return any(read_bytes(PROC / str(pid) / "cmdline").split(b"\0")[1:-1] == words for pid in pids)
 
     def _processes_of(self, name: str) -> set[int]:
         """Return the living processes of a task: the noted one, those with its folder in the environment, orphans that work in
         its workspace, and the children and sessions of all these."""
-        noted = self._noted_process(name)
-        if not _PROC.is_dir():
+        noted = noted_process(self._folder_of(name))
+        if not PROC.is_dir():
             return {noted} if noted is not None else set()
         marked = f"{_MARK}={self._folder_of(name)}".encode()
         workspace = str(self._folder_of(name) / "work")
         found: set[int] = set() if noted is None else {noted}
         stats = dict(_list_processes())
         for pid, stat in stats.items():
-            if marked in _read(_PROC / str(pid) / "environ").split(b"\0") or (
+            if marked in read_bytes(PROC / str(pid) / "environ").split(b"\0") or (
                 stat.parent == 1 and _works_in(pid, workspace)
             ):
                 found.add(pid)
@@ -274,72 +275,22 @@ class LocalExecutor:
                 return found & set(stats)
             found |= more
 
-    def _noted_process(self, name: str) -> int | None:
-        """Return the process that was started for a task, if it still is that one."""
-        try:
-            pid, start, boot = (self._folder_of(name) / "process").read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(pid) if boot == _boot() and start == _start_of(int(pid)) != "" else None
 
-
-class _Stat:
-    """The line about a process in /proc. Source: proc_pid_stat(5)."""
-
-    __slots__ = ("parent", "session", "start", "state")
-
-    def __init__(self, line: bytes) -> None:
-        # The name in brackets may contain spaces and brackets.
-        fields = line.rpartition(b")")[2].split()
-        self.state = fields[0].decode()
-        self.parent, self.session = int(fields[1]), int(fields[3])
-        self.start = fields[19].decode()
-
-
-def _list_processes() -> Iterator[tuple[int, _Stat]]:
+def _list_processes() -> Iterator[tuple[int, Stat]]:
     """Yield (pid, stat) of the living processes but this one."""
-    for entry in _PROC.iterdir():
+    for entry in PROC.iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
-            stat = _stat_of(int(entry.name))
+            stat = stat_of(int(entry.name))
             if stat is not None and stat.state not in "ZX":
                 yield int(entry.name), stat
 
 
-def _stat_of(pid: int) -> _Stat | None:
-    line = _read(_PROC / str(pid) / "stat")
-    return _Stat(line) if line else None
-
-
-def _start_of(pid: int) -> str:
-    """Return the start time of a living process, in the system's own unit; "": there is none."""
-    if not _PROC.is_dir():
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            return ""
-        return "?"
-    stat = _stat_of(pid)
-    return "" if stat is None or stat.state in "ZX" else stat.start
-
-
 def _works_in(pid: int, folder: str) -> bool:
     try:
-        path = str((_PROC / str(pid) / "cwd").readlink())
+        path = str((PROC / str(pid) / "cwd").readlink())
     except OSError:
         return False
     return path == folder or path.startswith(f"{folder}/")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _boot() -> str:
-    """Return the id of this start of the machine: after another one, pids mean other processes."""
-    return _read(_PROC / "sys/kernel/random/boot_id").decode().strip() or "?"
 
 
 def _works(bubblewrap: list[str]) -> bool:
@@ -355,12 +306,6 @@ def _python_folders() -> list[str]:
     """Return the folders of this Python and its modules that a /tmp of the agent's own would hide."""
     found = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path) if path}
     return sorted(path for path in found if path.startswith("/tmp/") and Path(path).is_dir())  # noqa: S108 - no file is made
-
-
-def _send(pids: set[int], number: int) -> None:
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, number)
 
 
 def _words_of(code: int) -> str:

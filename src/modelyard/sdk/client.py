@@ -11,6 +11,7 @@ from modelyard.sdk.session import Session
 if TYPE_CHECKING:
     from modelyard.sdk import comparison, outbox, signatures
     from modelyard.sdk import convert as converting
+    from modelyard.sdk import deployments as deploying
     from modelyard.sdk import load as loading
     from modelyard.sdk import pull as pulling
     from modelyard.sdk import push as pushing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.checks import Checks
     from modelyard.sdk.comments import Comments, Inbox
     from modelyard.sdk.datasets.client import Datasets
+    from modelyard.sdk.deployments import Deployments
     from modelyard.sdk.evaluations import Evaluations
     from modelyard.sdk.images import Images
     from modelyard.sdk.jobs import Jobs
@@ -111,6 +113,7 @@ class Client(Session):
         best = comparison.best
         metric_history = comparison.metric_history
         follow = outbox.follow
+        deploy = deploying.deploy
     else:
         push = _Method("push")
         pull = _Method("pull")
@@ -122,6 +125,7 @@ class Client(Session):
         best = _Method("comparison")
         metric_history = _Method("comparison")
         follow = _Method("outbox")
+        deploy = _Method("deployments")
 
     # --- features: each is loaded on first use, and uses this session ----------------------------
 
@@ -136,6 +140,7 @@ class Client(Session):
     checks: Checks = _feature("checks", "Results of checks that CI, scanners or people report.")
     comments: Comments = _feature("comments", "Comments on models, versions and promotions.")
     datasets: Datasets = _feature("datasets.client", "Datasets: digests and profiles, never rows.")
+    deployments: Deployments = _feature("deployments", "What serves where, since when and by whom.")
     evaluations: Evaluations = _feature("evaluations", "Metrics of versions, measured after registration.")
     groups: Groups = _feature("access", "Members of groups.")
     images: Images = _feature("images", "Container images of versions.")

@@ -44,3 +44,20 @@ def version_page(url: str, model: str | ModelName, version: int) -> str:
 def promotion_page(url: str, promotion: int) -> str:
     """Return the address of a promotion's page."""
     return f"{url}/promotions/{promotion}"
+
+
+def deployment_page(url: str, name: str) -> str:
+    """Return the address of the page of a deployment.
+
+    Args:
+        url: Address of the server.
+        name: `namespace/name` of the deployment.
+
+    Returns:
+        The address.
+
+    Example:
+        >>> deployment_page("http://127.0.0.1:8470", "fraud/scorer")
+        'http://127.0.0.1:8470/deployments/fraud/scorer'
+    """
+    return f"{url}/deployments/{name}"

@@ -19,6 +19,7 @@ from modelyard.doors.paging import cut, decode_cursor
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.cards.rules import body_text
 from modelyard.registry.comparison import history
+from modelyard.registry.deployments.usecases import list_deployments
 from modelyard.registry.promotion import stages
 from modelyard.registry.promotion.actions import find_stage_actions
 from modelyard.registry.promotion.nouns import OPEN, PromotionFilter
@@ -142,6 +143,9 @@ async def model(visit: Visit) -> Response:
             "metric": metric,
             "points": points,
             "promotions": waiting,
+            "deployments": []
+            if visit.actor.is_anonymous
+            else list_deployments(tx, visit.actor, None, _ROWS, model=name),
         }
 
     data = await visit.look(read)

@@ -74,6 +74,7 @@ PLACES = (
     ("h", "/", "house", "Home"),
     ("m", "/models", "box", "Models"),
     ("a", "/approvals", "git-pull-request-arrow", "Approvals"),
+    ("p", "/deployments", "rocket", "Deployments"),
     ("b", "/builds", "play", "Builds"),
     ("t", "/runs", "trending-up", "Runs"),
     ("d", "/datasets", "database", "Datasets"),

@@ -16,6 +16,7 @@ from modelyard.registry.cards.citing import find_citation
 from modelyard.registry.cards.usecases import find_state
 from modelyard.registry.checks.usecases import list_checks
 from modelyard.registry.comparison.usecases import Comparison, compare_all
+from modelyard.registry.deployments.usecases import list_deployments, may_deploy
 from modelyard.registry.facts.usecases import show_facts
 from modelyard.registry.overview.usecases import show_overview
 from modelyard.registry.promotion.actions import find_stage_actions
@@ -29,7 +30,7 @@ from modelyard.web.frame import PageTable, Visit
 from modelyard.web.version_frame import PATH, frame_of
 
 table = PageTable()
-_MOST_FILES = 12
+_MOST_FILES, _MOST_DEPLOYMENTS = 12, 50
 
 
 @table.get(PATH, public=True)
@@ -63,6 +64,10 @@ async def version(visit: Visit) -> Response:
             "scan": show_scan(tx, actor, ref),
             "checks": [] if is_stranger else list_checks(tx, actor, ref),
             "promotions": [] if is_stranger else list_promotions(tx, actor, name, wanted, None, 20),
+            "deployments": []
+            if is_stranger
+            else list_deployments(tx, actor, None, _MOST_DEPLOYMENTS, model=name, version=number),
+            "may_deploy": may_deploy(actor, overview.view.model),
             "manifest": versions.read_manifest(tx, actor, ref)[2],
         }
 

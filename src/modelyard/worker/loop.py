@@ -17,6 +17,7 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.builds import retiring
 from modelyard.registry.builds import running as builds
 from modelyard.registry.comments import usecases as comments
+from modelyard.registry.deployments import running as deployments
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
@@ -104,6 +105,11 @@ def retire_builds(services: Services) -> None:
         pass
 
 
+def watch_deployments(services: Services) -> None:
+    """Compare what is wanted of the deployments with what their targets do."""
+    deployments.watch_deployments(services.db, services.targets)
+
+
 def forget_finished_jobs(services: Services) -> None:
     while services.db.write(jobs.forget_finished):
         pass
@@ -143,6 +149,7 @@ def standard_chores() -> list[list[Chore]]:
         [Chore("derive deliveries", 0.5, derive_deliveries)],
         [Chore("fire schedules", 0.5, fire_schedules)],
         [Chore("queue scans", 1, queue_scans, due=1)],
+        [Chore("watch deployments", 2, watch_deployments, due=1)],
     ]
 
 

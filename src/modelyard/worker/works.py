@@ -9,6 +9,9 @@ from modelyard.registry.audit.checking import CHECK_LOG, run_check
 from modelyard.registry.builds.endings import BUILD
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.builds.running import carry_on, note_failure
+from modelyard.registry.deployments import running as deployments
+from modelyard.registry.deployments.moving import DEPLOYING
+from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.outbox.delivery import deliver
 from modelyard.registry.outbox.lanes import DELIVER
 from modelyard.registry.outbox.senders import Sender
@@ -22,6 +25,11 @@ _OF_ONE_SUBSCRIPTION = 3
 """A slow receiver must not delay the others."""
 _BUILD_POLLS = 4
 """Short looks at builds; the builds themselves are processes of their own. A cluster that hangs must not hold up the other pools."""
+
+_DEPLOYMENT_LOOKS = 2
+"""Short looks at deployments; what answers requests is a process of its own."""
+_DEPLOYMENT_LEASE_SECONDS = 5.0
+"""After a server that was killed in a look, the next one goes on within seconds: somebody may wait for a rollback."""
 
 
 def scan_works(db: Database, blobs: BlobStore) -> list[Work]:
@@ -61,6 +69,18 @@ def build_works(db: Database, blobs: BlobStore, pools: Pools) -> list[Work]:
     ]
 
 
+def deployment_works(db: Database, targets: Targets) -> list[Work]:
+    return [
+        Work(
+            DEPLOYING.name,
+            lambda job, _: deployments.carry_on(db, targets, job),
+            threads=_DEPLOYMENT_LOOKS,
+            lease_seconds=_DEPLOYMENT_LEASE_SECONDS,
+            failed=deployments.note_failure,
+        )
+    ]
+
+
 def standard_works(services: Services) -> list[Work]:
     return [
         *scan_works(services.db, services.blobs),
@@ -68,4 +88,5 @@ def standard_works(services: Services) -> list[Work]:
         *retention_works(services.db),
         *check_works(services.db),
         *build_works(services.db, services.blobs, services.pools),
+        *deployment_works(services.db, services.targets),
     ]

@@ -8,6 +8,7 @@ from modelyard.db.tables.builds import *  # noqa: F403
 from modelyard.db.tables.catalog import *  # noqa: F403
 from modelyard.db.tables.comments import *  # noqa: F403
 from modelyard.db.tables.datasets import *  # noqa: F403
+from modelyard.db.tables.deployments import *  # noqa: F403
 from modelyard.db.tables.jobs import *  # noqa: F403
 from modelyard.db.tables.log import *  # noqa: F403
 from modelyard.db.tables.oidc import *  # noqa: F403

@@ -64,6 +64,28 @@ class VersionRecalled(Conflict):
     advice = "Use another version; see what it affects with: modelyard lineage {reference} --down"
 
 
+class VersionNotAdmitted(Conflict):
+    code = "version_not_admitted"
+    text = (
+        "{reference} is not admitted to {stage}: it is not in that stage, and never entered it through its gate"
+    )
+    advice = "A maintainer of {model} promotes it: modelyard promote {reference} {stage} --dry-run shows what that needs"
+
+
+class DeploymentMoved(Conflict):
+    code = "deployment_moved"
+    text = "{deployment} has moved since the request read it: it is at revision {revision} ({reference})"
+    advice = "See who moved it with: modelyard deployment history {deployment}; then decide again"
+
+
+class NoWayBack(Conflict):
+    """passed_over: why nearer revisions cannot come back."""
+
+    code = "no_way_back"
+    text = "{deployment} has no earlier revision to return to{passed_over}"
+    advice = "See its revisions with: modelyard deployment history {deployment}; deploy another version with: modelyard deploy"
+
+
 class ModelArchived(Conflict):
     code = "model_archived"
     text = "{model} is archived and takes no changes"

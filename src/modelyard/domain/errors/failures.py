@@ -32,6 +32,11 @@ class ExecutorUnavailable(Unavailable):
     text, advice = "the {executor} executor cannot run builds now: {reason}", "The build is tried again"
 
 
+class TargetUnavailable(Unavailable):
+    code = "target_unavailable"
+    text, advice = "the {target} target cannot run deployments now: {reason}", "It is tried again"
+
+
 class ProviderUnavailable(Unavailable):
     code = "provider_unavailable"
     text = "the identity provider {issuer} cannot be used: {reason}"

@@ -134,6 +134,17 @@ class ScheduleNotFound(NotFound):
     text, advice = "there is no schedule {schedule}", "List them with: modelyard schedule ls"
 
 
+class DeploymentNotFound(NotFound):
+    code = "deployment_not_found"
+    text, advice = "there is no deployment {deployment}", "List them with: modelyard deployment ls"
+
+
+class RevisionNotFound(NotFound):
+    code = "revision_not_found"
+    text = "deployment {deployment} has no revision {revision}"
+    advice = "List its revisions with: modelyard deployment history {deployment}"
+
+
 class ExperimentNotFound(NotFound):
     code = "experiment_not_found"
     text, advice = "there is no experiment {experiment}", "List them with: modelyard runs experiments"

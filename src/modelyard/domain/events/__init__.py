@@ -12,6 +12,7 @@ from modelyard.domain.events.base import Event as Event
 from modelyard.domain.events.base import about as about
 from modelyard.domain.events.builds import *  # noqa: F403
 from modelyard.domain.events.catalog import *  # noqa: F403
+from modelyard.domain.events.deployments import *  # noqa: F403
 from modelyard.domain.events.notices import *  # noqa: F403
 from modelyard.domain.events.promotion import *  # noqa: F403
 from modelyard.domain.events.quarantine import *  # noqa: F403

@@ -469,11 +469,12 @@ def find_account(tx: Transaction, actor_id: int) -> Account | None:
     return None if account is None or account.disabled_at is not None else account
 
 
-def issue_attempt_token(
+def issue_program_token(
     tx: Transaction, owner: Account, *, name: str, scope: Scope, expires_in_days: float
 ) -> NewToken:
-    """Create a token for an attempt of a build, in the name of the account that asked for it. The server revokes it when
-    the attempt ends; it is not bound to the token that asked."""
+    """Create a token for a program that the server starts: the agent of an attempt, or the scorer of a deployment. It acts in
+    the name of the account that asked for it. The server revokes it when the program ends; it is not bound to the token that
+    asked."""
     return _issue_token(
         tx,
         owner.to_actor(),
@@ -485,8 +486,8 @@ def issue_attempt_token(
     )
 
 
-def revoke_attempt_token(tx: Transaction, token_id: int) -> None:
-    """Revoke the token of an attempt; do nothing if it is revoked already."""
+def revoke_program_token(tx: Transaction, token_id: int) -> None:
+    """Revoke the token of a program; do nothing if it is revoked already."""
     owner = token_queries.find_token_owner(tx, token_id)
     if owner is not None:
         token_queries.revoke_token(tx, token_id)

@@ -106,9 +106,9 @@ def _token_of(attempt: BuildAttempt, *, begins: bool) -> int | None:
 
 
 def revoke_tokens(tx: Transaction, attempt: BuildAttempt) -> None:
-    accounts.revoke_attempt_token(tx, attempt.token_id)
+    accounts.revoke_program_token(tx, attempt.token_id)
     if attempt.ticket_id is not None:
-        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+        accounts.revoke_program_token(tx, attempt.ticket_id)
 
 
 def _why_over(build: Build, attempt: BuildAttempt) -> str | None:
@@ -128,7 +128,7 @@ def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int, word: st
     recipe = recipe_of(build)
     owner = accounts.find_account(tx, build.requester_id)
     assert owner is not None
-    token = accounts.issue_attempt_token(
+    token = accounts.issue_program_token(
         tx,
         owner,
         name=f"build {build.uid[:12]}, attempt {number}",
@@ -136,7 +136,7 @@ def claim_attempt(tx: Transaction, actor: Actor, uid: str, number: int, word: st
         expires_in_days=rules.token_days(recipe.timeout_seconds),
     )
     if attempt.ticket_id is not None:
-        accounts.revoke_attempt_token(tx, attempt.token_id)
+        accounts.revoke_program_token(tx, attempt.token_id)
     ticket = attempt.token_id if attempt.ticket_id is None else attempt.ticket_id
     claim = secrets.claim_of(word)
     queries.update_attempt(tx, attempt.id, ticket_id=ticket, token_id=token.id, claim=claim)
@@ -208,7 +208,7 @@ def store_records(
         tx.leaves_rights = True
     else:
         # The agent has its token, so the ticket is of no use to anybody any more.
-        accounts.revoke_attempt_token(tx, attempt.ticket_id)
+        accounts.revoke_program_token(tx, attempt.ticket_id)
         queries.update_attempt(tx, attempt.id, ticket_id=None)
     if new:
         end = _store(tx, build, attempt, new)

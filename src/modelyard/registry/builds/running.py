@@ -192,7 +192,7 @@ def start_attempt(tx: Transaction, pools: Pools, pool: Pool, build_id: int) -> S
 
 
 def _issue_ticket(tx: Transaction, owner: Account, build: Build, number: int) -> accounts.NewToken:
-    return accounts.issue_attempt_token(
+    return accounts.issue_program_token(
         tx,
         owner,
         name=f"build {build.uid[:12]}, begin attempt {number}",

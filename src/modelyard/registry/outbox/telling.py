@@ -22,6 +22,20 @@ _PHRASES = {
     "comment.edited": "edited a comment on {version}",
     "comment.written": "commented on {version}",
     "dataset.noted": "registered a dataset in {namespace}",
+    "deployment.alarmed": "raised an alarm about the deployment {deployment}",
+    "deployment.cleared": "ended the alarm about the deployment {deployment}",
+    "deployment.created": "made the deployment {deployment}",
+    "deployment.deleted": "removed the deployment {deployment}",
+    "deployment.edited": "changed the deployment {deployment}",
+    "deployment.failed": "could not start {version} in the deployment {deployment}",
+    "deployment.held": "holds the deployment {deployment}",
+    "deployment.mended": "started the deployment {deployment} again",
+    "deployment.released": "released the deployment {deployment}",
+    "deployment.revised": "gave the deployment {deployment} {version}",
+    "deployment.rolled_back": "rolled back the deployment {deployment} to {version}",
+    "deployment.started": "started the deployment {deployment}",
+    "deployment.stopped": "stopped the deployment {deployment}",
+    "deployment.swapped": "swapped the deployment {deployment} to {version}",
     "model.created": "created {model}",
     "model.deleted": "deleted {model}",
     "model.edited": "edited {model}",
@@ -96,6 +110,7 @@ def tell(body: dict[str, Any]) -> Told:
             place=model or namespace,
             stage=stage,
             alias=data.get("alias") or "an alias",
+            deployment=data.get("deployment") or "",
         )
     )
     return Told(str(body["actor"]["name"]), words, str(data.get("reason") or "")[:300])

@@ -12,6 +12,7 @@ from modelyard.db.json_columns import dump_json, load_json, load_noun
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
+    aliases,
     effective_policies,
     group_members,
     models,
@@ -29,7 +30,9 @@ from modelyard.domain.digest import Digest
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.promotion.nouns import (
+    DONE,
     OPEN,
+    PROMOTE,
     Move,
     MoveState,
     Occupant,
@@ -420,3 +423,36 @@ def delete_occupant(tx: Transaction, model_id: int, stage: str, version_id: int)
             stage_occupants.c.version_id == version_id,
         )
     )
+
+
+_HAS_ENTERED = Statement(
+    sa.select(promotions.c.id)
+    .where(
+        promotions.c.model_id == _p("model_id"),
+        promotions.c.stage == _p("stage"),
+        promotions.c.version_id == _p("version_id"),
+        promotions.c.kind == PROMOTE,
+        promotions.c.state == DONE,
+    )
+    .limit(1)
+)
+_STANDS = Statement(
+    sa.union_all(
+        sa.select(aliases.c.version_id).where(
+            aliases.c.model_id == _p("model_id"),
+            aliases.c.alias == _p("stage"),
+            aliases.c.version_id == _p("version_id"),
+        ),
+        sa.select(stage_occupants.c.version_id).where(
+            stage_occupants.c.model_id == _p("model_id"),
+            stage_occupants.c.stage == _p("stage"),
+            stage_occupants.c.version_id == _p("version_id"),
+        ),
+    )
+)
+
+
+def was_admitted(tx: Transaction, model_id: int, version_id: int, stage: str) -> bool:
+    """Return whether a version is in a stage, or once entered it through its gate."""
+    keys = {"model_id": model_id, "stage": stage, "version_id": version_id}
+    return tx.one(_HAS_ENTERED, **keys) is not None or tx.one(_STANDS, **keys) is not None

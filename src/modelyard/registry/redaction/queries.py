@@ -26,6 +26,9 @@ from modelyard.db.tables import (
     comments,
     dataset_versions,
     datasets,
+    deployment_moves,
+    deployment_revisions,
+    deployments,
     event_nodes,
     events,
     experiments,
@@ -105,6 +108,11 @@ _OF_STEP = ((build_attempts, build_attempts.c.id == build_steps.c.attempt_id), *
 _IN_MODEL, _IN_RUN = models.c.namespace_id, runs.c.namespace_id
 _REVISED = ((comments, comments.c.id == comment_revisions.c.comment_id), *_of_model(comments))
 
+
+def _of_deployment(table: sa.Table) -> tuple[tuple[sa.Table, Any], ...]:
+    return ((deployments, deployments.c.id == table.c.deployment_id), *_of_model(deployments))
+
+
 TEXT_COLUMNS: tuple[TextColumn, ...] = (
     *(
         TextColumn(namespaces, name, Form.PLAIN, (), namespaces.c.id)
@@ -175,6 +183,16 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
         ((schedules, schedules.c.id == schedule_firings.c.schedule_id), *_of_model(schedules)),
         _IN_MODEL,
     ),
+    *(
+        TextColumn(deployments, name, Form.PLAIN, _of_model(deployments), _IN_MODEL)
+        for name in ("held_reason", "alarm", "state_reason")
+    ),
+    TextColumn(deployments, "reported", Form.JSON, _of_model(deployments), _IN_MODEL),
+    *(
+        TextColumn(deployment_revisions, name, Form.PLAIN, _of_deployment(deployment_revisions), _IN_MODEL)
+        for name in ("reason", "state_reason")
+    ),
+    TextColumn(deployment_moves, "reason", Form.PLAIN, _of_deployment(deployment_moves), _IN_MODEL),
     TextColumn(build_attempts, "reason", Form.PLAIN, _OF_BUILD, _IN_MODEL),
     *(TextColumn(build_steps, name, Form.PLAIN, _OF_STEP, _IN_MODEL) for name in ("reason", "open_line")),
     TextColumn(

@@ -27,6 +27,8 @@ _p = sa.bindparam
 _IN_USE = frozenset({"stage", "deployment"})
 CHILD = "child"
 """A child of this version that the actor may see; its name is the child's reference."""
+WARM_REVISION = "warm revision"
+"""A deployment keeps the version ready for a rollback; its name is that of the deployment."""
 KEEP = "keep"
 """The mark that a version must be kept; its name is the same word."""
 RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion", "retrained")
@@ -96,6 +98,10 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
         return f'modelyard keep {model.name}:{version.number} --undo --reason "…"'
     if kind == "rollback":
         return f"promote other versions to {name}, so that a rollback would not return to this one"
+    if kind == "deployment":
+        return f"deploy another version to {name}, or modelyard deployment rm {name}"
+    if kind == WARM_REVISION:
+        return f"deploy other versions to {name}, so that a rollback would not return to this one"
     return f"end the {kind} {name}"
 
 

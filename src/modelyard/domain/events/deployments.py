@@ -1,0 +1,108 @@
+"""Deployments. `revision`, `before` and `after` are numbers of revisions; `version` of the header is the one that is to serve."""
+
+from __future__ import annotations
+
+from modelyard.domain.events.base import Event
+
+
+class DeploymentEvent(Event):
+    """deployment: `namespace/name`."""
+
+    deployment: str
+
+
+class DeploymentCreated(DeploymentEvent, kind="deployment.created"):
+    stage: str
+    follows: bool
+    target: str
+
+
+class DeploymentRevised(DeploymentEvent, kind="deployment.revised", may_change_rights=False):
+    """A new revision is to serve. cause: deploy, promote or release."""
+
+    revision: int
+    digest: str
+    record_digest: str
+    cause: str
+    promotion: int | None = None
+    before: int | None = None
+    reason: str | None = None
+
+
+class DeploymentRolledBack(DeploymentEvent, kind="deployment.rolled_back", may_change_rights=False):
+    """It is to serve an earlier revision. cause: rollback (somebody asked), stage (its stage was rolled back), recall (what
+    served was recalled or held in quarantine) or return (the newer revision could not start)."""
+
+    before: int
+    after: int
+    digest: str
+    record_digest: str
+    cause: str
+    reason: str
+
+
+class DeploymentHeld(DeploymentEvent, kind="deployment.held", may_change_rights=False):
+    """It no longer follows its stage, until it is released or another version enters the stage."""
+
+    revision: int
+    reason: str
+
+
+class DeploymentReleased(DeploymentEvent, kind="deployment.released", may_change_rights=False):
+    revision: int
+    reason: str | None = None
+
+
+class DeploymentSwapped(DeploymentEvent, kind="deployment.swapped", may_change_rights=False):
+    """What answers is another revision from now on."""
+
+    before: int | None = None
+    after: int
+    generation: int
+    milliseconds: float
+    dropped: int
+
+
+class DeploymentFailed(DeploymentEvent, kind="deployment.failed", may_change_rights=False):
+    """A revision could not start."""
+
+    revision: int
+    reason: str
+
+
+class DeploymentMended(DeploymentEvent, kind="deployment.mended", may_change_rights=False):
+    """The target did not do what is wanted, and was told again."""
+
+    revision: int
+    reason: str
+
+
+class DeploymentAlarmed(DeploymentEvent, kind="deployment.alarmed", may_change_rights=False):
+    """The version that serves is not admitted any more."""
+
+    revision: int
+    reason: str
+
+
+class DeploymentCleared(DeploymentEvent, kind="deployment.cleared", may_change_rights=False):
+    """What serves is admitted again."""
+
+    revision: int
+
+
+class DeploymentEdited(DeploymentEvent, kind="deployment.edited", may_change_rights=False):
+    """changed: the options and their new values."""
+
+    changed: dict[str, str | int | bool]
+
+
+class DeploymentStopped(DeploymentEvent, kind="deployment.stopped", may_change_rights=False):
+    reason: str | None = None
+
+
+class DeploymentStarted(DeploymentEvent, kind="deployment.started", may_change_rights=False):
+    reason: str | None = None
+
+
+class DeploymentDeleted(DeploymentEvent, kind="deployment.deleted"):
+    """Its program is ended, and its record deleted."""

@@ -1,0 +1,622 @@
+"""Deploy, list, show, roll back, release, scale, stop, start and remove deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain import events
+from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.deployments import (
+    ALARM,
+    BACKWARD,
+    DEPLOY,
+    RELEASE,
+    ROLLBACK,
+    SCALE,
+    START,
+    STARTING,
+    STOP,
+    STOPPING,
+    must_hold,
+)
+from modelyard.domain.errors import (
+    Conflict,
+    DeploymentMoved,
+    DeploymentNotFound,
+    Invalid,
+    NoWayBack,
+    RevisionNotFound,
+    StageNotFound,
+)
+from modelyard.domain.names import Alias, ModelName, Ref, fold
+from modelyard.domain.times import seconds
+from modelyard.registry.access import rules as access
+from modelyard.registry.catalog import rules as catalog_rules
+from modelyard.registry.catalog import usecases as catalog
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.deployments import moving, queries, rules
+from modelyard.registry.deployments.admission import refuse_unless_admitted
+from modelyard.registry.deployments.following import follow
+from modelyard.registry.deployments.nouns import (
+    Deployment,
+    DeploymentMove,
+    DeploymentsOverview,
+    DeploymentView,
+    RecentMove,
+    Revision,
+    RollbackPlan,
+    WayBack,
+)
+from modelyard.registry.deployments.targets import Targets
+from modelyard.registry.promotion import stages
+from modelyard.registry.promotion.policy_queries import effective_policy
+from modelyard.registry.versions import queries as version_queries
+from modelyard.registry.versions.nouns import Version
+from modelyard.registry.versions.usecases import find_version
+
+WRITE = Permission.DEPLOYMENT_WRITE
+_DAY = seconds(86_400)
+_MOST_SHOWN, _MOST_RECENT = 200, 8
+
+
+class DeployRequest(msgspec.Struct, frozen=True):
+    """name None: that of the model. follow None: as it is; a new one follows if the reference is a stage. stage None: that of the
+    reference, then the deployment's, then the last one of the model's policy. from_revision: the one that the caller saw
+    serving."""
+
+    ref: Ref
+    name: str | None = None
+    follow: bool | None = None
+    stage: str | None = None
+    replicas: int | None = None
+    public: bool | None = None
+    on_recall: str | None = None
+    from_revision: int | None = None
+    reason: str | None = None
+
+
+# --- deploying -------------------------------------------------------------------------------------------
+
+
+def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployRequest) -> DeploymentView:
+    """Have a deployment serve a version; make the deployment if it is new. The target is told by a job.
+
+    Raises ModelNotFound, VersionNotFound, StageNotFound, VersionNotAdmitted and the other refusals of admission, Denied, Invalid,
+    Conflict, DeploymentMoved.
+    """
+    model = catalog.find_open_model(tx, actor, request.ref.model, WRITE)
+    _, version = find_version(tx, actor, Ref(model.name, request.ref.selector))
+    name = rules.parse_name(request.name or model.name.name, model.name.namespace)
+    reason = catalog_rules.check_reason(request.reason) or ""
+    present = queries.find_named(tx, actor, model.name.namespace, name, locks=True)
+    if present is not None and (present.is_removed or present.model_id != model.id):
+        why = "is being removed" if present.is_removed else f"serves {present.model}"
+        raise Conflict(
+            reason=f"the deployment {present.full_name} {why}",
+            fix="Try again in a minute" if present.is_removed else "Choose another name with --name",
+        )
+    stage = _stage_of(tx, model, request, present)
+    refuse_unless_admitted(tx, model, version, stage)
+    if present is None:
+        return _create(tx, actor, targets, model, version, stage, name, reason, request)
+    _check_from(present, request.from_revision)
+    if stage != present.stage or (request.follow is not None and request.follow != present.follows):
+        follows = present.follows if request.follow is None else request.follow
+        present = _edit(tx, actor, present, {"stage": stage, "follows": follows})
+    present = _scale(tx, actor, present, request.replicas, request.public, request.on_recall)
+    serving = queries.find_revision(tx, present.id, present.serving)
+    assert serving is not None
+    is_same = serving.version_id == version.id and not serving.has_failed
+    if is_same and not present.is_stopped:
+        _settle_hold(tx, actor, model, present, serving, reason)
+    else:
+        revision = serving if is_same else _add(tx, actor, present.id, version, reason, present)
+        if actor.id != present.owner_id:
+            queries.update_deployment(tx, present.id, owner_id=actor.id, token_expires_at=None)
+        moving.point(tx, actor, model, present, revision, DEPLOY, reason)
+    return view_one(tx, actor, _again(tx, actor, present))
+
+
+def _stage_of(tx: Transaction, model: Model, request: DeployRequest, present: Deployment | None) -> str:
+    policy = effective_policy(tx, model)
+    selector = request.ref.selector
+    named = str(selector) if isinstance(selector, Alias) and policy.stage(str(selector)) is not None else None
+    wanted = request.stage or named
+    if wanted is None:
+        return present.stage if present is not None else policy.stage_names[-1]
+    stage = policy.stage(fold(wanted.removeprefix("@")))
+    if stage is None:
+        raise StageNotFound(model=str(model.name), stage=wanted[:80], stages=", ".join(policy.stage_names))
+    return stage.name
+
+
+def _add(
+    tx: Transaction, actor: Actor, deployment_id: int, version: Version, reason: str, settings: Deployment
+) -> Revision:
+    number = moving.add_revision(
+        tx, actor, deployment_id, version, cause=DEPLOY, settings=_settings(settings), reason=reason
+    )
+    revision = queries.find_revision(tx, deployment_id, number)
+    assert revision is not None
+    return revision
+
+
+def _settings(deployment: Deployment) -> dict[str, Any]:
+    return {"replicas": deployment.replicas, "public": deployment.is_public}
+
+
+def _create(
+    tx: Transaction,
+    actor: Actor,
+    targets: Targets,
+    model: Model,
+    version: Version,
+    stage: str,
+    name: str,
+    reason: str,
+    request: DeployRequest,
+) -> DeploymentView:
+    if request.from_revision is not None:
+        raise DeploymentNotFound(deployment=f"{model.name.namespace}/{name}")
+    replicas = rules.check_replicas(1 if request.replicas is None else request.replicas)
+    is_public = bool(request.public)
+    follows = str(request.ref.selector) == stage if request.follow is None else request.follow
+    deployment_id = queries.insert_deployment(
+        tx,
+        namespace_id=model.namespace_id,
+        model_id=model.id,
+        name=name,
+        target=targets.default,
+        stage=stage,
+        follows=int(follows),
+        replicas=replicas,
+        is_public=int(is_public),
+        on_recall=rules.check_on_recall(request.on_recall or ALARM),
+        serving=1,
+        generation=1,
+        owner_id=actor.id,
+        created_by=actor.id,
+        state=STARTING,
+    )
+    settings = {"replicas": replicas, "public": is_public}
+    moving.add_revision(tx, actor, deployment_id, version, cause=DEPLOY, settings=settings, reason=reason)
+    queries.insert_move(
+        tx, deployment_id, generation=1, kind=DEPLOY, before=None, after=1, reason=reason, actor_id=actor.id
+    )
+    made = moving.found(tx, deployment_id)
+    about = moving.about(made, version.number)
+    tx.append(
+        events.DeploymentCreated(**about, stage=stage, follows=follows, target=made.target), actor, model.id
+    )
+    tx.append(
+        events.DeploymentRevised(
+            **about,
+            revision=1,
+            digest=version.digest,
+            record_digest=version.record_digest,
+            cause=DEPLOY,
+            reason=reason or None,
+        ),
+        actor,
+        model.id,
+    )
+    moving.hold_versions(tx, made, version.id, None)
+    revision = queries.find_revision(tx, deployment_id, 1)
+    assert revision is not None
+    _settle_hold(tx, actor, model, made, revision, reason)
+    moving.wake(tx, made)
+    return view_one(tx, actor, _again(tx, actor, made))
+
+
+def _settle_hold(
+    tx: Transaction, actor: Actor, model: Model, deployment: Deployment, serving: Revision, reason: str
+) -> None:
+    """Hold a deployment that serves another version than its stage, and release one that serves the same."""
+    standing = moving.find_stage_version(tx, deployment)
+    holds = must_hold(deployment.follows, standing, serving.version)
+    if holds and not deployment.is_held:
+        moving.hold(tx, actor, deployment, serving, reason or f"v{serving.version} was deployed by hand")
+    elif deployment.is_held and not holds:
+        moving.release(tx, actor, deployment, serving, reason)
+
+
+def _check_from(deployment: Deployment, seen: int | None) -> None:
+    """Raise DeploymentMoved if another revision serves than the one that the caller saw; None accepts any."""
+    if seen is not None and seen != deployment.serving:
+        raise DeploymentMoved(
+            deployment=deployment.full_name, revision=deployment.serving, reference=deployment.reference
+        )
+
+
+# --- the way back ----------------------------------------------------------------------------------------
+
+
+def preview_rollback(
+    tx: Transaction, actor: Actor, namespace: str, name: str, *, to: int | None = None
+) -> RollbackPlan:
+    """Return what `rollback` would do now; nothing is written. Raises the same errors."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE)
+    return _plan(tx, moving.model_of(tx, actor, deployment), deployment, to)
+
+
+def _plan(tx: Transaction, model: Model, deployment: Deployment, to: int | None) -> RollbackPlan:
+    before = queries.find_revision(tx, deployment.id, deployment.serving)
+    assert before is not None
+    way = _way_to(tx, model, deployment, to) if to is not None else _way_back(tx, model, deployment)
+    standing = moving.find_stage_version(tx, deployment)
+    return RollbackPlan(
+        deployment,
+        before,
+        way.revision,
+        must_hold(deployment.follows, standing, way.revision.version),
+        way.revision.number == deployment.warm,
+        standing,
+        way.passed_over,
+    )
+
+
+def _way_back(tx: Transaction, model: Model, deployment: Deployment) -> WayBack:
+    way, refusal = moving.find_ways(tx, model, deployment)
+    if way is not None:
+        return way
+    if refusal is not None:
+        raise refusal
+    raise NoWayBack(deployment=deployment.full_name, passed_over="")
+
+
+def _way_to(tx: Transaction, model: Model, deployment: Deployment, to: int) -> WayBack:
+    revision = queries.find_revision(tx, deployment.id, to)
+    if revision is None:
+        raise RevisionNotFound(deployment=deployment.full_name, revision=to)
+    if revision.number == deployment.serving:
+        raise Conflict(
+            reason=f"{deployment.full_name} serves revision {to} already",
+            fix=f"See its revisions with: modelyard deployment history {deployment.full_name}",
+        )
+    if revision.has_failed:
+        raise Conflict(
+            reason=f"revision {to} of {deployment.full_name} could not start: {revision.state_reason}",
+            fix=f"Try it again as a new revision: modelyard deploy {deployment.model}:{revision.version} --name {deployment.name}",
+        )
+    refusal = moving.refusal_of(tx, model, deployment, revision)
+    if refusal is not None:
+        raise refusal
+    return WayBack(revision)
+
+
+def rollback(
+    tx: Transaction,
+    actor: Actor,
+    namespace: str,
+    name: str,
+    *,
+    to: int | None = None,
+    from_revision: int | None = None,
+    with_stage: bool = False,
+    reason: str,
+) -> DeploymentView:
+    """Point a deployment at its last good revision, or at one that is named. One that follows a stage is held there until it is
+    released or another version enters the stage.
+
+    from_revision: the one that the caller saw serving; another one raises DeploymentMoved, so that two people do not roll back
+    twice. with_stage: move the stage back to the same version, too. Raises NoWayBack, RevisionNotFound, Conflict, the refusals of
+    admission and Denied; with_stage: like the rollback of a stage.
+    """
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    reason = catalog_rules.require_reason(reason, "a rollback")
+    _check_from(deployment, from_revision)
+    model = moving.model_of(tx, actor, deployment)
+    plan = _plan(tx, model, deployment, to)
+    now = moving.point(tx, actor, model, deployment, plan.after, ROLLBACK, reason)
+    if with_stage and plan.standing != plan.after.version:
+        stages.rollback(tx, actor, model.name, deployment.stage, to=plan.after.version, reason=reason)
+    return view_one(tx, actor, _again(tx, actor, now))
+
+
+def release(
+    tx: Transaction, actor: Actor, namespace: str, name: str, *, reason: str | None = None
+) -> DeploymentView:
+    """Let a held deployment follow its stage again: the stage's version is to serve. Raises Conflict if it is not held, and the
+    refusals of admission."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    reason = catalog_rules.check_reason(reason) or ""
+    if not deployment.is_held:
+        raise Conflict(
+            reason=f"{deployment.full_name} is not held",
+            fix=f"See what it serves with: modelyard deployment show {deployment.full_name}",
+        )
+    _follow_now(tx, actor, deployment, reason)
+    return view_one(tx, actor, _again(tx, actor, deployment))
+
+
+def _follow_now(tx: Transaction, actor: Actor, deployment: Deployment, reason: str) -> None:
+    model = moving.model_of(tx, actor, deployment)
+    number = moving.find_stage_version(tx, deployment)
+    serving = queries.find_revision(tx, deployment.id, deployment.serving)
+    assert serving is not None
+    if number is None:
+        if deployment.is_held:
+            moving.release(tx, actor, deployment, serving, reason)
+        return
+    version = version_queries.find_by_number(tx, model.id, number)
+    assert version is not None
+    refuse_unless_admitted(tx, model, version, deployment.stage)
+    follow(tx, actor, model, deployment, version, RELEASE, reason)
+
+
+# --- changing --------------------------------------------------------------------------------------------
+
+
+class DeploymentEdit(msgspec.Struct, frozen=True):
+    """None leaves an option unchanged."""
+
+    replicas: int | None = None
+    public: bool | None = None
+    follow: bool | None = None
+    on_recall: str | None = None
+
+
+def edit_deployment(
+    tx: Transaction, actor: Actor, namespace: str, name: str, edit: DeploymentEdit
+) -> DeploymentView:
+    """Change the options of a deployment. Raises Invalid, Denied, DeploymentNotFound."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    if edit == DeploymentEdit():
+        raise Invalid(reason="nothing is to change", fix="Give the options that change")
+    deployment = _scale(tx, actor, deployment, edit.replicas, edit.public, edit.on_recall)
+    if edit.follow is not None and edit.follow != deployment.follows:
+        deployment = _edit(tx, actor, deployment, {"follows": edit.follow})
+        if edit.follow:
+            _follow_now(tx, actor, deployment, f"it follows {deployment.stage} again")
+        elif deployment.is_held:
+            serving = queries.find_revision(tx, deployment.id, deployment.serving)
+            assert serving is not None
+            moving.release(tx, actor, deployment, serving, "it does not follow a stage any more")
+    return view_one(tx, actor, _again(tx, actor, deployment))
+
+
+def _scale(
+    tx: Transaction,
+    actor: Actor,
+    deployment: Deployment,
+    replicas: int | None,
+    public: bool | None,
+    on_recall: str | None,
+) -> Deployment:
+    if on_recall is not None and rules.check_on_recall(on_recall) != deployment.on_recall:
+        deployment = _edit(tx, actor, deployment, {"on_recall": on_recall})
+    changed: dict[str, Any] = {}
+    if replicas is not None and rules.check_replicas(replicas) != deployment.replicas:
+        changed["replicas"] = replicas
+    if public is not None and public != deployment.is_public:
+        changed["is_public"] = public
+    if not changed:
+        return deployment
+    words = {"replicas": f"{deployment.replicas} to {replicas} replicas", "is_public": f"public: {public}"}
+    deployment = _edit(tx, actor, deployment, changed)
+    return moving.change(tx, actor, deployment, SCALE, ", ".join(words[name].lower() for name in changed))
+
+
+def _edit(tx: Transaction, actor: Actor, deployment: Deployment, changed: dict[str, Any]) -> Deployment:
+    values = {name: int(value) if isinstance(value, bool) else value for name, value in changed.items()}
+    queries.update_deployment(tx, deployment.id, **values)
+    tx.append(
+        events.DeploymentEdited(**moving.about(deployment, deployment.version), changed=changed),
+        actor,
+        deployment.model_id,
+    )
+    return moving.found(tx, deployment.id)
+
+
+def stop(
+    tx: Transaction, actor: Actor, namespace: str, name: str, *, reason: str | None = None
+) -> DeploymentView:
+    """Serve nothing until it is started again. Requests that were accepted are answered first. Raises DeploymentNotFound, Denied."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    reason = catalog_rules.check_reason(reason)
+    if not deployment.is_stopped:
+        moving.change(tx, actor, deployment, STOP, reason or "", is_stopped=1, state=STOPPING, state_reason="")
+        event = events.DeploymentStopped(**moving.about(deployment, deployment.version), reason=reason)
+        tx.append(event, actor, deployment.model_id)
+    return view_one(tx, actor, _again(tx, actor, deployment))
+
+
+def start(
+    tx: Transaction, actor: Actor, namespace: str, name: str, *, reason: str | None = None
+) -> DeploymentView:
+    """Serve again what it served when it was stopped. Raises DeploymentNotFound, Denied, the refusals of admission."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    reason = catalog_rules.check_reason(reason)
+    if deployment.is_stopped:
+        model = moving.model_of(tx, actor, deployment)
+        revision = queries.find_revision(tx, deployment.id, deployment.serving)
+        assert revision is not None
+        refuse_unless_admitted(tx, model, moving.version_of(tx, model, revision), deployment.stage)
+        moving.change(
+            tx,
+            actor,
+            deployment,
+            START,
+            reason or "",
+            is_stopped=0,
+            state=STARTING,
+            state_reason="",
+            alarm=None,
+        )
+        event = events.DeploymentStarted(**moving.about(deployment, deployment.version), reason=reason)
+        tx.append(event, actor, deployment.model_id)
+    return view_one(tx, actor, _again(tx, actor, deployment))
+
+
+def remove(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
+    """End a deployment and delete its record; the events stay. Raises DeploymentNotFound, Denied."""
+    deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    queries.update_deployment(tx, deployment.id, is_removed=1, is_stopped=1, state=STOPPING)
+    moving.hold_versions(tx, deployment, None, None)
+    event = events.DeploymentDeleted(**moving.about(deployment, deployment.version))
+    tx.append(event, actor, deployment.model_id)
+    moving.wake(tx, deployment)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def find_deployment(
+    tx: Transaction,
+    actor: Actor,
+    namespace: str,
+    name: str,
+    permission: Permission = Permission.MODEL_READ,
+    *,
+    locks: bool = False,
+) -> Deployment:
+    """Return a deployment. locks: other changes of it wait. Raises DeploymentNotFound, Denied, Unauthenticated."""
+    namespace, name = fold(namespace), fold(name)
+    deployment = queries.find_named(tx, actor, namespace, name, locks=locks)
+    full_name = f"{namespace}/{name}"[:200]
+    if deployment is None or deployment.is_removed:
+        access.refuse_strangers(actor)
+        raise DeploymentNotFound(deployment=full_name)
+    access.check(actor, permission, deployment.place, lambda: DeploymentNotFound(deployment=full_name))
+    return deployment
+
+
+def find_by_word(tx: Transaction, actor: Actor, word: str) -> Deployment:
+    """Return the only deployment that the actor sees under a bare name: one of that name, or else the only one in the namespace
+    of that name. Raises DeploymentNotFound; Invalid if there are several."""
+    access.refuse_strangers(actor)
+    word = fold(word)
+    for found in (
+        queries.list_visible(tx, actor, 10, name=word),
+        queries.list_visible(tx, actor, 10, namespace=word),
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = [each.full_name for each in found]
+            raise Invalid(
+                reason=f"several deployments are called {word}: {', '.join(names)}", fix=f"Write {names[0]}"
+            )
+    raise DeploymentNotFound(deployment=word[:200])
+
+
+def may_deploy(actor: Actor, model: Model) -> bool:
+    return access.may(actor, WRITE, model.place)
+
+
+def check_predicting(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
+    """Return if the caller may have the deployment predict. Raises Unauthenticated, Denied, DeploymentNotFound."""
+    namespace, name = fold(namespace), fold(name)
+    deployment = queries.find_named(tx, actor, namespace, name)
+    if deployment is not None and deployment.is_public and not deployment.is_removed:
+        return
+    find_deployment(tx, actor, namespace, name, Permission.DEPLOYMENT_PREDICT)
+
+
+def list_deployments(
+    tx: Transaction,
+    actor: Actor,
+    after: tuple[str, str] | None,
+    limit: int,
+    *,
+    namespace: str | None = None,
+    model: ModelName | None = None,
+    version: int | None = None,
+) -> list[DeploymentView]:
+    """List the deployments of models that the actor may read, by name. version: only those that are to serve it.
+
+    Raises ModelNotFound, NamespaceNotFound."""
+    access.refuse_strangers(actor)
+    model_id = None if model is None else catalog.find_model(tx, actor, model).id
+    if namespace is not None:
+        namespace = catalog.find_namespace(tx, actor, namespace).name
+    found = queries.list_visible(tx, actor, limit, after=after, namespace=namespace, model_id=model_id)
+    if version is not None:
+        found = [each for each in found if each.version == version]
+    return _views(tx, actor, found)
+
+
+def show_overview(tx: Transaction, actor: Actor, *, namespace: str | None = None) -> DeploymentsOverview:
+    """Return all deployments that the actor may see, up to a limit, those that need a decision first."""
+    views = list_deployments(tx, actor, None, _MOST_SHOWN, namespace=namespace)
+    views.sort(key=lambda view: (not view.trouble, not view.deployment.is_held, view.deployment.full_name))
+    recent = queries.list_recent_moves(tx, actor, tx.now - 14 * _DAY, _MOST_RECENT)
+    rollbacks = queries.list_recent_moves(tx, actor, tx.now - 30 * _DAY, _MOST_SHOWN, BACKWARD)
+    return DeploymentsOverview(
+        views,
+        sum(not view.trouble for view in views),
+        sum(view.deployment.is_held for view in views),
+        sum(view.deployment.alarm is not None for view in views),
+        [RecentMove(*row) for row in recent],
+        [RecentMove(*row) for row in rollbacks],
+    )
+
+
+def _views(tx: Transaction, actor: Actor, found: Sequence[Deployment]) -> list[DeploymentView]:
+    """In a list, the way back is the revision that is kept warm."""
+    standing = queries.find_standing(tx, [*{each.model_id for each in found}])
+    wanted = [(each.id, number) for each in found for number in (each.serving, each.warm) if number is not None]
+    revisions = queries.list_some_revisions(tx, wanted)
+    lasts = queries.list_last_moves(tx, [each.id for each in found])
+    return [
+        DeploymentView(
+            each,
+            revisions[each.id, each.serving],
+            None if each.warm is None else revisions[each.id, each.warm],
+            standing.get((each.model_id, each.stage)),
+            lasts.get(each.id),
+            access.may(actor, WRITE, each.place),
+        )
+        for each in found
+    ]
+
+
+def view_one(tx: Transaction, actor: Actor, deployment: Deployment) -> DeploymentView:
+    view = _views(tx, actor, [deployment])[0]
+    way, _ = moving.find_ways(tx, moving.model_of(tx, actor, deployment), deployment)
+    return msgspec.structs.replace(view, back=None if way is None else way.revision)
+
+
+def _again(tx: Transaction, actor: Actor, deployment: Deployment) -> Deployment:
+    """Read a deployment again, with the actor's role."""
+    namespace = deployment.place.namespace
+    assert namespace is not None
+    now = queries.find_named(tx, actor, namespace, deployment.name)
+    assert now is not None
+    return now
+
+
+def show_deployment(tx: Transaction, actor: Actor, namespace: str, name: str) -> DeploymentView:
+    return view_one(tx, actor, find_deployment(tx, actor, namespace, name))
+
+
+def list_revisions(
+    tx: Transaction, actor: Actor, namespace: str, name: str, before: int | None, limit: int
+) -> list[Revision]:
+    """List the revisions of a deployment, newest first."""
+    deployment = find_deployment(tx, actor, namespace, name)
+    access.refuse_strangers(actor)
+    return queries.list_revisions(tx, deployment.id, before=before, limit=limit)
+
+
+def list_moves(
+    tx: Transaction, actor: Actor, namespace: str, name: str, before: int | None, limit: int
+) -> list[DeploymentMove]:
+    """List what a deployment served, and who moved it, newest first."""
+    deployment = find_deployment(tx, actor, namespace, name)
+    access.refuse_strangers(actor)
+    return queries.list_moves(tx, deployment.id, before=before, limit=limit)
+
+
+def read_log(tx: Transaction, actor: Actor, namespace: str, name: str) -> Deployment:
+    """Return the deployment whose log the actor may read: like the state of its target, for those who may deploy."""
+    return find_deployment(tx, actor, namespace, name, WRITE)
+
+
+def count_deployments(tx: Transaction) -> tuple[dict[str, int], int, int]:
+    """Count deployments by state, held ones, and those with an alarm, for /metrics, whose door checks the permission."""
+    return queries.count_by_state(tx), *queries.count_held_and_alarmed(tx)

@@ -1,0 +1,383 @@
+"""Deployments: versions that serve predictions, and the way back."""
+
+from __future__ import annotations
+
+import time
+
+from modelyard.sdk.http import at
+from modelyard.sdk.paging import Items
+from modelyard.sdk.session import Feature, Session
+from modelyard.wire import deployments as wire
+from modelyard.wire.base import PageQuery, Reason
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+
+
+def deploy(
+    session: Session,
+    version: str,
+    *,
+    name: str | None = None,
+    follow: bool | None = None,
+    stage: str | None = None,
+    replicas: int | None = None,
+    public: bool | None = None,
+    on_recall: str | None = None,
+    from_revision: int | None = None,
+    reason: str | None = None,
+    wait_seconds: float = 0.0,
+) -> wire.Deployment:
+    """Have a version serve predictions. Its deployment is made if it is new.
+
+    Args:
+        session: The session, or client.
+        version: A version: `namespace/name` with `:12`, `@stage`, `@alias` or `@sha256:…`.
+        name: Name of the deployment, in the namespace of the model; None: that of the model.
+        follow: Whether it serves each version that enters the stage; None: as it is, and a new deployment follows if `version`
+            is a stage.
+        stage: Stage to which its versions must be admitted; None: that of `version`, then the deployment's, then the last one of
+            the model's policy.
+        replicas: Number of workers; None: as it is, and 1 for a new deployment.
+        public: Whether anybody who reaches it may predict; None: as it is, and not for a new deployment.
+        on_recall: `alarm`, or `swap` to the last good revision as well, if what serves is recalled or held in quarantine.
+        from_revision: Deploy only if this revision serves now; None: whichever does.
+        reason: Reason, kept with the revision.
+        wait_seconds: Wait up to this long until it serves; 0: do not wait.
+
+    Returns:
+        The deployment, as far as it got.
+
+    Raises:
+        VersionNotAdmitted: The version is not in the stage, and never entered it.
+        VersionNotFound: There is no such version, or you may not see it.
+        DeploymentMoved: Another revision serves than `from_revision`.
+        Denied: Your role does not allow this.
+
+    Example:
+        >>> client.deploy("fraud/scorer@production", wait_seconds=60).url
+        'http://127.0.0.1:40123'
+    """
+    found = session.transport.call(
+        "POST",
+        at("deployments"),
+        returns=wire.Deployment,
+        body=wire.Deploy(
+            version=str(session.ref(version)),
+            name=name,
+            follow=follow,
+            stage=stage,
+            replicas=replicas,
+            public=public,
+            on_recall=on_recall,
+            from_revision=from_revision,
+            reason=reason,
+        ),
+    )
+    return Deployments(session).wait(found.name, wait_seconds) if wait_seconds > 0 else found
+
+
+class Deployments(Feature):
+    """`client.deployments`: what serves where, since when and by whom."""
+
+    def list(
+        self,
+        *,
+        namespace: str | None = None,
+        model: str | None = None,
+        version: int | None = None,
+        limit: int | None = None,
+    ) -> Items[wire.Deployment]:
+        """List deployments, by name.
+
+        Args:
+            namespace: Only deployments in this namespace; None: in all.
+            model: Only deployments of this model; None: of all.
+            version: Only those that are to serve this version of the model; None: any.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One deployment at a time.
+
+        Raises:
+            ModelNotFound: There is no such model, or you may not see it.
+
+        Example:
+            >>> [(each.name, each.version) for each in client.deployments.list(namespace="fraud")]
+            [('fraud/scorer', 'fraud/scorer:12')]
+        """
+        query = wire.DeploymentQuery(namespace=namespace, model=model, version=version)
+        return self._items(at("deployments"), query, wire.DeploymentPage, limit)
+
+    def get(self, name: str) -> wire.Deployment:
+        """Return a deployment: what it serves, who holds it, and where a rollback would go.
+
+        Args:
+            name: `namespace/name`; or the name alone, or the namespace alone, where you see only one deployment.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+            Invalid: You see several of this name.
+
+        Example:
+            >>> client.deployments.get("fraud/scorer").version
+            'fraud/scorer:12'
+        """
+        return self._get(at("deployments", *name.split("/", 1)), wire.Deployment)
+
+    def wait(self, name: str, seconds: float) -> wire.Deployment:
+        """Wait until the target does what is wanted, or cannot.
+
+        Args:
+            name: `namespace/name` of the deployment.
+            seconds: Wait at most this long.
+
+        Returns:
+            The deployment, as far as it got: `settled` says whether it does what is wanted, `state` and `last` say what became of
+            it.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+
+        Example:
+            >>> client.deployments.wait("fraud/scorer", 60).settled
+            True
+        """
+        ends, pause = time.monotonic() + seconds, _FIRST_PAUSE
+        while True:
+            found = self.get(name)
+            if found.settled or found.state == "failed" or time.monotonic() >= ends:
+                return found
+            time.sleep(min(pause, max(0.0, ends - time.monotonic())))
+            pause = min(_LONGEST_PAUSE, pause * 1.5)
+
+    def preview_rollback(self, name: str, *, to: int | None = None) -> wire.RollbackPlan:
+        """Return what `rollback` would do now, without doing it.
+
+        Args:
+            name: The deployment, as in `get`.
+            to: Number of a revision; None: the last good one.
+
+        Returns:
+            From and to, whether the deployment is held afterwards, and whether the workers are warm.
+
+        Raises:
+            NoWayBack: There is no earlier revision.
+            RevisionNotFound: There is no such revision.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.preview_rollback("fraud/scorer").after.version
+            11
+        """
+        return self._get(self._path(name, "rollback"), wire.RollbackPlan, wire.RollbackPlanQuery(to=to))
+
+    def rollback(
+        self,
+        name: str,
+        *,
+        reason: str,
+        to: int | None = None,
+        from_revision: int | None = None,
+        stage: bool = False,
+        wait_seconds: float = 0.0,
+    ) -> wire.Deployment:
+        """Serve the last good revision again. A deployment that follows a stage is held there.
+
+        Args:
+            name: The deployment, as in `get`.
+            reason: Why; it is shown with the deployment.
+            to: Number of a revision; None: the last good one.
+            from_revision: Roll back only if this revision serves, so that two people do not roll back twice; None: the one that
+                serves when this call begins.
+            stage: Also move the stage back to the same version.
+            wait_seconds: Wait up to this long until the target has swapped; 0: do not wait.
+
+        Returns:
+            The deployment, as far as it got; `last` has the milliseconds and the dropped requests of the swap.
+
+        Raises:
+            DeploymentMoved: Another revision serves than `from_revision`.
+            NoWayBack: There is no earlier revision.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.rollback("fraud/scorer", reason="errors", wait_seconds=10).last.dropped
+            0
+        """
+        present = self.get(name)
+        body = wire.RollbackDeployment(
+            reason=reason,
+            to=to,
+            from_revision=present.revision.number if from_revision is None else from_revision,
+            stage=stage,
+        )
+        found = self._post(self._path(present.name, "rollback"), wire.Deployment, body)
+        return self.wait(found.name, wait_seconds) if wait_seconds > 0 else found
+
+    def release(self, name: str, *, reason: str | None = None) -> wire.Deployment:
+        """Let a held deployment follow its stage again.
+
+        Args:
+            name: The deployment, as in `get`.
+            reason: Reason, kept in the event log.
+
+        Returns:
+            The deployment: from now on it is to serve the version in the stage.
+
+        Raises:
+            Conflict: It is not held.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.release("fraud/scorer").held
+            False
+        """
+        return self._post(self._path(name, "release"), wire.Deployment, Reason(reason=reason))
+
+    def edit(
+        self,
+        name: str,
+        *,
+        replicas: int | None = None,
+        public: bool | None = None,
+        follow: bool | None = None,
+        on_recall: str | None = None,
+    ) -> wire.Deployment:
+        """Change the options of a deployment. What is None stays as it is.
+
+        Args:
+            name: The deployment, as in `get`.
+            replicas: Number of workers.
+            public: Whether anybody who reaches it may predict.
+            follow: Whether it serves each version that enters its stage.
+            on_recall: `alarm`, or `swap` to the last good revision as well, if what serves is recalled or held in quarantine.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            Invalid: An option is not valid, or none is given.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.edit("fraud/scorer", replicas=4).replicas
+            4
+        """
+        body = wire.EditDeployment(replicas=replicas, public=public, follow=follow, on_recall=on_recall)
+        return self._call("PATCH", self._path(name), returns=wire.Deployment, body=body)
+
+    def stop(self, name: str, *, reason: str | None = None) -> wire.Deployment:
+        """Serve nothing until it is started again. Requests that it has accepted are answered first.
+
+        Args:
+            name: The deployment, as in `get`.
+            reason: Reason, kept in the event log.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.stop("fraud/scorer").state
+            'stopping'
+        """
+        return self._post(self._path(name, "stop"), wire.Deployment, Reason(reason=reason))
+
+    def start(self, name: str, *, reason: str | None = None) -> wire.Deployment:
+        """Serve again what it served when it was stopped.
+
+        Args:
+            name: The deployment, as in `get`.
+            reason: Reason, kept in the event log.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.start("fraud/scorer").state
+            'starting'
+        """
+        return self._post(self._path(name, "start"), wire.Deployment, Reason(reason=reason))
+
+    def remove(self, name: str) -> None:
+        """End a deployment and delete its record. Requests that it has accepted are answered first.
+
+        Args:
+            name: The deployment, as in `get`.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.remove("fraud/scorer")
+        """
+        self._call("DELETE", self._path(name))
+
+    def revisions(self, name: str, *, limit: int | None = None) -> Items[wire.Revision]:
+        """List the revisions of a deployment, newest first.
+
+        Args:
+            name: The deployment, as in `get`.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One revision at a time.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+
+        Example:
+            >>> [(each.number, each.version, each.state) for each in client.deployments.revisions("fraud/scorer")]
+            [(2, 12, 'good'), (1, 11, 'good')]
+        """
+        return self._items(self._path(name, "revisions"), PageQuery(), wire.RevisionPage, limit)
+
+    def moves(self, name: str, *, limit: int | None = None) -> Items[wire.DeploymentMove]:
+        """List what a deployment served, who moved it and why, newest first.
+
+        Args:
+            name: The deployment, as in `get`.
+            limit: Return at most this many; None: all.
+
+        Returns:
+            One move at a time.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+
+        Example:
+            >>> [(each.kind, each.before, each.after) for each in client.deployments.moves("fraud/scorer", limit=1)]
+            [('rollback', 2, 1)]
+        """
+        return self._items(self._path(name, "moves"), PageQuery(), wire.MovePage, limit)
+
+    def log(self, name: str, *, lines: int = 100) -> str:
+        """Return the last lines that the program of a deployment wrote.
+
+        Args:
+            name: The deployment, as in `get`.
+            lines: Number of lines, at most 1000.
+
+        Returns:
+            The text; empty if there is none, or the deployment is on another machine.
+
+        Raises:
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> print(client.deployments.log("fraud/scorer", lines=20))
+        """
+        return self._get(self._path(name, "log"), wire.DeploymentLog, wire.LogQuery(lines=lines)).text
+
+    def _path(self, name: str, *more: str) -> str:
+        full = name if "/" in name else self.get(name).name
+        return at("deployments", *full.split("/", 1), *more)

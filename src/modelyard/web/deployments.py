@@ -1,0 +1,193 @@
+"""Deployments: what runs where since when, one of them with its revisions, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from modelyard.db.transaction import Transaction
+from modelyard.domain.errors import Invalid, ModelyardError, NotFound
+from modelyard.domain.names import Ref
+from modelyard.registry.deployments import usecases as deployments
+from modelyard.registry.deployments.nouns import DeploymentView
+from modelyard.web.frame import PageTable, Visit
+
+table = PageTable()
+_PAGE = "/deployments/{namespace}/{deployment}"
+_ROWS = 20
+
+
+def _named(visit: Visit) -> tuple[str, str]:
+    return visit.path["namespace"], visit.path["deployment"]
+
+
+def _here(visit: Visit) -> str:
+    return "/deployments/{}/{}".format(*_named(visit))
+
+
+@table.get("/deployments")
+async def list_deployments(visit: Visit) -> Response:
+    namespace = visit.chosen("namespace")
+    found = await visit.look(lambda tx: deployments.show_overview(tx, visit.actor, namespace=namespace or None))
+    return await visit.render("deployments.html", found=found, namespace=namespace, twin="/api/v1/deployments")
+
+
+# --- deploying -------------------------------------------------------------------------------------------
+
+
+async def _show_new(visit: Visit, problem: ModelyardError | None = None) -> Response:
+    """?version=fraud/scorer:12 fills in the form."""
+    # The rail and the rest of the frame are read, too.
+    await visit.look(lambda _: None)
+    names = ("version", "name", "replicas", "reason")
+    typed = {name: visit.given(name) or visit.chosen(name) for name in names}
+    return await visit.show("deployment_new.html", problem, typed=typed, is_public=bool(visit.given("public")))
+
+
+@table.get("/deployments/new")
+async def new_deployment(visit: Visit) -> Response:
+    return await _show_new(visit)
+
+
+@table.post("/deployments/new", operation="deploy", command="deploy")
+async def deploy(visit: Visit) -> Response:
+    try:
+        request = deployments.DeployRequest(
+            ref=Ref.parse(visit.given("version"), visit.actor.default_namespace),
+            name=visit.given("name") or None,
+            replicas=_number(visit.given("replicas"), "a number of replicas"),
+            public=True if visit.given("public") else None,
+            reason=visit.given("reason") or None,
+        )
+        view = await visit.write(
+            lambda tx: deployments.deploy(tx, visit.actor, visit.services.targets, request)
+        )
+    except NotFound as problem:
+        return await _show_new(visit, problem)
+    except ModelyardError as problem:
+        return await _show_new(visit, problem)
+    return visit.go(
+        f"/deployments/{view.deployment.full_name}", f"v{view.deployment.version} is being deployed."
+    )
+
+
+def _number(text: str, what: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise Invalid(reason=f"{text[:40]!r} is not {what}", fix="Give a whole number")
+    return int(text)
+
+
+# --- one -------------------------------------------------------------------------------------------------
+
+
+@table.get(_PAGE)
+async def show_deployment(visit: Visit) -> Response:
+    def read(tx: Transaction) -> dict[str, Any]:
+        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        return {
+            "view": view,
+            "revisions": deployments.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
+            "moves": deployments.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
+        }
+
+    found = await visit.look(read)
+    view: DeploymentView = found["view"]
+    name = view.deployment.full_name
+    return await visit.render(
+        "deployment.html",
+        **found,
+        d=view.deployment,
+        report=view.serving_report,
+        here=f"/deployments/{name}",
+        twin=f"/api/v1/deployments/{name}",
+    )
+
+
+# --- the way back ----------------------------------------------------------------------------------------
+
+
+async def _show_rollback(visit: Visit, problem: ModelyardError | None = None) -> Response:
+    """?to=40 names the revision."""
+    to = _number(visit.given("to") or visit.chosen("to"), "a revision")
+
+    def read(tx: Transaction) -> dict[str, Any]:
+        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        try:
+            return {"view": view, "plan": deployments.preview_rollback(tx, visit.actor, *_named(visit), to=to)}
+        except ModelyardError as refusal:
+            if isinstance(refusal, NotFound):
+                raise
+            return {"view": view, "plan": None, "refusal": refusal}
+
+    found = await visit.look(read)
+    return await visit.show(
+        "deployment_rollback.html",
+        problem or found.pop("refusal", None),
+        **found,
+        d=found["view"].deployment,
+        here=_here(visit),
+        to=to,
+        typed=visit.given("reason"),
+    )
+
+
+@table.get(f"{_PAGE}/rollback")
+async def ask_rollback(visit: Visit) -> Response:
+    return await _show_rollback(visit)
+
+
+@table.post(f"{_PAGE}/rollback", operation="rollback_deployment", command="rollback")
+async def rollback(visit: Visit) -> Response:
+    try:
+        view = await visit.write(
+            lambda tx: deployments.rollback(
+                tx,
+                visit.actor,
+                *_named(visit),
+                to=_number(visit.given("to"), "a revision"),
+                from_revision=_number(visit.given("from"), "a revision"),
+                with_stage=bool(visit.given("stage")),
+                reason=visit.given("reason"),
+            )
+        )
+    except NotFound:
+        raise
+    except ModelyardError as problem:
+        return await _show_rollback(visit, problem)
+    return visit.go(_here(visit), f"It goes back to v{view.deployment.version}.")
+
+
+@table.post(f"{_PAGE}/release", operation="release_deployment", command="deployment release")
+async def release(visit: Visit) -> Response:
+    view = await visit.write(
+        lambda tx: deployments.release(tx, visit.actor, *_named(visit), reason=visit.given("reason") or None)
+    )
+    return visit.go(_here(visit), f"It follows {view.deployment.stage} again.")
+
+
+@table.post(f"{_PAGE}/scale", operation="edit_deployment", command="deployment scale")
+async def scale(visit: Visit) -> Response:
+    edit = deployments.DeploymentEdit(replicas=_number(visit.given("replicas"), "a number of replicas"))
+    view = await visit.write(lambda tx: deployments.edit_deployment(tx, visit.actor, *_named(visit), edit))
+    return visit.go(_here(visit), f"It is to have {view.deployment.replicas} replicas.")
+
+
+@table.post(f"{_PAGE}/stop", operation="stop_deployment", command="deployment stop")
+async def stop(visit: Visit) -> Response:
+    await visit.write(lambda tx: deployments.stop(tx, visit.actor, *_named(visit)))
+    return visit.go(_here(visit), "It is being stopped.")
+
+
+@table.post(f"{_PAGE}/start", operation="start_deployment", command="deployment start")
+async def start(visit: Visit) -> Response:
+    await visit.write(lambda tx: deployments.start(tx, visit.actor, *_named(visit)))
+    return visit.go(_here(visit), "It is being started.")
+
+
+@table.post(f"{_PAGE}/remove", operation="remove_deployment", command="deployment rm")
+async def remove(visit: Visit) -> Response:
+    await visit.write(lambda tx: deployments.remove(tx, visit.actor, *_named(visit)))
+    return visit.go("/deployments", "The deployment is being removed; the event log keeps what it served.")
