@@ -496,7 +496,7 @@ def _flatten_into(flat: list[Any], value: Any, shape: tuple[int, ...]) -> bool:
         return not isinstance(value, list)
     if not isinstance(value, list) or len(value) != shape[0]:
         return False
-    return all([_flatten_into(flat, each, shape[1:]) for each in value])
+    return all(_flatten_into(flat, each, shape[1:]) for each in value)
 
 
 def _nested(flat: list[Any], shape: tuple[int, ...]) -> list[Any]:
