@@ -90,7 +90,7 @@ class Flavour:
         return [columns.index(name) for name in self.names]
 
     def _frame(self, columns: list[str], tensors: Sequence[Tensor]) -> Any:
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         if len(tensors) == 1 and tensors[0].tail:
             frame = pandas.DataFrame(array_of(tensors[0]), columns=columns, copy=False)

@@ -52,11 +52,11 @@ class Process:
 
     def collect(self) -> None:
         """Wait for the end of a process whose socket is closed; it is made to end."""
-        try:
-            self._process.wait(0.5)
-        except subprocess.TimeoutExpired:
+        for _ in range(2):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+                return
             self._process.kill()
-            self._process.wait()
 
     def words(self) -> str:
         """Say how it ended."""
@@ -112,7 +112,7 @@ def launch(python: Path, folder: Path, bwrap: str | None) -> Worker:
     with theirs:
         number = theirs.fileno()
         code = _CODE if bwrap else str(_code_folder(folder, package))
-        program = [str(python), "-I", "-c", _PROGRAM.format(code=code, number=number)]
+        program = [str(python), "-I", "-B", "-c", _PROGRAM.format(code=code, number=number)]
         command = program if bwrap is None else _isolated(bwrap, program, python, folder, package)
         try:
             # Not by a fork of the front, whose threads and locks would come along.
@@ -136,7 +136,6 @@ def _variables(python: Path) -> dict[str, str]:
         **dict.fromkeys(_THREADS, "1"),
         "PATH": f"{python.parent}:/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - its own where it is isolated
-        "PYTHONDONTWRITEBYTECODE": "1",
         "HF_HUB_OFFLINE": "1",
         **kept,
     }

@@ -362,7 +362,8 @@ class Pool:
 
     def _next_batch(self) -> list[Pending]:
         """Take the oldest requests that fit together."""
-        queue, batch, rows = self._queue, [], 0
+        queue, rows = self._queue, 0
+        batch: list[Pending] = []
         while queue:
             first = queue[0]
             if first.is_done:
