@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from modelyard.agent.environments import Needed, NotMade, prepare
+from modelyard.sdk.environments import Needed, NotMade, prepare
 from modelyard.agent.workplace import RUN_LOCK, StepFailed, Workplace
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid, Kind, ModelyardError

@@ -35,7 +35,7 @@ def read_typed(told: Told, target: Target) -> Call:
         found = {"prediction": values[0]} if is_one else {"predictions": values}
         return encode({**found, **about}), JSON_TYPE, b""
 
-    rows = [value] if is_one else value
+    rows: list[Any] = [value] if isinstance(value, dict) else value
     return Call(target.columns.from_rows(rows), write, method_of(told.query, target))
 
 

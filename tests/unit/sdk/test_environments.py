@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.agent.environments import Needed, NotMade, _forget_old, _lock_of, find_python, key_of, prepare
+from modelyard.sdk.environments import Needed, NotMade, _forget_old, _lock_of, find_python, key_of, prepare
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from tests.support.wheels import make_wheel
 
