@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -127,8 +127,8 @@ class Connection(asyncio.Protocol):
     # --- the transport -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not an instance of it where uvloop runs.
+        self._transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
         if len(self._server.connections) > MAX_CONNECTIONS:
             self._end_with(

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,8 @@ def _make_home(files: Files, cache: Path, say: Callable[[str], None], stopped: C
 
 def is_own(told: Mapping[str, Any]) -> bool:
     """Return whether a recorded environment is the one that this process runs in: same Python, same files of packages."""
-    packages, origins = installed_packages()
+    places = tuple((path, Path(path).stat().st_mtime_ns) for path in sys.path if Path(path).is_dir())
+    packages, origins = _own_packages(places)
     if not told.get("packages") or told.get("python") != ".".join(map(str, sys.version_info[:3])):
         return False
     known = told.get("origins") or {}
@@ -230,6 +232,12 @@ def is_own(told: Mapping[str, Any]) -> bool:
     return others(packages) == others(told["packages"]) and records == {
         name: origin.get("record") for name, origin in others(known).items()
     }
+
+
+@lru_cache(1)
+def _own_packages(_: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Return the packages of this process's environment; its folders and their times are the key of the cache."""
+    return installed_packages()
 
 
 def _python(recorded: str) -> str:

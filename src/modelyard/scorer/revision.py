@@ -46,7 +46,7 @@ class Revision:
     ) -> None:
         self.number, self.told = told.number, told
         self._wanted, self._token, self._changed = wanted, token, changed
-        self._say = lambda text: say(f"revision {told.number}: {text}")
+        self._log = say
         self.state, self.reason, self.failed_at = "pulling", "", 0.0
         self.ready_at: str | None = None
         self.figures = Figures()
@@ -78,18 +78,16 @@ class Revision:
     async def _start(self) -> None:
         try:
             files = await asyncio.to_thread(bring, self._wanted, self.told, self._token(), self._say)
-            if self._is_stopped:
+            if self._has_ended():
                 return
             self._become("preparing")
             cache = Path(self._wanted.cache)
-            self._home = home = await asyncio.to_thread(
-                make_home, files, cache, self._say, lambda: self._is_stopped
-            )
-            if self._is_stopped:
+            self._home = home = await asyncio.to_thread(make_home, files, cache, self._say, self._has_ended)
+            if self._has_ended():
                 return
             self._become("starting")
             bwrap = await asyncio.to_thread(working_bwrap)
-            if self._is_stopped:
+            if self._has_ended():
                 return
             await self._load(files, home, bwrap)
         except (CannotPrepare, Refusal) as error:
@@ -119,7 +117,7 @@ class Revision:
         link, told = await pool.add_worker()
         self._learn(signature, told)
         await self._warm_up(pool, link)
-        if self._is_stopped:
+        if self._has_ended():
             pool.close()
             return
         pool.scale(self._wanted.replicas)
@@ -224,6 +222,12 @@ class Revision:
             # Environments that nobody uses for a month are deleted.
             self._touched_at = present
             (self._home.python.parent.parent / ".complete").touch()
+
+    def _has_ended(self) -> bool:
+        return self._is_stopped
+
+    def _say(self, text: str) -> None:
+        self._log(f"revision {self.number}: {text}")
 
     def _become(self, state: str) -> None:
         if state != self.state:
