@@ -104,6 +104,7 @@ class Columns:
             self._row = struct.Struct(f"<{width}{PACKED[self._matrix]}")
             self._exact = {"bool": bool}.get(self._matrix, float if self._matrix.startswith("float") else int)
             self._key: tuple[Any, ...] = ((MATRIX, self._matrix, (width,)),)
+            self._whole = Entry(MATRIX, self._matrix, self._matrix, family_of(self._matrix), (width,))
 
     # --- rows ----------------------------------------------------------------------------------------
 
@@ -221,14 +222,15 @@ class Columns:
         for entry, value in zip(self.entries, row, strict=True):
             found.append(self._checked(entry, value, index))
             if ranges:
-                self._pack_values(entry, [found[-1]], index)
+                self._pack_values(entry, [found[-1]], first_row=index)
         return found
 
     def _packed(self, entry: Entry, values: Sequence[Any], first_row: int = 0) -> Any:
         checked = [self._checked(entry, value, first_row + index) for index, value in enumerate(values)]
-        return checked if entry.packed == JSON else self._pack_values(entry, checked, first_row)
+        return checked if entry.packed == JSON else self._pack_values(entry, checked, first_row=first_row)
 
-    def _pack_values(self, entry: Entry, values: list[Any], first_row: int) -> bytes:
+    def _pack_values(self, entry: Entry, values: list[Any], width: int = 1, first_row: int = 0) -> bytes:
+        """width: values of each row."""
         code = PACKED[entry.packed]
         try:
             return struct.pack(f"<{len(values)}{code}", *values)
@@ -237,11 +239,12 @@ class Columns:
                 try:
                     struct.pack(f"<{code}", value)
                 except (struct.error, OverflowError):
+                    row = first_row + index // width
                     raise bad(
-                        f"{_where(entry, first_row + index)}: {str(value)[:40]} does not fit into {entry.dtype}",
+                        f"{_where(entry, row)}: {_shown(value)} does not fit into {entry.dtype}",
                         "out_of_range",
                         column=entry.name,
-                        row=first_row + index,
+                        row=row,
                     ) from None
             raise
 
@@ -338,8 +341,11 @@ class Columns:
         if entry.packed == JSON:
             checked = [self._checked_json(entry, value, at // width) for at, value in enumerate(flat)]
             return Tensor(entry.name, JSON, shape[1:], _nested(checked, shape))
+        if set(map(type, flat)) == {int} and entry.packed != "bool":
+            # Whole numbers fit into every number, if they are not too large.
+            return Tensor(entry.name, entry.packed, shape[1:], self._pack_values(entry, flat, width))
         checked = [self._checked(entry, value, at // width) for at, value in enumerate(flat)]
-        return Tensor(entry.name, entry.packed, shape[1:], self._pack_values(entry, checked, 0))
+        return Tensor(entry.name, entry.packed, shape[1:], self._pack_values(entry, checked, width))
 
     def _free_rows(self, rows: Sequence[Any]) -> Inputs:
         if isinstance(rows[0], dict):
@@ -411,9 +417,7 @@ class Columns:
                 "wrong_shape",
             )
         if self._matrix is not None:
-            entry = Entry(given.name, self._matrix, self._matrix, family_of(self._matrix), (width,))
-            tensor = self._converted(entry, given, (width,))
-            return Inputs([Tensor(MATRIX, self._matrix, (width,), tensor.data)], rows, self._key)
+            return Inputs([self._converted(self._whole, given, (width,))], rows, self._key)
         flat = _values_of(given)
         return self.from_rows([flat[at : at + width] for at in range(0, len(flat), width)])
 
@@ -476,7 +480,12 @@ def _words_of(value: Any) -> str:
     if value is None:
         return "null"
     words = _JSON_WORDS.get(type(value), type(value).__name__)
-    return words if isinstance(value, list | dict) else f"{words} {str(value)[:40]!r}"
+    return words if isinstance(value, list | dict) else f"{words} {_shown(value)!r}"
+
+
+def _shown(value: Any) -> str:
+    # Python refuses to write whole numbers of thousands of digits.
+    return "a very large number" if type(value) is int and value.bit_length() > 1000 else str(value)[:40]
 
 
 def _shape_of(value: Any, depth: int) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         names = "|".join(map(re.escape, (self._url, deployment)))
         self._model = re.compile(_V2.format(name=f"(?:{names})"))
-        self._v1 = re.compile(f"/v1/models/(?:{names})(?P<what>:predict)?")
+        self._v1 = re.compile(f"/v1/models/(?:{names})")
         self._open_paths: dict[str, Callable[[Request], None]] = {
             "/v2/health/live": lambda request: self._json(request, {"live": True}),
             "/v2/health/ready": self._ready,
@@ -72,6 +72,8 @@ class Door:
             "/openapi.json": self._openapi,
         }
         self._predicting = {"/predict": _TYPED, "/invocations": _INVOCATIONS}
+        for name in (self._url, deployment):
+            self._predicting |= {f"/v2/models/{name}/infer": _OPEN, f"/v1/models/{name}:predict": _V1}
 
     # --- access --------------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class Door:
             self._read(request, handler, also_post=path == "/v2/repository/index")
         elif (match := self._model.fullmatch(path)) is not None:
             self._of_model(request, match["version"], match["what"])
-        elif (match := self._v1.fullmatch(path)) is not None:
+        elif self._v1.fullmatch(path) is not None:
             if match["what"]:
                 self._predict(request, _V1)
             else:
