@@ -108,12 +108,9 @@ class Door:
         elif (match := self._model.fullmatch(path)) is not None:
             self._of_model(request, match["version"], match["what"])
         elif self._v1.fullmatch(path) is not None:
-            if match["what"]:
-                self._predict(request, _V1)
-            else:
-                self._read(
-                    request, lambda request: self._json(request, {"name": self._url, "ready": self._is_ready})
-                )
+            self._read(
+                request, lambda request: self._json(request, {"name": self._url, "ready": self._is_ready})
+            )
         else:
             words = f"there is no path {path[:200]}"
             if path.startswith(("/v1/models/", "/v2/models/")):

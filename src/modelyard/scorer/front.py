@@ -49,6 +49,7 @@ class Front:
         self._server: Server | None = None
         self._door: Door | None = None
         self._listener: asyncio.Server | None = None
+        self._control_listener: asyncio.Server | None = None
         self._host, self._port = "", 0
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -177,7 +178,10 @@ class Front:
         path, handle = socket_path(self.folder)
         with contextlib.suppress(FileNotFoundError):
             (self.folder / CONTROL_SOCKET).unlink()
-        await asyncio.get_running_loop().create_unix_server(self._control.connection, path)
+        # Kept: without a reference, it would be closed.
+        self._control_listener = await asyncio.get_running_loop().create_unix_server(
+            self._control.connection, path
+        )
         (self.folder / CONTROL_SOCKET).chmod(0o600)
         return handle
 

@@ -257,7 +257,7 @@ def _needed(
     """Return requirements of what loading the model needs, with the recorded versions of that and of all it needs."""
     recorded: Mapping[str, str] = told.get("packages") or {}
     origins = told.get("origins") or {}
-    roots = dict(spec.versions)
+    roots = {name: recorded.get(name, version) for name, version in spec.versions.items()}
     if _has_columns(record.get("signature") or spec.signature) and "pandas" in recorded:
         roots["pandas"] = recorded["pandas"]
     if spec.saver == "onnx":
