@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from modelyard.domain.signature import family_of
+from modelyard.domain.signature import family_of, fits
 from modelyard.scorer.frames import JSON, PACKED, Tensor, row_bytes
 from modelyard.scorer.refusals import Refusal, bad, too_large
 
@@ -325,10 +325,11 @@ class Columns:
         raise bad(f"row {index} is not an object with {self._listed()}", "wrong_type", row=index)
 
     def _check_tail(self, entry: Entry, tail: Sequence[int]) -> None:
-        fits = len(tail) == len(entry.tail) and all(
-            wanted is None or wanted == size for wanted, size in zip(entry.tail, tail, strict=True)
-        )
-        if not fits:
+        if (
+            0 in tail
+            or len(tail) != len(entry.tail)
+            or any(wanted is not None and wanted != size for wanted, size in zip(entry.tail, tail, strict=True))
+        ):
             wanted = ["any" if size is None else size for size in entry.tail]
             raise bad(
                 f"{entry.name!r}: expected rows of shape {wanted}, found {list(tail)}",
@@ -368,8 +369,9 @@ class Columns:
         return _inputs([self._as_tensor(entry, (len(rows), *shape), flat)], len(rows))
 
     def _check_width(self, tail: Sequence[int]) -> None:
-        if self.features is not None and list(tail) != [self.features]:
-            raise bad(f"expected rows of {self.features} numbers, found shape {list(tail)}", "wrong_shape")
+        if 0 in tail or (self.features is not None and list(tail) != [self.features]):
+            wanted = "some" if self.features is None else self.features
+            raise bad(f"expected rows of {wanted} numbers, found shape {list(tail)}", "wrong_shape")
 
     # --- tensors by name -----------------------------------------------------------------------------
 
@@ -435,6 +437,12 @@ class Columns:
             if entry.packed.startswith("float") and not self.missing:
                 self._refuse_not_finite(entry, given)
             return Tensor(entry.name, entry.packed, tail, data)
+        if entry.packed != JSON and not fits(entry.packed, given.dtype):
+            raise bad(
+                f"input {given.name!r}: expected {entry.family} ({entry.dtype}), found {given.dtype}",
+                "wrong_type",
+                column=entry.name,
+            )
         return self._as_tensor(entry, (given.shape[0], *tail), _values_of(given))
 
     def _refuse_not_finite(self, entry: Entry, given: Given) -> None:

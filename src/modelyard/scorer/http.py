@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         self._refused: Refusal | None = None
         self._since = time.monotonic()
         """When the present state began: idle, reading headers, reading a body, or a stalled write."""
-        self._has_headers = self._is_stalled = self._is_over = self._is_paused = False
+        self._has_headers = self._is_stalled = self._is_over = self._is_paused = self._has_end = False
 
     @property
     def is_busy(self) -> bool:
@@ -154,7 +154,8 @@ class Connection(asyncio.Protocol):
             self._end_with(self._refused)
 
     def eof_received(self) -> bool:
-        # A caller that has closed its side may still read the answer.
+        # A caller that has closed its side may still read the answers.
+        self._has_end = True
         return self._current is not None
 
     def pause_writing(self) -> None:
@@ -261,6 +262,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._is_over or self._current is not request:
             return
         ends = not request.keep_alive or self._server.is_draining or self._refused is not None
+        ends = ends or (self._has_end and not self._waiting)
         head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b%b\r\n" % (
             _STATUS[status],
             content_type.encode("latin-1"),
