@@ -75,7 +75,7 @@ class Fleet:
         return not self._tasks and not any(revision.is_starting for revision in self.revisions.values())
 
     def refusal(self) -> Refusal:
-        """Say why there is nobody to answer."""
+        """Say why no revision answers."""
         for revision in self.revisions.values():
             if revision.is_starting and revision.told.role == "serving":
                 return unavailable(
@@ -97,7 +97,7 @@ class Fleet:
         for told in wanted.revisions:
             revision = self.revisions.get(told.number)
             # A new order is a new try for what failed.
-            if revision is None or revision.state in ("failed", "draining", "stopped"):
+            if revision is None or revision.state in ("failed", "stopped"):
                 self._begin(wanted, told.number)
             else:
                 revision.update(wanted, told)
@@ -167,6 +167,7 @@ class Fleet:
         self.swap_count += 1
         self._say(f"revision {target.number} serves, after {milliseconds:g} ms")
         if before is not None and before.is_loaded:
+            before.step_back()
             self._do(self._finish_swap(before, swap))
 
     async def _finish_swap(self, before: Revision, swap: Swap) -> None:

@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,7 @@ class Front:
         self._stopping = asyncio.Event()
         self._dirty = asyncio.Event()
         self._written_at = 0.0
+        self._writer = ThreadPoolExecutor(1, "modelyard-state")
         self.fleet = Fleet(self._token, say, self._dirty.set)
         self._control = Server(
             Control(self._order, self.state, self._stopping.set), body_bytes=_CONTROL_BYTES, body_seconds=10.0
@@ -217,7 +219,10 @@ class Front:
         self._written_at = time.monotonic()
         data = msgspec.json.encode(self.state())
         try:
-            await asyncio.to_thread(write_file, self.folder / STATE_FILE, data)
+            # One after the other, also where a task was cancelled meanwhile: the last one stays.
+            await asyncio.get_running_loop().run_in_executor(
+                self._writer, write_file, self.folder / STATE_FILE, data
+            )
         except OSError as error:
             say(f"{STATE_FILE} cannot be written: {error.strerror}")
 

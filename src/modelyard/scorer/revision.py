@@ -1,7 +1,7 @@
 """One revision of a deployment: its files are brought, its environment is made, its workers load it and answer a first time.
 
     pulling → preparing → starting → warm ⇄ ready → draining → stopped
-A step that fails ends in `failed`, with a reason in words. `ready` answers callers; `warm` is loaded and answers nobody.
+A step that fails ends in `failed`, with a reason in words. `ready` answers callers; `warm` is loaded and answers no one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Revision:
 
     @property
     def is_loaded(self) -> bool:
-        return self.state in ("warm", "ready")
+        """Return whether it could answer at once; one that drains before it rests still can."""
+        return self.state in ("warm", "ready", "draining") and not self._is_stopped
 
     @property
     def is_starting(self) -> bool:
@@ -175,8 +176,12 @@ class Revision:
     def serve(self) -> None:
         self._become("ready")
 
+    def step_back(self) -> None:
+        """Get no more requests, and answer those that it has."""
+        self._become("draining")
+
     def rest(self) -> None:
-        """Stay loaded, and answer nobody."""
+        """Stay loaded, and answer no one."""
         self._become("warm")
 
     def update(self, wanted: Wanted, told: WantedRevision) -> None:
@@ -198,8 +203,9 @@ class Revision:
 
     async def drain(self, seconds: float) -> None:
         """Let the requests that it has be answered, then end the workers."""
+        was_loaded = self.is_loaded
         self._is_stopped = True
-        if self.is_loaded:
+        if was_loaded:
             self._become("draining")
         until = time.monotonic() + seconds
         while self.pool is not None and not self.pool.is_idle and time.monotonic() < until:
@@ -219,7 +225,7 @@ class Revision:
         self.pool.sweep()
         present = time.monotonic()
         if self._home is not None and self._home.key and present - self._touched_at > TOUCH_SECONDS:
-            # Environments that nobody uses for a month are deleted.
+            # Environments that are not used for a month are deleted.
             self._touched_at = present
             (self._home.python.parent.parent / ".complete").touch()
 
