@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ YES_SECONDS = 30.0
 NO_SECONDS = 5.0
 AWAY_SECONDS = 3600.0
 _MOST = 10_000
+_MOST_ASKING = 64
+_THREADS = 4
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=5.0)
 
 
@@ -41,7 +44,9 @@ class Access:
         self._path = f"/api/v1/deployments/{quote(deployment, safe='/')}/predicting"
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Refusal | None]] = {}
-        self._http = urllib3.PoolManager(num_pools=1, maxsize=4, retries=False, timeout=_TIMEOUT)
+        # Of its own: a registry that does not answer must not hold up revisions.
+        self._threads = ThreadPoolExecutor(_THREADS, "modelyard-access")
+        self._http = urllib3.PoolManager(num_pools=1, maxsize=_THREADS, retries=False, timeout=_TIMEOUT)
 
     def remembered(self, authorization: bytes) -> bool:
         """Return whether this caller is known to be allowed; anything else must be asked."""
@@ -57,6 +62,10 @@ class Access:
         if known is not None and time.monotonic() < known.until:
             return known.refusal
         task = self._asking.get(key)
+        if task is None and len(self._asking) >= _MOST_ASKING:
+            return unavailable(
+                "too many callers are being checked. Send the request again later", "too_many_callers"
+            )
         if task is None:
             # Many requests of one caller wait for one answer.
             task = asyncio.get_running_loop().create_task(self._ask(key, authorization))
@@ -71,7 +80,9 @@ class Access:
             return unavailable("this scorer has no registry that could tell who may predict", "registry_away")
         present = time.monotonic()
         try:
-            refusal = await asyncio.to_thread(self._answer, self._registry, authorization.decode("latin-1"))
+            refusal = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._answer, self._registry, authorization.decode("latin-1")
+            )
         except (urllib3.exceptions.HTTPError, OSError):
             return self._away(key, present)
         self._known[key] = _Known(refusal, present + (NO_SECONDS if refusal else YES_SECONDS), present)

@@ -148,6 +148,12 @@ class Door:
         if request.method != "POST":
             self._wrong_method(request, "POST")
             return
+        if request.headers.get(b"content-encoding", b"identity") != b"identity":
+            refusal = Refusal(
+                415, "unknown_encoding", "compressed bodies are not read here; send the body as it is"
+            )
+            self._refuse(request, protocol, refusal, None)
+            return
         fleet = self._fleet
         revision = fleet.serving
         if revision is None or revision.pool is None or revision.state == "failed":

@@ -97,7 +97,11 @@ class Fleet:
         for told in wanted.revisions:
             revision = self.revisions.get(told.number)
             # A new order is a new try for what failed.
-            if revision is None or revision.state in ("failed", "stopped"):
+            if (
+                revision is None
+                or revision.state in ("failed", "stopped")
+                or revision.told.digest != told.digest
+            ):
                 self._begin(wanted, told.number)
             else:
                 revision.update(wanted, told)

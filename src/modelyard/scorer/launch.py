@@ -136,6 +136,8 @@ def _variables(python: Path) -> dict[str, str]:
         **dict.fromkeys(_THREADS, "1"),
         "PATH": f"{python.parent}:/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - its own where it is isolated
+        # There are no accounts to look it up in.
+        "USER": "modelyard",
         "HF_HUB_OFFLINE": "1",
         **kept,
     }

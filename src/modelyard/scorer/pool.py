@@ -221,7 +221,7 @@ class Pool:
         failed: Callable[[str], None],
         start_seconds: float,
     ) -> None:
-        self._launch, self._start, self._failed = launch, start, failed
+        self._launch, self.start_with, self._failed = launch, start, failed
         self._start_seconds = start_seconds
         self.limits, self.replicas = limits, replicas
         self.links: list[Link] = []
@@ -253,7 +253,7 @@ class Pool:
             loop = asyncio.get_running_loop()
             _, link = await loop.create_connection(lambda: Link(self, worker.process), sock=worker.sock)
             self.links.append(link)
-            return link, await link.start(self._start, self._start_seconds)
+            return link, await link.start(self.start_with, self._start_seconds)
         except OSError as error:
             raise failed(f"the worker does not start: {error.strerror or error}", "start_failed") from None
         finally:

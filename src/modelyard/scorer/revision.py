@@ -190,6 +190,8 @@ class Revision:
         self.columns.max_rows = wanted.limits.rows
         if self.pool is not None:
             self.pool.limits = wanted.limits
+            # Of workers that are started from now on.
+            self.pool.start_with["memory_bytes"] = wanted.limits.memory_bytes
             if self.is_loaded:
                 self.pool.scale(wanted.replicas)
 

@@ -86,7 +86,7 @@ class Bench:
         self.pool.batch_rows = self.rows.append
 
     async def start(self, folder: str = "good") -> None:
-        self.pool._start = {"folder": folder}
+        self.pool.start_with = {"folder": folder}
         link, _ = await self.pool.add_worker()
         self.pool.idle(link)
 
