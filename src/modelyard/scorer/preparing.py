@@ -32,6 +32,7 @@ from modelyard.domain.errors import Kind, ModelyardError
 from modelyard.sdk.cache import Cache, hash_path
 from modelyard.sdk.environment import installed_packages, requirements_text
 from modelyard.sdk.environments import Needed, NotMade, find_python, prepare
+from modelyard.sdk.files import PULLED_FOLDER
 from modelyard.sdk.locks import locked
 from modelyard.sdk.pull import checked_manifest, find_manifest, find_record, pull_version
 from modelyard.sdk.runs.lock import lock_of_run
@@ -149,8 +150,14 @@ def _stored(place: Path, revision: WantedRevision) -> Files:
         ) from None
     if str(Digest.of(data)) != revision.digest:
         raise CannotPrepare(f"the stored manifest of {revision.reference} is damaged")
-    for file in checked_manifest(data).files:
-        path = place / "model" / file.path
+    folder, manifest = place / "model", checked_manifest(data)
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    known = {file.path for file in manifest.files}
+    for more in sorted(present - known):
+        if not more.startswith(f"{PULLED_FOLDER}/"):
+            raise CannotPrepare(f"the stored {revision.reference} has a file {more} that is not its own")
+    for file in manifest.files:
+        path = folder / file.path
         if path.is_symlink() or not path.is_file() or hash_path(path) != file.digest:
             raise CannotPrepare(f"the stored file {file.path} of {revision.reference} is damaged")
     return Files(place, record)
