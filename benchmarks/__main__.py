@@ -1,4 +1,4 @@
-"""All comparisons in one run: `python -m benchmarks [requests scale pages browser transfer runs builds footprint] [--write]`.
+"""All comparisons in one run: `python -m benchmarks [requests scale pages browser transfer runs builds serving footprint] [--write]`.
 
 Starts what it compares, takes every figure in turns with its peers, and prints a table of ratios with the
 target of each. `--write` puts the table into docs/benchmarks.md.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import browser, builds, footprint, load, pages, requests, runs, scale, transfer
+from benchmarks import browser, builds, footprint, load, pages, requests, runs, scale, serving, transfer
 from benchmarks.peers import ROOT
 from benchmarks.table import Row
 
@@ -27,6 +27,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "transfer": transfer.measure,
     "runs": runs.measure,
     "builds": builds.measure,
+    "serving": serving.measure,
     "footprint": footprint.measure,
 }
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -23,9 +23,9 @@ from benchmarks import peers
 from benchmarks.load import interleaved, requests_a_second
 from benchmarks.requests import our_targets
 from benchmarks.table import Row, at_least, at_most, faster
-from modelyard.agent.environments import Needed, prepare
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.sdk.client import Client
+from modelyard.sdk.environments import Needed, prepare
 
 _PACKAGES = 60
 _ROUNDS = 3

@@ -22,6 +22,7 @@ ROOMS = (
     "wire",
     "sdk",
     "agent",
+    "scorer",
     "cli",
 )
 

@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from modelyard.agent.environments import Needed, NotMade, prepare
-from modelyard.agent.workplace import RUN_LOCK, StepFailed, Workplace
+from modelyard.agent.workplace import StepFailed, Workplace
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid, Kind, ModelyardError
 from modelyard.domain.sizes import size_words
 from modelyard.sdk.datasets import describe
+from modelyard.sdk.environments import Needed, NotMade, prepare
 from modelyard.sdk.files import BLOCK_BYTES
 from modelyard.sdk.http import BROKEN, at
 from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.runs.lock import RUN_LOCK
 from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.source_bundle import unpack_bundle
 from modelyard.wire import builds as wire

@@ -15,7 +15,7 @@ from typing import Any
 
 from modelyard.agent.processes import LAST_SECONDS, Limits, run_process
 from modelyard.agent.repeating import REPEATED_VARIABLES
-from modelyard.agent.workplace import RUN_LOCK, StepFailed, Workplace
+from modelyard.agent.workplace import StepFailed, Workplace
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.domain.secrets import mask_arguments
@@ -29,6 +29,7 @@ from modelyard.sdk.runs.block import run as begin_run
 from modelyard.sdk.runs.bounded_log import MAX_LOG_BYTES
 from modelyard.sdk.runs.command import recorded_variables
 from modelyard.sdk.runs.handle import Run
+from modelyard.sdk.runs.lock import RUN_LOCK
 from modelyard.sdk.runs.results import Made, made_files, named_files
 from modelyard.wire import builds as wire
 

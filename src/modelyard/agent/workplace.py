@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modelyard.agent.environments import Environment
 from modelyard.agent.hiding import Hidden
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import repeatable
@@ -22,13 +21,12 @@ from modelyard.agent.reports import AWAY_SECONDS, Reports
 from modelyard.agent.sandbox import BWRAP, Sandbox, kept_variables
 from modelyard.domain.secrets import mask
 from modelyard.domain.sizes import size_words
+from modelyard.sdk.environments import Environment
 from modelyard.sdk.http import at
 from modelyard.sdk.session import Session
 from modelyard.wire import builds as wire
 
 _LITTLE_BYTES = 1 << 20
-RUN_LOCK = "environment/lock.txt"
-"""The file of a run with the lock of its environment."""
 
 
 class StepFailed(Exception):

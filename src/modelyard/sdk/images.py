@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from modelyard.domain.errors import Conflict, FileNotFound, Invalid, RunNotFound
+from modelyard.domain.errors import Conflict, Invalid
 from modelyard.sdk.environment import requirements_text
 from modelyard.sdk.pull import pull
+from modelyard.sdk.runs.lock import files_of_run, lock_of_run
 from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.session import Feature
 from modelyard.sdk.source_bundle import make_bundle, unpack_bundle
@@ -24,7 +25,7 @@ from modelyard.wire import versions as wire
 
 BUILDERS = ("buildah", "podman", "docker")
 """Programs that make images, in the order in which they are looked for."""
-_LOCK, _CODE = "environment/lock.txt", "code/"
+_CODE = "code/"
 _FILE = "Containerfile"
 
 
@@ -95,7 +96,7 @@ class Images(Feature):
             raise Conflict(reason=f"{folder} is not empty", fix="Name another folder")
         pull(self._session, version.reference, folder / "model")
         shutil.rmtree(folder / "model" / ".cache", ignore_errors=True)
-        lock = self._lock(record)
+        lock = lock_of_run(self._session, record)
         (folder / "requirements.txt").write_text(lock or requirements_text(environment), encoding="utf-8")
         has_code = self._write_code(record, folder, Path(source) if source is not None else None)
         told = {
@@ -189,33 +190,12 @@ class Images(Feature):
         body = wire.RecordImage(digest=digest, reference=reference)
         return self._put(self._version(ref, "image"), Version, body)
 
-    def _run_files(self, record: dict[str, Any]) -> tuple[str, list[str]]:
-        """Return the run of a version and the paths of its files; ("", []) if it has none, or the run is gone."""
-        run = str((record.get("run") or {}).get("id") or "")
-        if not run:
-            return "", []
-        try:
-            return run, [file.path for file in Runs(self._session).get(run).artifacts]
-        except RunNotFound:
-            return "", []
-
-    def _lock(self, record: dict[str, Any]) -> str:
-        run, paths = self._run_files(record)
-        if _LOCK not in paths:
-            return ""
-        with tempfile.TemporaryDirectory(prefix="modelyard-image-") as scratch:
-            try:
-                Runs(self._session).pull(run, scratch, [_LOCK])
-            except FileNotFound:
-                return ""
-            return (Path(scratch) / _LOCK).read_text(encoding="utf-8")
-
     def _write_code(self, record: dict[str, Any], folder: Path, source: Path | None) -> bool:
         code = record.get("code") or {}
         if source is not None:
             self._write_source(code, folder, source)
             return True
-        run, paths = self._run_files(record)
+        run, paths = files_of_run(self._session, record)
         kept = [path for path in paths if path.startswith(_CODE)]
         if kept:
             Runs(self._session).pull(run, folder, kept)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.agent.environments import Needed, NotMade, _forget_old, _lock_of, find_python, key_of, prepare
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
+from modelyard.sdk.environments import Needed, NotMade, _forget_old, _lock_of, find_python, key_of, prepare
 from tests.support.wheels import make_wheel
 
 LOCK = "a==1 --hash=sha256:aa\nb==2 --hash=sha256:bb\n"

@@ -1,4 +1,5 @@
-"""Environments of builds: a folder for each key, made once from a lock with hashes, and used by all builds of that key.
+"""Python environments of builds and deployments: a folder for each key, made once from a lock with hashes, and used by all of
+that key.
 
 <environments>/<key>/            a virtual environment, with `lock.txt`
     client/                      the client and its dependencies, last on the path, so that the lock wins
@@ -25,8 +26,8 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from modelyard.agent.processes import Ended
 from modelyard.domain.errors import Invalid
 from modelyard.sdk.locks import try_lock
 
@@ -39,13 +40,27 @@ _LOOK_SECONDS = 0.2
 _KEPT_SECONDS = 30 * 86_400.0
 _NAME = re.compile(r"python3(\.\d+)?$")
 
+
+class Ended(Protocol):
+    """How a program ended. cause: "" by itself. reason: in words."""
+
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def is_ok(self) -> bool: ...
+
+
 Run = Callable[[Sequence[str], Path], Ended]
-"""Runs a program in a folder, with its output in the log of the step."""
+"""Runs a program in a folder, with its output in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """python: the interpreter of the steps. lock: text of the lock; "": there is none. reused: another build made it."""
+    """python: the interpreter of the steps. lock: text of the lock; "": there is none. reused: it existed before."""
 
     python: Path
     lock: str = ""
@@ -62,13 +77,15 @@ class Needed:
     """What a plan asks for. Paths are those of files in the source; at most one of the two is set.
 
     lock: a uv.lock, or requirements with hashes. requirements: a file of requirements or a pyproject.toml, of which a lock
-    is made. folder: from which the paths in the lock are meant; None: its own.
+    is made. folder: from which the paths in the lock are meant; None: its own. constraints: a file with the versions that
+    packages have, if the requirements need them.
     """
 
     python: str = ""
     lock: Path | None = None
     requirements: Path | None = None
     folder: Path | None = None
+    constraints: Path | None = None
 
 
 class NotMade(Exception):
@@ -128,17 +145,17 @@ def _lines(lock: str) -> Iterator[str]:
 def _wait_for_lock(path: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -> int:
     handle = try_lock(path)
     if handle is None:
-        say("Another build makes this environment; waiting for it\n")
+        say("Another process makes this environment; waiting for it\n")
     while handle is None:
         if stopped():
-            raise NotMade("the build was ended while another one made its environment")
+            raise NotMade("it was ended while another process made the environment")
         time.sleep(_LOOK_SECONDS)
         handle = try_lock(path)
     return handle
 
 
 def _forget_old(root: Path) -> None:
-    """Delete environments that no build has begun with for a long time."""
+    """Delete environments that have not been used for a long time."""
     for complete in root.glob(f"*/{_COMPLETE}"):
         if complete.stat().st_mtime > time.time() - _KEPT_SECONDS:
             continue
@@ -166,7 +183,7 @@ def find_python(wanted: str) -> tuple[Path, str]:
                 return program, version
     listed = ", ".join(sorted(found, key=lambda version: [int(n) for n in re.findall(r"\d+", version)]))
     raise NotMade(
-        f"Python {wanted} is not installed where the build runs; found: {listed}. Name one of these under "
+        f"Python {wanted} is not installed on this machine; found: {listed}. Name one of these under "
         "environment.python, or install it there: none is downloaded"
     )
 
@@ -221,7 +238,7 @@ def _lock_of(needed: Needed, python: Path, root: Path, run: Run) -> str:
     work = Path(tempfile.mkdtemp(prefix="work-", dir=root))
     try:
         if needed.lock is None:
-            return _resolved(source, python, work, run)
+            return _resolved(source, python, work, run, needed.constraints)
         is_exported = source.name == "uv.lock"
         text = _exported(source, work, run) if is_exported else source.read_text(encoding="utf-8")
         without = [
@@ -250,20 +267,22 @@ def _exported(source: Path, work: Path, run: Run) -> str:
     return target.read_text(encoding="utf-8")
 
 
-def _resolved(source: Path, python: Path, work: Path, run: Run) -> str:
+def _resolved(source: Path, python: Path, work: Path, run: Run, constraints: Path | None) -> str:
     """Make a lock with hashes of requirements, or of a project's dependencies."""
+    limits = [] if constraints is None else ["--constraint", str(constraints)]
     target = work / _LOCK
     uv = shutil.which("uv")
     if uv is not None:
         command = [uv, "pip", "compile", "--generate-hashes", "--no-emit-index-url", "--python", str(python)]
         _done(
-            run([*command, "-o", str(target), str(source)], source.parent), f"{source.name} cannot be resolved"
+            run([*command, *limits, "-o", str(target), str(source)], source.parent),
+            f"{source.name} cannot be resolved",
         )
         return _sources_of(source) + target.read_text(encoding="utf-8")
     told = work / "report.json"
     requirements = _plain_requirements(source, work)
     command = [str(python), "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
-    command += ["--disable-pip-version-check", "--report", str(told), "-r", str(requirements)]
+    command += ["--disable-pip-version-check", "--report", str(told), *limits, "-r", str(requirements)]
     _done(run(command, source.parent), f"{source.name} cannot be resolved")
     lines: list[str] = []
     for item in json.loads(told.read_text())["install"]:

@@ -1,0 +1,59 @@
+"""`python -m modelyard.scorer FOLDER`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from modelyard.scorer.front import CannotStart, Front, say
+from modelyard.sdk.locks import try_lock
+
+_LOCK = "front.lock"
+_USED, _FAILED = 3, 1
+
+
+def main() -> int:
+    """Serve; return 0 after a stop, 1 if it cannot begin, 3 if another front has this folder."""
+    if len(sys.argv) != 2:
+        print("usage: python -m modelyard.scorer FOLDER", file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1])
+    if not folder.is_dir():
+        print(f"there is no folder {folder}", file=sys.stderr)
+        return _FAILED
+    # Held by this process alone, and until its end.
+    if try_lock(folder / _LOCK) is None:
+        say("another front serves from this folder")
+        return _USED
+    # uv, which makes environments, is installed next to this Python.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(folder))
+    except CannotStart as error:
+        say(str(error))
+        return _FAILED
+    return 0
+
+
+async def _serve(folder: Path) -> None:
+    front = Front(folder)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, front.stop)
+    await front.run()
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+if __name__ == "__main__":
+    sys.exit(main())
