@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,8 +11,9 @@ import click
 from modelyard.cli.arguments import DEPLOYMENT, MODEL, REF, STAGE
 from modelyard.cli.base import Session, asks, command, command_group, confirm
 from modelyard.cli.errors import FAILED, OK
-from modelyard.domain.errors import DeploymentNotFound
+from modelyard.domain.errors import DeploymentMoved, DeploymentNotFound, Invalid, ServerUnreachable
 from modelyard.domain.times import parse_duration
+from modelyard.settings import Settings
 
 if TYPE_CHECKING:
     from modelyard.wire import deployments as wire
@@ -138,6 +141,7 @@ def roll_back(
 ) -> int:
     """Roll back a deployment, for `modelyard rollback`."""
     deployments = session.client.deployments
+    from_here = from_revision
     try:
         if dry_run or asks(session, yes):
             plan = deployments.preview_rollback(name, to=to)
@@ -161,6 +165,10 @@ def roll_back(
             deployment=name,
             fix=f"List them with: modelyard deployment ls. For a stage of a model: modelyard rollback {name} STAGE",
         ) from missing
+    except ServerUnreachable as away:
+        if to is not None or with_stage or dry_run:
+            raise
+        return _roll_back_here(session, name, from_here, reason, away, yes)
     if session.answered(found):
         return OK if found.state != "failed" else FAILED
     last = found.last
@@ -173,6 +181,35 @@ def roll_back(
     if not found.settled:
         session.out.note(f"It has not swapped yet ({_state_of(found)}): modelyard deployment show {found.name}")
     return FAILED if found.state == "failed" else OK
+
+
+def _roll_back_here(
+    session: Session, name: str, seen: int | None, reason: str, away: ServerUnreachable, yes: bool
+) -> int:
+    """Roll back on this machine, if the deployment's program runs here, while the registry does not answer."""
+    from modelyard.scorer import host
+
+    folder = Path(os.environ.get("MODELYARD_DATA") or Settings().data) / "deployments"
+    fronts = host.find_fronts(folder, name)
+    if len(fronts) > 1:
+        raise Invalid(
+            reason=f"{name} may be any of {', '.join(full for full, _ in fronts)}", fix="Give the full name"
+        )
+    if not fronts:
+        fix = f"{away.fix}. On this machine no deployment {name} was found in {folder} (MODELYARD_DATA)"
+        raise ServerUnreachable(fix=fix, **away.fields) from away
+    full, place = fronts[0]
+    serving = host.read_state(place).serving
+    if seen is not None and serving != seen:
+        raise DeploymentMoved(deployment=full, revision=serving, reference="as its program says")
+    session.out.note(f"The registry does not answer; {full} can be rolled back on this machine.")
+    if asks(session, yes):
+        click.confirm("Roll back?", abort=True, err=True)
+    move = host.roll_back(place, full, reason)
+    if not session.answered(move):
+        session.out.text(f"{full}\trevision {move.before} → {move.after}")
+    session.out.note("The registry records it when it is back.")
+    return OK
 
 
 def _show_plan(session: Session, plan: wire.RollbackPlan) -> None:

@@ -16,7 +16,7 @@ from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Permission, Scope
-from modelyard.domain.deployments import FAILED, GOOD, NEW, RETURN, SERVING, STARTING, STOPPED
+from modelyard.domain.deployments import FAILED, GOOD, NEW, RETURN, ROLLBACK, SERVING, STARTING, STOPPED
 from modelyard.domain.errors import ModelyardError, TargetUnavailable
 from modelyard.domain.times import seconds, to_moment
 from modelyard.engines.targets import Sight, Target
@@ -261,6 +261,8 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     state = sight.state
     if deployment is None or state is None:
         return Done()
+    if _adopt_host_move(tx, deployment, state):
+        return Again(tx.now)
     _note_swaps(tx, deployment, state)
     serving = next((each for each in state.revisions if each.number == deployment.serving), None)
     is_current = state.generation == deployment.generation and deployment.generation == seen.generation
@@ -283,6 +285,29 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     moved = queries.list_moves(tx, deployment.id, limit=1)
     is_new = bool(moved) and tx.now < moved[0].at + SOON_FOR
     return Again(tx.now + (SOON if is_new else POLL))
+
+
+def _adopt_host_move(tx: Transaction, deployment: Deployment, state: ScorerState) -> bool:
+    """Record a rollback that was ordered on the target's machine while the registry was away; return whether there was one.
+
+    An order that was given here meanwhile is newer, and counts.
+    """
+    move = state.host_move
+    if move is None or move.generation != deployment.generation or move.after == deployment.serving:
+        return False
+    revision = queries.find_revision(tx, deployment.id, move.after)
+    if revision is None or deployment.is_stopped:
+        return False
+    queries.update_deployment(tx, deployment.id, reported=dump_json(state), seen_at=tx.now)
+    words = rules.clip(
+        f"ordered on its machine by {move.by} at {move.at}" + (f": {move.reason}" if move.reason else "")
+    )
+    moving.point(tx, SYSTEM, moving.model_of(tx, SYSTEM, deployment), deployment, revision, ROLLBACK, words)
+    swap = next((each for each in state.swaps if each.after == move.after and each.at >= move.at), None)
+    if swap is not None:
+        at = to_moment(datetime.fromisoformat(swap.at))
+        queries.note_swap(tx, deployment.id, deployment.generation + 1, at, swap.milliseconds, swap.dropped)
+    return True
 
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:
