@@ -150,6 +150,28 @@ def test_binary_tensors_as_tritonclient_sends_them(front: RunningFront) -> None:
     assert struct.unpack("<2q", body[length:]) == (0, 1)
 
 
+def test_tritonclient_unchanged(front: RunningFront, pushed: Pushed) -> None:
+    http = pytest.importorskip("tritonclient.http")
+    state = front.wait_for(1)
+    rows = pd.DataFrame([ROW, OLD])
+    with http.InferenceServerClient(f"{state.host}:{state.port}") as client:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("fraud--cards", "1")
+        assert client.get_model_metadata("fraud--cards")["versions"] == ["1"]
+        assert client.get_model_repository_index()[0]["state"] == "READY"
+        given = http.InferInput("input", list(rows.shape), "FP64")
+        for is_binary in (True, False):
+            given.set_data_from_numpy(rows.to_numpy(), binary_data=is_binary)
+            outputs = [http.InferRequestedOutput("predict_proba", binary_data=is_binary)]
+            assert client.infer("fraud--cards", [given]).as_numpy("output").tolist() == [0, 1]
+            found = client.infer("fraud--cards", [given], outputs=outputs).as_numpy("predict_proba")
+            np.testing.assert_allclose(found, pushed.model.predict_proba(rows))
+        given.set_data_from_numpy(rows.to_numpy() * np.nan)
+        with pytest.raises(http.InferenceServerException, match="row 0, column 'age'"):
+            client.infer("fraud--cards", [given])
+
+
 def test_what_there_is_to_read(front: RunningFront) -> None:
     front.wait_for(1)
     assert front.call("/v2/health/live")[:2] == (200, {"live": True})
