@@ -345,6 +345,7 @@ def _parts(view: BuildView) -> dict[str, object]:
         "params": dict(build.params.value),
         "metrics": dict(view.metrics),
         "promotion": build.promotion_id,
+        "priority": rules.priority_word(build.priority),
         "run": view.run,
         "schedule": build.schedule_id,
         "reproduces": build.ref(build.reproduces),

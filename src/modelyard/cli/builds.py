@@ -45,9 +45,20 @@ _PARAMS = click.option(
 @click.option(
     "--pool", metavar="POOL", help="Pool in which it runs. Default: the recipe's, then the server's first."
 )
+@click.option(
+    "--priority",
+    type=click.Choice(["low", "normal", "high"]),
+    help="Place in the queue of the pool; `high` is for maintainers. Default: the recipe's, then the pool's.",
+)
 @_WAIT
 def build(
-    session: Session, folder: Path, params: tuple[str, ...], model: str | None, pool: str | None, wait: bool
+    session: Session,
+    folder: Path,
+    params: tuple[str, ...],
+    model: str | None,
+    pool: str | None,
+    priority: str | None,
+    wait: bool,
 ) -> int:
     """Build a folder by its recipe, modelyard.yaml: train, test, evaluate, register and promote.
 
@@ -57,7 +68,7 @@ def build(
     """
     given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
     submitted = session.client.builds.submit(
-        folder, model=model, params=given, pool=pool, progress=session.progress
+        folder, model=model, params=given, pool=pool, priority=priority, progress=session.progress
     )
     return _started(session, submitted, wait)
 
@@ -323,6 +334,7 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
         ("status", build.status),
         ("reason", build.reason),
         ("pool", build.pool),
+        ("priority", build.priority if build.priority != "normal" else None),
         ("attempt", build.attempt),
         ("network", build.network),
         ("requested", f"{build.created_at} by {build.requested_by}"),

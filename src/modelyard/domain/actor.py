@@ -59,6 +59,7 @@ class Permission(enum.StrEnum):
     BUILD_START = "build.start"
     BUILD_REPORT = "build.report"
     BUILD_SECRETS = "build.secrets"
+    BUILD_PRIORITIZE = "build.prioritize"
     SCHEDULE_EDIT = "schedule.edit"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
@@ -105,6 +106,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.BUILD_START: Role.CONTRIBUTOR,
     Permission.BUILD_REPORT: Role.CONTRIBUTOR,
     Permission.BUILD_SECRETS: Role.MAINTAINER,
+    Permission.BUILD_PRIORITIZE: Role.MAINTAINER,
     Permission.SCHEDULE_EDIT: Role.MAINTAINER,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,

@@ -143,6 +143,7 @@ class Builds(Feature):
         model: str | None = None,
         params: Mapping[str, Any] | None = None,
         pool: str | None = None,
+        priority: str | None = None,
         progress: Progress | None = None,
     ) -> wire.Build:
         """Build a folder: send its source as it is on disk, and have the server carry out its recipe.
@@ -156,6 +157,7 @@ class Builds(Feature):
             model: The model whose next version it makes; None: the recipe's.
             params: Values in place of the recipe's params, by name.
             pool: Where it runs; None: the recipe's pool, otherwise the server's first.
+            priority: `low`, `normal` or `high`, in the queue of the pool; None: the recipe's, otherwise the pool's.
             progress: Receives the bytes of the source that are sent; None: no progress is reported.
 
         Returns:
@@ -165,7 +167,7 @@ class Builds(Feature):
             InvalidRecipe: The recipe is not valid; the error has the line and the reason.
             SecretFiles: Files of the source hold credentials; the error lists them.
             Invalid: There is no recipe, or the source is too large.
-            Denied: Your role does not allow builds.
+            Denied: Your role does not allow builds, or not the priority `high`.
 
         Example:
             >>> client.builds.submit("fraud", params={"depth": 4}).status
@@ -173,7 +175,13 @@ class Builds(Feature):
         """
         text, bundle, source = send_folder(self, folder, recipe, progress)
         wanted = wire.SubmitBuild(
-            recipe=text, bundle=bundle, model=model, params=dict(params or {}), pool=pool, source=source
+            recipe=text,
+            bundle=bundle,
+            model=model,
+            params=dict(params or {}),
+            pool=pool,
+            priority=priority,
+            source=source,
         )
         return self._post(at("builds"), wire.Build, wanted)
 

@@ -61,6 +61,7 @@ class Build(msgspec.Struct, frozen=True):
     started_at: int | None
     cancel_asked_at: int | None
     ended_at: int | None
+    priority: int
     recipe: str = ""
 
     @property

@@ -125,6 +125,7 @@ def _insert_second(tx: Transaction, actor: Actor, build: Build) -> tuple[int, st
         model_id=build.model_id,
         status=QUEUED,
         pool=build.pool,
+        priority=build.priority,
         recipe=build.recipe,
         bundle=build.bundle,
         source=build.source.value,
