@@ -52,7 +52,7 @@ class Reports:
         self._stored = int(opening.is_stored)
         """Number of frames that the server has."""
         self._text: list[str] = []
-        self._text_step, self._text_size = "", 0
+        self._text_step, self._text_size, self._text_at = "", 0, 0
         self._cut_at = 0.0
         """Earliest time of the next cut."""
         self._beat_at = time.monotonic() + BEAT_SECONDS
@@ -77,6 +77,8 @@ class Reports:
             if step != self._text_step:
                 self._cut()
             was_empty = not self._text
+            if was_empty:
+                self._text_at = now()
             self._text_step = step
             self._text.append(text)
             self._text_size += len(text)
@@ -111,7 +113,7 @@ class Reports:
         if not self._text:
             return
         text = "".join(self._text).replace("\0", "\N{REPLACEMENT CHARACTER}")
-        step, at_ = self._text_step, now()
+        step, at_ = self._text_step, self._text_at
         self._text, self._text_size = [], 0
         self._cut_at = time.monotonic() + CUT_SECONDS
         for start in range(0, len(text), CUT_BYTES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,11 @@ def exit_code_of(build: wire.Build) -> int:
 def _plain(text: str) -> str:
     # A progress bar returns to the beginning of its line; here each of its states gets a line.
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _last_state(line: str) -> str:
+    """Return the last state of a progress bar, and any other line as it is."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _step_line(details: wire.BuildDetails, step: wire.BuildStep) -> str:
@@ -370,12 +376,21 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
     metavar="WORDS",
     help="Only the lines of the newest attempt that have these words, with their numbers.",
 )
-def log(session: Session, build: str, step: str | None, follow: bool, words: str | None) -> int:
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="With the time of each line in UTC, to half a second; without --step, with its step too.",
+)
+def log(
+    session: Session, build: str, step: str | None, follow: bool, words: str | None, timestamps: bool
+) -> int:
     """Print the log of a build, as far as it has arrived."""
     if follow and words is not None:
         raise click.UsageError("--search looks at what has arrived. Leave out --follow.")
     if words is not None:
         return _search_log(session, build, words, step)
+    if timestamps:
+        return _print_lines(session, build, step, follow)
     if follow and step is not None:
         return _follow_step(session, build, step)
     if follow:
@@ -386,6 +401,21 @@ def log(session: Session, build: str, step: str | None, follow: bool, words: str
     else:
         session.out.text(_plain(text).rstrip("\n"))
     return OK
+
+
+def _print_lines(session: Session, build: str, step: str | None, follow: bool) -> int:
+    """Print the lines of the log with their times, and return the exit code of a build that was followed."""
+    lines = session.client.builds.log_lines(build, step, follow=follow)
+    if session.as_json:
+        session.out.json({"lines": [asdict(line) for line in lines]})
+    else:
+        try:
+            for line in lines:
+                of = "" if step else f"{line.step}  "
+                session.out.text(f"{line.at or '':24}  {of}{_last_state(line.text)}")
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return exit_code_of(session.client.builds.get(build)) if follow else OK
 
 
 def _follow_step(session: Session, build: str, step: str) -> int:

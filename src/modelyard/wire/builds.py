@@ -197,6 +197,12 @@ class BuildLogQuery(Request, kw_only=True):
     position: Whole = 0
 
 
+class ReadBuildLogQuery(BuildLogQuery, kw_only=True):
+    """times: answer with `texts`, which have the times of their lines, in place of `text`."""
+
+    times: bool = False
+
+
 class BuildStepQuery(Request, kw_only=True):
     """step: only this step, in the newest attempt; None: all."""
 
@@ -224,6 +230,13 @@ class BuildLogSearch(Page, kw_only=True):
     complete: bool
 
 
+class BuildLogTime(Answer, kw_only=True):
+    """When a line was written; the lines that follow have the same time, up to the next one that is given."""
+
+    line: int
+    at: str
+
+
 class BuildLogText(Answer, kw_only=True):
     """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept."""
 
@@ -231,6 +244,7 @@ class BuildLogText(Answer, kw_only=True):
     step: str
     line: int
     text: str
+    times: list[BuildLogTime] = []
 
 
 class BuildLogNews(Answer, kw_only=True):
@@ -248,6 +262,7 @@ class BuildLogPart(Answer, kw_only=True):
     text: str
     position: int
     ended: bool
+    texts: list[BuildLogText] = []
 
 
 class Pool(Answer, kw_only=True):
