@@ -396,6 +396,13 @@ def test_a_form_makes_a_schedule_of_a_build(yard: Yard, pages: Visitor) -> None:
     assert f'value="{build["id"]}" selected' in pages.html(place)
     wrong = pages.send(place, "/schedules/new", build=build["id"], kind="cron", value="often")
     assert (wrong.status_code, 'value="often"' in wrong.text) == (400, True)
+    for params, words in (("depth", "is not of the form name=value"), ("dept=8", "did you mean")):
+        wrong = pages.send(place, "/schedules/new", build=build["id"], kind="every", value="6h", params=params)
+        assert (wrong.status_code, f">{params}</textarea>" in wrong.text, words in wrong.text) == (
+            400,
+            True,
+            True,
+        )
     made = pages.send(
         place,
         "/schedules/new",
@@ -404,10 +411,12 @@ def test_a_form_makes_a_schedule_of_a_build(yard: Yard, pages: Visitor) -> None:
         value="6h",
         zone="Europe/Berlin",
         pause_after="5",
+        params="depth = 8\r\n\r\n",
     )
     assert made.status_code == 303, made.text
     found = yard.door.get("schedules").json()["items"][0]
     assert (found["words"], found["pause_after"], found["model"]) == ("every 6 hours", 5, yard.model)
+    assert found["params"] == {"depth": 8}
 
 
 def test_a_build_shows_what_changed_in_data_and_packages(yard: Yard) -> None:  # noqa: F811

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.arguments import BUILD, MODEL, REF
+from modelyard.cli.arguments import BUILD, MODEL, PARAMS, REF
 from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, USAGE
-from modelyard.cli.output import key_values, number_or_text
+from modelyard.cli.output import key_values, param_values
 from modelyard.domain.sizes import size_words
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ _WAIT = click.option(
     default=True,
     help="Follow the build to its end, or only start it. Default: follow it.",
 )
-_PARAMS = click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="K=V",
-    help="Value in place of the recipe's param; may be repeated.",
-)
 
 
 @command(
@@ -39,7 +32,7 @@ _PARAMS = click.option(
     example="modelyard build\nmodelyard build ./fraud --param depth=4 --detach",
 )
 @click.argument("folder", type=_FOLDER, default=".")
-@_PARAMS
+@PARAMS
 @click.option(
     "--model", type=MODEL, help="Model whose next version the build registers. Default: the recipe's."
 )
@@ -67,9 +60,13 @@ def build(
     build goes on. The exit code is 0 when it succeeded, 1 when it did not, and 3 when the version was registered but the
     gate refused its promotion.
     """
-    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
     submitted = session.client.builds.submit(
-        folder, model=model, params=given, pool=pool, priority=priority, progress=session.progress
+        folder,
+        model=model,
+        params=param_values(params),
+        pool=pool,
+        priority=priority,
+        progress=session.progress,
     )
     return _started(session, submitted, wait)
 
@@ -229,7 +226,7 @@ def _show_verdict(session: Session, build: wire.BuildDetails) -> None:
     "modelyard retrain fraud/scorer@production --data transactions=fraud/transactions --warm",
 )
 @click.argument("ref", type=REF)
-@_PARAMS
+@PARAMS
 @click.option(
     "--data",
     multiple=True,
@@ -250,8 +247,8 @@ def retrain(
 
     Source, lock and everything that is not changed are those of the version; no folder is needed.
     """
-    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
-    build = session.client.builds.retrain(ref, params=given, data=key_values(data, "--data"), warm=warm)
+    given = key_values(data, "--data")
+    build = session.client.builds.retrain(ref, params=param_values(params), data=given, warm=warm)
     return _started(session, build, wait)
 
 
