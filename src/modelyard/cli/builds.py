@@ -130,6 +130,10 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _to_millisecond(at: str | None) -> str:
+    return f"{at[:23]}Z" if at else ""
+
+
 def _last_state(line: str) -> str:
     """Return the last state of a progress bar, and any other line as it is."""
     return line.rstrip("\r").rpartition("\r")[2]
@@ -409,7 +413,7 @@ def _print_lines(session: Session, build: str, step: str | None, follow: bool) -
         try:
             for line in lines:
                 of = "" if step else f"{line.step}  "
-                session.out.text(f"{line.at or '':24}  {of}{_last_state(line.text)}")
+                session.out.text(f"{_to_millisecond(line.at):24}  {of}{_last_state(line.text)}")
         except KeyboardInterrupt:
             return INTERRUPTED
     return exit_code_of(session.client.builds.get(build)) if follow else OK
