@@ -20,6 +20,13 @@ else:
     # Older releases of click have no type parameters.
     _Text = click.ParamType
 
+PARAMS = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    help="Value in place of the recipe's param; may be repeated.",
+)
 MOST_PROPOSED = 50
 _PATIENCE_SECONDS = 2.0
 

@@ -44,6 +44,7 @@ TABLE = {
     Permission.BUILD_START: CONTRIBUTE,
     Permission.BUILD_REPORT: CONTRIBUTE,
     Permission.BUILD_SECRETS: MAINTAIN,
+    Permission.BUILD_PRIORITIZE: MAINTAIN,
     Permission.SCHEDULE_EDIT: MAINTAIN,
     Permission.RUN_LOG: CONTRIBUTE,
     Permission.RUN_DELETE: MAINTAIN,
