@@ -123,7 +123,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
 
 
 def _await_swap(target: Target, deployment: Deployment) -> Sight:
-    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so whoever waits for it
+    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so a person who waits for it
     hears of it at once."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
