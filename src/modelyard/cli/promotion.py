@@ -475,7 +475,7 @@ def rollback(
             _show_preview(session, name, preview)
         if dry_run:
             return OK
-    move = promotions.rollback(model, stage, reason=reason, to=to, from_version=seen_number, seen_revision=seen)
+    move = promotions.rollback(name, stage, reason=reason, to=to, from_version=seen_number, seen_revision=seen)
     if not session.answered(move):
         undid = f" (undid promotion {move.undid})" if move.undid else ""
         session.out.text(f"{move.model}@{move.stage}\t{move.from_version or '-'} → {move.version}{undid}")
