@@ -21,7 +21,7 @@ from modelyard.registry.scan import queries as scans
 from modelyard.registry.versions import queries as version_queries
 from modelyard.worker.works import deployment_works
 from tests.support.clock import Clock
-from tests.support.door import Door, assert_problem, open_door
+from tests.support.door import Door, Visitor, assert_problem, open_door
 from tests.support.jobs import open_jobs, work_off
 from tests.support.registry import Registry, name_of, unique
 from tests.support.targets import ScriptedTarget
@@ -77,6 +77,10 @@ class Port:
         answer = self.ask("rollback", door, **{"reason": "errors", **body})
         assert answer.status_code == expect, answer.text
         return answer.json()
+
+    def rollback_named(self, name: str) -> None:
+        answer = self.ask("rollback", name=name, reason="errors")
+        assert answer.status_code == 201, answer.text
 
     def show(self, name: str = "") -> Any:
         answer = self.door.get(f"deployments/{name or self.model}")
@@ -688,3 +692,94 @@ def test_a_server_without_targets_says_so(port: Port) -> None:
         port.door.call("POST", "deployments", json={"version": f"{port.model}:1"}), 409, "conflict"
     )
     assert "local_deployments" in body["fix"]
+
+
+def test_a_model_that_serves_is_not_deleted(port: Port) -> None:
+    port.push()
+    port.deploy()
+    port.push(promote=False)
+    port.door.call("POST", f"models/{port.model}/stages/production/demote", json={})
+    body = assert_problem(port.door.call("DELETE", f"models/{port.model}"), 409, "has_dependents")
+    assert "modelyard deployment ls" in body["fix"]
+
+
+# --- pages --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages(port: Port) -> Iterator[Visitor]:
+    with open_door(port.registry, pages=True) as door:
+        door.services.targets = port.targets
+        yield Visitor.of(door, port.registry.root)
+
+
+def test_pages_deploy_roll_back_and_release(port: Port, pages: Visitor) -> None:
+    assert "No deployments yet" in pages.html("/deployments")
+    port.push()
+    assert f"/deployments/new?version={port.model}%3A1" in pages.html(
+        f"/models/{port.model}/versions/1"
+    ).replace("%2F", "/")
+    made = pages.send(
+        "/deployments/new", "/deployments/new", version=f"{port.model}@production", reason="first"
+    )
+    assert made.status_code == 303, made.text
+    here = f"/deployments/{port.model}"
+    assert made.headers["location"].startswith(here)
+    port.work()
+    assert "there is none to return to yet" in pages.html(here)
+    refused = pages.send("/deployments/new", "/deployments/new", version=f"{port.model}:7")
+    assert (refused.status_code, "has no version" in refused.text or "no version" in refused.text) == (
+        404,
+        True,
+    )
+    port.push()
+    port.work()
+    page = pages.html(here)
+    assert "Roll back to v1" in page
+    assert "- version: 1" in page
+    assert "+ version: 2" in page
+    assert "http://127.0.0.1:4101/predict" in page
+    form = pages.html(f"{here}/rollback")
+    assert "Roll back" in form
+    assert "Also move the stage production back to v1" in form
+    assert "Takes milliseconds" in form
+    assert pages.send(f"{here}/rollback", f"{here}/rollback", reason="").status_code == 400
+    late = pages.send(f"{here}/rollback", f"{here}/rollback", reason="errors", **{"from": "1"})
+    assert (late.status_code, "has moved" in late.text) == (409, True)
+    done = pages.send(f"{here}/rollback", f"{here}/rollback", reason="errors doubled", **{"from": "2"})
+    assert done.status_code == 303, done.text
+    port.work()
+    for path in (here, "/deployments"):
+        assert "errors doubled" in pages.html(path)
+    assert "held by root" in pages.html(f"/models/{port.model}")
+    assert "Held" in pages.html(f"/models/{port.model}/versions/1")
+    for verb in ("release", "scale", "stop", "start", "remove"):
+        answer = pages.send(here, f"{here}/{verb}", **({"replicas": "2"} if verb == "scale" else {}))
+        assert answer.status_code == 303, f"{verb}: {answer.text[:300]}"
+        port.work()
+    assert "No deployments yet" in pages.html("/deployments")
+
+
+def test_pages_say_what_needs_a_decision_first_and_readers_see_no_buttons(port: Port, pages: Visitor) -> None:
+    port.push()
+    port.deploy(name="aaa")
+    port.deploy(name="zzz")
+    port.work()
+    port.push()
+    port.work()
+    port.ask("", method="PATCH", name=f"{port.space}/aaa", follow=False)
+    port.rollback_named(f"{port.space}/aaa")
+    port.work()
+    port.recall(2)
+    page = pages.html("/deployments")
+    assert "1 of 2 are well" in page
+    assert page.index(f"{port.space}/zzz") < page.index(f"{port.space}/aaa")
+    assert "leaked data" in page
+    reader = port.registry.user()
+    port.door.call("PUT", f"namespaces/{port.space}/members/{reader.name}", json={"role": "reader"})
+    seen = Visitor.of(pages.door, reader)
+    for path in ("/deployments", f"/deployments/{port.space}/zzz"):
+        text = seen.html(path)
+        assert "leaked data" in text
+        assert "/rollback" not in text
+        assert "/stop" not in text
