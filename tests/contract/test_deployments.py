@@ -149,6 +149,10 @@ def port(own_url: str) -> Iterator[Port]:
     db.close()
 
 
+on_one = pytest.mark.parametrize("own_url", ["sqlite"], indirect=True)
+"""For tests whose statements others run on both databases."""
+
+
 def serving(shown: Any) -> tuple[str, int, str, bool]:
     return shown["version"].rpartition(":")[2], shown["revision"]["number"], shown["state"], shown["held"]
 
@@ -217,6 +221,7 @@ def test_deploy_promote_roll_back_and_release(port: Port) -> None:
     ]  # fmt: skip
 
 
+@on_one
 def test_another_version_in_the_stage_ends_the_hold(port: Port) -> None:
     port.push()
     port.deploy()
@@ -246,6 +251,7 @@ def test_rolling_back_with_the_stage_holds_nothing(port: Port) -> None:
     assert other["last"]["kind"] == "stage"
 
 
+@on_one
 def test_the_rollback_of_a_stage_points_its_followers_at_the_revision_that_was_good(port: Port) -> None:
     port.push()
     port.deploy()
@@ -261,6 +267,7 @@ def test_the_rollback_of_a_stage_points_its_followers_at_the_revision_that_was_g
     assert len(port.revisions()) == 2
 
 
+@on_one
 def test_one_that_does_not_follow_stays(port: Port) -> None:
     port.push()
     port.deploy("@production", follow=False)
@@ -273,6 +280,7 @@ def test_one_that_does_not_follow_stays(port: Port) -> None:
     assert followed["follows"]
 
 
+@on_one
 def test_deploying_by_hand_against_the_stage_holds(port: Port) -> None:
     port.push(2)
     port.deploy("@production")
@@ -332,6 +340,7 @@ def test_no_way_leads_back_to_what_is_not_admitted_any_more(port: Port, how: str
     assert [r.number for r in port.target.wanted["1"].revisions] == [1, 3]
 
 
+@on_one
 def test_a_version_is_asked_about_at_each_start(port: Port) -> None:
     port.push()
     port.deploy()
@@ -382,6 +391,7 @@ def test_a_recall_that_only_warns_and_one_that_is_lifted(port: Port) -> None:
     assert port.kinds()[-2:] == ["deployment.alarmed", "deployment.cleared"]
 
 
+@on_one
 def test_without_a_way_back_the_alarm_says_so(port: Port) -> None:
     port.push()
     port.deploy(on_recall="swap")
@@ -502,6 +512,7 @@ def test_a_revision_that_cannot_start_goes_back_by_itself(port: Port) -> None:
     assert serving(port.show()) == ("2", 3, "serving", False)
 
 
+@on_one
 def test_a_first_revision_that_cannot_start_fails(port: Port) -> None:
     port.push()
     port.target.fails[f"{port.model}:1"] = "no environment"
@@ -518,6 +529,7 @@ def test_a_first_revision_that_cannot_start_fails(port: Port) -> None:
     assert serving(port.show()) == ("1", 2, "serving", False)
 
 
+@on_one
 def test_a_program_that_died_is_started_again(port: Port) -> None:
     port.push()
     port.deploy()
@@ -529,6 +541,21 @@ def test_a_program_that_died_is_started_again(port: Port) -> None:
     assert [m["kind"] for m in port.moves()] == ["deploy"]
 
 
+@on_one
+def test_a_program_that_ends_at_once_is_not_started_in_a_loop(port: Port) -> None:
+    port.push()
+    port.target.dies = True
+    port.deploy()
+    port.work()
+    assert len(port.target.calls) <= 3
+    assert "ended at once: the log of 1" in port.show()["state_reason"]
+    port.target.dies = False
+    port.clock.pass_seconds(10)
+    port.work()
+    assert port.show()["settled"]
+
+
+@on_one
 def test_a_target_that_is_away_decides_nothing(port: Port) -> None:
     port.push()
     port.deploy()
@@ -623,6 +650,7 @@ def test_rights_by_verb_and_role(port: Port) -> None:
     assert port.door.get(f"deployments/{port.model}/predicting", token=None).status_code == 204
 
 
+@on_one
 def test_a_token_that_only_predicts(port: Port) -> None:
     port.push()
     port.deploy()
@@ -685,6 +713,7 @@ def test_names(port: Port) -> None:
     assert port.door.get(f"deployments?model={port.model}&version=2").json()["items"] == []
 
 
+@on_one
 def test_a_server_without_targets_says_so(port: Port) -> None:
     port.push()
     port.door.services.targets = Targets([], "http://here")
@@ -694,6 +723,7 @@ def test_a_server_without_targets_says_so(port: Port) -> None:
     assert "local_deployments" in body["fix"]
 
 
+@on_one
 def test_a_model_that_serves_is_not_deleted(port: Port) -> None:
     port.push()
     port.deploy()
@@ -713,6 +743,7 @@ def pages(port: Port) -> Iterator[Visitor]:
         yield Visitor.of(door, port.registry.root)
 
 
+@on_one
 def test_pages_deploy_roll_back_and_release(port: Port, pages: Visitor) -> None:
     assert "No deployments yet" in pages.html("/deployments")
     port.push()
@@ -760,6 +791,7 @@ def test_pages_deploy_roll_back_and_release(port: Port, pages: Visitor) -> None:
     assert "No deployments yet" in pages.html("/deployments")
 
 
+@on_one
 def test_pages_say_what_needs_a_decision_first_and_readers_see_no_buttons(port: Port, pages: Visitor) -> None:
     port.push()
     port.deploy(name="aaa")

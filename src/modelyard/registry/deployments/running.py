@@ -81,7 +81,8 @@ def note_failure(tx: Transaction, job: Job, reason: str) -> None:
 
 def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | None = None) -> Outcome:
     queries.update_deployment(tx, deployment_id, state_reason=rules.clip(reason))
-    tx.leaves_rights = True
+    if not tx.pending:
+        tx.leaves_rights = True
     return Done() if again is None else Again(tx.now + again)
 
 
@@ -235,6 +236,10 @@ def _applied(
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
         return _note_state(tx, seen, after)
+    if not after.runs:
+        # It ended at once, and would again: not in a loop that keeps a processor busy.
+        last = target.log_tail(deployment.key, 1)
+        return _note_reason(tx, deployment.id, f"its program ended at once: {last}", again=AWAY)
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
