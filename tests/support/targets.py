@@ -24,6 +24,8 @@ class ScriptedTarget:
     fails: dict[str, str] = field(default_factory=dict)
     """Reference of a version → why it does not start."""
     is_away: bool = False
+    dies: bool = False
+    """Whether its programs end as soon as they are started."""
 
     def _answer(self) -> None:
         if self.is_away:
@@ -38,6 +40,8 @@ class ScriptedTarget:
         if present is not None and present.generation > wanted.generation:
             wanted = present
         self.wanted[deployment] = wanted
+        if self.dies:
+            return
         if deployment not in self.running:
             self.running.add(deployment)
             swaps = self.states[deployment].swaps if deployment in self.states else []

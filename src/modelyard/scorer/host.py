@@ -1,4 +1,4 @@
-"""Reach the front of a deployment on this machine, for whoever may read its folder: the way back while the registry is away."""
+"""Reach the front of a deployment on this machine, for anyone who may read its folder: the way back while the registry is away."""
 
 from __future__ import annotations
 

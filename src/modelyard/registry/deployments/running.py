@@ -81,7 +81,8 @@ def note_failure(tx: Transaction, job: Job, reason: str) -> None:
 
 def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | None = None) -> Outcome:
     queries.update_deployment(tx, deployment_id, state_reason=rules.clip(reason))
-    tx.leaves_rights = True
+    if not tx.pending:
+        tx.leaves_rights = True
     return Done() if again is None else Again(tx.now + again)
 
 
@@ -123,7 +124,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
 
 
 def _await_swap(target: Target, deployment: Deployment) -> Sight:
-    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so whoever waits for it
+    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so a person who waits for it
     hears of it at once."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -235,6 +236,10 @@ def _applied(
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
         return _note_state(tx, seen, after)
+    if not after.runs:
+        # It ended at once, and would again: not in a loop that keeps a processor busy.
+        last = target.log_tail(deployment.key, 1)
+        return _note_reason(tx, deployment.id, f"its program ended at once: {last}", again=AWAY)
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
