@@ -54,6 +54,9 @@ GRACE_SECONDS = 40.0
 """Time between the polite request to end and the end by force: longer than a request may take."""
 _ANSWER_SECONDS = 5.0
 _TAIL_BYTES = 256 * 1024
+_INSTALLERS = frozenset(
+    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY".split()
+)
 COMMAND = (sys.executable, "-m", "modelyard.scorer")
 
 
@@ -167,9 +170,16 @@ class LocalTarget:
         note_process(folder, process.pid)
 
     def _environment(self) -> dict[str, str]:
-        """Return all variables of the process: none of the server's, which may hold its key."""
+        """Return all variables of the process: of the server's only those by which installers reach an index. The others may hold
+        its key."""
         home = str(self._folder / "home")
+        installers = {
+            name: value
+            for name, value in os.environ.items()
+            if name.upper() in _INSTALLERS or name.startswith(("PIP_", "UV_"))
+        }
         return {
+            **installers,
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "HOME": home,

@@ -44,7 +44,8 @@ class WantedRevision(Request, kw_only=True):
 class Wanted(Request, kw_only=True):
     """generation: grows with each change; an older one is ignored. registry: address; None: versions come from the cache only.
     cache: folder of models and environments that deployments of one host share. port: 0: any free one, kept from then on.
-    public: no token is asked for. replicas: workers of each revision."""
+    public: no token is asked for. unisolated: packages of
+    versions may be installed and run although nothing keeps them apart from the rest of the machine. replicas: workers of each revision."""
 
     generation: Whole
     deployment: Text
@@ -54,6 +55,7 @@ class Wanted(Request, kw_only=True):
     host: Text = "127.0.0.1"
     port: Whole = 0
     public: bool = False
+    unisolated: bool = False
     replicas: Whole = 1
     limits: ScorerLimits = msgspec.field(default_factory=ScorerLimits)
 

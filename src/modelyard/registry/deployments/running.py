@@ -182,6 +182,7 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
         # The address that it had is kept, so that its callers find it after a restart.
         port=0 if report is None else report.port,
         public=deployment.is_public,
+        unisolated=targets.unisolated,
         replicas=deployment.replicas,
     )
 
