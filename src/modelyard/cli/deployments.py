@@ -324,7 +324,8 @@ def scale(session: Session, name: str, replicas: int) -> None:
 
 def _say(session: Session, found: wire.Deployment) -> None:
     session.say(
-        found, f"{found.name} serves {found.version} with {found.replicas} replicas: {_state_of(found)}"
+        found,
+        f"{found.name} serves {found.version} with {found.replicas} {'replica' if found.replicas == 1 else 'replicas'}: {_state_of(found)}",
     )
 
 
