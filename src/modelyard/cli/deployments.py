@@ -119,7 +119,8 @@ def _notes(found: wire.Deployment) -> list[str]:
 def _swap_words(move: wire.DeploymentMove) -> str:
     if move.milliseconds is None:
         return ""
-    return f"{move.milliseconds:.3g} ms, {move.dropped} dropped"
+    took = f"{move.milliseconds / 1000:.1f} s" if move.milliseconds >= 1000 else f"{move.milliseconds:.3g} ms"
+    return f"{took}, {move.dropped} dropped"
 
 
 # --- the way back --------------------------------------------------------------------------------------
