@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,13 +11,14 @@ import click
 from modelyard.cli.arguments import DEPLOYMENT, MODEL, REF, STAGE
 from modelyard.cli.base import Session, asks, command, command_group, confirm
 from modelyard.cli.errors import FAILED, OK
-from modelyard.domain.errors import DeploymentNotFound
+from modelyard.domain.errors import DeploymentNotFound, ServerUnreachable
 from modelyard.domain.times import parse_duration
 
 if TYPE_CHECKING:
     from modelyard.wire import deployments as wire
 
 _WAIT = "10m"
+_PATIENCE_SECONDS = 2.0
 
 
 def _seconds(text: str | None) -> float:
@@ -135,11 +138,17 @@ def roll_back(
     dry_run: bool,
     reason: str,
     wait: str,
+    data: str | None,
     yes: bool,
 ) -> int:
     """Roll back a deployment, for `modelyard rollback`."""
-    deployments = session.client.deployments
+    here = Path(data or os.environ.get("MODELYARD_DATA") or "modelyard-data")
+    is_here = (here / "deployments").is_dir()
     try:
+        if is_here:
+            # Where the way back works without the server, waiting long for it helps no one.
+            session.client.transport.patience_seconds = _PATIENCE_SECONDS
+        deployments = session.client.deployments
         if dry_run or asks(session, yes):
             plan = deployments.preview_rollback(name, to=to)
             if dry_run and session.answered(plan):
@@ -162,6 +171,10 @@ def roll_back(
             deployment=name,
             fix=f"List them with: modelyard deployment ls. For a stage of a model: modelyard rollback {name} STAGE",
         ) from missing
+    except ServerUnreachable:
+        if not is_here or with_stage or dry_run:
+            raise
+        return _roll_back_here(session, here, name, to, reason)
     if session.answered(found):
         return OK if found.state != "failed" else FAILED
     last = found.last
@@ -174,6 +187,20 @@ def roll_back(
     if not found.settled:
         session.out.note(f"It has not swapped yet ({_state_of(found)}): modelyard deployment show {found.name}")
     return FAILED if found.state == "failed" else OK
+
+
+def _roll_back_here(session: Session, folder: Path, name: str, to: int | None, reason: str) -> int:
+    """Roll back on the deployment's own machine, while the registry is away."""
+    from modelyard.sdk.away import roll_back_here
+
+    found = roll_back_here(folder, name, reason=reason, to=to)
+    if not session.answered(found):
+        took = "" if found.milliseconds is None else f"{found.milliseconds:.3g} ms, {found.dropped} dropped"
+        session.out.text(
+            f"{found.deployment}\trevision {found.before} → {found.after}\t{found.version}\t{took}"
+        )
+        session.out.note("The registry is away; it records this when it is back")
+    return OK
 
 
 def _show_plan(session: Session, plan: wire.RollbackPlan) -> None:
