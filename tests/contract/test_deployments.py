@@ -19,6 +19,7 @@ from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.quarantine import judging
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.versions import queries as version_queries
+from modelyard.wire.deployments import AwayRollback
 from modelyard.worker.works import deployment_works
 from tests.support.clock import Clock
 from tests.support.door import Door, Visitor, assert_problem, open_door
@@ -539,6 +540,41 @@ def test_a_program_that_died_is_started_again(port: Port) -> None:
     assert serving(port.show()) == ("1", 1, "serving", False)
     assert port.kinds()[-2:] == ["deployment.swapped", "deployment.mended"]
     assert [m["kind"] for m in port.moves()] == ["deploy"]
+
+
+@on_one
+@pytest.mark.parametrize("how", ["recorded", "not admitted", "without a note"])
+def test_what_was_changed_at_the_target_while_the_server_was_away(port: Port, how: str) -> None:
+    port.push()
+    port.deploy()
+    port.work()
+    port.push()
+    port.work()
+    if how == "not admitted":
+        port.recall(1)
+    state = port.target.states["1"]
+    state.generation, state.serving = 3, 1
+    if how != "without a note":
+        port.target.away = AwayRollback(
+            generation=3,
+            deployment=port.model,
+            before=2,
+            after=1,
+            version=f"{port.model}:1",
+            by="ada",
+            reason="errors",
+        )
+    port.watch()
+    shown = port.show()
+    assert shown["settled"]
+    if how == "recorded":
+        assert serving(shown) == ("1", 1, "serving", True)
+        assert "by ada on here, while the registry was away: errors" in shown["held_reason"]
+        assert (port.moves()[-1]["kind"], shown["generation"]) == ("rollback", 3)
+    else:
+        assert serving(shown) == ("2", 2, "serving", False)
+        assert port.target.states["1"].serving == 2
+        assert "deployment.mended" in port.kinds()
 
 
 @on_one

@@ -436,6 +436,12 @@ def _with_flags(stage: Stage, version: int) -> str:
     show_default=True,
     help="Of a deployment: wait up to this long until it has swapped; 0s: do not wait.",
 )
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Of a deployment of this machine, while the registry is away: data folder of the server. Default: MODELYARD_DATA, "
+    "then ./modelyard-data.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rollback(
     session: Session,
@@ -448,6 +454,7 @@ def rollback(
     reason: str,
     seen: int | None,
     wait: str,
+    data: str | None,
     yes: bool,
 ) -> int:
     """Go back to what served before. With one name: a deployment. With a model and a stage: the versions in that stage.
@@ -461,7 +468,7 @@ def rollback(
 
         if seen is not None:
             raise click.UsageError("--if-revision is for a stage: modelyard rollback MODEL STAGE")
-        return roll_back(session, name, to, seen_number, with_stage, dry_run, reason, wait, yes)
+        return roll_back(session, name, to, seen_number, with_stage, dry_run, reason, wait, data, yes)
     if with_stage:
         raise click.UsageError("--stage is for a deployment: modelyard rollback DEPLOYMENT --stage")
     promotions = session.client.promotions

@@ -100,6 +100,8 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
     if plan.refusal is not None and not serves:
         refusal = plan.refusal
         return lambda tx: _refuse_start(tx, deployment, refusal)
+    if state is not None and state.generation > deployment.generation:
+        return lambda tx: _adopt(tx, deployment, sight)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
     if state is None or state.generation != deployment.generation or needs_token:
         token = None
@@ -134,6 +136,33 @@ def _await_swap(target: Target, deployment: Deployment) -> Sight:
         if is_done or time.monotonic() >= ends:
             return sight
         time.sleep(_PAUSE_SECONDS)
+
+
+def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
+    """Record a rollback that was made at the target while this server was away, if what serves since then may be served. Otherwise
+    the target gets what this server wants, as something newer."""
+    deployment, state = queries.lock_by_id(tx, seen.id), sight.state
+    if deployment is None or state is None or deployment.generation != seen.generation:
+        return Again(tx.now)
+    model = moving.model_of(tx, SYSTEM, deployment)
+    after = None if state.serving is None else queries.find_revision(tx, deployment.id, state.serving)
+    is_known = sight.away is not None and after is not None and sight.away.generation == state.generation
+    if after is None or not is_known or moving.refusal_of(tx, model, deployment, after) is not None:
+        queries.update_deployment(tx, deployment.id, generation=state.generation + 1)
+        event = events.DeploymentMended(
+            **moving.about(deployment, deployment.version),
+            revision=deployment.serving,
+            reason="the target was changed while the registry was away; it gets what is wanted here",
+        )
+        tx.append(event, SYSTEM, deployment.model_id)
+        return Again(tx.now)
+    assert sight.away is not None
+    # The move gets the generation under which the target knows it.
+    queries.update_deployment(tx, deployment.id, generation=state.generation - 1)
+    words = f"by {sight.away.by} on {deployment.machine}, while the registry was away: {sight.away.reason}"
+    now = moving.found(tx, deployment.id)
+    moving.point(tx, SYSTEM, model, now, after, ROLLBACK, rules.clip(words))
+    return Again(tx.now)
 
 
 def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
