@@ -543,7 +543,7 @@ def test_a_program_that_died_is_started_again(port: Port) -> None:
 
 
 @on_one
-@pytest.mark.parametrize("how", ["recorded", "not admitted", "without a note"])
+@pytest.mark.parametrize("how", ["recorded", "not admitted", "without a note", "at the same time"])
 def test_what_was_changed_at_the_target_while_the_server_was_away(port: Port, how: str) -> None:
     port.push()
     port.deploy()
@@ -564,6 +564,9 @@ def test_what_was_changed_at_the_target_while_the_server_was_away(port: Port, ho
             by="ada",
             reason="errors",
         )
+    if how == "at the same time":
+        port.ask("", method="PATCH", replicas=2)
+        assert port.show()["generation"] == 3
     port.watch()
     shown = port.show()
     assert shown["settled"]

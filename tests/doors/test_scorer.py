@@ -359,29 +359,3 @@ def test_orders_that_make_no_sense_change_nothing(front: RunningFront, pushed: P
     last = front.state()
     assert last is not None
     assert (last.serving, [revision.state for revision in last.revisions]) == (None, ["stopped"])
-
-
-def test_a_rollback_on_the_machine_holds_until_a_newer_order(front: RunningFront, pushed: Pushed) -> None:
-    front.order(pushed.revision(1), pushed.revision(2, "warm"))
-    state = front.wait_for(1)
-    assert state.host_move is None
-    front.wait(lambda s: any(each.number == 2 and each.state == "warm" for each in s.revisions))
-    status, said = front.control("POST", "/rollback", msgspec.json.encode({"by": "ann", "reason": "at night"}))
-    assert (status, said["serving"]) == (200, 2)
-    move = front.wait_for(2).host_move
-    assert move is not None
-    assert (move.before, move.after, move.generation, move.by, move.reason) == (
-        1,
-        2,
-        front.wanted.generation,
-        "ann",
-        "at night",
-    )
-    front.kill()
-    front.start()
-    state = front.wait_for(2)
-    assert state.host_move == move
-    front.order(pushed.revision(1))
-    assert front.wait_for(1).host_move is None
-    status, said = front.control("POST", "/rollback", msgspec.json.encode({"by": "ann"}))
-    assert (status, said["code"]) == (409, "nothing_to_return_to")

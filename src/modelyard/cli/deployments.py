@@ -174,7 +174,7 @@ def roll_back(
     except ServerUnreachable:
         if not is_here or with_stage or dry_run:
             raise
-        return _roll_back_here(session, here, name, to, reason)
+        return _roll_back_here(session, here, name, to, from_revision, reason)
     if session.answered(found):
         return OK if found.state != "failed" else FAILED
     last = found.last
@@ -189,11 +189,13 @@ def roll_back(
     return FAILED if found.state == "failed" else OK
 
 
-def _roll_back_here(session: Session, folder: Path, name: str, to: int | None, reason: str) -> int:
+def _roll_back_here(
+    session: Session, folder: Path, name: str, to: int | None, from_revision: int | None, reason: str
+) -> int:
     """Roll back on the deployment's own machine, while the registry is away."""
     from modelyard.sdk.away import roll_back_here
 
-    found = roll_back_here(folder, name, reason=reason, to=to)
+    found = roll_back_here(folder, name, reason=reason, to=to, from_revision=from_revision)
     if not session.answered(found):
         took = "" if found.milliseconds is None else f"{found.milliseconds:.3g} ms, {found.dropped} dropped"
         session.out.text(
@@ -314,9 +316,8 @@ def scale(session: Session, name: str, replicas: int) -> None:
 
 
 def _say(session: Session, found: wire.Deployment) -> None:
-    session.say(
-        found, f"{found.name} serves {found.version} with {found.replicas} replicas: {_state_of(found)}"
-    )
+    noun = "replica" if found.replicas == 1 else "replicas"
+    session.say(found, f"{found.name} serves {found.version} with {found.replicas} {noun}: {_state_of(found)}")
 
 
 @command(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.domain.errors import DeploymentNotFound, Invalid, NoWayBack, Unavailable
+from modelyard.domain.errors import DeploymentMoved, DeploymentNotFound, Invalid, NoWayBack, Unavailable
 from modelyard.sdk.control import ControlConnection
 from modelyard.wire.deployments import AWAY_FILE, AwayRollback
 from modelyard.wire.scorer import WANTED_FILE, ScorerState, Wanted
@@ -19,7 +19,9 @@ from modelyard.wire.scorer import WANTED_FILE, ScorerState, Wanted
 _PATIENCE_SECONDS = 30.0
 
 
-def roll_back_here(data: Path, name: str, *, reason: str, to: int | None = None) -> AwayRollback:
+def roll_back_here(
+    data: Path, name: str, *, reason: str, to: int | None = None, from_revision: int | None = None
+) -> AwayRollback:
     """Point a deployment of this machine at its warm revision, through its program's control socket.
 
     Args:
@@ -27,12 +29,14 @@ def roll_back_here(data: Path, name: str, *, reason: str, to: int | None = None)
         name: `namespace/name` of the deployment; or the name alone, or the namespace alone, if that is the only one here.
         reason: Why; the registry records it later.
         to: Number of the revision; it must be the warm one. None: that one.
+        from_revision: Only if this revision serves. None: whichever does.
 
     Returns:
         From and to, with the time of the swap and the dropped requests.
 
     Raises:
         DeploymentNotFound: No deployment of this name runs here, or you may not see its folder.
+        DeploymentMoved: Another revision serves.
         NoWayBack: It has no warm revision, or not this one.
         Unavailable: Its program does not answer, or did not swap.
 
@@ -42,6 +46,10 @@ def roll_back_here(data: Path, name: str, *, reason: str, to: int | None = None)
     """
     folder, wanted = _find(data, name)
     serving = next(each for each in wanted.revisions if each.role == "serving")
+    if from_revision not in (None, serving.number):
+        raise DeploymentMoved(
+            deployment=wanted.deployment, revision=serving.number, reference=serving.reference
+        )
     warm = next((each for each in wanted.revisions if each.role == "warm"), None)
     if warm is None or to not in (None, warm.number):
         words = "" if warm is None else f": here, only revision {warm.number} is warm"

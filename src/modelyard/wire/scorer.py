@@ -97,29 +97,9 @@ class Swap(Answer, kw_only=True):
     why: str = "wanted"
 
 
-class HostMove(Answer, kw_only=True):
-    """A rollback that somebody ordered on the front's own machine, while the registry was away. generation: of the order that it
-    overrules; a newer order ends it. by: user of the machine."""
-
-    before: int = msgspec.field(name="from")
-    after: int = msgspec.field(name="to")
-    generation: int
-    at: str
-    by: str
-    reason: str = ""
-
-
-class HostRollback(Request, kw_only=True):
-    """What a user of the front's machine orders. by: the user."""
-
-    by: Text
-    reason: Text = ""
-
-
 class ScorerState(Answer, kw_only=True):
     """generation: the last one acted upon, also when it failed. settled: nothing is being changed any more. serving: number of
-    the revision that answers; None: none. host_move: by which the order is overruled; None: it is not. swaps: the last 50, oldest
-    first."""
+    the revision that answers; None: none. swaps: the last 50, oldest first."""
 
     generation: int
     host: str
@@ -128,6 +108,5 @@ class ScorerState(Answer, kw_only=True):
     started_at: str
     serving: int | None = None
     settled: bool = True
-    host_move: HostMove | None = None
     revisions: list[RevisionState] = []
     swaps: list[Swap] = []

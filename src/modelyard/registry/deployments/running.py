@@ -100,7 +100,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
     if plan.refusal is not None and not serves:
         refusal = plan.refusal
         return lambda tx: _refuse_start(tx, deployment, refusal)
-    if state is not None and state.generation > deployment.generation:
+    if state is not None and _was_moved_there(deployment, sight, state):
         return lambda tx: _adopt(tx, deployment, sight)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
     if state is None or state.generation != deployment.generation or needs_token:
@@ -138,6 +138,14 @@ def _await_swap(target: Target, deployment: Deployment) -> Sight:
         time.sleep(_PAUSE_SECONDS)
 
 
+def _was_moved_there(deployment: Deployment, sight: Sight, state: ScorerState) -> bool:
+    """Return whether the target has an order that this server did not give: a later one, or one given at the same time."""
+    if state.generation != deployment.generation:
+        return state.generation > deployment.generation
+    away = sight.away
+    return away is not None and away.generation == state.generation and away.after != deployment.serving
+
+
 def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     """Record a rollback that was made at the target while this server was away, if what serves since then may be served. Otherwise
     the target gets what this server wants, as something newer."""
@@ -146,7 +154,9 @@ def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
         return Again(tx.now)
     model = moving.model_of(tx, SYSTEM, deployment)
     after = None if state.serving is None else queries.find_revision(tx, deployment.id, state.serving)
-    is_known = sight.away is not None and after is not None and sight.away.generation == state.generation
+    # What was ordered here meanwhile is newer, and counts.
+    is_later = state.generation > deployment.generation
+    is_known = is_later and sight.away is not None and sight.away.generation == state.generation
     if after is None or not is_known or moving.refusal_of(tx, model, deployment, after) is not None:
         queries.update_deployment(tx, deployment.id, generation=state.generation + 1)
         event = events.DeploymentMended(
@@ -296,8 +306,6 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     state = sight.state
     if deployment is None or state is None:
         return Done()
-    if _adopt_host_move(tx, deployment, state):
-        return Again(tx.now)
     _note_swaps(tx, deployment, state)
     serving = next((each for each in state.revisions if each.number == deployment.serving), None)
     is_current = state.generation == deployment.generation and deployment.generation == seen.generation
@@ -320,29 +328,6 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     moved = queries.list_moves(tx, deployment.id, limit=1)
     is_new = bool(moved) and tx.now < moved[0].at + SOON_FOR
     return Again(tx.now + (SOON if is_new else POLL))
-
-
-def _adopt_host_move(tx: Transaction, deployment: Deployment, state: ScorerState) -> bool:
-    """Record a rollback that was ordered on the target's machine while the registry was away; return whether there was one.
-
-    An order that was given here meanwhile is newer, and counts.
-    """
-    move = state.host_move
-    if move is None or move.generation != deployment.generation or move.after == deployment.serving:
-        return False
-    revision = queries.find_revision(tx, deployment.id, move.after)
-    if revision is None or deployment.is_stopped:
-        return False
-    queries.update_deployment(tx, deployment.id, reported=dump_json(state), seen_at=tx.now)
-    words = rules.clip(
-        f"ordered on its machine by {move.by} at {move.at}" + (f": {move.reason}" if move.reason else "")
-    )
-    moving.point(tx, SYSTEM, moving.model_of(tx, SYSTEM, deployment), deployment, revision, ROLLBACK, words)
-    swap = next((each for each in state.swaps if each.after == move.after and each.at >= move.at), None)
-    if swap is not None:
-        at = to_moment(datetime.fromisoformat(swap.at))
-        queries.note_swap(tx, deployment.id, deployment.generation + 1, at, swap.milliseconds, swap.dropped)
-    return True
 
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:
