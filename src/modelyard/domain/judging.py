@@ -293,7 +293,9 @@ def _ratios(stable: Sample, tried: Sample, sureness: float) -> tuple[float, floa
 
 
 def _covered(tried: Sample) -> str:
-    return f"{tried.requests} requests in {tried.minutes} min" if tried.minutes else f"{tried.requests} requests"
+    return (
+        f"{tried.requests} requests in {tried.minutes} min" if tried.minutes else f"{tried.requests} requests"
+    )
 
 
 def _percent(share: float) -> str:

@@ -296,7 +296,11 @@ class Door:
                 values = (0, 0, 0) if pool is None else (pool.queued, pool.restarts, pool.lost_requests)
                 value = values[("queue", "restarts_total", "lost_requests_total").index(name)]
                 text.value(f"modelyard_scorer_{name}", labels, value)
-        text.head("modelyard_scorer_shadow_total", "counter", "Copies of requests for a shadow, by what became of them.")
+        text.head(
+            "modelyard_scorer_shadow_total",
+            "counter",
+            "Copies of requests for a shadow, by what became of them.",
+        )
         for revision, labels in every:
             if revision.told.role == "shadow":
                 for outcome in ("sent", "dropped", "errors", "different"):

@@ -33,7 +33,7 @@ class Shadow:
         """Copy a request that was answered, if it is its turn. given: the answer."""
         revision = self.revision
         weight = revision.told.weight
-        if weight < 100 and 100 * random.random() >= weight:  # noqa: S311 - a share, not a secret
+        if weight < 100 and 100 * random.random() >= weight:
             return
         figures = revision.shadow_figures
         if self._open >= MOST_OPEN:

@@ -41,7 +41,7 @@ class Split:
         if rule is not None and (word := rule.strip().lower()) in (_ALWAYS, _NEVER):
             return word == _ALWAYS
         key = self._key(headers, body)
-        at = position(key, self._salt) if key else 100 * random.random()  # noqa: S311 - a share, not a secret
+        at = position(key, self._salt) if key else 100 * random.random()
         return at < self._weight
 
     def _key(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes | None:
