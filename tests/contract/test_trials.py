@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,11 +11,17 @@ import pytest
 from modelyard.domain.actor import Role
 from modelyard.domain.judging import latency_bucket
 from modelyard.wire.scorer import MinuteFigures
-from tests.contract.test_deployments import Port, port  # noqa: F401 - a fixture
+from tests.contract.test_deployments import Port, open_port
 from tests.support.clock import Clock
 from tests.support.door import assert_problem
 
 FAST = str(latency_bucket(0.01))
+
+
+@pytest.fixture
+def port(own_url: str) -> Iterator[Port]:
+    with open_port(own_url) as opened:
+        yield opened
 
 
 def start(port: Port, version: int, role: str = "canary", expect: int = 201, **body: Any) -> Any:
@@ -58,7 +65,7 @@ def roles(port: Port) -> dict[str, tuple[str, int]]:
 # --- the story ---------------------------------------------------------------------------------------------
 
 
-def test_a_canary_is_tried_raised_and_serves(port: Port) -> None:  # noqa: F811
+def test_a_canary_is_tried_raised_and_serves(port: Port) -> None:
     served(port)
     found = start(port, 2, weight=10, sticky="X-User-Id", reason="new features")
     assert trials(found) == [("canary", 2, 10)]
@@ -77,7 +84,12 @@ def test_a_canary_is_tried_raised_and_serves(port: Port) -> None:  # noqa: F811
     assert done.status_code == 201, done.text
     port.work()
     shown = port.show()
-    assert (shown["version"][-2:], shown["trials"], shown["held"], shown["state"]) == (":2", [], False, "serving")
+    assert (shown["version"][-2:], shown["trials"], shown["held"], shown["state"]) == (
+        ":2",
+        [],
+        False,
+        "serving",
+    )
     assert roles(port) == {"serving": ("2", 100), "warm": ("1", 100)}
     kinds = [(move["kind"], move["tried"], move["weight"]) for move in port.moves()][-3:]
     assert kinds == [("canary", 3, 10), ("weight", 3, 25), ("finish", None, None)]
@@ -88,7 +100,7 @@ def test_a_canary_is_tried_raised_and_serves(port: Port) -> None:  # noqa: F811
     assert port.rollback()["version"].endswith(":1")
 
 
-def test_a_rollback_ends_a_canary_and_the_next_one_goes_further_back(port: Port) -> None:  # noqa: F811
+def test_a_rollback_ends_a_canary_and_the_next_one_goes_further_back(port: Port) -> None:
     served(port)
     port.push()
     port.work()
@@ -103,7 +115,7 @@ def test_a_rollback_ends_a_canary_and_the_next_one_goes_further_back(port: Port)
     assert port.rollback()["version"].endswith(":1"), "v2 was rolled back from, so that v1 is the last good one"
 
 
-def test_a_deployment_that_lost_its_canary_is_held_against_its_stage(port: Port) -> None:  # noqa: F811
+def test_a_deployment_that_lost_its_canary_is_held_against_its_stage(port: Port) -> None:
     served(port)
     port.ask("release")
     port.work()
@@ -116,12 +128,10 @@ def test_a_deployment_that_lost_its_canary_is_held_against_its_stage(port: Port)
     assert_problem(port.ask("finish"), 409, "conflict")
 
 
-def test_what_cannot_be_tried_is_refused(port: Port) -> None:  # noqa: F811
+def test_what_cannot_be_tried_is_refused(port: Port) -> None:
     served(port)
     port.push(promote=False)
-    assert_problem(
-        port.ask("trials", version=f"{port.model}:1", role="canary"), 409, "conflict"
-    )
+    assert_problem(port.ask("trials", version=f"{port.model}:1", role="canary"), 409, "conflict")
     for body in (
         {"role": "boss"}, {"weight": 101}, {"weight": -1}, {"steps": [5, 1]}, {"sticky": "two words"}, {"auto": True},
         {"role": "shadow", "steps": [1]}, {"step_minutes": 0, "steps": [1]}, {"role": "shadow", "weight": 0},
@@ -142,7 +152,7 @@ def test_what_cannot_be_tried_is_refused(port: Port) -> None:  # noqa: F811
         ("staging", "canary", 409), ("staging", "shadow", 201), ("production", "canary", 201), ("production", "shadow", 201),
     ],
 )  # fmt: skip
-def test_admission_of_trials(port: Port, stage: str | None, role: str, expected: int) -> None:  # noqa: F811
+def test_admission_of_trials(port: Port, stage: str | None, role: str, expected: int) -> None:
     port.push()
     port.deploy(follow=False)
     port.work()
@@ -165,7 +175,7 @@ def test_admission_of_trials(port: Port, stage: str | None, role: str, expected:
 
 
 @pytest.mark.parametrize("role", ["canary", "shadow"])
-def test_a_trial_ends_when_its_version_is_withdrawn(port: Port, role: str) -> None:  # noqa: F811
+def test_a_trial_ends_when_its_version_is_withdrawn(port: Port, role: str) -> None:
     served(port)
     start(port, 2, role)
     port.work()
@@ -178,7 +188,7 @@ def test_a_trial_ends_when_its_version_is_withdrawn(port: Port, role: str) -> No
     assert port.moves()[-1]["kind"] == "recall"
 
 
-def test_what_is_tried_is_not_deleted(port: Port) -> None:  # noqa: F811
+def test_what_is_tried_is_not_deleted(port: Port) -> None:
     served(port)
     port.push()
     port.work()
@@ -192,7 +202,7 @@ def test_what_is_tried_is_not_deleted(port: Port) -> None:  # noqa: F811
 # --- the judge ---------------------------------------------------------------------------------------------
 
 
-def test_a_bad_canary_ends_by_itself_and_says_why(port: Port) -> None:  # noqa: F811
+def test_a_bad_canary_ends_by_itself_and_says_why(port: Port) -> None:
     served(port)
     start(port, 2)
     port.work()
@@ -209,7 +219,7 @@ def test_a_bad_canary_ends_by_itself_and_says_why(port: Port) -> None:  # noqa: 
     assert "canary" not in roles(port)
 
 
-def test_steps_go_on_by_themselves_and_stop_where_it_is_not_clear(port: Port) -> None:  # noqa: F811
+def test_steps_go_on_by_themselves_and_stop_where_it_is_not_clear(port: Port) -> None:
     served(port)
     start(port, 2, steps=[5, 50, 100], step_minutes=6, auto=True)
     port.work()
@@ -237,7 +247,7 @@ def test_steps_go_on_by_themselves_and_stop_where_it_is_not_clear(port: Port) ->
     assert [(move["kind"], move["by"]) for move in port.moves()[-2:]] == [("weight", None), ("finish", None)]
 
 
-def test_without_auto_the_last_step_waits_for_somebody(port: Port) -> None:  # noqa: F811
+def test_without_auto_the_last_step_waits_for_somebody(port: Port) -> None:
     served(port)
     start(port, 2, steps=[50, 100], step_minutes=6)
     port.work()
@@ -249,7 +259,7 @@ def test_without_auto_the_last_step_waits_for_somebody(port: Port) -> None:  # n
     assert "modelyard deployment finish" in trial["paused"]
 
 
-def test_a_canary_that_cannot_start_ends(port: Port) -> None:  # noqa: F811
+def test_a_canary_that_cannot_start_ends(port: Port) -> None:
     served(port)
     port.target.fails[f"{port.model}:2"] = "no environment"
     start(port, 2)
@@ -261,7 +271,7 @@ def test_a_canary_that_cannot_start_ends(port: Port) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("guard", [0, 10])
-def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import tests.support.targets as targets
     from modelyard.domain.times import time_text
 
@@ -290,7 +300,7 @@ def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatc
 # --- comparing, races --------------------------------------------------------------------------------------
 
 
-def test_comparing_a_canary_and_a_shadow(port: Port) -> None:  # noqa: F811
+def test_comparing_a_canary_and_a_shadow(port: Port) -> None:
     served(port)
     assert port.door.get(f"deployments/{port.model}/comparison").status_code == 404
     start(port, 2)
@@ -299,13 +309,17 @@ def test_comparing_a_canary_and_a_shadow(port: Port) -> None:  # noqa: F811
     port.clock.pass_seconds(16)
     port.watch()
     found = port.door.get(f"deployments/{port.model}/comparison").json()
-    assert (found["stable"]["requests"], found["tried"]["requests"], found["outcome"]) == (900, 100, "inconclusive")
+    assert (found["stable"]["requests"], found["tried"]["requests"], found["outcome"]) == (
+        900,
+        100,
+        "inconclusive",
+    )
     assert found["tried"]["error_low"] < 0.01 < found["tried"]["error_high"]
     assert found["stable"]["p99_ms"] == pytest.approx(10)
     assert [each["what"] for each in found["findings"]] == ["errors", "latency"]
 
 
-def test_two_people_set_the_weight_and_one_rolls_back(port: Port) -> None:  # noqa: F811
+def test_two_people_set_the_weight_and_one_rolls_back(port: Port) -> None:
     served(port)
     start(port, 2)
     done: list[int] = []

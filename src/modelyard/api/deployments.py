@@ -180,9 +180,7 @@ async def weigh_trial(call: Call, body: wire.WeighTrial) -> Answer[wire.Deployme
     """Give the canary or the shadow another share of the requests."""
     role = call.path["role"]
     return await call.commit(
-        lambda tx: _deployment(
-            trials.set_weight(tx, call.actor, *_named(call), role=role, **fields_of(body))
-        )
+        lambda tx: _deployment(trials.set_weight(tx, call.actor, *_named(call), role=role, **fields_of(body)))
     )
 
 

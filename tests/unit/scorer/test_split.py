@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from modelyard.scorer.split import Split
@@ -23,7 +25,7 @@ def test_raising_the_weight_moves_keys_to_the_canary_only() -> None:
         {number for number in range(3000) if side(Split(weight, "x-user-id", "a:2"), str(number))}
         for weight in (0, 1, 5, 25, 60, 100)
     ]
-    for smaller, larger in zip(sides, sides[1:], strict=False):
+    for smaller, larger in pairwise(sides):
         assert smaller < larger
     assert (len(sides[0]), len(sides[-1])) == (0, 3000)
     another = {number for number in range(3000) if side(Split(25, "x-user-id", "a:3"), str(number))}
