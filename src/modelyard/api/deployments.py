@@ -205,9 +205,12 @@ async def drop_trial(call: Call, body: Reason) -> Answer[wire.Deployment]:
 @table.route("GET", f"{_ONE}/comparison")
 async def compare_revisions(call: Call, query: wire.ComparisonQuery) -> wire.Comparison:
     """Compare the canary or the shadow with the revision that serves, in the same minutes."""
-    return _comparison(
-        await call.read(lambda tx: trials.compare(tx, call.actor, *_named(call), role=query.role))
-    )
+    found = await call.read(lambda tx: trials.compare(tx, call.actor, *_named(call), role=query.role))
+    sight = await call.in_thread("views", running.look_at, call.services.targets, found.deployment)
+    if sight is None or not sight.answers or sight.state is None:
+        return _comparison(found, found.deployment.seen_at)
+    now = call.services.db.clock()
+    return _comparison(trials.compare_trial(now, found.deployment, found.trial, sight.state), now)
 
 
 @table.route("GET", f"{_ONE}/revisions")
@@ -303,7 +306,7 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(1000 * seconds, 3)
 
 
-def _comparison(found: Comparison) -> wire.Comparison:
+def _comparison(found: Comparison, seen_at: int | None) -> wire.Comparison:
     verdict, shadow = found.verdict, found.shadow
     agreement = None
     if shadow is not None:
@@ -322,7 +325,7 @@ def _comparison(found: Comparison) -> wire.Comparison:
         reason="" if verdict is None else verdict.reason,
         findings=[] if verdict is None else [to_wire(each, wire.Finding) for each in verdict.findings],
         agreement=agreement,
-        seen_at=optional_time(found.deployment.seen_at),
+        seen_at=optional_time(seen_at),
     )
 
 

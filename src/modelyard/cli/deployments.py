@@ -29,7 +29,11 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
     """Read an option that may come without its value. Returns -1 for the usual share."""
     if text is None:
         return None
-    return -1 if text == _USUAL else click.IntRange(0, 100).convert(text, option, context)
+    if text == _USUAL:
+        return -1
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 100):
+        raise click.BadParameter(f"{text[:40]} is not a share in percent, 0 to 100.", context, option)
+    return int(text)
 
 
 # --- deploying -----------------------------------------------------------------------------------------

@@ -246,8 +246,11 @@ def compare(tx: Transaction, actor: Actor, namespace: str, name: str, role: str 
     return compare_trial(tx.now, deployment, trial)
 
 
-def compare_trial(now: int, deployment: Deployment, trial: Trial) -> Comparison:
-    report = deployment.report
+def compare_trial(
+    now: int, deployment: Deployment, trial: Trial, state: ScorerState | None = None
+) -> Comparison:
+    """state: what the target says right now; None: what it last said."""
+    report = deployment.report if state is None else state
     verdict = judging.verdict_of(deployment, trial, report, now)
     tried = _state_of(report, trial.revision)
     share = trial.weight if trial.role == CANARY else 0
