@@ -140,11 +140,11 @@ def port(own_url: str) -> Iterator[Port]:
 
 
 @contextmanager
-def open_port(own_url: str) -> Iterator[Port]:
+def open_port(own_url: str, *, pages: bool = False) -> Iterator[Port]:
     clock = Clock()
     db = Database(own_url, clock=clock)
     registry = Registry(db)
-    with open_door(registry) as door:
+    with open_door(registry, pages=pages) as door:
         target = ScriptedTarget()
         targets = Targets([target], "http://here")
         door.services.targets = targets  # type: ignore[misc]

@@ -10,17 +10,17 @@ import pytest
 
 from modelyard.domain.actor import Role
 from modelyard.domain.judging import latency_bucket
-from modelyard.wire.scorer import MinuteFigures
+from modelyard.wire.scorer import MinuteFigures, ShadowFigures
 from tests.contract.test_deployments import Port, open_port
 from tests.support.clock import Clock
-from tests.support.door import assert_problem
+from tests.support.door import Visitor, assert_problem
 
 FAST = str(latency_bucket(0.01))
 
 
 @pytest.fixture
 def port(own_url: str) -> Iterator[Port]:
-    with open_port(own_url) as opened:
+    with open_port(own_url, pages=True) as opened:
         yield opened
 
 
@@ -278,7 +278,11 @@ def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatc
     port.push()
     port.deploy()
     port.work()
-    assert port.ask("", method="PATCH", guard_minutes=guard, least_requests=100).status_code == 200
+    for _ in range(2):
+        changed = port.ask("", method="PATCH", guard_minutes=guard, least_requests=100).json()
+    assert (changed["guard_minutes"], changed["limits"]["requests"]) == (guard, 100)
+    assert port.kinds().count("deployment.edited") == 1
+    assert port.ask("", method="PATCH", latency_ratio=0.5).status_code == 400
     port.push()
     monkeypatch.setattr(targets, "STARTED", time_text(port.clock()))
     port.work()
@@ -295,6 +299,44 @@ def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatc
     assert port.moves()[-1]["kind"] == "judged"
     assert "errors 50 % against 0 %" in shown["held_reason"]
     assert shown["back"] is None, "one that was worse is not a way back"
+
+
+# --- the page ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_both_and_acts(port: Port) -> None:
+    served(port)
+    start(port, 2, steps=[10, 60, 100], step_minutes=1, sticky="x-user-id")
+    port.push(promote=False)
+    port.promote(3, "staging")
+    start(port, 3, "shadow", weight=50)
+    port.work()
+    port.clock.pass_seconds(61)
+    port.target.minutes = {
+        1: minutes(port.clock, 900, 9),
+        3: minutes(port.clock, 100, 1),
+        4: minutes(port.clock, 9),
+    }
+    key = next(iter(port.target.states))
+    shadow = next(each for each in port.target.states[key].revisions if each.role == "shadow")
+    shadow.shadow = ShadowFigures(sent=9, compared=9, agreed=8, largest_difference=0.25)
+    port.watch()
+    page = f"/deployments/{port.model}"
+    visitor = Visitor.of(port.door, port.registry.root)
+    html = visitor.html(page)
+    for words in ("10 % canary", "Canary against stable", "not clear yet", "100 of 200 requests answered by", "paused",
+                  "88.89 % of 9 rows", "Let v2 serve", 'value="60"', "sticky by x-user-id"):  # fmt: skip
+        assert words in html, words
+    reader = Visitor.of(port.door, port.registry.user())
+    assert reader.see(page).status_code == 404
+    assert visitor.send(page, f"{page}/weight", role="canary", weight="60", **{"from": "10"}).status_code == 303
+    assert trials(port.show())[0] == ("canary", 2, 60)
+    assert visitor.send(page, f"{page}/drop", role="shadow").status_code == 303
+    assert visitor.send(page, f"{page}/finish", **{"from": "3"}).status_code == 303
+    assert (port.show()["version"][-2:], port.show()["trials"]) == (":2", [])
+    port.work()
+    assert "changed the share of" in visitor.html(page)
+    assert "got from its canary" in visitor.html("/deployments")
 
 
 # --- comparing, races --------------------------------------------------------------------------------------

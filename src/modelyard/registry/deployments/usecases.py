@@ -411,12 +411,12 @@ def _set_limits(tx: Transaction, actor: Actor, deployment: Deployment, edit: Dep
         "minutes": edit.judge_minutes,
     }
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    limits = dataclasses.replace(deployment.limits, **changed).checked()
+    dataclasses.replace(deployment.limits, **changed).checked()
     if edit.guard_minutes is not None:
         changed["guard_minutes"] = rules.check_guard_minutes(edit.guard_minutes)
-    present = {**dataclasses.asdict(limits), "guard_minutes": deployment.guard_minutes}
+    present = {**dataclasses.asdict(deployment.limits), "guard_minutes": deployment.guard_minutes}
     kept = {} if deployment.judging is None else deployment.judging.value
-    if all(present[name] == value for name, value in changed.items() if name in present):
+    if all(present[name] == value for name, value in changed.items()):
         return deployment
     queries.update_deployment(tx, deployment.id, judging=dump_json({**kept, **changed}))
     tx.append(
