@@ -1,7 +1,7 @@
 """Canaries and shadows: try a version beside the one that serves, change its share, let it serve, end it, compare the two.
 
 At most one of each. A canary answers its share of the requests, so its version must be admitted like one that serves; a shadow gets
-copies, and its answers are compared and reach no one. Decision record 0037.
+copies, and its answers are compared and reach no one. Decision record 0038.
 """
 
 from __future__ import annotations
