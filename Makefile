@@ -1,7 +1,7 @@
 # The commands of this project, the same on a laptop and in CI.
 PY := .venv/bin/python
 
-# What the corpus needs next to the test environment; kept out of it, because it is large.
+# What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
 .PHONY: build-kills serve-kills engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean

@@ -43,7 +43,7 @@ _SIGNS = {"pass": "pass", "fail": "FAIL", "unknown": "missing", "waived": "waive
     help="Wait up to this long for pending checks and approvals (for example 15m). Default: do not wait.",
 )
 @click.option(
-    "--next to", is_flag=True, help="Add it next to the primary version, in a stage with room for several."
+    "--beside", is_flag=True, help="Add it next to the primary version, in a stage with room for several."
 )
 @click.option(
     "--close",
@@ -66,7 +66,7 @@ def promote(
     dry_run: bool,
     request: bool,
     wait: str | None,
-    next to: bool,
+    beside: bool,
     final: bool,
     seen: int | None,
     reason: str | None,
@@ -80,13 +80,13 @@ def promote(
         if dry_run:
             attempt = promotions.explain(ref, stage)
         elif request:
-            attempt = promotions.request(ref, stage, reason=reason, primary=not next to)
+            attempt = promotions.request(ref, stage, reason=reason, primary=not beside)
         else:
             attempt = promotions.promote(
                 ref,
                 stage,
                 reason=reason,
-                primary=not next to,
+                primary=not beside,
                 keep_open=not final,
                 seen_revision=seen,
                 wait_seconds=seconds,
