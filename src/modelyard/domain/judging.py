@@ -193,7 +193,9 @@ def judge(stable: Sample, tried: Sample, limits: Limits) -> Verdict:
     if tried.minutes < limits.minutes:
         missing.append(f"{tried.minutes} of {limits.minutes} minutes have passed")
     if missing:
-        return Verdict(INCONCLUSIVE, f"not clear yet: {'; '.join(dict.fromkeys(missing))}", findings, stable, tried)
+        return Verdict(
+            INCONCLUSIVE, f"not clear yet: {'; '.join(dict.fromkeys(missing))}", findings, stable, tried
+        )
     words = "; ".join(finding.words for finding in findings)
     return Verdict(GOOD, f"{words}; {_covered(tried)}", findings, stable, tried)
 
