@@ -304,6 +304,17 @@ def test_a_guarded_new_revision_is_taken_back(port: Port, guard: int, monkeypatc
 # --- the page ----------------------------------------------------------------------------------------------
 
 
+def test_the_page_of_a_deployment_that_never_went_back(port: Port) -> None:
+    port.push()
+    port.deploy(follow=False)
+    port.work()
+    visitor = Visitor.of(port.door, port.registry.root)
+    assert "Last rollback" not in visitor.html(f"/deployments/{port.model}")
+    port.push()
+    start(port, 2)
+    assert "Canary against stable" in visitor.html(f"/deployments/{port.model}"), "before it has said anything"
+
+
 def test_the_page_shows_both_and_acts(port: Port) -> None:
     served(port)
     start(port, 2, steps=[10, 60, 100], step_minutes=1, sticky="x-user-id")
