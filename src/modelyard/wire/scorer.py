@@ -30,7 +30,7 @@ class WantedRevision(Request, kw_only=True):
     """number: of the deployment's revision. reference, digest: the version; the digest is what counts. environment: key that
     the server expects, for display; None: not known before the environment is made. role: one of ROLES. weight: percent of
     the requests; serving has what the canary leaves. sticky: header whose value decides the side of a request; None: each
-    request by itself."""
+    request by itself. image: made of the version, by digest; None: there is none that can be pulled. Only clusters need it."""
 
     number: Whole
     reference: Text
@@ -39,6 +39,7 @@ class WantedRevision(Request, kw_only=True):
     role: Text = "serving"
     weight: Whole = 100
     sticky: Text | None = None
+    image: Text | None = None
 
 
 class Wanted(Request, kw_only=True):

@@ -43,13 +43,14 @@ REPORT_EVERY = seconds(15)
 
 class Plan(msgspec.Struct, frozen=True):
     """refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
-    its program reads; None: there is none any more."""
+    its program reads; None: there is none any more. images: of the versions, by number of the revision."""
 
     deployment: Deployment
     serving: Revision
     warm: Revision | None
     refusal: str | None
     account: int | None
+    images: dict[int, str | None]
 
 
 def carry_on(db: Database, targets: Targets, job: Job) -> Ending:
@@ -89,7 +90,7 @@ def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | 
 
 
 def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -> Ending:
-    plan = db.read(lambda tx: _plan(tx, deployment_id))
+    plan = db.read(lambda tx: plan_of(tx, deployment_id))
     if plan is None:
         return lambda _: Done()
     deployment = plan.deployment
@@ -100,7 +101,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
         refusal = plan.refusal
         return lambda tx: _refuse_start(tx, deployment, refusal)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
-    if state is None or state.generation != deployment.generation or needs_token:
+    if state is None or state.generation != deployment.generation or needs_token or sight.drift:
         token = None
         if needs_token:
             if plan.account is None:
@@ -109,7 +110,9 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
             token = db.write(lambda tx: _issue_token(tx, deployment, plan.account or 0))
         try:
             target.apply(
-                deployment.key, _wanted(targets, target, plan), None if token is None else token.secret
+                deployment.key,
+                _wanted(targets.url_for(deployment.target), target.cache, plan),
+                None if token is None else token.secret,
             )
         except TargetUnavailable:
             if token is not None:
@@ -135,7 +138,7 @@ def _await_swap(target: Target, deployment: Deployment) -> Sight:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
+def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
     deployment = queries.find_by_id(tx, deployment_id)
     if deployment is None:
         return None
@@ -153,10 +156,22 @@ def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
         warm,
         None if refusal is None else refusal.message,
         None if account is None else account.id,
+        {
+            each.number: image.pinned
+            for each in (serving, warm)
+            if each is not None and (image := moving.version_of(tx, model, each).image) is not None
+        },
     )
 
 
-def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
+def find_order(tx: Transaction, deployment_id: int, url: str) -> Wanted:
+    """Return what is wanted of a deployment now, for programs that reach this server at the url."""
+    plan = plan_of(tx, deployment_id)
+    assert plan is not None
+    return _wanted(url, "", plan)
+
+
+def _wanted(url: str, cache: str, plan: Plan) -> Wanted:
     deployment = plan.deployment
 
     def revision(each: Revision, role: str) -> WantedRevision:
@@ -166,6 +181,7 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
             digest=str(each.digest),
             environment=each.environment,
             role=role,
+            image=plan.images.get(each.number),
         )
 
     revisions = [revision(plan.serving, "serving")]
@@ -175,8 +191,8 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
     return Wanted(
         generation=deployment.generation,
         deployment=deployment.full_name,
-        registry=targets.url,
-        cache=target.cache,
+        registry=url,
+        cache=cache,
         revisions=revisions,
         # The address that it had is kept, so that its callers find it after a restart.
         port=0 if report is None else report.port,
@@ -228,9 +244,11 @@ def _applied(
         # It served, and somebody or something ended its program.
         reason = "its program had ended, and was started again"
         values |= {"state": STARTING, "state_reason": reason}
-        about = moving.about(deployment, deployment.version)
-        event = events.DeploymentMended(**about, revision=deployment.serving, reason=reason)
-        tx.append(event, SYSTEM, deployment.model_id)
+        _note_mended(tx, deployment, reason)
+    elif sight.drift:
+        _note_mended(
+            tx, deployment, rules.clip(f"on {deployment.target} {'; '.join(sight.drift)}; it was mended")
+        )
     if values:
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
@@ -238,6 +256,12 @@ def _applied(
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
+
+
+def _note_mended(tx: Transaction, deployment: Deployment, reason: str) -> None:
+    about = moving.about(deployment, deployment.version)
+    event = events.DeploymentMended(**about, revision=deployment.serving, reason=reason)
+    tx.append(event, SYSTEM, deployment.model_id)
 
 
 def _refuse_start(tx: Transaction, seen: Deployment, refusal: str) -> Outcome:
@@ -448,6 +472,7 @@ def _differs(deployment: Deployment, sight: Sight, now: int) -> bool:
     return (
         state is None
         or state.generation != deployment.generation
+        or bool(sight.drift)
         or state.serving != deployment.serving
         or deployment.state != SERVING
         or (deployment.token_expires_at or 0) < now + RENEW_BEFORE
