@@ -53,6 +53,8 @@ def make_image(folder: Path, my: list[str]) -> str:
     settings = folder / "pip.conf"
     settings.write_text("[global]\nno-index = true\nfind-links = /wheels\n", encoding="utf-8")
     make_base(folder / "base")
+    # As in official images of Python.
+    call("chroot", folder / "base", "/usr/local/bin/python", "-m", "ensurepip")
     call("tar", "-C", folder / "base", "-cf", folder / "base.tar", ".")
     shutil.rmtree(folder / "base")
     call("podman", "import", "-q", folder / "base.tar", BASE)
@@ -130,7 +132,7 @@ def main() -> None:
         # crun takes a machine with a unified hierarchy of cgroups next to the others for one that has only that.
         script = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
         os.environ["MODELYARD_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, *sys.argv])  # noqa: S606 - nothing to quote
     with storage() as (folder, _):
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         (folder / "storage.conf").write_text(
