@@ -46,7 +46,7 @@ engines:  ## executors and whole builds on real Slurm and Ray clusters; needs ro
 	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
 	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
 
-build-kills:  ## SIGKILL of server, agents and steps, fifty times each, while builds run; half an hour
+build-kills:  ## SIGKILL of server, agents and steps, fifty times each, while builds run, on both databases; an hour
 	MODELYARD_BUILD_KILLS=50 MODELYARD_BUILD_KILLS_SEED=$${MODELYARD_BUILD_KILLS_SEED:-$$(date +%s)} \
 		$(PY) -m pytest -q -s -n 0 --timeout 7200 tests/doors/test_build_kills.py
 

@@ -17,6 +17,7 @@ from modelyard.wire.deployments import Deployment
 from tests.support.scorer import Load
 from tests.support.server import RunningServer, running_server
 
+NOT_FOUND = 4
 MODEL, NAME = "fraud/scorer", "fraud/cards"
 ROW = {"age": 41.5, "income": 2.0}
 
@@ -84,10 +85,10 @@ def test_deploy_follow_roll_back_and_again_without_the_registry(server: RunningS
             # Back on its own machine: the warm one is revision 2 now.
             said = run("rollback", "cards", "--from", "1", "--reason", "at night")
             assert "revision 1 → 2" in said
-            assert "The registry records it when it is back" in said
+            assert "it records this when it is back" in said
             load.more(100)
             assert "has moved" in run("rollback", NAME, "--from", "1", code=1)
-            assert "no deployment other was found" in run("rollback", "other", code=6)
+            assert "has no such deployment" in run("rollback", "other", code=NOT_FOUND)
         assert load.broken == []
         assert {status for status, _ in load.answers} == {200}
         assert predict(port, server.token)[2] == "2"
@@ -101,7 +102,7 @@ def test_deploy_follow_roll_back_and_again_without_the_registry(server: RunningS
             ("deploy", None, 1),
         ]
         assert "at night" in moves[0].reason
-        assert "ordered on its machine by" in moves[0].reason
+        assert "while the registry was away" in moves[0].reason
         assert [m.dropped for m in moves] == [0, 0, 0, 0]
         # Version 2 is in the stage: what serves is what the stage says, so nothing holds it.
         assert not found().held

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from modelyard.domain.errors import TargetUnavailable
 from modelyard.engines.targets import Sight
+from modelyard.wire.deployments import AwayRollback
 from modelyard.wire.scorer import RevisionState, ScorerState, Swap, Wanted
 
 STARTED = "2026-12-01T12:00:00Z"
@@ -25,7 +26,10 @@ class ScriptedTarget:
     calls: list[str] = field(default_factory=list)
     fails: dict[str, str] = field(default_factory=dict)
     """Reference of a version → why it does not start."""
+    away: AwayRollback | None = None
     is_away: bool = False
+    dies: bool = False
+    """Whether its programs end as soon as they are started."""
 
     def _answer(self) -> None:
         if self.is_away:
@@ -40,6 +44,8 @@ class ScriptedTarget:
         if present is not None and present.generation > wanted.generation:
             wanted = present
         self.wanted[deployment] = wanted
+        if self.dies:
+            return
         if deployment not in self.running:
             self.running.add(deployment)
             swaps = self.states[deployment].swaps if deployment in self.states else []
@@ -93,7 +99,7 @@ class ScriptedTarget:
     def look(self, deployment: str) -> Sight:
         self._answer()
         runs = deployment in self.running
-        return Sight(runs=runs, answers=runs, state=self.states.get(deployment))
+        return Sight(runs=runs, answers=runs, state=self.states.get(deployment), away=self.away)
 
     def stop(self, deployment: str) -> None:
         self._answer()

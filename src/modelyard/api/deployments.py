@@ -10,7 +10,7 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
-from modelyard.registry.deployments import exporting, running
+from modelyard.registry.deployments import exporting, running, showing
 from modelyard.registry.deployments import usecases as deployments
 from modelyard.registry.deployments.nouns import DeploymentMove, DeploymentView, Revision
 from modelyard.registry.idempotency import Answer
@@ -43,7 +43,7 @@ async def list_deployments(call: Call, query: wire.DeploymentQuery) -> wire.Depl
     paging = Paging.of(query, str, str)
     model = None if query.model is None else ModelName.parse(query.model, query.namespace)
     listed = await call.read(
-        lambda tx: deployments.list_deployments(
+        lambda tx: showing.list_deployments(
             tx,
             call.actor,
             paging.start,
@@ -67,8 +67,8 @@ async def find_deployment(call: Call) -> wire.Deployment:
     of that name."""
     return _deployment(
         await call.read(
-            lambda tx: deployments.view_one(
-                tx, call.actor, deployments.find_by_word(tx, call.actor, call.path["deployment"])
+            lambda tx: showing.view_one(
+                tx, call.actor, showing.find_by_word(tx, call.actor, call.path["deployment"])
             )
         )
     )
@@ -77,7 +77,7 @@ async def find_deployment(call: Call) -> wire.Deployment:
 @table.route("GET", _ONE)
 async def show_deployment(call: Call) -> wire.Deployment:
     """Return a deployment: what it serves, who holds it, and where a rollback would go."""
-    return _deployment(await call.read(lambda tx: deployments.show_deployment(tx, call.actor, *_named(call))))
+    return _deployment(await call.read(lambda tx: showing.show_deployment(tx, call.actor, *_named(call))))
 
 
 @table.route("PATCH", _ONE)
@@ -159,7 +159,7 @@ async def list_revisions(call: Call, query: PageQuery) -> wire.RevisionPage:
     """List the revisions of a deployment, newest first."""
     paging = Paging.of(query, int)
     listed = await call.read(
-        lambda tx: deployments.list_revisions(tx, call.actor, *_named(call), paging.start, paging.count)
+        lambda tx: showing.list_revisions(tx, call.actor, *_named(call), paging.start, paging.count)
     )
     return paging.answer(wire.RevisionPage, listed, _revision, key=lambda revision: (revision.number,))
 
@@ -169,7 +169,7 @@ async def list_deployment_moves(call: Call, query: PageQuery) -> wire.MovePage:
     """List what a deployment served, who moved it and why, newest first."""
     paging = Paging.of(query, int)
     listed = await call.read(
-        lambda tx: deployments.list_moves(tx, call.actor, *_named(call), paging.start, paging.count)
+        lambda tx: showing.list_moves(tx, call.actor, *_named(call), paging.start, paging.count)
     )
     return paging.answer(wire.MovePage, listed, _move, key=lambda move: (move.generation,))
 
@@ -177,7 +177,7 @@ async def list_deployment_moves(call: Call, query: PageQuery) -> wire.MovePage:
 @table.route("GET", f"{_ONE}/state")
 async def show_state(call: Call) -> ScorerState:
     """Return what the program of a deployment says at this moment."""
-    view = await call.read(lambda tx: deployments.show_deployment(tx, call.actor, *_named(call)))
+    view = await call.read(lambda tx: showing.show_deployment(tx, call.actor, *_named(call)))
     sight = await call.in_thread("views", running.look_at, call.services.targets, view.deployment)
     if sight is None or sight.state is None or not sight.runs:
         raise NotFound(
@@ -190,7 +190,7 @@ async def show_state(call: Call) -> ScorerState:
 @table.route("GET", f"{_ONE}/log")
 async def read_deployment_log(call: Call, query: wire.LogQuery) -> wire.DeploymentLog:
     """Return the last lines that the program of a deployment wrote, for those who may deploy."""
-    deployment = await call.read(lambda tx: deployments.read_log(tx, call.actor, *_named(call)))
+    deployment = await call.read(lambda tx: showing.read_log(tx, call.actor, *_named(call)))
     lines = max(1, min(query.lines, _MOST_LINES))
     text = await call.in_thread("views", running.read_log, call.services.targets, deployment, lines)
     return wire.DeploymentLog(text=text)
@@ -212,7 +212,7 @@ async def export_deployment(call: Call, query: wire.ExportQuery) -> wire.Deploym
 @table.route("GET", f"{_ONE}/predicting", status=204)
 async def check_predicting(call: Call) -> None:
     """Say whether the caller may have the deployment predict; the program of the deployment asks this for its own callers."""
-    await call.read(lambda tx: deployments.check_predicting(tx, call.actor, *_named(call)))
+    await call.read(lambda tx: showing.check_predicting(tx, call.actor, *_named(call)))
 
 
 # --- shapes ----------------------------------------------------------------------------------------------

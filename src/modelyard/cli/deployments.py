@@ -11,14 +11,14 @@ import click
 from modelyard.cli.arguments import DEPLOYMENT, MODEL, REF, STAGE
 from modelyard.cli.base import Session, asks, command, command_group, confirm
 from modelyard.cli.errors import FAILED, OK
-from modelyard.domain.errors import DeploymentMoved, DeploymentNotFound, Invalid, ServerUnreachable
+from modelyard.domain.errors import DeploymentNotFound, ServerUnreachable
 from modelyard.domain.times import parse_duration
-from modelyard.settings import Settings
 
 if TYPE_CHECKING:
     from modelyard.wire import deployments as wire
 
 _WAIT = "10m"
+_PATIENCE_SECONDS = 2.0
 
 
 def _seconds(text: str | None) -> float:
@@ -125,7 +125,8 @@ def _notes(found: wire.Deployment) -> list[str]:
 def _swap_words(move: wire.DeploymentMove) -> str:
     if move.milliseconds is None:
         return ""
-    return f"{move.milliseconds:.3g} ms, {move.dropped} dropped"
+    took = f"{move.milliseconds / 1000:.1f} s" if move.milliseconds >= 1000 else f"{move.milliseconds:.3g} ms"
+    return f"{took}, {move.dropped} dropped"
 
 
 # --- the way back --------------------------------------------------------------------------------------
@@ -140,12 +141,17 @@ def roll_back(
     dry_run: bool,
     reason: str,
     wait: str,
+    data: str | None,
     yes: bool,
 ) -> int:
     """Roll back a deployment, for `modelyard rollback`."""
-    deployments = session.client.deployments
-    from_here = from_revision
+    here = Path(data or os.environ.get("MODELYARD_DATA") or "modelyard-data")
+    is_here = (here / "deployments").is_dir()
     try:
+        if is_here:
+            # Where the way back works without the server, waiting long for it helps no one.
+            session.client.transport.patience_seconds = _PATIENCE_SECONDS
+        deployments = session.client.deployments
         if dry_run or asks(session, yes):
             plan = deployments.preview_rollback(name, to=to)
             if dry_run and session.answered(plan):
@@ -168,10 +174,10 @@ def roll_back(
             deployment=name,
             fix=f"List them with: modelyard deployment ls. For a stage of a model: modelyard rollback {name} STAGE",
         ) from missing
-    except ServerUnreachable as away:
-        if to is not None or with_stage or dry_run:
+    except ServerUnreachable:
+        if not is_here or with_stage or dry_run:
             raise
-        return _roll_back_here(session, name, from_here, reason, away, yes)
+        return _roll_back_here(session, here, name, to, from_revision, reason)
     if session.answered(found):
         return OK if found.state != "failed" else FAILED
     last = found.last
@@ -187,31 +193,18 @@ def roll_back(
 
 
 def _roll_back_here(
-    session: Session, name: str, seen: int | None, reason: str, away: ServerUnreachable, yes: bool
+    session: Session, folder: Path, name: str, to: int | None, from_revision: int | None, reason: str
 ) -> int:
-    """Roll back on this machine, if the deployment's program runs here, while the registry does not answer."""
-    from modelyard.scorer import host
+    """Roll back on the deployment's own machine, while the registry is away."""
+    from modelyard.sdk.away import roll_back_here
 
-    folder = Path(os.environ.get("MODELYARD_DATA") or Settings().data) / "deployments"
-    fronts = host.find_fronts(folder, name)
-    if len(fronts) > 1:
-        raise Invalid(
-            reason=f"{name} may be any of {', '.join(full for full, _ in fronts)}", fix="Give the full name"
+    found = roll_back_here(folder, name, reason=reason, to=to, from_revision=from_revision)
+    if not session.answered(found):
+        took = "" if found.milliseconds is None else f"{found.milliseconds:.3g} ms, {found.dropped} dropped"
+        session.out.text(
+            f"{found.deployment}\trevision {found.before} → {found.after}\t{found.version}\t{took}"
         )
-    if not fronts:
-        fix = f"{away.fix}. On this machine no deployment {name} was found in {folder} (MODELYARD_DATA)"
-        raise ServerUnreachable(fix=fix, **away.fields) from away
-    full, place = fronts[0]
-    serving = host.read_state(place).serving
-    if seen is not None and serving != seen:
-        raise DeploymentMoved(deployment=full, revision=serving, reference="as its program says")
-    session.out.note(f"The registry does not answer; {full} can be rolled back on this machine.")
-    if asks(session, yes):
-        click.confirm("Roll back?", abort=True, err=True)
-    move = host.roll_back(place, full, reason)
-    if not session.answered(move):
-        session.out.text(f"{full}\trevision {move.before} → {move.after}")
-    session.out.note("The registry records it when it is back.")
+        session.out.note("The registry is away; it records this when it is back")
     return OK
 
 
@@ -326,9 +319,8 @@ def scale(session: Session, name: str, replicas: int) -> None:
 
 
 def _say(session: Session, found: wire.Deployment) -> None:
-    session.say(
-        found, f"{found.name} serves {found.version} with {found.replicas} replicas: {_state_of(found)}"
-    )
+    noun = "replica" if found.replicas == 1 else "replicas"
+    session.say(found, f"{found.name} serves {found.version} with {found.replicas} {noun}: {_state_of(found)}")
 
 
 @command(

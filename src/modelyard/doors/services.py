@@ -99,6 +99,7 @@ class Services:
             command=settings.scorer_command,
             file=settings.deployment_targets,
             public_url=self.public_url,
+            unisolated=settings.local_unisolated,
         )
 
     @cached_property

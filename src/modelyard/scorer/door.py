@@ -30,7 +30,8 @@ from modelyard.scorer.refusals import Refusal, failed, unavailable
 from modelyard.scorer.revision import Revision, url_name
 
 _encode = msgspec.json.Encoder().encode
-_V2 = r"/v2/models/{name}(?:/versions/(?P<version>[^/]+))?(?P<what>/ready|/infer)?"
+_OF_MODEL = re.compile(r"(?:/versions/(?P<version>[^/]+))?(?P<what>/ready|/infer)?")
+"""What follows the name in a path of v2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ class Door:
         """Whether it still answers, and says that nothing more should be sent."""
         self._prefix, self._count = os.urandom(8).hex(), 0
         self._tasks: set[asyncio.Task[None]] = set()
-        names = "|".join(map(re.escape, (self._url, deployment)))
-        self._model = re.compile(_V2.format(name=f"(?:{names})"))
-        self._v1 = re.compile(f"/v1/models/(?:{names})")
+        self._models = [f"/v2/models/{name}" for name in (self._url, deployment)]
         self._open_paths: dict[str, Callable[[Request], None]] = {
             "/v2/health/live": lambda request: self._json(request, {"live": True}),
             "/v2/health/ready": self._ready,
@@ -76,6 +75,7 @@ class Door:
         self._predicting = {"/predict": _TYPED, "/invocations": _INVOCATIONS}
         for name in (self._url, deployment):
             self._predicting |= {f"/v2/models/{name}/infer": _OPEN, f"/v1/models/{name}:predict": _V1}
+            self._paths[f"/v1/models/{name}"] = self._ready_v1
 
     # --- access --------------------------------------------------------------------------------------
 
@@ -107,12 +107,8 @@ class Door:
             self._predict(request, protocol)
         elif (handler := self._paths.get(path)) is not None:
             self._read(request, handler, also_post=path == "/v2/repository/index")
-        elif (match := self._model.fullmatch(path)) is not None:
+        elif (match := self._match(path)) is not None:
             self._of_model(request, match["version"], match["what"])
-        elif self._v1.fullmatch(path) is not None:
-            self._read(
-                request, lambda request: self._json(request, {"name": self._url, "ready": self._is_ready})
-            )
         else:
             words = f"there is no path {path[:200]}"
             if path.startswith(("/v1/models/", "/v2/models/")):
@@ -128,6 +124,13 @@ class Door:
     def _wrong_method(self, request: Request, allowed: str) -> None:
         refusal = Refusal(405, "wrong_method", f"{request.method} is not possible here; use {allowed}")
         request.refuse(refusal, self._headers + f"allow: {allowed}\r\n".encode())
+
+    def _match(self, path: str) -> re.Match[str] | None:
+        """Return the parts of a path of this deployment's model."""
+        for model in self._models:
+            if path.startswith(model) and (match := _OF_MODEL.fullmatch(path, len(model))) is not None:
+                return match
+        return None
 
     def _of_model(self, request: Request, version: str | None, what: str | None) -> None:
         serving = self._fleet.serving
@@ -228,6 +231,9 @@ class Door:
             leaving = unavailable("this scorer is about to end", "leaving")
             refusal = leaving if self.is_leaving else self._fleet.refusal()
             request.refuse(refusal, self._headers, {"ready": False, "error": refusal.text})
+
+    def _ready_v1(self, request: Request) -> None:
+        self._json(request, {"name": self._url, "ready": self._is_ready})
 
     def _describe(self, request: Request) -> None:
         serving = self._fleet.serving

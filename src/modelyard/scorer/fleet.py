@@ -12,14 +12,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from msgspec.structs import replace
-
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Invalid
 from modelyard.domain.names import ModelName, Ref
 from modelyard.scorer.refusals import Refusal, unavailable
 from modelyard.scorer.revision import Revision, now
-from modelyard.wire.scorer import HostMove, RevisionState, Swap, Wanted
+from modelyard.wire.scorer import RevisionState, Swap, Wanted
 
 DRAIN_SECONDS = 30.0
 _KEPT_SWAPS = 50
@@ -52,15 +50,6 @@ def checked(wanted: Wanted) -> Wanted:
     return wanted
 
 
-def _overruled(wanted: Wanted, move: HostMove | None) -> Wanted:
-    """Return the order with the revision in its place that a rollback on this machine chose."""
-    roles = {} if move is None else {move.before: "warm", move.after: "serving"}
-    if not roles.keys() <= {revision.number for revision in wanted.revisions}:
-        return wanted
-    changed = [replace(each, role=roles.get(each.number, each.role)) for each in wanted.revisions]
-    return replace(wanted, revisions=changed)
-
-
 class Fleet:
     """token: reads the deployment's own token. changed: called when the state is worth writing down."""
 
@@ -69,8 +58,6 @@ class Fleet:
     ) -> None:
         self._token, self._say, self._notify = token, say, changed
         self.wanted: Wanted | None = None
-        self.host_move: HostMove | None = None
-        """By which the last order is overruled."""
         self.serving: Revision | None = None
         """The pointer: who answers."""
         self.revisions: dict[int, Revision] = {}
@@ -101,12 +88,11 @@ class Fleet:
 
     # --- orders --------------------------------------------------------------------------------------
 
-    def apply(self, wanted: Wanted, move: HostMove | None = None) -> bool:
-        """Act upon an order, if it is newer than the last one. move: overrules it. Raises Invalid."""
+    def apply(self, wanted: Wanted) -> bool:
+        """Act upon an order, if it is newer than the last one. Raises Invalid."""
         if self.wanted is not None and wanted.generation <= self.wanted.generation:
             return False
-        self.wanted = wanted = _overruled(checked(wanted), move)
-        self.host_move = move
+        self.wanted = checked(wanted)
         self._asked_at = time.monotonic()
         for told in wanted.revisions:
             revision = self.revisions.get(told.number)
@@ -121,27 +107,6 @@ class Fleet:
                 revision.update(wanted, told)
         self._settle()
         return True
-
-    def roll_back(self, by: str, reason: str) -> None:
-        """Serve the revision that rests, whatever was ordered, until a newer order comes. Raises Refusal."""
-        resting = [revision for revision in self.revisions.values() if revision.told.role == "warm"]
-        ready = next((revision for revision in resting if revision.is_loaded), None)
-        if self.wanted is None or self.serving is None or ready is None or ready is self.serving:
-            what = f"revision {resting[0].number} is {resting[0].state}" if resting else "none is kept"
-            raise Refusal(409, "nothing_to_return_to", f"there is no loaded revision to return to: {what}")
-        move = HostMove(
-            before=self.serving.number,
-            after=ready.number,
-            generation=self.wanted.generation,
-            at=now(),
-            by=by,
-            reason=reason,
-        )
-        self.host_move, self._asked_at = move, time.monotonic()
-        self.wanted = _overruled(self.wanted, move)
-        for told in self.wanted.revisions:
-            self.revisions[told.number].update(self.wanted, told)
-        self._settle()
 
     def _begin(self, wanted: Wanted, number: int) -> None:
         told = next(each for each in wanted.revisions if each.number == number)

@@ -25,16 +25,7 @@ from modelyard.scorer.door import Door
 from modelyard.scorer.fleet import Fleet, checked
 from modelyard.scorer.http import Request, Server, listen
 from modelyard.scorer.revision import now
-from modelyard.wire.scorer import (
-    CONTROL_SOCKET,
-    STATE_FILE,
-    TOKEN_FILE,
-    WANTED_FILE,
-    HostMove,
-    HostRollback,
-    ScorerState,
-    Wanted,
-)
+from modelyard.wire.scorer import CONTROL_SOCKET, STATE_FILE, TOKEN_FILE, WANTED_FILE, ScorerState, Wanted
 
 STOP_SECONDS = 5.0
 _BIND_SECONDS = 5.0
@@ -58,9 +49,7 @@ class Front:
         self._writer = ThreadPoolExecutor(1, "modelyard-state")
         self.fleet = Fleet(self._token, say, self._dirty.set)
         self._control = Server(
-            Control(self._order, self._roll_back, self.state, self._stopping.set),
-            body_bytes=_CONTROL_BYTES,
-            body_seconds=10.0,
+            Control(self._order, self.state, self._stopping.set), body_bytes=_CONTROL_BYTES, body_seconds=10.0
         )
         self._server: Server | None = None
         self._door: Door | None = None
@@ -82,7 +71,7 @@ class Front:
         await self._bind(wanted)
         handle = await self._listen_for_control()
         await self._listen_for_state()
-        self._act(wanted, self._earlier_move(wanted))
+        self._act(wanted)
         works = (self._tick(), self._write_states(), self._follow_order(), self.fleet.sweep())
         tasks = [asyncio.create_task(work) for work in works]
         try:
@@ -161,13 +150,7 @@ class Front:
         write_file(self.folder / WANTED_FILE, msgspec.json.encode(wanted))
         self._act(wanted)
 
-    def _roll_back(self, order: HostRollback) -> None:
-        """Serve the revision that rests. Raises Refusal."""
-        self.fleet.roll_back(order.by, order.reason)
-        # Before it is acknowledged, so that it holds after a crash.
-        write_file(self.folder / STATE_FILE, msgspec.json.encode(self.state()))
-
-    def _act(self, wanted: Wanted, move: HostMove | None = None) -> None:
+    def _act(self, wanted: Wanted) -> None:
         assert self._server is not None
         assert self._door is not None
         self._server.body_bytes = wanted.limits.body_bytes
@@ -175,7 +158,7 @@ class Front:
         present = self.fleet.wanted
         if present is not None and (present.registry, present.public) != (wanted.registry, wanted.public):
             self._door.access = _access(wanted)
-        self.fleet.apply(wanted, move)
+        self.fleet.apply(wanted)
         if wanted.host != self._host or wanted.port not in (0, self._port):
             self._rebinding = asyncio.get_running_loop().create_task(self._rebind(wanted))
         self._dirty.set()
@@ -215,20 +198,12 @@ class Front:
         say(f"listening at {self._host}:{self._port}")
 
     def _earlier_port(self) -> int:
-        earlier = self._earlier_state()
-        return self._port or (0 if earlier is None else earlier.port)
-
-    def _earlier_move(self, wanted: Wanted) -> HostMove | None:
-        """Return the rollback that overruled this order before this process began."""
-        earlier = self._earlier_state()
-        move = None if earlier is None else earlier.host_move
-        return move if move is not None and move.generation == wanted.generation else None
-
-    def _earlier_state(self) -> ScorerState | None:
+        if self._port:
+            return self._port
         try:
-            return msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=ScorerState)
+            return msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=ScorerState).port
         except (OSError, msgspec.MsgspecError):
-            return None
+            return 0
 
     async def _listen_for_control(self) -> int:
         path, handle = socket_path(self.folder)
@@ -275,7 +250,6 @@ class Front:
             started_at=self._started_at,
             serving=None if serving is None else serving.number,
             settled=fleet.is_settled,
-            host_move=fleet.host_move,
             revisions=fleet.states(),
             swaps=[*fleet.swaps],
         )

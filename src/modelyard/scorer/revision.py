@@ -82,14 +82,19 @@ class Revision:
             if self._has_ended():
                 return
             self._become("preparing")
-            cache = Path(self._wanted.cache)
-            self._home = home = await asyncio.to_thread(make_home, files, cache, self._say, self._has_ended)
+            bwrap = await asyncio.to_thread(working_bwrap)
+            self._home = home = await asyncio.to_thread(
+                make_home,
+                files,
+                Path(self._wanted.cache),
+                self._say,
+                self._has_ended,
+                bwrap=bwrap,
+                unisolated=self._wanted.unisolated,
+            )
             if self._has_ended():
                 return
             self._become("starting")
-            bwrap = await asyncio.to_thread(working_bwrap)
-            if self._has_ended():
-                return
             await self._load(files, home, bwrap)
         except (CannotPrepare, Refusal) as error:
             self.fail(str(error))

@@ -13,7 +13,7 @@ from modelyard.wire.base import PageQuery, Reason
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
-def deploy(
+def deploy(  # noqa: D417
     session: Session,
     version: str,
     *,
@@ -31,7 +31,6 @@ def deploy(
     """Have a version serve predictions. Its deployment is made if it is new.
 
     Args:
-        session: The session, or client.
         version: A version: `namespace/name` with `:12`, `@stage`, `@alias` or `@sha256:…`.
         name: Name of the deployment, in the namespace of the model; None: that of the model.
         follow: Whether it serves each version that enters the stage; None: as it is, and a new deployment follows if `version`

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import Invalid, ModelyardError, NotFound
 from modelyard.domain.names import Ref
+from modelyard.registry.deployments import showing
 from modelyard.registry.deployments import usecases as deployments
 from modelyard.registry.deployments.nouns import DeploymentView
 from modelyard.web.frame import PageTable, Visit
@@ -29,7 +30,7 @@ def _here(visit: Visit) -> str:
 @table.get("/deployments")
 async def list_deployments(visit: Visit) -> Response:
     namespace = visit.chosen("namespace")
-    found = await visit.look(lambda tx: deployments.show_overview(tx, visit.actor, namespace=namespace or None))
+    found = await visit.look(lambda tx: showing.show_overview(tx, visit.actor, namespace=namespace or None))
     return await visit.render("deployments.html", found=found, namespace=namespace, twin="/api/v1/deployments")
 
 
@@ -86,11 +87,11 @@ def _number(text: str, what: str) -> int | None:
 @table.get(_PAGE)
 async def show_deployment(visit: Visit) -> Response:
     def read(tx: Transaction) -> dict[str, Any]:
-        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        view = showing.show_deployment(tx, visit.actor, *_named(visit))
         return {
             "view": view,
-            "revisions": deployments.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
-            "moves": deployments.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
+            "revisions": showing.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
+            "moves": showing.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
         }
 
     found = await visit.look(read)
@@ -114,7 +115,7 @@ async def _show_rollback(visit: Visit, problem: ModelyardError | None = None) ->
     to = _number(visit.given("to") or visit.chosen("to"), "a revision")
 
     def read(tx: Transaction) -> dict[str, Any]:
-        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        view = showing.show_deployment(tx, visit.actor, *_named(visit))
         try:
             return {"view": view, "plan": deployments.preview_rollback(tx, visit.actor, *_named(visit), to=to)}
         except ModelyardError as refusal:

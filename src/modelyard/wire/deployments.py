@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from modelyard.wire.base import Answer, Page, PageQuery, Request, Text, Whole
 
+AWAY_FILE = "away.json"
+"""Name of the file in the folder of a local deployment that holds an AwayRollback."""
+
+
+class AwayRollback(Answer, kw_only=True):
+    """A rollback that somebody made on the machine of a deployment while the registry was away. generation: of what is wanted since
+    then. before, after: numbers of revisions. by: the system user."""
+
+    generation: int
+    deployment: str
+    before: int
+    after: int
+    version: str
+    by: str
+    reason: str
+    milliseconds: float | None = None
+    dropped: int | None = None
+
 
 class Deploy(Request, kw_only=True):
     """version: reference of a version, as `fraud/scorer:12` or `fraud/scorer@production`. name: of the deployment, in the namespace

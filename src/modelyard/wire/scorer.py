@@ -45,7 +45,8 @@ class WantedRevision(Request, kw_only=True):
 class Wanted(Request, kw_only=True):
     """generation: grows with each change; an older one is ignored. registry: address; None: versions come from the cache only.
     cache: folder of models and environments that deployments of one host share. port: 0: any free one, kept from then on.
-    public: no token is asked for. replicas: workers of each revision."""
+    public: no token is asked for. unisolated: packages of
+    versions may be installed and run although nothing keeps them apart from the rest of the machine. replicas: workers of each revision."""
 
     generation: Whole
     deployment: Text
@@ -55,6 +56,7 @@ class Wanted(Request, kw_only=True):
     host: Text = "127.0.0.1"
     port: Whole = 0
     public: bool = False
+    unisolated: bool = False
     replicas: Whole = 1
     limits: ScorerLimits = msgspec.field(default_factory=ScorerLimits)
 
@@ -96,29 +98,9 @@ class Swap(Answer, kw_only=True):
     why: str = "wanted"
 
 
-class HostMove(Answer, kw_only=True):
-    """A rollback that somebody ordered on the front's own machine, while the registry was away. generation: of the order that it
-    overrules; a newer order ends it. by: user of the machine."""
-
-    before: int = msgspec.field(name="from")
-    after: int = msgspec.field(name="to")
-    generation: int
-    at: str
-    by: str
-    reason: str = ""
-
-
-class HostRollback(Request, kw_only=True):
-    """What a user of the front's machine orders. by: the user."""
-
-    by: Text
-    reason: Text = ""
-
-
 class ScorerState(Answer, kw_only=True):
     """generation: the last one acted upon, also when it failed. settled: nothing is being changed any more. serving: number of
-    the revision that answers; None: none. host_move: by which the order is overruled; None: it is not. swaps: the last 50, oldest
-    first."""
+    the revision that answers; None: none. swaps: the last 50, oldest first."""
 
     generation: int
     host: str
@@ -127,6 +109,5 @@ class ScorerState(Answer, kw_only=True):
     started_at: str
     serving: int | None = None
     settled: bool = True
-    host_move: HostMove | None = None
     revisions: list[RevisionState] = []
     swaps: list[Swap] = []

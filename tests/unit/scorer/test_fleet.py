@@ -87,7 +87,7 @@ def run(monkeypatch: pytest.MonkeyPatch, work: Callable[[Bench], Awaitable[None]
     async def main() -> Bench:
         bench = Bench()
         monkeypatch.setattr(revisions, "bring", bench.bring)
-        monkeypatch.setattr(revisions, "make_home", lambda *_: Home(Path("/python"), None))
+        monkeypatch.setattr(revisions, "make_home", lambda *_, **__: Home(Path("/python"), None))
         monkeypatch.setattr(revisions, "launch", lambda *_: launch())
         monkeypatch.setattr(revisions, "working_bwrap", lambda: None)
         monkeypatch.setattr(pools, "_FIRST_PAUSE", 0.001)

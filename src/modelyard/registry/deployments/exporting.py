@@ -15,8 +15,8 @@ from modelyard.engines import exports, manifests
 from modelyard.registry.deployments import moving, queries
 from modelyard.registry.deployments.admission import refuse_unless_admitted
 from modelyard.registry.deployments.running import find_order
+from modelyard.registry.deployments.showing import find_deployment
 from modelyard.registry.deployments.targets import Targets
-from modelyard.registry.deployments.usecases import find_deployment
 from modelyard.wire.scorer import WantedRevision
 
 

@@ -33,7 +33,7 @@ from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import JobKind
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.dependents import WARM_REVISION, set_holds
+from modelyard.registry.versions.dependents import DEPLOYMENT, WARM_REVISION, set_holds
 from modelyard.registry.versions.nouns import Version
 
 
@@ -272,7 +272,3 @@ def hold_versions(tx: Transaction, deployment: Deployment, serving: int | None, 
     kept = None if warm is None else queries.find_revision(tx, deployment.id, warm)
     held: Sequence[int] = [] if kept is None or kept.version_id == serving else [kept.version_id]
     set_holds(tx, model_id, WARM_REVISION, name, held)
-
-
-DEPLOYMENT = "deployment"
-"""The kind of the hold on the version that serves."""

@@ -19,7 +19,7 @@ class Deployment(msgspec.Struct, frozen=True):
     """place: of its model, with the actor's role there. serving, warm: numbers of revisions that are to serve and to stay warm.
     version: number of the version that is to serve. since: when that began. alarm: why it should not serve; None: it may.
 
-    state, state_reason, reported: as the target last said, at seen_at. held_by None: nobody, or the server itself.
+    state, state_reason, reported: as the target last said, at seen_at. held_by None: the server holds it, or it is not held.
     """
 
     id: int

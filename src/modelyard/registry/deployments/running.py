@@ -82,7 +82,8 @@ def note_failure(tx: Transaction, job: Job, reason: str) -> None:
 
 def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | None = None) -> Outcome:
     queries.update_deployment(tx, deployment_id, state_reason=rules.clip(reason))
-    tx.leaves_rights = True
+    if not tx.pending:
+        tx.leaves_rights = True
     return Done() if again is None else Again(tx.now + again)
 
 
@@ -100,6 +101,8 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
     if plan.refusal is not None and not serves:
         refusal = plan.refusal
         return lambda tx: _refuse_start(tx, deployment, refusal)
+    if state is not None and _was_moved_there(deployment, sight, state):
+        return lambda tx: _adopt(tx, deployment, sight)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
     if state is None or state.generation != deployment.generation or needs_token or sight.drift:
         token = None
@@ -111,7 +114,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
         try:
             target.apply(
                 deployment.key,
-                _wanted(targets.url_for(deployment.target), target.cache, plan),
+                _wanted(targets.url_for(deployment.target), target.cache, plan, unisolated=targets.unisolated),
                 None if token is None else token.secret,
             )
         except TargetUnavailable:
@@ -126,7 +129,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
 
 
 def _await_swap(target: Target, deployment: Deployment) -> Sight:
-    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so whoever waits for it
+    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so a person who waits for it
     hears of it at once."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -136,6 +139,43 @@ def _await_swap(target: Target, deployment: Deployment) -> Sight:
         if is_done or time.monotonic() >= ends:
             return sight
         time.sleep(_PAUSE_SECONDS)
+
+
+def _was_moved_there(deployment: Deployment, sight: Sight, state: ScorerState) -> bool:
+    """Return whether the target has an order that this server did not give: a later one, or one given at the same time."""
+    if state.generation != deployment.generation:
+        return state.generation > deployment.generation
+    away = sight.away
+    return away is not None and away.generation == state.generation and away.after != deployment.serving
+
+
+def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
+    """Record a rollback that was made at the target while this server was away, if what serves since then may be served. Otherwise
+    the target gets what this server wants, as something newer."""
+    deployment, state = queries.lock_by_id(tx, seen.id), sight.state
+    if deployment is None or state is None or deployment.generation != seen.generation:
+        return Again(tx.now)
+    model = moving.model_of(tx, SYSTEM, deployment)
+    after = None if state.serving is None else queries.find_revision(tx, deployment.id, state.serving)
+    # What was ordered here meanwhile is newer, and counts.
+    is_later = state.generation > deployment.generation
+    is_known = is_later and sight.away is not None and sight.away.generation == state.generation
+    if after is None or not is_known or moving.refusal_of(tx, model, deployment, after) is not None:
+        queries.update_deployment(tx, deployment.id, generation=state.generation + 1)
+        event = events.DeploymentMended(
+            **moving.about(deployment, deployment.version),
+            revision=deployment.serving,
+            reason="the target was changed while the registry was away; it gets what is wanted here",
+        )
+        tx.append(event, SYSTEM, deployment.model_id)
+        return Again(tx.now)
+    assert sight.away is not None
+    # The move gets the generation under which the target knows it.
+    queries.update_deployment(tx, deployment.id, generation=state.generation - 1)
+    words = f"by {sight.away.by} on {deployment.machine}, while the registry was away: {sight.away.reason}"
+    now = moving.found(tx, deployment.id)
+    moving.point(tx, SYSTEM, model, now, after, ROLLBACK, rules.clip(words))
+    return Again(tx.now)
 
 
 def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
@@ -171,7 +211,7 @@ def find_order(tx: Transaction, deployment_id: int, url: str) -> Wanted:
     return _wanted(url, "", plan)
 
 
-def _wanted(url: str, cache: str, plan: Plan) -> Wanted:
+def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wanted:
     deployment = plan.deployment
 
     def revision(each: Revision, role: str) -> WantedRevision:
@@ -197,6 +237,7 @@ def _wanted(url: str, cache: str, plan: Plan) -> Wanted:
         # The address that it had is kept, so that its callers find it after a restart.
         port=0 if report is None else report.port,
         public=deployment.is_public,
+        unisolated=unisolated,
         replicas=deployment.replicas,
     )
 
@@ -253,6 +294,10 @@ def _applied(
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
         return _note_state(tx, seen, after)
+    if not after.runs:
+        # It ended at once, and would again: not in a loop that keeps a processor busy.
+        last = target.log_tail(deployment.key, 1)
+        return _note_reason(tx, deployment.id, f"its program ended at once: {last}", again=AWAY)
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
@@ -285,8 +330,6 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     state = sight.state
     if deployment is None or state is None:
         return Done()
-    if _adopt_host_move(tx, deployment, state):
-        return Again(tx.now)
     _note_swaps(tx, deployment, state)
     serving = next((each for each in state.revisions if each.number == deployment.serving), None)
     is_current = state.generation == deployment.generation and deployment.generation == seen.generation
@@ -309,29 +352,6 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     moved = queries.list_moves(tx, deployment.id, limit=1)
     is_new = bool(moved) and tx.now < moved[0].at + SOON_FOR
     return Again(tx.now + (SOON if is_new else POLL))
-
-
-def _adopt_host_move(tx: Transaction, deployment: Deployment, state: ScorerState) -> bool:
-    """Record a rollback that was ordered on the target's machine while the registry was away; return whether there was one.
-
-    An order that was given here meanwhile is newer, and counts.
-    """
-    move = state.host_move
-    if move is None or move.generation != deployment.generation or move.after == deployment.serving:
-        return False
-    revision = queries.find_revision(tx, deployment.id, move.after)
-    if revision is None or deployment.is_stopped:
-        return False
-    queries.update_deployment(tx, deployment.id, reported=dump_json(state), seen_at=tx.now)
-    words = rules.clip(
-        f"ordered on its machine by {move.by} at {move.at}" + (f": {move.reason}" if move.reason else "")
-    )
-    moving.point(tx, SYSTEM, moving.model_of(tx, SYSTEM, deployment), deployment, revision, ROLLBACK, words)
-    swap = next((each for each in state.swaps if each.after == move.after and each.at >= move.at), None)
-    if swap is not None:
-        at = to_moment(datetime.fromisoformat(swap.at))
-        queries.note_swap(tx, deployment.id, deployment.generation + 1, at, swap.milliseconds, swap.dropped)
-    return True
 
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:

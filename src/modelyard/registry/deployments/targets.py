@@ -24,7 +24,7 @@ LOCAL = "local"
 
 class Targets:
     """url: where the programs of deployments on this machine reach this server. public_url: where others do. urls: where those of a
-    target do, by its name. The first target is the default one."""
+    target do, by its name. unisolated: whether packages of versions may run where nothing keeps them apart. The first target is the default one."""
 
     def __init__(
         self,
@@ -32,10 +32,13 @@ class Targets:
         url: str,
         public_url: str = "",
         urls: Mapping[str, str] = MappingProxyType({}),
+        *,
+        unisolated: bool = False,
     ) -> None:
         self._by_name = {target.name: target for target in targets}
         self._url, self._urls = url, urls
         self.public_url = public_url or url
+        self.unisolated = unisolated
 
     def find(self, name: str) -> Target | None:
         return self._by_name.get(name)
@@ -59,10 +62,17 @@ class Targets:
 
 
 def open_targets(
-    data: Path, *, local: bool, url: str, command: str = "", file: str = "", public_url: str = ""
+    data: Path,
+    *,
+    local: bool,
+    url: str,
+    command: str = "",
+    file: str = "",
+    public_url: str = "",
+    unisolated: bool = False,
 ) -> Targets:
     """Return the targets of a server. data: its data folder. local: whether deployments run on this machine. command: of their
-    program, as for a shell; "": that of this release. file: of clusters; "": none. Raises Invalid."""
+    program, as for a shell; "": that of this release. file: of clusters; "": none. unisolated: see Targets. Raises Invalid."""
     words = shlex.split(command) or COMMAND
     clusters = read_targets(file, public_url) if file else {}
     here = [LocalTarget(data / "deployments", command=words)] if local else []
@@ -71,6 +81,7 @@ def open_targets(
         url,
         public_url,
         {name: address for name, (_, address) in clusters.items()},
+        unisolated=unisolated,
     )
 
 
