@@ -148,8 +148,9 @@ def _probe(what: str, *, period: int, failures: int) -> Object:
 def volumes(order: str, secret: str) -> list[Object]:
     """order, secret: names of the ConfigMap and the Secret."""
     return [
-        {"name": "order", "configMap": {"name": order}},
-        {"name": "token", "secret": {"secretName": secret}},
+        # What podman reads must say that they are needed.
+        {"name": "order", "configMap": {"name": order, "optional": False}},
+        {"name": "token", "secret": {"secretName": secret, "optional": False}},
         {"name": "run", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
     ]

@@ -1,4 +1,4 @@
-"""What a front in a container has beside its folder: an order and a token that are mounted, and a version that is in the image.
+"""What a front in a container has besides its folder: an order and a token that are mounted, and a version that is in the image.
 
 MODELYARD_SCORER_ORDER          what to serve: a file, such as one of a ConfigMap, which is read again when it changes; or the JSON
 MODELYARD_SCORER_TOKEN          file with the token that reads the model

@@ -93,7 +93,7 @@ class Front:
         assert self._server is not None
         assert self._door is not None
         if self._container.leave_seconds > 0:
-            # Whoever sends requests here hears of it first, and until then sends more.
+            # The senders of requests hear of it first, and until then send more.
             self._door.is_leaving = True
             await asyncio.sleep(self._container.leave_seconds)
         if self._listener is not None:
