@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: build-kills serve-kills engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: build-kills serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -56,11 +56,15 @@ build-kills:  ## SIGKILL of server, agents and steps, fifty times each, while bu
 container:  ## build the image of deploy/ without a network, and run, use and stop it; needs root, buildah, podman, runc
 	$(PY) tools/container.py
 
-manifests:  ## check deploy/kubernetes and the jobs of builds against the JSON schemas of Kubernetes
+served-image:  ## build a version's image, export its deployment, run it by podman and predict; needs root, buildah, podman, crun
+	$(PY) tools/served_image.py
+
+manifests:  ## check deploy/kubernetes and what builds and deployments make against the JSON schemas of Kubernetes
 	$(PY) -m pip install -q --target build/manifests kubernetes-validate
 	$(PY) tools/job_manifest.py >build/manifests/job.yaml
-	PYTHONPATH=build/manifests $(PY) -m kubernetes_validate --strict build/manifests/job.yaml \
-		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml deploy/kubernetes/builds/*.yaml))
+	$(PY) tools/deployment_manifest.py >build/manifests/deployment.yaml
+	PYTHONPATH=build/manifests $(PY) -m kubernetes_validate --strict build/manifests/job.yaml build/manifests/deployment.yaml \
+		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml deploy/kubernetes/*/*.yaml))
 
 screenshots:  ## take the pictures in docs/ui again
 	$(PY) tools/screenshots.py

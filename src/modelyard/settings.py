@@ -150,6 +150,9 @@ class Settings:
         "",
         "Command that serves a deployment on this machine, to which its folder is added; empty: that of this release",
     )
+    deployment_targets: str = _setting(
+        "", "TOML file of the Kubernetes clusters on which deployments run; empty: only this machine"
+    )
     keep_builds_days: float = _setting(
         90.0,
         "Keep the logs of ended builds, and the records of those that registered no version, this long; 0: for ever",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,11 +27,16 @@ PATIENCE_SECONDS = 60.0
 class RunningFront:
     """`python -m modelyard.scorer` in a folder of its own."""
 
-    def __init__(self, folder: Path, wanted: Wanted, token: str = "") -> None:
+    def __init__(
+        self, folder: Path, wanted: Wanted, token: str = "", variables: Mapping[str, str] | None = None
+    ) -> None:
+        """variables: of a front in a container, whose order and token are mounted; None: they are in the folder."""
         self.folder, self.wanted = folder, wanted
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "token").write_text(token)
-        (folder / "wanted.json").write_bytes(msgspec.json.encode(wanted))
+        self._variables = dict(variables or {})
+        if variables is None:
+            (folder / "token").write_text(token)
+            (folder / "wanted.json").write_bytes(msgspec.json.encode(wanted))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -41,7 +46,7 @@ class RunningFront:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={k: v for k, v in os.environ.items() if not k.startswith("MODELYARD_")},
+                env={k: v for k, v in os.environ.items() if not k.startswith("MODELYARD_")} | self._variables,
             )
 
     @property

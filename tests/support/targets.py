@@ -15,6 +15,8 @@ STARTED = "2026-12-01T12:00:00Z"
 @dataclass
 class ScriptedTarget:
     kind: str = "local"
+    name: str = "local"
+    needs_images: bool = False
     place: str = "here"
     cache: str = "/cache"
     wanted: dict[str, Wanted] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
-from modelyard.registry.deployments import running, showing, trials
+from modelyard.registry.deployments import exporting, running, showing, trials
 from modelyard.registry.deployments import usecases as deployments
 from modelyard.registry.deployments.nouns import (
     ComparedSide,
@@ -253,6 +253,19 @@ async def read_deployment_log(call: Call, query: wire.LogQuery) -> wire.Deployme
     lines = max(1, min(query.lines, _MOST_LINES))
     text = await call.in_thread("views", running.read_log, call.services.targets, deployment, lines)
     return wire.DeploymentLog(text=text)
+
+
+@table.route("GET", f"{_ONE}/export")
+async def export_deployment(call: Call, query: wire.ExportQuery) -> wire.DeploymentExport:
+    """Return a deployment as files for a cluster, with the image of its version by digest. Nothing is applied."""
+    return to_wire(
+        await call.read(
+            lambda tx: exporting.export_deployment(
+                tx, call.actor, call.services.targets, *_named(call), query.form
+            )
+        ),
+        wire.DeploymentExport,
+    )
 
 
 @table.route("GET", f"{_ONE}/predicting", status=204)

@@ -111,6 +111,9 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
 )
 @click.option("--step-minutes", type=click.IntRange(1), metavar="N", help="Minutes of each step. Default: 10.")
 @click.option("--auto", is_flag=True, help="Of a canary with steps: let it serve after the last one.")
+@click.option(
+    "--target", metavar="NAME", help="Target that runs it. Default: as it is, the server's first one at first."
+)
 @click.option("--wait", is_flag=True, help=f"Wait until it serves, for up to {_WAIT}.")
 @click.option("--reason", help="Reason, kept with the revision.")
 def deploy(
@@ -140,7 +143,9 @@ def deploy(
     if canary is not None and shadow is not None:
         raise click.UsageError("A version is either a canary or a shadow.")
     useless = [
-        name for name in ("follow", "stage", "replicas", "public", "on_recall") if options[name] is not None
+        name
+        for name in ("follow", "stage", "replicas", "public", "on_recall", "target")
+        if options[name] is not None
     ]
     if useless:
         named = ", ".join("--" + name.replace("_", "-") for name in useless)
@@ -622,6 +627,43 @@ def log(session: Session, name: str, lines: int) -> None:
     text = session.client.deployments.log(name, lines=lines)
     if not session.answered({"text": text}):
         session.out.text(text)
+
+
+@command(
+    "export",
+    group=deployment,
+    example="modelyard deployment export fraud/scorer --as kubernetes --out deploy\n"
+    "modelyard deployment export fraud/scorer --as knative | kubectl apply -f -",
+)
+@click.argument("name", type=DEPLOYMENT)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["kubernetes", "kserve", "knative", "compose"]),
+    default="kubernetes",
+    show_default=True,
+    help="Form of the files.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the files into this folder, over earlier ones. Default: print them.",
+)
+def export(session: Session, name: str, form: str, out: Path | None) -> None:
+    """Write a deployment as files for a cluster, with the image of its version by digest; nothing is applied.
+
+    The files name a Secret with the token that reads the model, and hold none.
+    """
+    made = session.client.deployments.export(name, form)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for file in made.files:
+            (out / Path(file.path).name).write_text(file.text, encoding="utf-8")
+    if not session.answered(made):
+        for file in made.files:
+            session.out.text(file.text.rstrip("\n") if out is None else str(out / Path(file.path).name))
+    for words in made.notes:
+        session.out.note(words)
 
 
 @command("rm", group=deployment, example="modelyard deployment rm fraud/scorer --yes")

@@ -97,6 +97,8 @@ class Services:
             local=settings.local_deployments,
             url=self.local_url or self.public_url,
             command=settings.scorer_command,
+            file=settings.deployment_targets,
+            public_url=self.public_url,
             unisolated=settings.local_unisolated,
         )
 

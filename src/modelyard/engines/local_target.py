@@ -77,6 +77,14 @@ class LocalTarget:
         return "local"
 
     @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
+    def needs_images(self) -> bool:
+        return False
+
+    @property
     def place(self) -> str:
         return socket.gethostname()
 

@@ -18,12 +18,13 @@ from modelyard.wire.scorer import ScorerState, Wanted
 class Sight:
     """What a target sees of a deployment. runs: its program does. answers: it said the state just now; otherwise the state is the
     last one that it kept. state None: it never said one. away: the last rollback that somebody made at the target itself while the
-    server was away; None: there was none."""
+    server was away; None: there was none. drift: what is not as it was ordered, in sentences; `apply` mends it."""
 
     runs: bool
     answers: bool = False
     state: ScorerState | None = None
     away: AwayRollback | None = None
+    drift: tuple[str, ...] = ()
 
 
 class Target(Protocol):
@@ -32,6 +33,14 @@ class Target(Protocol):
     @property
     def kind(self) -> str:
         """Return the word for this sort of target."""
+
+    @property
+    def name(self) -> str:
+        """Return its name on this server: `local`, or the one in the file of targets."""
+
+    @property
+    def needs_images(self) -> bool:
+        """Return whether it runs the images of versions."""
 
     @property
     def place(self) -> str:

@@ -6,6 +6,7 @@ in a frame together with what came meanwhile, and is answered in the words of th
 
     __main__     the process: lock, loop, signals
     front        what a running front has: listeners, fleet, control socket
+    container    what it has besides its folder in a container: order, token and version that are mounted
     http         HTTP/1.1 on a socket
     door         paths, access and answers of each protocol in `protocols/`
     columns      the signature: what a request may hold, and its form as tensors

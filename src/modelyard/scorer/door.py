@@ -26,7 +26,7 @@ from modelyard.scorer.http import JSON_TYPE, Request
 from modelyard.scorer.pool import Answer, Pending
 from modelyard.scorer.protocols import rows, v2
 from modelyard.scorer.protocols.base import Call, Target, Told
-from modelyard.scorer.refusals import Refusal, failed
+from modelyard.scorer.refusals import Refusal, failed, unavailable
 from modelyard.scorer.revision import Revision, url_name
 
 _encode = msgspec.json.Encoder().encode
@@ -52,6 +52,8 @@ class Door:
     def __init__(self, fleet: Fleet, deployment: str, access: Access) -> None:
         self._fleet, self.access = fleet, access
         self._deployment, self._url = deployment, url_name(deployment)
+        self.is_leaving = False
+        """Whether it still answers, and says that nothing more should be sent."""
         self._prefix, self._count = os.urandom(8).hex(), 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._models = [f"/v2/models/{name}" for name in (self._url, deployment)]
@@ -231,10 +233,11 @@ class Door:
         return serving is not None and serving.state == "ready" and bool(serving.pool and serving.pool.links)
 
     def _ready(self, request: Request) -> None:
-        if self._is_ready:
+        if self._is_ready and not self.is_leaving:
             self._json(request, {"ready": True})
         else:
-            refusal = self._fleet.refusal()
+            leaving = unavailable("this scorer is about to end", "leaving")
+            refusal = leaving if self.is_leaving else self._fleet.refusal()
             request.refuse(refusal, self._headers, {"ready": False, "error": refusal.text})
 
     def _ready_v1(self, request: Request) -> None:

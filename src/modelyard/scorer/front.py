@@ -19,10 +19,11 @@ import msgspec
 
 from modelyard.domain.errors import Invalid, ModelyardError
 from modelyard.scorer.access import Access
+from modelyard.scorer.container import Container
 from modelyard.scorer.control import Control, socket_path
 from modelyard.scorer.door import Door
 from modelyard.scorer.fleet import Fleet, checked
-from modelyard.scorer.http import Server, listen
+from modelyard.scorer.http import Request, Server, listen
 from modelyard.scorer.revision import now
 from modelyard.wire.scorer import CONTROL_SOCKET, STATE_FILE, TOKEN_FILE, WANTED_FILE, ScorerState, Wanted
 
@@ -30,6 +31,7 @@ STOP_SECONDS = 5.0
 _BIND_SECONDS = 5.0
 _REFRESH_SECONDS = 10.0
 _CONTROL_BYTES = 1 << 20
+_ORDER_SECONDS = 1.0
 
 
 class CannotStart(Exception):
@@ -37,8 +39,9 @@ class CannotStart(Exception):
 
 
 class Front:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, container: Container | None = None) -> None:
         self.folder = folder.absolute()
+        self._container = container or Container()
         self._started_at = now()
         self._stopping = asyncio.Event()
         self._dirty = asyncio.Event()
@@ -52,6 +55,7 @@ class Front:
         self._door: Door | None = None
         self._listener: asyncio.Server | None = None
         self._control_listener: asyncio.Server | None = None
+        self._state_listener: asyncio.Server | None = None
         self._host, self._port = "", 0
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -66,8 +70,10 @@ class Front:
         )
         await self._bind(wanted)
         handle = await self._listen_for_control()
+        await self._listen_for_state()
         self._act(wanted)
-        tasks = [asyncio.create_task(work) for work in (self._tick(), self._write_states(), self.fleet.sweep())]
+        works = (self._tick(), self._write_states(), self._follow_order(), self.fleet.sweep())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             await self._stopping.wait()
             say("stopping")
@@ -85,6 +91,11 @@ class Front:
 
     async def _stop(self) -> None:
         assert self._server is not None
+        assert self._door is not None
+        if self._container.leave_seconds > 0:
+            # The senders of requests hear of it first, and until then send more.
+            self._door.is_leaving = True
+            await asyncio.sleep(self._container.leave_seconds)
         if self._listener is not None:
             self._listener.close()
         await self._server.drain(STOP_SECONDS)
@@ -103,12 +114,30 @@ class Front:
     # --- orders --------------------------------------------------------------------------------------
 
     def _stored(self) -> Wanted:
+        mounted = self._container.read_order()
         try:
+            if mounted is not None:
+                # What is mounted may be read-only, and may go before the next start.
+                write_file(self.folder / WANTED_FILE, mounted)
             return checked(msgspec.json.decode((self.folder / WANTED_FILE).read_bytes(), type=Wanted))
         except FileNotFoundError:
             raise CannotStart(f"{self.folder} has no {WANTED_FILE}") from None
         except (msgspec.MsgspecError, ModelyardError) as error:
             raise CannotStart(f"{self.folder / WANTED_FILE} is not an order: {error}") from None
+
+    async def _follow_order(self) -> None:
+        """Act upon the mounted order when it changes."""
+        known = self._container.read_order()
+        while known is not None:
+            await asyncio.sleep(_ORDER_SECONDS)
+            mounted = self._container.read_order()
+            if mounted in (None, known):
+                continue
+            known = mounted
+            try:
+                self._order(msgspec.json.decode(known, type=Wanted))
+            except (msgspec.MsgspecError, ModelyardError, OSError) as error:
+                say(f"the mounted order is not followed: {error}")
 
     def _order(self, wanted: Wanted) -> None:
         """Store a newer order, then act upon it. Raises Invalid."""
@@ -187,10 +216,26 @@ class Front:
         (self.folder / CONTROL_SOCKET).chmod(0o600)
         return handle
 
+    async def _listen_for_state(self) -> None:
+        """Tell the state to the target of a cluster, which asks from elsewhere and can do nothing else here."""
+        if self._container.state is None:
+            return
+        server = Server(self._tell_state, body_bytes=0, body_seconds=10.0)
+        try:
+            self._state_listener = await listen(server, *self._container.state)
+        except OSError as error:
+            raise CannotStart(
+                f"the state cannot be told at {self._container.state}: {error.strerror}"
+            ) from None
+
+    def _tell_state(self, request: Request) -> None:
+        is_state = (request.method, request.path) == ("GET", "/state")
+        request.respond(200 if is_state else 404, msgspec.json.encode(self.state()) if is_state else b"{}")
+
     def _token(self) -> str:
         with contextlib.suppress(OSError):
             return (self.folder / TOKEN_FILE).read_text(encoding="utf-8").strip()
-        return ""
+        return self._container.read_token()
 
     # --- state ---------------------------------------------------------------------------------------
 

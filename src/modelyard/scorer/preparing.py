@@ -29,6 +29,7 @@ from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Kind, ModelyardError
+from modelyard.scorer.container import MANIFEST, MODEL, RECORD, image_of, python_of
 from modelyard.scorer.launch import SYSTEM, python_folders
 from modelyard.sdk.cache import Cache, hash_path
 from modelyard.sdk.environment import installed_packages, requirements_text
@@ -65,7 +66,8 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The environment of a worker. key: None if it is the scorer's own, which has exactly what is needed."""
+    """The environment of a worker. key: None if it is the scorer's own, which has exactly what is needed, or that of
+    the image."""
 
     python: Path
     key: str | None
@@ -80,6 +82,7 @@ def bring(wanted: Wanted, revision: WantedRevision, token: str, say: Callable[[s
     place = Path(wanted.cache) / "versions" / key
     with locked(place.parent / f"{key}.lock"):
         try:
+            _take_from_image(place, revision)
             return _bring(place, wanted, revision, token, say)
         except ModelyardError as error:
             raise CannotPrepare(f"{error.message} {error.fix}".strip()) from None
@@ -87,6 +90,18 @@ def bring(wanted: Wanted, revision: WantedRevision, token: str, say: Callable[[s
             raise CannotPrepare(
                 f"{revision.reference} cannot be stored: {error.strerror or error}. Make room in {wanted.cache}"
             ) from None
+
+
+def _take_from_image(place: Path, revision: WantedRevision) -> None:
+    """Store the version as it is in this image, if it is that one. Its bytes are hashed like all that is stored."""
+    image = image_of(revision.digest)
+    if image is None or (place / RECORD).exists():
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    (place / MODEL).symlink_to(image / MODEL)
+    shutil.copyfile(image / MANIFEST, place / MANIFEST)
+    _write(place / RECORD, (image / RECORD).read_bytes())
 
 
 def _bring(
@@ -220,6 +235,10 @@ def _make_home(
     bwrap: str | None,
     unisolated: bool,
 ) -> Home:
+    image = image_of(str(Digest.of((files.place / MANIFEST).read_bytes())))
+    if image is not None:
+        # The container keeps them apart.
+        return Home(python_of(image), None)
     spec = read_loader(files.folder)
     told = files.record.get("environment") or {}
     lock = files.place / "lock.txt"

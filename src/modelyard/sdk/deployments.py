@@ -26,6 +26,7 @@ def deploy(  # noqa: D417
     on_recall: str | None = None,
     from_revision: int | None = None,
     reason: str | None = None,
+    target: str | None = None,
     wait_seconds: float = 0.0,
 ) -> wire.Deployment:
     """Have a version serve predictions. Its deployment is made if it is new.
@@ -42,6 +43,7 @@ def deploy(  # noqa: D417
         on_recall: `alarm`, or `swap` to the last good revision as well, if what serves is recalled or held in quarantine.
         from_revision: Deploy only if this revision serves now; None: whichever does.
         reason: Reason, kept with the revision.
+        target: Name of the target that runs it, such as `local`; None: as it is, and the server's first one for a new deployment.
         wait_seconds: Wait up to this long until it serves; 0: do not wait.
 
     Returns:
@@ -71,6 +73,7 @@ def deploy(  # noqa: D417
             on_recall=on_recall,
             from_revision=from_revision,
             reason=reason,
+            target=target,
         ),
     )
     return Deployments(session).wait(found.name, wait_seconds) if wait_seconds > 0 else found
@@ -607,6 +610,26 @@ class Deployments(Feature):
             >>> print(client.deployments.log("fraud/scorer", lines=20))
         """
         return self._get(self._path(name, "log"), wire.DeploymentLog, wire.LogQuery(lines=lines)).text
+
+    def export(self, name: str, form: str = "kubernetes") -> wire.DeploymentExport:
+        """Return a deployment as files for a cluster, with the image of its version by digest. Nothing is applied.
+
+        Args:
+            name: The deployment, as in `get`.
+            form: `kubernetes`, `kserve`, `knative` or `compose`.
+
+        Returns:
+            The files, and what to do before they are applied.
+
+        Raises:
+            Conflict: The version has no image that a cluster can pull.
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+
+        Example:
+            >>> [file.path for file in client.deployments.export("fraud/scorer", "knative").files]
+            ['service.yaml']
+        """
+        return self._get(self._path(name, "export"), wire.DeploymentExport, wire.ExportQuery(form=form))
 
     def _path(self, name: str, *more: str) -> str:
         full = name if "/" in name else self.get(name).name

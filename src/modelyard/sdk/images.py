@@ -14,7 +14,8 @@ import msgspec
 
 from modelyard.domain.errors import Conflict, Invalid
 from modelyard.sdk.environment import requirements_text
-from modelyard.sdk.pull import pull
+from modelyard.sdk.own_wheel import write_own_wheel
+from modelyard.sdk.pull import find_manifest, find_record, pull
 from modelyard.sdk.runs.lock import files_of_run, lock_of_run
 from modelyard.sdk.runs.reading import Runs
 from modelyard.sdk.session import Feature
@@ -27,6 +28,9 @@ BUILDERS = ("buildah", "podman", "docker")
 """Programs that make images, in the order in which they are looked for."""
 _CODE = "code/"
 _FILE = "Containerfile"
+_PIP = "--no-cache-dir --disable-pip-version-check"
+PORT = 8080
+"""At which orders for such images have them answer."""
 
 
 class ImageContext(msgspec.Struct, frozen=True):
@@ -57,7 +61,8 @@ class Images(Feature):
         """Write everything that an image of a version is made of into a folder, with a Containerfile.
 
         The packages are those of the lock that its run kept, otherwise those of its record. The files are in `model`,
-        verified by their digests, and the record is in `version.json`. The code is that which its run kept.
+        verified by their digests, and the record is in `version.json`. The code is that which its run kept. The scorer, which
+        serves the version when the image is started, is the one of this release.
 
         Args:
             ref: A version: `namespace/name` with `:12`, `@alias` or `@sha256:…`; with none of these, the
@@ -99,6 +104,10 @@ class Images(Feature):
         lock = lock_of_run(self._session, record)
         (folder / "requirements.txt").write_text(lock or requirements_text(environment), encoding="utf-8")
         has_code = self._write_code(record, folder, Path(source) if source is not None else None)
+        resolved, manifest = find_manifest(self._session, version.reference)
+        (folder / "manifest.json").write_bytes(manifest.canonical_bytes)
+        (folder / "record.json").write_bytes(find_record(self._session, resolved))
+        wheel = write_own_wheel(folder)
         told = {
             "reference": version.reference,
             "digest": version.digest,
@@ -107,7 +116,7 @@ class Images(Feature):
         (folder / "version.json").write_text(
             json.dumps({**told, "record": record}, indent=2, sort_keys=True) + "\n"
         )
-        text = containerfile(version, record, base, exact=bool(lock), has_code=has_code)
+        text = containerfile(version, record, base, wheel.name, exact=bool(lock), has_code=has_code)
         (folder / _FILE).write_text(text, encoding="utf-8")
         return ImageContext(folder, version.reference, bool(lock), has_code)
 
@@ -213,9 +222,12 @@ class Images(Feature):
 
 
 def containerfile(
-    version: Version, record: dict[str, Any], base: str | None, *, exact: bool, has_code: bool
+    version: Version, record: dict[str, Any], base: str | None, wheel: str, *, exact: bool, has_code: bool
 ) -> str:
-    """Return the Containerfile of a version. It names no time, so that the same version gives the same text."""
+    """Return the Containerfile of a version. It names no time, so that the same version gives the same text.
+
+    wheel: of this package. It is installed apart from the version's packages, which stay those of the record.
+    """
     python = str(record["environment"]["python"])
     commit = str((record.get("code") or {}).get("commit") or "")
     labels = {
@@ -236,14 +248,21 @@ def containerfile(
         "COPY requirements.txt ./",
         # Otherwise bytecode holds the time of its source.
         "ENV SOURCE_DATE_EPOCH=0",
-        f"RUN python -m pip install --no-cache-dir --disable-pip-version-check {install} -r requirements.txt",
+        f"RUN python -m pip install {_PIP} {install} -r requirements.txt",
+        f"COPY {wheel} ./",
+        "RUN python -m venv /opt/scorer \\",
+        f" && /opt/scorer/bin/python -m pip install {_PIP} './{wheel}[scorer]' \\",
+        ' && python -c "import sys; print(sys.executable)" >python \\',
+        " && install -d -o 10001 -g 10001 -m 0700 /run/modelyard",
         *(["COPY code ./code", "ENV PYTHONPATH=/opt/model/code"] if has_code else []),
         "COPY model ./model",
-        "COPY version.json ./",
+        "COPY version.json manifest.json record.json ./",
         "ENV MODELYARD_MODEL=/opt/model/model PYTHONUNBUFFERED=1",
+        "ENV MODELYARD_SCORER_IMAGE=/opt/model MODELYARD_SCORER_LEAVE_SECONDS=5",
         *(f"LABEL {name}={json.dumps(value)}" for name, value in labels.items() if value),
         "USER 10001:10001",
-        'CMD ["python"]',
+        f"EXPOSE {PORT}",
+        'CMD ["/opt/scorer/bin/python", "-m", "modelyard.scorer"]',
     ]
     return "\n".join([*lines, ""])
 

@@ -31,6 +31,7 @@ from modelyard.registry.access import usecases as access
 from modelyard.registry.audit.proofs import latest_checkpoint
 from modelyard.registry.builds.pools import WHO, read_clusters
 from modelyard.registry.comments import usecases as comments
+from modelyard.registry.deployments.targets import read_targets
 from modelyard.registry.keyring import SECRET_FILE, Keyring, open_keyring, place_secret, secret_in_database
 from modelyard.registry.oidc.rules import check_issuer, parse_domains, parse_group_map
 from modelyard.registry.outgoing import Allowed, Outgoing
@@ -135,6 +136,8 @@ def check_settings(settings: Settings) -> None:
         raise Invalid(reason=f"build_slots is {settings.build_slots}", fix="Use 0 or more")
     if settings.build_pools:
         read_clusters(settings.build_pools, settings.public_url)
+    if settings.deployment_targets:
+        read_targets(settings.deployment_targets, settings.public_url)
     parse_group_map(settings.oidc_groups)
     parse_domains(settings.oidc_email_domains)
     if settings.oidc_issuer:

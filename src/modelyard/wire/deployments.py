@@ -28,7 +28,8 @@ class Deploy(Request, kw_only=True):
     of the model; if omitted, that of the model. follow: whether it serves each version that enters the stage; if omitted, as it is,
     and a new one follows if the reference is a stage. stage: to which its versions must be admitted; if omitted, that of the
     reference, then the deployment's, then the last one of the model's policy. public: whether anybody may predict. on_recall: swap or
-    alarm. from_revision: the one that serves, as far as the caller knows; a different one is a conflict."""
+    alarm. from_revision: the one that serves, as far as the caller knows; a different one is a conflict. target: where it runs; if
+    omitted, as it is, and the server's first target for a new one."""
 
     version: Text
     name: Text | None = None
@@ -39,6 +40,7 @@ class Deploy(Request, kw_only=True):
     on_recall: Text | None = None
     from_revision: Whole | None = None
     reason: Text | None = None
+    target: Text | None = None
 
 
 class EditDeployment(Request, kw_only=True):
@@ -332,6 +334,26 @@ class RollbackPlan(Answer, kw_only=True):
     stage: str
     standing: int | None
     passed_over: list[str]
+
+
+class ExportQuery(Request, kw_only=True):
+    """form: kubernetes, kserve, knative or compose."""
+
+    form: Text
+
+
+class ExportedFile(Answer, kw_only=True):
+    path: str
+    text: str
+
+
+class DeploymentExport(Answer, kw_only=True):
+    """A deployment as files for a cluster. secret: name of the Secret that they ask for; its key `token` holds a token that reads the
+    model. notes: what to do before they are applied."""
+
+    files: list[ExportedFile]
+    secret: str
+    notes: list[str]
 
 
 class LogQuery(Request, kw_only=True):

@@ -44,14 +44,15 @@ REPORT_EVERY = seconds(15)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
-    its program reads; None: there is none any more."""
+    """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served.
+    account: in whose name its program reads; None: there is none any more. images: of the versions, by number of the revision."""
 
     deployment: Deployment
     serving: Revision
     warm: Revision | None
     refusal: str | None
     account: int | None
+    images: dict[int, str | None]
     trials: Sequence[tuple[Trial, Revision]] = ()
 
 
@@ -93,7 +94,7 @@ def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | 
 
 
 def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -> Ending:
-    plan = db.read(lambda tx: _plan(tx, deployment_id))
+    plan = db.read(lambda tx: plan_of(tx, deployment_id))
     if plan is None:
         return lambda _: Done()
     deployment = plan.deployment
@@ -106,7 +107,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
     if state is not None and _was_moved_there(deployment, sight, state):
         return lambda tx: _adopt(tx, deployment, sight)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
-    if state is None or state.generation != deployment.generation or needs_token:
+    if state is None or state.generation != deployment.generation or needs_token or sight.drift:
         token = None
         if needs_token:
             if plan.account is None:
@@ -115,7 +116,9 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
             token = db.write(lambda tx: _issue_token(tx, deployment, plan.account or 0))
         try:
             target.apply(
-                deployment.key, _wanted(targets, target, plan), None if token is None else token.secret
+                deployment.key,
+                _wanted(targets.url_for(deployment.target), target.cache, plan, unisolated=targets.unisolated),
+                None if token is None else token.secret,
             )
         except TargetUnavailable:
             if token is not None:
@@ -178,7 +181,7 @@ def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     return Again(tx.now)
 
 
-def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
+def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
     deployment = queries.find_by_id(tx, deployment_id)
     if deployment is None:
         return None
@@ -190,14 +193,21 @@ def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
         warm = None
     refusal = moving.refusal_of(tx, model, deployment, serving)
     account = accounts.find_account(tx, deployment.owner_id)
+    trials = _list_trials(tx, model, deployment)
     return Plan(
         deployment,
         serving,
         warm,
         None if refusal is None else refusal.message,
         None if account is None else account.id,
-        _list_trials(tx, model, deployment),
+        _list_images(tx, model, [each for each in (serving, warm, *(tried for _, tried in trials)) if each]),
+        trials,
     )
+
+
+def _list_images(tx: Transaction, model: Model, revisions: Sequence[Revision]) -> dict[int, str | None]:
+    found = {each.number: moving.version_of(tx, model, each).image for each in revisions}
+    return {number: image.pinned for number, image in found.items() if image is not None}
 
 
 def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[tuple[Trial, Revision]]:
@@ -210,7 +220,14 @@ def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[
     return found
 
 
-def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
+def find_order(tx: Transaction, deployment_id: int, url: str) -> Wanted:
+    """Return what is wanted of a deployment now, for programs that reach this server at the url."""
+    plan = plan_of(tx, deployment_id)
+    assert plan is not None
+    return _wanted(url, "", plan)
+
+
+def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wanted:
     deployment = plan.deployment
 
     def revision(each: Revision, role: str, weight: int = 100, sticky: str | None = None) -> WantedRevision:
@@ -222,6 +239,7 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
             role=role,
             weight=weight,
             sticky=sticky,
+            image=plan.images.get(each.number),
         )
 
     revisions = [revision(plan.serving, "serving")]
@@ -233,13 +251,13 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
     return Wanted(
         generation=deployment.generation,
         deployment=deployment.full_name,
-        registry=targets.url,
-        cache=target.cache,
+        registry=url,
+        cache=cache,
         revisions=revisions,
         # The address that it had is kept, so that its callers find it after a restart.
         port=0 if report is None else report.port,
         public=deployment.is_public,
-        unisolated=targets.unisolated,
+        unisolated=unisolated,
         replicas=deployment.replicas,
     )
 
@@ -287,9 +305,11 @@ def _applied(
         # It served, and somebody or something ended its program.
         reason = "its program had ended, and was started again"
         values |= {"state": STARTING, "state_reason": reason}
-        about = moving.about(deployment, deployment.version)
-        event = events.DeploymentMended(**about, revision=deployment.serving, reason=reason)
-        tx.append(event, SYSTEM, deployment.model_id)
+        _note_mended(tx, deployment, reason)
+    elif sight.drift:
+        _note_mended(
+            tx, deployment, rules.clip(f"on {deployment.target} {'; '.join(sight.drift)}; it was mended")
+        )
     if values:
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
@@ -301,6 +321,12 @@ def _applied(
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
+
+
+def _note_mended(tx: Transaction, deployment: Deployment, reason: str) -> None:
+    about = moving.about(deployment, deployment.version)
+    event = events.DeploymentMended(**about, revision=deployment.serving, reason=reason)
+    tx.append(event, SYSTEM, deployment.model_id)
 
 
 def _refuse_start(tx: Transaction, seen: Deployment, refusal: str) -> Outcome:
@@ -497,6 +523,7 @@ def _differs(deployment: Deployment, sight: Sight, now: int) -> bool:
     return (
         state is None
         or state.generation != deployment.generation
+        or bool(sight.drift)
         or state.serving != deployment.serving
         or deployment.state != SERVING
         or (deployment.token_expires_at or 0) < now + RENEW_BEFORE

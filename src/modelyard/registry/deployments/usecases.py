@@ -35,6 +35,7 @@ from modelyard.domain.errors import (
     StageNotFound,
 )
 from modelyard.domain.names import Alias, Ref, fold
+from modelyard.engines import manifests
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
@@ -71,6 +72,7 @@ class DeployRequest(msgspec.Struct, frozen=True):
     on_recall: str | None = None
     from_revision: int | None = None
     reason: str | None = None
+    target: str | None = None
 
 
 # --- deploying -------------------------------------------------------------------------------------------
@@ -98,6 +100,12 @@ def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployReque
     if present is None:
         return _create(tx, actor, targets, model, version, stage, name, reason, request)
     check_from(present, request.from_revision)
+    if request.target not in (None, present.target):
+        raise Conflict(
+            reason=f"{present.full_name} runs on {present.target}",
+            fix="Deploy on the other target under another name, with --name",
+        )
+    _check_image(targets, present.target, model, version)
     if stage != present.stage or (request.follow is not None and request.follow != present.follows):
         follows = present.follows if request.follow is None else request.follow
         present = _edit(tx, actor, present, {"stage": stage, "follows": follows})
@@ -143,6 +151,24 @@ def _settings(deployment: Deployment) -> dict[str, Any]:
     return {"replicas": deployment.replicas, "public": deployment.is_public}
 
 
+def _check_image(targets: Targets, name: str, model: Model, version: Version) -> None:
+    """Raise Conflict if the target runs images, and there is none of the version. What follows a stage is not asked: there, the
+    revision fails."""
+    target = targets.find(name)
+    if target is not None and target.needs_images and (version.image is None or version.image.pinned is None):
+        reference = f"{model.name}:{version.number}"
+        raise Conflict(reason=manifests.no_image(reference), fix=manifests.make_image(reference))
+
+
+def _target_for(targets: Targets, name: str | None) -> str:
+    if name is not None and targets.find(name) is None:
+        raise Invalid(
+            reason=f"this server has no target {name[:40]!r}",
+            fix=f"It has {', '.join(targets.names) or 'none'}",
+        )
+    return name or targets.default
+
+
 def _create(
     tx: Transaction,
     actor: Actor,
@@ -156,6 +182,8 @@ def _create(
 ) -> DeploymentView:
     if request.from_revision is not None:
         raise DeploymentNotFound(deployment=f"{model.name.namespace}/{name}")
+    target = _target_for(targets, request.target)
+    _check_image(targets, target, model, version)
     replicas = rules.check_replicas(1 if request.replicas is None else request.replicas)
     is_public = bool(request.public)
     follows = str(request.ref.selector) == stage if request.follow is None else request.follow
@@ -164,7 +192,7 @@ def _create(
         namespace_id=model.namespace_id,
         model_id=model.id,
         name=name,
-        target=targets.default,
+        target=target,
         stage=stage,
         follows=int(follows),
         replicas=replicas,

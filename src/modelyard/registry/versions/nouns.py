@@ -74,6 +74,13 @@ class Image(msgspec.Struct, frozen=True):
     digest: str
     reference: str = ""
 
+    @property
+    def pinned(self) -> str | None:
+        """Return where these very bytes can be pulled, `registry.example.com/scorer@sha256:…`; None: nowhere yet."""
+        name = self.reference.partition("@")[0]
+        folder, slash, last = name.rpartition("/")
+        return f"{folder}{slash}{last.partition(':')[0]}@{self.digest}" if name else None
+
 
 class Version(msgspec.Struct, frozen=True):
     """A version without its files."""
