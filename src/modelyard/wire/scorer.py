@@ -44,7 +44,8 @@ class WantedRevision(Request, kw_only=True):
 class Wanted(Request, kw_only=True):
     """generation: grows with each change; an older one is ignored. registry: address; None: versions come from the cache only.
     cache: folder of models and environments that deployments of one host share. port: 0: any free one, kept from then on.
-    public: no token is asked for. replicas: workers of each revision."""
+    public: no token is asked for. replicas: workers of each revision. window_seconds: length of the windows in which answers are
+    observed; None: they are not."""
 
     generation: Whole
     deployment: Text
@@ -55,6 +56,7 @@ class Wanted(Request, kw_only=True):
     port: Whole = 0
     public: bool = False
     replicas: Whole = 1
+    window_seconds: Whole | None = None
     limits: ScorerLimits = msgspec.field(default_factory=ScorerLimits)
 
 

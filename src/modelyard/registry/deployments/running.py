@@ -50,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     warm: Revision | None
     refusal: str | None
     account: int | None
+    window_seconds: int
 
 
 def carry_on(db: Database, targets: Targets, job: Job) -> Ending:
@@ -153,6 +154,7 @@ def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
         warm,
         None if refusal is None else refusal.message,
         None if account is None else account.id,
+        queries.find_window_seconds(tx, deployment_id),
     )
 
 
@@ -182,11 +184,12 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
         port=0 if report is None else report.port,
         public=deployment.is_public,
         replicas=deployment.replicas,
+        window_seconds=plan.window_seconds,
     )
 
 
 def _issue_token(tx: Transaction, deployment: Deployment, account_id: int) -> accounts.NewToken:
-    """Make the token with which the program reads its model, and nothing else."""
+    """Make the token with which the program reads its model and reports what it observes, and nothing else."""
     owner = accounts.find_account(tx, account_id)
     assert owner is not None
     return accounts.issue_program_token(
@@ -194,7 +197,7 @@ def _issue_token(tx: Transaction, deployment: Deployment, account_id: int) -> ac
         owner,
         name=f"deployment {deployment.full_name}"[:100],
         scope=Scope(
-            frozenset({Permission.MODEL_READ, Permission.MODEL_PULL}),
+            frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.DEPLOYMENT_OBSERVE}),
             deployment.model.namespace,
             deployment.model.name,
         ),
