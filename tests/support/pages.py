@@ -68,6 +68,7 @@ LOOKS = [
     "/schedules/new",
     "/runs",
     "/datasets",
+    "/monitoring",
     "/datasets?namespace=fraud&q=zzz",
     "/datasets/fraud/train",
     "/lineage",

@@ -19,7 +19,7 @@ from modelyard.web.format import number
 from modelyard.web.frame import PageTable, Visit
 
 table = PageTable()
-_PAGE = "/deployments/{namespace}/{deployment}/monitoring"
+_PAGE = "/monitoring/{namespace}/{deployment}"
 _WINDOWS = 14
 _SQUARES = 7
 _COLUMNS = 50
@@ -65,7 +65,7 @@ async def show_monitor(visit: Visit) -> Response:
         more=0 if view.last is None else len(view.last.columns) - len(columns),
         moment=lambda seconds: seconds * MICROSECONDS,
         grace=grace_seconds(view.settings.window_seconds),
-        here=f"/deployments/{full_name}/monitoring",
+        here=f"/monitoring/{full_name}",
         twin=f"/api/v1/deployments/{full_name}/monitor",
     )
 
