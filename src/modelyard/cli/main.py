@@ -136,7 +136,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "promote", "rollback", "demote", "stages", "promotions", "approve", "reject", "waive", "withdraw", "policy",
         "check", "attest", "key",
     ),
-    "Serving": ("deploy", "deployment"),
+    "Serving": ("deploy", "deployment", "monitor"),
     "Contents of a version": ("card", "cite", "signature", "bom", "image", "scan", "quarantine"),
     "Discussion and events": ("comment", "watch", "star", "needs", "notifications", "events", "subscription"),
     "People and rights": ("namespace", "user", "group", "token", "publisher"),
