@@ -62,10 +62,10 @@ promote:
 def tell_drift(client: Client, namespace: str, say: Callable[[str], None], patience_seconds: float) -> None:
     """Go through the whole thread, and say at each step what happened and how to undo it. Raises Conflict if a step does not come."""
     try:
-        import pandas as pd
         from sklearn.linear_model import LogisticRegression
 
         import modelyard as my
+        from modelyard.sdk.datasets import tables  # noqa: F401 - needs what describing needs
     except ImportError as exc:
         raise ExtraMissing(what="the demo", package="scikit-learn", extra="demo") from exc
     model = f"{namespace}/drift"
