@@ -13,16 +13,16 @@ import contextlib
 import os
 import sys
 import time
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from modelyard.scorer.figures import BOUNDS, Histogram
+from modelyard.scorer.figures import BOUNDS
 from modelyard.scorer.flavours import PREDICT, PROBABILITIES
-from modelyard.scorer.frames import JSON, Tensor, joined, pack
+from modelyard.scorer.frames import Tensor, joined, pack
 from modelyard.scorer.protocols.base import Call
 from modelyard.scorer.revision import Revision
 from modelyard.wire.monitoring import Observation
@@ -44,45 +44,55 @@ _LABELS = {PREDICT: "prediction", PROBABILITIES: "score"}
 class _Part:
     """What was noted of one revision in one window since the last part was handed over."""
 
+    __slots__ = (
+        "bytes",
+        "codes",
+        "durations",
+        "end",
+        "not_described",
+        "revision",
+        "row_count",
+        "rows",
+        "seconds",
+        "start",
+    )
+
     def __init__(self, start: int, seconds: int, revision: Revision) -> None:
-        self.start, self.seconds, self.revision = start, seconds, revision
-        self.codes: Counter[int] = Counter()
-        self.durations = Histogram(BOUNDS)
-        self.rows: dict[tuple[Any, ...], list[tuple[list[Tensor], list[Tensor]]]] = {}
-        """Rows with equal tensors together, inputs and outputs."""
+        self.start, self.seconds, self.end, self.revision = start, seconds, start + seconds, revision
+        self.codes: dict[int, int] = {}
+        self.durations = [0] * (len(BOUNDS) + 1)
+        self.rows: list[tuple[Call, list[Tensor]]] = []
         self.row_count = self.bytes = self.not_described = 0
 
     @property
     def is_full(self) -> bool:
         return self.row_count >= ROWS or self.bytes >= BUFFER_BYTES
 
-    def add(self, call: Call, outputs: list[Tensor]) -> None:
-        if self.is_full or call.method not in _LABELS:
-            self.not_described += call.inputs.rows
-            return
-        self.row_count += call.inputs.rows
-        self.bytes += sum([64 * len(t.data) if t.dtype == JSON else len(t.data) for t in call.inputs.tensors])
-        key = (call.method, call.inputs.key, tuple([(t.name, t.dtype, t.tail) for t in outputs]))
-        self.rows.setdefault(key, []).append((call.inputs.tensors, outputs))
-
     def to_wire(self, lost_parts: int) -> Observation:
         return Observation(
             seconds=self.seconds,
-            requests=self.codes.total(),
+            requests=sum(self.codes.values()),
             errors=sum(count for code, count in self.codes.items() if code >= 500),
             not_described=self.not_described + self.row_count,
             lost_parts=lost_parts,
             codes={str(code): count for code, count in sorted(self.codes.items())},
-            durations=self.durations.counts,
+            durations=self.durations,
         )
 
     def to_frame(self, name: str) -> bytes:
         """Return the rows for the process that describes them; no one else gets them."""
+        same: dict[tuple[Any, ...], list[tuple[Call, list[Tensor]]]] = {}
+        for call, outputs in self.rows:
+            key = (call.method, call.inputs.key, *[(each.name, each.dtype, each.tail) for each in outputs])
+            same.setdefault(key, []).append((call, outputs))
         groups, tensors = [], []
         columns = self.revision.columns
-        for number, (key, rows) in enumerate(self.rows.items()):
+        for number, (key, rows) in enumerate(same.items()):
             groups.append(_LABELS[key[0]])
-            for side, parts in (("i", [each[0] for each in rows]), ("o", [each[1] for each in rows])):
+            for side, parts in (
+                ("i", [each.inputs.tensors for each, _ in rows]),
+                ("o", [each for _, each in rows]),
+            ):
                 tensors += [each._replace(name=f"{number}:{side}:{each.name}") for each in joined(parts)]
         times = [entry.name for entry in columns.entries if entry.family == "time"]
         return pack(
@@ -101,6 +111,8 @@ class Observer:
         self.window_seconds: int | None = None
         self.not_described = 0
         self._parts: dict[tuple[int, int], _Part] = {}
+        self._present: dict[int, _Part] = {}
+        """Revision → the part that answers go to."""
         self._handed_at: dict[int, float] = {}
         self._boot, self._count = f"{int(clock()):x}-{os.getpid():x}", 0
         self._tried_at = 0.0
@@ -119,17 +131,38 @@ class Observer:
         outputs: list[Tensor] | None = None,
     ) -> None:
         """Note an answer that was sent. call, outputs: of one that holds predictions."""
+        # This runs for each answer, so it is written for speed.
+        present = self._clock()
+        part = self._present.get(revision.number)
+        if part is None or not part.start <= present < part.end:
+            part = self._part_of(revision, present)
+            if part is None:
+                return
+        codes = part.codes
+        codes[code] = codes.get(code, 0) + 1
+        part.durations[bisect_left(BOUNDS, seconds)] += 1
+        if call is None or outputs is None:
+            return
+        rows = call.inputs.rows
+        if part.row_count >= ROWS or part.bytes >= BUFFER_BYTES or call.method not in _LABELS:
+            part.not_described += rows
+            return
+        part.row_count += rows
+        for tensor in call.inputs.tensors:
+            part.bytes += len(tensor.data)
+        part.rows.append((call, outputs))
+
+    def _part_of(self, revision: Revision, present: float) -> _Part | None:
+        """Return the part of the present window. One of an earlier window waits for the next tick."""
         length = self.window_seconds
         if length is None:
-            return
-        start = int(self._clock()) // length * length
+            return None
+        start = int(present) // length * length
         part = self._parts.get((revision.number, start))
         if part is None:
             part = self._parts[revision.number, start] = _Part(start, length, revision)
-        part.codes[code] += 1
-        part.durations.add(seconds)
-        if call is not None and outputs is not None:
-            part.add(call, outputs)
+        self._present[revision.number] = part
+        return part
 
     # --- handing over --------------------------------------------------------------------------------
 
@@ -137,10 +170,12 @@ class Observer:
         """Hand over what is due. Called about every second."""
         for key, part in [*self._parts.items()]:
             gap = max(_LEAST_GAP_SECONDS, part.seconds / _MOST_PARTS_OF_A_WINDOW)
-            has_ended = present >= part.start + part.seconds
+            has_ended = present >= part.end
             is_due = part.is_full and present - self._handed_at.get(key[0], 0.0) >= gap
             if has_ended or is_due:
                 del self._parts[key]
+                if self._present.get(key[0]) is part:
+                    del self._present[key[0]]
                 self._handed_at[key[0]] = present
                 self._waiting.append(part)
         if self._task is None or self._task.done():
@@ -151,7 +186,7 @@ class Observer:
     async def close(self) -> None:
         """Hand over the rest. What cannot be described in time stays as counts in the folder."""
         self._waiting += self._parts.values()
-        self._parts = {}
+        self._parts, self._present = {}, {}
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_STOP_SECONDS)
         if self._waiting:
