@@ -50,7 +50,7 @@ from modelyard.registry.monitoring.nouns import (
 )
 from modelyard.registry.monitoring.queries import WaitingWindow
 
-_AT_ONCE = 200
+_AT_ONCE = 5000
 _MOST_SMALL = 48
 """So many small windows are judged together at most; rows of earlier ones are left out."""
 _FORGET_AT_ONCE = 500

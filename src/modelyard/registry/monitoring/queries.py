@@ -31,6 +31,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.digest import Digest
 from modelyard.domain.monitoring import ColumnFinding, Reason
+from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access.queries import visible_models
 from modelyard.registry.monitoring.nouns import (
     JUDGED,
@@ -147,21 +148,22 @@ _WAITING = Statement(
         sa.func.count(),
     )
     .where(
+        _o.start + _o.length <= _p("until"),
         ~sa.exists(
             sa.select(_w.start).where(
                 _w.deployment_id == _o.deployment_id, _w.revision == _o.revision, _w.start == _o.start
             )
-        )
+        ),
     )
     .group_by(_o.deployment_id, _o.revision, _o.start)
-    .order_by(_o.deployment_id, _o.start, _o.revision)
+    .order_by(_o.start, _o.deployment_id, _o.revision)
     .limit(_p("many"))
 )
 
 
 def list_waiting(tx: Transaction, many: int) -> list[WaitingWindow]:
-    """List windows with parts that were not judged, oldest first."""
-    return [WaitingWindow(*row) for row in tx.all(_WAITING, many=many)]
+    """List windows that have ended and were not judged, oldest first."""
+    return [WaitingWindow(*row) for row in tx.all(_WAITING, until=tx.now // MICROSECONDS, many=many)]
 
 
 def list_parts(tx: Transaction, deployment_id: int, revision: int, starts: Sequence[int]) -> list[Part]:

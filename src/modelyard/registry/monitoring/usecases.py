@@ -32,7 +32,7 @@ from modelyard.registry.monitoring.nouns import (
 
 _PRODUCTION = "production"
 _MOST_UNWATCHED = 100
-_MOST_SHOWN = 500
+_MOST_SHOWN = 200
 
 # --- reporting -------------------------------------------------------------------------------------------
 
