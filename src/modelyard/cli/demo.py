@@ -34,7 +34,7 @@ def demo(session: Session, namespace: str, only: tuple[str, ...], drift: bool) -
     Needs scikit-learn: pip install "modelyard[demo]". Running it again adds only missing models.
     """
     if drift:
-        from modelyard_demo.drift import tell_drift
+        from modelyard.cli.demo_drift import tell_drift
 
         tell_drift(session.client, namespace, session.out.text, _PATIENCE_SECONDS)
         return

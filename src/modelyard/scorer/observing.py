@@ -81,9 +81,9 @@ class _Part:
 
     def to_frame(self, name: str) -> bytes:
         """Return the rows for the process that describes them; no one else gets them."""
-        same: dict[tuple[Any, ...], list[tuple[Call, list[Tensor]]]] = {}
+        same: dict[tuple[str, Any], list[tuple[Call, list[Tensor]]]] = {}
         for call, outputs in self.rows:
-            key = (call.method, call.inputs.key, *[(each.name, each.dtype, each.tail) for each in outputs])
+            key = (call.method, (call.inputs.key, *[(each.name, each.dtype, each.tail) for each in outputs]))
             same.setdefault(key, []).append((call, outputs))
         groups, tensors = [], []
         columns = self.revision.columns

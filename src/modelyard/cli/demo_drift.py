@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from modelyard.domain.errors import Conflict, ExtraMissing
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from modelyard.sdk.client import Client
 
 T = TypeVar("T")
@@ -148,7 +146,7 @@ def tell_drift(client: Client, namespace: str, say: Callable[[str], None], patie
     say(f"{model} does not need retraining any more")
 
 
-def _payments(shift: float, seed: int) -> tuple[pd.DataFrame, Any]:
+def _payments(shift: float, seed: int) -> tuple[Any, Any]:
     import numpy as np
     import pandas as pd
 
@@ -157,7 +155,7 @@ def _payments(shift: float, seed: int) -> tuple[pd.DataFrame, Any]:
     return frame, (frame["amount"] > np.exp(4.0 + shift)).astype(int)
 
 
-def _call(url: str | None, rows: pd.DataFrame) -> None:
+def _call(url: str | None, rows: Any) -> None:
     body = json.dumps(rows.head(_REQUEST_ROWS).to_dict("records")).encode()
     request = urllib.request.Request(f"{url}/predict", data=body, headers={"content-type": "application/json"})  # noqa: S310 - our own address
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
