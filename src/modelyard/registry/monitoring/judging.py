@@ -1,6 +1,6 @@
 """Close windows, judge them, and decide whether a deployment needs retraining: the chore of monitoring.
 
-Each window is judged by one transaction, which stores it only if nobody else did, and only for the parts that were compared. A
+Each window is judged by one transaction, which stores it only if no other one did, and only for the parts that were compared. A
 process that is killed leaves all of that or nothing; another one starts from the same rows and comes to the same result. A window
 with too few rows is stored as small, and its parts are judged together with those of the next one.
 """
