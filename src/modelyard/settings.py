@@ -142,6 +142,10 @@ class Settings:
     local_deployments: bool = _setting(
         True, "Serve deployments by processes on this machine, next to the server"
     )
+    local_unisolated: bool = _setting(
+        False,
+        "Install and run packages of deployed versions on this machine even where bubblewrap cannot keep them apart from it",
+    )
     scorer_command: str = _setting(
         "",
         "Command that serves a deployment on this machine, to which its folder is added; empty: that of this release",

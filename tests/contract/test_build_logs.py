@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -14,7 +16,9 @@ from modelyard.registry.builds import logs, packing, retiring, rules
 from modelyard.registry.builds.usecases import find_build
 from modelyard.registry.catalog.usecases import recount_use
 from modelyard.registry.retention import usecases as retention
+from modelyard.sdk.log_lines import lines_of
 from modelyard.sdk.streams import _events
+from modelyard.wire import builds as wire
 from tests.contract.test_builds import (  # noqa: F401 - yard is a fixture
     Agent,
     Yard,
@@ -91,6 +95,77 @@ def test_a_stream_numbers_its_lines_and_goes_on_where_it_stopped(yard: Yard) -> 
     )
     wrong = yard.door.get(path, headers={"last-event-id": "x-1"})
     assert (wrong.status_code, "Last-Event-ID" in wrong.text) == (400, True)
+
+
+def timed(yard: Yard, build: dict[str, Any], step: str | None = None) -> list[tuple[str, int, float | None]]:  # noqa: F811
+    """The lines of a log as (step, number, seconds since the submission)."""
+    texts, position = [], 0
+    while True:
+        query = f"times=true&position={position}{f'&step={step}' if step else ''}"
+        part = yard.door.get(f"builds/{build['id']}/log?{query}").json()
+        if not part["texts"]:
+            break
+        assert part["text"] == ""
+        texts += [msgspec.convert(each, wire.BuildLogText) for each in part["texts"]]
+        position = part["position"]
+    start = datetime.fromisoformat(build["created_at"])
+    return [
+        (line.step, line.number, round((datetime.fromisoformat(line.at) - start).total_seconds(), 1))
+        for line in lines_of(texts)
+        if line.at
+    ]
+
+
+def test_lines_have_the_time_of_the_frame_that_brought_them(yard: Yard, pages: Visitor) -> None:  # noqa: F811
+    build, agent = yard.started()
+    start = yard.clock.now
+    yard.clock.pass_seconds(60)
+
+    def at(seconds: float, log: str, step: str = "train") -> dict[str, Any]:
+        return event(step, "running", log, at=start + round(seconds * 1_000_000))
+
+    agent.send({"events": [at(1, "host\n", "provision"), at(2, "one\ntwo\nthr")]})
+    agent.send({"events": [at(3.5, "ee\nfour\n"), at(4, "five\n"), at(99, "six\nwithout an end")]})
+    agent.send({"events": [event("train", "ok", at=start + 70_000_000)]})
+    base = timed(yard, build)[0][2]
+    assert base is not None
+    told_times = [
+        (step, number, round((seconds or 0) - base + 1, 1)) for step, number, seconds in timed(yard, build)
+    ]
+    # The clock of the agent is ahead of the server's at the end.
+    assert told_times == [
+        ("provision", 1, 1.0),
+        ("train", 1, 2.0),
+        ("train", 2, 2.0),
+        ("train", 3, 3.5),
+        ("train", 4, 3.5),
+        ("train", 5, 4.0),
+        ("train", 6, 60.0),
+        ("train", 7, 60.0),
+    ]
+    assert timed(yard, build, "train") == timed(yard, build)[1:]
+    assert f'data-at="{(start + 4_000_000) // 1000}"' in pages.html(f"/builds/{build['id']}")
+    # A part that begins within the log has the time of its first line.
+    part = yard.door.get(f"builds/{build['id']}/log?times=true&step=train&position=4").json()
+    assert [each["line"] for each in part["texts"][0]["times"]] == [2, 3, 5, 6, 7]
+
+
+def test_times_go_into_the_store_with_their_lines_and_survive_a_redaction(yard: Yard) -> None:  # noqa: F811
+    build, agent = yard.started()
+    for start in range(0, 14_000, 100):
+        yard.clock.pass_seconds(0.5)
+        text = "".join(f"line {n} {'x' * 90}\n" for n in range(start, start + 100))
+        agent.send({"events": [event("train", "running", text, at=yard.clock.now)]})
+    before = timed(yard, build)
+    assert len({at for _, _, at in before}) == 140
+    yard.work()
+    assert count(yard, build_log_chunks) == 1
+    assert timed(yard, build) == before
+    body = {"text": "line 4242 x", "reason": "a leak"}
+    space = yard.model.partition("/")[0]
+    assert yard.door.call("POST", f"namespaces/{space}/redactions", json=body).status_code < 300
+    assert "line 4242 x" not in yard.log(build)
+    assert timed(yard, build) == before
 
 
 def test_a_log_is_searched_and_sent_as_text(yard: Yard, pages: Visitor) -> None:  # noqa: F811
@@ -321,6 +396,13 @@ def test_a_form_makes_a_schedule_of_a_build(yard: Yard, pages: Visitor) -> None:
     assert f'value="{build["id"]}" selected' in pages.html(place)
     wrong = pages.send(place, "/schedules/new", build=build["id"], kind="cron", value="often")
     assert (wrong.status_code, 'value="often"' in wrong.text) == (400, True)
+    for params, words in (("depth", "is not of the form name=value"), ("dept=8", "did you mean")):
+        wrong = pages.send(place, "/schedules/new", build=build["id"], kind="every", value="6h", params=params)
+        assert (wrong.status_code, f">{params}</textarea>" in wrong.text, words in wrong.text) == (
+            400,
+            True,
+            True,
+        )
     made = pages.send(
         place,
         "/schedules/new",
@@ -329,10 +411,12 @@ def test_a_form_makes_a_schedule_of_a_build(yard: Yard, pages: Visitor) -> None:
         value="6h",
         zone="Europe/Berlin",
         pause_after="5",
+        params="depth = 8\r\n\r\n",
     )
     assert made.status_code == 303, made.text
     found = yard.door.get("schedules").json()["items"][0]
     assert (found["words"], found["pause_after"], found["model"]) == ("every 6 hours", 5, yard.model)
+    assert found["params"] == {"depth": 8}
 
 
 def test_a_build_shows_what_changed_in_data_and_packages(yard: Yard) -> None:  # noqa: F811

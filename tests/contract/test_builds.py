@@ -793,6 +793,41 @@ def test_places_are_shared_by_namespaces(yard: Yard) -> None:
     assert yard.status(mine[2]) == "queued"
 
 
+def test_priorities_count_within_the_fair_share_of_each_namespace(yard: Yard) -> None:
+    first = yard.submit()
+    low, normal, high = (yard.submit(priority=word) for word in ("low", "normal", "high"))
+    theirs = yard.submit(of=f"{unique('other')}/m")
+    assert [each["priority"] for each in (first, low, normal, high)] == ["normal", "low", "normal", "high"]
+    yard.work()
+    assert [yard.status(each) for each in (first, low, normal, high, theirs)] == [
+        *("queued", "queued", "queued", "starting", "starting")
+    ]  # fmt: skip
+    for ended, following in ((high, first), (theirs, normal), (first, low)):
+        agent = yard.agent(ended)
+        agent.claim()
+        agent.end("failed")
+        yard.work(1)
+        assert yard.status(following) == "starting"
+
+
+def test_who_may_give_a_build_a_high_priority(yard: Yard) -> None:
+    yard.submit()
+    contributor = yard.member(Role.CONTRIBUTOR)
+    refused = yard.submit(contributor, priority="high", expect=403)
+    assert refused["code"] == "denied"
+    assert "build.prioritize" in refused["detail"] + refused["fix"]
+    recipe = f"{RECIPE}priority: high\n"
+    assert yard.submit(contributor, recipe=recipe)["priority"] == "normal"
+    assert yard.submit(contributor, recipe=recipe, priority="low")["priority"] == "low"
+    assert yard.submit(yard.member(Role.MAINTAINER), recipe=recipe)["priority"] == "high"
+    assert "did you mean 'high'" in yard.submit(priority="hihg", expect=400)["detail"]
+    (pool,) = yard.pools
+    yard.pools = Pools([msgspec.structs.replace(pool, priority="low")])
+    yard.door.services.pools = yard.pools  # type: ignore[misc]
+    assert yard.submit()["priority"] == "low"
+    assert yard.submit(contributor, priority="normal")["priority"] == "normal"
+
+
 # --- logs --------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
 from modelyard.registry.datasets.nouns import DatasetVersion
 from modelyard.registry.datasets.queries import list_by_digest, list_uses
+from modelyard.registry.datasets.rules import find_entries
 from modelyard.registry.lineage import readers
 from modelyard.registry.retention import usecases as retention
 from modelyard.registry.versions import usecases as versions
@@ -196,10 +197,10 @@ def test_a_profile_of_others_is_no_key_to_their_bytes(crew: Team) -> None:
     one = described()
     send(crew, one)
     other = team(crew.registry)
-    content = crew.registry.db.write(
-        lambda tx: datasets.note_dataset(tx, other.contributor, other.namespace, one.entry)
+    (entry,) = find_entries([one.entry])
+    crew.registry.db.write(
+        lambda tx: datasets.note_use(tx, other.contributor, other.namespace, entry, "run:other", "read")
     )
-    assert content
     assert find(other, "transactions").profile is None
 
 
@@ -218,13 +219,36 @@ def test_profiles_are_kept_by_the_collector(crew: Team) -> None:
     assert registry.blobs.stat(loose.digest) is None
 
 
+def test_an_input_may_name_the_namespace_of_its_dataset(crew: Team) -> None:
+    db, other = crew.registry.db, team(crew.registry)
+    one = described()
+    content = push(crew, one)
+    named = {**one.entry, "name": f"{crew.namespace}/{one.entry['name']}"}
+    (entry,) = find_entries([named])
+    assert (entry.namespace, entry.name, entry.said["name"]) == (crew.namespace, "transactions", "transactions")
+
+    def use(by: Team, reader: str) -> None:
+        db.write(lambda tx: datasets.note_use(tx, by.contributor, by.namespace, entry, reader, "read"))
+
+    use(crew, "run:home")
+    # Who may not read the dataset adds nothing to it, and nothing of this name to a namespace of their own.
+    use(other, "run:strange")
+    assert len(db.read(lambda tx: list_uses(tx, [content.id], 10))) == 1
+    with pytest.raises(DatasetNotFound):
+        find(other, "transactions")
+    db.write(
+        lambda tx: datasets.note_use(tx, crew.registry.root, other.namespace, entry, "run:allowed", "read")
+    )
+    assert len(db.read(lambda tx: list_uses(tx, [content.id], 10))) == 2
+    assert find_entries([{**one.entry, "name": "a/b/c"}, {**one.entry, "name": "fraud/"}]) == []
+
+
 def test_datasets_go_with_their_namespace(crew: Team) -> None:
     db = crew.registry.db
     one = described()
     content = push(crew, one)
-    db.write(
-        lambda tx: datasets.note_dataset(tx, crew.contributor, crew.namespace, one.entry, reader="run:gone")
-    )
+    (entry,) = find_entries([one.entry])
+    db.write(lambda tx: datasets.note_use(tx, crew.contributor, crew.namespace, entry, "run:gone", "read"))
     assert db.read(lambda tx: list_uses(tx, [content.id], 10))
     db.write(lambda tx: catalog.delete_namespace(tx, crew.owner, crew.namespace))
     assert db.read(lambda tx: list_uses(tx, [content.id], 10)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +20,10 @@ from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.quarantine import judging
 from modelyard.registry.scan import queries as scans
 from modelyard.registry.versions import queries as version_queries
+from modelyard.wire.deployments import AwayRollback
 from modelyard.worker.works import deployment_works
 from tests.support.clock import Clock
-from tests.support.door import Door, assert_problem, open_door
+from tests.support.door import Door, Visitor, assert_problem, open_door
 from tests.support.jobs import open_jobs, work_off
 from tests.support.registry import Registry, name_of, unique
 from tests.support.targets import ScriptedTarget
@@ -77,6 +79,10 @@ class Port:
         answer = self.ask("rollback", door, **{"reason": "errors", **body})
         assert answer.status_code == expect, answer.text
         return answer.json()
+
+    def rollback_named(self, name: str) -> None:
+        answer = self.ask("rollback", name=name, reason="errors")
+        assert answer.status_code == 201, answer.text
 
     def show(self, name: str = "") -> Any:
         answer = self.door.get(f"deployments/{name or self.model}")
@@ -134,15 +140,25 @@ class Port:
 
 @pytest.fixture
 def port(own_url: str) -> Iterator[Port]:
+    with open_port(own_url) as opened:
+        yield opened
+
+
+@contextmanager
+def open_port(own_url: str, *, pages: bool = False) -> Iterator[Port]:
     clock = Clock()
     db = Database(own_url, clock=clock)
     registry = Registry(db)
-    with open_door(registry) as door:
+    with open_door(registry, pages=pages) as door:
         target = ScriptedTarget()
         targets = Targets([target], "http://here")
         door.services.targets = targets  # type: ignore[misc]
         yield Port(registry, door, clock, targets, target)
     db.close()
+
+
+on_one = pytest.mark.parametrize("own_url", ["sqlite"], indirect=True)
+"""For tests whose statements others run on both databases."""
 
 
 def serving(shown: Any) -> tuple[str, int, str, bool]:
@@ -213,6 +229,7 @@ def test_deploy_promote_roll_back_and_release(port: Port) -> None:
     ]  # fmt: skip
 
 
+@on_one
 def test_another_version_in_the_stage_ends_the_hold(port: Port) -> None:
     port.push()
     port.deploy()
@@ -242,6 +259,7 @@ def test_rolling_back_with_the_stage_holds_nothing(port: Port) -> None:
     assert other["last"]["kind"] == "stage"
 
 
+@on_one
 def test_the_rollback_of_a_stage_points_its_followers_at_the_revision_that_was_good(port: Port) -> None:
     port.push()
     port.deploy()
@@ -257,6 +275,7 @@ def test_the_rollback_of_a_stage_points_its_followers_at_the_revision_that_was_g
     assert len(port.revisions()) == 2
 
 
+@on_one
 def test_one_that_does_not_follow_stays(port: Port) -> None:
     port.push()
     port.deploy("@production", follow=False)
@@ -269,6 +288,7 @@ def test_one_that_does_not_follow_stays(port: Port) -> None:
     assert followed["follows"]
 
 
+@on_one
 def test_deploying_by_hand_against_the_stage_holds(port: Port) -> None:
     port.push(2)
     port.deploy("@production")
@@ -328,6 +348,7 @@ def test_no_way_leads_back_to_what_is_not_admitted_any_more(port: Port, how: str
     assert [r.number for r in port.target.wanted["1"].revisions] == [1, 3]
 
 
+@on_one
 def test_a_version_is_asked_about_at_each_start(port: Port) -> None:
     port.push()
     port.deploy()
@@ -378,6 +399,7 @@ def test_a_recall_that_only_warns_and_one_that_is_lifted(port: Port) -> None:
     assert port.kinds()[-2:] == ["deployment.alarmed", "deployment.cleared"]
 
 
+@on_one
 def test_without_a_way_back_the_alarm_says_so(port: Port) -> None:
     port.push()
     port.deploy(on_recall="swap")
@@ -498,6 +520,7 @@ def test_a_revision_that_cannot_start_goes_back_by_itself(port: Port) -> None:
     assert serving(port.show()) == ("2", 3, "serving", False)
 
 
+@on_one
 def test_a_first_revision_that_cannot_start_fails(port: Port) -> None:
     port.push()
     port.target.fails[f"{port.model}:1"] = "no environment"
@@ -514,6 +537,7 @@ def test_a_first_revision_that_cannot_start_fails(port: Port) -> None:
     assert serving(port.show()) == ("1", 2, "serving", False)
 
 
+@on_one
 def test_a_program_that_died_is_started_again(port: Port) -> None:
     port.push()
     port.deploy()
@@ -525,6 +549,59 @@ def test_a_program_that_died_is_started_again(port: Port) -> None:
     assert [m["kind"] for m in port.moves()] == ["deploy"]
 
 
+@on_one
+@pytest.mark.parametrize("how", ["recorded", "not admitted", "without a note", "at the same time"])
+def test_what_was_changed_at_the_target_while_the_server_was_away(port: Port, how: str) -> None:
+    port.push()
+    port.deploy()
+    port.work()
+    port.push()
+    port.work()
+    if how == "not admitted":
+        port.recall(1)
+    state = port.target.states["1"]
+    state.generation, state.serving = 3, 1
+    if how != "without a note":
+        port.target.away = AwayRollback(
+            generation=3,
+            deployment=port.model,
+            before=2,
+            after=1,
+            version=f"{port.model}:1",
+            by="ada",
+            reason="errors",
+        )
+    if how == "at the same time":
+        port.ask("", method="PATCH", replicas=2)
+        assert port.show()["generation"] == 3
+    port.watch()
+    shown = port.show()
+    assert shown["settled"]
+    if how == "recorded":
+        assert serving(shown) == ("1", 1, "serving", True)
+        assert "by ada on here, while the registry was away: errors" in shown["held_reason"]
+        assert (port.moves()[-1]["kind"], shown["generation"]) == ("rollback", 3)
+    else:
+        assert serving(shown) == ("2", 2, "serving", False)
+        assert port.target.states["1"].serving == 2
+        assert "deployment.mended" in port.kinds()
+
+
+@on_one
+def test_a_program_that_ends_at_once_is_not_started_in_a_loop(port: Port) -> None:
+    port.push()
+    port.target.dies = True
+    port.deploy()
+    port.work()
+    assert len(port.target.calls) <= 3
+    assert "ended at once: the log of 1" in port.show()["state_reason"]
+    port.target.dies = False
+    port.clock.pass_seconds(10)
+    port.work()
+    assert port.show()["settled"]
+
+
+@on_one
 def test_a_target_that_is_away_decides_nothing(port: Port) -> None:
     port.push()
     port.deploy()
@@ -619,6 +696,7 @@ def test_rights_by_verb_and_role(port: Port) -> None:
     assert port.door.get(f"deployments/{port.model}/predicting", token=None).status_code == 204
 
 
+@on_one
 def test_a_token_that_only_predicts(port: Port) -> None:
     port.push()
     port.deploy()
@@ -681,6 +759,7 @@ def test_names(port: Port) -> None:
     assert port.door.get(f"deployments?model={port.model}&version=2").json()["items"] == []
 
 
+@on_one
 def test_a_server_without_targets_says_so(port: Port) -> None:
     port.push()
     port.door.services.targets = Targets([], "http://here")
@@ -688,3 +767,97 @@ def test_a_server_without_targets_says_so(port: Port) -> None:
         port.door.call("POST", "deployments", json={"version": f"{port.model}:1"}), 409, "conflict"
     )
     assert "local_deployments" in body["fix"]
+
+
+@on_one
+def test_a_model_that_serves_is_not_deleted(port: Port) -> None:
+    port.push()
+    port.deploy()
+    port.push(promote=False)
+    port.door.call("POST", f"models/{port.model}/stages/production/demote", json={})
+    body = assert_problem(port.door.call("DELETE", f"models/{port.model}"), 409, "has_dependents")
+    assert "modelyard deployment ls" in body["fix"]
+
+
+# --- pages --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages(port: Port) -> Iterator[Visitor]:
+    with open_door(port.registry, pages=True) as door:
+        door.services.targets = port.targets
+        yield Visitor.of(door, port.registry.root)
+
+
+@on_one
+def test_pages_deploy_roll_back_and_release(port: Port, pages: Visitor) -> None:
+    assert "No deployments yet" in pages.html("/deployments")
+    port.push()
+    assert f"/deployments/new?version={port.model}%3A1" in pages.html(
+        f"/models/{port.model}/versions/1"
+    ).replace("%2F", "/")
+    made = pages.send(
+        "/deployments/new", "/deployments/new", version=f"{port.model}@production", reason="first"
+    )
+    assert made.status_code == 303, made.text
+    here = f"/deployments/{port.model}"
+    assert made.headers["location"].startswith(here)
+    port.work()
+    assert "there is none to return to yet" in pages.html(here)
+    refused = pages.send("/deployments/new", "/deployments/new", version=f"{port.model}:7")
+    assert (refused.status_code, "has no version" in refused.text or "no version" in refused.text) == (
+        404,
+        True,
+    )
+    port.push()
+    port.work()
+    page = pages.html(here)
+    assert "Roll back to v1" in page
+    assert "- version: 1" in page
+    assert "+ version: 2" in page
+    assert "http://127.0.0.1:4101/predict" in page
+    form = pages.html(f"{here}/rollback")
+    assert "Roll back" in form
+    assert "Also move the stage production back to v1" in form
+    assert "Takes milliseconds" in form
+    assert pages.send(f"{here}/rollback", f"{here}/rollback", reason="").status_code == 400
+    late = pages.send(f"{here}/rollback", f"{here}/rollback", reason="errors", **{"from": "1"})
+    assert (late.status_code, "has moved" in late.text) == (409, True)
+    done = pages.send(f"{here}/rollback", f"{here}/rollback", reason="errors doubled", **{"from": "2"})
+    assert done.status_code == 303, done.text
+    port.work()
+    for path in (here, "/deployments"):
+        assert "errors doubled" in pages.html(path)
+    assert "held by root" in pages.html(f"/models/{port.model}")
+    assert "Held" in pages.html(f"/models/{port.model}/versions/1")
+    for verb in ("release", "scale", "stop", "start", "remove"):
+        answer = pages.send(here, f"{here}/{verb}", **({"replicas": "2"} if verb == "scale" else {}))
+        assert answer.status_code == 303, f"{verb}: {answer.text[:300]}"
+        port.work()
+    assert "No deployments yet" in pages.html("/deployments")
+
+
+@on_one
+def test_pages_say_what_needs_a_decision_first_and_readers_see_no_buttons(port: Port, pages: Visitor) -> None:
+    port.push()
+    port.deploy(name="aaa")
+    port.deploy(name="zzz")
+    port.work()
+    port.push()
+    port.work()
+    port.ask("", method="PATCH", name=f"{port.space}/aaa", follow=False)
+    port.rollback_named(f"{port.space}/aaa")
+    port.work()
+    port.recall(2)
+    page = pages.html("/deployments")
+    assert "1 of 2 are well" in page
+    assert page.index(f"{port.space}/zzz") < page.index(f"{port.space}/aaa")
+    assert "leaked data" in page
+    reader = port.registry.user()
+    port.door.call("PUT", f"namespaces/{port.space}/members/{reader.name}", json={"role": "reader"})
+    seen = Visitor.of(pages.door, reader)
+    for path in ("/deployments", f"/deployments/{port.space}/zzz"):
+        text = seen.html(path)
+        assert "leaked data" in text
+        assert "/rollback" not in text
+        assert "/stop" not in text

@@ -264,6 +264,8 @@ def test_pause_resume_fire_and_delete(place: Place) -> None:
     history = place.door.get(f"models/{place.model}/history").json()["items"]
     kinds = [each["kind"] for each in reversed(history) if each["kind"].startswith("schedule.")]
     assert kinds == ["schedule.created", "schedule.paused", "schedule.resumed", "schedule.deleted"]
+    # Its number is not given again, since its builds name it.
+    assert place.add()["id"] > made["id"]
 
 
 def test_a_build_may_be_the_source(place: Place) -> None:

@@ -123,6 +123,7 @@ def test_the_same_order_and_an_older_one_change_nothing(ground: Ground) -> None:
     assert state is not None
     assert len(state.swaps) == 1
     _kill(state.pid)
+    until(lambda: not ground.sight().runs)
     ground.target.apply("1", ground.wanted(4, 1))
     ground.await_serving(2, 5)
 

@@ -1,6 +1,7 @@
 """SIGKILL of the server, of agents and of steps while builds run: each build has one end, and its log every line once.
 
-A few seeded kills of each party; `make build-kills` makes fifty of each, with another seed every time.
+A few seeded kills of each party; `make build-kills` makes fifty of each, with another seed every time, also on PostgreSQL and
+in sandboxes.
 """
 
 from __future__ import annotations
@@ -112,6 +113,8 @@ class Bench:
     client: Client
     folder: Path
     is_isolated: bool
+    kind: str
+    """With sandboxes or without, and the database."""
     space: str = field(default_factory=lambda: unique("team"))
     seconds: float = 0.0
 
@@ -168,10 +171,11 @@ def numbers_in(text: str) -> list[tuple[str, int, int]]:
     return [(name, int(mark), int(number)) for name, mark, number in found]
 
 
-@pytest.fixture(params=["plain", "bubblewrap"], scope="module")
+@pytest.fixture(params=["plain", "postgresql", "bubblewrap"], scope="module")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    is_isolated = request.param == "bubblewrap"
-    if is_isolated and IS_SHORT:
+    kind = request.param
+    is_isolated = kind == "bubblewrap"
+    if kind != "plain" and IS_SHORT:
         pytest.skip("it takes a quarter of an hour; run make build-kills")
     if is_isolated and not (shutil.which("bwrap") and LocalExecutor(Path("/nowhere")).is_isolated):
         pytest.skip("bubblewrap does not work here")
@@ -179,8 +183,12 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (folder / "step.py").write_text(STEP)
     # A server that finds no bubblewrap does without it.
     environment = {} if is_isolated else {"PATH": str(Path(sys.executable).parent)}
-    with running_server(environment=environment) as server, server.client(patience_seconds=60) as client:
-        made = Bench(server, client, folder, is_isolated)
+    database = request.getfixturevalue("postgres_server").create_database() if kind == "postgresql" else None
+    with (
+        running_server(database, environment=environment) as server,
+        server.client(patience_seconds=60) as client,
+    ):
+        made = Bench(server, client, folder, is_isolated, kind)
         assert [pool.isolated for pool in client.builds.pools()] == [is_isolated]
         client.namespaces.create(made.space)
         began = time.monotonic()
@@ -194,11 +202,11 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def points(bench: Bench, party: str) -> Iterator[float]:
     """The seeded moments of the kills, each as the time from the submission of a build."""
-    pick = random.Random(f"{SEED} {party} {bench.is_isolated}")
+    pick = random.Random(f"{SEED} {party} {bench.kind}")
     for number in range(KILLS):
         # A shorter build than the first one is the rule, since nothing is loaded for the first time.
         seconds = pick.uniform(0, bench.seconds)
-        print(f"seed {SEED}: kill {number + 1} of {party} after {seconds:.3f} s", flush=True)
+        print(f"seed {SEED}, {bench.kind}: kill {number + 1} of {party} after {seconds:.3f} s", flush=True)
         yield seconds
 
 

@@ -87,6 +87,34 @@ def test_the_story_from_the_command_line(server: RunningServer, tmp_path: Path) 
         assert client.deployments.wait(MODEL, 30).state == "stopped"
 
 
+def test_the_way_back_works_without_the_registry_which_records_it_later(tmp_path: Path) -> None:
+    with running_server(scorer_command=COMMAND) as running:
+        with running.client() as client:
+            push(client, tmp_path)
+            client.deploy(f"{MODEL}@production", wait_seconds=30)
+            push(client, tmp_path)
+            assert client.deployments.wait(MODEL, 30).revision.number == 2
+        running.kill()
+        back = running.run("rollback", "fraud", "--data", str(running.data), "--reason", "errors doubled")
+        assert back.returncode == 0, back.stderr
+        assert "revision 2 → 1" in back.stdout
+        assert "records this when it is back" in back.stderr
+        again = running.run("rollback", "fraud", "--data", str(running.data), "--to", "9")
+        assert (again.returncode, "only revision 2 is warm" in again.stderr) == (1, True), again.stderr
+        running.start()
+        with running.client() as client:
+            ends = time.monotonic() + 30
+            while not client.deployments.get(MODEL).held:
+                assert time.monotonic() < ends, "it is not recorded"
+                time.sleep(0.1)
+            found = client.deployments.wait(MODEL, 30)
+            assert (found.revision.number, found.held_by, found.settled) == (1, None, True)
+            assert "while the registry was away: errors doubled" in found.held_reason
+            (move, *_) = client.deployments.moves(MODEL)
+            assert (move.kind, move.before, move.after, move.dropped) == ("rollback", 2, 1, 0)
+            end_all(client)
+
+
 def test_the_server_is_killed_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """Kills at seeded moments while somebody deploys, promotes and rolls back; the front goes on, and the next server finishes."""
     moments = random.Random(SEED)

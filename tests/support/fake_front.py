@@ -142,7 +142,12 @@ def main() -> None:
 
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            front.order(msgspec.json.decode(body, type=Wanted))
+            new = folder / "wanted.json.by-front"
+            new.write_bytes(body)
+            wanted = msgspec.json.decode(body, type=Wanted)
+            if wanted.generation > front.state.generation:
+                new.replace(folder / "wanted.json")
+            front.order(wanted)
             self._answer(202)
 
         def do_POST(self) -> None:

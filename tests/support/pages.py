@@ -66,6 +66,8 @@ LOOKS = [
     "/builds",
     "/pools",
     "/schedules/new",
+    "/deployments",
+    "/deployments/new",
     "/runs",
     "/datasets",
     "/monitoring",

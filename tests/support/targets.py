@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from modelyard.domain.errors import TargetUnavailable
 from modelyard.engines.targets import Sight
-from modelyard.wire.scorer import RevisionState, ScorerState, Swap, Wanted
+from modelyard.wire.deployments import AwayRollback
+from modelyard.wire.scorer import MinuteFigures, RevisionState, ScorerState, Swap, Wanted
 
 STARTED = "2026-12-01T12:00:00Z"
 
@@ -23,7 +24,12 @@ class ScriptedTarget:
     calls: list[str] = field(default_factory=list)
     fails: dict[str, str] = field(default_factory=dict)
     """Reference of a version → why it does not start."""
+    away: AwayRollback | None = None
     is_away: bool = False
+    dies: bool = False
+    """Whether its programs end as soon as they are started."""
+    minutes: dict[int, list[MinuteFigures]] = field(default_factory=dict)
+    """Number of a revision → what it reports of its minutes."""
 
     def _answer(self) -> None:
         if self.is_away:
@@ -38,6 +44,8 @@ class ScriptedTarget:
         if present is not None and present.generation > wanted.generation:
             wanted = present
         self.wanted[deployment] = wanted
+        if self.dies:
+            return
         if deployment not in self.running:
             self.running.add(deployment)
             swaps = self.states[deployment].swaps if deployment in self.states else []
@@ -58,7 +66,7 @@ class ScriptedTarget:
         before, found = state.serving, []
         for each in wanted.revisions:
             reason = self.fails.get(each.reference)
-            word = "failed" if reason else "ready" if each.role == "serving" else "warm"
+            word = "failed" if reason else "warm" if each.role == "warm" else "ready"
             found.append(
                 RevisionState(
                     number=each.number,
@@ -66,6 +74,8 @@ class ScriptedTarget:
                     reference=each.reference,
                     digest=each.digest,
                     role=each.role,
+                    weight=each.weight,
+                    minutes=self.minutes.get(each.number, []),
                     reason=reason,
                     environment=f"env-{each.number}",
                 )
@@ -91,7 +101,10 @@ class ScriptedTarget:
     def look(self, deployment: str) -> Sight:
         self._answer()
         runs = deployment in self.running
-        return Sight(runs=runs, answers=runs, state=self.states.get(deployment))
+        if runs and self.minutes:
+            for each in self.states[deployment].revisions:
+                each.minutes = self.minutes.get(each.number, [])
+        return Sight(runs=runs, answers=runs, state=self.states.get(deployment), away=self.away)
 
     def stop(self, deployment: str) -> None:
         self._answer()

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-import shutil
-import signal
 import sys
-from pathlib import Path
-from types import FrameType
 
-from modelyard.agent.attempt import Attempt
-from modelyard.agent.processes import GRACE_SECONDS, LAST_SECONDS, Stop, adopt_orphans
-from modelyard.agent.workplace import Workplace
-from modelyard.domain.errors import ModelyardError
-from modelyard.sdk.locations import cache_folder
-from modelyard.sdk.session import Session
+from modelyard.agent.opening import Opening
 
 _VARIABLES = ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_BUILD", "MODELYARD_ATTEMPT", "MODELYARD_WORKSPACE")
-
-
-CLAIM_SECONDS = 110.0
-"""How long the server may be away before the attempt has begun; ten seconds later the server takes it for lost."""
-
-
-def _say(text: str) -> None:
-    print(f"modelyard.agent: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -34,44 +16,13 @@ def main() -> int:
     if missing:
         print(f"modelyard.agent: {' and '.join(missing)} must be set; executors do that", file=sys.stderr)
         return 2
-    url, token, build, number, folder = (os.environ[name] for name in _VARIABLES)
-    workspace = Path(folder).absolute()
-    workspace.mkdir(parents=True, exist_ok=True)
-    named = os.environ.get("MODELYARD_ENVIRONMENTS")
-    environments = Path(named).absolute() if named else cache_folder() / "environments"
-    # The records of the run are spooled in the workspace, and no other account's token is found.
-    os.environ["MODELYARD_HOME"] = str(workspace / "home" / ".modelyard")
-    stop = Stop()
-    session = Session(url, token, patience_seconds=CLAIM_SECONDS)
-    session.transport.trust_address(lambda: stop.asked)
-    place = Workplace(session, build, int(number), workspace, environments, stop)
+    url, ticket, build, number, folder = (os.environ[name] for name in _VARIABLES)
+    opening = Opening(url, build, int(number))
+    opening.begin(ticket)
+    # Only now, since loading it takes longer than everything so far.
+    from modelyard.agent.program import carry_out
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        stop.ask("ended", f"the agent was ended by {signal.Signals(number).name}")
-        stop.hurry()
-        # Whatever it waits for, it ends.
-        signal.alarm(math.ceil(GRACE_SECONDS + LAST_SECONDS) + 1)
-
-    def give_up(_number: int, _frame: FrameType | None) -> None:
-        _say(f"the time after the signal is over; {place.unsent or 'everything was sent'}")
-        os._exit(1)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, end)
-    signal.signal(signal.SIGALRM, give_up)
-    adopt_orphans()
-    try:
-        code = Attempt(place).carry_out()
-        if place.unsent:
-            _say(f"{place.unsent}, since the server did not answer")
-        return code
-    except ModelyardError as error:
-        _say(str(error))
-        return 1
-    finally:
-        # On a cluster, no one else can delete it.
-        if scratch := os.environ.get("MODELYARD_SCRATCH"):
-            shutil.rmtree(scratch, ignore_errors=True)
+    return carry_out(opening, url, ticket, folder)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ class Attempt:
                 place.reports.event(step.name, "skipped")
                 continue
             place.step, place.ended = step.name, None
-            place.reports.event(step.name, "running")
+            if step is not place.plan.steps[0]:
+                # The first frame says it of the first step.
+                place.reports.event(step.name, "running")
             reason = ""
             try:
                 state, reason = self._carry_out_step(step)

@@ -73,10 +73,17 @@ class Preparation:
             path = Path(os.path.expandvars(data.path))
             path = path if path.is_absolute() else self._place.source / path
             if not path.exists():
+                own = self._place.sandbox is not None and path.is_relative_to("/tmp")  # noqa: S108 - no file is made
+                where = "here, since builds have a /tmp of their own" if own else "where the build runs"
                 raise StepFailed(
-                    f"{data.name}: {data.path} does not exist where the build runs. Correct its path in the recipe"
+                    f"{data.name}: {data.path} does not exist {where}. Correct its path in the recipe"
                 )
-            described = describe(path, name=name, source=data.path, expect=data.digest)
+            described = describe(path, name=name, source=data.path)
+            if described.digest != data.digest:
+                raise StepFailed(
+                    f"{data.name}: {data.path} has the digest {described.digest}, not that of {data.dataset}. "
+                    f"If it is right, register it: modelyard dataset push {data.path} {name}"
+                )
             noted.log_input(described, name=name)
             self._place.say(
                 f"{data.name}: {data.dataset} is {described.digest}, {described.entry.get('rows')} rows\n"

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from modelyard.agent.opening import Opening
 from modelyard.domain.errors import FramesMissing, Kind, ModelyardError
 from modelyard.domain.secrets import mask
 from modelyard.sdk.http import at
@@ -37,20 +38,21 @@ class Reports:
     """Takes events and text of the steps, and sends them. Safe in threads; nothing here waits for the network."""
 
     def __init__(
-        self, session: Session, build: str, attempt: int, spool: Path, ask_to_stop: Callable[[str, str], None]
+        self, session: Session, opening: Opening, spool: Path, ask_to_stop: Callable[[str, str], None]
     ) -> None:
-        """session: with a short patience, since the thread tries again by itself. ask_to_stop: called with cause and reason."""
+        """session: with a short patience, since the thread tries again by itself. opening: with the first frame, which the server
+        may have. ask_to_stop: called with cause and reason."""
         self._session, self._ask_to_stop = session, ask_to_stop
-        self._path = at("builds", build, "attempts", attempt, "records")
+        self._path = at("builds", opening.build, "attempts", opening.attempt, "records")
         self._ready = threading.Condition()
         self._file = spool.open("w+b")
-        self._frames: list[tuple[int, int] | bytes] = []
+        self._frames: list[tuple[int, int] | bytes] = [opening.frame]
         """Where each frame is in the file, as (start, size); the frame itself if the file could not be written."""
         self._size = 0
-        self._stored = 0
+        self._stored = int(opening.is_stored)
         """Number of frames that the server has."""
         self._text: list[str] = []
-        self._text_step, self._text_size = "", 0
+        self._text_step, self._text_size, self._text_at = "", 0, 0
         self._cut_at = 0.0
         """Earliest time of the next cut."""
         self._beat_at = time.monotonic() + BEAT_SECONDS
@@ -75,6 +77,8 @@ class Reports:
             if step != self._text_step:
                 self._cut()
             was_empty = not self._text
+            if was_empty:
+                self._text_at = now()
             self._text_step = step
             self._text.append(text)
             self._text_size += len(text)
@@ -109,7 +113,7 @@ class Reports:
         if not self._text:
             return
         text = "".join(self._text).replace("\0", "\N{REPLACEMENT CHARACTER}")
-        step, at_ = self._text_step, now()
+        step, at_ = self._text_step, self._text_at
         self._text, self._text_size = [], 0
         self._cut_at = time.monotonic() + CUT_SECONDS
         for start in range(0, len(text), CUT_BYTES):

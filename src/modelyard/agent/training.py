@@ -22,6 +22,7 @@ from modelyard.domain.secrets import mask_arguments
 from modelyard.domain.sizes import size_words
 from modelyard.domain.texts import readable
 from modelyard.sdk import environment as environments
+from modelyard.sdk.autolog.base import INPUTS_NAMED
 from modelyard.sdk.checks import read_junit
 from modelyard.sdk.pull import pull
 from modelyard.sdk.runs import offline
@@ -79,6 +80,9 @@ class Training:
         self._trained_at = time.time()
         try:
             variables = recorded_variables(noted, self._place.learned, path) | self._parent()
+            if noted.inputs:
+                # The registered datasets that the step `data` has compared.
+                variables[INPUTS_NAMED] = "1"
             self._place.shell(step, variables, self._beginning_of_log(noted))
             self._run_status = "finished"
         finally:

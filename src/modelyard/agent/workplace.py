@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import shutil
 import sys
 import time
@@ -14,7 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from modelyard.agent.hiding import Hidden
+from modelyard.agent.opening import Opening
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.repeating import repeatable
 from modelyard.agent.reports import AWAY_SECONDS, Reports
@@ -44,15 +46,14 @@ class Workplace:
     reports: Reports
 
     def __init__(
-        self, session: Session, build: str, number: int, folder: Path, environments: Path, stop: Stop
+        self, session: Session, opening: Opening, folder: Path, environments: Path, stop: Stop
     ) -> None:
         """session: with the ticket of the attempt. environments: kept for later builds."""
-        self.session, self.build, self.number, self.stop = session, build, number, stop
+        self.session, self.opening, self.stop = session, opening, stop
+        self.build, self.number = opening.build, opening.attempt
         self.folder, self.environments = folder, environments
         self.source = folder / "source"
         self.learned = folder / "learned"
-        self._word = secrets.token_hex(32)
-        """Unlike the token, the steps do not know it."""
         self.hidden = Hidden()
         self.hidden.add([os.environ.get("MODELYARD_TOKEN", "")])
         bwrap = os.environ.get(BWRAP)
@@ -66,8 +67,14 @@ class Workplace:
 
     def claim(self) -> None:
         """Begin the attempt: fetch its plan and its token. From now on what happens is reported."""
-        asked = wire.ClaimAttempt(word=self._word)
-        self.plan = self.session.transport.call("POST", self.at("claim"), body=asked, returns=wire.BuildPlan)
+        opening = self.opening
+        if opening.plan:
+            self.plan = msgspec.json.decode(opening.plan, type=wire.BuildPlan)
+        else:
+            asked = wire.ClaimAttempt(word=opening.word)
+            self.plan = self.session.transport.call(
+                "POST", self.at("claim"), body=asked, returns=wire.BuildPlan
+            )
         # A cluster may show the variables of its jobs. What it was told is worth nothing from now on.
         os.environ["MODELYARD_TOKEN"] = token = self.plan.token
         self.hidden.add([token])
@@ -80,7 +87,9 @@ class Workplace:
             folder.mkdir(parents=True, exist_ok=True)
         sender = Session(url, token, patience_seconds=0, timeout_seconds=30, insecure=True)
         spool = self.folder / "frames.jsonl"
-        self.reports = Reports(sender, self.build, self.number, spool, self.stop.ask)
+        if not opening.frame:
+            opening.make_frame(self.plan.steps[0].name)
+        self.reports = Reports(sender, opening, spool, self.stop.ask)
 
     @property
     def is_full(self) -> bool:
@@ -103,14 +112,12 @@ class Workplace:
         self.reports.log(self.step, mask(self.hidden.mask(text)))
 
     def describe_machine(self) -> None:
-        """Say what this machine is: the first lines of the log."""
+        """Say what this machine is, after the first lines of the log."""
         memory = ""
         with suppress(ValueError, OSError, AttributeError):
             total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             memory = f"memory      {size_words(total)}\n"
         self.say(
-            f"build       {self.build}, attempt {self.number}\n"
-            f"host        {platform.node()}\n"
             f"platform    {platform.platform()}\n"
             f"python      {platform.python_version()}\n"
             f"processors  {os.cpu_count()}\n{memory}"
@@ -176,7 +183,7 @@ class Workplace:
         """Return the secrets that a step gets as variables."""
         if not step.secrets:
             return {}
-        asked = wire.RevealBuildSecrets(step=step.name, word=self._word)
+        asked = wire.RevealBuildSecrets(step=step.name, word=self.opening.word)
         found = self.session.transport.call(
             "POST", self.at("secrets"), body=asked, returns=wire.BuildSecretValues
         )

@@ -33,6 +33,8 @@ from modelyard.registry.builds.nouns import (
     BuildView,
     Findings,
     Frame,
+    LogPart,
+    LogText,
     StepReport,
 )
 from modelyard.registry.builds.recipe import TestEntry
@@ -125,13 +127,14 @@ async def show_build(call: Call, query: wire.ShowBuildQuery) -> wire.BuildDetail
 
 
 @table.route("GET", f"{_BUILD}/log")
-async def read_build_log(call: Call, query: wire.BuildLogQuery) -> wire.BuildLogPart:
+async def read_build_log(call: Call, query: wire.ReadBuildLogQuery) -> wire.BuildLogPart:
     """Return the log from a position; ask again from the answer's position until it has ended."""
     position = max(0, min(query.position, 2**53))
     part = await call.read(
         lambda tx: logs.read_log(tx, call.services.blobs, call.actor, call.path["build"], query.step, position)
     )
-    return wire.BuildLogPart(text=part.text, position=part.position, ended=part.ended)
+    text, texts = ("", _texts(part)) if query.times else (part.text, [])
+    return wire.BuildLogPart(text=text, position=part.position, ended=part.ended, texts=texts)
 
 
 @table.route("GET", f"{_BUILD}/log/text")
@@ -171,7 +174,7 @@ async def follow_build_log(call: Call, query: wire.BuildLogQuery) -> Annotated[R
         if not part.texts and not part.ended:
             return b"", (part.attempt, part.position)
         news = wire.BuildLogNews(
-            texts=[to_wire(each, wire.BuildLogText) for each in part.texts],
+            texts=_texts(part),
             position=part.position,
             attempt=part.attempt,
             ended=part.ended,
@@ -345,6 +348,7 @@ def _parts(view: BuildView) -> dict[str, object]:
         "params": dict(build.params.value),
         "metrics": dict(view.metrics),
         "promotion": build.promotion_id,
+        "priority": rules.priority_word(build.priority),
         "run": view.run,
         "schedule": build.schedule_id,
         "reproduces": build.ref(build.reproduces),
@@ -369,6 +373,13 @@ def _details(details: BuildDetails) -> wire.BuildDetails:
         network=rules.network_words(details.steps),
         findings=None if details.findings is None else _findings(details.findings),
     )
+
+
+def _texts(part: LogPart) -> list[wire.BuildLogText]:
+    def times(text: LogText) -> list[wire.BuildLogTime]:
+        return [wire.BuildLogTime(line=line, at=time_text(at * 1000)) for line, at in text.times]
+
+    return [to_wire(each, wire.BuildLogText, times=times(each)) for each in part.texts]
 
 
 def _findings(found: Findings) -> wire.Findings:

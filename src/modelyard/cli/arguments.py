@@ -20,6 +20,13 @@ else:
     # Older releases of click have no type parameters.
     _Text = click.ParamType
 
+PARAMS = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    help="Value in place of the recipe's param; may be repeated.",
+)
 MOST_PROPOSED = 50
 _PATIENCE_SECONDS = 2.0
 
@@ -92,7 +99,7 @@ def _references(client: Client, ctx: click.Context, incomplete: str) -> Iterable
 
 
 def _stages(client: Client, ctx: click.Context, _: str) -> Iterable[str]:
-    given = ctx.params.get("model") or ctx.params.get("ref") or ""
+    given = ctx.params.get("model") or ctx.params.get("ref") or ctx.params.get("name") or ""
     return [stage.name for stage in client.promotions.stages(_split(given)[0]).items] if given else []
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.cli.arguments import BUILD, MODEL, REF
+from modelyard.cli.arguments import BUILD, MODEL, PARAMS, REF
 from modelyard.cli.base import Session, command, command_group
 from modelyard.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, USAGE
-from modelyard.cli.output import key_values, number_or_text
+from modelyard.cli.output import key_values, param_values
 from modelyard.domain.sizes import size_words
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ _WAIT = click.option(
     default=True,
     help="Follow the build to its end, or only start it. Default: follow it.",
 )
-_PARAMS = click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="K=V",
-    help="Value in place of the recipe's param; may be repeated.",
-)
 
 
 @command(
@@ -38,16 +32,27 @@ _PARAMS = click.option(
     example="modelyard build\nmodelyard build ./fraud --param depth=4 --detach",
 )
 @click.argument("folder", type=_FOLDER, default=".")
-@_PARAMS
+@PARAMS
 @click.option(
     "--model", type=MODEL, help="Model whose next version the build registers. Default: the recipe's."
 )
 @click.option(
     "--pool", metavar="POOL", help="Pool in which it runs. Default: the recipe's, then the server's first."
 )
+@click.option(
+    "--priority",
+    type=click.Choice(["low", "normal", "high"]),
+    help="Place in the queue of the pool; `high` is for maintainers. Default: the recipe's, then the pool's.",
+)
 @_WAIT
 def build(
-    session: Session, folder: Path, params: tuple[str, ...], model: str | None, pool: str | None, wait: bool
+    session: Session,
+    folder: Path,
+    params: tuple[str, ...],
+    model: str | None,
+    pool: str | None,
+    priority: str | None,
+    wait: bool,
 ) -> int:
     """Build a folder by its recipe, modelyard.yaml: train, test, evaluate, register and promote.
 
@@ -55,9 +60,13 @@ def build(
     build goes on. The exit code is 0 when it succeeded, 1 when it did not, and 3 when the version was registered but the
     gate refused its promotion.
     """
-    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
     submitted = session.client.builds.submit(
-        folder, model=model, params=given, pool=pool, progress=session.progress
+        folder,
+        model=model,
+        params=param_values(params),
+        pool=pool,
+        priority=priority,
+        progress=session.progress,
     )
     return _started(session, submitted, wait)
 
@@ -119,6 +128,15 @@ def exit_code_of(build: wire.Build) -> int:
 def _plain(text: str) -> str:
     # A progress bar returns to the beginning of its line; here each of its states gets a line.
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _to_millisecond(at: str | None) -> str:
+    return f"{at[:23]}Z" if at else ""
+
+
+def _last_state(line: str) -> str:
+    """Return the last state of a progress bar, and any other line as it is."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _step_line(details: wire.BuildDetails, step: wire.BuildStep) -> str:
@@ -212,7 +230,7 @@ def _show_verdict(session: Session, build: wire.BuildDetails) -> None:
     "modelyard retrain fraud/scorer@production --data transactions=fraud/transactions --warm",
 )
 @click.argument("ref", type=REF)
-@_PARAMS
+@PARAMS
 @click.option(
     "--data",
     multiple=True,
@@ -233,8 +251,8 @@ def retrain(
 
     Source, lock and everything that is not changed are those of the version; no folder is needed.
     """
-    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
-    build = session.client.builds.retrain(ref, params=given, data=key_values(data, "--data"), warm=warm)
+    given = key_values(data, "--data")
+    build = session.client.builds.retrain(ref, params=param_values(params), data=given, warm=warm)
     return _started(session, build, wait)
 
 
@@ -323,6 +341,7 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
         ("status", build.status),
         ("reason", build.reason),
         ("pool", build.pool),
+        ("priority", build.priority if build.priority != "normal" else None),
         ("attempt", build.attempt),
         ("network", build.network),
         ("requested", f"{build.created_at} by {build.requested_by}"),
@@ -358,12 +377,21 @@ def _rows(build: wire.BuildDetails) -> list[tuple[str, Any]]:
     metavar="WORDS",
     help="Only the lines of the newest attempt that have these words, with their numbers.",
 )
-def log(session: Session, build: str, step: str | None, follow: bool, words: str | None) -> int:
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="With the time of each line in UTC, to half a second; without --step, with its step too.",
+)
+def log(
+    session: Session, build: str, step: str | None, follow: bool, words: str | None, timestamps: bool
+) -> int:
     """Print the log of a build, as far as it has arrived."""
     if follow and words is not None:
         raise click.UsageError("--search looks at what has arrived. Leave out --follow.")
     if words is not None:
         return _search_log(session, build, words, step)
+    if timestamps:
+        return _print_lines(session, build, step, follow)
     if follow and step is not None:
         return _follow_step(session, build, step)
     if follow:
@@ -374,6 +402,21 @@ def log(session: Session, build: str, step: str | None, follow: bool, words: str
     else:
         session.out.text(_plain(text).rstrip("\n"))
     return OK
+
+
+def _print_lines(session: Session, build: str, step: str | None, follow: bool) -> int:
+    """Print the lines of the log with their times, and return the exit code of a build that was followed."""
+    lines = session.client.builds.log_lines(build, step, follow=follow)
+    if session.as_json:
+        session.out.json({"lines": [asdict(line) for line in lines]})
+    else:
+        try:
+            for line in lines:
+                of = "" if step else f"{line.step}  "
+                session.out.text(f"{_to_millisecond(line.at):24}  {of}{_last_state(line.text)}")
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return exit_code_of(session.client.builds.get(build)) if follow else OK
 
 
 def _follow_step(session: Session, build: str, step: str) -> int:

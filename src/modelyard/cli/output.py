@@ -207,6 +207,13 @@ def key_values(pairs: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
+def param_values(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Parse the values of `--param`. Raises click.BadParameter."""
+    from modelyard.domain.texts import number_or_text
+
+    return {name: number_or_text(value) for name, value in key_values(pairs, "--param").items()}
+
+
 def metric_values(pairs: Sequence[str], option: str) -> dict[str, float | str]:
     """Parse `name=number` as given to an option, split at the last `=`; non-finite numbers as in JSON.
 
@@ -224,17 +231,3 @@ def metric_values(pairs: Sequence[str], option: str) -> dict[str, float | str]:
         except ValueError:
             raise click.BadParameter(f"{pair!r}: {text!r} is not a number", param_hint=option) from None
     return found
-
-
-def number_or_text(text: str) -> bool | int | float | str:
-    """Return a number or a truth value if it prints back as the same text, otherwise the text."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        if repr(value) == text and abs(value) != float("inf") and value == value:
-            return value
-    return text

@@ -397,7 +397,7 @@ def _with_flags(stage: Stage, version: int) -> str:
     example="modelyard rollback fraud/scorer --reason 'error rate doubled'\n"
     "modelyard rollback fraud/scorer production --from 12 --yes",
 )
-@click.argument("model", type=DEPLOYMENT_OR_MODEL, metavar="DEPLOYMENT|MODEL")
+@click.argument("name", type=DEPLOYMENT_OR_MODEL, metavar="DEPLOYMENT|MODEL")
 @click.argument("stage", type=STAGE, required=False)
 @click.option(
     "--to",
@@ -436,10 +436,16 @@ def _with_flags(stage: Stage, version: int) -> str:
     show_default=True,
     help="Of a deployment: wait up to this long until it has swapped; 0s: do not wait.",
 )
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Of a deployment of this machine, while the registry is away: data folder of the server. Default: MODELYARD_DATA, "
+    "then ./modelyard-data.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rollback(
     session: Session,
-    model: str,
+    name: str,
     stage: str | None,
     to: int | None,
     seen_number: int | None,
@@ -448,6 +454,7 @@ def rollback(
     reason: str,
     seen: int | None,
     wait: str,
+    data: str | None,
     yes: bool,
 ) -> int:
     """Go back to what served before. With one name: a deployment. With a model and a stage: the versions in that stage.
@@ -461,21 +468,21 @@ def rollback(
 
         if seen is not None:
             raise click.UsageError("--if-revision is for a stage: modelyard rollback MODEL STAGE")
-        return roll_back(session, model, to, seen_number, with_stage, dry_run, reason, wait, yes)
+        return roll_back(session, name, to, seen_number, with_stage, dry_run, reason, wait, data, yes)
     if with_stage:
         raise click.UsageError("--stage is for a deployment: modelyard rollback DEPLOYMENT --stage")
     promotions = session.client.promotions
     if dry_run or asks(session, yes):
-        preview = promotions.preview_rollback(model, stage, to=to)
+        preview = promotions.preview_rollback(name, stage, to=to)
         seen = preview.revision if seen is None else seen
         if not dry_run:
-            _show_preview(session, model, preview)
+            _show_preview(session, name, preview)
             click.confirm("Roll back?", abort=True, err=True)
         elif not session.answered(preview):
-            _show_preview(session, model, preview)
+            _show_preview(session, name, preview)
         if dry_run:
             return OK
-    move = promotions.rollback(model, stage, reason=reason, to=to, from_version=seen_number, seen_revision=seen)
+    move = promotions.rollback(name, stage, reason=reason, to=to, from_version=seen_number, seen_revision=seen)
     if not session.answered(move):
         undid = f" (undid promotion {move.undid})" if move.undid else ""
         session.out.text(f"{move.model}@{move.stage}\t{move.from_version or '-'} → {move.version}{undid}")

@@ -9,7 +9,7 @@ import click
 
 from modelyard.cli.arguments import MODEL
 from modelyard.cli.base import Session, command
-from modelyard.cli.output import key_values, metric_values, number_or_text
+from modelyard.cli.output import key_values, metric_values, param_values
 
 if TYPE_CHECKING:
     from modelyard.sdk.datasets import Described
@@ -92,7 +92,7 @@ def push(
         alias=aliases,
         tags=key_values(tags, "--tag"),
         metrics=metric_values(metrics, "--metric"),
-        params={name: number_or_text(value) for name, value in key_values(params, "--param").items()},
+        params=param_values(params),
         data=described or None,
         description=description,
         semver=semver,

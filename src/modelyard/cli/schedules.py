@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelyard.cli.arguments import BUILD, MODEL
+from modelyard.cli.arguments import BUILD, MODEL, PARAMS
 from modelyard.cli.base import Session, command, command_group, confirm
-from modelyard.cli.output import key_values, number_or_text
+from modelyard.cli.output import param_values
 
 if TYPE_CHECKING:
     from modelyard.wire import schedules as wire
@@ -42,13 +42,7 @@ _OPTIONS = (
         type=BUILD,
         help="Repeat this build instead of sending a folder: its id, or the beginning of it.",
     ),
-    click.option(
-        "--param",
-        "params",
-        multiple=True,
-        metavar="K=V",
-        help="Value in place of the recipe's param; may be repeated.",
-    ),
+    PARAMS,
     click.option(
         "--pool", metavar="POOL", help="Pool of the builds. Default: the recipe's, then the server's first."
     ),
@@ -83,11 +77,6 @@ def _options(function: F) -> F:
     return function
 
 
-def _params(params: tuple[str, ...]) -> dict[str, Any] | None:
-    given = {name: number_or_text(value) for name, value in key_values(params, "--param").items()}
-    return given or None
-
-
 @command_group("schedule")
 def schedule() -> None:
     """Start builds without a person: at times, on new data, or on a new version of another model."""
@@ -116,7 +105,7 @@ def add(
         None if build else folder,
         build=build,
         model=model,
-        params=_params(params),
+        params=param_values(params) or None,
         progress=session.progress,
         **options,
     )
@@ -206,7 +195,7 @@ def edit(session: Session, number: int, folder: Path | None, params: tuple[str, 
     _say(
         session,
         session.client.schedules.edit(
-            number, folder, params=_params(params), progress=session.progress, **options
+            number, folder, params=param_values(params) or None, progress=session.progress, **options
         ),
     )
 

@@ -59,6 +59,7 @@ class Permission(enum.StrEnum):
     BUILD_START = "build.start"
     BUILD_REPORT = "build.report"
     BUILD_SECRETS = "build.secrets"
+    BUILD_PRIORITIZE = "build.prioritize"
     SCHEDULE_EDIT = "schedule.edit"
     DEPLOYMENT_WRITE = "deployment.write"
     DEPLOYMENT_PREDICT = "deployment.predict"
@@ -108,6 +109,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.BUILD_START: Role.CONTRIBUTOR,
     Permission.BUILD_REPORT: Role.CONTRIBUTOR,
     Permission.BUILD_SECRETS: Role.MAINTAINER,
+    Permission.BUILD_PRIORITIZE: Role.MAINTAINER,
     Permission.SCHEDULE_EDIT: Role.MAINTAINER,
     Permission.DEPLOYMENT_WRITE: Role.MAINTAINER,
     Permission.DEPLOYMENT_PREDICT: Role.READER,

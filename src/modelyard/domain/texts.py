@@ -83,3 +83,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     found = difflib.get_close_matches(word, sorted(set(known)), 1, 0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def number_or_text(text: str) -> bool | int | float | str:
+    """Return a number or a truth value if it prints back as the same text, otherwise the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if repr(value) == text and abs(value) != float("inf") and value == value:
+            return value
+    return text

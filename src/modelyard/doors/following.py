@@ -21,7 +21,7 @@ P = TypeVar("P")
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
 """After this time the stream ends; the client reconnects, authenticates again and sends the last event's id."""
-_LOOK_SECONDS = 0.04
+_LOOK_SECONDS = 0.02
 """Shortest time between two looks, so that followers cost little while much is written."""
 RECHECK_SECONDS = 2.0
 """Interval of the check of the caller: a revoked token or a disabled account ends the stream."""

@@ -97,6 +97,7 @@ class Services:
             local=settings.local_deployments,
             url=self.local_url or self.public_url,
             command=settings.scorer_command,
+            unisolated=settings.local_unisolated,
         )
 
     @cached_property

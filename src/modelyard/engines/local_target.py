@@ -38,8 +38,9 @@ import msgspec
 from modelyard.domain.errors import TargetUnavailable
 from modelyard.engines.processes import PROC, note_process, noted_process, read_bytes, tail
 from modelyard.engines.targets import Sight
+from modelyard.sdk.control import ControlConnection
+from modelyard.wire.deployments import AWAY_FILE, AwayRollback
 from modelyard.wire.scorer import (
-    CONTROL_SOCKET,
     LOG_FILE,
     STATE_FILE,
     TOKEN_FILE,
@@ -52,8 +53,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 _NAME = re.compile(r"[a-z0-9-]{1,80}\Z")
 GRACE_SECONDS = 40.0
 """Time between the polite request to end and the end by force: longer than a request may take."""
-_ANSWER_SECONDS = 5.0
 _TAIL_BYTES = 256 * 1024
+_INSTALLERS = frozenset(
+    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY".split()
+)
 COMMAND = (sys.executable, "-m", "modelyard.scorer")
 
 
@@ -117,7 +120,9 @@ class LocalTarget:
         try:
             status, body = self._ask(deployment, "GET", "/state")
             if status == 200:
-                return Sight(runs=True, answers=True, state=msgspec.json.decode(body, type=ScorerState))
+                away = _read(self._folder_of(deployment) / AWAY_FILE, AwayRollback)
+                state = msgspec.json.decode(body, type=ScorerState)
+                return Sight(runs=True, answers=True, state=state, away=away)
         except (TargetUnavailable, msgspec.MsgspecError):
             # It has not opened its socket yet, or is too busy: the next look may tell.
             pass
@@ -167,9 +172,16 @@ class LocalTarget:
         note_process(folder, process.pid)
 
     def _environment(self) -> dict[str, str]:
-        """Return all variables of the process: none of the server's, which may hold its key."""
+        """Return all variables of the process: of the server's only those by which installers reach an index. The others may hold
+        its key."""
         home = str(self._folder / "home")
+        installers = {
+            name: value
+            for name, value in os.environ.items()
+            if name.upper() in _INSTALLERS or name.startswith(("PIP_", "UV_"))
+        }
         return {
+            **installers,
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "HOME": home,
@@ -192,7 +204,7 @@ class LocalTarget:
 
     def _ask(self, deployment: str, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Send a request to the control socket. Raises TargetUnavailable."""
-        connection = _ControlConnection(self._folder_of(deployment))
+        connection = ControlConnection(self._folder_of(deployment))
         with self._failing(deployment):
             try:
                 connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
@@ -208,26 +220,6 @@ class LocalTarget:
         except (OSError, http.client.HTTPException) as exc:
             reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
             raise TargetUnavailable(target=self.kind, reason=f"the program of {deployment}: {reason}") from exc
-
-
-class _ControlConnection(http.client.HTTPConnection):
-    """A connection to the control socket in a folder, whose path may be longer than the address of a socket can be."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__("localhost", timeout=_ANSWER_SECONDS)
-        self._control = folder
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        if not PROC.is_dir():
-            self.sock.connect(str(self._control / CONTROL_SOCKET))
-            return
-        opened = os.open(self._control, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sock.connect(f"/proc/self/fd/{opened}/{CONTROL_SOCKET}")
-        finally:
-            os.close(opened)
 
 
 def _store(path: Path, content: bytes) -> None:

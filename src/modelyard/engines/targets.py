@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from modelyard.wire.deployments import AwayRollback
 from modelyard.wire.scorer import ScorerState, Wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What a target sees of a deployment. runs: its program does. answers: it said the state just now; otherwise the state is the
-    last one that it kept. state None: it never said one."""
+    last one that it kept. state None: it never said one. away: the last rollback that somebody made at the target itself while the
+    server was away; None: there was none."""
 
     runs: bool
     answers: bool = False
     state: ScorerState | None = None
+    away: AwayRollback | None = None
 
 
 class Target(Protocol):

@@ -419,7 +419,15 @@ class Columns:
                 "wrong_shape",
             )
         if self._matrix is not None:
-            return Inputs([self._converted(self._whole, given, (width,))], rows, self._key)
+            try:
+                return Inputs([self._converted(self._whole, given, (width,))], rows, self._key)
+            except Refusal as refusal:
+                if refusal.row is not None:
+                    values = _values_of(given)
+                    # Once more value by value, which names the column.
+                    for row in range(rows):
+                        self._checked_row(values[row * width : (row + 1) * width], row, ranges=True)
+                raise
         flat = _values_of(given)
         return self.from_rows([flat[at : at + width] for at in range(0, len(flat), width)])
 

@@ -15,7 +15,7 @@ import msgspec
 
 from modelyard.domain.errors import ModelyardError
 from modelyard.scorer.http import Request
-from modelyard.scorer.refusals import Refusal, bad
+from modelyard.scorer.refusals import Refusal, bad, failed
 from modelyard.wire.scorer import CONTROL_SOCKET, ScorerState, Wanted
 
 _encode = msgspec.json.Encoder().encode
@@ -45,6 +45,8 @@ class Control:
                     self._order(_decoder.decode(request.body))
                 except msgspec.MsgspecError as error:
                     raise bad(f"this is not an order: {error}") from None
+                except OSError as error:
+                    raise failed(f"the order cannot be stored: {error.strerror or error}") from None
                 except ModelyardError as error:
                     raise bad(f"{error.message} {error.fix}".strip()) from None
                 request.respond(202, _encode(self._state()))
@@ -59,4 +61,6 @@ def socket_path(folder: Path) -> tuple[str, int]:
     """Return a short path of the control socket, and the descriptor that keeps it valid: a socket's path has at most 107
     bytes, and folders of deployments can be longer."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not Path("/proc/self/fd").is_dir():
+        return str(folder / CONTROL_SOCKET), handle
     return f"/proc/self/fd/{handle}/{CONTROL_SOCKET}", handle

@@ -31,7 +31,8 @@ from modelyard.scorer.refusals import Refusal, failed
 from modelyard.scorer.revision import Revision, url_name
 
 _encode = msgspec.json.Encoder().encode
-_V2 = r"/v2/models/{name}(?:/versions/(?P<version>[^/]+))?(?P<what>/ready|/infer)?"
+_OF_MODEL = re.compile(r"(?:/versions/(?P<version>[^/]+))?(?P<what>/ready|/infer)?")
+"""What follows the name in a path of v2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,7 @@ class Door:
         self._deployment, self._url = deployment, url_name(deployment)
         self._prefix, self._count = os.urandom(8).hex(), 0
         self._tasks: set[asyncio.Task[None]] = set()
-        names = "|".join(map(re.escape, (self._url, deployment)))
-        self._model = re.compile(_V2.format(name=f"(?:{names})"))
-        self._v1 = re.compile(f"/v1/models/(?:{names})")
+        self._models = [f"/v2/models/{name}" for name in (self._url, deployment)]
         self._open_paths: dict[str, Callable[[Request], None]] = {
             "/v2/health/live": lambda request: self._json(request, {"live": True}),
             "/v2/health/ready": self._ready,
@@ -75,6 +74,7 @@ class Door:
         self._predicting = {"/predict": _TYPED, "/invocations": _INVOCATIONS}
         for name in (self._url, deployment):
             self._predicting |= {f"/v2/models/{name}/infer": _OPEN, f"/v1/models/{name}:predict": _V1}
+            self._paths[f"/v1/models/{name}"] = self._ready_v1
 
     # --- access --------------------------------------------------------------------------------------
 
@@ -106,12 +106,8 @@ class Door:
             self._predict(request, protocol)
         elif (handler := self._paths.get(path)) is not None:
             self._read(request, handler, also_post=path == "/v2/repository/index")
-        elif (match := self._model.fullmatch(path)) is not None:
+        elif (match := self._match(path)) is not None:
             self._of_model(request, match["version"], match["what"])
-        elif self._v1.fullmatch(path) is not None:
-            self._read(
-                request, lambda request: self._json(request, {"name": self._url, "ready": self._is_ready})
-            )
         else:
             words = f"there is no path {path[:200]}"
             if path.startswith(("/v1/models/", "/v2/models/")):
@@ -128,24 +124,37 @@ class Door:
         refusal = Refusal(405, "wrong_method", f"{request.method} is not possible here; use {allowed}")
         request.refuse(refusal, self._headers + f"allow: {allowed}\r\n".encode())
 
+    def _match(self, path: str) -> re.Match[str] | None:
+        """Return the parts of a path of this deployment's model."""
+        for model in self._models:
+            if path.startswith(model) and (match := _OF_MODEL.fullmatch(path, len(model))) is not None:
+                return match
+        return None
+
     def _of_model(self, request: Request, version: str | None, what: str | None) -> None:
-        serving = self._fleet.serving
-        if version is not None and (serving is None or serving.names.version != version):
+        serving, canary = self._fleet.serving, self._fleet.canary
+        pinned = None
+        if version is not None:
+            # A caller who names a version gets that one, whatever the split says.
+            live = [each for each in (serving, canary) if each is not None and each.names.version == version]
+            pinned = live[0] if live else None
+        if version is not None and pinned is None:
             present = "none" if serving is None else serving.names.version
             request.refuse(
                 Refusal(404, "not_found", f"version {version[:40]} does not serve here; {present} does"),
                 self._headers,
             )
         elif what == "/infer":
-            self._predict(request, _OPEN)
+            self._predict(request, _OPEN, pinned)
         elif what == "/ready":
             self._read(request, self._ready)
         else:
-            self._read(request, self._describe)
+            self._read(request, lambda request: self._describe(request, pinned))
 
     # --- predictions ---------------------------------------------------------------------------------
 
-    def _predict(self, request: Request, protocol: _Protocol) -> None:
+    def _predict(self, request: Request, protocol: _Protocol, pinned: Revision | None = None) -> None:
+        """pinned: the revision that the caller named; None: the split decides."""
         if request.method != "POST":
             self._wrong_method(request, "POST")
             return
@@ -156,7 +165,7 @@ class Door:
             self._refuse(request, protocol, refusal, None)
             return
         fleet = self._fleet
-        revision = fleet.serving
+        revision = pinned or fleet.choose(request.headers, request.body)
         if revision is None or revision.pool is None or revision.state == "failed":
             self._refuse(request, protocol, fleet.refusal(), None)
             return
@@ -173,6 +182,8 @@ class Door:
 
             def done(answer: Answer) -> None:
                 self._answer(request, protocol, call, answer, revision)
+                if fleet.shadow is not None and not isinstance(answer, Refusal):
+                    fleet.shadow.offer(told, protocol.read, answer)
 
             revision.pool.submit(Pending(call.inputs, call.method, done))
         except Refusal as refusal:
@@ -231,8 +242,11 @@ class Door:
             refusal = self._fleet.refusal()
             request.refuse(refusal, self._headers, {"ready": False, "error": refusal.text})
 
-    def _describe(self, request: Request) -> None:
-        serving = self._fleet.serving
+    def _ready_v1(self, request: Request) -> None:
+        self._json(request, {"name": self._url, "ready": self._is_ready})
+
+    def _describe(self, request: Request, pinned: Revision | None = None) -> None:
+        serving = pinned or self._fleet.serving
         if serving is None:
             request.refuse(self._fleet.refusal(), self._headers)
             return
@@ -243,7 +257,7 @@ class Door:
     def _index(self, request: Request) -> None:
         found = []
         for revision in self._fleet.revisions.values():
-            is_ready = revision is self._fleet.serving and self._is_ready
+            is_ready = (revision is self._fleet.serving and self._is_ready) or revision is self._fleet.canary
             found.append(
                 {
                     "name": self._url,
@@ -293,6 +307,16 @@ class Door:
                 values = (0, 0, 0) if pool is None else (pool.queued, pool.restarts, pool.lost_requests)
                 value = values[("queue", "restarts_total", "lost_requests_total").index(name)]
                 text.value(f"modelyard_scorer_{name}", labels, value)
+        text.head(
+            "modelyard_scorer_shadow_total",
+            "counter",
+            "Copies of requests for a shadow, by what became of them.",
+        )
+        for revision, labels in every:
+            if revision.told.role == "shadow":
+                for outcome in ("sent", "dropped", "errors", "different"):
+                    count = getattr(revision.shadow_figures, outcome)
+                    text.value("modelyard_scorer_shadow_total", {**labels, "outcome": outcome}, count)
         text.head("modelyard_scorer_swaps_total", "counter", "Times that another revision began to serve.")
         text.value("modelyard_scorer_swaps_total", about, fleet.swap_count)
         text.head("modelyard_scorer_dropped_total", "counter", "Requests that were lost in swaps.")

@@ -33,6 +33,7 @@ class Flavour:
         self.outputs: list[Mapping[str, Any]] = list((signature or {}).get("outputs") or [])
         names = _safely(lambda: getattr(model, "feature_names_in_", None))
         self.names: list[str] = [] if names is None else [str(name) for name in names]
+        self._is_table = bool(self.inputs) and all(len(entry.get("shape") or []) == 1 for entry in self.inputs)
         self._wants_frame = bool(self.names) and importlib.util.find_spec("pandas") is not None
 
     def described(self) -> dict[str, Any]:
@@ -80,10 +81,6 @@ class Flavour:
         if any(tensor.dtype == JSON for tensor in tensors):
             return numpy.column_stack([each.astype(object) for each in found])
         return numpy.column_stack(found)
-
-    @property
-    def _is_table(self) -> bool:
-        return bool(self.inputs) and all(len(entry.get("shape") or []) == 1 for entry in self.inputs)
 
     def _order(self, columns: list[str]) -> list[int] | None:
         """Return the positions of the model's columns in the signature; None: the same order."""
@@ -239,8 +236,8 @@ def array_of(tensor: Tensor) -> Any:
         found = numpy.empty(len(tensor.data), dtype=object)
         found[:] = tensor.data
         return found if not tensor.tail else numpy.array(tensor.data, dtype=object)
-    code = numpy.dtype("?" if tensor.dtype == "bool" else f"<{PACKED[tensor.dtype]}")
-    return numpy.frombuffer(tensor.data, dtype=code).reshape((tensor.rows, *tensor.tail))
+    array = numpy.frombuffer(tensor.data, dtype=f"<{PACKED[tensor.dtype]}")
+    return array.reshape((-1, *tensor.tail)) if tensor.tail else array
 
 
 def _column(pandas: Any, tensor: Tensor, dtype: str) -> Any:
@@ -271,8 +268,9 @@ def tensor_of(name: str, value: Any) -> Tensor:
     dtype = kind if kind == "bool" else f"{kind}{value.dtype.itemsize * 8}"
     if dtype not in PACKED:
         return Tensor(name, JSON, (), [plain(row) for row in value.tolist()])
-    little = value.astype(value.dtype.newbyteorder("<"), copy=False)
-    return Tensor(name, dtype, tuple(int(size) for size in value.shape[1:]), little.tobytes())
+    if value.dtype.byteorder == ">":
+        value = value.astype(value.dtype.newbyteorder("<"))
+    return Tensor(name, dtype, value.shape[1:], value.tobytes())
 
 
 def plain(value: Any) -> Any:

@@ -38,6 +38,9 @@ PACKED = {
 """Type → its code in `struct`."""
 ITEM_BYTES = {dtype: struct.calcsize(f"<{code}") for dtype, code in PACKED.items()}
 
+# Made once: json.dumps makes one for each call that differs from its defaults.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
 
 class BadFrame(Exception):
     """The other side does not keep to the form of frames."""
@@ -110,12 +113,12 @@ def pack(head: dict[str, Any], tensors: Iterable[Tensor] = (), field: str = "ten
     """Return a frame. field: name in the head under which the tensors are listed."""
     entries, pieces = [], []
     for name, dtype, tail, data in tensors:
-        piece = json.dumps(data, allow_nan=False).encode() if dtype == JSON else data
+        piece = _encode(data).encode() if dtype == JSON else data
         entries.append([name, dtype, tail, len(piece)])
         pieces.append(piece)
     if entries:
         head = {**head, field: entries}
-    told = json.dumps(head, allow_nan=False).encode()
+    told = _encode(head).encode()
     body = b"".join(pieces)
     return PREFIX.pack(len(told), len(body)) + told + body
 

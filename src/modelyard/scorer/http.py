@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
@@ -18,7 +19,7 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 
-from modelyard.scorer.refusals import Refusal, bad, too_large
+from modelyard.scorer.refusals import Refusal, bad, failed, too_large
 
 MAX_TARGET_BYTES = 8 << 10
 MAX_HEADER_BYTES = 32 << 10
@@ -253,7 +254,11 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         while self._waiting and self._current is None and not self._is_stalled and not self._is_over:
             request = self._current = self._waiting.popleft()
-            self._server.handler(request)
+            try:
+                self._server.handler(request)
+            except Exception:  # noqa: BLE001 - one request must not end the others, whatever it was
+                traceback.print_exc()
+                request.refuse(failed("the scorer failed; its log says why", "internal"))
         if self._is_paused and not self._waiting and self._transport is not None and not self._is_over:
             self._is_paused = False
             self._transport.resume_reading()

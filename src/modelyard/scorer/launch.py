@@ -28,7 +28,7 @@ _THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/opt", "/sys", "/etc/ld.so.cache", "/etc/ld.so.conf",
+SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/opt", "/sys", "/etc/ld.so.cache", "/etc/ld.so.conf",
            "/etc/ld.so.conf.d", "/etc/localtime", "/etc/alternatives")  # fmt: skip
 """What programs need of the system; neither accounts nor homes nor services."""
 _TRIAL = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-all", "true")
@@ -159,15 +159,15 @@ def _code_folder(folder: Path, package: Path) -> Path:
 def _isolated(bwrap: str, program: Sequence[str], python: Path, folder: Path, package: Path) -> list[str]:
     options = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
     options += ["--tmpfs", "/tmp"]  # noqa: S108 - its own
-    for path in _SYSTEM:
+    for path in SYSTEM:
         options += ["--ro-bind-try", path, path]
-    for path in _python_folders(python):
+    for path in python_folders(python):
         options += ["--ro-bind", path, path]
     options += ["--ro-bind", str(folder), str(folder), "--ro-bind", str(package), f"{_CODE}/modelyard"]
     return [bwrap, *options, "--chdir", str(folder), "--", *program]
 
 
-def _python_folders(python: Path) -> list[str]:
+def python_folders(python: Path) -> list[str]:
     """Return the folders of an environment, of the Python that it was made from, and of packages linked into it."""
     environment = python.parent.parent
     found = {str(environment), os.path.realpath(environment)}

@@ -29,6 +29,7 @@ from typing import Any
 
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import Kind, ModelyardError
+from modelyard.scorer.launch import SYSTEM, python_folders
 from modelyard.sdk.cache import Cache, hash_path
 from modelyard.sdk.environment import installed_packages, requirements_text
 from modelyard.sdk.environments import Needed, NotMade, find_python, prepare
@@ -187,11 +188,22 @@ def _write(path: Path, data: bytes) -> None:
 # --- the environment ---------------------------------------------------------------------------------
 
 
-def make_home(files: Files, cache: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -> Home:
-    """Have the environment of a version: the scorer's own if it is the same, otherwise one by its lock. Raises
-    CannotPrepare."""
+def make_home(
+    files: Files,
+    cache: Path,
+    say: Callable[[str], None],
+    stopped: Callable[[], bool],
+    *,
+    bwrap: str | None,
+    unisolated: bool = False,
+) -> Home:
+    """Have the environment of a version: the scorer's own if it is the same, otherwise one by its lock.
+
+    bwrap: keeps its packages apart from this machine; None: nothing does, so packages other than the scorer's own are refused,
+    unless they may be unisolated. Raises CannotPrepare.
+    """
     try:
-        return _make_home(files, cache, say, stopped)
+        return _make_home(files, cache, say, stopped, bwrap, unisolated)
     except NotMade as error:
         raise CannotPrepare(f"the environment cannot be made: {error}") from None
     except ModelyardError as error:
@@ -200,7 +212,14 @@ def make_home(files: Files, cache: Path, say: Callable[[str], None], stopped: Ca
         raise CannotPrepare(f"the environment cannot be made: {error.strerror or error}") from None
 
 
-def _make_home(files: Files, cache: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -> Home:
+def _make_home(
+    files: Files,
+    cache: Path,
+    say: Callable[[str], None],
+    stopped: Callable[[], bool],
+    bwrap: str | None,
+    unisolated: bool,
+) -> Home:
     spec = read_loader(files.folder)
     told = files.record.get("environment") or {}
     lock = files.place / "lock.txt"
@@ -210,8 +229,13 @@ def _make_home(files: Files, cache: Path, say: Callable[[str], None], stopped: C
     if not lock.exists() and is_own(told):
         say("the scorer's own environment has exactly the recorded packages, so the worker uses it")
         return Home(Path(sys.executable), None)
+    if bwrap is None and not unisolated:
+        raise CannotPrepare(
+            "its packages are not those of the scorer, and nothing keeps them apart from this machine: bubblewrap is missing, or "
+            "may not work here. Install it; or, if everyone who may push is trusted with this machine, set local_unisolated"
+        )
     environments = cache / "environments"
-    runner = _Runner(environments, say)
+    runner = _Runner(environments, say, bwrap)
     with tempfile.TemporaryDirectory(prefix="needed-", dir=files.place) as scratch:
         if lock.exists():
             needed = Needed(_python(python), lock=lock)
@@ -293,6 +317,13 @@ def _has_columns(signature: Any) -> bool:
     return bool(inputs) and all(len(entry.get("shape") or []) == 1 for entry in inputs)
 
 
+_NAMES_AND_CERTIFICATES = (
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/run/systemd/resolve",
+    "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/pip.conf", "/etc/uv", "/etc/xdg",
+)  # fmt: skip
+"""What installers need besides, to reach an index."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Ended:
     exit_code: int
@@ -305,10 +336,14 @@ class _Ended:
 
 
 class _Runner:
-    """Runs installers, with their caches next to the environments and their words in the log."""
+    """Runs installers, with their caches next to the environments and their words in the log.
 
-    def __init__(self, environments: Path, say: Callable[[str], None]) -> None:
-        self._environments, self._say = environments, say
+    Packages run code while they are built, and whenever their Python starts. bwrap: keeps that apart; they see the system, the
+    folder of their requirements and the environments, and have the network. None: nothing is built from source.
+    """
+
+    def __init__(self, environments: Path, say: Callable[[str], None], bwrap: str | None) -> None:
+        self._environments, self._say, self._bwrap = environments, say, bwrap
 
     def run(self, command: Sequence[str], folder: Path) -> _Ended:
         caches = self._environments / "cache"
@@ -320,9 +355,13 @@ class _Runner:
             "UV_NO_PROGRESS": "1",
         }
         variables.pop("MODELYARD_TOKEN", None)
+        if self._bwrap is None:
+            variables |= {"UV_NO_BUILD": "1", "PIP_ONLY_BINARY": ":all:"}
+        else:
+            variables["HOME"] = "/tmp"  # noqa: S108 - its own
         try:
             done = subprocess.run(
-                command,
+                self._confined(command, folder),
                 cwd=folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -339,3 +378,32 @@ class _Runner:
                 done.returncode, f"exit code {done.returncode}: {' '.join(words[-_END_CHARACTERS:].split())}"
             )
         return _Ended(done.returncode, "")
+
+    def _confined(self, command: Sequence[str], folder: Path) -> list[str]:
+        if self._bwrap is None:
+            return [*command]
+        caches = self._environments / "cache"
+        caches.mkdir(parents=True, exist_ok=True)
+        seen = [folder, Path(os.path.realpath(command[0])).parent]
+        for word in command:
+            if word.startswith("/") and Path(word).name.startswith("python"):
+                seen += map(Path, python_folders(Path(word)))
+        options = ["--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"]
+        options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - its own
+        for path in (*SYSTEM, *_NAMES_AND_CERTIFICATES):
+            options += ["--ro-bind-try", path, path]
+        for name in (
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "REQUESTS_CA_BUNDLE",
+            "PIP_CERT",
+            "PIP_FIND_LINKS",
+            "UV_FIND_LINKS",
+        ):
+            if os.environ.get(name, "").startswith("/"):
+                options += ["--ro-bind-try", os.environ[name], os.environ[name]]
+        for seen_folder in seen:
+            if seen_folder.is_dir() and not seen_folder.is_relative_to(self._environments):
+                options += ["--ro-bind", str(seen_folder), str(seen_folder)]
+        options += ["--bind", str(self._environments), str(self._environments), "--chdir", str(folder)]
+        return [self._bwrap, *options, "--", *command]

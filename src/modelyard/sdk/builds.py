@@ -14,6 +14,7 @@ from modelyard.domain.errors import Invalid, InvalidRecipe
 from modelyard.domain.texts import readable
 from modelyard.sdk.capture import git_facts
 from modelyard.sdk.http import at, query_text
+from modelyard.sdk.log_lines import LogLine, lines_of
 from modelyard.sdk.paging import Items
 from modelyard.sdk.progress import Progress
 from modelyard.sdk.session import Feature
@@ -143,6 +144,7 @@ class Builds(Feature):
         model: str | None = None,
         params: Mapping[str, Any] | None = None,
         pool: str | None = None,
+        priority: str | None = None,
         progress: Progress | None = None,
     ) -> wire.Build:
         """Build a folder: send its source as it is on disk, and have the server carry out its recipe.
@@ -156,6 +158,7 @@ class Builds(Feature):
             model: The model whose next version it makes; None: the recipe's.
             params: Values in place of the recipe's params, by name.
             pool: Where it runs; None: the recipe's pool, otherwise the server's first.
+            priority: `low`, `normal` or `high`, in the queue of the pool; None: the recipe's, otherwise the pool's.
             progress: Receives the bytes of the source that are sent; None: no progress is reported.
 
         Returns:
@@ -165,7 +168,7 @@ class Builds(Feature):
             InvalidRecipe: The recipe is not valid; the error has the line and the reason.
             SecretFiles: Files of the source hold credentials; the error lists them.
             Invalid: There is no recipe, or the source is too large.
-            Denied: Your role does not allow builds.
+            Denied: Your role does not allow builds, or not the priority `high`.
 
         Example:
             >>> client.builds.submit("fraud", params={"depth": 4}).status
@@ -173,7 +176,13 @@ class Builds(Feature):
         """
         text, bundle, source = send_folder(self, folder, recipe, progress)
         wanted = wire.SubmitBuild(
-            recipe=text, bundle=bundle, model=model, params=dict(params or {}), pool=pool, source=source
+            recipe=text,
+            bundle=bundle,
+            model=model,
+            params=dict(params or {}),
+            pool=pool,
+            priority=priority,
+            source=source,
         )
         return self._post(at("builds"), wire.Build, wanted)
 
@@ -249,8 +258,38 @@ class Builds(Feature):
             yield part.text
             position = part.position
 
-    def _log_part(self, build: str, step: str | None, position: int) -> wire.BuildLogPart:
-        query = wire.BuildLogQuery(step=step, position=position)
+    def log_lines(self, build: str, step: str | None = None, *, follow: bool = False) -> Iterator[LogLine]:
+        """Return the lines of a log with their numbers and times.
+
+        Args:
+            build: Its id, or the beginning of its id.
+            step: Only this step; None: all steps.
+            follow: Go on until the build ends; otherwise as far as the log has arrived.
+
+        Returns:
+            One line at a time.
+
+        Raises:
+            BuildNotFound: There is no such build, or you may not see it.
+            ServerUnreachable: The server could not be reached for longer than the client's patience.
+
+        Example:
+            >>> for line in client.builds.log_lines("1f0a9c3e7d52", "train"):
+            ...     print(line.at, line.text)
+        """
+        news = self._log_news(build, step) if follow else self._log_parts(build, step)
+        return lines_of(text for each in news for text in each.texts)
+
+    def _log_parts(self, build: str, step: str | None) -> Iterator[wire.BuildLogPart]:
+        position = 0
+        while (part := self._log_part(build, step, position, times=True)).texts:
+            yield part
+            position = part.position
+
+    def _log_part(
+        self, build: str, step: str | None, position: int, *, times: bool = False
+    ) -> wire.BuildLogPart:
+        query = wire.ReadBuildLogQuery(step=step, position=position, times=times)
         return self._get(at("builds", build, "log"), wire.BuildLogPart, query)
 
     def follow_log(self, build: str, step: str | None = None) -> Iterator[str]:
@@ -271,10 +310,13 @@ class Builds(Feature):
             >>> for text in client.builds.follow_log("1f0a9c3e7d52", "train"):
             ...     print(text, end="")
         """
+        return (text.text for news in self._log_news(build, step) for text in news.texts)
+
+    def _log_news(self, build: str, step: str | None) -> Iterator[wire.BuildLogNews]:
         target = at("builds", build, "log", "stream") + query_text(wire.BuildStepQuery(step=step))
         for data in follow_stream(self._transport, target):
             news = msgspec.json.decode(data, type=wire.BuildLogNews)
-            yield from (each.text for each in news.texts)
+            yield news
             if news.ended:
                 return
 

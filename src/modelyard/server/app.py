@@ -25,7 +25,7 @@ from modelyard.doors.services import Services
 from modelyard.registry.access.usecases import check_sees_metrics
 from modelyard.registry.builds.usecases import count_builds
 from modelyard.registry.catalog.usecases import list_uses
-from modelyard.registry.deployments.usecases import count_deployments
+from modelyard.registry.deployments.showing import count_deployments
 from modelyard.registry.jobs.nouns import QueueFigures
 from modelyard.registry.jobs.usecases import count_jobs
 from modelyard.registry.monitoring import usecases as monitoring

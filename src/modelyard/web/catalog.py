@@ -19,7 +19,7 @@ from modelyard.doors.paging import cut, decode_cursor
 from modelyard.registry.cards import usecases as cards
 from modelyard.registry.cards.rules import body_text
 from modelyard.registry.comparison import history
-from modelyard.registry.deployments.usecases import list_deployments
+from modelyard.registry.deployments.showing import list_deployments
 from modelyard.registry.promotion import stages
 from modelyard.registry.promotion.actions import find_stage_actions
 from modelyard.registry.promotion.nouns import OPEN, PromotionFilter

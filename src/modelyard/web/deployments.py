@@ -7,8 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.db.transaction import Transaction
+from modelyard.domain.deployments import CANARY, SHADOW
 from modelyard.domain.errors import Invalid, ModelyardError, NotFound
 from modelyard.domain.names import Ref
+from modelyard.registry.deployments import showing, trials
 from modelyard.registry.deployments import usecases as deployments
 from modelyard.registry.deployments.nouns import DeploymentView
 from modelyard.web.frame import PageTable, Visit
@@ -29,7 +31,7 @@ def _here(visit: Visit) -> str:
 @table.get("/deployments")
 async def list_deployments(visit: Visit) -> Response:
     namespace = visit.chosen("namespace")
-    found = await visit.look(lambda tx: deployments.show_overview(tx, visit.actor, namespace=namespace or None))
+    found = await visit.look(lambda tx: showing.show_overview(tx, visit.actor, namespace=namespace or None))
     return await visit.render("deployments.html", found=found, namespace=namespace, twin="/api/v1/deployments")
 
 
@@ -86,11 +88,14 @@ def _number(text: str, what: str) -> int | None:
 @table.get(_PAGE)
 async def show_deployment(visit: Visit) -> Response:
     def read(tx: Transaction) -> dict[str, Any]:
-        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        view = showing.show_deployment(tx, visit.actor, *_named(visit))
+        compared = {trial.role: trials.compare_trial(tx.now, view.deployment, trial) for trial in view.trials}
         return {
             "view": view,
-            "revisions": deployments.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
-            "moves": deployments.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
+            "canary": compared.get(CANARY),
+            "shadow": compared.get(SHADOW),
+            "revisions": showing.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
+            "moves": showing.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
         }
 
     found = await visit.look(read)
@@ -106,6 +111,35 @@ async def show_deployment(visit: Visit) -> Response:
     )
 
 
+# --- trials ----------------------------------------------------------------------------------------------
+
+
+@table.post(f"{_PAGE}/weight", operation="weigh_trial", command="deployment weight")
+async def weigh(visit: Visit) -> Response:
+    weight = _number(visit.given("weight"), "a share in percent")
+    if weight is None:
+        raise Invalid(reason="the share is missing", fix="Give 0 to 100")
+    seen, role = _number(visit.given("from"), "a share in percent"), visit.given("role") or CANARY
+    await visit.write(
+        lambda tx: trials.set_weight(tx, visit.actor, *_named(visit), weight, role=role, from_weight=seen)
+    )
+    return visit.go(_here(visit), f"The {role} is to get {weight} %.")
+
+
+@table.post(f"{_PAGE}/finish", operation="finish_canary", command="deployment finish")
+async def finish(visit: Visit) -> Response:
+    seen = _number(visit.given("from"), "a revision")
+    view = await visit.write(lambda tx: trials.finish(tx, visit.actor, *_named(visit), from_revision=seen))
+    return visit.go(_here(visit), f"v{view.deployment.version} is to serve; what served stays warm.")
+
+
+@table.post(f"{_PAGE}/drop", operation="drop_trial", command="deployment drop")
+async def drop(visit: Visit) -> Response:
+    role = visit.given("role") or CANARY
+    await visit.write(lambda tx: trials.drop(tx, visit.actor, *_named(visit), role=role))
+    return visit.go(_here(visit), f"The {role} has ended.")
+
+
 # --- the way back ----------------------------------------------------------------------------------------
 
 
@@ -114,7 +148,7 @@ async def _show_rollback(visit: Visit, problem: ModelyardError | None = None) ->
     to = _number(visit.given("to") or visit.chosen("to"), "a revision")
 
     def read(tx: Transaction) -> dict[str, Any]:
-        view = deployments.show_deployment(tx, visit.actor, *_named(visit))
+        view = showing.show_deployment(tx, visit.actor, *_named(visit))
         try:
             return {"view": view, "plan": deployments.preview_rollback(tx, visit.actor, *_named(visit), to=to)}
         except ModelyardError as refusal:

@@ -90,6 +90,11 @@ def exact(moment: int | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(time_text(moment), shown)
 
 
+def second(moment: int) -> str:
+    """Return a time to the second, in UTC."""
+    return datetime.fromtimestamp(moment / MICROSECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def short_digest(digest: str | None) -> str | Markup:
     if digest is None:
         return NONE

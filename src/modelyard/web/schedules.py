@@ -9,6 +9,7 @@ from starlette.responses import Response
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import Invalid, ModelyardError, NotFound
 from modelyard.domain.names import ModelName
+from modelyard.domain.texts import number_or_text
 from modelyard.doors.paging import cut, decode_cursor
 from modelyard.registry.builds import usecases as builds
 from modelyard.registry.builds.nouns import BuildView
@@ -110,10 +111,20 @@ def _read_request(visit: Visit) -> ScheduleRequest:
         options.pop("zone", None)
     return ScheduleRequest(
         build=visit.given("build") or None,
+        params=_read_params(visit.given("params")),
         pause_after=int(failures) if failures else None,
         **{kind: visit.given("value") or None},  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
+
+
+def _read_params(text: str) -> dict[str, bool | int | float | str] | None:
+    """Return the params of a form, one a line; None: those of the build. Raises Invalid."""
+    pairs = [line.partition("=") for line in text.splitlines() if line.strip()]
+    for name, equals, _ in pairs:
+        if not equals or not name.strip():
+            raise Invalid(reason=f"{name[:80]!r} is not of the form name=value", fix="Write one param a line")
+    return {name.strip(): number_or_text(value.strip()) for name, _, value in pairs} or None
 
 
 @table.get(_PAGE)

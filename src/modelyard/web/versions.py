@@ -16,7 +16,7 @@ from modelyard.registry.cards.citing import find_citation
 from modelyard.registry.cards.usecases import find_state
 from modelyard.registry.checks.usecases import list_checks
 from modelyard.registry.comparison.usecases import Comparison, compare_all
-from modelyard.registry.deployments.usecases import list_deployments, may_deploy
+from modelyard.registry.deployments.showing import list_deployments, may_deploy
 from modelyard.registry.facts.usecases import show_facts
 from modelyard.registry.overview.usecases import show_overview
 from modelyard.registry.promotion.actions import find_stage_actions

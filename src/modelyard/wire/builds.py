@@ -39,13 +39,15 @@ class RecipeCheck(Answer, kw_only=True):
 
 class SubmitBuild(Request, kw_only=True):
     """recipe: the text of `modelyard.yaml`. bundle: digest of the source bundle, whose bytes were sent before; None: no
-    source. model: instead of the recipe's. params: instead of the recipe's, by name. pool: instead of the recipe's."""
+    source. model: instead of the recipe's. params: instead of the recipe's, by name. pool: instead of the recipe's. priority: low,
+    normal or high, instead of the recipe's; high needs `build.prioritize`."""
 
     recipe: LongText
     bundle: Text | None = None
     model: Text | None = None
     params: Mapped[Any] = {}
     pool: Text | None = None
+    priority: Text | None = None
     source: Mapped[Any] = {}
     """The code fact of the folder that was bundled: repository, commit, whether it differs."""
 
@@ -81,7 +83,7 @@ class BuildStep(Answer, kw_only=True):
 class Build(Answer, kw_only=True):
     """status: queued, starting, running, cancelling, succeeded, failed, cancelled, timed-out or lost.
 
-    reason: why it ended this way, or why it waits. version: the version that it registered. promotion: the state of the
+    reason: why it ended this way, or why it waits. priority: low, normal or high. version: the version that it registered. promotion: the state of the
     promotion that the recipe asked for; a refused one does not make the build fail. reproduces: the version that it repeats; it
     registers none. verdict: identical, equal, different, not-deterministic or impossible, once the result was compared. parent:
     the version whose record it was made from, with changes.
@@ -110,6 +112,7 @@ class Build(Answer, kw_only=True):
     reproduces: str | None = None
     verdict: str | None = None
     parent: str | None = None
+    priority: str = "normal"
 
 
 class Reproduction(Answer, kw_only=True):
@@ -194,6 +197,12 @@ class BuildLogQuery(Request, kw_only=True):
     position: Whole = 0
 
 
+class ReadBuildLogQuery(BuildLogQuery, kw_only=True):
+    """times: answer with `texts`, which have the times of their lines, in place of `text`."""
+
+    times: bool = False
+
+
 class BuildStepQuery(Request, kw_only=True):
     """step: only this step, in the newest attempt; None: all."""
 
@@ -221,6 +230,13 @@ class BuildLogSearch(Page, kw_only=True):
     complete: bool
 
 
+class BuildLogTime(Answer, kw_only=True):
+    """When a line was written; the lines that follow have the same time, up to the next one that is given."""
+
+    line: int
+    at: str
+
+
 class BuildLogText(Answer, kw_only=True):
     """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept."""
 
@@ -228,6 +244,7 @@ class BuildLogText(Answer, kw_only=True):
     step: str
     line: int
     text: str
+    times: list[BuildLogTime] = []
 
 
 class BuildLogNews(Answer, kw_only=True):
@@ -245,6 +262,7 @@ class BuildLogPart(Answer, kw_only=True):
     text: str
     position: int
     ended: bool
+    texts: list[BuildLogText] = []
 
 
 class Pool(Answer, kw_only=True):

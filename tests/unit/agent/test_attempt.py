@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from modelyard.agent.attempt import Attempt
+from modelyard.agent.opening import Opening
 from modelyard.agent.processes import Stop
 from modelyard.agent.training import Training, read_metrics
 from modelyard.agent.workplace import StepFailed, Workplace
@@ -45,7 +46,9 @@ class _Here:
 
 
 def workplace(folder: Path, **plan: Any) -> Workplace:
-    made = Workplace(cast(Session, _Here()), "b1", 1, folder, folder / "environments", Stop())
+    made = Workplace(
+        cast(Session, _Here()), Opening(_Here.url, "b1", 1), folder, folder / "environments", Stop()
+    )
     values: dict[str, Any] = {
         "build": "b1",
         "attempt": 1,

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from modelyard.agent import reports
+from modelyard.agent.opening import Opening
 from modelyard.agent.processes import Stop
 from modelyard.agent.reports import Reports
 from modelyard.domain.errors import Conflict, ServerUnreachable
@@ -60,8 +61,15 @@ def stop() -> Stop:
     return Stop()
 
 
+class _Opened(Opening):
+    """Its first frame has arrived."""
+
+    is_stored = True
+
+
 def begin(server: Server, stop: Stop, folder: Path) -> Reports:
-    return Reports(cast(Session, server), "b1", 2, folder / "frames", stop.ask)
+    server.frames.append(wire.AttemptFrame())
+    return Reports(cast(Session, server), _Opened("https://server", "b1", 2), folder / "frames", stop.ask)
 
 
 def test_events_and_text_keep_their_order(server: Server, stop: Stop, tmp_path: Path) -> None:
@@ -118,7 +126,7 @@ def test_a_full_disk_loses_no_frame(
     server.away.clear()
     assert sent.close()
     assert server.text == "".join(f"line {number}\n" for number in range(10))
-    assert len(server.frames) == 21
+    assert len(server.frames) == 22
 
 
 def test_there_is_no_time_left_for_a_server_that_is_away(server: Server, stop: Stop, tmp_path: Path) -> None:
@@ -144,7 +152,7 @@ def test_a_beat_tells_that_the_build_was_cancelled(
     server.wanted = "cancel"
     begin(server, stop, tmp_path)
     assert stop._asked.wait(60)
-    assert (stop.cause, server.frames) == ("cancelled", [])
+    assert (stop.cause, server.frames) == ("cancelled", [wire.AttemptFrame()])
     assert server.beats >= 1
 
 

@@ -171,9 +171,9 @@ def test_the_same_word_means_the_same_in_every_command() -> None:
     assert {(words, text) for words, text in used if text in former} == set()
 
 
-_BOTH = {"--files", "--dataset", "--wait"}
-"""`show --files` lists files, `lineage NAME --dataset` says that NAME is a dataset's, and `build --wait` follows the build to
-its end; elsewhere they take a value."""
+_BOTH = {"--files", "--dataset", "--wait", "--stage", "-s"}
+"""`show --files` lists files, `lineage NAME --dataset` says that NAME is a dataset's, `build --wait` follows the build to its end,
+and `rollback DEPLOYMENT --stage` moves its stage too; elsewhere they take a value."""
 
 
 def test_an_option_takes_a_value_in_every_command_or_in_none() -> None:

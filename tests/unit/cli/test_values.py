@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from modelyard.cli.output import metric_values, number_or_text
+from modelyard.cli.output import metric_values
+from modelyard.domain.texts import number_or_text
 
 
 @pytest.mark.parametrize(

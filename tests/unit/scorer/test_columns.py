@@ -106,9 +106,10 @@ def test_missing_values_are_taken_where_the_model_takes_them() -> None:
     assert math.isnan(tensor.values()[0])
     nan = struct.pack("<2d", math.nan, 1)
     assert Columns(NUMBERS, missing=True).from_tensors([Given("x", "float64", (1, 2), nan)]).rows == 1
-    with pytest.raises(Refusal, match="row 0, column '': expected a number") as caught:
+    with pytest.raises(Refusal, match="row 0, column 'age': expected a number"):
         Columns(NUMBERS).from_tensors([Given("x", "float64", (1, 2), nan)])
-    assert caught.value.row == 0
+    with pytest.raises(Refusal, match="row 1, column 'income': expected number"):
+        Columns(NUMBERS).from_tensors([Given("x", "float64", (2, 2), [1, 2, 3, "4"])])
 
 
 def test_rows_have_a_number() -> None:

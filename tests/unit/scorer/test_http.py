@@ -127,6 +127,23 @@ def test_what_has_no_form_or_no_bound_is_refused_in_words(data: bytes, status: i
     assert called == []
 
 
+def test_a_handler_that_raises_ends_neither_the_connection_nor_the_others(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def handler(request: Request) -> None:
+        if request.path == "/bad":
+            raise KeyError("a defect")
+        echo(request)
+
+    async def work(port: int, _: Server) -> None:
+        found = await exchange(port, post("/bad") + post("/good", b"x"))
+        assert b"500 Internal Server Error" in found
+        assert found.endswith(b"/good x")
+
+    run(work, handler)
+    assert "a defect" in capfd.readouterr().err
+
+
 def test_slow_callers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.05)
     monkeypatch.setattr(http, "IDLE_SECONDS", 0.05)

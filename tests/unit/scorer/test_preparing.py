@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from modelyard.domain.digest import Digest
 from modelyard.domain.manifest import File, Manifest
 from modelyard.scorer import preparing
+from modelyard.scorer.launch import working_bwrap
 from modelyard.scorer.preparing import CannotPrepare, Files, bring, is_own, make_home
-from modelyard.sdk.environment import environment_facts
+from modelyard.sdk.environment import environment_facts, installed_packages
 from modelyard.sdk.environments import Environment, Needed
 from modelyard.wire.scorer import Wanted, WantedRevision
 
@@ -69,8 +71,9 @@ class Place:
         self.asked.append((needed, texts[0], texts[1]))
         return Environment(Path("/made/bin/python"), "a==1 --hash=sha256:aa\n", "key")
 
-    def home(self, **record: Any) -> preparing.Home:
-        return make_home(Files(self.place, record), self.place.parent / "cache", lambda _: None, lambda: False)
+    def home(self, bwrap: str | None = "/usr/bin/bwrap", **record: Any) -> preparing.Home:
+        files = Files(self.place, record)
+        return make_home(files, self.place.parent / "cache", lambda _: None, lambda: False, bwrap=bwrap)
 
 
 def test_what_loading_needs_is_made_in_the_recorded_versions_and_kept_as_a_lock(
@@ -105,6 +108,47 @@ def test_what_no_machine_can_have_is_refused(tmp_path: Path, monkeypatch: pytest
     (place.place / "model" / "modelyard.json").unlink()
     with pytest.raises(CannotPrepare, match=r"it has no modelyard\.json"):
         place.home(environment=FACTS)
+
+
+def test_packages_of_others_are_not_run_where_nothing_keeps_them_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, monkeypatch)
+    with pytest.raises(CannotPrepare, match="nothing keeps them apart from this machine"):
+        place.home(bwrap=None, environment=FACTS)
+    assert place.asked == []
+    packages, origins = installed_packages()
+    own = {"python": ".".join(map(str, sys.version_info[:3])), "packages": packages, "origins": origins}
+    assert place.home(bwrap=None, environment=own).key is None
+
+
+def test_an_installer_sees_neither_data_nor_homes(tmp_path: Path) -> None:
+    """What a package runs while it is installed, as a program in its place."""
+    bwrap = working_bwrap()
+    if bwrap is None:
+        pytest.skip("bubblewrap does not work here")
+    secret, needed = tmp_path / "data" / "key", tmp_path / "needed"
+    secret.parent.mkdir()
+    secret.write_text("secret")
+    needed.mkdir()
+    (needed / "requirements.txt").write_text("x")
+    environments = tmp_path / "cache" / "environments"
+    environments.mkdir(parents=True)
+    program = (
+        "import os, pathlib, sys\n"
+        "pathlib.Path(sys.argv[1], 'made').write_text(pathlib.Path('requirements.txt').read_text())\n"
+        "sys.exit(10 + os.path.exists(sys.argv[2]) + 2 * os.access('requirements.txt', os.W_OK)"
+        " + 4 * os.path.exists(os.path.expanduser('~/.ssh')))"
+    )
+    runner = preparing._Runner(environments, lambda _: None, bwrap)
+    ended = runner.run([sys.executable, "-c", program, str(environments), str(secret)], needed)
+    assert ended.exit_code == 10, ended.reason
+    assert (environments / "made").read_text() == "x"
+    # Without it, the same program sees the file: the test can fail.
+    ended = preparing._Runner(environments, lambda _: None, None).run(
+        [sys.executable, "-c", program, str(environments), str(secret)], needed
+    )
+    assert ended.exit_code & 1
 
 
 def test_stored_files_are_hashed_at_each_start(tmp_path: Path) -> None:

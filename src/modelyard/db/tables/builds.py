@@ -60,6 +60,8 @@ builds = sa.Table(
     sa.Column("findings", sa.Text),
     # What counts towards the quota of the namespace: the bundle, and the log once the build has ended.
     sa.Column("counted_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    # In the queue of the pool: below 0 low, above 0 high.
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_builds_model_id_id", "model_id", "id"),
     sa.Index("ix_builds_schedule_id_id", "schedule_id", "id"),
     sa.Index("ix_builds_open", "id", sqlite_where=IS_OPEN_BUILD, postgresql_where=IS_OPEN_BUILD),
@@ -138,6 +140,8 @@ build_logs = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     # Number of lines of the step before the text.
     sa.Column("step_line", sa.BigInteger, nullable=False, server_default="0"),
+    # When lines of the text arrived: "line:milliseconds" for the first line of each time, with spaces between.
+    sa.Column("times", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_build_logs_step", "build_id", "attempt", "step", "step_position"),
 )
 

@@ -27,12 +27,16 @@ ModelyardError
 │   ├── RunNotFound          ExperimentNotFound  SeriesNotFound
 │   ├── DatasetNotFound      no such dataset, or no such content of it
 │   ├── BuildNotFound        BuildSecretNotFound  ScheduleNotFound
+│   ├── DeploymentNotFound   RevisionNotFound
 │   ├── JobNotFound          no such background job
 │   └── EventNotFound        SubscriptionNotFound  PublisherNotFound  CommentNotFound  RouteNotFound
 ├── Conflict                 the present state of the registry forbids it
 │   ├── AlreadyExists        AliasMoved  EditConflict  HasDependents  VersionArchived  ModelArchived
 │   ├── VersionDeleted       IdempotencyConflict  ProtectedAlias  VersionQuarantined  FileQuarantined
 │   ├── BytesWithheld        FileWithheld  FilesWithheld: bytes that leaked something and are not served
+│   ├── VersionNotAdmitted   it never entered the stage of the deployment
+│   ├── DeploymentMoved      another revision serves than the request saw
+│   ├── NoWayBack            the deployment has no earlier good revision
 │   ├── VersionRecalled      a maintainer recalled it: it must not be used
 │   ├── PromotionClosed      PromotionStale  StageFull  NothingToRollBack
 │   ├── QuotaExceeded        the versions of the namespace would need more space than an admin allows
@@ -48,6 +52,7 @@ ModelyardError
 │   └── RateLimited          TooManyAttempts  ShareUsedUp  BlobBeingCollected  QueueFull  ScanPending  ChangedMeanwhile
 ├── Unavailable              something below does not answer
 │   ├── DatabaseUnavailable  BlobStoreUnavailable  BlobFormatUnknown  DiskFull  ProviderUnavailable  ExecutorUnavailable
+│   │                        TargetUnavailable
 │   └── ServerUnreachable    UnexpectedAnswer   (raised by the client only)
 └── Internal                 a defect in Modelyard
     ├── BlobCorrupt          stored bytes no longer match their digest

@@ -69,7 +69,7 @@ class VersionNotAdmitted(Conflict):
     text = (
         "{reference} is not admitted to {stage}: it is not in that stage, and never entered it through its gate"
     )
-    advice = "A maintainer of {model} promotes it: modelyard promote {reference} {stage} --dry-run shows what that needs"
+    advice = "A maintainer of {model} promotes it; see what that needs with: modelyard promote {reference} {stage} --dry-run"
 
 
 class DeploymentMoved(Conflict):
@@ -83,7 +83,7 @@ class NoWayBack(Conflict):
 
     code = "no_way_back"
     text = "{deployment} has no earlier revision to return to{passed_over}"
-    advice = "See its revisions with: modelyard deployment history {deployment}; deploy another version with: modelyard deploy"
+    advice = "See its revisions with: modelyard deployment history {deployment}"
 
 
 class ModelArchived(Conflict):

@@ -15,7 +15,7 @@ class NotFound(ModelyardError):
 
 class NamespaceNotFound(NotFound):
     code = "namespace_not_found"
-    text, advice = "there is no namespace {namespace!r}", "List them with: modelyard namespace ls"
+    text, advice = "there is no namespace {namespace!r}", "List them with: modelyard namespace ls, or create it"
 
 
 class NoRetentionRule(NotFound):

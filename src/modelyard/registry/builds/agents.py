@@ -223,7 +223,7 @@ def _store(
     """Store what frames say of steps. Returns the end of the attempt; None: it goes on."""
     steps = {step.name: step for step in queries.list_steps(tx, attempt.id)}
     end = next((frame.end for frame in frames if frame.end is not None), None)
-    texts: list[tuple[BuildStep, str]] = []
+    texts: list[tuple[BuildStep, str, int]] = []
     changed: dict[str, BuildStep] = {}
     current = build.step
     for frame in frames:
@@ -238,7 +238,9 @@ def _store(
             changed[step.name] = step
             _apply(step, report)
             is_over = report.state not in (None, RUNNING)
-            texts.append((step, rules.add_log(step, report.log, is_last=is_over)))
+            # The clock of another machine may be wrong.
+            at = max(attempt.created_at, min(report.at, tx.now))
+            texts.append((step, rules.add_log(step, report.log, is_last=is_over), at))
             if report.state in (RUNNING, FAILED):
                 current = step.name
     write_log(tx, build, texts)

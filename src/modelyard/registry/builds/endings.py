@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -11,6 +12,7 @@ from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.errors import InvalidRecipe
 from modelyard.registry.builds import log_queries, queries, rules, verdicts
+from modelyard.registry.builds.line_times import read_times, times_of_texts, within, write_times
 from modelyard.registry.builds.nouns import (
     FAILED,
     LOST,
@@ -115,11 +117,11 @@ def end_attempt(
 
 def _end_steps(tx: Transaction, build: Build, attempt_id: int, status: str, reason: str) -> None:
     """Close what the agent left open: steps that wait or run, and lines without an end."""
-    texts: list[tuple[BuildStep, str]] = []
+    texts: list[tuple[BuildStep, str, int]] = []
     changed = []
     for step in queries.list_steps(tx, attempt_id):
         if step.open_line:
-            texts.append((step, rules.add_log(step, "", is_last=True)))
+            texts.append((step, rules.add_log(step, "", is_last=True), tx.now))
         elif step.state not in (WAITING, RUNNING):
             continue
         if step.state == RUNNING:
@@ -133,31 +135,32 @@ def _end_steps(tx: Transaction, build: Build, attempt_id: int, status: str, reas
         queries.set_step(tx, attempt_id, step)
 
 
-def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, str]]) -> None:
-    """Append texts of steps to the log, in their order, and count their bytes in the steps; above the limit the middle of
-    the log is deleted."""
-    texts = [(step, text) for step, text in texts if text]
-    if not texts:
+def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, str, int]]) -> None:
+    """Append texts of steps, each with its time, to the log, in their order, and count their bytes in the steps; above the limit
+    the middle of the log is deleted."""
+    runs = [
+        (step, [(text, at // 1000) for _, text, at in group])
+        for step, group in _by_step([each for each in texts if each[1]])
+    ]
+    if not runs:
         return
-    joined: list[tuple[BuildStep, str]] = []
-    for step, text in texts:
-        if joined and joined[-1][0] is step:
-            joined[-1] = (step, joined[-1][1] + text)
-        else:
-            joined.append((step, text))
     # The build as it was read may be older than what this change has written.
     last = log_queries.find_last_piece(tx, build.id)
     end = last.position + len(last.text.encode()) if last else 0
     pieces: list[LogPiece] = []
-    for step, text in joined:
-        for cut in rules.cut_pieces(text):
-            size = len(cut.encode())
-            if not pieces and _fits(last, build, step, size):
-                assert last is not None
-                log_queries.set_piece(tx, build.id, last.position, last.text + cut)
-                last = msgspec.structs.replace(last, text=last.text + cut)
+    for step, timed in runs:
+        times = times_of_texts(timed, step.log_lines)
+        for cut in rules.cut_pieces("".join(text for text, _ in timed)):
+            size, first = len(cut.encode()), step.log_lines + 1
+            here = within(times, first, first + cut.count("\n"))
+            if not pieces and last is not None and _fits(last, build, step, size):
+                known = read_times(last.times)
+                here = [each for each in here if not known or each[0] > known[-1][0]]
+                last = msgspec.structs.replace(last, text=last.text + cut, times=write_times([*known, *here]))
+                log_queries.set_piece(tx, build.id, last)
             else:
-                pieces.append(LogPiece(end, build.attempt, step.name, step.log_bytes, step.log_lines, cut))
+                place = (end, build.attempt, step.name, step.log_bytes, step.log_lines)
+                pieces.append(LogPiece(*place, cut, write_times(here)))
             step.log_bytes += size
             step.log_lines += cut.count("\n")
             end += size
@@ -167,13 +170,19 @@ def write_log(tx: Transaction, build: Build, texts: Sequence[tuple[BuildStep, st
         log_queries.cut_log(tx, build.id, rules.LOG_HEAD_BYTES, end - rules.LOG_TAIL_BYTES)
 
 
-def _fits(last: LogPiece | None, build: Build, step: BuildStep, size: int) -> bool:
+def _by_step(
+    texts: Sequence[tuple[BuildStep, str, int]],
+) -> list[tuple[BuildStep, list[tuple[BuildStep, str, int]]]]:
+    """Return the texts in their order, those of one step that follow one another together."""
+    return [
+        (group[0][0], group) for group in ([*each] for _, each in groupby(texts, lambda text: text[0].name))
+    ]
+
+
+def _fits(last: LogPiece, build: Build, step: BuildStep, size: int) -> bool:
     """Return whether a text may continue the last piece of the log."""
-    return (
-        last is not None
-        and (last.attempt, last.step) == (build.attempt, step.name)
-        and len(last.text.encode()) + size <= rules.PIECE_BYTES
-    )
+    is_same = (last.attempt, last.step) == (build.attempt, step.name)
+    return is_same and len(last.text.encode()) + size <= rules.PIECE_BYTES
 
 
 def fail_unstarted(tx: Transaction, build: Build, reason: str) -> None:

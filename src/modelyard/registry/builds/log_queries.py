@@ -17,7 +17,7 @@ from modelyard.registry.builds.rules import CHUNK_BYTES, LOG_HEAD_BYTES, OPEN_BY
 _p = sa.bindparam
 _READ_PIECES = 32
 
-_PIECE = build_logs.c["position", "attempt", "step", "step_position", "step_line", "text"]
+_PIECE = build_logs.c["position", "attempt", "step", "step_position", "step_line", "text", "times"]
 _LAST_PIECE = Statement(
     sa.select(*_PIECE)
     .where(build_logs.c.build_id == _p("build_id"))
@@ -26,13 +26,23 @@ _LAST_PIECE = Statement(
 )
 _ADD_PIECE = Statement(
     build_logs.insert().values(
-        **named("build_id", "position", "attempt", "step", "step_position", "step_line", "size_bytes", "text")
+        **named(
+            "build_id",
+            "position",
+            "attempt",
+            "step",
+            "step_position",
+            "step_line",
+            "size_bytes",
+            "text",
+            "times",
+        )
     )
 )
 _SET_PIECE = Statement(
     build_logs.update()
     .where(build_logs.c.build_id == _p("of_build"), build_logs.c.position == _p("at"))
-    .values(text=_p("new_text"), size_bytes=_p("size"))
+    .values(text=_p("new_text"), size_bytes=_p("size"), times=_p("new_times"))
 )
 _CUT = Statement(
     build_logs.delete().where(
@@ -91,8 +101,12 @@ def add_pieces(tx: Transaction, build_id: int, pieces: Sequence[LogPiece]) -> No
     tx.run_many(_ADD_PIECE, rows)
 
 
-def set_piece(tx: Transaction, build_id: int, position: int, text: str) -> None:
-    tx.run(_SET_PIECE, of_build=build_id, at=position, new_text=text, size=len(text.encode()))
+def set_piece(tx: Transaction, build_id: int, piece: LogPiece) -> None:
+    """Store a piece that has become longer."""
+    size = len(piece.text.encode())
+    tx.run(
+        _SET_PIECE, of_build=build_id, at=piece.position, new_text=piece.text, size=size, new_times=piece.times
+    )
 
 
 def cut_log(tx: Transaction, build_id: int, start: int, end: int) -> None:

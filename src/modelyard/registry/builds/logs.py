@@ -16,6 +16,7 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import Invalid
 from modelyard.registry.builds import log_queries, queries, rules
+from modelyard.registry.builds.line_times import LineTimes, read_times, within
 from modelyard.registry.builds.nouns import Build, LogLine, LogPart, LogPiece, LogSearch, LogText, LogView
 from modelyard.registry.builds.packing import open_chunk
 from modelyard.registry.builds.usecases import find_build
@@ -50,7 +51,9 @@ def _read(tx: Transaction, blobs: BlobStore, build: Build, step: str | None, pos
             texts.append(_left_out(piece, start - position))
         known = max(0, position - start)
         line = piece.step_line + 1 + data[:known].count(b"\n")
-        texts.append(LogText(piece.attempt, piece.step, line, data[known:].decode("utf-8", "ignore")))
+        text = data[known:].decode("utf-8", "ignore")
+        times = within(read_times(piece.times), line)
+        texts.append(LogText(piece.attempt, piece.step, line, text, times))
         position = start + len(data)
     return LogPart(texts, position, build.has_ended and not pieces, build.attempt)
 
@@ -89,15 +92,19 @@ def _lines_of(texts: Iterable[LogText]) -> Iterator[LogLine]:
     def line(text: str) -> LogLine:
         # A progress bar returns to the beginning of its line; its last state is shown.
         shown = next((part for part in reversed(text.split("\r")) if part), "")[:LONGEST_LINE]
-        return LogLine(place.attempt, place.step, place.line, shown, mark_of(shown) if place.line else "")
+        at = within(times, place.line)[:1]
+        mark = mark_of(shown) if place.line else ""
+        return LogLine(place.attempt, place.step, place.line, shown, mark, at[0][1] if at else None)
 
+    times: LineTimes = ()
     for text in texts:
         if rest and (text.attempt, text.step) == (place.attempt, place.step) and text.line and place.line:
             rest += text.text
+            times = [*times[-1:], *text.times]
         else:
             if rest:
                 yield line(rest)
-            place, rest = text, text.text
+            place, rest, times = text, text.text, text.times
         *whole, rest = rest.split("\n")
         for each in whole:
             yield line(each)

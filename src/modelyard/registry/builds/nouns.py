@@ -61,6 +61,7 @@ class Build(msgspec.Struct, frozen=True):
     started_at: int | None
     cancel_asked_at: int | None
     ended_at: int | None
+    priority: int
     recipe: str = ""
 
     @property
@@ -168,7 +169,7 @@ class BuildStep(msgspec.Struct):
 
 class LogPiece(msgspec.Struct, frozen=True):
     """A piece of the log. position: in the log of the build; step_position: in that of its step and attempt. Bytes.
-    step_line: number of lines of the step before it."""
+    step_line: number of lines of the step before it. times: of its lines, as `line_times` makes them."""
 
     position: int
     attempt: int
@@ -176,6 +177,7 @@ class LogPiece(msgspec.Struct, frozen=True):
     step_position: int
     step_line: int
     text: str
+    times: str = ""
 
 
 class LogChunk(msgspec.Struct, frozen=True):
@@ -250,12 +252,14 @@ class BuildDetails(msgspec.Struct, frozen=True):
 
 
 class LogText(msgspec.Struct, frozen=True):
-    """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept."""
+    """Text of one step. line: number of its first line in the step, from 1; 0: a note in place of what is not kept. times: (line,
+    time in milliseconds since 1970) of lines before which some time passed; it holds for those that follow too."""
 
     attempt: int
     step: str
     line: int
     text: str
+    times: Sequence[tuple[int, int]] = ()
 
 
 class LogPart(msgspec.Struct, frozen=True):
@@ -272,13 +276,15 @@ class LogPart(msgspec.Struct, frozen=True):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """number: in its step and attempt, from 1; 0: a note. mark: error, warning, or empty."""
+    """number: in its step and attempt, from 1; 0: a note. mark: error, warning, or empty. at: when it was written, in
+    milliseconds since 1970; None: unknown."""
 
     attempt: int
     step: str
     number: int
     text: str
     mark: str
+    at: int | None = None
 
 
 class LogView(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from modelyard.db.engine import Database
 from modelyard.db.transaction import Transaction
 from modelyard.domain.digest import Digest
 from modelyard.registry.builds import log_queries, rules
+from modelyard.registry.builds.line_times import joined
 from modelyard.registry.builds.nouns import Build, LogChunk, LogPiece
 from modelyard.registry.uploads import queries as uploads
 
@@ -36,7 +37,7 @@ def pack_log(db: Database, blobs: BlobStore, build: Build) -> None:
             has_ended=build.has_ended,
         )
         while pieces := _first_chunk(db.read(find)):
-            packed = pack("".join(piece.text for piece in pieces))
+            packed = pack("".join(piece.text for piece in pieces), joined(pieces))
             digest = Digest.of(packed)
             blobs.put([packed], digest, len(packed))
             if not db.write(
@@ -83,22 +84,25 @@ def _replace(
 # --- the format ------------------------------------------------------------------------------------------
 
 
-def pack(text: str) -> bytes:
-    """Return a chunk as it is stored: UTF-8, compressed by zlib (RFC 1950)."""
-    return zlib.compress(text.encode(), 1)
+def pack(text: str, times: str = "") -> bytes:
+    """Return a chunk as it is stored: the text, NUL and the times of its lines, in UTF-8, compressed by zlib (RFC 1950)."""
+    return zlib.compress(f"{text}\0{times}".encode(), 1)
 
 
-def unpack(blobs: BlobStore, digest: Digest) -> str:
-    """Raises BlobNotFound, BlobStoreUnavailable."""
+def unpack(blobs: BlobStore, digest: Digest) -> tuple[str, str]:
+    """Return the text of a chunk, and the times of its lines. Raises BlobNotFound, BlobStoreUnavailable."""
     with blobs.open(digest) as reader:
-        return zlib.decompress(b"".join(reader.chunks())).decode()
+        text, _, times = zlib.decompress(b"".join(reader.chunks())).decode().partition("\0")
+    return text, times
 
 
 def open_chunk(tx: Transaction, blobs: BlobStore, chunk: LogChunk) -> LogPiece:
     """Return a chunk with its text, which is read outside the transaction."""
     digest = Digest(chunk.digest)
-    text = tx.outside(("log chunk", digest), lambda: unpack(blobs, digest))
-    return LogPiece(chunk.position, chunk.attempt, chunk.step, chunk.step_position, chunk.step_line, text)
+    text, times = tx.outside(("log chunk", digest), lambda: unpack(blobs, digest))
+    return LogPiece(
+        chunk.position, chunk.attempt, chunk.step, chunk.step_position, chunk.step_line, text, times
+    )
 
 
 # --- redaction -------------------------------------------------------------------------------------------
@@ -139,13 +143,13 @@ def blacken(blobs: BlobStore, parts: Sequence[LogChunk | LogPiece], secret: str)
 
 def _texts(blobs: BlobStore, parts: Sequence[LogChunk | LogPiece]) -> Iterator[tuple[LogChunk | LogPiece, str]]:
     for part in parts:
-        yield part, part.text if isinstance(part, LogPiece) else unpack(blobs, Digest(part.digest))
+        yield part, part.text if isinstance(part, LogPiece) else unpack(blobs, Digest(part.digest))[0]
 
 
 def _store(blobs: BlobStore, part: LogChunk | LogPiece, text: str) -> Changed:
     if isinstance(part, LogPiece):
         return Changed(part.position, text)
-    packed = pack(text)
+    packed = pack(text, unpack(blobs, Digest(part.digest))[1])
     digest = Digest.of(packed)
     blobs.put([packed], digest, len(packed))
     return Changed(part.position, text, digest, len(packed))

@@ -18,7 +18,7 @@ from modelyard.engines.executor import Executor
 from modelyard.engines.local import LocalExecutor
 from modelyard.engines.ray import RayExecutor
 from modelyard.engines.slurm import SlurmExecutor
-from modelyard.registry.builds.recipe import Word
+from modelyard.registry.builds.recipe import Priority, Word
 
 LOCAL = "local"
 ADMINS, CONTRIBUTORS, OFF = "admins", "contributors", "off"
@@ -27,7 +27,8 @@ WHO = (ADMINS, CONTRIBUTORS, OFF)
 
 class Pool(msgspec.Struct, frozen=True):
     """slots: builds that run at once. builds: whose may run here: admins, contributors or off. setting: where that is set. url:
-    where its agents reach the server. network: whose recipes may ask for the network, likewise."""
+    where its agents reach the server. network: whose recipes may ask for the network, likewise. priority: of builds that name
+    none."""
 
     name: str
     executor: Executor
@@ -36,6 +37,7 @@ class Pool(msgspec.Struct, frozen=True):
     setting: str
     url: str
     network: str = CONTRIBUTORS
+    priority: Priority = "normal"
 
     @property
     def note(self) -> str:
@@ -85,12 +87,14 @@ Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class _Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What every cluster has. slots: builds that are submitted at once. builds: whose: admins, contributors or off. url: where
+    """What every cluster has. slots: builds that are submitted at once. builds: whose: admins, contributors or off. priority: of
+    builds that name none. url: where
     its nodes reach this server; if omitted, public_url. command: that starts the agent on a node, for the shell. folder: on the
     nodes, in which builds work."""
 
     slots: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 8
     builds: Literal["admins", "contributors", "off"] = "admins"
+    priority: Priority = "normal"
     url: Text = ""
     command: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)] = DEFAULT_COMMAND
     folder: Annotated[str, msgspec.Meta(pattern=r"^(~/|/)[^\n\x00]+$", max_length=1000)] = DEFAULT_FOLDER
@@ -189,7 +193,8 @@ def _open_cluster(name: str, cluster: SlurmCluster | RayCluster | KubernetesClus
             environments_claim=cluster.environments_claim,
             user=cluster.user,
         )
-    return Pool(name, executor, cluster.slots, cluster.builds, f"builds of [pools.{name}] in build_pools", url)
+    setting = f"builds of [pools.{name}] in build_pools"
+    return Pool(name, executor, cluster.slots, cluster.builds, setting, url, priority=cluster.priority)
 
 
 def open_pools(

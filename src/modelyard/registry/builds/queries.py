@@ -58,7 +58,7 @@ _COLUMNS = (
     promotions.c.state,
     *builds.c["log_bytes", "revision", "requested_by"],
     actors.c.name,
-    *builds.c["created_at", "started_at", "cancel_asked_at", "ended_at"],
+    *builds.c["created_at", "started_at", "cancel_asked_at", "ended_at", "priority"],
 )
 _BUILDS = (
     builds.join(models, models.c.id == builds.c.model_id)
@@ -192,7 +192,7 @@ def find_previous(tx: Transaction, actor: Actor, build: Build) -> Build | None:
 
 
 _LIST_OPEN = Statement(
-    sa.select(builds.c.id, builds.c.uid, namespaces.c.name, builds.c.status)
+    sa.select(builds.c.id, builds.c.uid, namespaces.c.name, builds.c.status, builds.c.priority)
     .select_from(_BUILDS)
     .where(builds.c.ended_at.is_(None), builds.c.pool == _p("pool"))
     .order_by(builds.c.id)
@@ -295,7 +295,7 @@ def delete_build(tx: Transaction, build_id: int) -> None:
 _INSERT = Statement(
     builds.insert()
     .values(
-        **named("uid", "model_id", "status", "pool", "recipe", "source", "params", "pins"),
+        **named("uid", "model_id", "status", "pool", "priority", "recipe", "source", "params", "pins"),
         **{name: _p(name, required=True) for name in ("reproduces", "parent")},
         bundle=_p("bundle", required=True),
         counted_bytes=sa.select(
@@ -320,6 +320,7 @@ def insert_build(
     model_id: int,
     status: str,
     pool: str,
+    priority: int,
     recipe: str,
     bundle: str | None,
     source: Mapping[str, Any],
@@ -336,6 +337,7 @@ def insert_build(
         model_id=model_id,
         status=status,
         pool=pool,
+        priority=priority,
         recipe=recipe,
         bundle=bundle,
         source=dump_json(dict(source)),

@@ -46,6 +46,7 @@ Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
 Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
 Secrets = Annotated[tuple[Variable, ...], msgspec.Meta(max_length=50)]
 Duration = Annotated[str, msgspec.Meta(pattern=_DURATION, description="like 30m, 2h, 1d")]
+Priority = Literal["low", "normal", "high"]
 Reason = Literal["lost", "preempted", "failed", "timed-out"]
 
 
@@ -152,7 +153,8 @@ class RecipeFile(_Entry, frozen=True, kw_only=True):
 
     model: whose next version the build registers. params: put into commands as `{name}`, and recorded. train, test,
     evaluate: commands for the shell. steps: your own, between the usual ones. result: the file or folder that becomes the
-    version; if omitted, what `modelyard run` would register. pool: where the build runs. network: whether steps may
+    version; if omitted, what `modelyard run` would register. pool: where the build runs. priority: in the queue of the pool; if
+    omitted, the pool's; `high` counts only for those who may give it. network: whether steps may
     reach the network and not only this registry; the environment step always reaches the package index.
     """
 
@@ -170,6 +172,7 @@ class RecipeFile(_Entry, frozen=True, kw_only=True):
     resources: ResourcesEntry = ResourcesEntry()
     retry: RetryEntry = RetryEntry()
     pool: Word | None = None
+    priority: Priority | None = None
     network: bool = False
 
 

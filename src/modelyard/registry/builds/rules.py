@@ -293,6 +293,23 @@ def status_after(status: str, attempt: int, attempts_by_status: Mapping[str, int
     return QUEUED if attempt < attempts_by_status.get(status, 0) else status
 
 
+PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+
+
+def check_priority(word: str) -> str:
+    """Check the name of a priority. Raises Invalid."""
+    if word not in PRIORITIES:
+        raise Invalid(
+            reason=f"{word[:40]!r} is not a priority{nearest(word, PRIORITIES)}",
+            fix=f"Use {', '.join(PRIORITIES)}",
+        )
+    return word
+
+
+def priority_word(priority: int) -> str:
+    return next(word for word, number in PRIORITIES.items() if number == priority)
+
+
 class OpenBuild(msgspec.Struct, frozen=True):
     """A build that has not ended, in the order of their ids."""
 
@@ -300,10 +317,12 @@ class OpenBuild(msgspec.Struct, frozen=True):
     uid: str
     namespace: str
     status: str
+    priority: int = 0
 
 
 def choose_next(builds: Iterable[OpenBuild], slots: int) -> list[OpenBuild]:
-    """Return the queued builds that may start now: namespaces with fewer running builds first, then the older ones."""
+    """Return the queued builds that may start now: namespaces with fewer running builds first, then higher priorities, then the
+    older ones. Those below normal come after everything else."""
     waiting: list[OpenBuild] = []
     running: Counter[str] = Counter()
     for build in builds:
@@ -313,7 +332,9 @@ def choose_next(builds: Iterable[OpenBuild], slots: int) -> list[OpenBuild]:
             running[build.namespace] += 1
     chosen: list[OpenBuild] = []
     while waiting and running.total() < slots:
-        following = min(waiting, key=lambda build: (running[build.namespace], build.id))
+        following = min(
+            waiting, key=lambda build: (build.priority < 0, running[build.namespace], -build.priority, build.id)
+        )
         waiting.remove(following)
         running[following.namespace] += 1
         chosen.append(following)

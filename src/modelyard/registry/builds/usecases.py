@@ -52,7 +52,7 @@ from modelyard.registry.uploads import queries as uploads
 
 
 class BuildRequest(msgspec.Struct, frozen=True):
-    """recipe: text of the file. bundle: digest of the source; None: there is none. model, params, pool: instead of the
+    """recipe: text of the file. bundle: digest of the source; None: there is none. model, params, pool, priority: instead of the
     recipe's. source: the code fact of the bundled folder."""
 
     recipe: str
@@ -61,6 +61,7 @@ class BuildRequest(msgspec.Struct, frozen=True):
     params: Mapping[str, Any] = {}
     pool: str | None = None
     source: Mapping[str, Any] = {}
+    priority: str | None = None
 
 
 # --- recipes ---------------------------------------------------------------------------------------------
@@ -213,6 +214,7 @@ def start_build(
         model_id=model.id,
         status=QUEUED,
         pool=pool,
+        priority=_priority(actor, model, pools, pool, request.priority, recipe),
         recipe=request.recipe,
         bundle=request.bundle,
         source=request.source,
@@ -232,6 +234,21 @@ def start_build(
     )
     jobs.enqueue(tx, BUILD, CarryOut(build_id), key=uid, namespace=model.name.namespace)
     return BuildView(_found(tx, actor, uid), None, {})
+
+
+def _priority(actor: Actor, model: Model, pools: Pools, pool: str, asked: str | None, recipe: Recipe) -> int:
+    """Return the priority of a build: the one asked for, otherwise the recipe's, otherwise the pool's. Raises Denied if the actor
+    asks for more than normal and may not; a recipe that does counts as normal then, since others wrote it. Invalid."""
+    if asked is not None:
+        priority = rules.PRIORITIES[rules.check_priority(asked)]
+        if priority > 0:
+            access.check(actor, Permission.BUILD_PRIORITIZE, model.place)
+        return priority
+    if recipe.file.priority is not None:
+        priority = rules.PRIORITIES[recipe.file.priority]
+        return priority if access.may(actor, Permission.BUILD_PRIORITIZE, model.place) else min(0, priority)
+    found = pools.find(pool)
+    return 0 if found is None else rules.PRIORITIES[found.priority]
 
 
 def _refuse_narrow_token(actor: Actor, model: ModelName) -> None:

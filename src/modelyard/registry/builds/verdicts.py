@@ -65,7 +65,8 @@ def judge(tx: Transaction, build: Build, status: str, reason: str) -> tuple[str,
         if second is not None:
             words += ". It is repeated once more, to tell whether the training is deterministic"
     elif status == FAILED and build.step is not None and first is None:
-        findings = Findings(IMPOSSIBLE, missing=[f"step {build.step}: {reason}" if reason else build.step])
+        step = f"step {build.step}"
+        findings = Findings(IMPOSSIBLE, missing=[reason if reason.startswith(step) else f"{step}: {reason}"])
         words = reproduction.words_for(IMPOSSIBLE, findings.missing)
     else:
         return reason, None
@@ -125,6 +126,7 @@ def _insert_second(tx: Transaction, actor: Actor, build: Build) -> tuple[int, st
         model_id=build.model_id,
         status=QUEUED,
         pool=build.pool,
+        priority=build.priority,
         recipe=build.recipe,
         bundle=build.bundle,
         source=build.source.value,

@@ -24,6 +24,8 @@ class Entry(msgspec.Struct, frozen=True):
     profile: Digest | None
     said: Mapping[str, Any]
     """The whole entry, as received."""
+    namespace: str | None = None
+    """The one that the name gives, as in `fraud/transactions`; None: that of the reader."""
 
     @property
     def use(self) -> dict[str, Any]:
@@ -64,11 +66,13 @@ def parse_entry(said: Mapping[str, Any]) -> Entry:
 
 
 def find_entries(data: Any) -> list[Entry]:
-    """Return the entries of a record's `data` that name a dataset; others are ignored."""
+    """Return the entries of a record's `data` that name a dataset, with its namespace or without; others are ignored."""
     found = []
     for said in data or ():
+        namespace, slash, name = str(said.get("name") or "").partition("/")
         try:
-            found.append(parse_entry(said))
+            entry = parse_entry({**said, "name": name} if slash else said)
         except (Invalid, InvalidDigest):
             continue
+        found.append(msgspec.structs.replace(entry, namespace=namespace if slash else None))
     return found

@@ -15,7 +15,7 @@ from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.canonical import canonical_json
 from modelyard.domain.digest import Digest
 from modelyard.domain.drift import Drift, compare
-from modelyard.domain.errors import DatasetNotFound, Invalid, InvalidDigest, MissingBlobs
+from modelyard.domain.errors import DatasetNotFound, Invalid, InvalidDigest, MissingBlobs, NotFound
 from modelyard.domain.profile import MAX_PROFILE_BYTES, Profile, read_profile
 from modelyard.registry import edges
 from modelyard.registry.catalog import usecases as catalog
@@ -28,23 +28,20 @@ from modelyard.registry.scan.waiting import ask_for_scans
 from modelyard.registry.uploads import queries as uploads
 
 
-def note_dataset(
-    tx: Transaction, actor: Actor, namespace: str, entry: Mapping[str, Any], *, reader: str | None = None
-) -> int:
-    """Record a content in a namespace and return its id. A known content stays unchanged.
+def note_use(tx: Transaction, actor: Actor, home: str, entry: Entry, reader: str, relation: str) -> None:
+    """Add an edge from the content that an entry names to its reader (`edges.node("run", uid)`).
 
-    The caller has checked that the actor may write there. reader: the node that read it
-    (`edges.node("run", uid)`), to which an edge is added. A profile is omitted while its bytes are not stored or not
-    readable for this actor. Raises Invalid, InvalidDigest.
+    The caller has checked that the actor may write in the namespace `home`, where a content that is unknown is recorded; a known
+    one stays unchanged. A profile is omitted while its bytes are not stored or not readable for this actor. In another namespace,
+    a content counts if the actor may read it.
     """
-    parsed = rules.parse_entry(entry)
-    content_id, _ = _note(tx, actor, namespace, parsed)
-    if reader is not None:
-        add_use(tx, content_id, parsed, reader, "read")
-    return content_id
-
-
-def add_use(tx: Transaction, content_id: int, entry: Entry, reader: str, relation: str) -> None:
+    if entry.namespace in (None, home):
+        content_id, _ = _note(tx, actor, home, entry)
+    else:
+        try:
+            content_id = find_content(tx, actor, entry.namespace, entry.name, str(entry.digest)).id
+        except NotFound:
+            return
     edges.add_edges(tx, [edges.Edge(edges.node(edges.DATASET, content_id), reader, relation, entry.use)])
 
 

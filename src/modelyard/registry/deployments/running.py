@@ -7,6 +7,7 @@ that was killed between any two steps goes on at the next look. A target that do
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,15 +17,16 @@ from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import SYSTEM, Permission, Scope
-from modelyard.domain.deployments import FAILED, GOOD, NEW, RETURN, SERVING, STARTING, STOPPED
+from modelyard.domain.deployments import FAILED, GOOD, NEW, RETURN, ROLLBACK, SERVING, STARTING, STOPPED
 from modelyard.domain.errors import ModelyardError, TargetUnavailable
 from modelyard.domain.times import seconds, to_moment
 from modelyard.engines.targets import Sight, Target
 from modelyard.registry.access import usecases as accounts
-from modelyard.registry.deployments import moving, queries, rules
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.deployments import judging, moving, queries, rules, trial_queries
 from modelyard.registry.deployments.following import turn_away
 from modelyard.registry.deployments.moving import DEPLOYING, CarryOut
-from modelyard.registry.deployments.nouns import Deployment, Revision
+from modelyard.registry.deployments.nouns import Deployment, Revision, Trial
 from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, Ending, Job, Outcome
@@ -42,7 +44,7 @@ REPORT_EVERY = seconds(15)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
+    """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
     its program reads; None: there is none any more."""
 
     deployment: Deployment
@@ -51,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     refusal: str | None
     account: int | None
     window_seconds: int
+    trials: Sequence[tuple[Trial, Revision]] = ()
 
 
 def carry_on(db: Database, targets: Targets, job: Job) -> Ending:
@@ -82,7 +85,8 @@ def note_failure(tx: Transaction, job: Job, reason: str) -> None:
 
 def _note_reason(tx: Transaction, deployment_id: int, reason: str, again: int | None = None) -> Outcome:
     queries.update_deployment(tx, deployment_id, state_reason=rules.clip(reason))
-    tx.leaves_rights = True
+    if not tx.pending:
+        tx.leaves_rights = True
     return Done() if again is None else Again(tx.now + again)
 
 
@@ -100,6 +104,8 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
     if plan.refusal is not None and not serves:
         refusal = plan.refusal
         return lambda tx: _refuse_start(tx, deployment, refusal)
+    if state is not None and _was_moved_there(deployment, sight, state):
+        return lambda tx: _adopt(tx, deployment, sight)
     needs_token = deployment.token_id is None or (deployment.token_expires_at or 0) < db.clock() + RENEW_BEFORE
     if state is None or state.generation != deployment.generation or needs_token:
         token = None
@@ -124,7 +130,7 @@ def _serve(db: Database, targets: Targets, target: Target, deployment_id: int) -
 
 
 def _await_swap(target: Target, deployment: Deployment) -> Sight:
-    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so whoever waits for it
+    """Return what the target sees shortly after it was told. A swap to a warm revision takes milliseconds, so a person who waits for it
     hears of it at once."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -134,6 +140,43 @@ def _await_swap(target: Target, deployment: Deployment) -> Sight:
         if is_done or time.monotonic() >= ends:
             return sight
         time.sleep(_PAUSE_SECONDS)
+
+
+def _was_moved_there(deployment: Deployment, sight: Sight, state: ScorerState) -> bool:
+    """Return whether the target has an order that this server did not give: a later one, or one given at the same time."""
+    if state.generation != deployment.generation:
+        return state.generation > deployment.generation
+    away = sight.away
+    return away is not None and away.generation == state.generation and away.after != deployment.serving
+
+
+def _adopt(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
+    """Record a rollback that was made at the target while this server was away, if what serves since then may be served. Otherwise
+    the target gets what this server wants, as something newer."""
+    deployment, state = queries.lock_by_id(tx, seen.id), sight.state
+    if deployment is None or state is None or deployment.generation != seen.generation:
+        return Again(tx.now)
+    model = moving.model_of(tx, SYSTEM, deployment)
+    after = None if state.serving is None else queries.find_revision(tx, deployment.id, state.serving)
+    # What was ordered here meanwhile is newer, and counts.
+    is_later = state.generation > deployment.generation
+    is_known = is_later and sight.away is not None and sight.away.generation == state.generation
+    if after is None or not is_known or moving.refusal_of(tx, model, deployment, after) is not None:
+        queries.update_deployment(tx, deployment.id, generation=state.generation + 1)
+        event = events.DeploymentMended(
+            **moving.about(deployment, deployment.version),
+            revision=deployment.serving,
+            reason="the target was changed while the registry was away; it gets what is wanted here",
+        )
+        tx.append(event, SYSTEM, deployment.model_id)
+        return Again(tx.now)
+    assert sight.away is not None
+    # The move gets the generation under which the target knows it.
+    queries.update_deployment(tx, deployment.id, generation=state.generation - 1)
+    words = f"by {sight.away.by} on {deployment.machine}, while the registry was away: {sight.away.reason}"
+    now = moving.found(tx, deployment.id)
+    moving.point(tx, SYSTEM, model, now, after, ROLLBACK, rules.clip(words))
+    return Again(tx.now)
 
 
 def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
@@ -155,23 +198,38 @@ def _plan(tx: Transaction, deployment_id: int) -> Plan | None:
         None if refusal is None else refusal.message,
         None if account is None else account.id,
         queries.find_window_seconds(tx, deployment_id),
+        _list_trials(tx, model, deployment),
     )
+
+
+def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[tuple[Trial, Revision]]:
+    found = []
+    for trial in trial_queries.list_trials(tx, deployment.id):
+        revision = queries.find_revision(tx, deployment.id, trial.revision)
+        assert revision is not None
+        if moving.refusal_of(tx, model, deployment, revision, trial.role) is None:
+            found.append((trial, revision))
+    return found
 
 
 def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
     deployment = plan.deployment
 
-    def revision(each: Revision, role: str) -> WantedRevision:
+    def revision(each: Revision, role: str, weight: int = 100, sticky: str | None = None) -> WantedRevision:
         return WantedRevision(
             number=each.number,
             reference=f"{deployment.model}:{each.version}",
             digest=str(each.digest),
             environment=each.environment,
             role=role,
+            weight=weight,
+            sticky=sticky,
         )
 
     revisions = [revision(plan.serving, "serving")]
-    if plan.warm is not None:
+    for trial, tried in plan.trials:
+        revisions.append(revision(tried, trial.role, trial.weight, trial.sticky))
+    if plan.warm is not None and plan.warm.number not in {each.number for each in revisions}:
         revisions.append(revision(plan.warm, "warm"))
     report = deployment.report
     return Wanted(
@@ -183,6 +241,7 @@ def _wanted(targets: Targets, target: Target, plan: Plan) -> Wanted:
         # The address that it had is kept, so that its callers find it after a restart.
         port=0 if report is None else report.port,
         public=deployment.is_public,
+        unisolated=targets.unisolated,
         replicas=deployment.replicas,
         window_seconds=plan.window_seconds,
     )
@@ -238,6 +297,10 @@ def _applied(
         queries.update_deployment(tx, deployment.id, **values)
     if after.runs and after.state is not None and after.state.generation == seen.generation:
         return _note_state(tx, seen, after)
+    if not after.runs:
+        # It ended at once, and would again: not in a loop that keeps a processor busy.
+        last = target.log_tail(deployment.key, 1)
+        return _note_reason(tx, deployment.id, f"its program ended at once: {last}", again=AWAY)
     if not tx.pending:
         tx.leaves_rights = True
     return Again(tx.now + SOON)
@@ -272,7 +335,7 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     serves = is_current and state.serving == deployment.serving
     if serves and serving is not None:
         _note_good(tx, deployment, serving)
-    values: dict[str, object] = {"reported": dump_json(state), "seen_at": tx.now}
+    values: dict[str, object] = {"reported": _report_text(tx, deployment, state), "seen_at": tx.now}
     if serves:
         values |= {"state": SERVING, "state_reason": ""}
     elif is_current and serving is not None:
@@ -286,6 +349,14 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     moved = queries.list_moves(tx, deployment.id, limit=1)
     is_new = bool(moved) and tx.now < moved[0].at + SOON_FOR
     return Again(tx.now + (SOON if is_new else POLL))
+
+
+def _report_text(tx: Transaction, deployment: Deployment, state: ScorerState) -> str | None:
+    """Return what is stored of a state: the figures of the minutes only while they are compared."""
+    if not trial_queries.list_trials(tx, deployment.id):
+        revisions = [msgspec.structs.replace(each, minutes=[]) for each in state.revisions]
+        state = msgspec.structs.replace(state, revisions=revisions)
+    return dump_json(state)
 
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:
@@ -344,7 +415,7 @@ def _go_back(tx: Transaction, deployment: Deployment, state: ScorerState, failed
         **moving.about(deployment, revision.version), revision=failed.number, reason=reason
     )
     tx.append(event, SYSTEM, deployment.model_id)
-    queries.update_deployment(tx, deployment.id, reported=dump_json(state), seen_at=tx.now)
+    queries.update_deployment(tx, deployment.id, reported=_report_text(tx, deployment, state), seen_at=tx.now)
     model = moving.model_of(tx, SYSTEM, deployment)
     way, _ = moving.find_ways(tx, model, deployment, other_version=False)
     if way is None:
@@ -411,8 +482,11 @@ def _watch(db: Database, target: Target, deployment: Deployment) -> None:
     if _differs(deployment, sight, db.clock()):
         if not db.read(lambda tx: jobs.list_open_keys(tx, [DEPLOYING], [deployment.key])):
             db.write(lambda tx: _enqueue(tx, deployment))
-    elif sight.answers and not deployment.is_stopped and _is_news(db.clock(), deployment, sight):
-        db.write(lambda tx: _store_report(tx, deployment, sight))
+    elif sight.answers and not deployment.is_stopped:
+        if _is_news(db.clock(), deployment, sight):
+            db.write(lambda tx: _store_report(tx, deployment, sight))
+        assert sight.state is not None
+        judging.watch(db, deployment, sight.state)
 
 
 def _differs(deployment: Deployment, sight: Sight, now: int) -> bool:
@@ -455,7 +529,7 @@ def _store_report(tx: Transaction, deployment: Deployment, sight: Sight) -> None
     now = queries.lock_by_id(tx, deployment.id)
     if now is not None and now.generation == state.generation and not now.is_stopped:
         _note_swaps(tx, now, state)
-        queries.update_deployment(tx, now.id, reported=dump_json(state), seen_at=tx.now)
+        queries.update_deployment(tx, now.id, reported=_report_text(tx, now, state), seen_at=tx.now)
     if not tx.pending:
         tx.leaves_rights = True
 

@@ -14,11 +14,12 @@ LOCAL = "local"
 
 
 class Targets:
-    """url: where the programs of deployments reach this server. The first target is the default one."""
+    """url: where the programs of deployments reach this server. unisolated: whether packages of versions may run where nothing keeps
+    them apart. The first target is the default one."""
 
-    def __init__(self, targets: Sequence[Target], url: str) -> None:
+    def __init__(self, targets: Sequence[Target], url: str, *, unisolated: bool = False) -> None:
         self._by_kind = {target.kind: target for target in targets}
-        self.url = url
+        self.url, self.unisolated = url, unisolated
 
     def find(self, kind: str) -> Target | None:
         return self._by_kind.get(kind)
@@ -34,8 +35,9 @@ class Targets:
         )
 
 
-def open_targets(data: Path, *, local: bool, url: str, command: str = "") -> Targets:
+def open_targets(data: Path, *, local: bool, url: str, command: str = "", unisolated: bool = False) -> Targets:
     """Return the targets of a server. data: its data folder. local: whether deployments run on this machine. command: of their
-    program, as for a shell; "": that of this release."""
+    program, as for a shell; "": that of this release. unisolated: see Targets."""
     words = shlex.split(command) or COMMAND
-    return Targets([LocalTarget(data / "deployments", command=words)] if local else [], url)
+    local_targets = [LocalTarget(data / "deployments", command=words)] if local else []
+    return Targets(local_targets, url, unisolated=unisolated)

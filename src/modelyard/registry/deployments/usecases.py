@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
 from typing import Any
 
 import msgspec
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
-from modelyard.domain.actor import Actor, Permission
+from modelyard.domain.actor import Actor
 from modelyard.domain.deployments import (
     ALARM,
-    BACKWARD,
+    CANARY,
     DEPLOY,
     RELEASE,
     ROLLBACK,
@@ -21,6 +22,7 @@ from modelyard.domain.deployments import (
     STARTING,
     STOP,
     STOPPING,
+    TRIALS,
     must_hold,
 )
 from modelyard.domain.errors import (
@@ -32,35 +34,27 @@ from modelyard.domain.errors import (
     RevisionNotFound,
     StageNotFound,
 )
-from modelyard.domain.names import Alias, ModelName, Ref, fold
-from modelyard.domain.times import seconds
-from modelyard.registry.access import rules as access
+from modelyard.domain.names import Alias, Ref, fold
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
-from modelyard.registry.deployments import moving, queries, rules
+from modelyard.registry.deployments import moving, queries, rules, trial_queries
 from modelyard.registry.deployments.admission import refuse_unless_admitted
 from modelyard.registry.deployments.following import follow
 from modelyard.registry.deployments.nouns import (
     Deployment,
-    DeploymentMove,
-    DeploymentsOverview,
     DeploymentView,
-    RecentMove,
     Revision,
     RollbackPlan,
     WayBack,
 )
+from modelyard.registry.deployments.showing import WRITE, find_deployment, view_again
 from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.promotion import stages
 from modelyard.registry.promotion.policy_queries import effective_policy
 from modelyard.registry.versions import queries as version_queries
 from modelyard.registry.versions.nouns import Version
 from modelyard.registry.versions.usecases import find_version
-
-WRITE = Permission.DEPLOYMENT_WRITE
-_DAY = seconds(86_400)
-_MOST_SHOWN, _MOST_RECENT = 200, 8
 
 
 class DeployRequest(msgspec.Struct, frozen=True):
@@ -103,7 +97,7 @@ def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployReque
     refuse_unless_admitted(tx, model, version, stage)
     if present is None:
         return _create(tx, actor, targets, model, version, stage, name, reason, request)
-    _check_from(present, request.from_revision)
+    check_from(present, request.from_revision)
     if stage != present.stage or (request.follow is not None and request.follow != present.follows):
         follows = present.follows if request.follow is None else request.follow
         present = _edit(tx, actor, present, {"stage": stage, "follows": follows})
@@ -118,7 +112,7 @@ def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployReque
         if actor.id != present.owner_id:
             queries.update_deployment(tx, present.id, owner_id=actor.id, token_expires_at=None)
         moving.point(tx, actor, model, present, revision, DEPLOY, reason)
-    return view_one(tx, actor, _again(tx, actor, present))
+    return view_again(tx, actor, present)
 
 
 def _stage_of(tx: Transaction, model: Model, request: DeployRequest, present: Deployment | None) -> str:
@@ -209,7 +203,7 @@ def _create(
     assert revision is not None
     _settle_hold(tx, actor, model, made, revision, reason)
     moving.wake(tx, made)
-    return view_one(tx, actor, _again(tx, actor, made))
+    return view_again(tx, actor, made)
 
 
 def _settle_hold(
@@ -224,7 +218,7 @@ def _settle_hold(
         moving.release(tx, actor, deployment, serving, reason)
 
 
-def _check_from(deployment: Deployment, seen: int | None) -> None:
+def check_from(deployment: Deployment, seen: int | None) -> None:
     """Raise DeploymentMoved if another revision serves than the one that the caller saw; None accepts any."""
     if seen is not None and seen != deployment.serving:
         raise DeploymentMoved(
@@ -246,8 +240,15 @@ def preview_rollback(
 def _plan(tx: Transaction, model: Model, deployment: Deployment, to: int | None) -> RollbackPlan:
     before = queries.find_revision(tx, deployment.id, deployment.serving)
     assert before is not None
-    way = _way_to(tx, model, deployment, to) if to is not None else _way_back(tx, model, deployment)
     standing = moving.find_stage_version(tx, deployment)
+    canary = trial_queries.find_trial(tx, deployment.id, CANARY)
+    if to is None and canary is not None:
+        # The nearest way back is the revision that still answers beside the canary.
+        tried = queries.find_revision(tx, deployment.id, canary.revision)
+        assert tried is not None
+        holds = must_hold(deployment.follows, standing, before.version)
+        return RollbackPlan(deployment, tried, before, holds, True, standing, ())
+    way = _way_to(tx, model, deployment, to) if to is not None else _way_back(tx, model, deployment)
     return RollbackPlan(
         deployment,
         before,
@@ -299,7 +300,8 @@ def rollback(
     with_stage: bool = False,
     reason: str,
 ) -> DeploymentView:
-    """Point a deployment at its last good revision, or at one that is named. One that follows a stage is held there until it is
+    """Point a deployment at its last good revision, or at one that is named; without a name, a canary ends and the revision beside
+    it answers everything. One that follows a stage is held there until it is
     released or another version enters the stage.
 
     from_revision: the one that the caller saw serving; another one raises DeploymentMoved, so that two people do not roll back
@@ -308,13 +310,18 @@ def rollback(
     """
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
     reason = catalog_rules.require_reason(reason, "a rollback")
-    _check_from(deployment, from_revision)
+    check_from(deployment, from_revision)
     model = moving.model_of(tx, actor, deployment)
     plan = _plan(tx, model, deployment, to)
-    now = moving.point(tx, actor, model, deployment, plan.after, ROLLBACK, reason)
+    canary = trial_queries.find_trial(tx, deployment.id, CANARY)
+    if plan.after.number == deployment.serving:
+        assert canary is not None
+        now = moving.end_trial(tx, actor, deployment, canary, ROLLBACK, reason)
+    else:
+        now = moving.point(tx, actor, model, deployment, plan.after, ROLLBACK, reason)
     if with_stage and plan.standing != plan.after.version:
         stages.rollback(tx, actor, model.name, deployment.stage, to=plan.after.version, reason=reason)
-    return view_one(tx, actor, _again(tx, actor, now))
+    return view_again(tx, actor, now)
 
 
 def release(
@@ -330,7 +337,7 @@ def release(
             fix=f"See what it serves with: modelyard deployment show {deployment.full_name}",
         )
     _follow_now(tx, actor, deployment, reason)
-    return view_one(tx, actor, _again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def _follow_now(tx: Transaction, actor: Actor, deployment: Deployment, reason: str) -> None:
@@ -358,6 +365,11 @@ class DeploymentEdit(msgspec.Struct, frozen=True):
     public: bool | None = None
     follow: bool | None = None
     on_recall: str | None = None
+    guard_minutes: int | None = None
+    least_requests: int | None = None
+    error_difference: float | None = None
+    latency_ratio: float | None = None
+    judge_minutes: int | None = None
 
 
 def edit_deployment(
@@ -368,6 +380,7 @@ def edit_deployment(
     if edit == DeploymentEdit():
         raise Invalid(reason="nothing is to change", fix="Give the options that change")
     deployment = _scale(tx, actor, deployment, edit.replicas, edit.public, edit.on_recall)
+    deployment = _set_limits(tx, actor, deployment, edit)
     if edit.follow is not None and edit.follow != deployment.follows:
         deployment = _edit(tx, actor, deployment, {"follows": edit.follow})
         if edit.follow:
@@ -376,7 +389,32 @@ def edit_deployment(
             serving = queries.find_revision(tx, deployment.id, deployment.serving)
             assert serving is not None
             moving.release(tx, actor, deployment, serving, "it does not follow a stage any more")
-    return view_one(tx, actor, _again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
+
+
+def _set_limits(tx: Transaction, actor: Actor, deployment: Deployment, edit: DeploymentEdit) -> Deployment:
+    """Change by which limits canaries and new revisions are judged, and for how long a new one is guarded."""
+    given = {
+        "requests": edit.least_requests,
+        "error_difference": edit.error_difference,
+        "latency_ratio": edit.latency_ratio,
+        "minutes": edit.judge_minutes,
+    }
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    dataclasses.replace(deployment.limits, **changed).checked()
+    if edit.guard_minutes is not None:
+        changed["guard_minutes"] = rules.check_guard_minutes(edit.guard_minutes)
+    present = {**dataclasses.asdict(deployment.limits), "guard_minutes": deployment.guard_minutes}
+    kept = {} if deployment.judging is None else deployment.judging.value
+    if all(present[name] == value for name, value in changed.items()):
+        return deployment
+    queries.update_deployment(tx, deployment.id, judging=dump_json({**kept, **changed}))
+    tx.append(
+        events.DeploymentEdited(**moving.about(deployment, deployment.version), changed=changed),
+        actor,
+        deployment.model_id,
+    )
+    return moving.found(tx, deployment.id)
 
 
 def _scale(
@@ -422,7 +460,7 @@ def stop(
         moving.change(tx, actor, deployment, STOP, reason or "", is_stopped=1, state=STOPPING, state_reason="")
         event = events.DeploymentStopped(**moving.about(deployment, deployment.version), reason=reason)
         tx.append(event, actor, deployment.model_id)
-    return view_one(tx, actor, _again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def start(
@@ -449,174 +487,16 @@ def start(
         )
         event = events.DeploymentStarted(**moving.about(deployment, deployment.version), reason=reason)
         tx.append(event, actor, deployment.model_id)
-    return view_one(tx, actor, _again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def remove(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
     """End a deployment and delete its record; the events stay. Raises DeploymentNotFound, Denied."""
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    for role in TRIALS:
+        trial_queries.delete_trial(tx, deployment.id, role)
     queries.update_deployment(tx, deployment.id, is_removed=1, is_stopped=1, state=STOPPING)
     moving.hold_versions(tx, deployment, None, None)
     event = events.DeploymentDeleted(**moving.about(deployment, deployment.version))
     tx.append(event, actor, deployment.model_id)
     moving.wake(tx, deployment)
-
-
-# --- reading ---------------------------------------------------------------------------------------------
-
-
-def find_deployment(
-    tx: Transaction,
-    actor: Actor,
-    namespace: str,
-    name: str,
-    permission: Permission = Permission.MODEL_READ,
-    *,
-    locks: bool = False,
-) -> Deployment:
-    """Return a deployment. locks: other changes of it wait. Raises DeploymentNotFound, Denied, Unauthenticated."""
-    namespace, name = fold(namespace), fold(name)
-    deployment = queries.find_named(tx, actor, namespace, name, locks=locks)
-    full_name = f"{namespace}/{name}"[:200]
-    if deployment is None or deployment.is_removed:
-        access.refuse_strangers(actor)
-        raise DeploymentNotFound(deployment=full_name)
-    access.check(actor, permission, deployment.place, lambda: DeploymentNotFound(deployment=full_name))
-    return deployment
-
-
-def find_by_word(tx: Transaction, actor: Actor, word: str) -> Deployment:
-    """Return the only deployment that the actor sees under a bare name: one of that name, or else the only one in the namespace
-    of that name. Raises DeploymentNotFound; Invalid if there are several."""
-    access.refuse_strangers(actor)
-    word = fold(word)
-    for found in (
-        queries.list_visible(tx, actor, 10, name=word),
-        queries.list_visible(tx, actor, 10, namespace=word),
-    ):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = [each.full_name for each in found]
-            raise Invalid(
-                reason=f"several deployments are called {word}: {', '.join(names)}", fix=f"Write {names[0]}"
-            )
-    raise DeploymentNotFound(deployment=word[:200])
-
-
-def may_deploy(actor: Actor, model: Model) -> bool:
-    return access.may(actor, WRITE, model.place)
-
-
-def check_predicting(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
-    """Return if the caller may have the deployment predict. Raises Unauthenticated, Denied, DeploymentNotFound."""
-    namespace, name = fold(namespace), fold(name)
-    deployment = queries.find_named(tx, actor, namespace, name)
-    if deployment is not None and deployment.is_public and not deployment.is_removed:
-        return
-    find_deployment(tx, actor, namespace, name, Permission.DEPLOYMENT_PREDICT)
-
-
-def list_deployments(
-    tx: Transaction,
-    actor: Actor,
-    after: tuple[str, str] | None,
-    limit: int,
-    *,
-    namespace: str | None = None,
-    model: ModelName | None = None,
-    version: int | None = None,
-) -> list[DeploymentView]:
-    """List the deployments of models that the actor may read, by name. version: only those that are to serve it.
-
-    Raises ModelNotFound, NamespaceNotFound."""
-    access.refuse_strangers(actor)
-    model_id = None if model is None else catalog.find_model(tx, actor, model).id
-    if namespace is not None:
-        namespace = catalog.find_namespace(tx, actor, namespace).name
-    found = queries.list_visible(tx, actor, limit, after=after, namespace=namespace, model_id=model_id)
-    if version is not None:
-        found = [each for each in found if each.version == version]
-    return _views(tx, actor, found)
-
-
-def show_overview(tx: Transaction, actor: Actor, *, namespace: str | None = None) -> DeploymentsOverview:
-    """Return all deployments that the actor may see, up to a limit, those that need a decision first."""
-    views = list_deployments(tx, actor, None, _MOST_SHOWN, namespace=namespace)
-    views.sort(key=lambda view: (not view.trouble, not view.deployment.is_held, view.deployment.full_name))
-    recent = queries.list_recent_moves(tx, actor, tx.now - 14 * _DAY, _MOST_RECENT)
-    rollbacks = queries.list_recent_moves(tx, actor, tx.now - 30 * _DAY, _MOST_SHOWN, BACKWARD)
-    return DeploymentsOverview(
-        views,
-        sum(not view.trouble for view in views),
-        sum(view.deployment.is_held for view in views),
-        sum(view.deployment.alarm is not None for view in views),
-        [RecentMove(*row) for row in recent],
-        [RecentMove(*row) for row in rollbacks],
-    )
-
-
-def _views(tx: Transaction, actor: Actor, found: Sequence[Deployment]) -> list[DeploymentView]:
-    """In a list, the way back is the revision that is kept warm."""
-    standing = queries.find_standing(tx, [*{each.model_id for each in found}])
-    wanted = [(each.id, number) for each in found for number in (each.serving, each.warm) if number is not None]
-    revisions = queries.list_some_revisions(tx, wanted)
-    lasts = queries.list_last_moves(tx, [each.id for each in found])
-    return [
-        DeploymentView(
-            each,
-            revisions[each.id, each.serving],
-            None if each.warm is None else revisions[each.id, each.warm],
-            standing.get((each.model_id, each.stage)),
-            lasts.get(each.id),
-            access.may(actor, WRITE, each.place),
-        )
-        for each in found
-    ]
-
-
-def view_one(tx: Transaction, actor: Actor, deployment: Deployment) -> DeploymentView:
-    view = _views(tx, actor, [deployment])[0]
-    way, _ = moving.find_ways(tx, moving.model_of(tx, actor, deployment), deployment)
-    return msgspec.structs.replace(view, back=None if way is None else way.revision)
-
-
-def _again(tx: Transaction, actor: Actor, deployment: Deployment) -> Deployment:
-    """Read a deployment again, with the actor's role."""
-    namespace = deployment.place.namespace
-    assert namespace is not None
-    now = queries.find_named(tx, actor, namespace, deployment.name)
-    assert now is not None
-    return now
-
-
-def show_deployment(tx: Transaction, actor: Actor, namespace: str, name: str) -> DeploymentView:
-    return view_one(tx, actor, find_deployment(tx, actor, namespace, name))
-
-
-def list_revisions(
-    tx: Transaction, actor: Actor, namespace: str, name: str, before: int | None, limit: int
-) -> list[Revision]:
-    """List the revisions of a deployment, newest first."""
-    deployment = find_deployment(tx, actor, namespace, name)
-    access.refuse_strangers(actor)
-    return queries.list_revisions(tx, deployment.id, before=before, limit=limit)
-
-
-def list_moves(
-    tx: Transaction, actor: Actor, namespace: str, name: str, before: int | None, limit: int
-) -> list[DeploymentMove]:
-    """List what a deployment served, and who moved it, newest first."""
-    deployment = find_deployment(tx, actor, namespace, name)
-    access.refuse_strangers(actor)
-    return queries.list_moves(tx, deployment.id, before=before, limit=limit)
-
-
-def read_log(tx: Transaction, actor: Actor, namespace: str, name: str) -> Deployment:
-    """Return the deployment whose log the actor may read: like the state of its target, for those who may deploy."""
-    return find_deployment(tx, actor, namespace, name, WRITE)
-
-
-def count_deployments(tx: Transaction) -> tuple[dict[str, int], int, int]:
-    """Count deployments by state, held ones, and those with an alarm, for /metrics, whose door checks the permission."""
-    return queries.count_by_state(tx), *queries.count_held_and_alarmed(tx)

@@ -18,7 +18,7 @@ from modelyard.domain.profile import read_profile
 from modelyard.registry.access import rules as access
 from modelyard.registry.deployments import moving
 from modelyard.registry.deployments import queries as deployment_queries
-from modelyard.registry.deployments import usecases as deployments
+from modelyard.registry.deployments import showing as deployments
 from modelyard.registry.deployments.nouns import Deployment
 from modelyard.registry.monitoring import queries, rules
 from modelyard.registry.monitoring.nouns import (

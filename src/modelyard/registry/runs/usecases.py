@@ -257,7 +257,7 @@ def _store_input(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch, en
         queries.set_input(tx, actor, run.id, batch.name(name, "an input"), digest, text)
         for known in dataset_rules.find_entries([entry]):
             reader = edges.node(edges.RUN, run.uid)
-            datasets.note_dataset(tx, actor, run.namespace, known.said, reader=reader)
+            datasets.note_use(tx, actor, run.namespace, known, reader, "read")
 
 
 def _store_version(tx: Transaction, actor: Actor, run: Run, batch: RecordBatch, reference: str) -> None:

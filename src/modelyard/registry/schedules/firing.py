@@ -27,7 +27,7 @@ from modelyard.registry.builds.nouns import CANCELLED, SUCCEEDED, BuildView
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.deployments.usecases import find_deployment
+from modelyard.registry.deployments.showing import find_deployment
 from modelyard.registry.schedules import queries, rules, timing
 from modelyard.registry.schedules.nouns import (
     ACTIVE,

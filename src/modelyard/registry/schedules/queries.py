@@ -120,6 +120,10 @@ def count_of_model(tx: Transaction, model_id: int) -> int:
 
 
 def insert_schedule(tx: Transaction, **values: Any) -> int:
+    if tx.is_sqlite:
+        # SQLite would give the number of a deleted schedule again, whose builds are still there.
+        used = [sa.select(sa.func.max(column)).scalar_subquery() for column in (_s.id, builds.c.schedule_id)]
+        values["id"] = max(0, *(number or 0 for number in tx.rows(sa.select(*used))[0])) + 1
     insert = schedules.insert().values(**_stored(values), created_at=tx.now)
     return int(tx.execute(insert.returning(_s.id)).scalar_one())
 

@@ -22,7 +22,7 @@ from modelyard.registry.builds.usecases import BuildRequest
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import usecases as datasets
-from modelyard.registry.deployments.usecases import find_deployment
+from modelyard.registry.deployments.showing import find_deployment
 from modelyard.registry.schedules import queries, rules, timing
 from modelyard.registry.schedules.firing import free_due
 from modelyard.registry.schedules.nouns import (

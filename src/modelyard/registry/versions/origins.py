@@ -40,8 +40,7 @@ def note_origins(
     unknown name becomes a node outside this registry."""
     here = edges.node(edges.VERSION, version_id)
     for entry in dataset_rules.find_entries(facts.get("data")):
-        content = datasets.note_dataset(tx, actor, model.name.namespace, entry.said)
-        datasets.add_use(tx, content, entry, here, _use_of(entry))
+        datasets.note_use(tx, actor, model.name.namespace, entry, here, _use_of(entry))
     found = []
     run = facts.get("run") or {}
     if isinstance(run.get("id"), str):

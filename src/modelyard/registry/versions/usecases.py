@@ -29,6 +29,7 @@ from modelyard.registry.scan.serving import Holder, refuse_held_bytes
 from modelyard.registry.terms.usecases import refuse_unaccepted
 from modelyard.registry.versions import alias_queries, page_queries, queries
 from modelyard.registry.versions.dependents import (
+    DEPLOYMENT,
     KEEP,
     list_held,
     refuse_archive_while_needed,
@@ -440,7 +441,7 @@ def _bury(
 
 
 def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | None = None) -> None:
-    """Delete all versions and the model. Raises HasDependents while an alias is set."""
+    """Delete all versions and the model. Raises HasDependents while an alias is set or a deployment serves one of them."""
     model = catalog.find_model(tx, actor, name, Permission.MODEL_DELETE)
     tx.expect_many_rows()
     reason = catalog_rules.check_reason(reason)
@@ -457,6 +458,13 @@ def delete_model(tx: Transaction, actor: Actor, name: ModelName, reason: str | N
             what=str(model.name),
             dependents="the mark that it must be kept, on version(s) " + ", ".join(map(str, kept[:20])),
             remedy=f'Remove it first, for example: modelyard keep {model.name}:{kept[0]} --undo --reason "…"',
+        )
+    serving = list_held(tx, model.id, DEPLOYMENT)
+    if serving:
+        raise HasDependents(
+            what=str(model.name),
+            dependents="deployments, which serve version(s) " + ", ".join(map(str, serving[:20])),
+            remedy=f"End them first: modelyard deployment ls --model {model.name}, then modelyard deployment rm",
         )
     for version in page_queries.list_versions(
         tx, model.id, before=None, limit=1_000_000, states=[READY, ARCHIVED], tags={}, metrics=()

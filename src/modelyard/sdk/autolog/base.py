@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ logger = logging.getLogger("modelyard")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_DATA_BYTES = 512 * 1024 * 1024
+INPUTS_NAMED = "MODELYARD_RUN_INPUTS"
+"""Variable that says that the run has inputs, of which this process does not know."""
 """Larger inputs are not read again automatically; `my.log_input` reads inputs of any size."""
 _MARK = "_modelyard_original"
 _EXAMPLE_ROWS = 5
@@ -165,9 +168,10 @@ def name_in(frame: FrameType | None, value: Any) -> str | None:
 def log_training_data(run: Run, data: Any, target: Any, frame: FrameType | None) -> None:
     """Log the training's input with its target, under its name in the user's code.
 
-    This does nothing if the run already has inputs. Large data is not read again, which is noted.
+    This does nothing if the run already has inputs, also those that another process has named. Large data is not read again,
+    which is noted.
     """
-    if run.inputs or data is None:
+    if run.inputs or data is None or os.environ.get(INPUTS_NAMED):
         return
     from modelyard.sdk.datasets.describing import name_of
 

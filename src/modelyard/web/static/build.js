@@ -6,6 +6,7 @@
   const state = document.getElementById("log-state");
   const MOST_LINES = 3000;
   const marks = [["error", new RegExp(log.dataset.error, "i")], ["warning", new RegExp(log.dataset.warning, "i")]];
+  const times = document.getElementById("log-times");
   const nameOf = (step, line) => `step-${step}-L${line}`;
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 30;
   let unread = 0;
@@ -30,7 +31,23 @@
     item.className = marks.find(([, found]) => found.test(shown))?.[0] || "";
   }
 
-  function addLine(attempt, step, number, text) {
+  function sinceStart(at) {
+    const tenths = Math.max(0, Math.round((at - Number(log.dataset.start)) / 100));
+    const seconds = `${((tenths % 600) / 10).toFixed(1)}`.padStart(4, "0");
+    return `+${Math.floor(tenths / 600)}:${seconds}`;
+  }
+
+  function showTime(item) {
+    const at = Number(item.dataset.at);
+    item.querySelector("time")?.remove();
+    if (!at || !times.value) return;
+    const shown = document.createElement("time");
+    shown.dateTime = shown.title = new Date(at).toISOString();
+    shown.textContent = times.value === "since" ? sinceStart(at) : shown.dateTime.slice(11, 23);
+    item.querySelector("a").after(shown);
+  }
+
+  function addLine(attempt, step, number, text, when) {
     const name = nameOf(step, number);
     const known = number && attempt >= Number(log.dataset.attempt) ? document.getElementById(name) : null;
     if (known) { write(known, known.querySelector("code").textContent + text); return; }
@@ -49,8 +66,10 @@
       link.textContent = number;
       link.setAttribute("aria-label", `Line ${number} of ${step}`);
     }
+    if (when) item.dataset.at = Date.parse(when);
     item.append(link, document.createElement("code"));
     write(item, text);
+    showTime(item);
     list.append(item);
     unread += 1;
   }
@@ -61,10 +80,15 @@
       for (const line of list.querySelectorAll("[id]")) line.removeAttribute("id");
       log.dataset.attempt = news.attempt;
     }
-    for (const { attempt, step, line, text } of news.texts) {
+    for (const { attempt, step, line, text, times: known } of news.texts) {
       const lines = text.split("\n");
       if (!lines.at(-1)) lines.pop();
-      lines.forEach((each, at) => addLine(attempt, step, line && line + at, each));
+      const when = new Map((known || []).map((each) => [each.line, each.at]));
+      let last;
+      lines.forEach((each, at) => {
+        last = when.get(line + at) || last;
+        addLine(attempt, step, line && line + at, each, last);
+      });
     }
     document.getElementById("no-lines")?.remove();
     while (follows && list.childElementCount > MOST_LINES) list.firstElementChild.remove();
@@ -80,6 +104,13 @@
   }
 
   log.addEventListener("scroll", () => { if (position && unread && atEnd()) { unread = 0; say(true); } });
+
+  times.value = localStorage.getItem("log-times") || "";
+  times.addEventListener("change", () => {
+    localStorage.setItem("log-times", times.value);
+    for (const line of list.children) if (line.dataset.at) showTime(line);
+  });
+  for (const line of list.children) if (line.dataset.at) showTime(line);
 
   // A tab that no one sees gives its connection back, and goes on from where it was.
   let source = null;

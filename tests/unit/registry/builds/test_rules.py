@@ -28,9 +28,15 @@ def test_what_follows_an_attempt(status: str, attempt: int, cancelled: bool, fol
 
 
 def open_builds(*words: str) -> list[OpenBuild]:
-    """Each word is a namespace, and `!` where the build runs."""
+    """Each word is a namespace, with `!` where the build runs, and `+` or `-` where its priority is high or low."""
     return [
-        OpenBuild(n, f"b{n}", word.strip("!"), "running" if word.endswith("!") else "queued")
+        OpenBuild(
+            n,
+            f"b{n}",
+            word.strip("!+-"),
+            "running" if word.endswith("!") else "queued",
+            word.count("+") - word.count("-"),
+        )
         for n, word in enumerate(words)
     ]
 
@@ -44,6 +50,11 @@ def open_builds(*words: str) -> list[OpenBuild]:
         (["a!", "a!", "a", "b", "b"], 4, [3, 4]),
         (["a!", "b!", "a"], 2, []),
         (["a"], 0, []),
+        (["a", "a+", "a"], 2, [1, 0]),
+        (["a", "b+"], 1, [1]),
+        (["a!", "a+", "b"], 2, [2]),
+        (["a-", "b!", "b"], 2, [2]),
+        (["a-", "a"], 2, [1, 0]),
     ],
 )
 def test_namespaces_share_the_places(builds: list[str], slots: int, chosen: list[int]) -> None:

@@ -139,6 +139,15 @@ def test_inputs_that_were_named_are_not_named_again(noted: Run, iris: Any) -> No
     assert [entry["name"] for entry in noted.inputs] == ["flowers"]
 
 
+def test_inputs_that_another_process_named_are_not_named_again(
+    noted: Run, iris: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_RUN_INPUTS", "1")
+    X_train, _, y_train, _ = iris
+    DecisionTreeClassifier().fit(X_train, y_train)
+    assert noted.inputs == []
+
+
 def test_what_is_wrapped_looks_and_works_as_before(noted: Run, iris: Any) -> None:
     autolog()
     X_train, _, y_train, _ = iris
