@@ -116,7 +116,7 @@ def tell(body: dict[str, Any]) -> Told:
             place=model or namespace,
             stage=stage,
             alias=data.get("alias") or "an alias",
-            deployment=data.get("deployment") or "",
+            deployment=data.get("deployment") or version,
             role=data.get("role") or "",
             weight=data.get("weight", ""),
         )
