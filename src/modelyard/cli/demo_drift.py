@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -148,7 +149,8 @@ def tell_drift(client: Client, namespace: str, say: Callable[[str], None], patie
 
 def _payments(shift: float, seed: int) -> tuple[Any, Any]:
     import numpy as np
-    import pandas as pd
+
+    pd: Any = import_module("pandas")
 
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"amount": rng.lognormal(3.0 + shift, 0.6, _ROWS), "age": rng.uniform(18, 90, _ROWS)})

@@ -98,7 +98,9 @@ def edit_monitor(
     if after != before:
         queries.store_settings(tx, deployment.id, after)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
-        changed: dict[str, str | int | bool] = {key: str(new[key]) for key in new if new[key] != old[key]}
+        changed: dict[str, str | int | bool | float] = {
+            key: str(new[key]) for key in new if new[key] != old[key]
+        }
         tx.append(
             events.DeploymentEdited(**moving.about(deployment, deployment.version), changed=changed),
             actor,
