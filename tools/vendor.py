@@ -23,7 +23,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "@fontsource-variable/jetbrains-mono": ("files/jetbrains-mono-latin-wght-normal.woff2",),
 }
 ICONS = (
-    "archive arrow-right bell box check chevron-right circle-alert circle-check circle-dashed circle-slash circle-x clock "
+    "activity archive arrow-right bell box check chevron-right circle-alert circle-check circle-dashed circle-slash circle-x clock "
     "copy database download file git-commit-horizontal git-compare-arrows git-pull-request-arrow house key-round lock "
     "log-in log-out message-square moon package play plus rocket rotate-ccw scroll-text search settings shield-alert "
     "sliders-horizontal star sun trending-up undo-2 user users x"

@@ -6,6 +6,7 @@ A route that is added later is walked too; one that needs a value which is not l
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -120,9 +121,15 @@ def place(door: Door) -> Place:
         "secret": "HF_TOKEN",
         "publisher": str(publisher["id"]),
         "comment": str(comment["id"]),
+        "revision": "1",
+        "start": str(int(time.time()) // 3600 * 3600),
+        "part": "walked",
     }
     text = "version: 1\npromote: [{to: staging, rules: []}]"
     values: dict[str, Any] = {
+        "Observation.seconds": 3600,
+        "Observation.requests": 1,
+        "EditMonitor.of": 9,
         "recipe": recipe,
         "CreateSchedule.recipe": recipe,
         "CreateSchedule.every": "1h",

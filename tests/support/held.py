@@ -65,6 +65,9 @@ def held_in(
         "deployment": ["scorer"],
         "publisher": ["1"],
         "comment": ["1"],
+        "revision": ["1"],
+        "start": ["3600"],
+        "part": ["one"],
     }
     values = {
         "words": "warning",

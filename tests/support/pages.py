@@ -70,6 +70,7 @@ LOOKS = [
     "/deployments/new",
     "/runs",
     "/datasets",
+    "/monitoring",
     "/datasets?namespace=fraud&q=zzz",
     "/datasets/fraud/train",
     "/lineage",

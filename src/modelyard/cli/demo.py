@@ -14,14 +14,30 @@ if TYPE_CHECKING:
     from modelyard_demo.models import Line, Trained
 
 
-@command("demo", example="modelyard demo\nmodelyard demo --namespace playground --only iris")
+_PATIENCE_SECONDS = 180.0
+"""Of each step of the thread."""
+
+
+@command(
+    "demo", example="modelyard demo\nmodelyard demo --namespace playground --only iris\nmodelyard demo --drift"
+)
 @click.option("--namespace", default="demo", show_default=True, help="Namespace of the models.")
 @click.option("--only", "only", multiple=True, metavar="MODEL", help="Only this model, for example iris.")
-def demo(session: Session, namespace: str, only: tuple[str, ...]) -> None:
+@click.option(
+    "--drift",
+    is_flag=True,
+    help="Instead, deploy a model whose callers change, and watch it go from drift to a new version that serves, by itself.",
+)
+def demo(session: Session, namespace: str, only: tuple[str, ...], drift: bool) -> None:
     """Fill a running registry with small trained models: several versions, good and bad ones.
 
     Needs scikit-learn: pip install "modelyard[demo]". Running it again adds only missing models.
     """
+    if drift:
+        from modelyard.cli.demo_drift import tell_drift
+
+        tell_drift(session.client, namespace, session.out.text, _PATIENCE_SECONDS)
+        return
     from modelyard_demo.models import train_all
 
     wanted = train_all(only)

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("modelyard.cli.promotion:promote", "Move a version into a stage, if the gate allows it."),
     "deploy": ("modelyard.cli.deployments:deploy", "Have a version serve predictions."),
     "deployment": ("modelyard.cli.deployments:deployment", "Show, scale, stop and release deployments."),
+    "monitor": (
+        "modelyard.cli.monitoring:monitor",
+        "Show what deployments observe, and whether they need retraining.",
+    ),
     "rollback": ("modelyard.cli.promotion:rollback", "Go back in a deployment or a stage, in seconds."),
     "demote": ("modelyard.cli.promotion:demote", "Take a version out of a stage."),
     "stages": (
@@ -132,7 +136,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "promote", "rollback", "demote", "stages", "promotions", "approve", "reject", "waive", "withdraw", "policy",
         "check", "attest", "key",
     ),
-    "Serving": ("deploy", "deployment"),
+    "Serving": ("deploy", "deployment", "monitor"),
     "Contents of a version": ("card", "cite", "signature", "bom", "image", "scan", "quarantine"),
     "Discussion and events": ("comment", "watch", "star", "needs", "notifications", "events", "subscription"),
     "People and rights": ("namespace", "user", "group", "token", "publisher"),

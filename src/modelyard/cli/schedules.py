@@ -33,6 +33,11 @@ _OPTIONS = (
         help="Start a build when this model has a new version, or one gets to a stage or an alias.",
     ),
     click.option(
+        "--on-retraining",
+        metavar="DEPLOYMENT",
+        help="Start a build when this deployment needs retraining, for example by drift.",
+    ),
+    click.option(
         "--build",
         type=BUILD,
         help="Repeat this build instead of sending a folder: its id, or the beginning of it.",

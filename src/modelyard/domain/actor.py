@@ -63,6 +63,7 @@ class Permission(enum.StrEnum):
     SCHEDULE_EDIT = "schedule.edit"
     DEPLOYMENT_WRITE = "deployment.write"
     DEPLOYMENT_PREDICT = "deployment.predict"
+    DEPLOYMENT_OBSERVE = "deployment.observe"
     RUN_LOG = "run.log"
     RUN_DELETE = "run.delete"
     PROMOTION_PROPOSE = "promotion.propose"
@@ -112,6 +113,7 @@ NEEDED_ROLE: dict[Permission, Role] = {
     Permission.SCHEDULE_EDIT: Role.MAINTAINER,
     Permission.DEPLOYMENT_WRITE: Role.MAINTAINER,
     Permission.DEPLOYMENT_PREDICT: Role.READER,
+    Permission.DEPLOYMENT_OBSERVE: Role.CONTRIBUTOR,
     Permission.RUN_LOG: Role.CONTRIBUTOR,
     Permission.RUN_DELETE: Role.MAINTAINER,
     Permission.DATASET_PUSH: Role.CONTRIBUTOR,

@@ -95,6 +95,10 @@ class Inventory(msgspec.Struct, frozen=True):
     """State → number."""
     deployments: tuple[dict[str, int], int, int] = ({}, 0, 0)
     """State → number; the number of those that are held, and of those with an alarm."""
+    retraining: int = 0
+    """Deployments that need it."""
+    drift: Sequence[tuple[str, int, str, float]] = ()
+    """(deployment, version, column, PSI) of the columns that moved most in the newest windows."""
     backup_seconds: float | None = None
     """Age of the last backup; None: there was none yet."""
 
@@ -247,6 +251,17 @@ def _collect_inventory(inventory: Inventory) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "modelyard_deployments_alarmed", "Deployments that serve what is not admitted any more", alarmed
     )
+    yield GaugeMetricFamily(
+        "modelyard_deployments_needing_retraining", "Deployments that need retraining", inventory.retraining
+    )
+    drift = GaugeMetricFamily(
+        "modelyard_deployment_drift_psi",
+        "PSI of the columns that moved most, in the newest judged window",
+        labels=["deployment", "version", "column"],
+    )
+    for deployment, version, column, psi in inventory.drift:
+        drift.add_metric([deployment, str(version), column], psi)
+    yield drift
     used = GaugeMetricFamily(
         "modelyard_namespace_bytes",
         "Bytes of the versions, runs and profiles of a namespace",

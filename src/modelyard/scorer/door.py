@@ -23,6 +23,7 @@ from modelyard.scorer.access import Access
 from modelyard.scorer.figures import CONTENT_TYPE, Text
 from modelyard.scorer.fleet import Fleet
 from modelyard.scorer.http import JSON_TYPE, Request
+from modelyard.scorer.observing import Observer
 from modelyard.scorer.pool import Answer, Pending
 from modelyard.scorer.protocols import rows, v2
 from modelyard.scorer.protocols.base import Call, Target, Told
@@ -47,10 +48,10 @@ _OPEN = _Protocol(v2.read)
 
 
 class Door:
-    """access: who may call; replaced when the order changes that."""
+    """access: who may call; replaced when the order changes that. observer: is told of each answer, after it."""
 
-    def __init__(self, fleet: Fleet, deployment: str, access: Access) -> None:
-        self._fleet, self.access = fleet, access
+    def __init__(self, fleet: Fleet, deployment: str, access: Access, observer: Observer) -> None:
+        self._fleet, self.access, self._observer = fleet, access, observer
         self._deployment, self._url = deployment, url_name(deployment)
         self.is_leaving = False
         """Whether it still answers, and says that nothing more should be sent."""
@@ -206,8 +207,10 @@ class Door:
                 request, protocol, failed(f"the answer cannot be written: {error}", "wrong_answer"), revision
             )
             return
-        revision.figures.add(200, time.monotonic() - request.began)
+        seconds = time.monotonic() - request.began
+        revision.figures.add(200, seconds)
         request.respond(200, body, content_type, revision.headers + headers)
+        self._observer.note(revision, 200, seconds, call, answer)
 
     def _refuse(
         self, request: Request, protocol: _Protocol, refusal: Refusal, revision: Revision | None
@@ -215,7 +218,9 @@ class Door:
         headers = self._headers
         if revision is not None:
             headers = revision.headers
-            revision.figures.add(refusal.status, time.monotonic() - request.began)
+            seconds = time.monotonic() - request.began
+            revision.figures.add(refusal.status, seconds)
+            self._observer.note(revision, refusal.status, seconds)
         request.refuse(refusal, headers, protocol.refusal(refusal) if protocol.refusal else None)
 
     # --- what there is to read -----------------------------------------------------------------------
@@ -319,6 +324,10 @@ class Door:
         text.value("modelyard_scorer_swaps_total", about, fleet.swap_count)
         text.head("modelyard_scorer_dropped_total", "counter", "Requests that were lost in swaps.")
         text.value("modelyard_scorer_dropped_total", about, fleet.dropped)
+        text.head(
+            "modelyard_scorer_rows_not_observed_total", "counter", "Rows that were answered and not described."
+        )
+        text.value("modelyard_scorer_rows_not_observed_total", about, self._observer.not_described)
         self._send(request, 200, text.encode(), CONTENT_TYPE)
 
     def _json(self, request: Request, value: Any) -> None:

@@ -24,6 +24,7 @@ from modelyard.scorer.control import Control, socket_path
 from modelyard.scorer.door import Door
 from modelyard.scorer.fleet import Fleet, checked
 from modelyard.scorer.http import Request, Server, listen
+from modelyard.scorer.observing import Observer
 from modelyard.scorer.revision import now
 from modelyard.wire.scorer import CONTROL_SOCKET, STATE_FILE, TOKEN_FILE, WANTED_FILE, ScorerState, Wanted
 
@@ -48,6 +49,7 @@ class Front:
         self._written_at = 0.0
         self._writer = ThreadPoolExecutor(1, "modelyard-state")
         self.fleet = Fleet(self._token, say, self._dirty.set)
+        self.observer = Observer(self.folder, say)
         self._control = Server(
             Control(self._order, self.state, self._stopping.set), body_bytes=_CONTROL_BYTES, body_seconds=10.0
         )
@@ -64,7 +66,7 @@ class Front:
     async def run(self) -> None:
         """Serve until told to stop. Raises CannotStart."""
         wanted = self._stored()
-        self._door = Door(self.fleet, wanted.deployment, _access(wanted))
+        self._door = Door(self.fleet, wanted.deployment, _access(wanted), self.observer)
         self._server = Server(
             self._door, body_bytes=wanted.limits.body_bytes, body_seconds=wanted.limits.timeout_seconds
         )
@@ -100,6 +102,7 @@ class Front:
             self._listener.close()
         await self._server.drain(STOP_SECONDS)
         await self.fleet.stop(STOP_SECONDS)
+        await self.observer.close()
         await self._control.drain(0.2)
 
     async def _tick(self) -> None:
@@ -108,6 +111,7 @@ class Front:
             for server in (self._server, self._control):
                 if server is not None:
                     server.tick()
+            self.observer.tick(time.time())
             if time.monotonic() - self._written_at > _REFRESH_SECONDS:
                 self._dirty.set()
 
@@ -159,6 +163,7 @@ class Front:
         if present is not None and (present.registry, present.public) != (wanted.registry, wanted.public):
             self._door.access = _access(wanted)
         self.fleet.apply(wanted)
+        self.observer.window_seconds = wanted.window_seconds
         if wanted.host != self._host or wanted.port not in (0, self._port):
             self._rebinding = asyncio.get_running_loop().create_task(self._rebind(wanted))
         self._dirty.set()

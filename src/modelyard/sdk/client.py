@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from modelyard.sdk.jobs import Jobs
     from modelyard.sdk.lineage import Lineage
     from modelyard.sdk.measures import Measures
+    from modelyard.sdk.monitoring import Monitoring
     from modelyard.sdk.oidc import Publishers
     from modelyard.sdk.operations import Admin
     from modelyard.sdk.outbox import Subscriptions
@@ -147,6 +148,9 @@ class Client(Session):
     inbox: Inbox = _feature("comments", "Models that you watch, and your notifications.")
     jobs: Jobs = _feature("jobs", "Background jobs of the server.")
     measures: Measures = _feature("measures", "Lead times, promotions, rollbacks, completeness, by month.")
+    monitoring: Monitoring = _feature(
+        "monitoring", "What deployments observe, and whether they need retraining."
+    )
     lineage: Lineage = _feature("lineage", "The graph of datasets, runs and versions, and recalls.")
     models: Models = _feature("catalog", "Models.")
     namespaces: Namespaces = _feature("catalog", "Namespaces and their members.")

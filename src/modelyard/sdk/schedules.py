@@ -29,6 +29,7 @@ class Schedules(Feature):
         every: str | None = None,
         on_dataset: str | None = None,
         on_version: str | None = None,
+        on_retraining: str | None = None,
         model: str | None = None,
         params: Mapping[str, Any] | None = None,
         pool: str | None = None,
@@ -49,6 +50,7 @@ class Schedules(Feature):
             every: Interval such as `6h`, counted from now.
             on_dataset: Dataset (`namespace/name`) whose new content starts a build.
             on_version: Model whose new version starts a build; with `@stage` or `@alias`: a version that gets there.
+            on_retraining: Deployment (`namespace/name`) that starts a build when it needs retraining.
             model: The model whose next versions it makes; None: the recipe's.
             params: Values in place of the recipe's params, by name.
             pool: Where the builds run; None: the recipe's pool, otherwise the server's first.
@@ -79,6 +81,7 @@ class Schedules(Feature):
             every=every,
             on_dataset=on_dataset,
             on_version=on_version,
+            on_retraining=on_retraining,
             missed=missed,
             overlap=overlap,
             jitter=jitter,
@@ -171,6 +174,7 @@ class Schedules(Feature):
         every: str | None = None,
         on_dataset: str | None = None,
         on_version: str | None = None,
+        on_retraining: str | None = None,
         params: Mapping[str, Any] | None = None,
         pool: str | None = None,
         missed: str | None = None,
@@ -191,6 +195,7 @@ class Schedules(Feature):
             every: As in `add`.
             on_dataset: As in `add`.
             on_version: As in `add`.
+            on_retraining: As in `add`.
             params: Values in place of those of the same names.
             pool: As in `add`.
             missed: As in `add`.
@@ -219,6 +224,7 @@ class Schedules(Feature):
             every=every,
             on_dataset=on_dataset,
             on_version=on_version,
+            on_retraining=on_retraining,
             missed=missed,
             overlap=overlap,
             jitter=jitter,

@@ -28,6 +28,7 @@ from modelyard.registry.catalog.usecases import list_uses
 from modelyard.registry.deployments.showing import count_deployments
 from modelyard.registry.jobs.nouns import QueueFigures
 from modelyard.registry.jobs.usecases import count_jobs
+from modelyard.registry.monitoring import usecases as monitoring
 from modelyard.registry.outbox.usecases import count_deliveries
 from modelyard.registry.schedules.usecases import count_schedules
 from modelyard.registry.uploads.usecases import sum_stored
@@ -56,6 +57,10 @@ async def _read_figures(services: Services) -> tuple[QueueFigures, Inventory] | 
         return None, None
 
 
+_DRIFT_COLUMNS = 50
+"""Of each deployment in /metrics."""
+
+
 def _inventory(tx: Transaction) -> Inventory:
     files, size_bytes = sum_stored(tx)
     backup = backup_age_seconds(tx)
@@ -68,6 +73,8 @@ def _inventory(tx: Transaction) -> Inventory:
         count_builds(tx),
         count_schedules(tx),
         count_deployments(tx),
+        monitoring.count_needing(tx),
+        monitoring.list_drift(tx, _DRIFT_COLUMNS),
         backup,
     )
 

@@ -78,6 +78,7 @@ PLACES = (
     ("b", "/builds", "play", "Builds"),
     ("t", "/runs", "trending-up", "Runs"),
     ("d", "/datasets", "database", "Datasets"),
+    ("o", "/monitoring", "activity", "Monitoring"),
     ("l", "/audit", "scroll-text", "Audit log"),
 )
 """The navigation of accounts: (key after `g`, path, icon, words)."""

@@ -52,6 +52,7 @@ _KINDS = (
     ("every", "At an interval", "6h"),
     ("on_dataset", "When a dataset has new content", "fraud/transactions"),
     ("on_version", "When another model has a new version", "fraud/encoder@production"),
+    ("on_retraining", "When a deployment needs retraining", "fraud/scorer"),
 )
 """When builds start: (field of the request, in words, an example)."""
 _OPTIONS = ("zone", "missed", "overlap", "jitter", "debounce", "pool")

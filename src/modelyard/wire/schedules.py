@@ -8,7 +8,8 @@ from modelyard.wire.base import Answer, LongText, Mapped, Page, PageQuery, Reque
 
 
 class ScheduleOptions(Request, kw_only=True):
-    """Options of a schedule. When: cron (with zone), every, on_dataset or on_version. What: recipe, with bundle and source as
+    """Options of a schedule. When: cron (with zone), every, on_dataset, on_version or
+    on_retraining (a deployment). What: recipe, with bundle and source as
     for a build, or build (the id of one to repeat). Durations are texts such as `5m`; "0" is none.
 
     missed: latest or skip. overlap: skip, queue or replace. pause_after: builds in a row that do not succeed; 0: never pause.
@@ -19,6 +20,7 @@ class ScheduleOptions(Request, kw_only=True):
     every: Text | None = None
     on_dataset: Text | None = None
     on_version: Text | None = None
+    on_retraining: Text | None = None
     missed: Text | None = None
     overlap: Text | None = None
     jitter: Text | None = None
@@ -57,7 +59,7 @@ class Firing(Answer, kw_only=True):
 
 
 class Schedule(Answer, kw_only=True):
-    """kind: cron, interval, dataset or version. words: when it starts builds. next: what comes next, in words.
+    """kind: cron, interval, dataset, version or retraining. words: when it starts builds. next: what comes next, in words.
 
     owner: the account in whose name the builds run. state: active or paused. failures: builds in a row that did not succeed.
     times: the next times, before jitter. last: what became of the newest time.

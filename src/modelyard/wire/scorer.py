@@ -48,7 +48,8 @@ class Wanted(Request, kw_only=True):
     """generation: grows with each change; an older one is ignored. registry: address; None: versions come from the cache only.
     cache: folder of models and environments that deployments of one host share. port: 0: any free one, kept from then on.
     public: no token is asked for. unisolated: packages of
-    versions may be installed and run although nothing keeps them apart from the rest of the machine. replicas: workers of each revision."""
+    versions may be installed and run although nothing keeps them apart from the rest of the machine. replicas: workers of each revision.
+    window_seconds: length of the windows in which answers are observed; None: they are not."""
 
     generation: Whole
     deployment: Text
@@ -60,6 +61,7 @@ class Wanted(Request, kw_only=True):
     public: bool = False
     unisolated: bool = False
     replicas: Whole = 1
+    window_seconds: Whole | None = None
     limits: ScorerLimits = msgspec.field(default_factory=ScorerLimits)
 
 

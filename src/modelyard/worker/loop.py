@@ -19,6 +19,7 @@ from modelyard.registry.builds import running as builds
 from modelyard.registry.comments import usecases as comments
 from modelyard.registry.deployments import running as deployments
 from modelyard.registry.jobs import usecases as jobs
+from modelyard.registry.monitoring import judging as monitoring
 from modelyard.registry.oidc import usecases as oidc
 from modelyard.registry.outbox import delivery
 from modelyard.registry.promotion import usecases as promotion_usecases
@@ -110,6 +111,22 @@ def watch_deployments(services: Services) -> None:
     deployments.watch_deployments(services.db, services.targets)
 
 
+def judge_windows(services: Services) -> None:
+    """Judge the windows of deployments that have closed."""
+    while monitoring.judge_windows(services.db, services.blobs) and not services.stopping.is_set():
+        pass
+
+
+def review_deployments(services: Services) -> None:
+    """Look at the reasons to retrain that come without a window."""
+    monitoring.review_deployments(services.db)
+
+
+def forget_windows(services: Services) -> None:
+    while services.db.write(monitoring.forget_windows) and not services.stopping.is_set():
+        pass
+
+
 def forget_finished_jobs(services: Services) -> None:
     while services.db.write(jobs.forget_finished):
         pass
@@ -150,6 +167,11 @@ def standard_chores() -> list[list[Chore]]:
         [Chore("fire schedules", 0.5, fire_schedules)],
         [Chore("queue scans", 1, queue_scans, due=1)],
         [Chore("watch deployments", 2, watch_deployments, due=1)],
+        [
+            Chore("judge windows", 2, judge_windows, due=2),
+            Chore("review deployments", 30, review_deployments, due=15),
+            Chore("forget windows", 3600, forget_windows, due=225),
+        ],
     ]
 
 

@@ -11,6 +11,7 @@ from modelyard.db.tables.datasets import *  # noqa: F403
 from modelyard.db.tables.deployments import *  # noqa: F403
 from modelyard.db.tables.jobs import *  # noqa: F403
 from modelyard.db.tables.log import *  # noqa: F403
+from modelyard.db.tables.monitoring import *  # noqa: F403
 from modelyard.db.tables.oidc import *  # noqa: F403
 from modelyard.db.tables.outbox import *  # noqa: F403
 from modelyard.db.tables.promotion import *  # noqa: F403

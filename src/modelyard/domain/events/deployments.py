@@ -144,5 +144,21 @@ class DeploymentStarted(DeploymentEvent, kind="deployment.started", may_change_r
     reason: str | None = None
 
 
+class DeploymentNeedsRetraining(DeploymentEvent, kind="deployment.needs_retraining", may_change_rights=False):
+    """What it observes says that its version should be trained again. reasons: in words."""
+
+    revision: int
+    reasons: list[str]
+
+
+class DeploymentRetrainingNotNeeded(
+    DeploymentEvent, kind="deployment.retraining_not_needed", may_change_rights=False
+):
+    """None of the reasons holds any more, or another version serves. reason: in words."""
+
+    revision: int
+    reason: str
+
+
 class DeploymentDeleted(DeploymentEvent, kind="deployment.deleted"):
     """Its program is ended, and its record deleted."""

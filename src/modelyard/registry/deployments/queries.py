@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelyard.db.json_columns import JsonText, dump_json
+from modelyard.db.json_columns import JsonText, dump_json, load_json
 from modelyard.db.statement import Statement
 from modelyard.db.tables import (
     actors,
@@ -17,13 +17,18 @@ from modelyard.db.tables import (
     deployment_trials,
     deployments,
     models,
+    monitors,
     namespaces,
+    observations,
+    observed_windows,
+    retraining_states,
     versions,
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.domain.deployments import STAYING, Step
 from modelyard.domain.digest import Digest
+from modelyard.domain.monitoring import HOUR
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
 from modelyard.registry.deployments.nouns import Deployment, DeploymentMove, Revision
@@ -184,8 +189,26 @@ def update_deployment(tx: Transaction, deployment_id: int, **values: Any) -> Non
     tx.execute(deployments.update().where(_d.id == deployment_id).values(**values))
 
 
+_FIND_WINDOW = Statement(sa.select(monitors.c.settings).where(monitors.c.deployment_id == _p("deployment_id")))
+
+
+def find_window_seconds(tx: Transaction, deployment_id: int) -> int:
+    """Return the length of the windows in which the answers of a deployment are observed."""
+    row = tx.one(_FIND_WINDOW, deployment_id=deployment_id)
+    return int(load_json(row[0]).get("window_seconds", HOUR)) if row else HOUR
+
+
+_IS_OTHERS = Statement(sa.select(_d.id).where(_d.token_id == _p("token_id"), _d.id != _p("deployment_id")))
+
+
+def is_token_of_other(tx: Transaction, token_id: int, deployment_id: int) -> bool:
+    """Return whether a token is the one of another deployment's program."""
+    return tx.one(_IS_OTHERS, token_id=token_id, deployment_id=deployment_id) is not None
+
+
 def delete_deployment(tx: Transaction, deployment_id: int) -> None:
-    tx.execute(deployment_trials.delete().where(deployment_trials.c.deployment_id == deployment_id))
+    for table in (monitors, observations, observed_windows, retraining_states, deployment_trials):
+        tx.execute(table.delete().where(table.c.deployment_id == deployment_id))
     tx.execute(deployment_moves.delete().where(_m.deployment_id == deployment_id))
     tx.execute(deployment_revisions.delete().where(_r.deployment_id == deployment_id))
     tx.execute(deployments.delete().where(_d.id == deployment_id))

@@ -53,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     refusal: str | None
     account: int | None
     images: dict[int, str | None]
+    window_seconds: int
     trials: Sequence[tuple[Trial, Revision]] = ()
 
 
@@ -201,6 +202,7 @@ def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
         None if refusal is None else refusal.message,
         None if account is None else account.id,
         _list_images(tx, model, [each for each in (serving, warm, *(tried for _, tried in trials)) if each]),
+        queries.find_window_seconds(tx, deployment_id),
         trials,
     )
 
@@ -259,11 +261,12 @@ def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wa
         public=deployment.is_public,
         unisolated=unisolated,
         replicas=deployment.replicas,
+        window_seconds=plan.window_seconds,
     )
 
 
 def _issue_token(tx: Transaction, deployment: Deployment, account_id: int) -> accounts.NewToken:
-    """Make the token with which the program reads its model, and nothing else."""
+    """Make the token with which the program reads its model and reports what it observes, and nothing else."""
     owner = accounts.find_account(tx, account_id)
     assert owner is not None
     return accounts.issue_program_token(
@@ -271,7 +274,7 @@ def _issue_token(tx: Transaction, deployment: Deployment, account_id: int) -> ac
         owner,
         name=f"deployment {deployment.full_name}"[:100],
         scope=Scope(
-            frozenset({Permission.MODEL_READ, Permission.MODEL_PULL}),
+            frozenset({Permission.MODEL_READ, Permission.MODEL_PULL, Permission.DEPLOYMENT_OBSERVE}),
             deployment.model.namespace,
             deployment.model.name,
         ),

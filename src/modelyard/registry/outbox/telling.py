@@ -30,7 +30,9 @@ _PHRASES = {
     "deployment.failed": "could not start {version} in the deployment {deployment}",
     "deployment.held": "holds the deployment {deployment}",
     "deployment.mended": "started the deployment {deployment} again",
+    "deployment.needs_retraining": "found that the deployment {deployment} needs retraining",
     "deployment.released": "released the deployment {deployment}",
+    "deployment.retraining_not_needed": "found that the deployment {deployment} no longer needs retraining",
     "deployment.revised": "gave the deployment {deployment} {version}",
     "deployment.rolled_back": "rolled back the deployment {deployment} to {version}",
     "deployment.started": "started the deployment {deployment}",
@@ -114,7 +116,7 @@ def tell(body: dict[str, Any]) -> Told:
             place=model or namespace,
             stage=stage,
             alias=data.get("alias") or "an alias",
-            deployment=data.get("deployment") or "",
+            deployment=data.get("deployment") or version,
             role=data.get("role") or "",
             weight=data.get("weight", ""),
         )

@@ -27,12 +27,14 @@ from modelyard.registry.builds.nouns import CANCELLED, SUCCEEDED, BuildView
 from modelyard.registry.builds.pools import Pools
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.deployments.showing import find_deployment
 from modelyard.registry.schedules import queries, rules, timing
 from modelyard.registry.schedules.nouns import (
     ACTIVE,
     DATASET,
     PAUSED,
     REPLACE,
+    RETRAINING,
     SKIP,
     SKIPPED,
     STARTED,
@@ -161,6 +163,9 @@ def _submit(
         datasets.find_content(tx, actor, namespace, name, None)
     elif schedule.kind == VERSION:
         catalog.find_model(tx, actor, ModelName.parse(rules.parse_parent(schedule.expression)[0]))
+    elif schedule.kind == RETRAINING:
+        namespace, _, name = schedule.expression.partition("/")
+        find_deployment(tx, actor, namespace, name)
     request = builds.BuildRequest(
         schedule.recipe,
         schedule.bundle,
@@ -290,7 +295,10 @@ def _follow(tx: Transaction, start: int, end: int) -> None:
         if kind == events.BuildEnded.kind:
             _note_end(tx, data)
             continue
-        if kind == events.DatasetNoted.kind:
+        if kind == events.DeploymentNeedsRetraining.kind:
+            found = queries.list_triggers(tx, RETRAINING, seq, expression=data["deployment"])
+            cause = f"{data['deployment']} needs retraining: {'; '.join(data['reasons'])}"[: rules.MAX_REASON]
+        elif kind == events.DatasetNoted.kind:
             name = f"{event['namespace']}/{data['dataset']}"
             found = queries.list_triggers(tx, DATASET, seq, expression=name)
             cause = f"{name}@{data['digest'][:19]}"

@@ -11,8 +11,8 @@ from modelyard.db.json_columns import JsonText
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.rules import Place
 
-CRON, INTERVAL, DATASET, VERSION = "cron", "interval", "dataset", "version"
-TRIGGERS = (DATASET, VERSION)
+CRON, INTERVAL, DATASET, VERSION, RETRAINING = "cron", "interval", "dataset", "version", "retraining"
+TRIGGERS = (DATASET, VERSION, RETRAINING)
 LATEST, SKIP, QUEUE, REPLACE = "latest", "skip", "queue", "replace"
 MISSED, OVERLAPS = (LATEST, SKIP), (SKIP, QUEUE, REPLACE)
 ACTIVE, PAUSED = "active", "paused"

@@ -26,7 +26,16 @@ from modelyard.domain import events as told
 from modelyard.domain.actor import Actor, Role, Visibility
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
-from modelyard.registry.schedules.nouns import ACTIVE, DATASET, PAUSED, SKIPPED, VERSION, Firing, Schedule
+from modelyard.registry.schedules.nouns import (
+    ACTIVE,
+    DATASET,
+    PAUSED,
+    RETRAINING,
+    SKIPPED,
+    VERSION,
+    Firing,
+    Schedule,
+)
 
 _p = sa.bindparam
 _s, _f = schedules.c, schedule_firings.c
@@ -312,6 +321,10 @@ _LIST_EVENTS = Statement(
             sa.and_(
                 _e.kind == told.DatasetNoted.kind,
                 sa.exists().where(_s.kind == DATASET, _s.state == ACTIVE).correlate(None),
+            ),
+            sa.and_(
+                _e.kind == told.DeploymentNeedsRetraining.kind,
+                sa.exists().where(_s.kind == RETRAINING, _s.state == ACTIVE).correlate(None),
             ),
             sa.and_(_e.kind == told.BuildEnded.kind, sa.exists().where(_s.id > 0).correlate(None)),
         ),

@@ -16,6 +16,7 @@ from modelyard.registry.schedules.nouns import (
     MISSED,
     OVERLAPS,
     PAUSED,
+    RETRAINING,
     Schedule,
     Upcoming,
 )
@@ -108,6 +109,8 @@ def describe(schedule: Schedule, now: int) -> Upcoming:
             times = [schedule.due_at, *islice(clock.following(schedule.due_at), SHOWN_TIMES - 1)]
     elif schedule.kind == DATASET:
         words = f"when {schedule.expression} has new content"
+    elif schedule.kind == RETRAINING:
+        words = f"when {schedule.expression} needs retraining"
     else:
         model, alias = parse_parent(schedule.expression)
         words = f"when a version of {model} gets to @{alias}" if alias else f"when {model} has a new version"

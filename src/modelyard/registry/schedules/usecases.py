@@ -22,6 +22,7 @@ from modelyard.registry.builds.usecases import BuildRequest
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
 from modelyard.registry.datasets import usecases as datasets
+from modelyard.registry.deployments.showing import find_deployment
 from modelyard.registry.schedules import queries, rules, timing
 from modelyard.registry.schedules.firing import free_due
 from modelyard.registry.schedules.nouns import (
@@ -32,6 +33,7 @@ from modelyard.registry.schedules.nouns import (
     LATEST,
     PAUSED,
     QUEUE,
+    RETRAINING,
     SKIP,
     STARTED,
     TRIGGERS,
@@ -45,7 +47,7 @@ from modelyard.registry.schedules.nouns import (
 class ScheduleRequest(msgspec.Struct, frozen=True):
     """What somebody asks for; None: the default, or unchanged.
 
-    cron (in `zone`), every, on_dataset, on_version: when it starts builds, exactly one of them. recipe with bundle and source,
+    cron (in `zone`), every, on_dataset, on_version, on_retraining: when it starts builds, exactly one of them. recipe with bundle and source,
     or build: what it builds. The others are as in `Schedule`.
     """
 
@@ -55,6 +57,7 @@ class ScheduleRequest(msgspec.Struct, frozen=True):
     every: str | None = None
     on_dataset: str | None = None
     on_version: str | None = None
+    on_retraining: str | None = None
     missed: str | None = None
     overlap: str | None = None
     jitter: str | None = None
@@ -68,7 +71,7 @@ class ScheduleRequest(msgspec.Struct, frozen=True):
     pool: str | None = None
 
 
-_WHEN = ("cron", "every", "on_dataset", "on_version")
+_WHEN = ("cron", "every", "on_dataset", "on_version", "on_retraining")
 
 
 def add_schedule(
@@ -85,7 +88,7 @@ def add_schedule(
     if not _given(request, _WHEN):
         raise Invalid(
             reason="nothing says when the builds start",
-            fix="Give one of cron, every, on_dataset and on_version",
+            fix="Give one of cron, every, on_dataset, on_version and on_retraining",
         )
     count = queries.count_of_model(tx, model.id)
     if count >= rules.MOST_OF_A_MODEL:
@@ -216,6 +219,10 @@ def _check_when(
             )
         space = datasets.find_content(tx, actor, namespace, name, None)
         return when | {"kind": DATASET, "expression": space.reference.partition("@")[0]}
+    if request.on_retraining is not None:
+        namespace, _, name = request.on_retraining.rpartition("/")
+        deployment = find_deployment(tx, actor, namespace or model.name.namespace, name)
+        return when | {"kind": RETRAINING, "expression": deployment.full_name}
     assert request.on_version is not None
     text, alias = rules.parse_parent(request.on_version)
     parent = catalog.find_model(tx, actor, ModelName.parse(text, model.name.namespace))
