@@ -157,7 +157,7 @@ def test_a_shadow_answers_no_one_and_is_compared(served: Served) -> None:
     assert {(status, revision) for status, revision, _ in given} == {(200, "1")}
     served.until(lambda: _shadow(_state(served))["dropped"] == 36, 20)
     assert _shadow(_state(served))["sent"] == _shadow(state)["sent"] + 64
-    served.run("deployment", "drop", MODEL, "--shadow")
+    served.run("deployment", "drop", MODEL, "--role", "shadow")
     assert served.client.deployments.wait(MODEL, 20).trials == []
 
 

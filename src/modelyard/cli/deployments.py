@@ -485,7 +485,13 @@ def edit(session: Session, name: str, **options: Any) -> None:
     _say(session, session.client.deployments.edit(name, **options))
 
 
-_ROLE = click.option("--shadow", is_flag=True, help="Of the shadow instead of the canary.")
+_ROLE = click.option(
+    "--role",
+    type=click.Choice(["canary", "shadow"]),
+    default="canary",
+    show_default=True,
+    help="Which of the two.",
+)
 
 
 @command("weight", group=deployment, example="modelyard deployment weight fraud/scorer 25")
@@ -501,10 +507,9 @@ _ROLE = click.option("--shadow", is_flag=True, help="Of the shadow instead of th
 @_ROLE
 @click.option("--reason", help="Reason, kept in the event log.")
 def weight(
-    session: Session, name: str, percent: int, from_weight: int | None, shadow: bool, reason: str | None
+    session: Session, name: str, percent: int, from_weight: int | None, role: str, reason: str | None
 ) -> None:
     """Give the canary another share of the requests."""
-    role = "shadow" if shadow else "canary"
     _tell(
         session,
         session.client.deployments.set_weight(name, percent, role=role, from_weight=from_weight, reason=reason),
@@ -526,9 +531,8 @@ def finish(session: Session, name: str, reason: str | None, wait: bool) -> int:
 @click.argument("name", type=DEPLOYMENT)
 @_ROLE
 @click.option("--reason", help="Reason, kept in the event log.")
-def drop(session: Session, name: str, shadow: bool, reason: str | None) -> None:
+def drop(session: Session, name: str, role: str, reason: str | None) -> None:
     """End the canary. The revision that serves answers everything again."""
-    role = "shadow" if shadow else "canary"
     _tell(session, session.client.deployments.drop(name, role=role, reason=reason))
 
 
@@ -541,10 +545,14 @@ def _tell(session: Session, found: wire.Deployment) -> None:
 
 @command("compare", group=deployment, example="modelyard deployment compare fraud/scorer --json")
 @click.argument("name", type=DEPLOYMENT)
-@_ROLE
-def compare(session: Session, name: str, shadow: bool) -> None:
+@click.option(
+    "--role",
+    type=click.Choice(["canary", "shadow"]),
+    help="Which of the two. Default: the canary if there is one.",
+)
+def compare(session: Session, name: str, role: str | None) -> None:
     """Compare the canary, or the shadow, with the revision that serves, in the same minutes."""
-    found = session.client.deployments.compare(name, role="shadow" if shadow else None)
+    found = session.client.deployments.compare(name, role=role)
     if session.answered(found):
         return
     stable, tried = found.stable, found.tried

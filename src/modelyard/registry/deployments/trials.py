@@ -160,9 +160,10 @@ def _lock_trial(
 
 
 def _no_trial(deployment: Deployment, role: str) -> Conflict:
+    start = f"modelyard deploy {deployment.model}:VERSION --name {deployment.name}"
     return Conflict(
         reason=f"{deployment.full_name} has no {role}",
-        fix=f"Start one with: modelyard deploy {deployment.model}:VERSION --name {deployment.name} --{role}",
+        fix=f"Start one with: {start} --canary" if role == CANARY else f"Start one with: {start} --shadow",
     )
 
 
