@@ -168,7 +168,7 @@ async def start_deployment(call: Call, body: Reason) -> Answer[wire.Deployment]:
 
 @table.route("POST", f"{_ONE}/trials", status=201)
 async def start_trial(call: Call, body: wire.StartTrial) -> Answer[wire.Deployment]:
-    """Try a version beside the one that serves: as a canary, which answers a share of the requests, or as a shadow, which gets copies of
+    """Try a version next to the one that serves: as a canary, which answers a share of the requests, or as a shadow, which gets copies of
     them and whose answers reach no one."""
     ref = Ref.parse(body.version, call.path["namespace"])
     request = trials.TrialRequest(ref=ref, **fields_of(body, "version"))

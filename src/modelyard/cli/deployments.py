@@ -86,7 +86,7 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
     is_flag=False,
     flag_value=_USUAL,
     metavar="[PERCENT]",
-    help="Let it answer this share of the requests, beside the version that serves. Default: the first step, or 10.",
+    help="Let it answer this share of the requests, next to the version that serves. Default: the first step, or 10.",
 )
 @click.option(
     "--shadow",
@@ -122,7 +122,7 @@ def deploy(
     auto: bool,
     **options: Any,
 ) -> int:
-    """Have a version serve predictions, or try it beside the one that serves. It must be admitted to the stage: be in it, or have
+    """Have a version serve predictions, or try it next to the one that serves. It must be admitted to the stage: be in it, or have
     entered it once; for a shadow, the stage before is enough."""
     wait_seconds = _seconds(_WAIT) if wait else 0.0
     if steps is not None and shadow is None and canary is None:
@@ -426,7 +426,7 @@ def _say(session: Session, found: wire.Deployment) -> None:
     "--least-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Requests that a good canary needs, and the revision beside it. Default: unchanged, 200 at first.",
+    help="Requests that a good canary needs, and the revision next to it. Default: unchanged, 200 at first.",
 )
 @click.option(
     "--error-difference",

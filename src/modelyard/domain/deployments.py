@@ -13,7 +13,7 @@ from one that could not start."""
 RELEASE, SCALE, STOP, START = "release", "scale", "stop", "start"
 """Moves that leave the revision as it is, except a release, which goes on to the version in the stage."""
 CANARY, SHADOW = "canary", "shadow"
-"""Trials: a revision beside the one that serves, which answers a share of the requests, or gets copies of them."""
+"""Trials: a revision next to the one that serves, which answers a share of the requests, or gets copies of them."""
 TRIALS = (CANARY, SHADOW)
 WEIGHT, FINISH, DROP, JUDGED = "weight", "finish", "drop", "judged"
 """Moves of trials: another share, the canary serves from now on, the trial ends, and the server ended it by itself. JUDGED is also the

@@ -184,7 +184,7 @@ def sample(minutes: Iterable[Minute], covered: int | None = None) -> Sample:
 
 
 def judge(stable: Sample, tried: Sample, limits: Limits) -> Verdict:
-    """Compare a revision with the one beside it."""
+    """Compare a revision with the one next to it."""
     findings = (_judge_errors(stable, tried, limits), _judge_latency(stable, tried, limits))
     bad = [finding.words for finding in findings if finding.outcome == BAD]
     if bad:

@@ -31,7 +31,6 @@ def deploy(
     """Have a version serve predictions. Its deployment is made if it is new.
 
     Args:
-        session: The session, or client.
         version: A version: `namespace/name` with `:12`, `@stage`, `@alias` or `@sha256:…`.
         name: Name of the deployment, in the namespace of the model; None: that of the model.
         follow: Whether it serves each version that enters the stage; None: as it is, and a new deployment follows if `version`
@@ -262,7 +261,7 @@ class Deployments(Feature):
             on_recall: `alarm`, or `swap` to the last good revision as well, if what serves is recalled or held in quarantine.
             guard_minutes: For how long a new revision is compared with the one before, and taken back if it is worse; 0: it is
                 not.
-            least_requests: Requests that a good canary needs, and the revision beside it.
+            least_requests: Requests that a good canary needs, and the revision next to it.
             error_difference: Largest difference of the shares of errors; 0.02 is two percentage points.
             latency_ratio: Largest ratio of the latencies that 99 % stay below.
             judge_minutes: Minutes that a good canary needs.
@@ -305,7 +304,7 @@ class Deployments(Feature):
         reason: str | None = None,
         wait_seconds: float = 0.0,
     ) -> wire.Deployment:
-        """Have a version answer a share of the requests, beside the one that serves. One that answers worse ends by itself.
+        """Have a version answer a share of the requests, next to the one that serves. One that answers worse ends by itself.
 
         Args:
             version: A version, as in `deploy`. It must be admitted to the stage of the deployment.

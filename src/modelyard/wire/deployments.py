@@ -80,7 +80,7 @@ class ComparisonQuery(Request, kw_only=True):
 
 
 class Trial(Answer, kw_only=True):
-    """A revision that is tried beside the one that serves. revision, version: their numbers. weight: percent of the requests.
+    """A revision that is tried next to the one that serves. revision, version: their numbers. weight: percent of the requests.
     weighed_at: since when. paused: why a canary with steps does not get its next share; empty: it does when its time has come.
     outcome: good, bad or inconclusive, of the last comparison, with its reason; None: there was none."""
 

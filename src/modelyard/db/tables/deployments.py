@@ -109,7 +109,7 @@ deployment_moves = sa.Table(
     sa.Column("weight", sa.Integer),
 )
 
-# Revisions beside the one that serves: at most one canary and one shadow.
+# Revisions next to the one that serves: at most one canary and one shadow.
 deployment_trials = sa.Table(
     "deployment_trials",
     metadata,

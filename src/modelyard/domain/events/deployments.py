@@ -91,7 +91,7 @@ class DeploymentCleared(DeploymentEvent, kind="deployment.cleared", may_change_r
 
 
 class DeploymentTrialStarted(DeploymentEvent, kind="deployment.trial_started", may_change_rights=False):
-    """A revision is tried beside the one that serves. role: canary (it answers a share of the requests) or shadow (it gets copies of
+    """A revision is tried next to the one that serves. role: canary (it answers a share of the requests) or shadow (it gets copies of
     them). weight: percent."""
 
     role: str

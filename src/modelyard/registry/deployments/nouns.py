@@ -170,7 +170,7 @@ class DeploymentMove(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """A canary or a shadow: the revision beside the one that serves. weight: percent of the requests. sticky: header, or `body.` and
+    """A canary or a shadow: the revision next to the one that serves. weight: percent of the requests. sticky: header, or `body.` and
     a field, that decides the side; None: each request by itself. steps: shares that it gets one after the other; empty: by hand only.
     is_auto: it serves after the last step. weighed_at: since when it has its share. paused: why it does not get the next one; "": it
     does when its time has come. outcome, outcome_reason: of the last comparison; None: there was none."""

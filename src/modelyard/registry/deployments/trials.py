@@ -1,4 +1,4 @@
-"""Canaries and shadows: try a version beside the one that serves, change its share, let it serve, end it, compare the two.
+"""Canaries and shadows: try a version next to the one that serves, change its share, let it serve, end it, compare the two.
 
 At most one of each. A canary answers its share of the requests, so its version must be admitted like one that serves; a shadow gets
 copies, and its answers are compared and reach no one. Decision record 0038.
@@ -53,7 +53,7 @@ class TrialRequest(msgspec.Struct, frozen=True):
 def start_trial(
     tx: Transaction, actor: Actor, namespace: str, name: str, request: TrialRequest
 ) -> DeploymentView:
-    """Try a version beside the one that serves.
+    """Try a version next to the one that serves.
 
     Raises DeploymentNotFound, Denied, VersionNotFound, VersionNotAdmitted and the other refusals of admission, Invalid; Conflict if
     the version serves already, the deployment is stopped, or another version is tried in this role.

@@ -253,7 +253,7 @@ def _plan(tx: Transaction, model: Model, deployment: Deployment, to: int | None)
     standing = moving.find_stage_version(tx, deployment)
     canary = trial_queries.find_trial(tx, deployment.id, CANARY)
     if to is None and canary is not None:
-        # The nearest way back is the revision that still answers beside the canary.
+        # The nearest way back is the revision that still answers next to the canary.
         tried = queries.find_revision(tx, deployment.id, canary.revision)
         assert tried is not None
         holds = must_hold(deployment.follows, standing, before.version)
@@ -310,7 +310,7 @@ def rollback(
     with_stage: bool = False,
     reason: str,
 ) -> DeploymentView:
-    """Point a deployment at its last good revision, or at one that is named; without a name, a canary ends and the revision beside
+    """Point a deployment at its last good revision, or at one that is named; without a name, a canary ends and the revision next to
     it answers everything. One that follows a stage is held there until it is
     released or another version enters the stage.
 
