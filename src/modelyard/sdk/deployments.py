@@ -14,7 +14,7 @@ from modelyard.wire.base import PageQuery, Reason
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
-def deploy(
+def deploy(  # noqa: D417
     session: Session,
     version: str,
     *,
