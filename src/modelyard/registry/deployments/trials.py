@@ -133,13 +133,12 @@ def _refuse_in_the_way(tx: Transaction, deployment: Deployment, version_id: int,
         )
     present = trial_queries.find_trial(tx, deployment.id, role)
     if present is not None:
-        way = "drop" if role == SHADOW else "weight"
+        change = f"Change it with: modelyard deployment weight {deployment.full_name} PERCENT"
+        end = f"End it first: modelyard deployment drop {deployment.full_name}"
+        fix = change if present.version_id == version_id else end
         raise Conflict(
             reason=f"v{present.version} is the {role} of {deployment.full_name} already, with {present.weight} %",
-            fix=f"Change it with: modelyard deployment {way} {deployment.full_name}"
-            if present.version_id == version_id
-            else f"End it first: modelyard deployment drop {deployment.full_name}"
-            + (" --shadow" if role == SHADOW else ""),
+            fix=fix + (" --role shadow" if role == SHADOW else ""),
         )
 
 
