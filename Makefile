@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: served-image build-kills engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: served-image build-kills serve-kills engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,6 +45,9 @@ engines:  ## executors and whole builds on real Slurm and Ray clusters; needs ro
 	command -v slurmctld >/dev/null || apt-get install -y -qq --no-install-recommends slurm-wlm munge
 	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
 	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
+
+serve-kills:  ## SIGKILL of the server two hundred times while deployments move; half an hour
+	MODELYARD_KILLS=200 $(PY) -m pytest -q -s -n 0 --timeout 7200 tests/doors/test_deployments.py -k kill
 
 build-kills:  ## SIGKILL of server, agents and steps, fifty times each, while builds run, on both databases; an hour
 	MODELYARD_BUILD_KILLS=50 MODELYARD_BUILD_KILLS_SEED=$${MODELYARD_BUILD_KILLS_SEED:-$$(date +%s)} \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,10 +140,16 @@ class Port:
 
 @pytest.fixture
 def port(own_url: str) -> Iterator[Port]:
+    with open_port(own_url) as opened:
+        yield opened
+
+
+@contextmanager
+def open_port(own_url: str, *, pages: bool = False) -> Iterator[Port]:
     clock = Clock()
     db = Database(own_url, clock=clock)
     registry = Registry(db)
-    with open_door(registry) as door:
+    with open_door(registry, pages=pages) as door:
         target = ScriptedTarget()
         targets = Targets([target], "http://here")
         door.services.targets = targets  # type: ignore[misc]

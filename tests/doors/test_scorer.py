@@ -344,7 +344,7 @@ def test_orders_that_make_no_sense_change_nothing(front: RunningFront, pushed: P
     for changes in (
         {"revisions": []},
         {"revisions": [pushed.revision(1), pushed.revision(2)]},
-        {"revisions": [pushed.revision(1), pushed.revision(2, "canary")]},
+        {"revisions": [pushed.revision(1), pushed.revision(2, "boss")]},
         {"replicas": 0},
         {"deployment": "fraud/other"},
     ):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from modelyard.domain.errors import TargetUnavailable
 from modelyard.engines.targets import Sight
 from modelyard.wire.deployments import AwayRollback
-from modelyard.wire.scorer import RevisionState, ScorerState, Swap, Wanted
+from modelyard.wire.scorer import MinuteFigures, RevisionState, ScorerState, Swap, Wanted
 
 STARTED = "2026-12-01T12:00:00Z"
 
@@ -30,6 +30,8 @@ class ScriptedTarget:
     is_away: bool = False
     dies: bool = False
     """Whether its programs end as soon as they are started."""
+    minutes: dict[int, list[MinuteFigures]] = field(default_factory=dict)
+    """Number of a revision → what it reports of its minutes."""
 
     def _answer(self) -> None:
         if self.is_away:
@@ -66,7 +68,7 @@ class ScriptedTarget:
         before, found = state.serving, []
         for each in wanted.revisions:
             reason = self.fails.get(each.reference)
-            word = "failed" if reason else "ready" if each.role == "serving" else "warm"
+            word = "failed" if reason else "warm" if each.role == "warm" else "ready"
             found.append(
                 RevisionState(
                     number=each.number,
@@ -74,6 +76,8 @@ class ScriptedTarget:
                     reference=each.reference,
                     digest=each.digest,
                     role=each.role,
+                    weight=each.weight,
+                    minutes=self.minutes.get(each.number, []),
                     reason=reason,
                     environment=f"env-{each.number}",
                 )
@@ -99,6 +103,9 @@ class ScriptedTarget:
     def look(self, deployment: str) -> Sight:
         self._answer()
         runs = deployment in self.running
+        if runs and self.minutes:
+            for each in self.states[deployment].revisions:
+                each.minutes = self.minutes.get(each.number, [])
         return Sight(runs=runs, answers=runs, state=self.states.get(deployment), away=self.away)
 
     def stop(self, deployment: str) -> None:

@@ -6,13 +6,22 @@ from typing import Any
 
 from modelyard.api.conversion import fields_of, optional_time, to_wire
 from modelyard.domain.errors import NotFound
+from modelyard.domain.judging import share_interval
 from modelyard.domain.names import ModelName, Ref
+from modelyard.domain.times import time_text
 from modelyard.doors.call import Call
 from modelyard.doors.paging import Paging
 from modelyard.doors.table import RouteTable
-from modelyard.registry.deployments import exporting, running, showing
+from modelyard.registry.deployments import exporting, running, showing, trials
 from modelyard.registry.deployments import usecases as deployments
-from modelyard.registry.deployments.nouns import DeploymentMove, DeploymentView, Revision
+from modelyard.registry.deployments.nouns import (
+    ComparedSide,
+    Comparison,
+    DeploymentMove,
+    DeploymentView,
+    Revision,
+    Trial,
+)
 from modelyard.registry.idempotency import Answer
 from modelyard.wire import deployments as wire
 from modelyard.wire.base import PageQuery, Reason
@@ -154,6 +163,56 @@ async def start_deployment(call: Call, body: Reason) -> Answer[wire.Deployment]:
     )
 
 
+# --- trials ----------------------------------------------------------------------------------------------
+
+
+@table.route("POST", f"{_ONE}/trials", status=201)
+async def start_trial(call: Call, body: wire.StartTrial) -> Answer[wire.Deployment]:
+    """Try a version next to the one that serves: as a canary, which answers a share of the requests, or as a shadow, which gets copies of
+    them and whose answers reach no one."""
+    ref = Ref.parse(body.version, call.path["namespace"])
+    request = trials.TrialRequest(ref=ref, **fields_of(body, "version"))
+    return await call.commit(lambda tx: _deployment(trials.start_trial(tx, call.actor, *_named(call), request)))
+
+
+@table.route("PATCH", f"{_ONE}/trials/{{role}}")
+async def weigh_trial(call: Call, body: wire.WeighTrial) -> Answer[wire.Deployment]:
+    """Give the canary or the shadow another share of the requests."""
+    role = call.path["role"]
+    return await call.commit(
+        lambda tx: _deployment(trials.set_weight(tx, call.actor, *_named(call), role=role, **fields_of(body)))
+    )
+
+
+@table.route("POST", f"{_ONE}/finish", status=201)
+async def finish_canary(call: Call, body: wire.FinishCanary) -> Answer[wire.Deployment]:
+    """Have the canary serve from now on. What served stays warm, so that a rollback takes milliseconds."""
+    return await call.commit(
+        lambda tx: _deployment(trials.finish(tx, call.actor, *_named(call), **fields_of(body)))
+    )
+
+
+@table.route("POST", f"{_ONE}/trials/{{role}}/drop")
+async def drop_trial(call: Call, body: Reason) -> Answer[wire.Deployment]:
+    """End the canary or the shadow. The revision that serves answers everything again."""
+    return await call.commit(
+        lambda tx: _deployment(
+            trials.drop(tx, call.actor, *_named(call), role=call.path["role"], reason=body.reason)
+        )
+    )
+
+
+@table.route("GET", f"{_ONE}/comparison")
+async def compare_revisions(call: Call, query: wire.ComparisonQuery) -> wire.Comparison:
+    """Compare the canary or the shadow with the revision that serves, in the same minutes."""
+    found = await call.read(lambda tx: trials.compare(tx, call.actor, *_named(call), role=query.role))
+    sight = await call.in_thread("views", running.look_at, call.services.targets, found.deployment)
+    if sight is None or not sight.answers or sight.state is None:
+        return _comparison(found, found.deployment.seen_at)
+    now = call.services.db.clock()
+    return _comparison(trials.compare_trial(now, found.deployment, found.trial, sight.state), now)
+
+
 @table.route("GET", f"{_ONE}/revisions")
 async def list_revisions(call: Call, query: PageQuery) -> wire.RevisionPage:
     """List the revisions of a deployment, newest first."""
@@ -229,6 +288,60 @@ def _move(move: DeploymentMove) -> wire.DeploymentMove:
     return to_wire(move, wire.DeploymentMove)
 
 
+def _trial(trial: Trial) -> wire.Trial:
+    return to_wire(trial, wire.Trial, auto=trial.is_auto)
+
+
+def _side(side: ComparedSide) -> wire.ComparedSide:
+    sample = side.sample
+    low, high = share_interval(sample.errors, sample.requests) if sample.requests else (None, None)
+    times: dict[str, float | None] = {}
+    for share, word in ((0.5, "p50"), (0.99, "p99")):
+        value, interval = sample.quantile(share), sample.quantile_interval(share)
+        times |= {
+            f"{word}_ms": _ms(value),
+            f"{word}_low": None if interval is None else _ms(interval[0]),
+            f"{word}_high": None if interval is None else _ms(interval[1]),
+        }
+    return to_wire(
+        side,
+        wire.ComparedSide,
+        requests=sample.requests,
+        errors=sample.errors,
+        error_share=sample.error_share,
+        error_low=low,
+        error_high=high,
+        **times,
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 3)
+
+
+def _comparison(found: Comparison, seen_at: int | None) -> wire.Comparison:
+    verdict, shadow = found.verdict, found.shadow
+    agreement = None
+    if shadow is not None:
+        share, low, high = None, None, None
+        if shadow.compared:
+            share = shadow.agreed / shadow.compared
+            low, high = share_interval(shadow.agreed, shadow.compared)
+        agreement = to_wire(shadow, wire.Agreement, share=share, low=low, high=high)
+    return wire.Comparison(
+        name=found.deployment.full_name,
+        since=time_text(found.trial.weighed_at),
+        minutes=found.tried.sample.minutes,
+        stable=_side(found.stable),
+        tried=_side(found.tried),
+        outcome=None if verdict is None else verdict.outcome,
+        reason="" if verdict is None else verdict.reason,
+        findings=[] if verdict is None else [to_wire(each, wire.Finding) for each in verdict.findings],
+        agreement=agreement,
+        seen_at=optional_time(seen_at),
+    )
+
+
 def _deployment(view: DeploymentView) -> wire.Deployment:
     deployment, report = view.deployment, view.deployment.report
     serving = view.serving_report
@@ -243,6 +356,8 @@ def _deployment(view: DeploymentView) -> wire.Deployment:
         settled=deployment.is_settled,
         held=deployment.is_held,
         revision=_revision(view.revision),
+        trials=[_trial(trial) for trial in view.trials],
+        limits=to_wire(deployment.limits, wire.JudgeLimits),
         back=None if view.back is None else _revision(view.back),
         last=None if view.last is None else _move(view.last),
         held_at=optional_time(deployment.held_at),

@@ -25,13 +25,28 @@ def _seconds(text: str | None) -> float:
     return 0.0 if text is None else parse_duration(text).total_seconds()
 
 
+_USUAL = "usual"
+
+
+def _percent(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Read an option that may come without its value. Returns -1 for the usual share."""
+    if text is None:
+        return None
+    if text == _USUAL:
+        return -1
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 100):
+        raise click.BadParameter(f"{text[:40]} is not a share in percent, 0 to 100.", context, option)
+    return int(text)
+
+
 # --- deploying -----------------------------------------------------------------------------------------
 
 
 @command(
     "deploy",
     example="modelyard deploy fraud/scorer@production --wait\n"
-    "modelyard deploy fraud/scorer:12 --name cards --reason 'back to the proven one'",
+    "modelyard deploy fraud/scorer:12 --name cards --reason 'back to the proven one'\n"
+    "modelyard deploy fraud/scorer:13 --canary 10 --sticky x-user-id",
 )
 @click.argument("ref", type=REF)
 @click.option(
@@ -71,12 +86,90 @@ def _seconds(text: str | None) -> float:
 @click.option(
     "--target", metavar="NAME", help="Target that runs it. Default: as it is, the server's first one at first."
 )
+@click.option(
+    "--canary",
+    callback=_percent,
+    is_flag=False,
+    flag_value=_USUAL,
+    metavar="[PERCENT]",
+    help="Let it answer this share of the requests, next to the version that serves. Default: the first step, or 10.",
+)
+@click.option(
+    "--shadow",
+    callback=_percent,
+    is_flag=False,
+    flag_value=_USUAL,
+    metavar="[PERCENT]",
+    help="Let it get copies of this share of the requests; its answers are compared and reach no one. Default: 100.",
+)
+@click.option(
+    "--sticky",
+    metavar="KEY",
+    help="Of a canary: header (x-user-id) or field (body.user_id) that decides who answers. Default: each request by itself.",
+)
+@click.option(
+    "--steps",
+    metavar="PERCENTS",
+    help="Of a canary: shares that it gets one after the other, each only if it answers as well (for example 1,5,25,100).",
+)
+@click.option("--step-minutes", type=click.IntRange(1), metavar="N", help="Minutes of each step. Default: 10.")
+@click.option("--auto", is_flag=True, help="Of a canary with steps: let it serve after the last one.")
 @click.option("--wait", is_flag=True, help=f"Wait until it serves, for up to {_WAIT}.")
 @click.option("--reason", help="Reason, kept with the revision.")
-def deploy(session: Session, ref: str, wait: bool, **options: Any) -> int:
-    """Have a version serve predictions. It must be admitted to the stage: be in it, or have entered it once."""
-    found = session.client.deploy(ref, wait_seconds=_seconds(_WAIT) if wait else 0.0, **options)
+def deploy(
+    session: Session,
+    ref: str,
+    wait: bool,
+    canary: int | None,
+    shadow: int | None,
+    sticky: str | None,
+    steps: str | None,
+    step_minutes: int | None,
+    auto: bool,
+    **options: Any,
+) -> int:
+    """Have a version serve predictions, or try it next to the one that serves. It must be admitted to the stage: be in it, or have
+    entered it once; for a shadow, the stage before is enough."""
+    wait_seconds = _seconds(_WAIT) if wait else 0.0
+    if steps is not None and shadow is None and canary is None:
+        canary = -1
+    if canary is None and (sticky or step_minutes or auto):
+        raise click.UsageError(
+            "--sticky, --step-minutes and --auto are for a canary: give --canary or --steps."
+        )
+    if canary is None and shadow is None:
+        found = session.client.deploy(ref, wait_seconds=wait_seconds, **options)
+        return _show_result(session, found, waited=wait)
+    if canary is not None and shadow is not None:
+        raise click.UsageError("A version is either a canary or a shadow.")
+    useless = [
+        name for name in ("follow", "stage", "replicas", "public", "on_recall") if options[name] is not None
+    ]
+    if useless:
+        named = ", ".join("--" + name.replace("_", "-") for name in useless)
+        raise click.UsageError(
+            f"{named}: a version that is tried leaves the options of the deployment as they are."
+        )
+    common = {name: options[name] for name in ("name", "from_revision", "reason")} | {
+        "wait_seconds": wait_seconds
+    }
+    deployments = session.client.deployments
+    if shadow is not None:
+        found = deployments.try_shadow(ref, weight=None if shadow < 0 else shadow, **common)
+    else:
+        weight = None if canary is None or canary < 0 else canary
+        percents = _percents(steps)
+        found = deployments.try_canary(
+            ref, weight=weight, sticky=sticky, steps=percents, step_minutes=step_minutes, auto=auto, **common
+        )
     return _show_result(session, found, waited=wait)
+
+
+def _percents(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in (text or "").replace("%", "").split(",") if part.strip()]
+    except ValueError:
+        raise click.UsageError(f"{text} are not steps. Write them as 1,5,25,100.") from None
 
 
 def _show_result(session: Session, found: wire.Deployment, *, waited: bool) -> int:
@@ -117,9 +210,23 @@ def _notes(found: wire.Deployment) -> list[str]:
             f"Held {_held(found)}. {found.stage} is at {standing}; follow it again with: modelyard deployment release "
             f"{found.name}"
         )
+    for trial in found.trials:
+        notes.append(_trial_words(trial))
+        if trial.paused:
+            notes.append(f"Paused: {trial.paused}")
     if found.alarm is not None:
         notes.append(f"Alarm: {found.alarm}")
     return notes
+
+
+def _trial_words(trial: wire.Trial) -> str:
+    share = f"{trial.weight} % of the requests" if trial.role == "canary" else f"copies of {trial.weight} %"
+    plan = f", steps {', '.join(map(str, trial.steps))}" if trial.steps else ""
+    key = f", sticky by {trial.sticky}" if trial.sticky else ""
+    outcome = f"; {trial.outcome}: {trial.outcome_reason}" if trial.outcome else ""
+    return (
+        f"{trial.role.capitalize()}: v{trial.version} (revision {trial.revision}), {share}{plan}{key}{outcome}"
+    )
 
 
 def _swap_words(move: wire.DeploymentMove) -> str:
@@ -184,6 +291,8 @@ def roll_back(
     if last is not None:
         session.out.text(
             f"{found.name}\trevision {last.before} → {last.after}\t{found.version}\t{_swap_words(last)}"
+            if last.generation == found.generation
+            else f"{found.name}\tthe canary ended\t{found.version}"
         )
     for words in _notes(found):
         session.out.note(words)
@@ -280,6 +389,8 @@ def _rows(found: wire.Deployment) -> list[tuple[str, Any]]:
         ("dropped", found.dropped),
         ("p50, p99", None if found.p50_ms is None else f"{found.p50_ms:.3g} ms, {found.p99_ms or 0:.3g} ms"),
         ("figures of", found.seen_at),
+        *((trial.role, _trial_words(trial).partition(": ")[2]) for trial in found.trials),
+        ("guard", f"{found.guard_minutes} min" if found.guard_minutes else None),
     ]
     return [(name, value) for name, value in rows if value not in (None, "")]
 
@@ -299,9 +410,9 @@ def history(session: Session, name: str, limit: int) -> None:
         ("at", "what", "from", "to", "by", "reason", "swap"),
         lambda m: (
             m.at[:19],
-            m.kind,
+            m.kind if m.weight is None else f"{m.kind} {m.weight} %",
             version(m.before),
-            version(m.after),
+            version(m.after if m.tried is None else m.tried),
             m.by or "the server",
             m.reason,
             _swap_words(m),
@@ -336,9 +447,140 @@ def _say(session: Session, found: wire.Deployment) -> None:
 @click.option(
     "--on-recall", type=click.Choice(["alarm", "swap"]), help="What a recall does. Default: unchanged."
 )
+@click.option(
+    "--guard",
+    "guard_minutes",
+    type=click.IntRange(0, 60),
+    metavar="MINUTES",
+    help="Take a new revision back if it answers worse in its first minutes than the one before; 0: do not. Default: unchanged.",
+)
+@click.option(
+    "--least-requests",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Requests that a good canary needs, and the revision next to it. Default: unchanged, 200 at first.",
+)
+@click.option(
+    "--error-difference",
+    type=float,
+    metavar="SHARE",
+    help="Largest difference of the shares of errors, from 0 to 1. Default: unchanged, 0.02 at first.",
+)
+@click.option(
+    "--latency-ratio",
+    type=float,
+    metavar="RATIO",
+    help="Largest ratio of the latencies that 99 % stay below. Default: unchanged, 2 at first.",
+)
+@click.option(
+    "--judge-minutes",
+    type=click.IntRange(1, 60),
+    metavar="N",
+    help="Minutes that a good canary needs. Default: unchanged, 5 at first.",
+)
 def edit(session: Session, name: str, **options: Any) -> None:
-    """Change whether it follows its stage, who may predict, and what a recall does."""
+    """Change whether it follows its stage, who may predict, what a recall does, and how canaries and new revisions are judged."""
     _say(session, session.client.deployments.edit(name, **options))
+
+
+_ROLE = click.option("--shadow", is_flag=True, help="Of the shadow instead of the canary.")
+
+
+@command("weight", group=deployment, example="modelyard deployment weight fraud/scorer 25")
+@click.argument("name", type=DEPLOYMENT)
+@click.argument("percent", type=click.IntRange(0, 100))
+@click.option(
+    "--from",
+    "from_weight",
+    type=int,
+    metavar="PERCENT",
+    help="Only if it has this share now, so that two people do not undo each other's work.",
+)
+@_ROLE
+@click.option("--reason", help="Reason, kept in the event log.")
+def weight(
+    session: Session, name: str, percent: int, from_weight: int | None, shadow: bool, reason: str | None
+) -> None:
+    """Give the canary another share of the requests."""
+    role = "shadow" if shadow else "canary"
+    _tell(
+        session,
+        session.client.deployments.set_weight(name, percent, role=role, from_weight=from_weight, reason=reason),
+    )
+
+
+@command("finish", group=deployment, example="modelyard deployment finish fraud/scorer --reason 'as good'")
+@click.argument("name", type=DEPLOYMENT)
+@click.option("--reason", help="Reason, kept in the event log.")
+@click.option("--wait", is_flag=True, help=f"Wait until it serves, for up to {_WAIT}.")
+def finish(session: Session, name: str, reason: str | None, wait: bool) -> int:
+    """Have the canary serve from now on. What served stays warm for a rollback."""
+    seconds = _seconds(_WAIT) if wait else 0.0
+    found = session.client.deployments.finish(name, reason=reason, wait_seconds=seconds)
+    return _show_result(session, found, waited=wait)
+
+
+@command("drop", group=deployment, example="modelyard deployment drop fraud/scorer --reason 'too slow'")
+@click.argument("name", type=DEPLOYMENT)
+@_ROLE
+@click.option("--reason", help="Reason, kept in the event log.")
+def drop(session: Session, name: str, shadow: bool, reason: str | None) -> None:
+    """End the canary. The revision that serves answers everything again."""
+    role = "shadow" if shadow else "canary"
+    _tell(session, session.client.deployments.drop(name, role=role, reason=reason))
+
+
+def _tell(session: Session, found: wire.Deployment) -> None:
+    if not session.answered(found):
+        session.out.text(f"{found.name}\t{found.version}\trevision {found.revision.number}\t{_state_of(found)}")
+        for words in _notes(found):
+            session.out.note(words)
+
+
+@command("compare", group=deployment, example="modelyard deployment compare fraud/scorer --json")
+@click.argument("name", type=DEPLOYMENT)
+@_ROLE
+def compare(session: Session, name: str, shadow: bool) -> None:
+    """Compare the canary, or the shadow, with the revision that serves, in the same minutes."""
+    found = session.client.deployments.compare(name, role="shadow" if shadow else None)
+    if session.answered(found):
+        return
+    stable, tried = found.stable, found.tried
+    session.out.table(
+        ("", f"v{tried.version} ({tried.role})", f"v{stable.version} (serving)"),
+        [
+            ("share", f"{tried.weight} %", f"{stable.weight} %"),
+            ("requests", str(tried.requests), str(stable.requests)),
+            ("errors", _interval_words(tried, "error"), _interval_words(stable, "error")),
+            ("p50", _interval_words(tried, "p50"), _interval_words(stable, "p50")),
+            ("p99", _interval_words(tried, "p99"), _interval_words(stable, "p99")),
+        ],
+    )
+    session.out.note(f"{found.minutes} min, since {found.since}; figures of {found.seen_at}")
+    if found.outcome is not None:
+        session.out.note(f"{found.outcome.capitalize()}: {found.reason}")
+    if found.agreement is not None:
+        session.out.note(_agreement_words(found.agreement))
+
+
+def _interval_words(side: wire.ComparedSide, what: str) -> str:
+    unit, scale, names = ("%", 100.0, "share") if what == "error" else ("ms", 1.0, "ms")
+    value, low, high = (getattr(side, f"{what}_{name}") for name in (names, "low", "high"))
+    if value is None:
+        return "-"
+    return f"{scale * value:.3g} {unit} ({scale * low:.3g} to {scale * high:.3g})"
+
+
+def _agreement_words(found: wire.Agreement) -> str:
+    words = f"{found.sent} copies sent, {found.dropped} dropped, {found.errors} errors"
+    if found.share is not None:
+        words += (
+            f"; {100 * found.share:.4g} % of {found.compared} rows agree "
+            f"({100 * (found.low or 0):.4g} to {100 * (found.high or 0):.4g})"
+        )
+    if found.largest_difference is not None:
+        words += f", largest difference {found.largest_difference:.4g}"
+    return words
 
 
 @command(

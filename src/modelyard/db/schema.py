@@ -15,7 +15,7 @@ from modelyard.db.row_notes import create_key, create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0021"
+HEAD = "0023"
 """The newest revision in migrations/versions/, which a test checks."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

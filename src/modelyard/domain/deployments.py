@@ -12,21 +12,33 @@ ROLLBACK, STAGE, RECALL, RETURN = "rollback", "stage", "recall", "return"
 from one that could not start."""
 RELEASE, SCALE, STOP, START = "release", "scale", "stop", "start"
 """Moves that leave the revision as it is, except a release, which goes on to the version in the stage."""
-BACKWARD = (ROLLBACK, STAGE, RECALL, RETURN)
+CANARY, SHADOW = "canary", "shadow"
+"""Trials: a revision next to the one that serves, which answers a share of the requests, or gets copies of them."""
+TRIALS = (CANARY, SHADOW)
+WEIGHT, FINISH, DROP, JUDGED = "weight", "finish", "drop", "judged"
+"""Moves of trials: another share, the canary serves from now on, the trial ends, and the server ended it by itself. JUDGED is also the
+move away from a new revision that answered worse than the one before."""
+FORWARD = (DEPLOY, PROMOTE, RELEASE, FINISH)
+BACKWARD = (ROLLBACK, STAGE, RECALL, RETURN, JUDGED)
+STAYING = (SCALE, STOP, START, CANARY, SHADOW, WEIGHT, DROP)
+"""Moves that leave the revision that serves as it is."""
 
 SWAP, ALARM = "swap", "alarm"
 ON_RECALL = (ALARM, SWAP)
 """What happens when the version that serves is recalled or held in quarantine: only an alarm, or the last good revision takes
 over as well."""
 
-NEW, GOOD, FAILED = "new", "good", "failed"
-"""States of a revision: it never answered, it was ready once, it could not start."""
+NEW, GOOD, BAD, FAILED = "new", "good", "bad", "failed"
+"""States of a revision: it never answered, it was ready once, it answered worse than another one, it could not start."""
 
 STARTING, SERVING, STOPPING, STOPPED = "starting", "serving", "stopping", "stopped"
 STATES = (STARTING, SERVING, FAILED, STOPPING, STOPPED)
 """States of a deployment; FAILED: nothing of it answers."""
 
 MAX_REPLICAS = 64
+MAX_STEPS = 20
+MAX_STEP_MINUTES = 7 * 24 * 60
+MAX_GUARD_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,23 +133,29 @@ class Door:
         return None
 
     def _of_model(self, request: Request, version: str | None, what: str | None) -> None:
-        serving = self._fleet.serving
-        if version is not None and (serving is None or serving.names.version != version):
+        serving, canary = self._fleet.serving, self._fleet.canary
+        pinned = None
+        if version is not None:
+            # A caller who names a version gets that one, whatever the split says.
+            live = [each for each in (serving, canary) if each is not None and each.names.version == version]
+            pinned = live[0] if live else None
+        if version is not None and pinned is None:
             present = "none" if serving is None else serving.names.version
             request.refuse(
                 Refusal(404, "not_found", f"version {version[:40]} does not serve here; {present} does"),
                 self._headers,
             )
         elif what == "/infer":
-            self._predict(request, _OPEN)
+            self._predict(request, _OPEN, pinned)
         elif what == "/ready":
             self._read(request, self._ready)
         else:
-            self._read(request, self._describe)
+            self._read(request, lambda request: self._describe(request, pinned))
 
     # --- predictions ---------------------------------------------------------------------------------
 
-    def _predict(self, request: Request, protocol: _Protocol) -> None:
+    def _predict(self, request: Request, protocol: _Protocol, pinned: Revision | None = None) -> None:
+        """pinned: the revision that the caller named; None: the split decides."""
         if request.method != "POST":
             self._wrong_method(request, "POST")
             return
@@ -160,7 +166,7 @@ class Door:
             self._refuse(request, protocol, refusal, None)
             return
         fleet = self._fleet
-        revision = fleet.serving
+        revision = pinned or fleet.choose(request.headers, request.body)
         if revision is None or revision.pool is None or revision.state == "failed":
             self._refuse(request, protocol, fleet.refusal(), None)
             return
@@ -177,6 +183,8 @@ class Door:
 
             def done(answer: Answer) -> None:
                 self._answer(request, protocol, call, answer, revision)
+                if fleet.shadow is not None and not isinstance(answer, Refusal):
+                    fleet.shadow.offer(told, protocol.read, answer)
 
             revision.pool.submit(Pending(call.inputs, call.method, done))
         except Refusal as refusal:
@@ -235,8 +243,8 @@ class Door:
     def _ready_v1(self, request: Request) -> None:
         self._json(request, {"name": self._url, "ready": self._is_ready})
 
-    def _describe(self, request: Request) -> None:
-        serving = self._fleet.serving
+    def _describe(self, request: Request, pinned: Revision | None = None) -> None:
+        serving = pinned or self._fleet.serving
         if serving is None:
             request.refuse(self._fleet.refusal(), self._headers)
             return
@@ -247,7 +255,7 @@ class Door:
     def _index(self, request: Request) -> None:
         found = []
         for revision in self._fleet.revisions.values():
-            is_ready = revision is self._fleet.serving and self._is_ready
+            is_ready = (revision is self._fleet.serving and self._is_ready) or revision is self._fleet.canary
             found.append(
                 {
                     "name": self._url,
@@ -297,6 +305,16 @@ class Door:
                 values = (0, 0, 0) if pool is None else (pool.queued, pool.restarts, pool.lost_requests)
                 value = values[("queue", "restarts_total", "lost_requests_total").index(name)]
                 text.value(f"modelyard_scorer_{name}", labels, value)
+        text.head(
+            "modelyard_scorer_shadow_total",
+            "counter",
+            "Copies of requests for a shadow, by what became of them.",
+        )
+        for revision, labels in every:
+            if revision.told.role == "shadow":
+                for outcome in ("sent", "dropped", "errors", "different"):
+                    count = getattr(revision.shadow_figures, outcome)
+                    text.value("modelyard_scorer_shadow_total", {**labels, "outcome": outcome}, count)
         text.head("modelyard_scorer_swaps_total", "counter", "Times that another revision began to serve.")
         text.value("modelyard_scorer_swaps_total", about, fleet.swap_count)
         text.head("modelyard_scorer_dropped_total", "counter", "Requests that were lost in swaps.")

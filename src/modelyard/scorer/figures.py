@@ -9,6 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from time import time
+
+from modelyard.domain.judging import KEPT_MINUTES, latency_bucket
+from modelyard.wire.scorer import MinuteFigures
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 ROW_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -27,6 +31,16 @@ class Histogram:
         self.total += value
 
 
+class Minute:
+    """Figures of one clock minute, so that two revisions can be compared in the same ones."""
+
+    __slots__ = ("errors", "latency", "requests", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start, self.requests, self.errors = start, 0, 0
+        self.latency: Counter[int] = Counter()
+
+
 class Figures:
     """Of one revision."""
 
@@ -36,6 +50,7 @@ class Figures:
         self.batch_rows = Histogram(ROW_BOUNDS)
         self.requests = self.errors = 0
         self._recent: deque[float] = deque(maxlen=_RECENT)
+        self.minutes: deque[Minute] = deque([Minute(0)], maxlen=KEPT_MINUTES)
 
     def add(self, code: int, seconds: float) -> None:
         """Count an answer. Errors are those of the revision, not of its callers."""
@@ -44,6 +59,27 @@ class Figures:
         self.codes[code] += 1
         self.durations.add(seconds)
         self._recent.append(seconds)
+        minute, present = self.minutes[-1], int(time()) // 60
+        if minute.start != present:
+            minute = Minute(present)
+            self.minutes.append(minute)
+        minute.requests += 1
+        minute.errors += code >= 500
+        minute.latency[latency_bucket(seconds)] += 1
+
+    def last_minutes(self) -> list[MinuteFigures]:
+        """Return the minutes of the last hour that had requests, oldest first."""
+        first = int(time()) // 60 - KEPT_MINUTES
+        return [
+            MinuteFigures(
+                start=each.start,
+                requests=each.requests,
+                errors=each.errors,
+                latency={str(bucket): count for bucket, count in each.latency.items()},
+            )
+            for each in self.minutes
+            if each.start > first
+        ]
 
     def milliseconds(self, share: float) -> float | None:
         """Return the latency that this share of the last requests stayed below."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from modelyard.domain.digest import Digest
@@ -17,13 +17,14 @@ from modelyard.domain.errors import Invalid
 from modelyard.domain.names import ModelName, Ref
 from modelyard.scorer.refusals import Refusal, unavailable
 from modelyard.scorer.revision import Revision, now
-from modelyard.wire.scorer import RevisionState, Swap, Wanted
+from modelyard.scorer.shadow import Shadow
+from modelyard.scorer.split import Split
+from modelyard.wire.scorer import ROLES, RevisionState, Swap, Wanted
 
 DRAIN_SECONDS = 30.0
 _KEPT_SWAPS = 50
 _KEPT_STATES = 10
 _SWEEP_SECONDS = 0.1
-_SERVED_ROLES = ("serving", "warm")
 
 
 def checked(wanted: Wanted) -> Wanted:
@@ -34,16 +35,21 @@ def checked(wanted: Wanted) -> Wanted:
         Digest.parse(revision.digest)
         if not isinstance(ref.selector, int):
             raise Invalid(reason=f"{revision.reference} is not a numbered version")
-        if revision.role not in _SERVED_ROLES:
+        if revision.role not in ROLES:
             raise Invalid(
                 reason=f"revision {revision.number} has the role {revision.role[:20]!r}, which this scorer does not carry out",
-                fix=f"Use one of {', '.join(_SERVED_ROLES)}",
+                fix=f"Use one of {', '.join(ROLES)}",
             )
+        if not 0 <= revision.weight <= 100:
+            raise Invalid(reason=f"revision {revision.number} has a weight of {revision.weight} percent")
     numbers = [revision.number for revision in wanted.revisions]
     if len(set(numbers)) != len(numbers):
         raise Invalid(reason="a revision is wanted twice")
     if sum(revision.role == "serving" for revision in wanted.revisions) != 1:
         raise Invalid(reason="exactly one revision must have the role serving")
+    for role in ("canary", "shadow"):
+        if sum(revision.role == role for revision in wanted.revisions) > 1:
+            raise Invalid(reason=f"at most one revision can have the role {role}")
     limits = wanted.limits
     if min(limits.body_bytes, limits.rows, limits.queue, wanted.replicas) < 1 or not limits.timeout_seconds > 0:
         raise Invalid(reason="limits and replicas must be larger than 0")
@@ -60,6 +66,9 @@ class Fleet:
         self.wanted: Wanted | None = None
         self.serving: Revision | None = None
         """The pointer: who answers."""
+        self.canary: Revision | None = None
+        self.shadow: Shadow | None = None
+        self._split = Split(0, None, "")
         self.revisions: dict[int, Revision] = {}
         self.ended: deque[RevisionState] = deque(maxlen=_KEPT_STATES)
         """Revisions that are gone."""
@@ -73,6 +82,17 @@ class Fleet:
     @property
     def is_settled(self) -> bool:
         return not self._tasks and not any(revision.is_starting for revision in self.revisions.values())
+
+    def choose(self, headers: Mapping[bytes, bytes], body: bytes) -> Revision | None:
+        """Return the revision that answers a request."""
+        if (
+            self.canary is not None
+            and self.canary is not self.serving
+            and self.canary.is_loaded
+            and self._split.takes(headers, body)
+        ):
+            return self.canary
+        return self.serving
 
     def refusal(self) -> Refusal:
         """Say why no revision answers."""
@@ -128,12 +148,34 @@ class Fleet:
         target = self._target()
         if target is not None and target is not self.serving:
             self._swap(target)
+        self._take_trials(self.wanted)
         wanted = {told.number: told for told in self.wanted.revisions}
         for revision in [*self.revisions.values()]:
             # The one that serves stays until another one can.
             if revision.number not in wanted and revision is not self.serving:
                 self._forget(revision)
         self._notify()
+
+    def _take_trials(self, wanted: Wanted) -> None:
+        """Have the wanted canary and shadow answer, as soon as they are loaded, and those of before rest."""
+        found = {
+            told.role: self.revisions[told.number]
+            for told in wanted.revisions
+            if told.role in ("canary", "shadow") and self.revisions[told.number].is_loaded
+        }
+        canary, shadow = found.get("canary"), found.get("shadow")
+        if canary is not None:
+            told = canary.told
+            self._split = Split(told.weight, told.sticky, f"{wanted.deployment}:{told.number}")
+        earlier, self.canary = self.canary, canary
+        if self.shadow is None or self.shadow.revision is not shadow:
+            self.shadow = None if shadow is None else Shadow(shadow)
+        for revision in (canary, shadow):
+            if revision is not None and revision.state == "warm":
+                revision.serve()
+        if earlier is not None and earlier not in (self.serving, canary) and earlier.state == "ready":
+            # It is wanted as a warm one, or else forgotten next.
+            earlier.rest()
 
     def _target(self) -> Revision | None:
         """Return the revision that should answer: the wanted one if it is loaded, otherwise the one that does, otherwise any
@@ -147,7 +189,12 @@ class Fleet:
             self._note_failure(wanted)
         if self.serving is not None and self.serving.state != "failed":
             return self.serving
-        loaded = [revision for revision in self.revisions.values() if revision.is_loaded]
+        # Not a shadow: its version may be one that must not answer anybody.
+        loaded = [
+            revision
+            for revision in self.revisions.values()
+            if revision.is_loaded and revision.told.role != "shadow"
+        ]
         return max(loaded, key=lambda revision: revision.number, default=None)
 
     def _swap(self, target: Revision) -> None:

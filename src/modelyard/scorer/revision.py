@@ -25,7 +25,7 @@ from modelyard.scorer.pool import Answer, Link, Pending, Pool
 from modelyard.scorer.preparing import CannotPrepare, Files, Home, bring, make_home
 from modelyard.scorer.protocols.base import Names
 from modelyard.scorer.refusals import Refusal
-from modelyard.wire.scorer import RevisionState, Wanted, WantedRevision
+from modelyard.wire.scorer import RevisionState, ShadowFigures, Wanted, WantedRevision
 
 START_SECONDS = 180.0
 """A worker that is not loaded after this time has failed."""
@@ -50,6 +50,7 @@ class Revision:
         self.state, self.reason, self.failed_at = "pulling", "", 0.0
         self.ready_at: str | None = None
         self.figures = Figures()
+        self.shadow_figures = ShadowFigures()
         self.pool: Pool | None = None
         self.columns = Columns(None)
         self.methods: list[str] = [PREDICT]
@@ -259,6 +260,7 @@ class Revision:
             reference=self.told.reference,
             digest=self.told.digest,
             role=self.told.role,
+            weight=self.told.weight,
             reason=self.reason or None,
             ready_at=self.ready_at,
             isolation=pool.isolation or None if pool is not None else None,
@@ -270,6 +272,8 @@ class Revision:
             p50_ms=figures.milliseconds(0.5),
             p99_ms=figures.milliseconds(0.99),
             memory_bytes=sum(each or 0 for each in memory) or None,
+            minutes=figures.last_minutes(),
+            shadow=self.shadow_figures if self.told.role == "shadow" or self.shadow_figures.sent else None,
         )
 
 

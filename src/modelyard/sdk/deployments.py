@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from modelyard.sdk.http import at
 from modelyard.sdk.paging import Items
@@ -247,6 +248,11 @@ class Deployments(Feature):
         public: bool | None = None,
         follow: bool | None = None,
         on_recall: str | None = None,
+        guard_minutes: int | None = None,
+        least_requests: int | None = None,
+        error_difference: float | None = None,
+        latency_ratio: float | None = None,
+        judge_minutes: int | None = None,
     ) -> wire.Deployment:
         """Change the options of a deployment. What is None stays as it is.
 
@@ -256,6 +262,12 @@ class Deployments(Feature):
             public: Whether anybody who reaches it may predict.
             follow: Whether it serves each version that enters its stage.
             on_recall: `alarm`, or `swap` to the last good revision as well, if what serves is recalled or held in quarantine.
+            guard_minutes: For how long a new revision is compared with the one before, and taken back if it is worse; 0: it is
+                not.
+            least_requests: Requests that a good canary needs, and the revision next to it.
+            error_difference: Largest difference of the shares of errors; 0.02 is two percentage points.
+            latency_ratio: Largest ratio of the latencies that 99 % stay below.
+            judge_minutes: Minutes that a good canary needs.
 
         Returns:
             The deployment.
@@ -268,8 +280,227 @@ class Deployments(Feature):
             >>> client.deployments.edit("fraud/scorer", replicas=4).replicas
             4
         """
-        body = wire.EditDeployment(replicas=replicas, public=public, follow=follow, on_recall=on_recall)
+        body = wire.EditDeployment(
+            replicas=replicas,
+            public=public,
+            follow=follow,
+            on_recall=on_recall,
+            guard_minutes=guard_minutes,
+            least_requests=least_requests,
+            error_difference=error_difference,
+            latency_ratio=latency_ratio,
+            judge_minutes=judge_minutes,
+        )
         return self._call("PATCH", self._path(name), returns=wire.Deployment, body=body)
+
+    def try_canary(
+        self,
+        version: str,
+        *,
+        name: str | None = None,
+        weight: int | None = None,
+        sticky: str | None = None,
+        steps: Sequence[int] = (),
+        step_minutes: int | None = None,
+        auto: bool = False,
+        from_revision: int | None = None,
+        reason: str | None = None,
+        wait_seconds: float = 0.0,
+    ) -> wire.Deployment:
+        """Have a version answer a share of the requests, next to the one that serves. One that answers worse ends by itself.
+
+        Args:
+            version: A version, as in `deploy`. It must be admitted to the stage of the deployment.
+            name: Name of the deployment; None: that of the model.
+            weight: Its share in percent; None: the first step, or 10.
+            sticky: Header such as `x-user-id`, or field such as `body.user_id`, that decides who answers, so that a user stays on one
+                side; None: each request by itself.
+            steps: Shares that it gets one after the other, as `(1, 5, 25, 100)`, each only if it answers as well.
+            step_minutes: Minutes of each step; None: 10.
+            auto: Whether it serves after the last step.
+            from_revision: Only if this revision serves now; None: whichever does.
+            reason: Reason, kept with the revision.
+            wait_seconds: Wait up to this long until it answers; 0: do not wait.
+
+        Returns:
+            The deployment, with the canary in `trials`.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+            VersionNotAdmitted: The version is not in the stage, and never entered it.
+            Conflict: It serves already, or another canary is there.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.try_canary("fraud/scorer:13", weight=10, sticky="x-user-id").trials[0].weight
+            10
+        """
+        body = wire.StartTrial(
+            version=str(self._session.ref(version)),
+            role="canary",
+            weight=weight,
+            sticky=sticky,
+            steps=[*steps],
+            step_minutes=step_minutes,
+            auto=auto,
+            from_revision=from_revision,
+            reason=reason,
+        )
+        return self._try(body, name, wait_seconds)
+
+    def try_shadow(
+        self,
+        version: str,
+        *,
+        name: str | None = None,
+        weight: int | None = None,
+        from_revision: int | None = None,
+        reason: str | None = None,
+        wait_seconds: float = 0.0,
+    ) -> wire.Deployment:
+        """Have a version get copies of the requests. Its answers are compared with those given, and reach no one.
+
+        Args:
+            version: A version, as in `deploy`. It must be admitted to the stage before that of the deployment.
+            name: Name of the deployment; None: that of the model.
+            weight: Percent of the requests that are copied; None: all.
+            from_revision: Only if this revision serves now; None: whichever does.
+            reason: Reason, kept with the revision.
+            wait_seconds: Wait up to this long until it gets copies; 0: do not wait.
+
+        Returns:
+            The deployment, with the shadow in `trials`.
+
+        Raises:
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+            VersionNotAdmitted: The version is not in the stage before, and never entered it.
+            Conflict: It serves already, or another shadow is there.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.try_shadow("fraud/scorer:14", weight=50).trials[0].role
+            'shadow'
+        """
+        body = wire.StartTrial(
+            version=str(self._session.ref(version)),
+            role="shadow",
+            weight=weight,
+            from_revision=from_revision,
+            reason=reason,
+        )
+        return self._try(body, name, wait_seconds)
+
+    def _try(self, body: wire.StartTrial, name: str | None, wait_seconds: float) -> wire.Deployment:
+        model = self._session.ref(body.version).model
+        where = str(model) if name is None else name if "/" in name else f"{model.namespace}/{name}"
+        found = self._post(self._path(where, "trials"), wire.Deployment, body)
+        return self.wait(found.name, wait_seconds) if wait_seconds > 0 else found
+
+    def set_weight(
+        self,
+        name: str,
+        weight: int,
+        *,
+        role: str = "canary",
+        from_weight: int | None = None,
+        reason: str | None = None,
+    ) -> wire.Deployment:
+        """Give a canary or a shadow another share of the requests.
+
+        Args:
+            name: The deployment, as in `get`.
+            weight: The share in percent; 0: a canary answers only those who ask for it.
+            role: `canary` or `shadow`.
+            from_weight: Only if it has this share now; None: whichever it has.
+            reason: Reason, kept in the event log.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            Conflict: There is no such trial, or it has another share than `from_weight`.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.set_weight("fraud/scorer", 25).trials[0].weight
+            25
+        """
+        body = wire.WeighTrial(weight=weight, from_weight=from_weight, reason=reason)
+        return self._call("PATCH", self._path(name, "trials", role), returns=wire.Deployment, body=body)
+
+    def finish(
+        self,
+        name: str,
+        *,
+        from_revision: int | None = None,
+        reason: str | None = None,
+        wait_seconds: float = 0.0,
+    ) -> wire.Deployment:
+        """Have the canary serve from now on. What served stays warm for a rollback.
+
+        Args:
+            name: The deployment, as in `get`.
+            from_revision: Only if the canary is this revision; None: whichever it is.
+            reason: Reason, kept in the event log.
+            wait_seconds: Wait up to this long until the target has swapped; 0: do not wait.
+
+        Returns:
+            The deployment, as far as it got.
+
+        Raises:
+            Conflict: There is no canary, or another one than `from_revision`.
+            VersionNotAdmitted: Its version is not admitted any more.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.finish("fraud/scorer", wait_seconds=10).version
+            'fraud/scorer:13'
+        """
+        body = wire.FinishCanary(from_revision=from_revision, reason=reason)
+        found = self._post(self._path(name, "finish"), wire.Deployment, body)
+        return self.wait(found.name, wait_seconds) if wait_seconds > 0 else found
+
+    def drop(self, name: str, *, role: str = "canary", reason: str | None = None) -> wire.Deployment:
+        """End a canary or a shadow. The revision that serves answers everything again.
+
+        Args:
+            name: The deployment, as in `get`.
+            role: `canary` or `shadow`.
+            reason: Reason, kept in the event log.
+
+        Returns:
+            The deployment.
+
+        Raises:
+            Conflict: There is no such trial.
+            Denied: Your role does not allow this.
+
+        Example:
+            >>> client.deployments.drop("fraud/scorer", reason="too slow").trials
+            []
+        """
+        return self._post(self._path(name, "trials", role, "drop"), wire.Deployment, Reason(reason=reason))
+
+    def compare(self, name: str, *, role: str | None = None) -> wire.Comparison:
+        """Compare the canary or the shadow with the revision that serves, in the same minutes.
+
+        Args:
+            name: The deployment, as in `get`.
+            role: `canary` or `shadow`; None: the canary, or else the shadow.
+
+        Returns:
+            Requests, shares of errors and latencies of both with their intervals, and the verdict; of a shadow, how many of its
+            answers agree.
+
+        Raises:
+            NotFound: There is no such trial.
+            DeploymentNotFound: There is no such deployment, or you may not see it.
+
+        Example:
+            >>> client.deployments.compare("fraud/scorer").outcome
+            'inconclusive'
+        """
+        return self._get(self._path(name, "comparison"), wire.Comparison, wire.ComparisonQuery(role=role))
 
     def stop(self, name: str, *, reason: str | None = None) -> wire.Deployment:
         """Serve nothing until it is started again. Requests that it has accepted are answered first.

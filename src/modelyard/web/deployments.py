@@ -7,9 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from modelyard.db.transaction import Transaction
+from modelyard.domain.deployments import CANARY, SHADOW
 from modelyard.domain.errors import Invalid, ModelyardError, NotFound
 from modelyard.domain.names import Ref
-from modelyard.registry.deployments import showing
+from modelyard.registry.deployments import showing, trials
 from modelyard.registry.deployments import usecases as deployments
 from modelyard.registry.deployments.nouns import DeploymentView
 from modelyard.web.frame import PageTable, Visit
@@ -88,8 +89,11 @@ def _number(text: str, what: str) -> int | None:
 async def show_deployment(visit: Visit) -> Response:
     def read(tx: Transaction) -> dict[str, Any]:
         view = showing.show_deployment(tx, visit.actor, *_named(visit))
+        compared = {trial.role: trials.compare_trial(tx.now, view.deployment, trial) for trial in view.trials}
         return {
             "view": view,
+            "canary": compared.get(CANARY),
+            "shadow": compared.get(SHADOW),
             "revisions": showing.list_revisions(tx, visit.actor, *_named(visit), None, _ROWS),
             "moves": showing.list_moves(tx, visit.actor, *_named(visit), None, _ROWS),
         }
@@ -105,6 +109,35 @@ async def show_deployment(visit: Visit) -> Response:
         here=f"/deployments/{name}",
         twin=f"/api/v1/deployments/{name}",
     )
+
+
+# --- trials ----------------------------------------------------------------------------------------------
+
+
+@table.post(f"{_PAGE}/weight", operation="weigh_trial", command="deployment weight")
+async def weigh(visit: Visit) -> Response:
+    weight = _number(visit.given("weight"), "a share in percent")
+    if weight is None:
+        raise Invalid(reason="the share is missing", fix="Give 0 to 100")
+    seen, role = _number(visit.given("from"), "a share in percent"), visit.given("role") or CANARY
+    await visit.write(
+        lambda tx: trials.set_weight(tx, visit.actor, *_named(visit), weight, role=role, from_weight=seen)
+    )
+    return visit.go(_here(visit), f"The {role} is to get {weight} %.")
+
+
+@table.post(f"{_PAGE}/finish", operation="finish_canary", command="deployment finish")
+async def finish(visit: Visit) -> Response:
+    seen = _number(visit.given("from"), "a revision")
+    view = await visit.write(lambda tx: trials.finish(tx, visit.actor, *_named(visit), from_revision=seen))
+    return visit.go(_here(visit), f"v{view.deployment.version} is to serve; what served stays warm.")
+
+
+@table.post(f"{_PAGE}/drop", operation="drop_trial", command="deployment drop")
+async def drop(visit: Visit) -> Response:
+    role = visit.given("role") or CANARY
+    await visit.write(lambda tx: trials.drop(tx, visit.actor, *_named(visit), role=role))
+    return visit.go(_here(visit), f"The {role} has ended.")
 
 
 # --- the way back ----------------------------------------------------------------------------------------

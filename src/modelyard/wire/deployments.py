@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.wire.base import Answer, Page, PageQuery, Request, Text, Whole
+from modelyard.wire.base import Answer, Items, Page, PageQuery, Request, Text, Whole
 
 AWAY_FILE = "away.json"
 """Name of the file in the folder of a local deployment that holds an AwayRollback."""
@@ -44,12 +44,145 @@ class Deploy(Request, kw_only=True):
 
 
 class EditDeployment(Request, kw_only=True):
-    """What is omitted stays as it is."""
+    """What is omitted stays as it is. guard_minutes: a new revision that answers worse in its first minutes than the one before is
+    taken back; 0: it is not. The judge of canaries and new revisions: least_requests: of each side; error_difference: largest
+    difference of the shares of errors, 0.02 is two percentage points; latency_ratio: largest ratio of the latencies that 99 % stay
+    below; judge_minutes: least number of minutes."""
 
     replicas: Whole | None = None
     public: bool | None = None
     follow: bool | None = None
     on_recall: Text | None = None
+    guard_minutes: Whole | None = None
+    least_requests: Whole | None = None
+    error_difference: float | None = None
+    latency_ratio: float | None = None
+    judge_minutes: Whole | None = None
+
+
+class StartTrial(Request, kw_only=True):
+    """version: reference of the version. role: canary (it answers a share of the requests) or shadow (it gets copies of them). weight:
+    the share in percent; if omitted, the first step, or 10 for a canary and 100 for a shadow. Of a canary: sticky: a header such as
+    x-user-id, or a field as body.user_id, that decides who answers; if omitted, each request by itself. steps: shares that it gets one
+    after the other, each after step_minutes (if omitted, 10) if it answers as well. auto: it serves after the last step. from_revision:
+    the one that serves, as far as the caller knows; a different one is a conflict."""
+
+    version: Text
+    role: Text
+    weight: Whole | None = None
+    sticky: Text | None = None
+    steps: Items[Whole] = []
+    step_minutes: Whole | None = None
+    auto: bool = False
+    from_revision: Whole | None = None
+    reason: Text | None = None
+
+
+class WeighTrial(Request, kw_only=True):
+    """weight: percent. from_weight: the share that the caller saw; a different one is a conflict."""
+
+    weight: Whole
+    from_weight: Whole | None = None
+    reason: Text | None = None
+
+
+class FinishCanary(Request, kw_only=True):
+    """from_revision: of the canary that the caller saw; a different one is a conflict."""
+
+    from_revision: Whole | None = None
+    reason: Text | None = None
+
+
+class ComparisonQuery(Request, kw_only=True):
+    """role: canary or shadow; if omitted, the canary, or else the shadow."""
+
+    role: Text | None = None
+
+
+class Trial(Answer, kw_only=True):
+    """A revision that is tried next to the one that serves. revision, version: their numbers. weight: percent of the requests.
+    weighed_at: since when. paused: why a canary with steps does not get its next share; empty: it does when its time has come.
+    outcome: good, bad or inconclusive, of the last comparison, with its reason; None: there was none."""
+
+    role: str
+    revision: int
+    version: int
+    weight: int
+    sticky: str | None
+    steps: list[int]
+    step_minutes: int
+    auto: bool
+    started_at: str
+    weighed_at: str
+    paused: str
+    outcome: str | None
+    outcome_reason: str
+
+
+class ComparedSide(Answer, kw_only=True):
+    """requests, errors: in the compared minutes. error_low, error_high: 95 % interval of the share of errors. p50_ms, p99_ms with
+    their intervals. None: there was no request."""
+
+    role: str
+    revision: int
+    version: int
+    weight: int
+    state: str
+    requests: int
+    errors: int
+    error_share: float | None
+    error_low: float | None
+    error_high: float | None
+    p50_ms: float | None
+    p50_low: float | None
+    p50_high: float | None
+    p99_ms: float | None
+    p99_low: float | None
+    p99_high: float | None
+
+
+class Finding(Answer, kw_only=True):
+    """what: errors (value: difference of the shares) or latency (value: ratio of p99). low, high: its 95 % interval."""
+
+    what: str
+    outcome: str
+    value: float | None
+    low: float | None
+    high: float | None
+    limit: float
+    words: str
+
+
+class Agreement(Answer, kw_only=True):
+    """Of a shadow's answers with those given. sent, dropped: copies. compared: rows; share, low, high: of those that agree, with its
+    95 % interval. different: answers of another form. largest_difference: of numbers."""
+
+    sent: int
+    dropped: int
+    errors: int
+    compared: int
+    agreed: int
+    different: int
+    share: float | None
+    low: float | None
+    high: float | None
+    largest_difference: float | None
+
+
+class Comparison(Answer, kw_only=True):
+    """A trial and the revision that serves, in the same minutes. outcome: good, bad or inconclusive, why, and what it stands on; None:
+    a shadow is not judged. agreement: None: it is not a shadow, or has not said anything yet."""
+
+    name: str
+    since: str
+    minutes: int
+    stable: ComparedSide
+    tried: ComparedSide
+    outcome: str | None
+    reason: str
+    findings: list[Finding]
+    agreement: Agreement | None
+    seen_at: str | None
 
 
 class RollbackDeployment(Request, kw_only=True):
@@ -69,8 +202,8 @@ class RollbackPlanQuery(Request, kw_only=True):
 
 
 class Revision(Answer, kw_only=True):
-    """version: its number. replicas, public: at the time. cause: deploy, promote, stage or release. state: new, good (it was ready
-    once) or failed. environment: key of the one in which the target runs it."""
+    """version: its number. replicas, public: at the time. cause: deploy, promote, stage, release, canary or shadow. state: new, good
+    (it was ready once), bad (it answered worse than another one) or failed. environment: key of the one in which the target runs it."""
 
     number: int
     version: int
@@ -90,7 +223,8 @@ class Revision(Answer, kw_only=True):
 
 
 class DeploymentMove(Answer, kw_only=True):
-    """kind: deploy, promote, stage, rollback, recall, return, release, scale, stop or start. before, after: numbers of revisions.
+    """kind: deploy, promote, stage, rollback, recall, return, release, scale, stop, start; of trials: canary, shadow, weight, finish,
+    drop or judged. tried, weight: of a move of a trial: its revision, and its share in percent afterwards. before, after: numbers of revisions.
     by: the account; None: the server did it by itself. milliseconds, dropped: of the swap at the target; None: it has not swapped,
     or there was nothing to swap."""
 
@@ -104,6 +238,17 @@ class DeploymentMove(Answer, kw_only=True):
     swapped_at: str | None
     milliseconds: float | None
     dropped: int | None
+    tried: int | None
+    weight: int | None
+
+
+class JudgeLimits(Answer, kw_only=True):
+    """requests: least number of each side. error_difference: of the shares of errors. latency_ratio: of p99. minutes: least number."""
+
+    requests: int
+    error_difference: float
+    latency_ratio: float
+    minutes: int
 
 
 class Deployment(Answer, kw_only=True):
@@ -112,7 +257,7 @@ class Deployment(Answer, kw_only=True):
     does what is wanted. url: where it answers, from the server's machine; None: nowhere. held, held_by: it stays on its revision
     against its stage; held_by None: the server holds it. alarm: why it should not serve what it serves. requests, errors, dropped,
     p50_ms, p99_ms, isolation, memory_bytes: of the serving revision, as the target last said, at seen_at. last: newest move to another
-    revision."""
+    revision. trials: its canary and its shadow. guard_minutes, limits: as in EditDeployment."""
 
     name: str
     model: str
@@ -150,6 +295,9 @@ class Deployment(Answer, kw_only=True):
     p99_ms: float | None
     isolation: str | None
     memory_bytes: int | None
+    trials: list[Trial]
+    guard_minutes: int
+    limits: JudgeLimits
 
 
 class DeploymentPage(Page, kw_only=True):

@@ -28,9 +28,11 @@ class ScorerLimits(Request, kw_only=True):
 
 class WantedRevision(Request, kw_only=True):
     """number: of the deployment's revision. reference, digest: the version; the digest is what counts. environment: key that
-    the server expects, for display; None: not known before the environment is made. role: one of ROLES. weight: percent of
-    the requests; serving has what the canary leaves. sticky: header whose value decides the side of a request; None: each
-    request by itself. image: made of the version, by digest; None: there is none that can be pulled. Only clusters need it."""
+    the server expects, for display; None: not known before the environment is made. role: one of ROLES. weight: of a canary:
+    percent of the requests that it answers; serving has what the canary leaves. Of a shadow: percent of the answered requests
+    that it gets as well. sticky: of a canary: name of the header whose value decides the side of a request, or `body.NAME`, a
+    field of its JSON body; None: each request by itself. image: made of the version, by digest; None: there is none that can be pulled.
+    Only clusters need it."""
 
     number: Whole
     reference: Text
@@ -61,11 +63,37 @@ class Wanted(Request, kw_only=True):
     limits: ScorerLimits = msgspec.field(default_factory=ScorerLimits)
 
 
+class MinuteFigures(Answer, kw_only=True):
+    """start: clock minute, in minutes since 1970. errors: answers 5xx. latency: bucket → answers; buckets are those of
+    `domain/judging.py`: 20 a decade, from 0.1 ms on."""
+
+    start: int
+    requests: int
+    errors: int
+    latency: dict[str, int]
+
+
+class ShadowFigures(Answer, kw_only=True):
+    """Of a shadow, whose answers reach no one. sent: requests that it got. dropped: those that it did not get, since too many were
+    open. errors: it did not answer, refused the request, or failed. compared: rows whose answers were compared with those given;
+    agreed: rows with equal ones (numbers: up to a millionth). different: answers of another form. largest_difference: of numbers;
+    None: none were compared."""
+
+    sent: int = 0
+    dropped: int = 0
+    errors: int = 0
+    compared: int = 0
+    agreed: int = 0
+    different: int = 0
+    largest_difference: float | None = None
+
+
 class RevisionState(Answer, kw_only=True):
     """state: one of REVISION_STATES. reason: why it is failed; None otherwise. isolation: bubblewrap or limits; None: no
     worker yet. environment: key of the worker's environment. requests, errors: since the scorer started; errors are those of
     the revision (5xx), not those of its callers. dropped: accepted and never answered. p50_ms, p99_ms: of the last requests;
-    None: there were none. memory_bytes: of all its workers; None: not known."""
+    None: there were none. memory_bytes: of all its workers; None: not known. weight: as in the order. minutes: figures of the last
+    hour, oldest first; minutes without a request are left out. shadow: what became of its copies; None: it is not one."""
 
     number: int
     state: str
@@ -83,6 +111,9 @@ class RevisionState(Answer, kw_only=True):
     p50_ms: float | None = None
     p99_ms: float | None = None
     memory_bytes: int | None = None
+    weight: int = 100
+    minutes: list[MinuteFigures] = []
+    shadow: ShadowFigures | None = None
 
 
 class Swap(Answer, kw_only=True):

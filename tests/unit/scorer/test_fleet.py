@@ -188,6 +188,59 @@ def test_without_a_revision_that_works_the_refusal_says_why(monkeypatch: pytest.
     run(monkeypatch, work)
 
 
+def test_a_canary_answers_its_share_and_then_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(bench: Bench) -> None:
+        def weighed(generation: int, weight: int) -> Wanted:
+            order = wanted(generation, (1, "serving"), (2, "canary"))
+            order.revisions[1].weight, order.revisions[1].sticky = weight, "x-user"
+            return order
+
+        def side(user: int) -> int:
+            revision = bench.fleet.choose({b"x-user": b"%d" % user}, b"")
+            assert revision is not None
+            return revision.number
+
+        await bench.apply(weighed(1, 25), 1)
+        await bench.until(lambda: bench.states == {1: "ready", 2: "ready"})
+        few = {user for user in range(400) if side(user) == 2}
+        assert 60 < len(few) < 140
+        await bench.apply(weighed(2, 60), 1)
+        more = {user for user in range(400) if side(user) == 2}
+        assert few < more
+        # Always and never, whoever it is.
+        assert {bench.fleet.choose({b"x-canary": b"always"}, b"").number for _ in range(50)} == {2}  # type: ignore[union-attr]
+        assert {bench.fleet.choose({b"x-canary": b"never"}, b"").number for _ in range(50)} == {1}  # type: ignore[union-attr]
+        await bench.apply(wanted(3, (2, "serving"), (1, "warm")), 2)
+        await bench.until(lambda: bench.states == {1: "warm", 2: "ready"})
+        assert {side(user) for user in range(50)} == {2}
+
+    run(monkeypatch, work)
+
+
+def test_a_canary_that_fails_leaves_everybody_to_the_stable_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(bench: Bench) -> None:
+        order = wanted(1, (1, "serving"), (2, "canary"))
+        order.revisions[1].weight = 100
+        await bench.apply(order, 1)
+        await bench.until(lambda: bench.states == {1: "ready", 2: "ready"})
+        canary = bench.fleet.canary
+        assert canary is not None
+        assert bench.fleet.choose({}, b"") is canary
+        canary.fail("its workers ended")
+        assert bench.fleet.choose({}, b"") is bench.fleet.serving
+        # A shadow never becomes the one that answers.
+        order = wanted(2, (3, "serving"), (4, "shadow"))
+        bench.broken.add(3)
+        bench.fleet.apply(order)
+        await bench.until(lambda: bench.states.get(4) == "ready")
+        assert bench.fleet.serving is not None
+        bench.fleet.serving.fail("lost")
+        await asyncio.sleep(0.05)
+        assert bench.number != 4
+
+    run(monkeypatch, work)
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -195,7 +248,9 @@ def test_without_a_revision_that_works_the_refusal_says_why(monkeypatch: pytest.
         wanted(1, (1, "warm")),
         wanted(1, (1, "serving"), (2, "serving")),
         wanted(1, (1, "serving"), (1, "warm")),
-        wanted(1, (1, "serving"), (2, "shadow")),
+        wanted(1, (1, "serving"), (2, "boss")),
+        wanted(1, (1, "serving"), (2, "canary"), (3, "canary")),
+        wanted(1, (1, "serving"), (2, "shadow"), (3, "shadow")),
         wanted(1, (1, "serving"), replicas=0),
         wanted(1, (1, "serving"), limits=ScorerLimits(queue=0)),
         wanted(1, (1, "serving"), limits=ScorerLimits(timeout_seconds=float("nan"))),

@@ -53,6 +53,8 @@ deployments = sa.Table(
     moment("since"),
     # 1: it is to be removed when its program has ended.
     sa.Column("is_removed", sa.Integer, nullable=False, server_default="0"),
+    # Limits by which canaries and new revisions are judged, JSON; NULL: the usual ones.
+    sa.Column("judging", sa.Text),
     sa.UniqueConstraint("namespace_id", "name"),
     sa.Index("ix_deployments_model_id_stage", "model_id", "stage"),
 )
@@ -76,7 +78,7 @@ deployment_revisions = sa.Table(
     moment("created_at"),
     # Key of the environment in which the target runs it; NULL: not known yet.
     sa.Column("environment", sa.Text),
-    # new, good (it was ready once) or failed
+    # new, good (it was ready once), bad (it answered worse than another one) or failed
     sa.Column("state", sa.Text, nullable=False, server_default="new"),
     sa.Column("state_reason", sa.Text, nullable=False, server_default=""),
     moment("good_at", nullable=True),
@@ -88,7 +90,8 @@ deployment_moves = sa.Table(
     metadata,
     sa.Column("deployment_id", BigId, sa.ForeignKey("deployments.id"), primary_key=True),
     sa.Column("generation", sa.Integer, primary_key=True),
-    # deploy, promote, rollback, recall, return (the start failed), release, scale, stop or start
+    # deploy, promote, rollback, recall, return (the start failed), release, scale, stop, start; of trials: canary, shadow, weight,
+    # finish, drop or judged
     sa.Column("kind", sa.Text, nullable=False),
     # Numbers of the revisions; NULL: none served before.
     sa.Column("before", sa.Integer),
@@ -101,4 +104,35 @@ deployment_moves = sa.Table(
     moment("swapped_at", nullable=True),
     sa.Column("milliseconds", sa.Float),
     sa.Column("dropped", sa.Integer),
+    # Of a move of a trial: its revision, and its share in percent afterwards.
+    sa.Column("tried", sa.Integer),
+    sa.Column("weight", sa.Integer),
+)
+
+# Revisions next to the one that serves: at most one canary and one shadow.
+deployment_trials = sa.Table(
+    "deployment_trials",
+    metadata,
+    sa.Column("deployment_id", BigId, sa.ForeignKey("deployments.id"), primary_key=True),
+    # canary or shadow
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    # Percent of the requests.
+    sa.Column("weight", sa.Integer, nullable=False),
+    # A header, or body. and a field, whose value decides the side; NULL: each request by itself.
+    sa.Column("sticky", sa.Text),
+    # Shares that it gets one after the other, JSON; NULL: its share changes by hand only.
+    sa.Column("steps", sa.Text),
+    sa.Column("step_minutes", sa.Integer, nullable=False, server_default="10"),
+    # 1: it serves after the last step.
+    sa.Column("is_auto", sa.Integer, nullable=False, server_default="0"),
+    moment("started_at"),
+    # Since when it has this share.
+    moment("weighed_at"),
+    # Why it does not get its next share; '': it does when its time has come.
+    sa.Column("paused", sa.Text, nullable=False, server_default=""),
+    # good, bad or inconclusive, and why, when it was compared last. NULL: it was not yet.
+    sa.Column("outcome", sa.Text),
+    sa.Column("outcome_reason", sa.Text, nullable=False, server_default=""),
+    moment("judged_at", nullable=True),
 )

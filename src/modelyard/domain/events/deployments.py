@@ -90,10 +90,50 @@ class DeploymentCleared(DeploymentEvent, kind="deployment.cleared", may_change_r
     revision: int
 
 
+class DeploymentTrialStarted(DeploymentEvent, kind="deployment.trial_started", may_change_rights=False):
+    """A revision is tried next to the one that serves. role: canary (it answers a share of the requests) or shadow (it gets copies of
+    them). weight: percent."""
+
+    role: str
+    revision: int
+    weight: int
+    digest: str
+    record_digest: str
+    reason: str | None = None
+
+
+class DeploymentTrialWeighed(DeploymentEvent, kind="deployment.trial_weighed", may_change_rights=False):
+    """A trial gets another share of the requests, in percent."""
+
+    role: str
+    revision: int
+    before: int
+    weight: int
+    reason: str | None = None
+
+
+class DeploymentTrialPaused(DeploymentEvent, kind="deployment.trial_paused", may_change_rights=False):
+    """A canary does not get its next share: it is not clear whether it answers as well."""
+
+    role: str
+    revision: int
+    reason: str
+
+
+class DeploymentTrialEnded(DeploymentEvent, kind="deployment.trial_ended", may_change_rights=False):
+    """A trial is over. outcome: finish (it serves), drop or rollback (somebody ended it), judged (it answered worse, or could not
+    start), recall, or the kind of the move that replaced it."""
+
+    role: str
+    revision: int
+    outcome: str
+    reason: str | None = None
+
+
 class DeploymentEdited(DeploymentEvent, kind="deployment.edited", may_change_rights=False):
     """changed: the options and their new values."""
 
-    changed: dict[str, str | int | bool]
+    changed: dict[str, str | int | bool | float]
 
 
 class DeploymentStopped(DeploymentEvent, kind="deployment.stopped", may_change_rights=False):

@@ -9,7 +9,7 @@ from modelyard.domain.actor import SYSTEM, Actor
 from modelyard.domain.deployments import PROMOTE, RECALL, STAGE, SWAP
 from modelyard.domain.names import ModelName
 from modelyard.registry.catalog.nouns import Model
-from modelyard.registry.deployments import moving, queries
+from modelyard.registry.deployments import moving, queries, trial_queries
 from modelyard.registry.deployments.admission import why_not_admitted
 from modelyard.registry.deployments.nouns import Deployment
 from modelyard.registry.versions import queries as versions
@@ -106,6 +106,22 @@ def withdraw(tx: Transaction, event: Withdrawal, actor: Actor, model_id: int) ->
         refusal = why_not_admitted(tx, model, version, deployment.stage)
         if refusal is not None:
             turn_away(tx, model, deployment, refusal)
+    for deployment_id, role in trial_queries.list_trying(tx, model_id, event.version):
+        _withdraw_trial(tx, deployment_id, role)
+
+
+def _withdraw_trial(tx: Transaction, deployment_id: int, role: str) -> None:
+    """End a trial of a version that may not be tried any more: it is not needed, so that no alarm waits for somebody to decide."""
+    deployment = queries.lock_by_id(tx, deployment_id)
+    trial = trial_queries.find_trial(tx, deployment_id, role)
+    if deployment is None or trial is None:
+        return
+    model = moving.model_of(tx, SYSTEM, deployment)
+    version = versions.find_by_number(tx, model.id, trial.version)
+    assert version is not None
+    refusal = why_not_admitted(tx, model, version, deployment.stage, role)
+    if refusal is not None:
+        moving.end_trial(tx, SYSTEM, deployment, trial, RECALL, refusal)
 
 
 def turn_away(tx: Transaction, model: Model, deployment: Deployment, refusal: str) -> Deployment:

@@ -12,28 +12,27 @@ from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.deployments import (
     BACKWARD,
+    CANARY,
     DEPLOY,
-    PROMOTE,
-    RELEASE,
+    FORWARD,
     ROLLBACK,
-    SCALE,
-    START,
+    SERVING,
     STARTING,
-    STOP,
+    STAYING,
     must_hold,
     ways_back,
 )
 from modelyard.domain.errors import ModelyardError, VersionNotFound
 from modelyard.registry.catalog import queries as catalog
 from modelyard.registry.catalog.nouns import Model
-from modelyard.registry.deployments import queries
+from modelyard.registry.deployments import queries, trial_queries
 from modelyard.registry.deployments.admission import refuse_unless_admitted
-from modelyard.registry.deployments.nouns import Deployment, Revision, WayBack
+from modelyard.registry.deployments.nouns import Deployment, Revision, Trial, WayBack
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import JobKind
 from modelyard.registry.versions import alias_queries
 from modelyard.registry.versions import queries as versions
-from modelyard.registry.versions.dependents import DEPLOYMENT, WARM_REVISION, set_holds
+from modelyard.registry.versions.dependents import DEPLOYMENT, TRIAL, WARM_REVISION, set_holds
 from modelyard.registry.versions.nouns import Version
 
 
@@ -101,11 +100,11 @@ def find_ways(
 
 
 def refusal_of(
-    tx: Transaction, model: Model, deployment: Deployment, revision: Revision
+    tx: Transaction, model: Model, deployment: Deployment, revision: Revision, role: str = SERVING
 ) -> ModelyardError | None:
     """Return why a revision may not be served now; None: it may."""
     try:
-        refuse_unless_admitted(tx, model, version_of(tx, model, revision), deployment.stage)
+        refuse_unless_admitted(tx, model, version_of(tx, model, revision), deployment.stage, role)
     except ModelyardError as refusal:
         return refusal
     return None
@@ -197,7 +196,7 @@ def point(
             actor,
             model.id,
         )
-    elif kind in (DEPLOY, PROMOTE, RELEASE):
+    elif kind in FORWARD:
         tx.append(
             events.DeploymentRevised(
                 **common,
@@ -210,6 +209,7 @@ def point(
             actor,
             model.id,
         )
+    _end_trials(tx, actor, deployment, revision, kind, reason)
     if must_hold(deployment.follows, standing, revision.version):
         hold(tx, actor, deployment, revision, reason)
     elif deployment.is_held:
@@ -220,7 +220,16 @@ def point(
     return now
 
 
-def _record(tx: Transaction, actor: Actor, deployment: Deployment, kind: str, after: int, reason: str) -> None:
+def _record(
+    tx: Transaction,
+    actor: Actor,
+    deployment: Deployment,
+    kind: str,
+    after: int,
+    reason: str,
+    tried: int | None = None,
+    weight: int | None = None,
+) -> None:
     queries.insert_move(
         tx,
         deployment.id,
@@ -230,19 +239,79 @@ def _record(tx: Transaction, actor: Actor, deployment: Deployment, kind: str, af
         after=after,
         reason=reason,
         actor_id=actor.id or None,
+        tried=tried,
+        weight=weight,
     )
 
 
 def change(
     tx: Transaction, actor: Actor, deployment: Deployment, kind: str, reason: str, **values: Any
 ) -> Deployment:
-    """Change what is wanted of a deployment other than its revision. kind: scale, stop or start."""
-    assert kind in (SCALE, STOP, START)
+    """Change what is wanted of a deployment other than its revision. kind: one of STAYING."""
+    assert kind in STAYING
     queries.update_deployment(tx, deployment.id, generation=deployment.generation + 1, **values)
     _record(tx, actor, deployment, kind, deployment.serving, reason)
     now = found(tx, deployment.id)
     wake(tx, now)
     return now
+
+
+# --- trials ----------------------------------------------------------------------------------------------
+
+
+def note_trial(
+    tx: Transaction, actor: Actor, deployment: Deployment, kind: str, reason: str, revision: int, weight: int
+) -> Deployment:
+    """Record a change of a trial, whose row is as it should be, and have the target told. kind: canary, shadow, weight, or how it
+    ended."""
+    queries.update_deployment(tx, deployment.id, generation=deployment.generation + 1)
+    _record(tx, actor, deployment, kind, deployment.serving, reason, tried=revision, weight=weight)
+    hold_versions(tx, deployment, deployment.version_id, deployment.warm)
+    now = found(tx, deployment.id)
+    wake(tx, now)
+    return now
+
+
+def end_trial(
+    tx: Transaction, actor: Actor, deployment: Deployment, trial: Trial, kind: str, reason: str
+) -> Deployment:
+    """End a trial; the revision that serves gets all requests again. After a canary, a deployment that follows a stage with another
+    version is held. kind: drop, rollback, judged or recall."""
+    _forget_trial(tx, actor, deployment, trial, kind, reason)
+    if trial.role == CANARY and not deployment.is_held:
+        standing = find_stage_version(tx, deployment)
+        if must_hold(deployment.follows, standing, deployment.version):
+            serving = queries.find_revision(tx, deployment.id, deployment.serving)
+            assert serving is not None
+            hold(tx, actor, deployment, serving, reason)
+    return note_trial(tx, actor, deployment, kind, reason, trial.revision, 0)
+
+
+def _forget_trial(
+    tx: Transaction, actor: Actor, deployment: Deployment, trial: Trial, outcome: str, reason: str
+) -> None:
+    trial_queries.delete_trial(tx, deployment.id, trial.role)
+    tx.append(
+        events.DeploymentTrialEnded(
+            **about(deployment, trial.version),
+            role=trial.role,
+            revision=trial.revision,
+            outcome=outcome,
+            reason=reason or None,
+        ),
+        actor,
+        deployment.model_id,
+    )
+
+
+def _end_trials(
+    tx: Transaction, actor: Actor, deployment: Deployment, serving: Revision, kind: str, reason: str
+) -> None:
+    """A canary was compared with what served, so that it ends when something else does; a shadow goes on, unless it is of the version
+    that serves now."""
+    for trial in trial_queries.list_trials(tx, deployment.id):
+        if trial.role == CANARY or trial.version_id == serving.version_id:
+            _forget_trial(tx, actor, deployment, trial, kind, reason)
 
 
 def hold(tx: Transaction, actor: Actor, deployment: Deployment, revision: Revision, reason: str) -> None:
@@ -272,3 +341,5 @@ def hold_versions(tx: Transaction, deployment: Deployment, serving: int | None, 
     kept = None if warm is None else queries.find_revision(tx, deployment.id, warm)
     held: Sequence[int] = [] if kept is None or kept.version_id == serving else [kept.version_id]
     set_holds(tx, model_id, WARM_REVISION, name, held)
+    trials = [] if serving is None else trial_queries.list_trials(tx, deployment.id)
+    set_holds(tx, model_id, TRIAL, name, {trial.version_id for trial in trials} - {serving})

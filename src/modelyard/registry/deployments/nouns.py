@@ -8,18 +8,20 @@ from typing import Any
 import msgspec
 
 from modelyard.db.json_columns import JsonText
-from modelyard.domain.deployments import FAILED, GOOD, SERVING, STOPPED
+from modelyard.domain.deployments import CANARY, FAILED, GOOD, SERVING, SHADOW, STOPPED
 from modelyard.domain.digest import Digest
+from modelyard.domain.judging import Limits, Sample, Verdict
 from modelyard.domain.names import ModelName
 from modelyard.registry.access.rules import Place
-from modelyard.wire.scorer import RevisionState, ScorerState
+from modelyard.wire.scorer import RevisionState, ScorerState, ShadowFigures
 
 
 class Deployment(msgspec.Struct, frozen=True):
     """place: of its model, with the actor's role there. serving, warm: numbers of revisions that are to serve and to stay warm.
     version: number of the version that is to serve. since: when that began. alarm: why it should not serve; None: it may.
 
-    state, state_reason, reported: as the target last said, at seen_at. held_by None: the server holds it, or it is not held.
+    judging: limits of the judge that differ from the usual ones. state, state_reason, reported: as the target last said, at seen_at.
+    held_by None: the server holds it, or it is not held.
     """
 
     id: int
@@ -52,6 +54,7 @@ class Deployment(msgspec.Struct, frozen=True):
     created_by: str
     since: int
     is_removed: bool
+    judging: JsonText[dict[str, Any]] | None
     version: int
     version_id: int
     digest: Digest
@@ -84,6 +87,17 @@ class Deployment(msgspec.Struct, frozen=True):
         return None if self.reported is None else msgspec.json.decode(self.reported.text, type=ScorerState)
 
     @property
+    def limits(self) -> Limits:
+        """Return the limits by which its canaries and new revisions are judged."""
+        given = {} if self.judging is None else self.judging.value
+        return Limits(**{name: given[name] for name in LIMIT_NAMES if name in given})
+
+    @property
+    def guard_minutes(self) -> int:
+        """Return for how long a new revision is compared with the one before; 0: it is not."""
+        return 0 if self.judging is None else int(self.judging.value.get("guard_minutes", 0))
+
+    @property
     def is_settled(self) -> bool:
         """Return whether the target does what is wanted, as far as it last said."""
         report = self.report
@@ -105,8 +119,11 @@ class Deployment(msgspec.Struct, frozen=True):
         return f"held by {by}: {self.held_reason}" if self.held_reason else f"held by {by}"
 
 
+LIMIT_NAMES = tuple(Limits.__dataclass_fields__)
+
+
 class Revision(msgspec.Struct, frozen=True):
-    """What a deployment served, serves or failed to serve. settings: replicas and access at the time. state: new, good or failed.
+    """What a deployment served, serves or failed to serve. settings: replicas and access at the time. state: new, good, bad or failed.
     version_state: of the version now."""
 
     number: int
@@ -135,7 +152,8 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class DeploymentMove(msgspec.Struct, frozen=True):
-    """by None: the server did it by itself. swapped_at, milliseconds, dropped: of the swap at the target; None: it has not swapped
+    """by None: the server did it by itself. tried, weight: of a move of a trial: its revision, and its share in percent afterwards;
+    None: it is not one. swapped_at, milliseconds, dropped: of the swap at the target; None: it has not swapped
     yet, or there was nothing to swap."""
 
     generation: int
@@ -148,6 +166,36 @@ class DeploymentMove(msgspec.Struct, frozen=True):
     swapped_at: int | None
     milliseconds: float | None
     dropped: int | None
+    tried: int | None
+    weight: int | None
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A canary or a shadow: the revision next to the one that serves. weight: percent of the requests. sticky: header, or `body.` and
+    a field, that decides the side; None: each request by itself. steps: shares that it gets one after the other; empty: by hand only.
+    is_auto: it serves after the last step. weighed_at: since when it has its share. paused: why it does not get the next one; "": it
+    does when its time has come. outcome, outcome_reason: of the last comparison; None: there was none."""
+
+    role: str
+    revision: int
+    version: int
+    version_id: int
+    weight: int
+    sticky: str | None
+    steps: Sequence[int]
+    step_minutes: int
+    is_auto: bool
+    started_at: int
+    weighed_at: int
+    paused: str
+    outcome: str | None
+    outcome_reason: str
+    judged_at: int | None
+
+    @property
+    def next_step(self) -> int | None:
+        """Return the share that comes next; None: there is none."""
+        return next((step for step in self.steps if step > self.weight), None)
 
 
 class DeploymentView(msgspec.Struct, frozen=True):
@@ -160,6 +208,7 @@ class DeploymentView(msgspec.Struct, frozen=True):
     standing: int | None
     last: DeploymentMove | None
     may_change: bool
+    trials: Sequence[Trial] = ()
 
     @property
     def trouble(self) -> str:
@@ -168,6 +217,14 @@ class DeploymentView(msgspec.Struct, frozen=True):
         if deployment.alarm is not None:
             return deployment.alarm
         return deployment.state_reason if deployment.state == FAILED else ""
+
+    @property
+    def canary(self) -> Trial | None:
+        return next((each for each in self.trials if each.role == CANARY), None)
+
+    @property
+    def shadow(self) -> Trial | None:
+        return next((each for each in self.trials if each.role == SHADOW), None)
 
     @property
     def differences(self) -> list[tuple[str, str, str]]:
@@ -218,6 +275,29 @@ class RollbackPlan(msgspec.Struct, frozen=True):
     is_warm: bool
     standing: int | None
     passed_over: Sequence[str]
+
+
+class ComparedSide(msgspec.Struct, frozen=True):
+    """One revision in a comparison. role: serving, canary or shadow. weight: percent of the requests."""
+
+    role: str
+    revision: int
+    version: int
+    weight: int
+    sample: Sample
+    state: str
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A trial and the revision that serves, in the same clock minutes. since: when the trial got its present share. verdict: of a
+    canary; None: a shadow is not judged. shadow: what became of its copies."""
+
+    deployment: Deployment
+    trial: Trial
+    stable: ComparedSide
+    tried: ComparedSide
+    verdict: Verdict | None
+    shadow: ShadowFigures | None
 
 
 class RecentMove(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from modelyard.db.tables import (
     aliases,
     deployment_moves,
     deployment_revisions,
+    deployment_trials,
     deployments,
     models,
     namespaces,
@@ -21,7 +22,7 @@ from modelyard.db.tables import (
 )
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Role, Visibility
-from modelyard.domain.deployments import SCALE, START, STOP, Step
+from modelyard.domain.deployments import STAYING, Step
 from modelyard.domain.digest import Digest
 from modelyard.registry.access.queries import model_role, visible_models
 from modelyard.registry.access.rules import Place
@@ -43,7 +44,7 @@ _COLUMNS = (
     ],
     *_d["seen_at", "created_at"],
     _maker.c.name,
-    *_d["since", "is_removed"],
+    *_d["since", "is_removed", "judging"],
     versions.c.number,
     versions.c.id,
     versions.c.digest,
@@ -64,8 +65,9 @@ def _deployment(row: Sequence[Any]) -> Deployment:
     values = dict(zip(Deployment.__struct_fields__, (row[0], place, *row[4:-1]), strict=True))
     for name in ("follows", "is_public", "is_stopped", "is_removed"):
         values[name] = bool(values[name])
-    if values["reported"] is not None:
-        values["reported"] = JsonText(values["reported"])
+    for name in ("reported", "judging"):
+        if values[name] is not None:
+            values[name] = JsonText(values[name])
     values["digest"] = Digest(values["digest"])
     return Deployment(**values)
 
@@ -183,6 +185,7 @@ def update_deployment(tx: Transaction, deployment_id: int, **values: Any) -> Non
 
 
 def delete_deployment(tx: Transaction, deployment_id: int) -> None:
+    tx.execute(deployment_trials.delete().where(deployment_trials.c.deployment_id == deployment_id))
     tx.execute(deployment_moves.delete().where(_m.deployment_id == deployment_id))
     tx.execute(deployment_revisions.delete().where(_r.deployment_id == deployment_id))
     tx.execute(deployments.delete().where(_d.id == deployment_id))
@@ -298,7 +301,7 @@ def update_revision(tx: Transaction, deployment_id: int, number: int, **values: 
 _MOVE = (
     *_m["generation", "kind", "before", "after", "reason"],
     actors.c.name,
-    *_m["at", "swapped_at", "milliseconds", "dropped"],
+    *_m["at", "swapped_at", "milliseconds", "dropped", "tried", "weight"],
 )
 _MOVES = deployment_moves.outerjoin(actors, actors.c.id == _m.actor_id)
 _STEPS = Statement(
@@ -331,7 +334,7 @@ def list_last_moves(tx: Transaction, deployment_ids: Sequence[int]) -> dict[int,
     """Return deployment id → its newest move to another revision."""
     last = (
         sa.select(_m.deployment_id, sa.func.max(_m.generation).label("generation"))
-        .where(_m.deployment_id.in_(deployment_ids), _m.kind.not_in((SCALE, STOP, START)))
+        .where(_m.deployment_id.in_(deployment_ids), _m.kind.not_in(STAYING), _m.tried.is_(None))
         .group_by(_m.deployment_id)
         .subquery()
     )

@@ -7,6 +7,7 @@ that was killed between any two steps goes on at the next look. A target that do
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,10 +22,11 @@ from modelyard.domain.errors import ModelyardError, TargetUnavailable
 from modelyard.domain.times import seconds, to_moment
 from modelyard.engines.targets import Sight, Target
 from modelyard.registry.access import usecases as accounts
-from modelyard.registry.deployments import moving, queries, rules
+from modelyard.registry.catalog.nouns import Model
+from modelyard.registry.deployments import judging, moving, queries, rules, trial_queries
 from modelyard.registry.deployments.following import turn_away
 from modelyard.registry.deployments.moving import DEPLOYING, CarryOut
-from modelyard.registry.deployments.nouns import Deployment, Revision
+from modelyard.registry.deployments.nouns import Deployment, Revision, Trial
 from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.jobs import usecases as jobs
 from modelyard.registry.jobs.nouns import Again, Done, Ending, Job, Outcome
@@ -42,7 +44,7 @@ REPORT_EVERY = seconds(15)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
+    """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
     its program reads; None: there is none any more. images: of the versions, by number of the revision."""
 
     deployment: Deployment
@@ -50,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     warm: Revision | None
     refusal: str | None
     account: int | None
+    trials: Sequence[tuple[Trial, Revision]]
     images: dict[int, str | None]
 
 
@@ -190,15 +193,17 @@ def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
         warm = None
     refusal = moving.refusal_of(tx, model, deployment, serving)
     account = accounts.find_account(tx, deployment.owner_id)
+    trials = _list_trials(tx, model, deployment)
     return Plan(
         deployment,
         serving,
         warm,
         None if refusal is None else refusal.message,
         None if account is None else account.id,
+        trials,
         {
             each.number: image.pinned
-            for each in (serving, warm)
+            for each in (serving, warm, *(revision for _, revision in trials))
             if each is not None and (image := moving.version_of(tx, model, each).image) is not None
         },
     )
@@ -211,10 +216,20 @@ def find_order(tx: Transaction, deployment_id: int, url: str) -> Wanted:
     return _wanted(url, "", plan)
 
 
+def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[tuple[Trial, Revision]]:
+    found = []
+    for trial in trial_queries.list_trials(tx, deployment.id):
+        revision = queries.find_revision(tx, deployment.id, trial.revision)
+        assert revision is not None
+        if moving.refusal_of(tx, model, deployment, revision, trial.role) is None:
+            found.append((trial, revision))
+    return found
+
+
 def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wanted:
     deployment = plan.deployment
 
-    def revision(each: Revision, role: str) -> WantedRevision:
+    def revision(each: Revision, role: str, weight: int = 100, sticky: str | None = None) -> WantedRevision:
         return WantedRevision(
             number=each.number,
             reference=f"{deployment.model}:{each.version}",
@@ -222,10 +237,14 @@ def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wa
             environment=each.environment,
             role=role,
             image=plan.images.get(each.number),
+            weight=weight,
+            sticky=sticky,
         )
 
     revisions = [revision(plan.serving, "serving")]
-    if plan.warm is not None:
+    for trial, tried in plan.trials:
+        revisions.append(revision(tried, trial.role, trial.weight, trial.sticky))
+    if plan.warm is not None and plan.warm.number not in {each.number for each in revisions}:
         revisions.append(revision(plan.warm, "warm"))
     report = deployment.report
     return Wanted(
@@ -338,7 +357,7 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     serves = is_current and state.serving == deployment.serving
     if serves and serving is not None:
         _note_good(tx, deployment, serving)
-    values: dict[str, object] = {"reported": dump_json(state), "seen_at": tx.now}
+    values: dict[str, object] = {"reported": _report_text(tx, deployment, state), "seen_at": tx.now}
     if serves:
         values |= {"state": SERVING, "state_reason": ""}
     elif is_current and serving is not None:
@@ -352,6 +371,14 @@ def _note_state(tx: Transaction, seen: Deployment, sight: Sight) -> Outcome:
     moved = queries.list_moves(tx, deployment.id, limit=1)
     is_new = bool(moved) and tx.now < moved[0].at + SOON_FOR
     return Again(tx.now + (SOON if is_new else POLL))
+
+
+def _report_text(tx: Transaction, deployment: Deployment, state: ScorerState) -> str | None:
+    """Return what is stored of a state: the figures of the minutes only while they are compared."""
+    if not trial_queries.list_trials(tx, deployment.id):
+        revisions = [msgspec.structs.replace(each, minutes=[]) for each in state.revisions]
+        state = msgspec.structs.replace(state, revisions=revisions)
+    return dump_json(state)
 
 
 def _note_swaps(tx: Transaction, deployment: Deployment, state: ScorerState) -> None:
@@ -410,7 +437,7 @@ def _go_back(tx: Transaction, deployment: Deployment, state: ScorerState, failed
         **moving.about(deployment, revision.version), revision=failed.number, reason=reason
     )
     tx.append(event, SYSTEM, deployment.model_id)
-    queries.update_deployment(tx, deployment.id, reported=dump_json(state), seen_at=tx.now)
+    queries.update_deployment(tx, deployment.id, reported=_report_text(tx, deployment, state), seen_at=tx.now)
     model = moving.model_of(tx, SYSTEM, deployment)
     way, _ = moving.find_ways(tx, model, deployment, other_version=False)
     if way is None:
@@ -477,8 +504,11 @@ def _watch(db: Database, target: Target, deployment: Deployment) -> None:
     if _differs(deployment, sight, db.clock()):
         if not db.read(lambda tx: jobs.list_open_keys(tx, [DEPLOYING], [deployment.key])):
             db.write(lambda tx: _enqueue(tx, deployment))
-    elif sight.answers and not deployment.is_stopped and _is_news(db.clock(), deployment, sight):
-        db.write(lambda tx: _store_report(tx, deployment, sight))
+    elif sight.answers and not deployment.is_stopped:
+        if _is_news(db.clock(), deployment, sight):
+            db.write(lambda tx: _store_report(tx, deployment, sight))
+        assert sight.state is not None
+        judging.watch(db, deployment, sight.state)
 
 
 def _differs(deployment: Deployment, sight: Sight, now: int) -> bool:
@@ -522,7 +552,7 @@ def _store_report(tx: Transaction, deployment: Deployment, sight: Sight) -> None
     now = queries.lock_by_id(tx, deployment.id)
     if now is not None and now.generation == state.generation and not now.is_stopped:
         _note_swaps(tx, now, state)
-        queries.update_deployment(tx, now.id, reported=dump_json(state), seen_at=tx.now)
+        queries.update_deployment(tx, now.id, reported=_report_text(tx, now, state), seen_at=tx.now)
     if not tx.pending:
         tx.leaves_rights = True
 

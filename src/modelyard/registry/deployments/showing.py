@@ -15,7 +15,7 @@ from modelyard.domain.times import seconds
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
-from modelyard.registry.deployments import moving, queries
+from modelyard.registry.deployments import moving, queries, trial_queries
 from modelyard.registry.deployments.nouns import (
     Deployment,
     DeploymentMove,
@@ -126,6 +126,7 @@ def _views(tx: Transaction, actor: Actor, found: Sequence[Deployment]) -> list[D
     standing = queries.find_standing(tx, [*{each.model_id for each in found}])
     wanted = [(each.id, number) for each in found for number in (each.serving, each.warm) if number is not None]
     revisions = queries.list_some_revisions(tx, wanted)
+    trials = trial_queries.list_trials_of(tx, [each.id for each in found])
     lasts = queries.list_last_moves(tx, [each.id for each in found])
     return [
         DeploymentView(
@@ -135,6 +136,7 @@ def _views(tx: Transaction, actor: Actor, found: Sequence[Deployment]) -> list[D
             standing.get((each.model_id, each.stage)),
             lasts.get(each.id),
             access.may(actor, WRITE, each.place),
+            trials.get(each.id, ()),
         )
         for each in found
     ]
@@ -146,7 +148,12 @@ def view_one(tx: Transaction, actor: Actor, deployment: Deployment) -> Deploymen
     return msgspec.structs.replace(view, back=None if way is None else way.revision)
 
 
-def read_again(tx: Transaction, actor: Actor, deployment: Deployment) -> Deployment:
+def view_again(tx: Transaction, actor: Actor, deployment: Deployment) -> DeploymentView:
+    """Return a deployment as it is after a change."""
+    return view_one(tx, actor, _read_again(tx, actor, deployment))
+
+
+def _read_again(tx: Transaction, actor: Actor, deployment: Deployment) -> Deployment:
     """Read a deployment again, with the actor's role."""
     namespace = deployment.place.namespace
     assert namespace is not None

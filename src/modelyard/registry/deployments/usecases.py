@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
 
+from modelyard.db.json_columns import dump_json
 from modelyard.db.transaction import Transaction
 from modelyard.domain import events
 from modelyard.domain.actor import Actor
 from modelyard.domain.deployments import (
     ALARM,
+    CANARY,
     DEPLOY,
     RELEASE,
     ROLLBACK,
@@ -19,6 +22,7 @@ from modelyard.domain.deployments import (
     STARTING,
     STOP,
     STOPPING,
+    TRIALS,
     must_hold,
 )
 from modelyard.domain.errors import (
@@ -35,7 +39,7 @@ from modelyard.engines import manifests
 from modelyard.registry.catalog import rules as catalog_rules
 from modelyard.registry.catalog import usecases as catalog
 from modelyard.registry.catalog.nouns import Model
-from modelyard.registry.deployments import moving, queries, rules
+from modelyard.registry.deployments import moving, queries, rules, trial_queries
 from modelyard.registry.deployments.admission import refuse_unless_admitted
 from modelyard.registry.deployments.following import follow
 from modelyard.registry.deployments.nouns import (
@@ -45,7 +49,7 @@ from modelyard.registry.deployments.nouns import (
     RollbackPlan,
     WayBack,
 )
-from modelyard.registry.deployments.showing import WRITE, find_deployment, read_again, view_one
+from modelyard.registry.deployments.showing import WRITE, find_deployment, view_again
 from modelyard.registry.deployments.targets import Targets
 from modelyard.registry.promotion import stages
 from modelyard.registry.promotion.policy_queries import effective_policy
@@ -95,7 +99,7 @@ def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployReque
     refuse_unless_admitted(tx, model, version, stage)
     if present is None:
         return _create(tx, actor, targets, model, version, stage, name, reason, request)
-    _check_from(present, request.from_revision)
+    check_from(present, request.from_revision)
     if request.target not in (None, present.target):
         raise Conflict(
             reason=f"{present.full_name} runs on {present.target}",
@@ -116,7 +120,7 @@ def deploy(tx: Transaction, actor: Actor, targets: Targets, request: DeployReque
         if actor.id != present.owner_id:
             queries.update_deployment(tx, present.id, owner_id=actor.id, token_expires_at=None)
         moving.point(tx, actor, model, present, revision, DEPLOY, reason)
-    return view_one(tx, actor, read_again(tx, actor, present))
+    return view_again(tx, actor, present)
 
 
 def _stage_of(tx: Transaction, model: Model, request: DeployRequest, present: Deployment | None) -> str:
@@ -227,7 +231,7 @@ def _create(
     assert revision is not None
     _settle_hold(tx, actor, model, made, revision, reason)
     moving.wake(tx, made)
-    return view_one(tx, actor, read_again(tx, actor, made))
+    return view_again(tx, actor, made)
 
 
 def _settle_hold(
@@ -242,7 +246,7 @@ def _settle_hold(
         moving.release(tx, actor, deployment, serving, reason)
 
 
-def _check_from(deployment: Deployment, seen: int | None) -> None:
+def check_from(deployment: Deployment, seen: int | None) -> None:
     """Raise DeploymentMoved if another revision serves than the one that the caller saw; None accepts any."""
     if seen is not None and seen != deployment.serving:
         raise DeploymentMoved(
@@ -264,8 +268,15 @@ def preview_rollback(
 def _plan(tx: Transaction, model: Model, deployment: Deployment, to: int | None) -> RollbackPlan:
     before = queries.find_revision(tx, deployment.id, deployment.serving)
     assert before is not None
-    way = _way_to(tx, model, deployment, to) if to is not None else _way_back(tx, model, deployment)
     standing = moving.find_stage_version(tx, deployment)
+    canary = trial_queries.find_trial(tx, deployment.id, CANARY)
+    if to is None and canary is not None:
+        # The nearest way back is the revision that still answers next to the canary.
+        tried = queries.find_revision(tx, deployment.id, canary.revision)
+        assert tried is not None
+        holds = must_hold(deployment.follows, standing, before.version)
+        return RollbackPlan(deployment, tried, before, holds, True, standing, ())
+    way = _way_to(tx, model, deployment, to) if to is not None else _way_back(tx, model, deployment)
     return RollbackPlan(
         deployment,
         before,
@@ -317,7 +328,8 @@ def rollback(
     with_stage: bool = False,
     reason: str,
 ) -> DeploymentView:
-    """Point a deployment at its last good revision, or at one that is named. One that follows a stage is held there until it is
+    """Point a deployment at its last good revision, or at one that is named; without a name, a canary ends and the revision next to
+    it answers everything. One that follows a stage is held there until it is
     released or another version enters the stage.
 
     from_revision: the one that the caller saw serving; another one raises DeploymentMoved, so that two people do not roll back
@@ -326,13 +338,18 @@ def rollback(
     """
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
     reason = catalog_rules.require_reason(reason, "a rollback")
-    _check_from(deployment, from_revision)
+    check_from(deployment, from_revision)
     model = moving.model_of(tx, actor, deployment)
     plan = _plan(tx, model, deployment, to)
-    now = moving.point(tx, actor, model, deployment, plan.after, ROLLBACK, reason)
+    canary = trial_queries.find_trial(tx, deployment.id, CANARY)
+    if plan.after.number == deployment.serving:
+        assert canary is not None
+        now = moving.end_trial(tx, actor, deployment, canary, ROLLBACK, reason)
+    else:
+        now = moving.point(tx, actor, model, deployment, plan.after, ROLLBACK, reason)
     if with_stage and plan.standing != plan.after.version:
         stages.rollback(tx, actor, model.name, deployment.stage, to=plan.after.version, reason=reason)
-    return view_one(tx, actor, read_again(tx, actor, now))
+    return view_again(tx, actor, now)
 
 
 def release(
@@ -348,7 +365,7 @@ def release(
             fix=f"See what it serves with: modelyard deployment show {deployment.full_name}",
         )
     _follow_now(tx, actor, deployment, reason)
-    return view_one(tx, actor, read_again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def _follow_now(tx: Transaction, actor: Actor, deployment: Deployment, reason: str) -> None:
@@ -376,6 +393,11 @@ class DeploymentEdit(msgspec.Struct, frozen=True):
     public: bool | None = None
     follow: bool | None = None
     on_recall: str | None = None
+    guard_minutes: int | None = None
+    least_requests: int | None = None
+    error_difference: float | None = None
+    latency_ratio: float | None = None
+    judge_minutes: int | None = None
 
 
 def edit_deployment(
@@ -386,6 +408,7 @@ def edit_deployment(
     if edit == DeploymentEdit():
         raise Invalid(reason="nothing is to change", fix="Give the options that change")
     deployment = _scale(tx, actor, deployment, edit.replicas, edit.public, edit.on_recall)
+    deployment = _set_limits(tx, actor, deployment, edit)
     if edit.follow is not None and edit.follow != deployment.follows:
         deployment = _edit(tx, actor, deployment, {"follows": edit.follow})
         if edit.follow:
@@ -394,7 +417,32 @@ def edit_deployment(
             serving = queries.find_revision(tx, deployment.id, deployment.serving)
             assert serving is not None
             moving.release(tx, actor, deployment, serving, "it does not follow a stage any more")
-    return view_one(tx, actor, read_again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
+
+
+def _set_limits(tx: Transaction, actor: Actor, deployment: Deployment, edit: DeploymentEdit) -> Deployment:
+    """Change by which limits canaries and new revisions are judged, and for how long a new one is guarded."""
+    given = {
+        "requests": edit.least_requests,
+        "error_difference": edit.error_difference,
+        "latency_ratio": edit.latency_ratio,
+        "minutes": edit.judge_minutes,
+    }
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    dataclasses.replace(deployment.limits, **changed).checked()
+    if edit.guard_minutes is not None:
+        changed["guard_minutes"] = rules.check_guard_minutes(edit.guard_minutes)
+    present = {**dataclasses.asdict(deployment.limits), "guard_minutes": deployment.guard_minutes}
+    kept = {} if deployment.judging is None else deployment.judging.value
+    if all(present[name] == value for name, value in changed.items()):
+        return deployment
+    queries.update_deployment(tx, deployment.id, judging=dump_json({**kept, **changed}))
+    tx.append(
+        events.DeploymentEdited(**moving.about(deployment, deployment.version), changed=changed),
+        actor,
+        deployment.model_id,
+    )
+    return moving.found(tx, deployment.id)
 
 
 def _scale(
@@ -440,7 +488,7 @@ def stop(
         moving.change(tx, actor, deployment, STOP, reason or "", is_stopped=1, state=STOPPING, state_reason="")
         event = events.DeploymentStopped(**moving.about(deployment, deployment.version), reason=reason)
         tx.append(event, actor, deployment.model_id)
-    return view_one(tx, actor, read_again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def start(
@@ -467,12 +515,14 @@ def start(
         )
         event = events.DeploymentStarted(**moving.about(deployment, deployment.version), reason=reason)
         tx.append(event, actor, deployment.model_id)
-    return view_one(tx, actor, read_again(tx, actor, deployment))
+    return view_again(tx, actor, deployment)
 
 
 def remove(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
     """End a deployment and delete its record; the events stay. Raises DeploymentNotFound, Denied."""
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    for role in TRIALS:
+        trial_queries.delete_trial(tx, deployment.id, role)
     queries.update_deployment(tx, deployment.id, is_removed=1, is_stopped=1, state=STOPPING)
     moving.hold_versions(tx, deployment, None, None)
     event = events.DeploymentDeleted(**moving.about(deployment, deployment.version))

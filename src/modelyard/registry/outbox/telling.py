@@ -36,6 +36,10 @@ _PHRASES = {
     "deployment.started": "started the deployment {deployment}",
     "deployment.stopped": "stopped the deployment {deployment}",
     "deployment.swapped": "swapped the deployment {deployment} to {version}",
+    "deployment.trial_ended": "ended the {role} {version} of the deployment {deployment}",
+    "deployment.trial_paused": "paused the {role} {version} of the deployment {deployment}",
+    "deployment.trial_started": "tries {version} as a {role} of the deployment {deployment}",
+    "deployment.trial_weighed": "gave the {role} {version} of the deployment {deployment} {weight} %",
     "model.created": "created {model}",
     "model.deleted": "deleted {model}",
     "model.edited": "edited {model}",
@@ -111,6 +115,8 @@ def tell(body: dict[str, Any]) -> Told:
             stage=stage,
             alias=data.get("alias") or "an alias",
             deployment=data.get("deployment") or "",
+            role=data.get("role") or "",
+            weight=data.get("weight", ""),
         )
     )
     return Told(str(body["actor"]["name"]), words, str(data.get("reason") or "")[:300])

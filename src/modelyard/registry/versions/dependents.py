@@ -26,11 +26,13 @@ _p = sa.bindparam
 # The holds that forbid even archiving.
 DEPLOYMENT = "deployment"
 """A deployment serves the version; its name is that of the deployment."""
-_IN_USE = frozenset({"stage", DEPLOYMENT})
+_IN_USE = frozenset({"stage", DEPLOYMENT, "trial"})
 CHILD = "child"
 """A child of this version that the actor may see; its name is the child's reference."""
 WARM_REVISION = "warm revision"
 """A deployment keeps the version ready for a rollback; its name is that of the deployment."""
+TRIAL = "trial"
+"""A deployment tries the version as a canary or shadow; its name is that of the deployment."""
 KEEP = "keep"
 """The mark that a version must be kept; its name is the same word."""
 RELATIONS = ("finetune", "adapter", "quantized", "merge", "conversion", "retrained")
@@ -104,6 +106,8 @@ def _way_out(model: Model, version: Version, pointing: Sequence[str], holds: Seq
         return f"deploy another version to {name}, or modelyard deployment rm {name}"
     if kind == WARM_REVISION:
         return f"deploy other versions to {name}, so that a rollback would not return to this one"
+    if kind == TRIAL:
+        return f"modelyard deployment drop {name}"
     return f"end the {kind} {name}"
 
 
