@@ -4,11 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-<<<<<<< HEAD
 .PHONY: build-kills serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
-=======
-.PHONY: served-image build-kills serve-kills engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
->>>>>>> targets
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

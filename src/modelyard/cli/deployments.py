@@ -84,12 +84,6 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
     help="Deploy only if this revision serves now, so that two people do not undo each other's work.",
 )
 @click.option(
-<<<<<<< HEAD
-=======
-    "--target", metavar="NAME", help="Target that runs it. Default: as it is, the server's first one at first."
-)
-@click.option(
->>>>>>> targets
     "--canary",
     callback=_percent,
     is_flag=False,
@@ -117,12 +111,9 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
 )
 @click.option("--step-minutes", type=click.IntRange(1), metavar="N", help="Minutes of each step. Default: 10.")
 @click.option("--auto", is_flag=True, help="Of a canary with steps: let it serve after the last one.")
-<<<<<<< HEAD
 @click.option(
     "--target", metavar="NAME", help="Target that runs it. Default: as it is, the server's first one at first."
 )
-=======
->>>>>>> targets
 @click.option("--wait", is_flag=True, help=f"Wait until it serves, for up to {_WAIT}.")
 @click.option("--reason", help="Reason, kept with the revision.")
 def deploy(

@@ -31,13 +31,8 @@ class WantedRevision(Request, kw_only=True):
     the server expects, for display; None: not known before the environment is made. role: one of ROLES. weight: of a canary:
     percent of the requests that it answers; serving has what the canary leaves. Of a shadow: percent of the answered requests
     that it gets as well. sticky: of a canary: name of the header whose value decides the side of a request, or `body.NAME`, a
-<<<<<<< HEAD
     field of its JSON body; None: each request by itself. image: made of the version, by digest; None: there is none that can be
     pulled. Only clusters need it."""
-=======
-    field of its JSON body; None: each request by itself. image: made of the version, by digest; None: there is none that can be pulled.
-    Only clusters need it."""
->>>>>>> targets
 
     number: Whole
     reference: Text

@@ -44,27 +44,17 @@ REPORT_EVERY = seconds(15)
 
 
 class Plan(msgspec.Struct, frozen=True):
-<<<<<<< HEAD
     """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served.
     account: in whose name its program reads; None: there is none any more. images: of the versions, by number of the revision."""
-=======
-    """trials: that may be tried. refusal: why what is to serve may not be started; None: it may. warm: only if it may be served. account: in whose name
-    its program reads; None: there is none any more. images: of the versions, by number of the revision."""
->>>>>>> targets
 
     deployment: Deployment
     serving: Revision
     warm: Revision | None
     refusal: str | None
     account: int | None
-<<<<<<< HEAD
     images: dict[int, str | None]
     window_seconds: int
     trials: Sequence[tuple[Trial, Revision]] = ()
-=======
-    trials: Sequence[tuple[Trial, Revision]]
-    images: dict[int, str | None]
->>>>>>> targets
 
 
 def carry_on(db: Database, targets: Targets, job: Job) -> Ending:
@@ -211,7 +201,6 @@ def plan_of(tx: Transaction, deployment_id: int) -> Plan | None:
         warm,
         None if refusal is None else refusal.message,
         None if account is None else account.id,
-<<<<<<< HEAD
         _list_images(tx, model, [each for each in (serving, warm, *(tried for _, tried in trials)) if each]),
         queries.find_window_seconds(tx, deployment_id),
         trials,
@@ -233,32 +222,11 @@ def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[
     return found
 
 
-=======
-        trials,
-        {
-            each.number: image.pinned
-            for each in (serving, warm, *(revision for _, revision in trials))
-            if each is not None and (image := moving.version_of(tx, model, each).image) is not None
-        },
-    )
-
-
->>>>>>> targets
 def find_order(tx: Transaction, deployment_id: int, url: str) -> Wanted:
     """Return what is wanted of a deployment now, for programs that reach this server at the url."""
     plan = plan_of(tx, deployment_id)
     assert plan is not None
     return _wanted(url, "", plan)
-
-
-def _list_trials(tx: Transaction, model: Model, deployment: Deployment) -> list[tuple[Trial, Revision]]:
-    found = []
-    for trial in trial_queries.list_trials(tx, deployment.id):
-        revision = queries.find_revision(tx, deployment.id, trial.revision)
-        assert revision is not None
-        if moving.refusal_of(tx, model, deployment, revision, trial.role) is None:
-            found.append((trial, revision))
-    return found
 
 
 def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wanted:
@@ -271,15 +239,9 @@ def _wanted(url: str, cache: str, plan: Plan, *, unisolated: bool = False) -> Wa
             digest=str(each.digest),
             environment=each.environment,
             role=role,
-<<<<<<< HEAD
             weight=weight,
             sticky=sticky,
             image=plan.images.get(each.number),
-=======
-            image=plan.images.get(each.number),
-            weight=weight,
-            sticky=sticky,
->>>>>>> targets
         )
 
     revisions = [revision(plan.serving, "serving")]
