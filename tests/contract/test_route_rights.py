@@ -94,6 +94,8 @@ def place(door: Door) -> Place:
     assert schedule.status_code == 201, schedule.text
     entered = door.call("POST", f"models/{model}/promotions", json={"version": 1, "stage": "development"})
     assert entered.status_code == 201, entered.text
+    image = {"digest": digest_of(b"image"), "reference": "registry.example.com/scorer:1"}
+    assert door.call("PUT", f"models/{model}/versions/1/image", json=image).status_code == 200
     deployed = door.call("POST", "deployments", json={"version": f"{model}@development", "reason": secret_word})
     assert deployed.status_code == 201, deployed.text
     parameters = {
@@ -124,6 +126,7 @@ def place(door: Door) -> Place:
         "revision": "1",
         "start": str(int(time.time()) // 3600 * 3600),
         "part": "walked",
+        "role": "canary",
     }
     text = "version: 1\npromote: [{to: staging, rules: []}]"
     values: dict[str, Any] = {
@@ -135,6 +138,9 @@ def place(door: Door) -> Place:
         "CreateSchedule.every": "1h",
         "EditSchedule.every": "2h",
         "Deploy.version": f"{model}:1",
+        "StartTrial.version": f"{model}:2",
+        "StartTrial.role": "canary",
+        "WeighTrial.weight": 20,
         "Deploy.stage": "development",
         "RollbackDeployment.stage": False,
         "on_recall": "swap",
