@@ -33,6 +33,7 @@ MAINTAINERS = READERS[2:]
 NEEDED: dict[str, tuple[tuple[str, ...], int]] = {
     "/promotions/{id:number}": ((*READERS, "approver"), 404),
     "/models/{namespace}/{name}/versions/{version:number}/recall": (MAINTAINERS, 403),
+    "/deployments/{namespace}/{deployment}/rollback": (MAINTAINERS, 403),
     "/settings/subscriptions/{id:number}": (MAINTAINERS, 404),
     "/settings/accounts/{account}": (ROLES[1:], 404),
     "/search": (ROLES[1:], 404),
@@ -62,6 +63,7 @@ def world(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with open_door(Registry(db), pages=True) as door:
         team, other = Team(door.registry), Team(door.registry)
         parameters, foreign = fill(door, team), fill(door, other, HIDDEN)
+        VALUES["/deployments/new version"] = f"{parameters['namespace']}/{parameters['name']}:2"
         people = {
             "anonymous": None,
             **{role: getattr(team, role) for role in ("reader", "contributor", "maintainer", "owner")},

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from modelyard.db.transaction import Transaction
 from modelyard.domain.deployments import CANARY, SHADOW
-from modelyard.domain.errors import Invalid, ModelyardError, NotFound
+from modelyard.domain.errors import Invalid, ModelyardError, NotFound, NoWayBack
 from modelyard.domain.names import Ref
 from modelyard.registry.deployments import showing, trials
 from modelyard.registry.deployments import usecases as deployments
@@ -40,11 +40,16 @@ async def list_deployments(visit: Visit) -> Response:
 
 async def _show_new(visit: Visit, problem: ModelyardError | None = None) -> Response:
     """?version=fraud/scorer:12 fills in the form."""
-    # The rail and the rest of the frame are read, too.
-    await visit.look(lambda _: None)
     names = ("version", "name", "replicas", "reason")
     typed = {name: visit.given(name) or visit.chosen(name) for name in names}
-    return await visit.show("deployment_new.html", problem, typed=typed, is_public=bool(visit.given("public")))
+    may_deploy = await visit.look(lambda tx: showing.may_deploy_in(tx, visit.actor, typed["version"]))
+    return await visit.show(
+        "deployment_new.html",
+        problem,
+        typed=typed,
+        is_public=bool(visit.given("public")),
+        may_deploy=may_deploy,
+    )
 
 
 @table.get("/deployments/new")
@@ -151,15 +156,19 @@ async def _show_rollback(visit: Visit, problem: ModelyardError | None = None) ->
         view = showing.show_deployment(tx, visit.actor, *_named(visit))
         try:
             return {"view": view, "plan": deployments.preview_rollback(tx, visit.actor, *_named(visit), to=to)}
+        except NotFound:
+            raise
+        except NoWayBack as refusal:
+            # Nothing went wrong: the page says why there is nothing to do.
+            return {"view": view, "plan": None, "nothing": refusal}
         except ModelyardError as refusal:
-            if isinstance(refusal, NotFound):
-                raise
             return {"view": view, "plan": None, "refusal": refusal}
 
     found = await visit.look(read)
     return await visit.show(
         "deployment_rollback.html",
         problem or found.pop("refusal", None),
+        nothing=found.pop("nothing", None),
         **found,
         d=found["view"].deployment,
         here=_here(visit),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -9,8 +10,8 @@ import msgspec
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.deployments import BACKWARD
-from modelyard.domain.errors import DeploymentNotFound, Invalid
-from modelyard.domain.names import ModelName, fold
+from modelyard.domain.errors import DeploymentNotFound, Invalid, ModelyardError
+from modelyard.domain.names import ModelName, Ref, fold
 from modelyard.domain.times import seconds
 from modelyard.registry.access import rules as access
 from modelyard.registry.catalog import usecases as catalog
@@ -71,6 +72,17 @@ def find_by_word(tx: Transaction, actor: Actor, word: str) -> Deployment:
 
 def may_deploy(actor: Actor, model: Model) -> bool:
     return access.may(actor, WRITE, model.place)
+
+
+def may_deploy_in(tx: Transaction, actor: Actor, typed: str) -> bool:
+    """Return whether the actor may deploy the version that a form names; for an empty one, those of any namespace."""
+    with contextlib.suppress(ModelyardError):
+        if typed:
+            return may_deploy(
+                actor, catalog.find_model(tx, actor, Ref.parse(typed, actor.default_namespace).model)
+            )
+    found = catalog.list_namespaces(tx, actor, None, _MOST_SHOWN)
+    return any(access.may(actor, WRITE, each.place) for each in found)
 
 
 def check_predicting(tx: Transaction, actor: Actor, namespace: str, name: str) -> None:
