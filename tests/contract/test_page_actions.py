@@ -127,7 +127,7 @@ def test_every_page_has_the_list_of_its_keys(door: Door, team: Team) -> None:
     html = Visitor.of(door, team.reader).html("/models")
     places = dict(re.findall(r'<a href="([^"]+)" data-key="(.)"', html))
     listed = html.partition('<dialog id="keys"')[2].partition("</dialog>")[0]
-    assert len(places) == 8
+    assert len(places) == 9
     for key in places.values():
         assert f"<kbd>g</kbd> <kbd>{key}</kbd>" in listed
     assert "<kbd>?</kbd>" in listed

@@ -17,6 +17,7 @@ DECODES = {
     "registry/promotion/cel_worker.py": "a line from its parent process",
     "registry/redaction/rules.py": "rewrites the stored text of any column, and keeps the rest of it",
     "registry/redaction/leaving.py": "rewrites the stored text of events, and keeps the rest of it",
+    "registry/deployments/nouns.py": "the state that a target reported, in the form that both share",
     "registry/jobs/nouns.py": "the payload of a job, by the kind of work that knows its form",
     "registry/audit/proofs.py": "the lines of a proof, which a page shows in parts",
     "registry/audit/rows.py": "keys that it wrote itself into a table of its own",

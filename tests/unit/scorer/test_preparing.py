@@ -59,6 +59,7 @@ class Place:
         self.place = folder / "place"
         (self.place / "model").mkdir(parents=True)
         (self.place / "model" / "modelyard.json").write_text(json.dumps(LOADER))
+        (self.place / "manifest.json").write_text("{}")
         self.asked: list[tuple[Needed, str, str]] = []
         monkeypatch.setattr(preparing, "prepare", self.prepare)
         monkeypatch.setattr(preparing, "_python", lambda recorded: recorded)
