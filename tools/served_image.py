@@ -2,7 +2,7 @@
 
 Nothing is pulled: the base image is made of this machine's files as in tools/container.py, and pip downloads the packages before. The
 pod runs by `podman kube play` with what the export says, except that probes are left out (podman needs timers of systemd for them) and
-asked here, and that the registry's token comes from a Secret that this program makes. Needs root, buildah, podman and crun.
+asked here, that it has the network of this machine, and that the registry's token comes from a Secret that this program makes. Needs root, buildah, podman and crun.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ def play(folder: Path, my: list[str], home: Path) -> None:
     (container,) = pods["containers"]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         del container[probe]
+    # It has the network of this machine.
+    del container["ports"]
     token = call(*my, "token", "create", "scorer", "--namespace", "fraud").strip()
     secret = {
         "apiVersion": "v1",

@@ -339,7 +339,7 @@ class RollbackPlan(Answer, kw_only=True):
 class ExportQuery(Request, kw_only=True):
     """form: kubernetes, kserve, knative or compose."""
 
-    form: Text
+    form: Text = "kubernetes"
 
 
 class ExportedFile(Answer, kw_only=True):

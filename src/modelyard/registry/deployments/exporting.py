@@ -58,7 +58,7 @@ def export_deployment(
     wanted = find_order(tx, deployment.id, targets.public_url)
     images: dict[int, str] = {}
     for each in wanted.revisions:
-        if each.role == "warm":
+        if each.role not in ("serving", "canary"):
             continue
         revision = queries.find_revision(tx, deployment.id, each.number)
         assert revision is not None

@@ -28,6 +28,7 @@ from modelyard.registry.deployments.nouns import (
     Trial,
 )
 from modelyard.registry.deployments.showing import WRITE, find_deployment, view_again
+from modelyard.registry.deployments.targets import LOCAL
 from modelyard.registry.deployments.usecases import check_from
 from modelyard.registry.versions.usecases import find_version
 from modelyard.wire.scorer import RevisionState, ScorerState
@@ -60,6 +61,11 @@ def start_trial(
     the version serves already, the deployment is stopped, or another version is tried in this role.
     """
     deployment = find_deployment(tx, actor, namespace, name, WRITE, locks=True)
+    if deployment.target != LOCAL:
+        raise Conflict(
+            reason=f"{deployment.full_name} runs on {deployment.target}, which cannot split requests",
+            fix=f"Try the version in a deployment on the target {LOCAL}",
+        )
     role = _check_role(request.role)
     reason = catalog_rules.check_reason(request.reason) or ""
     steps = rules.check_steps(request.steps)
