@@ -7,6 +7,7 @@ asked here, that it has the network of this machine, and that the registry's tok
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -95,7 +96,7 @@ def play(folder: Path, my: list[str], home: Path) -> None:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": pods["volumes"][1]["secret"]["secretName"]},
-        "stringData": {"token": token},
+        "data": {"token": base64.b64encode(token.encode()).decode()},
     }
     manifest = folder / "play.yaml"
     manifest.write_text(yaml.safe_dump_all([secret, *objects]))

@@ -107,6 +107,8 @@ def test_a_promoted_version_without_an_image_changes_nothing(port: Port, cluster
     assert f"modelyard image build {port.model}:2 --tag" in refused["fix"]
     assert port.deploy(name="other", target="nowhere", expect=400)["fix"] == "It has cluster"
     assert port.deploy(":1", target="local", expect=409)["code"] == "conflict"
+    tried = port.ask("trials", version=f"{port.model}:2", role="shadow")
+    assert (tried.status_code, "cannot split requests" in tried.text) == (409, True), tried.text
     # Nothing stays of a removed deployment.
     assert port.ask("", method="DELETE").status_code == 204
     port.work()
