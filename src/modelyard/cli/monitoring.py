@@ -181,7 +181,7 @@ def _show_window(session: Session, name: str, window: int) -> None:
 @click.option(
     "--cool-down",
     metavar="TIME",
-    help="Once it no longer needs retraining, it does not for so long. Default: as it is, 24h at first.",
+    help="How long it rests after it no longer needs retraining, before it can need it again. Default: as it is, 24h at first.",
 )
 def edit(session: Session, name: str, columns: tuple[str, ...], **options: Any) -> None:
     """Change the windows, the limits and the rules by which a deployment is watched."""
