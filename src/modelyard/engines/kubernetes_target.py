@@ -41,7 +41,7 @@ _APPLY = "application/apply-patch+yaml"
 _STATE_NOTE, _ASKED_NOTE = "modelyard.org/state", "modelyard.org/asked-at"
 _KEPT_SWAPS = 20
 _MOST_PODS = 10
-"""So many pods of a revision are asked for their figures."""
+"""The most pods of a revision that are asked for their figures."""
 _HOPELESS = frozenset(
     {
         "InvalidImageName",

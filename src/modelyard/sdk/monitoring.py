@@ -116,7 +116,7 @@ class Monitoring(Feature):
             limits: Limits of single columns; None as a value removes one.
             max_age: Age from which a version needs retraining, such as `90d`; "": none.
             newer_data: Whether newer content of its training data is a reason.
-            cool_down: Once it no longer needs retraining, it does not for so long, such as `24h`.
+            cool_down: How long it rests after it no longer needs retraining, such as `24h`.
 
         Returns:
             The deployment's monitor.
