@@ -64,10 +64,11 @@ def test_jobs_by_command(server: RunningServer) -> None:
 def test_a_delivery_that_a_killed_server_held_is_made_by_the_next_one(server: RunningServer) -> None:
     with running_receiver() as receiver:
         answered: list[int] = []
-        killed = threading.Event()
+        arrived, killed = threading.Event(), threading.Event()
 
         def answer(count: int, _: dict[str, Any]) -> int:
             answered.append(count)
+            arrived.set()
             if count == 0:
                 killed.wait(60)
             return 204
@@ -81,6 +82,8 @@ def test_a_delivery_that_a_killed_server_held_is_made_by_the_next_one(server: Ru
             time.sleep(0.1)
         number = held[0].id
         assert held[0].payload["subscription"] == subscription.id
+        # A job runs before its message is sent: killed in between, the server would have sent none.
+        assert arrived.wait(60)
         server.kill()
         killed.set()
         server.start()
