@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache, lru_cache
@@ -99,13 +100,20 @@ def _decodes_whole(raw: bytes) -> bool:
     """Return whether decoding certainly loses no key, at a quarter of the time of looking at each.
 
     Without escapes, quotation marks stand around keys and texts alone, so each key that is lost takes two away.
+    Lists of numbers hold none.
     """
     if b"\\" in raw:
         return False
+    if len(raw) > _SHORT:
+        raw = _NUMBERS.sub(b"[]", raw)
     try:
         return raw.count(b'"') == msgspec.json.encode(msgspec.json.decode(raw or b"{}")).count(b'"')
     except (msgspec.DecodeError, RecursionError):
         return False
+
+
+_SHORT = 4096
+_NUMBERS = re.compile(rb"\[[-+.0-9eE, ]*\]")
 
 
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:

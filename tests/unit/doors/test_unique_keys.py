@@ -22,7 +22,7 @@ class Pairs(list[tuple[str, Any]]):
     """An object of JSON, whose keys may repeat."""
 
 
-TEXTS = st.text(st.sampled_from('ab":,{}\\\u00e9 '), max_size=3)
+TEXTS = st.text(st.sampled_from('a1":,{}[]\\\u00e9 '), max_size=3)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(TEXTS, inner), max_size=3).map(Pairs),
@@ -51,12 +51,15 @@ def repeats(value: Any) -> bool:
     return isinstance(value, list) and any(repeats(each) for each in value)
 
 
-@given(VALUES, st.sampled_from(["", " ", "\n\t"]), st.booleans())
-@example(Pairs([("a", 1), ("a", "")]), "", False)
-@example(Pairs([("a", Pairs([("b", 1), ("b", 2)])), ("a", 1)]), " ", False)
-@example([Pairs([('"a', '":"'), ('"a', 1)])], "", True)
-def test_a_repeated_key_is_refused_and_no_other(value: Any, space: str, escaped: bool) -> None:
-    raw = f'{{"value":{written(value, space, escaped=escaped)}}}'.encode()
+@given(VALUES, st.sampled_from(["", " ", "\n\t"]), st.booleans(), st.sampled_from([0, 2000]))
+@example(Pairs([("a", 1), ("a", "")]), "", False, 0)
+@example(Pairs([("a", Pairs([("b", 1), ("b", 2)])), ("a", 1)]), " ", False, 0)
+@example([Pairs([('"a', '":"'), ('"a', 1)])], "", True, 0)
+@example(Pairs([("a", [1, -2.5e9]), ("a", [1])]), "", False, 2000)
+@example(Pairs([("a", "[1"), ("1]", Pairs([("[1,1]", 1), ("[1,1]", [])]))]), "", False, 2000)
+def test_a_repeated_key_is_refused_and_no_other(value: Any, space: str, escaped: bool, numbers: int) -> None:
+    other = f',"other":{[0.5] * numbers}' if numbers else ""
+    raw = f'{{"value":{written(value, space, escaped=escaped)}{other}}}'.encode()
     if repeats(value):
         with pytest.raises(InvalidRequest, match="twice in one object"):
             parse_body(raw, Anything)
