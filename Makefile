@@ -24,7 +24,9 @@ corpus:  ## scan harmless models of all listed libraries, in every protocol
 
 edges:  ## every value at the edge in every field of every operation, and every product of which the suite tries a part
 	MODELYARD_EDGES=all $(PY) -m pytest -q --timeout 3600 tests/contract/test_edge_values.py \
-		tests/contract/test_route_rights.py tests/contract/test_audit_rows.py tests/contract/test_facts_by_name.py
+		tests/contract/test_route_rights.py tests/contract/test_audit_rows.py tests/contract/test_facts_by_name.py \
+		tests/contract/test_promotion_races.py tests/contract/test_served_bytes.py tests/contract/test_withheld.py
+	MODELYARD_EDGES=all $(PY) -m pytest -q -m product
 
 forge:  ## change numbers in fitted estimators for ten minutes; none may end the process
 	MODELYARD_FORGE_SECONDS=600 MODELYARD_FORGE_SEED=$$(date +%s) $(PY) -m pytest -q --timeout 3600 tests/unit/sdk/savers/test_forged.py

@@ -11,10 +11,15 @@ import pytest
 from modelyard.db.tables import actors
 from modelyard.domain.names import ModelName
 from tests.support.door import Door, assert_problem, digest_of, open_door
-from tests.support.registry import Registry, unique
+from tests.support.registry import unique
 
 NOBODYS = "sha256:" + "0" * 64
 JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def door(small_door: Door) -> Door:
+    return small_door
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +309,8 @@ def test_the_content_type_is_asked_for(door: Door) -> None:
     assert made.status_code == 201
 
 
-def test_bodies_that_are_too_large(registry: Registry, here: dict[str, Any]) -> None:
-    with open_door(registry, max_request_bytes=2000, max_files_per_version=2, max_file_bytes=10) as small:
+def test_bodies_that_are_too_large(door: Door, here: dict[str, Any]) -> None:
+    with open_door(door.registry, max_request_bytes=2000, max_files_per_version=2, max_file_bytes=10) as small:
         body = json.dumps({"name": "x", "description": "d" * 3000}).encode()
         refused(small, 413, "too_large", "POST", "namespaces", content=body, headers=JSON)
         problem = refused(small, 413, "too_large", "POST", "namespaces", content=iter([body]), headers=JSON)

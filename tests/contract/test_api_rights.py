@@ -145,6 +145,11 @@ class Team:
 
 
 @pytest.fixture(scope="module")
+def door(small_door: Door) -> Door:
+    return small_door
+
+
+@pytest.fixture(scope="module")
 def team(door: Door) -> Team:
     """One namespace, and somebody in every role on it."""
     space = unique("space")
@@ -167,6 +172,7 @@ def expected(verb: Verb, role: str) -> int:
     return 404 if role == STRANGER and verb.hidden else 403
 
 
+@pytest.mark.product(2)
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_verb_by_role(door: Door, team: Team, verb: Verb) -> None:
     outcomes: dict[str, int] = {}

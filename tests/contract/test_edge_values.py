@@ -7,7 +7,6 @@ Each field and parameter meets an eighth of the values, another eighth in each o
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from modelyard.doors.table import RouteSpec
 from modelyard.registry.access import attempts
 from tests.contract.test_route_rights import place  # noqa: F401 - the fixture
 from tests.support.door import Door
+from tests.support.parts import EVERYTHING
 from tests.support.routes import Place, sample, state_of
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ SECONDS = 1.0
 three times as long as it does without an odd value on top, since some read all that the tests have left behind."""
 
 NOTHING_ODD = "nothing odd"
-PARTS = 1 if os.environ.get("MODELYARD_EDGES") == "all" else 8
+PARTS = 1 if EVERYTHING else 8
 
 # As JSON text, so that what Python cannot write is sent too.
 JSON_VALUES = {

@@ -15,6 +15,7 @@ from modelyard.domain.names import ModelName
 from modelyard.registry.promotion import moves, queries, stages
 from modelyard.registry.promotion.nouns import PromotionFilter
 from modelyard.registry.versions import usecases as versions
+from tests.support.parts import EVERYTHING
 from tests.support.promotion import Team, policy, team
 from tests.support.registry import Registry
 
@@ -182,7 +183,7 @@ def test_stages_stay_consistent_whatever_happens_at_once(registry: Registry) -> 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15,
+            max_examples=40 if EVERYTHING else 6,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

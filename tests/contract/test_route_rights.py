@@ -5,7 +5,6 @@ A route that is added later is walked too; one that needs a value which is not l
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from modelyard.registry.jobs.nouns import JobKind
 from modelyard.registry.scan.waiting import ScanBytes
 from modelyard.wire.base import Answer
 from tests.support.door import Door, digest_of
+from tests.support.parts import EVERYTHING
 from tests.support.registry import unique
 from tests.support.routes import Caller, Place, walk
 
@@ -56,7 +56,7 @@ def walked(door: Door, place: Place, caller: Caller) -> list[str]:
     """Walk all routes; on PostgreSQL a third of them, another third for each caller, since rights are asked by the same code.
     `make edges` walks all."""
     specs = SPECS
-    if not door.registry.db.is_sqlite and os.environ.get("MODELYARD_EDGES") != "all":
+    if not door.registry.db.is_sqlite and not EVERYTHING:
         specs = SPECS[len(caller.name) % 3 :: 3]
     return walk(door, specs, place, caller)
 

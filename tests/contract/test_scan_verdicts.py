@@ -25,6 +25,7 @@ HARMFUL = (
 )  # fmt: skip
 
 
+@pytest.mark.product(3)
 @pytest.mark.parametrize("name", HARMFUL)
 def test_a_harmful_file_is_held(door: Door, model: str, name: str) -> None:
     data = {file.name: file.data for file in harmful_files()}.get(name)

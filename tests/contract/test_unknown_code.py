@@ -107,6 +107,7 @@ def test_no_command_is_printed_that_would_not_be_enough(door: Door, model: str, 
     assert "scan trust" not in refused["fix"]
 
 
+@pytest.mark.product(2)
 def test_trust_in_all_that_is_kept_is_no_trust_in_what_was_left_out(door: Door, model: str) -> None:
     namespace = model.partition("/")[0]
     made = door.register(model, distinct(*[f"my_corp.m{n}.C" for n in range(400)]))

@@ -87,6 +87,7 @@ def visit(server: RunningServer, chromium: Chromium) -> Iterator[Visit]:
     assert noise == []
 
 
+@pytest.mark.product(2)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/login", "/_components", *LOOKS])
 def test_a_page_has_no_accessibility_fault(server: RunningServer, visit: Visit, path: str, theme: str) -> None:
@@ -98,6 +99,7 @@ def test_a_page_has_no_accessibility_fault(server: RunningServer, visit: Visit, 
     assert page.evaluate(FIND_FAULTS) == []
 
 
+@pytest.mark.product(2)
 @pytest.mark.parametrize("path", ["/login", "/_components", *LOOKS])
 def test_a_page_fits_a_narrow_screen(server: RunningServer, visit: Visit, path: str) -> None:
     """320 px is also what 200 % zoom leaves of a small window. Source: WCAG 2.2, 1.4.10."""

@@ -11,6 +11,7 @@ from typing import Any
 from modelyard.api.tables import TABLES
 from modelyard.doors.table import RouteSpec
 from tests.support.door import Door
+from tests.support.parts import EVERYTHING
 from tests.support.routes import sample
 
 GIVING = [spec for table in TABLES for spec in table.specs if spec.method == "GET" and not spec.public]
@@ -97,12 +98,14 @@ def walk(door: Door, specs: Iterable[RouteSpec], held: Held) -> list[str]:
 def _ask(door: Door, spec: RouteSpec, held: Held) -> list[str]:
     names = re.findall(r"\{(\w+)(?::\w+)?\}", spec.path)
     query = {} if spec.query is None else sample(spec.query, held.values)
+    # On PostgreSQL in one way where no bytes are given: the ways are a matter of the door.
+    is_brief = not (gives_bytes(spec) or door.registry.db.is_sqlite or EVERYTHING)
     found = []
     for chosen in itertools.product(*(held.parameters[name] for name in names)):
         path = spec.path
         for name, value in zip(names, chosen, strict=True):
             path = re.sub(rf"\{{{name}(:\w+)?\}}", value, path)
-        for method, headers in WAYS:
+        for method, headers in WAYS[:1] if is_brief else WAYS:
             answer = door.call(method, path, headers=headers, params=query)
             told = f"{method} {path} {headers} → {answer.status_code}"
             if held.marker.encode() in answer.content or held.marker in str(answer.headers):

@@ -137,13 +137,10 @@ def key_names(table: sa.Table) -> tuple[str, ...]:
 
 
 @cache
-def _defaults(table: sa.Table) -> dict[str, str]:
-    found = {}
-    for column in table.columns:
-        default = column.server_default
-        if isinstance(default, sa.DefaultClause):
-            found[column.name] = str(default.arg)
-    return found
+def _covered_defaults(table: sa.Table) -> tuple[tuple[str, str | None], ...]:
+    """Return the covered columns, each with the text of its default; None: it has none."""
+    defaults = ((name, table.columns[name].server_default) for name in covered_columns(table))
+    return tuple((name, str(d.arg) if isinstance(d, sa.DefaultClause) else None) for name, d in defaults)
 
 
 KEY_FACT = "rows.key"
@@ -163,11 +160,10 @@ def find_key(connection: sa.Connection) -> bytes:
 def row_digest(key: bytes, table: sa.Table, values: Mapping[str, Any]) -> str:
     """Return the digest of a row's covered columns. NULL and defaults are omitted, so that a column added by a later
     release does not change it."""
-    defaults = _defaults(table)
     told = {
-        name: values[name]
-        for name in covered_columns(table)
-        if values.get(name) is not None and str(values[name]) != defaults.get(name)
+        name: value
+        for name, default in _covered_defaults(table)
+        if (value := values.get(name)) is not None and (default is None or str(value) != default)
     }
     return hmac.digest(key, canonical_json(told), "sha256").hex()
 
