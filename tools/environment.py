@@ -45,8 +45,8 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
     _run([*pip, "--upgrade", "pip>=25.1"])
     if first:
         _run([*pip, *first])
-    # Without the first, pip would look for this release of the server in an index.
-    own = ["--editable", str(SERVER), "--editable", f"{ROOT}[{extras}]"]
+    # Without the second, pip would look for this release of the server in an index. pip before 23.3 needs this order.
+    own = ["--editable", f"{ROOT}[{extras}]", "--editable", str(SERVER)]
     _run([*pip, *own, *[word for group in groups for word in ("--group", group)]])
     stamp.write_text(wanted)
     return folder
