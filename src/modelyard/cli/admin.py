@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 _SERVER = "modelyard-server"
 """The distribution of the server's rooms."""
-_OF_SERVER = {_SERVER, "uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "prometheus_client", "httptools"}
+_OF_SERVER = {
+    _SERVER,
+    "uvicorn",
+    "starlette",
+    "sqlalchemy",
+    "alembic",
+    "argon2",
+    "prometheus_client",
+    "httptools",
+}
 
 
 def need_server_extra() -> None:
