@@ -123,7 +123,8 @@ def build(folder: Path, options: list[str], base: str) -> None:
     """Build the image `modelyard`; the Python packages are downloaded before, so the build needs no network."""
     wheels = folder / "wheels"
     pip = [sys.executable, "-m", "pip", "-q"]
-    call(*pip, "wheel", "--wheel-dir", wheels, f"{ROOT}[postgres,s3]", "hatchling", inside=folder)
+    own = [f"{ROOT}[postgres,s3]", ROOT / "server"]
+    call(*pip, "wheel", "--wheel-dir", wheels, *own, "hatchling", inside=folder)
     settings = folder / "pip.conf"
     settings.write_text("[global]\nno-index = true\nfind-links = /wheels\n", encoding="utf-8")
     if not base:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVER = ROOT / "server"
 
 
 def python_of(folder: Path) -> Path:
@@ -22,7 +23,7 @@ def program_of(folder: Path, name: str) -> Path:
 
 
 def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: Sequence[str] = ()) -> Path:
-    """The environment's folder, made or brought up to date when pyproject.toml has changed.
+    """The environment's folder, made or brought up to date when a pyproject.toml has changed.
 
     extras: of this project, comma-separated; groups: its dependency groups; first: what is installed before
     all else, as arguments of pip.
@@ -31,7 +32,8 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
         raise SystemExit("Modelyard needs Python 3.11 or newer")
     folder = ROOT / name
     stamp = folder / "modelyard-ready"
-    asked = (ROOT / "pyproject.toml").read_bytes() + repr((extras, groups, first)).encode()
+    projects = b"".join((place / "pyproject.toml").read_bytes() for place in (ROOT, SERVER))
+    asked = projects + repr((extras, groups, first)).encode()
     wanted = hashlib.sha256(asked).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return folder
@@ -43,7 +45,9 @@ def make_environment(name: str, extras: str, groups: Sequence[str] = (), first: 
     _run([*pip, "--upgrade", "pip>=25.1"])
     if first:
         _run([*pip, *first])
-    _run([*pip, "--editable", f"{ROOT}[{extras}]", *[word for group in groups for word in ("--group", group)]])
+    # Without the second, pip would look for this release of the server in an index. pip before 23.3 needs this order.
+    own = ["--editable", f"{ROOT}[{extras}]", "--editable", str(SERVER)]
+    _run([*pip, *own, *[word for group in groups for word in ("--group", group)]])
     stamp.write_text(wanted)
     return folder
 

@@ -14,24 +14,55 @@ import click
 from modelyard.cli.base import Command, Session, command
 from modelyard.cli.errors import DAMAGED, OK
 from modelyard.cli.output import is_terminal
-from modelyard.domain.errors import ExtraMissing, ModelyardError
+from modelyard.domain.errors import ExtraMissing, Invalid, ModelyardError
 from modelyard.settings import Settings, comes_in_file, load_settings
 
 if TYPE_CHECKING:
     from modelyard.doors.services import Services
 
-_OF_SERVER = {"uvicorn", "starlette", "sqlalchemy", "alembic", "argon2", "prometheus_client", "httptools"}
+_SERVER = "modelyard-server"
+"""The distribution of the server's rooms."""
+_OF_SERVER = {
+    _SERVER,
+    "uvicorn",
+    "starlette",
+    "sqlalchemy",
+    "alembic",
+    "argon2",
+    "prometheus_client",
+    "httptools",
+}
 
 
 def need_server_extra() -> None:
-    """Import a module of the server. Raises ExtraMissing when its libraries are not installed."""
+    """Import a module of the server. Raises ExtraMissing when the server or its libraries are not installed.
+
+    Raises Invalid when the server is of another release than the client, as an upgrade of one of them leaves it.
+    """
+    _refuse_another_release()
     try:
         import modelyard.server.serve  # noqa: F401
     except ModuleNotFoundError as exc:
-        package = (exc.name or "").partition(".")[0]
+        package = _SERVER if exc.name == "modelyard.server" else (exc.name or "").partition(".")[0]
         if package not in _OF_SERVER:
             raise
         raise ExtraMissing(what="running a server", package=package, extra="server") from exc
+
+
+def _refuse_another_release() -> None:
+    from importlib import metadata
+
+    from modelyard import __version__
+
+    try:
+        release = metadata.version(_SERVER)
+    except metadata.PackageNotFoundError:
+        return  # It is missing, or runs from its source.
+    if release != __version__:
+        raise Invalid(
+            reason=f"{_SERVER} {release} is installed next to modelyard {__version__}, and only equal releases run together",
+            fix=f'Install both of one release with: pip install "modelyard[server]=={__version__}"',
+        )
 
 
 def _with_settings(made: Command) -> Command:

@@ -1,4 +1,4 @@
-"""This package as a wheel, made of the files that run here: for images, so that they need no index for it and have this release."""
+"""The client as a wheel, made of the files that run here: for images, so that they need no index for it and have this release."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import modelyard
 
+_ROOMS = ("agent", "cli", "domain", "scorer", "sdk", "wire")
+"""Of the client; the server's are a distribution of their own (decision record 0039)."""
 _TIME = (1980, 1, 1, 0, 0, 0)
 _WHEEL = "Wheel-Version: 1.0\nGenerator: modelyard\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
@@ -18,9 +20,10 @@ def write_own_wheel(folder: Path) -> Path:
     """Write the wheel into a folder. The same release gives the same bytes. Source: PEP 427."""
     package = Path(modelyard.__file__).parent
     about = f"modelyard-{modelyard.__version__}.dist-info"
+    paths = [*package.iterdir(), *(path for room in _ROOMS for path in (package / room).rglob("*"))]
     files = {
         f"modelyard/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
+        for path in sorted(paths)
         if path.is_file() and "__pycache__" not in path.parts
     }
     found = metadata.distribution("modelyard").read_text("METADATA") or ""
