@@ -1,11 +1,12 @@
-"""All comparisons in one run: `python -m benchmarks [requests scale pages browser transfer runs builds serving footprint] [--write]`.
+"""Compare Modelyard with what else there is on this machine, all in one run.
 
-Starts what it compares, takes every figure in turns with its peers, and prints a table of ratios with the
-target of each. `--write` puts the table into docs/benchmarks.md.
+Starts what it compares, takes every figure in turns with its peers, and prints a table of ratios with the target of
+each.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import sys
@@ -47,10 +48,16 @@ def table(sections: list[Section]) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("section", nargs="*", help=f"{', '.join(SECTIONS)}; all if none is named")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    asked = parser.parse_args(arguments)
+    wanted = asked.section or [*SECTIONS]
+    if unknown := [name for name in wanted if name not in SECTIONS]:
+        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     load.need_programs()
     # As on any machine, programs compile their modules once, not at each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    wanted = [name for name in arguments if not name.startswith("--")] or [*SECTIONS]
     sections = []
     for name in wanted:
         print(f"── {name}", file=sys.stderr, flush=True)
@@ -60,7 +67,7 @@ def main(arguments: list[str]) -> int:
         for row in section.rows:
             print(row.line(), flush=True)
     text = table(sections)
-    if "--write" in arguments:
+    if asked.write:
         PAGE.write_text(page(text, wanted))
     return 0 if all(row.holds for section in sections for row in section.rows) else 1
 
