@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +9,9 @@ import pytest
 
 from modelyard.sdk.client import Client
 from modelyard.wire import builds as wire
-from tests.support import ray_cluster, slurm_cluster
+from tests.support.cluster_pools import lacking, server_with_cluster, write_pools
 from tests.support.kubernetes_emulator import emulated_kubernetes
 from tests.support.registry import unique
-from tests.support.relay import between_networks
 from tests.support.server import RunningServer, running_server
 from tests.support.services import free_ports
 
@@ -35,10 +32,6 @@ print("trained with", len(os.environ["MODELYARD_TOKEN"]) > 0)
 """
 
 
-def agent_command() -> str:
-    return f"{sys.executable} -m modelyard.agent"
-
-
 @pytest.fixture(scope="module", params=["slurm", "ray", "kubernetes-emulator"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with a pool `cluster`, whose agents reach it at a port of their own network."""
@@ -48,41 +41,15 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             own = ['image = "an/image"', 'namespace = "ml"', f'address = "{emulator.address}"']
             own.append(f'token_file = "{emulator.token_file}"')
             (port,) = free_ports(1)
-            file = pools_file(folder, "kubernetes", port, own)
+            file = write_pools(folder, "kubernetes", port, own)
             with running_server(port=port, build_pools=file) as running:
                 yield running
         return
-    if os.environ.get("MODELYARD_ENGINES") != "all":
-        pytest.skip("whole builds on clusters take half a minute; run make engines")
-    support = slurm_cluster if request.param == "slurm" else ray_cluster
-    lacking = support.lacking()
-    if lacking:
-        pytest.skip(f"no {request.param} cluster can be started here: {lacking}")
-    with support.cluster(folder / "cluster") as cluster:
-        # The port of the server is not known before it starts, and its settings hold the line's.
-        free = free_ports(1)[0]
-        with between_networks(free, listen_in=cluster.pid) as port:
-            if isinstance(cluster, slurm_cluster.Cluster):
-                own = [f'programs = "{cluster.programs}"']
-            else:
-                own = [f'address = "{cluster.address}"', f'token_file = "{cluster.token_file}"']
-            with running_server(port=free, build_pools=pools_file(folder, request.param, port, own)) as running:
-                yield running
-
-
-def pools_file(folder: Path, kind: str, port: int, own: list[str]) -> Path:
-    lines = [
-        "[pools.cluster]",
-        f'kind = "{kind}"',
-        f'url = "http://127.0.0.1:{port}"',
-        f'command = "{agent_command()}"',
-        f'folder = "{folder / "jobs"}"',
-        'builds = "contributors"',
-        *own,
-    ]
-    file = folder / "pools.toml"
-    file.write_text("\n".join(lines))
-    return file
+    why = lacking(request.param)
+    if why:
+        pytest.skip(f"no whole builds on {request.param} here: {why}")
+    with server_with_cluster(request.param, folder) as (running, _):
+        yield running
 
 
 @pytest.fixture

@@ -88,10 +88,15 @@ class Cluster:
         self.call("scontrol", "shutdown", "slurmctld")
 
     def start_controller(self) -> None:
-        program = shutil.which("slurmctld", path=_SEARCH) or "slurmctld"
+        self.restart("slurmctld")
+
+    def restart(self, program: str) -> None:
+        """Start `slurmctld` or `slurmd` again, which has ended."""
+        words = {"slurmctld": [], "slurmd": ["-N", "node"]}[program]
+        path = shutil.which(program, path=_SEARCH) or program
         environment = {**os.environ, "PATH": _SEARCH, "SLURM_CONF": str(self.folder / "slurm.conf")}
         # In all namespaces, so that it ends with the cluster.
-        command = ["nsenter", "-t", str(self.pid), "--net", "--pid", "--mount", "--", program]
+        command = ["nsenter", "-t", str(self.pid), "--net", "--pid", "--mount", "--", path, *words]
         subprocess.run(command, env=environment, capture_output=True, check=True)
 
 
