@@ -86,6 +86,14 @@ class Process:
     def program(self) -> str:
         return Path(self.command.partition(" ")[0]).name
 
+    @property
+    def parent(self) -> int | None:
+        """None: it has ended."""
+        try:
+            return int(Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return None
+
     def stop(self, work: Path) -> None:
         """Stop a step, and read how far it came."""
         with suppress(OSError):
@@ -122,7 +130,9 @@ def processes(condition: Callable[[Path], bool]) -> list[Process]:
 def processes_of(word: str) -> list[Process]:
     """Those that have a word in their variables, or work in a folder of this name."""
     return processes(
-        lambda folder: word.encode() in (folder / "environ").read_bytes() or word in str((folder / "cwd").readlink())
+        lambda folder: (
+            word.encode() in (folder / "environ").read_bytes() or word in str((folder / "cwd").readlink())
+        )
     )
 
 
@@ -176,8 +186,12 @@ class Bench:
             # A cluster has one build at a time here.
             among = own if self.cluster is None else processes_beside(self.cluster.pid)
             return [each for each in among if re.fullmatch(program, each.program)]
-        if party == "agent":
-            return [each for each in own if re.match(r"python[\d.]*$", each.program) and "modelyard.agent" in each.command]
+        if party in ("agent", "guard"):
+            agents = [
+                each for each in own if each.program.startswith("python") and "modelyard.agent" in each.command
+            ]
+            parents = {each.parent for each in agents}
+            return [each for each in agents if (each.pid in parents) == (party == "guard")]
         # Not its shell, after whose end the program may print some more lines.
         return [each for each in own if " step.py " in each.command and " -c " not in each.command]
 
@@ -303,9 +317,10 @@ def kill_one(bench: Bench, build: wire.Build, party: str, seconds: float) -> Pro
     raise AssertionError(f"there was neither {party} nor end")
 
 
-@pytest.mark.parametrize("party", ["agent", "step", "engine", *STANDING])
+@pytest.mark.parametrize("party", ["agent", "guard", "step", "engine", *STANDING])
 def test_a_part_of_a_build_is_killed(bench: Bench, party: str) -> None:
-    if party not in ("agent", "step", *ENGINES.get(bench.kind, ())):
+    own = ["agent", "step", *ENGINES.get(bench.kind, ())]
+    if party not in (own if bench.cluster is None else [*own, "guard"]):
         pytest.skip(f"{bench.kind} has no such part")
     ends = []
     for position, seconds in enumerate(points(bench, party)):

@@ -64,7 +64,9 @@ class Cluster:
             if self._answers():
                 return
             time.sleep(0.2)
-        raise AssertionError("the Ray cluster does not start:\n" + self._log.read_text(errors="replace")[-3000:])
+        raise AssertionError(
+            "the Ray cluster does not start:\n" + self._log.read_text(errors="replace")[-3000:]
+        )
 
     def _answers(self) -> bool:
         http = urllib3.PoolManager(retries=False, timeout=5.0)
