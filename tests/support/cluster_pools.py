@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.support import ray_cluster, slurm_cluster
@@ -27,8 +27,7 @@ def lacking(kind: str) -> str:
 @contextmanager
 def server_with_cluster(kind: str, folder: Path) -> Iterator[tuple[RunningServer, Cluster]]:
     """Start a cluster, `slurm` or `ray`, and a server that knows it. Builds work in FOLDER/jobs."""
-    support = slurm_cluster if kind == "slurm" else ray_cluster
-    with support.cluster(folder / "cluster") as cluster:
+    with _cluster(kind, folder / "cluster") as cluster:
         # The port of the server is not known before it starts, and its settings hold the line's.
         free = free_ports(1)[0]
         with between_networks(free, listen_in=cluster.pid) as port:
@@ -39,6 +38,13 @@ def server_with_cluster(kind: str, folder: Path) -> Iterator[tuple[RunningServer
             file = write_pools(folder, kind, port, own)
             with running_server(port=free, build_pools=file) as server:
                 yield server, cluster
+
+
+def _cluster(kind: str, folder: Path) -> AbstractContextManager[Cluster]:
+    # The documentation asks for as much: an agent gives its steps ten seconds.
+    return (
+        slurm_cluster.cluster(folder, kill_wait_seconds=15) if kind == "slurm" else ray_cluster.cluster(folder)
+    )
 
 
 def write_pools(folder: Path, kind: str, port: int, own: Sequence[str]) -> Path:

@@ -37,6 +37,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 SlurmctldTimeout=30
+SlurmdTimeout=9
+DefMemPerCPU=100
 KillWait={kill_wait}
 MessageTimeout=2
 ReturnToService=2

@@ -18,6 +18,7 @@ from modelyard.engines.cluster import (
     DEFAULT_FOLDER,
     NOTE,
     Outage,
+    delete_folder,
     last_lines,
     start_script,
     variables_of,
@@ -139,6 +140,7 @@ class RayExecutor:
     def clean(self, name: str) -> None:
         # A job that Ray does not give up is refused here, and stays in its list.
         self._call("DELETE", name)
+        delete_folder(self._folder, name)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
         return self._rest.call(method, f"/api/jobs/{quote(path)}", body)

@@ -12,7 +12,6 @@ import math
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from modelyard.engines.cluster import (
     DEFAULT_FOLDER,
     NOTE,
     Outage,
+    delete_folder,
     end_of_file,
     start_script,
     variables_of,
@@ -163,7 +163,7 @@ class SlurmExecutor:
     def clean(self, name: str) -> None:
         with contextlib.suppress(OSError):
             self._log_of(name).unlink()
-        shutil.rmtree(self._log_folder / name, ignore_errors=True)
+        delete_folder(self._folder, name)
 
     # --- commands ------------------------------------------------------------------------------------
 
