@@ -6,6 +6,7 @@ starts the clusters; kills are in test_build_kills.py.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import time
@@ -168,7 +169,7 @@ def test_a_training_that_is_cancelled_may_save_its_work(place: Place) -> None:
 
 
 def test_a_training_that_ignores_a_cancellation_is_ended_by_force(place: Place) -> None:
-    word = unique("stubborn")
+    word = secrets.token_hex(8)
     train = (
         "import signal, subprocess, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', {word!r}], start_new_session=True, env={{}})\n"
@@ -186,7 +187,7 @@ def test_a_build_that_takes_too_long_is_ended(place: Place) -> None:
 
 
 def test_what_a_training_left_running_ends_with_it(place: Place) -> None:
-    word = unique("orphan")
+    word = secrets.token_hex(8)
     orphan = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', {word!r}], start_new_session=True, env={{}})"
     build, _ = place.end(f"import subprocess, sys\n{orphan}\n{TRAIN}")
     assert build.status == "succeeded", build.reason
