@@ -170,6 +170,8 @@ class Bench:
         details = self.client.builds.get(build.id)
         while details.status not in ENDS:
             assert time.monotonic() < until, f"still {details.status} ({details.reason!r}): {details}"
+            if self.cluster is not None:
+                self.cluster.heal()
             details = self.client.builds.get(build.id, wait_seconds=5, seen=details.revision)
         while left := self.left_of(build):
             assert time.monotonic() < until, f"left behind: {left}"

@@ -50,6 +50,9 @@ class Cluster:
         self.address, self.token_file, self.pid = address, token_file, pid
         self._process, self._log = process, log
 
+    def heal(self) -> None:
+        """Do nothing: a Ray that has started again takes jobs."""
+
     def restart(self, program: str) -> None:
         """Wait until the cluster, of which a part has ended, has ended with all of its parts and answers again."""
         end = time.monotonic() + _START_SECONDS

@@ -86,6 +86,13 @@ class Cluster:
         )
         return done.stdout + done.stderr
 
+    def heal(self) -> None:
+        """Let the node take jobs again, as an administrator would: a controller that was killed may give the id of a job a second
+        time, and sets the node aside for that."""
+        state = self.call("scontrol", "--oneliner", "show", "node", "node")
+        if "DRAIN" in state or "State=DOWN" in state:
+            self.call("scontrol", "update", "nodename=node", "state=resume")
+
     def stop_controller(self) -> None:
         self.call("scontrol", "shutdown", "slurmctld")
 
