@@ -103,7 +103,7 @@ class RayExecutor:
     def look(self, name: str) -> Look:
         status, text = self._call("GET", name)
         if status == 404:
-            return Look(State.UNKNOWN)
+            return Look(State.UNKNOWN, reason="Ray: the job is no longer known")
         found = self._rest.found(status, text)
         state = _STATES.get(str(found.get("status")))
         if state is None:

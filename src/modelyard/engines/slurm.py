@@ -143,7 +143,7 @@ class SlurmExecutor:
     def look(self, name: str) -> Look:
         job = self._find(name)
         if job is None:
-            return Look(State.UNKNOWN)
+            return Look(State.UNKNOWN, reason="Slurm: the job is no longer known")
         if job.state in _WAITING:
             words = f"Slurm: {_words_of(job.state, job.reason)}"
             return Look(State.WAITING, reason=words, can_start=job.reason not in _HOPELESS)
