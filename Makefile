@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: build-kills serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: build-kills engine-kills clusters serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,10 +43,18 @@ docs:  ## write the generated pages and parts of the documentation
 bench:  ## compare with what else there is on this machine; prints tables
 	$(PY) -m benchmarks
 
-engines:  ## executors and whole builds on real Slurm and Ray clusters; needs root and apt-get
+clusters:  ## install Slurm and Ray for the commands below; needs root and apt-get
 	command -v slurmctld >/dev/null || apt-get install -y -qq --no-install-recommends slurm-wlm munge
 	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
+
+engines: clusters  ## executors, whole builds and a few kills on real Slurm and Ray clusters
 	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
+	MODELYARD_ENGINES=all $(PY) -m pytest -q -n 0 --timeout 1800 tests/doors/test_build_kills.py -k "slurm or ray"
+
+engine-kills: clusters  ## SIGKILL of server, agents, steps and every part of Slurm and Ray, fifty times each, while builds run; hours
+	MODELYARD_ENGINES=all MODELYARD_BUILD_KILLS=$${MODELYARD_BUILD_KILLS:-50} \
+		MODELYARD_BUILD_KILLS_SEED=$${MODELYARD_BUILD_KILLS_SEED:-$$(date +%s)} \
+		$(PY) -m pytest -q -s -n 0 --timeout 14400 tests/doors/test_build_kills.py -k "slurm or ray"
 
 serve-kills:  ## SIGKILL of the server two hundred times while deployments move; half an hour
 	MODELYARD_KILLS=200 $(PY) -m pytest -q -s -n 0 --timeout 7200 tests/doors/test_deployments.py -k kill

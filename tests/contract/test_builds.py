@@ -489,6 +489,20 @@ def test_a_cancelled_agent_says_its_last_word(yard: Yard) -> None:
     assert yard.kinds(build) == ["build.submitted", "build.started", "build.cancelled", "build.ended"]
 
 
+def test_an_agent_that_does_not_end_by_itself_is_cancelled_by_its_engine(yard: Yard) -> None:
+    build, agent = yard.started()
+    name = f"{build['id']}-1"
+    yard.door.call("POST", f"builds/{build['id']}/cancel")
+    yard.work(24)
+    # Its step was asked by the agent, and is not asked again while it saves its work.
+    assert f"cancel {name}" not in yard.executor.calls
+    agent.send()
+    yard.work(2)
+    assert yard.executor.calls[-1] == f"cancel {name}"
+    yard.work()
+    assert yard.status(build) == "cancelled"
+
+
 # --- lost, late, and again ------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
-"""SIGKILL of the server, of agents and of steps while builds run: each build has one end, and its log every line once.
+"""SIGKILL of the server, of agents, of steps and of the parts of an engine while builds run: each build has one end, and its log
+every line once.
 
 A few seeded kills of each party; `make build-kills` makes fifty of each, with another seed every time, also on PostgreSQL and
-in sandboxes.
+in sandboxes. `make engines` makes a few on Slurm and Ray, `make engine-kills` fifty.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,6 +27,7 @@ from modelyard.engines.local import LocalExecutor
 from modelyard.sdk.client import Client
 from modelyard.wire import builds as wire
 from modelyard.wire import versions as versions_wire
+from tests.support.cluster_pools import POOL, Cluster, lacking, server_with_cluster
 from tests.support.registry import unique
 from tests.support.server import RunningServer, running_server
 
@@ -33,10 +35,18 @@ IS_SHORT = "MODELYARD_BUILD_KILLS" not in os.environ
 KILLS = int(os.environ.get("MODELYARD_BUILD_KILLS", "2"))
 """Kills of each party."""
 SEED = int(os.environ.get("MODELYARD_BUILD_KILLS_SEED", "13"))
-PATIENCE_SECONDS = 120.0
-"""Far more than a build takes, also one whose agent is found out to be gone."""
+PATIENCE_SECONDS = 300.0
+"""Far more than a build takes, also one whose agent is found out to be gone while its cluster starts again."""
 ENDS = ("succeeded", "failed", "lost")
 LINES = 40
+ENGINES = {
+    "bubblewrap": {"engine": "bwrap"},
+    "slurm": {"engine": "slurmstepd:", "node": "slurmd", "controller": "slurmctld"},
+    "ray": {"engine": "ray::JobSupervisor.*", "node": "raylet"},
+}
+"""The parts of an engine, each with the name of its program."""
+STANDING = ("node", "controller")
+"""Those that serve all builds, and that are started again; an `engine` stands between the server and one agent."""
 
 # Prints numbered lines, notes how far it came, and leaves a process of its own session behind.
 STEP = f"""
@@ -55,6 +65,7 @@ for number in range({LINES}):
 RECIPE = """
 version: 1
 model: {model}
+pool: {pool}
 train: python step.py train
 test: python step.py test
 steps: [{{name: before, run: python step.py before}}]
@@ -71,14 +82,26 @@ class Process:
     command: str
     printed: int = 0
 
-    def stop(self, builds: Path) -> None:
+    @property
+    def program(self) -> str:
+        return Path(self.command.partition(" ")[0]).name
+
+    @property
+    def parent(self) -> int | None:
+        """None: it has ended."""
+        try:
+            return int(Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return None
+
+    def stop(self, work: Path) -> None:
         """Stop a step, and read how far it came."""
         with suppress(OSError):
             os.kill(self.pid, signal.SIGSTOP)
             stat = Path(f"/proc/{self.pid}/stat")
             while stat.read_text().rpartition(")")[2].split()[0] not in "TtZX":
                 time.sleep(0.001)
-        for file in builds.glob("*/work/source/printed"):
+        for file in work.glob("*/work/source/printed"):
             step, _, printed = file.read_text().split()
             if f" step.py {step}" in self.command:
                 self.printed = int(printed)
@@ -91,13 +114,12 @@ class Process:
         return True
 
 
-def processes_of(word: str) -> list[Process]:
-    """The living processes that have a word in their variables, or work in a folder of this name."""
+def processes(condition: Callable[[Path], bool]) -> list[Process]:
+    """The living processes whose folder in /proc meets a condition, without this one."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            is_there = word.encode() in (folder / "environ").read_bytes()
-            if is_there or word in str((folder / "cwd").readlink()):
+            if condition(folder):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
                 if state not in "ZX" and int(folder.name) != os.getpid():
@@ -105,22 +127,41 @@ def processes_of(word: str) -> list[Process]:
     return found
 
 
+def processes_of(word: str) -> list[Process]:
+    """Those that have a word in their variables, or work in a folder of this name."""
+    return processes(
+        lambda folder: (
+            word.encode() in (folder / "environ").read_bytes() or word in str((folder / "cwd").readlink())
+        )
+    )
+
+
+def processes_beside(pid: int) -> list[Process]:
+    """Those in the same process namespace."""
+    namespace = Path(f"/proc/{pid}/ns/pid").readlink()
+    return processes(lambda folder: (folder / "ns/pid").readlink() == namespace)
+
+
 @dataclass
 class Bench:
-    """A server whose builds are killed at. seconds: a build takes this long when nothing is killed."""
+    """A server whose builds are killed at. folder: with the source. seconds: a build takes this long when nothing is killed."""
 
     server: RunningServer
     client: Client
     folder: Path
-    is_isolated: bool
     kind: str
-    """With sandboxes or without, and the database."""
+    """Of the engine: `plain` or `postgresql` without one, `bubblewrap`, `slurm`, `ray`."""
+    work: Path
+    """Holds the folders of attempts."""
+    cluster: Cluster | None = None
     space: str = field(default_factory=lambda: unique("team"))
     seconds: float = 0.0
 
     def submit(self, attempts: int) -> wire.Build:
         model = f"{self.space}/{unique('model')}"
-        (self.folder / "modelyard.yaml").write_text(RECIPE.format(model=model, attempts=attempts))
+        pool = "local" if self.cluster is None else POOL
+        recipe = RECIPE.format(model=model, pool=pool, attempts=attempts)
+        (self.folder / "modelyard.yaml").write_text(recipe)
         return self.client.builds.submit(self.folder)
 
     def end(self, build: wire.Build) -> wire.BuildDetails:
@@ -129,6 +170,8 @@ class Bench:
         details = self.client.builds.get(build.id)
         while details.status not in ENDS:
             assert time.monotonic() < until, f"still {details.status} ({details.reason!r}): {details}"
+            if self.cluster is not None:
+                self.cluster.heal()
             details = self.client.builds.get(build.id, wait_seconds=5, seen=details.revision)
         while left := self.left_of(build):
             assert time.monotonic() < until, f"left behind: {left}"
@@ -136,8 +179,23 @@ class Bench:
         return details
 
     def left_of(self, build: wire.Build) -> list[object]:
-        folders = [*(self.server.data / "builds").glob(f"{build.id}*")]
-        return [*folders, *processes_of(build.id)]
+        return [*self.work.glob(f"{build.id}*"), *processes_of(build.id)]
+
+    def parties(self, build: wire.Build, party: str) -> list[Process]:
+        """The living processes that are the party of a build."""
+        own = processes_of(build.id)
+        if program := ENGINES.get(self.kind, {}).get(party):
+            # A cluster has one build at a time here.
+            among = own if self.cluster is None else processes_beside(self.cluster.pid)
+            return [each for each in among if re.fullmatch(program, each.program)]
+        if party in ("agent", "guard"):
+            agents = [
+                each for each in own if each.program.startswith("python") and "modelyard.agent" in each.command
+            ]
+            parents = {each.parent for each in agents}
+            return [each for each in agents if (each.pid in parents) == (party == "guard")]
+        # Not its shell, after whose end the program may print some more lines.
+        return [each for each in own if " step.py " in each.command and " -c " not in each.command]
 
     def check(self, build: wire.Build, details: wire.BuildDetails) -> None:
         """There is one truth about a build, however it ended."""
@@ -171,16 +229,27 @@ def numbers_in(text: str) -> list[tuple[str, int, int]]:
     return [(name, int(mark), int(number)) for name, mark, number in found]
 
 
-@pytest.fixture(params=["plain", "postgresql", "bubblewrap"], scope="module")
+@pytest.fixture(params=["plain", "postgresql", *ENGINES], scope="module")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     kind = request.param
-    is_isolated = kind == "bubblewrap"
-    if kind != "plain" and IS_SHORT:
-        pytest.skip("it takes a quarter of an hour; run make build-kills")
-    if is_isolated and not (shutil.which("bwrap") and LocalExecutor(Path("/nowhere")).is_isolated):
-        pytest.skip("bubblewrap does not work here")
     folder = tmp_path_factory.mktemp("source")
     (folder / "step.py").write_text(STEP)
+    if kind in ("slurm", "ray"):
+        why = lacking(kind)
+        if why:
+            pytest.skip(f"no builds on {kind} here: {why}")
+        place = tmp_path_factory.mktemp(kind)
+        with (
+            server_with_cluster(kind, place) as (server, cluster),
+            server.client(patience_seconds=60) as client,
+        ):
+            yield tried(Bench(server, client, folder, kind, place / "jobs", cluster))
+        return
+    if kind != "plain" and IS_SHORT:
+        pytest.skip("it takes a quarter of an hour; run make build-kills")
+    is_isolated = kind == "bubblewrap"
+    if is_isolated and not (shutil.which("bwrap") and LocalExecutor(Path("/nowhere")).is_isolated):
+        pytest.skip("bubblewrap does not work here")
     # A server that finds no bubblewrap does without it.
     environment = {} if is_isolated else {"PATH": str(Path(sys.executable).parent)}
     database = request.getfixturevalue("postgres_server").create_database() if kind == "postgresql" else None
@@ -188,16 +257,20 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         running_server(database, environment=environment) as server,
         server.client(patience_seconds=60) as client,
     ):
-        made = Bench(server, client, folder, is_isolated, kind)
         assert [pool.isolated for pool in client.builds.pools()] == [is_isolated]
-        client.namespaces.create(made.space)
-        began = time.monotonic()
-        build = made.submit(1)
-        details = made.end(build)
-        made.seconds = time.monotonic() - began
-        assert details.status == "succeeded", details
-        made.check(build, details)
-        yield made
+        yield tried(Bench(server, client, folder, kind, server.data / "builds"))
+
+
+def tried(bench: Bench) -> Bench:
+    """Let one build succeed, and measure it."""
+    bench.client.namespaces.create(bench.space)
+    began = time.monotonic()
+    build = bench.submit(1)
+    details = bench.end(build)
+    bench.seconds = time.monotonic() - began
+    assert details.status == "succeeded", details
+    bench.check(build, details)
+    return bench
 
 
 def points(bench: Bench, party: str) -> Iterator[float]:
@@ -234,26 +307,23 @@ def kill_one(bench: Bench, build: wire.Build, party: str, seconds: float) -> Pro
     time.sleep(seconds)
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
-        for process in processes_of(build.id):
-            is_engine = "bwrap" in process.command.partition(" ")[0]
-            is_agent = "modelyard.agent" in process.command and not is_engine
-            # Not its shell, after whose end the program may print some more lines.
-            is_step = " step.py " in process.command and " -c " not in process.command
-            if not {"engine": is_engine, "agent": is_agent, "step": is_step}[party]:
-                continue
-            if is_step:
-                process.stop(bench.server.data / "builds")
+        has_ended = bench.client.builds.get(build.id).status in ENDS
+        # The parts that serve all builds are always there.
+        for process in bench.parties(build, party) if not has_ended or party not in STANDING else ():
+            if party == "step":
+                process.stop(bench.work)
             if process.kill():
                 return process
-        if bench.client.builds.get(build.id).status in ENDS:
+        if has_ended:
             return None
     raise AssertionError(f"there was neither {party} nor end")
 
 
-@pytest.mark.parametrize("party", ["agent", "engine", "step"])
+@pytest.mark.parametrize("party", ["agent", "guard", "step", "engine", *STANDING])
 def test_a_part_of_a_build_is_killed(bench: Bench, party: str) -> None:
-    if party == "engine" and not bench.is_isolated:
-        pytest.skip("there is no engine between the server and the agent")
+    own = ["agent", "step", *ENGINES.get(bench.kind, ())]
+    if party not in (own if bench.cluster is None else [*own, "guard"]):
+        pytest.skip(f"{bench.kind} has no such part")
     ends = []
     for position, seconds in enumerate(points(bench, party)):
         attempts = 1 + position % 2
@@ -261,6 +331,9 @@ def test_a_part_of_a_build_is_killed(bench: Bench, party: str) -> None:
         while killed is None:
             build = bench.submit(attempts)
             killed = kill_one(bench, build, party, seconds)
+            if killed is not None and party in STANDING:
+                assert bench.cluster is not None
+                bench.cluster.restart(killed.program)
             details = bench.end(build)
             bench.check(build, details)
             seconds *= 0.8

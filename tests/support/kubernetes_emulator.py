@@ -159,7 +159,7 @@ class KubernetesEmulator:
             pod.process.kill()
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if str((entry / "cwd").readlink()).endswith(job.work):
+                if job.work in str((entry / "cwd").readlink()):
                     os.kill(int(entry.name), signal.SIGKILL)
         pod.process.wait()
         with self._lock:

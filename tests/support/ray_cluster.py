@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import urllib3
@@ -19,11 +19,13 @@ RAY = Path(__file__).parents[2] / "build/ray/bin/ray"
 _PORT = 8265
 _START_SECONDS = 180
 _START = """\
-set -e
 ip link set lo up
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={token} RAY_USAGE_STATS_ENABLED=0 RAY_TMPDIR={folder}/ray
-exec {ray} start --head --block --node-ip-address 127.0.0.1 --dashboard-host 127.0.0.1 --dashboard-port {port} \
-  --num-cpus 2 --disable-usage-stats --include-dashboard true --temp-dir {temp}
+# It ends with any of its parts, and starts again then.
+while true; do
+  {ray} start --head --block --node-ip-address 127.0.0.1 --dashboard-host 127.0.0.1 --dashboard-port {port} \
+    --num-cpus 2 --disable-usage-stats --include-dashboard true --temp-dir {temp} || sleep 1
+done
 """
 
 
@@ -40,10 +42,42 @@ def lacking() -> str:
 
 
 class Cluster:
-    """address: of the dashboard, through a relay into the cluster's network."""
+    """address: of the dashboard, through a relay into the cluster's network. pid: of its first process."""
 
-    def __init__(self, address: str, token_file: Path, pid: int) -> None:
+    def __init__(
+        self, address: str, token_file: Path, process: subprocess.Popen[bytes], pid: int, log: Path
+    ) -> None:
         self.address, self.token_file, self.pid = address, token_file, pid
+        self._process, self._log = process, log
+
+    def heal(self) -> None:
+        """Do nothing: a Ray that has started again takes jobs."""
+
+    def restart(self, program: str) -> None:
+        """Wait until the cluster, of which a part has ended, has ended with all of its parts and answers again."""
+        end = time.monotonic() + _START_SECONDS
+        while self._answers():
+            assert time.monotonic() < end, f"Ray goes on without its {program}"
+            time.sleep(0.2)
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end and self._process.poll() is None:
+            if self._answers():
+                return
+            time.sleep(0.2)
+        raise AssertionError(
+            "the Ray cluster does not start:\n" + self._log.read_text(errors="replace")[-3000:]
+        )
+
+    def _answers(self) -> bool:
+        http = urllib3.PoolManager(retries=False, timeout=5.0)
+        headers = {"Authorization": f"Bearer {self.token_file.read_text()}"}
+        try:
+            return http.request("GET", f"{self.address}/api/jobs/", headers=headers).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
 
 
 @contextmanager
@@ -68,9 +102,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     try:
         pid = _first_process(process)
         with between_networks(_PORT, connect_in=pid) as port:
-            address = f"http://127.0.0.1:{port}"
-            _wait_until_it_answers(address, token, process, log)
-            yield Cluster(address, token, pid)
+            found = Cluster(f"http://127.0.0.1:{port}", token, process, pid, log)
+            found.wait_until_it_answers()
+            yield found
     finally:
         # unshare ignores SIGTERM.
         process.kill()
@@ -84,15 +118,3 @@ def _first_process(process: subprocess.Popen[bytes]) -> int:
         if children:
             return int(children[0])
         time.sleep(0.01)
-
-
-def _wait_until_it_answers(address: str, token: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    http = urllib3.PoolManager(retries=False, timeout=5.0)
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        with suppress(Exception):
-            headers = {"Authorization": f"Bearer {token.read_text()}"}
-            if http.request("GET", f"{address}/api/jobs/", headers=headers).status == 200:
-                return
-        time.sleep(0.2)
-    raise AssertionError("the Ray cluster does not start:\n" + log.read_text(errors="replace")[-3000:])

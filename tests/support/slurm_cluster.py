@@ -37,6 +37,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 SlurmctldTimeout=30
+SlurmdTimeout=9
+DefMemPerCPU=100
 KillWait={kill_wait}
 MessageTimeout=2
 ReturnToService=2
@@ -84,14 +86,26 @@ class Cluster:
         )
         return done.stdout + done.stderr
 
+    def heal(self) -> None:
+        """Let the node take jobs again, as an administrator would: a controller that was killed may give the id of a job a second
+        time, and sets the node aside for that."""
+        state = self.call("scontrol", "--oneliner", "show", "node", "node")
+        if "DRAIN" in state or "State=DOWN" in state:
+            self.call("scontrol", "update", "nodename=node", "state=resume")
+
     def stop_controller(self) -> None:
         self.call("scontrol", "shutdown", "slurmctld")
 
     def start_controller(self) -> None:
-        program = shutil.which("slurmctld", path=_SEARCH) or "slurmctld"
+        self.restart("slurmctld")
+
+    def restart(self, program: str) -> None:
+        """Start `slurmctld` or `slurmd` again, which has ended."""
+        words = {"slurmctld": [], "slurmd": ["-N", "node"]}[program]
+        path = shutil.which(program, path=_SEARCH) or program
         environment = {**os.environ, "PATH": _SEARCH, "SLURM_CONF": str(self.folder / "slurm.conf")}
         # In all namespaces, so that it ends with the cluster.
-        command = ["nsenter", "-t", str(self.pid), "--net", "--pid", "--mount", "--", program]
+        command = ["nsenter", "-t", str(self.pid), "--net", "--pid", "--mount", "--", path, *words]
         subprocess.run(command, env=environment, capture_output=True, check=True)
 
 

@@ -16,6 +16,11 @@ def main() -> int:
     if missing:
         print(f"modelyard.agent: {' and '.join(missing)} must be set; executors do that", file=sys.stderr)
         return 2
+    if scratch := os.environ.get("MODELYARD_SCRATCH"):
+        # On a cluster.
+        from modelyard.agent.guard import stand_guard
+
+        stand_guard(scratch)
     url, ticket, build, number, folder = (os.environ[name] for name in _VARIABLES)
     opening = Opening(url, build, int(number))
     opening.begin(ticket)

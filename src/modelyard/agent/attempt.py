@@ -15,7 +15,7 @@ from modelyard.wire import builds as wire
 if TYPE_CHECKING:
     from modelyard.agent.steps import Steps
 
-_GONE = ("superseded", "away")
+_GONE = ("superseded", "away", "abandoned")
 
 
 class Attempt:

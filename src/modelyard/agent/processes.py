@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import ctypes
 import os
 import re
 import select
@@ -14,11 +13,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from modelyard.agent.descendants import CAN_ADOPT, children_of, descendants_of, end_with_parent
 from modelyard.agent.hiding import Hidden, HidingStream
 from modelyard.agent.sampling import Sampler, memory_of
 from modelyard.agent.sandbox import Confined, Sandbox
@@ -41,15 +41,6 @@ _KILL_SECONDS = 60.0
 _KEPT_BLOCKS = 3
 _END_CHARACTERS = 4000
 _NO_MEMORY = re.compile(r"\bMemoryError\b|\bbad_alloc\b|cannot allocate memory|out of memory", re.IGNORECASE)
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends, so that those that left their group are found too."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class Stop:
@@ -71,7 +62,7 @@ class Stop:
         return self.hurried_at is not None and time.monotonic() > max(since, self.hurried_at) + LAST_SECONDS
 
     def ask(self, cause: str, reason: str) -> None:
-        """cause: cancelled, timed-out, superseded, away or ended."""
+        """cause: cancelled, timed-out, superseded, away, abandoned or ended."""
         # Called by a signal handler too, in the thread that may hold the lock: then another cause came first.
         if self._lock.acquire(blocking=False):
             try:
@@ -159,7 +150,7 @@ def _run(
         log(text)
 
     bounded = BoundedLog(pass_on, note, MAX_LOG_BYTES)
-    before = set(_children(os.getpid()))
+    before = set(children_of(os.getpid()))
     began = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -171,7 +162,7 @@ def _run(
             stderr=subprocess.PIPE,
             start_new_session=True,
             pass_fds=program.handed,
-            preexec_fn=_end_with_agent if _libc is not None else None,
+            preexec_fn=end_with_parent if CAN_ADOPT else None,
         )
     except OSError as error:
         return Ended(127, "", f"{program.command[0]} cannot be run: {error.strerror}")
@@ -192,12 +183,6 @@ def _run(
     shown = 128 - code if code < 0 else code
     resources = watch.resources(time.monotonic() - began)
     return Ended(shown, cause, reason or _words_for(code, end.text), resources)
-
-
-def _end_with_agent() -> None:
-    """Have the kernel end this process when the agent ends, even by SIGKILL."""
-    assert _libc is not None
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _wait(
@@ -307,13 +292,7 @@ class _Watch:
 
     def _living(self) -> list[int]:
         """Return the program's processes: its descendants, and those that the agent adopted from it."""
-        found: list[int] = []
-        todo = [pid for pid in _children(os.getpid()) if pid not in self._before]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            todo += _children(pid)
-        return found
+        return descendants_of(os.getpid(), but=self._before)
 
     def end(self) -> int:
         """End everything that still runs, first by SIGTERM, and return the exit code of the program."""
@@ -353,7 +332,7 @@ class _Watch:
                         os.kill(pid, number)
             return
         # After its leader has ended, a group is known to be the same only where nothing else finds its members.
-        if self._process.returncode is None or _libc is None:
+        if self._process.returncode is None or not CAN_ADOPT:
             with contextlib.suppress(OSError):
                 os.killpg(self._process.pid, number)
                 group = self._process.pid
@@ -370,14 +349,6 @@ class _Watch:
             largest = max(each.ru_maxrss for each in self._usages)
             peak = max(peak, largest * (1 if sys.platform == "darwin" else 1024))
         return found | {"peak_memory_bytes": peak} | self._sampler.to_json()
-
-
-def _children(pid: int) -> Iterator[int]:
-    """Yield the children of a process, as far as the system tells."""
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                yield from map(int, (thread / "children").read_text().split())
 
 
 def _is_alive(pid: int) -> bool:

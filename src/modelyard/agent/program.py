@@ -11,8 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 from modelyard.agent.attempt import Attempt
+from modelyard.agent.descendants import adopt_orphans
+from modelyard.agent.guard import GUARD_IS_GONE
 from modelyard.agent.opening import Opening
-from modelyard.agent.processes import GRACE_SECONDS, LAST_SECONDS, Stop, adopt_orphans
+from modelyard.agent.processes import GRACE_SECONDS, LAST_SECONDS, Stop
 from modelyard.agent.workplace import Workplace
 from modelyard.domain.errors import ModelyardError
 from modelyard.sdk.locations import cache_folder
@@ -40,7 +42,11 @@ def carry_out(opening: Opening, url: str, ticket: str, folder: str) -> int:
     place = Workplace(session, opening, workspace, environments, stop)
 
     def end(number: int, _frame: FrameType | None) -> None:
-        stop.ask("ended", f"the agent was ended by {signal.Signals(number).name}")
+        if number == GUARD_IS_GONE:
+            # The engine says how it went.
+            stop.ask("abandoned", "what the cluster had started is gone")
+        else:
+            stop.ask("ended", f"the agent was ended by {signal.Signals(number).name}")
         stop.hurry()
         # Whatever it waits for, it ends.
         signal.alarm(math.ceil(GRACE_SECONDS + LAST_SECONDS) + 1)
@@ -49,7 +55,7 @@ def carry_out(opening: Opening, url: str, ticket: str, folder: str) -> int:
         _say(f"the time after the signal is over; {place.unsent or 'everything was sent'}")
         os._exit(1)
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in (signal.SIGTERM, signal.SIGINT, GUARD_IS_GONE):
         signal.signal(each, end)
     signal.signal(signal.SIGALRM, give_up)
     adopt_orphans()
@@ -62,6 +68,6 @@ def carry_out(opening: Opening, url: str, ticket: str, folder: str) -> int:
         _say(str(error))
         return 1
     finally:
-        # On a cluster, no one else can delete it.
+        # The server cannot delete it on a cluster. The guard does if this program is killed.
         if scratch := os.environ.get("MODELYARD_SCRATCH"):
             shutil.rmtree(scratch, ignore_errors=True)

@@ -13,6 +13,7 @@ import contextlib
 import math
 import re
 import shlex
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -75,6 +76,12 @@ def end_of_file(path: Path) -> str:
             return last_lines(file.read().decode("utf-8", "replace"))
     except OSError:
         return ""
+
+
+def delete_folder(folder: str, name: str) -> None:
+    """Delete what is left of a task in the folder of a pool, if this machine sees it: an agent that was killed before it had begun
+    leaves an empty one."""
+    shutil.rmtree(Path(folder).expanduser() / name, ignore_errors=True)
 
 
 class Outage:

@@ -48,7 +48,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """exit_code: negative for a signal; None: not known. reason: why it waits or ended, in the engine's words. can_start:
+    """exit_code: negative for a signal; None: not known. reason: why it waits, ended or is unknown, in the engine's words. can_start:
     False: it waits for what the cluster does not have. has_agent: False: what runs is not
     the agent: that has not started yet, or has ended and left processes behind."""
 

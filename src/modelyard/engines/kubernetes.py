@@ -119,7 +119,7 @@ class KubernetesExecutor:
                 return _waiting(pod)
             return Look(State.RUNNING)
         if job is None:
-            return Look(State.UNKNOWN)
+            return Look(State.UNKNOWN, reason="Kubernetes: the job is no longer known")
         for condition in job.status.conditions or ():
             if condition.type in ("Complete", "Failed") and condition.status == "True":
                 return _ending(condition, pod)

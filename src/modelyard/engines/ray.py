@@ -18,6 +18,7 @@ from modelyard.engines.cluster import (
     DEFAULT_FOLDER,
     NOTE,
     Outage,
+    delete_folder,
     last_lines,
     start_script,
     variables_of,
@@ -102,7 +103,7 @@ class RayExecutor:
     def look(self, name: str) -> Look:
         status, text = self._call("GET", name)
         if status == 404:
-            return Look(State.UNKNOWN)
+            return Look(State.UNKNOWN, reason="Ray: the job is no longer known")
         found = self._rest.found(status, text)
         state = _STATES.get(str(found.get("status")))
         if state is None:
@@ -139,6 +140,7 @@ class RayExecutor:
     def clean(self, name: str) -> None:
         # A job that Ray does not give up is refused here, and stays in its list.
         self._call("DELETE", name)
+        delete_folder(self._folder, name)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
         return self._rest.call(method, f"/api/jobs/{quote(path)}", body)

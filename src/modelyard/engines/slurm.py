@@ -12,7 +12,6 @@ import math
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from modelyard.engines.cluster import (
     DEFAULT_FOLDER,
     NOTE,
     Outage,
+    delete_folder,
     end_of_file,
     start_script,
     variables_of,
@@ -143,7 +143,7 @@ class SlurmExecutor:
     def look(self, name: str) -> Look:
         job = self._find(name)
         if job is None:
-            return Look(State.UNKNOWN)
+            return Look(State.UNKNOWN, reason="Slurm: the job is no longer known")
         if job.state in _WAITING:
             words = f"Slurm: {_words_of(job.state, job.reason)}"
             return Look(State.WAITING, reason=words, can_start=job.reason not in _HOPELESS)
@@ -163,7 +163,7 @@ class SlurmExecutor:
     def clean(self, name: str) -> None:
         with contextlib.suppress(OSError):
             self._log_of(name).unlink()
-        shutil.rmtree(self._log_folder / name, ignore_errors=True)
+        delete_folder(self._folder, name)
 
     # --- commands ------------------------------------------------------------------------------------
 

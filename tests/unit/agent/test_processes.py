@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from modelyard.agent import processes
+from modelyard.agent.descendants import adopt_orphans
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descendants are found by /proc")
@@ -23,11 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descendants are
 def _adopts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Adopt orphans during the test, as an agent does."""
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
-    libc = processes._libc
-    assert libc is not None
-    processes.adopt_orphans()
+    adopt_orphans()
     yield
-    libc.prctl(processes._PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    adopt_orphans(False)
 
 
 class Told:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.agent import processes
+from modelyard.agent.descendants import adopt_orphans
 from modelyard.agent.processes import Ended, Limits, Stop, run_process
 from modelyard.agent.sandbox import Sandbox
 from tests.support.isolation import network_can_be_cut, working_bwrap
@@ -76,13 +77,11 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, serve: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(processes, "GRACE_SECONDS", 2.0)
-    libc = processes._libc
-    assert libc is not None
-    processes.adopt_orphans()
+    adopt_orphans()
     for name in ("work", "environments"):
         (tmp_path / name).mkdir()
     yield Place(tmp_path / "work", tmp_path / "environments", serve())
-    libc.prctl(processes._PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    adopt_orphans(False)
 
 
 def test_without_a_network_the_registry_alone_is_reached_at_its_own_address(

@@ -58,6 +58,9 @@ HELD_STEP = seconds(10)
 """Time between two notes that an executor keeps an attempt waiting."""
 MOST_FAILURES = 8
 """Polls of a build that fail in a row, over some minutes, before the build ends."""
+BY_ITSELF = seconds(25)
+"""An agent learns of a cancellation within four seconds, gives its step ten, and may take this long altogether. Most engines would ask
+its step a second time, which ends a program while it saves its work."""
 LAST_WORDS = seconds(10)
 """An agent that said its last word may take this long to end by itself."""
 
@@ -303,7 +306,7 @@ def _look_at(db: Database, pool: Pool, build: Build, attempt: BuildAttempt, look
         secret = db.write(lambda tx: reissue_token(tx, build.id, attempt.number))
         if secret is not None:
             return _submit(pool, build, attempt, secret)
-    elif build.status == CANCELLING:
+    elif build.cancel_asked_at is not None and (not is_heard or now > build.cancel_asked_at + BY_ITSELF):
         executor.cancel(name)
     return lambda tx: _look_again(tx, build.id, POLL)
 
