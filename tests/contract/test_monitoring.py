@@ -6,6 +6,7 @@ import base64
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -103,6 +104,12 @@ class Watched:
         return [kind for kind in self.port.kinds() if "retraining" in kind]
 
 
+def needs_of(door: Door, port: Port, kind: str) -> list[str]:
+    """What waits for the account of that kind in the space of the port."""
+    found = door.get("needs?limit=100").json()["items"]
+    return [each["words"] for each in found if each["kind"] == kind and each["model"].startswith(port.space)]
+
+
 def over(columns: Sequence[Any]) -> list[str]:
     return [each["name"] for each in columns if each["verdict"] == "over"]
 
@@ -153,6 +160,8 @@ def test_three_of_five_windows_decide_and_the_state_is_entered_and_left_once(por
     assert reason["value"].startswith("PSI ")
     judging.review_deployments(port.registry.db)
     assert watched.retraining_events() == ["deployment.needs_retraining"]
+    assert needs_of(port.member(Role.MAINTAINER), port, "retraining") == [f"{port.model} needs retraining"]
+    assert needs_of(port.member(Role.CONTRIBUTOR), port, "retraining") == []
     listed = port.door.get("monitoring?limit=100").json()
     assert [each["name"] for each in listed["items"] if each["needs_retraining"]] == [port.model]
 
@@ -161,6 +170,7 @@ def test_three_of_five_windows_decide_and_the_state_is_entered_and_left_once(por
     judging.review_deployments(port.registry.db)
     shown = watched.see()
     assert (shown["needs_retraining"], shown["reasons"], shown["version"]) == (None, [], f"{port.model}:2")
+    assert needs_of(port.door, port, "retraining") == []
     assert watched.retraining_events() == ["deployment.needs_retraining", "deployment.retraining_not_needed"]
     for _ in range(3):
         watched.send(frame(600, 2.0), revision=2)
@@ -270,6 +280,20 @@ def test_production_versions_that_no_deployment_serves_are_named(port: Port) -> 
     assert f"{port.model}:1" in port.door.get("monitoring").json()["unwatched"]
     port.deploy()
     assert f"{port.model}:1" not in port.door.get("monitoring").json()["unwatched"]
+
+
+def test_an_unwatched_version_waits_for_who_may_deploy_it_where_others_are_deployed(port: Port) -> None:
+    port.push()
+    maintainer, contributor = port.member(Role.MAINTAINER), port.member(Role.CONTRIBUTOR)
+    assert needs_of(maintainer, port, "unwatched") == []
+    other = replace(port, model=f"{port.space}/other")
+    other.push()
+    other.deploy()
+    words = [f"{port.model} v1 in production is not watched"]
+    assert needs_of(maintainer, port, "unwatched") == words
+    assert needs_of(contributor, port, "unwatched") == []
+    port.deploy()
+    assert needs_of(maintainer, port, "unwatched") == []
 
 
 @pytest.mark.parametrize("word", ["deployment", "version"])

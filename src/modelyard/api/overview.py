@@ -34,6 +34,7 @@ async def show_overview(call: Call) -> wire.Overview:
 
 @table.route("GET", "/api/v1/needs")
 async def list_needs(call: Call, query: wire.NeedQuery) -> wire.NeedList:
-    """List what waits for the caller: votes, unmet gates, quarantined versions, paused schedules, models with gaps."""
+    """List what waits for the caller: votes, unmet gates, quarantined versions, deployments that need retraining or are
+    missing, paused schedules, models with gaps."""
     found = await call.read(lambda tx: needs.list_needs(tx, call.actor, query.limit))
     return wire.NeedList(items=[to_wire(row, wire.Need, model=str(row.model)) for row in found])

@@ -113,7 +113,8 @@ def watch(session: Session, model: str | None, undo: bool) -> None:
     "--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Show at most this many."
 )
 def needs(session: Session, limit: int) -> None:
-    """Show what waits for you: votes, unmet gates, quarantined versions, paused schedules, models with gaps."""
+    """Show what waits for you: votes, unmet gates, quarantined versions, deployments that need retraining or are missing,
+    paused schedules, models with gaps."""
     session.out.page(
         session.client.inbox.needs(limit=limit),
         ("kind", "what", "why", "promotion"),

@@ -177,7 +177,7 @@ class Inbox(Feature):
         return self._get(at("watches"), wire.WatchList).items
 
     def needs(self, *, limit: int = 50) -> builtins.list[Need]:
-        """Return what waits for you: votes, unmet gates, quarantined versions, paused schedules, models with gaps.
+        """Return what waits for you: votes, unmet gates, quarantined versions, deployments, schedules, models with gaps.
 
         Args:
             limit: Return at most this many, at most 100.

@@ -57,7 +57,7 @@ class Overview(Answer, kw_only=True):
 
 
 class Need(Answer, kw_only=True):
-    """One thing that waits for the caller. kind: vote, gate, quarantine, schedule or gap."""
+    """One thing that waits for the caller. kind: vote, gate, quarantine, retraining, unwatched, schedule or gap."""
 
     kind: str
     model: str
@@ -69,6 +69,8 @@ class Need(Answer, kw_only=True):
     at: str
     schedule: int | None = None
     """Number of the one that was paused."""
+    deployment: str | None = None
+    """The one that needs retraining."""
 
 
 class NeedQuery(Request, kw_only=True):

@@ -17,6 +17,7 @@ from modelyard.domain.monitoring import (
     Reason,
     quantile_ms,
 )
+from modelyard.domain.names import ModelName
 from modelyard.registry.deployments.nouns import Deployment
 
 JUDGED, SMALL, COUNTED = "judged", "small", "counted"
@@ -142,9 +143,20 @@ class MonitorView(msgspec.Struct, frozen=True):
         return found.left_at + self.settings.cool_down_seconds * 1_000_000
 
 
-class Unwatched(msgspec.Struct, frozen=True):
-    """A version in its last stage that no deployment serves."""
+class Needing(msgspec.Struct, frozen=True):
+    """A deployment that needs retraining. since: moment."""
 
-    model: str
+    deployment: str
+    model: ModelName
+    version: int
+    reasons: Sequence[Reason]
+    since: int
+
+
+class Unwatched(msgspec.Struct, frozen=True):
+    """A version in its last stage that no deployment serves. since: moment at which it entered the stage."""
+
+    model: ModelName
     version: int
     stage: str
+    since: int

@@ -28,15 +28,17 @@ from modelyard.db.tables import (
     versions,
 )
 from modelyard.db.transaction import Transaction
-from modelyard.domain.actor import Actor
+from modelyard.domain.actor import Actor, Permission
 from modelyard.domain.digest import Digest
 from modelyard.domain.monitoring import ColumnFinding, Reason
+from modelyard.domain.names import ModelName
 from modelyard.domain.times import MICROSECONDS
-from modelyard.registry.access.queries import visible_models
+from modelyard.registry.access.queries import models_with, visible_models
 from modelyard.registry.monitoring.nouns import (
     JUDGED,
     Counts,
     MonitorSettings,
+    Needing,
     ObservedWindow,
     Part,
     RetrainingState,
@@ -458,8 +460,50 @@ def list_training_data(tx: Transaction, version_id: int) -> list[TrainingData]:
 # --- what is not watched ---------------------------------------------------------------------------------
 
 
-def list_unwatched(tx: Transaction, actor: Actor, stage: str, limit: int) -> list[Unwatched]:
-    """List the versions in a stage that no deployment serves, of models that the actor may read."""
+def list_needing(tx: Transaction, actor: Actor, limit: int) -> list[Needing]:
+    """List the deployments that need retraining, of models whose deployments the actor may change, newest first."""
+    query = (
+        sa.select(namespaces.c.name, deployments.c.name, models.c.name, versions.c.number, _s.reasons, _s.since)
+        .select_from(retraining_states)
+        .join(deployments, deployments.c.id == _s.deployment_id)
+        .join(models, models.c.id == deployments.c.model_id)
+        .join(namespaces, namespaces.c.id == models.c.namespace_id)
+        .join(
+            deployment_revisions,
+            sa.and_(
+                deployment_revisions.c.deployment_id == deployments.c.id,
+                deployment_revisions.c.number == deployments.c.serving,
+            ),
+        )
+        .join(versions, versions.c.id == deployment_revisions.c.version_id)
+        .where(
+            _s.since.is_not(None),
+            deployments.c.is_removed == 0,
+            deployments.c.is_stopped == 0,
+            models_with(actor, Permission.DEPLOYMENT_WRITE),
+        )
+        .order_by(_s.since.desc(), deployments.c.id)
+        .limit(limit)
+    )
+    return [
+        Needing(
+            f"{space}/{name}",
+            ModelName(space, model),
+            number,
+            [Reason(**each) for each in load_json(reasons)],
+            since,
+        )
+        for space, name, model, number, reasons, since in tx.rows(query)
+    ]
+
+
+def list_unwatched(
+    tx: Transaction, actor: Actor, stage: str, limit: int, *, own: bool = False
+) -> list[Unwatched]:
+    """List the versions in a stage that no deployment serves, of models that the actor may read.
+
+    own: only of models whose deployments the actor may change, in namespaces that have deployments.
+    """
     serves = sa.exists(
         sa.select(deployments.c.id)
         .join(
@@ -475,14 +519,17 @@ def list_unwatched(tx: Transaction, actor: Actor, stage: str, limit: int) -> lis
             deployments.c.is_stopped == 0,
         )
     )
+    used = deployments.alias("used")
+    has_others = sa.exists().where(used.c.namespace_id == namespaces.c.id, used.c.is_removed == 0)
+    mine = [models_with(actor, Permission.DEPLOYMENT_WRITE), has_others] if own else [visible_models(actor)]
     query = (
-        sa.select(namespaces.c.name, models.c.name, versions.c.number)
+        sa.select(namespaces.c.name, models.c.name, versions.c.number, aliases.c.updated_at)
         .select_from(aliases)
         .join(models, models.c.id == aliases.c.model_id)
         .join(namespaces, namespaces.c.id == models.c.namespace_id)
         .join(versions, versions.c.id == aliases.c.version_id)
-        .where(visible_models(actor), aliases.c.alias == stage, ~serves)
+        .where(*mine, aliases.c.alias == stage, ~serves)
         .order_by(namespaces.c.name, models.c.name)
         .limit(limit)
     )
-    return [Unwatched(f"{row[0]}/{row[1]}", row[2], stage) for row in tx.rows(query)]
+    return [Unwatched(ModelName(row[0], row[1]), row[2], stage, row[3]) for row in tx.rows(query)]

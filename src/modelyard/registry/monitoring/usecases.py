@@ -26,6 +26,7 @@ from modelyard.registry.monitoring.nouns import (
     STOPPED,
     Counts,
     MonitorView,
+    Needing,
     ObservedWindow,
     Unwatched,
 )
@@ -186,6 +187,18 @@ def list_unwatched(tx: Transaction, actor: Actor) -> list[Unwatched]:
     """List the production versions that no deployment serves, of models that the actor may see: nothing is observed of them."""
     access.refuse_strangers(actor)
     return queries.list_unwatched(tx, actor, _PRODUCTION, _MOST_UNWATCHED)
+
+
+def list_needing(tx: Transaction, actor: Actor, limit: int) -> list[Needing]:
+    """List the deployments that need retraining and that the actor may change, newest first."""
+    access.refuse_strangers(actor)
+    return queries.list_needing(tx, actor, limit)
+
+
+def list_own_unwatched(tx: Transaction, actor: Actor, limit: int) -> list[Unwatched]:
+    """List the production versions that nothing serves where other models have deployments, if the actor may deploy them."""
+    access.refuse_strangers(actor)
+    return queries.list_unwatched(tx, actor, _PRODUCTION, limit, own=True)
 
 
 class MonitoringOverview(msgspec.Struct, frozen=True):

@@ -1,5 +1,5 @@
-"""What waits for an account: votes, gates that its versions do not pass, quarantined versions, paused schedules, models with
-gaps."""
+"""What waits for an account: votes, gates that its versions do not pass, quarantined versions, deployments that need
+retraining, production versions that nothing watches, paused schedules, models with gaps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from modelyard.domain.actor import Actor
 from modelyard.domain.names import ModelName
 from modelyard.domain.times import MICROSECONDS
 from modelyard.registry.access import rules as access
+from modelyard.registry.monitoring.nouns import Needing, Unwatched
+from modelyard.registry.monitoring.usecases import list_needing, list_own_unwatched
 from modelyard.registry.overview import queries
 from modelyard.registry.promotion import queries as promotions
 from modelyard.registry.promotion.nouns import OPEN, PROMOTE, REFUSED, Promotion, PromotionFilter
@@ -21,7 +23,8 @@ from modelyard.registry.schedules.nouns import Schedule
 from modelyard.registry.schedules.usecases import list_stopped
 from modelyard.registry.stars.queries import list_starred
 
-VOTE, GATE, QUARANTINE, SCHEDULE, GAP = "vote", "gate", "quarantine", "schedule", "gap"
+VOTE, GATE, QUARANTINE, RETRAINING, UNWATCHED = "vote", "gate", "quarantine", "retraining", "unwatched"
+SCHEDULE, GAP = "schedule", "gap"
 """Kinds of needs, the most urgent first."""
 _MOST_OF_A_KIND = 20
 _GATE_DAYS = 30
@@ -40,6 +43,7 @@ class Need(msgspec.Struct, frozen=True):
     why: str
     at: int
     schedule: int | None = None
+    deployment: str | None = None
 
 
 def list_needs(tx: Transaction, actor: Actor, limit: int) -> list[Need]:
@@ -51,6 +55,8 @@ def list_needs(tx: Transaction, actor: Actor, limit: int) -> list[Need]:
         *map(_vote, reviews),
         *(_gate(row) for row in _unmet(tx, actor) if row.id not in asked),
         *_quarantined(tx, actor),
+        *map(_drifted, list_needing(tx, actor, _MOST_OF_A_KIND)),
+        *map(_unwatched, list_own_unwatched(tx, actor, _MOST_OF_A_KIND)),
         *map(_paused, list_stopped(tx, actor, _MOST_OF_A_KIND)),
         *_gaps(tx, actor),
     ]
@@ -96,6 +102,20 @@ def _quarantined(tx: Transaction, actor: Actor) -> Iterator[Need]:
     for row in list_releasable(tx, actor, _MOST_OF_A_KIND):
         words = f"{row.model} v{row.number} is in quarantine"
         yield Need(QUARANTINE, row.model, row.number, None, words, f"scan: {row.verdict}, by {row.by}", row.at)
+
+
+def _drifted(row: Needing) -> Need:
+    words = f"{row.deployment} needs retraining"
+    why = "; ".join(f"{each.words}, {each.value}" for each in row.reasons[:2])
+    return Need(
+        RETRAINING, row.model, row.version, None, words, why[:300], row.since, deployment=row.deployment
+    )
+
+
+def _unwatched(row: Unwatched) -> Need:
+    words = f"{row.model} v{row.version} in {row.stage} is not watched"
+    why = "no deployment serves it, so nothing is observed of it"
+    return Need(UNWATCHED, row.model, row.version, None, words, why, row.since)
 
 
 def _paused(row: Schedule) -> Need:
