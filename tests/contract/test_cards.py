@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.bad_files import trap, zipped
 from tests.support.door import Door, assert_problem
+from tests.support.promotion import policy
 from tests.support.registry import unique
 
 
@@ -87,6 +88,24 @@ def test_a_card_that_was_set_speaks_for_the_version_and_the_search(door: Door, m
     assert found == {"mit": 0, "apache-2.0": 1}
     facets = door.get(f"model-facets?namespace={space}").json()["facets"]
     assert facets["licence"] == [{"value": "apache-2.0", "count": 1}]
+    for allowed, status in (("MIT", 409), ("Apache-2.0", 201)):
+        text = policy(f"licence: {{allow: [{allowed}]}}")
+        assert door.call("PUT", f"namespaces/{space}/policy", json={"text": text}).status_code == 200
+        asked = {"version": 1, "stage": "production"}
+        answer = door.call("POST", f"models/{model}/promotions", json=asked)
+        assert answer.status_code == status, answer.text
+
+
+def test_a_licence_of_a_later_card_alone_is_a_known_fact(door: Door, model: str) -> None:
+    door.register(model)
+    at = f"models/{model}/versions/1"
+
+    def state() -> str:
+        return {each["name"]: each["state"] for each in door.get(f"{at}/facts").json()["items"]}["licence"]
+
+    assert state() == "missing"
+    assert door.call("PUT", f"{at}/card", json={"text": WITH_CITATION}).status_code == 200
+    assert state() == "known"
 
 
 def test_without_one_a_citation_is_generated_from_what_is_known(door: Door, model: str) -> None:

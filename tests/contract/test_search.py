@@ -310,6 +310,18 @@ def test_models_are_found_by_what_is_said_of_their_newest_and_staged_versions(re
     assert not finds(words=parse_words("heron")), "neither the newest nor in a stage"
 
 
+@pytest.mark.parametrize("text", ["---", "' ; %", "\u00b7 \u2192"])
+def test_signs_alone_find_nothing_and_no_text_finds_all(registry: Registry, text: str) -> None:
+    namespace = fill(registry, "m0", "m1")
+    actor = registry.root
+    for asked, count in ((text, 0), ("", 2), ("  ", 2)):
+        wanted = ModelSearch.of(asked, namespace=namespace)
+        assert len(names_of(registry, actor, wanted)) == count
+        assert registry.db.read(lambda tx, w=wanted: search.count_models(tx, actor, w)) == count
+        facets = registry.db.read(lambda tx, w=wanted: search.count_facets(tx, actor, w))
+        assert bool(facets["namespace"]) == bool(count)
+
+
 def test_comments_are_found_by_those_who_may_read_them(registry: Registry) -> None:
     namespace = unique("talk")
     name = ModelName(namespace, "scorer")

@@ -134,6 +134,11 @@ def test_an_unchanged_script_is_trained_tested_evaluated_registered_and_promoted
     assert (evaluation.split, [each["name"] for each in evaluation.metrics]) == ("test", ["accuracy"])
     assert client.resolve(f"{project.model}@staging").version == 1
     assert "f1 0." in "".join(client.runs.log(record["run"]["id"]))
+    shown = dict(line.split("\t", 1) for line in server.run("show", version.reference).stdout.splitlines())
+    assert {"code", "data", "python", "packages", "run", "size", "params", "card"} <= shown.keys()
+    assert (shown["checks"], shown["scan"]) == ("tests pass", "no_code")
+    assert shown["built by"].startswith(f"build {build.id}")
+    assert shown["data"].startswith("X_train sha256:")
     # The gate refuses a worse one: it is stored, and the stage stays.
     (project.folder / "evaluate.py").write_text(
         "import json; json.dump({'accuracy': 0.5}, open('metrics.json', 'w'))"

@@ -42,8 +42,12 @@ def test_the_story_of_five_minutes(server: RunningServer, folder: Path, tmp_path
     version = json.loads(pushed.stdout)
     assert version["params"] == {"depth": 6}
     assert version["metrics"] == [{"name": "f1", "split": "test", "value": 0.9}]
+    assert "file modes" not in pushed.stderr
     (folder / "w.bin").write_bytes(b"second")
-    assert server.run("push", str(folder), "story/scorer").stdout.startswith("story/scorer:2\tsha256:")
+    (folder / "w.bin").chmod(0o755)
+    again = server.run("push", str(folder), "story/scorer")
+    assert again.stdout.startswith("story/scorer:2\tsha256:")
+    assert "keeps no file modes; not executable after a pull: w.bin" in again.stderr
     assert server.run("resolve", "story/scorer@champion").stdout.startswith("story/scorer:1\t")
     assert server.run("alias", "set", "story/scorer:2", "champion", "--reason", "better").returncode == 0
     assert server.run("alias", "ls", "story/scorer").stdout.startswith("champion\t2\t2\t")

@@ -21,7 +21,7 @@ from modelyard.registry.catalog.usecases import ModelEdit, NamespaceEdit
 from modelyard.registry.idempotency import Answer
 from modelyard.registry.promotion import renaming
 from modelyard.registry.search import usecases as search
-from modelyard.registry.search.rules import ModelSearch, parse_tag, parse_words
+from modelyard.registry.search.rules import ModelSearch, parse_tag
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.labels import check_pull_request
 from modelyard.wire import catalog as wire
@@ -128,8 +128,8 @@ async def count_facets(call: Call, query: wire.ModelQuery) -> wire.Facets:
 
 
 def _search_of(query: wire.ModelQuery) -> ModelSearch:
-    return ModelSearch(
-        words=parse_words(query.q),
+    return ModelSearch.of(
+        query.q,
         namespace=query.namespace.lower() if query.namespace else None,
         tags=tuple(parse_tag(tag) for tag in query.tag),
         owner=query.owner,

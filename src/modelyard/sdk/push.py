@@ -196,9 +196,9 @@ def push_files(
     """Send the files that the server lacks, and register them. Raises FileChanged, MissingBlobs."""
     executable = [file.path for file in files if file.is_executable]
     if executable:
-        shown = ", ".join(executable[:3]) + (" …" if len(executable) > 3 else "")
+        more = f" and {len(executable) - 3} more" if len(executable) > 3 else ""
         say_once(
-            f"a version does not keep file modes: {len(executable)} executable files lose theirs ({shown})"
+            f"a version keeps no file modes; not executable after a pull: {', '.join(executable[:3])}{more}"
         )
     progress.begin("hash", sum(file.size_bytes for file in files))
 

@@ -26,7 +26,7 @@ from modelyard.registry.promotion.nouns import OPEN, PromotionFilter
 from modelyard.registry.promotion.reading import list_promotions
 from modelyard.registry.rendering import render_markdown
 from modelyard.registry.search import usecases as search
-from modelyard.registry.search.rules import ModelSearch, parse_words
+from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.rules import flags_of
 from modelyard.registry.versions.usecases import VersionFilter, VersionView
@@ -45,8 +45,8 @@ _STATES = ("ready", "archived", "deleted")
 @table.get("/models", public=True)
 async def models(visit: Visit) -> Response:
     words = visit.chosen("q")
-    wanted = ModelSearch(
-        words=parse_words(words),
+    wanted = ModelSearch.of(
+        words,
         namespace=visit.chosen("namespace") or None,
         framework=visit.chosen("framework") or None,
         alias=visit.chosen("stage") or None,

@@ -23,7 +23,7 @@ from modelyard.registry.cards.rules import body_text
 from modelyard.registry.facts.files import list_files
 from modelyard.registry.rendering import render_markdown
 from modelyard.registry.search import usecases as search
-from modelyard.registry.search.rules import ModelSearch, parse_words
+from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.versions import usecases as versions
 from modelyard.registry.versions.usecases import VersionFilter, VersionView
 from modelyard.web.catalog import state_of
@@ -38,7 +38,7 @@ _FILES = 50
 @table.get("/catalogue", public=True)
 async def catalogue(visit: Visit) -> Response:
     words, licence, task = (visit.chosen(name) for name in ("q", "licence", "task"))
-    wanted = ModelSearch(words=parse_words(words), licence=licence or None, task=task or None)
+    wanted = ModelSearch.of(words, licence=licence or None, task=task or None)
     before = decode_cursor(visit.chosen("cursor") or None, int, int)
 
     def read(tx: Transaction) -> tuple[list[search.FoundModel], int, dict[str, list[tuple[str, int]]]]:

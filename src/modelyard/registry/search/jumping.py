@@ -14,7 +14,7 @@ from modelyard.domain.names import ModelName, Ref
 from modelyard.registry.access import rules as access
 from modelyard.registry.access import usecases as accounts
 from modelyard.registry.search import jump_queries, usecases
-from modelyard.registry.search.rules import ModelSearch, parse_words
+from modelyard.registry.search.rules import ModelSearch
 from modelyard.registry.search.usecases import FoundModel
 from modelyard.registry.versions.usecases import find_version
 
@@ -65,7 +65,7 @@ def jump(tx: Transaction, actor: Actor, text: str, limit: int) -> list[Landing]:
 
 
 def _models(tx: Transaction, actor: Actor, text: str, limit: int) -> list[Landing]:
-    found = usecases.search_models(tx, actor, ModelSearch(words=parse_words(text)), None, limit)
+    found = usecases.search_models(tx, actor, ModelSearch.of(text), None, limit)
     return [
         Landing("model", str(row.model.name), str(row.model.name), row.model.description[:120], model=row)
         for row in found
@@ -81,7 +81,7 @@ def _by_reference(tx: Transaction, actor: Actor, text: str, limit: int) -> list[
     if "/" in model:
         names: Sequence[ModelName] = [ModelName(*model.split("/", 1))]
     else:
-        search = ModelSearch(words=parse_words(model))
+        search = ModelSearch.of(model)
         names = [row.model.name for row in usecases.search_models(tx, actor, search, None, limit)]
     found = []
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,8 @@ class ModelSearch(msgspec.Struct, frozen=True):
 
     words: tuple[str, ...] = ()
     """Each must be found, the last one as a prefix too."""
+    finds_nothing: bool = False
+    """A text was given, but it has signs alone, which are in no index."""
     namespace: str | None = None
     tags: tuple[tuple[str, str | None], ...] = ()
     """(key, value); value None: any. Of the model, its newest version, or one that an alias points at."""
@@ -35,6 +38,12 @@ class ModelSearch(msgspec.Struct, frozen=True):
     pull_request: str | None = None
     """Of any of its versions."""
     archived: bool = False
+
+    @classmethod
+    def of(cls, text: str, **conditions: Any) -> ModelSearch:
+        """Return a search for the words of a text. conditions: the other fields."""
+        words = parse_words(text)
+        return cls(words, finds_nothing=not words and bool(text.strip()), **conditions)
 
 
 def parse_words(text: str) -> tuple[str, ...]:

@@ -31,11 +31,12 @@ def search_models(
     tx: Transaction, actor: Actor, search: ModelSearch, before: tuple[int, int] | None, limit: int
 ) -> list[FoundModel]:
     """Search models, the most recently changed first, with four statements whatever is stored."""
-    return _with_details(tx, queries.search_models(tx, actor, search, before, limit))
+    found = [] if search.finds_nothing else queries.search_models(tx, actor, search, before, limit)
+    return _with_details(tx, found)
 
 
 def count_models(tx: Transaction, actor: Actor, search: ModelSearch) -> int:
-    return queries.count_models(tx, actor, search)
+    return 0 if search.finds_nothing else queries.count_models(tx, actor, search)
 
 
 FACETS = (*queries.FACETS, "alias", "tag")
@@ -44,7 +45,9 @@ FACETS = (*queries.FACETS, "alias", "tag")
 
 def count_facets(tx: Transaction, actor: Actor, search: ModelSearch) -> dict[str, list[tuple[str, int]]]:
     """Return, for all models that the search finds, facet → (value, number of models), most frequent first."""
-    return {facet: queries.count_facet(tx, actor, search, facet) for facet in FACETS}
+    return {
+        facet: [] if search.finds_nothing else queries.count_facet(tx, actor, search, facet) for facet in FACETS
+    }
 
 
 def show_model(tx: Transaction, actor: Actor, name: ModelName) -> FoundModel:

@@ -285,12 +285,23 @@ def versions_of(*packages: str) -> dict[str, str]:
     return found
 
 
+_IN_A_REFERENCE = {
+    "version": "fraud/scorer:4",
+    "alias": "fraud/scorer@champion",
+    "stage": "fraud/scorer@production",
+}
+
+
 def take_options(options: Mapping[str, Any], *known: str) -> list[Any]:
     """Return the values of `known`, None for those not passed. Raises Invalid for any other option."""
     unknown = sorted(set(options) - set(known))
     if unknown:
+        # As in other registries, where a version, an alias or a stage is an argument of its own.
+        written = next((_IN_A_REFERENCE[name] for name in unknown if name in _IN_A_REFERENCE), None)
         raise Invalid(
             reason=f"this model is not loaded with {', '.join(unknown)}",
-            fix=f"Possible here: {', '.join(['trust', *known])}",
+            fix=f'Name it in the reference: my.load("{written}")'
+            if written
+            else f"Possible here: {', '.join(['trust', *known])}",
         )
     return [options.get(name) for name in known]

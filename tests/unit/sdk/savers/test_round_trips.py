@@ -467,6 +467,10 @@ def test_unknown_options_are_refused(folder: Path) -> None:
     save_model(model_files.pipeline(), folder)
     with pytest.raises(Invalid, match="not loaded with as_session"):
         load_model(folder, as_session=True)
+    # A habit from other registries.
+    with pytest.raises(Invalid, match="not loaded with version") as refused:
+        load_model(folder, version=4)
+    assert 'my.load("fraud/scorer:4")' in refused.value.fix
 
 
 def test_another_version_of_the_framework_is_said(folder: Path) -> None:
