@@ -1,7 +1,7 @@
 """Values at the edge of their type, in every parameter, field and header of every operation: never a 5xx, and
 nothing changes where the answer is a refusal.
 
-Each field and parameter meets an eighth of the values, another eighth in each operation; `make edges` tries all.
+Each field and parameter meets a twelfth of the values, another twelfth in each operation; `make edges` tries all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SECONDS = 1.0
 three times as long as it does without an odd value on top, since some read all that the tests have left behind."""
 
 NOTHING_ODD = "nothing odd"
-PARTS = 1 if EVERYTHING else 8
+PARTS = 1 if EVERYTHING else 12
 
 # As JSON text, so that what Python cannot write is sent too.
 JSON_VALUES = {

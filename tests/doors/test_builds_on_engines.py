@@ -161,13 +161,14 @@ def test_every_line_arrives_once_in_order_with_the_exit_code(place: Place) -> No
 def test_a_training_that_is_cancelled_may_save_its_work(place: Place) -> None:
     train = (
         "import signal, sys, time\n"
-        "def save(*_):\n    print('saved', flush=True)\n    sys.exit(0)\n"
+        "def save(*_):\n    time.sleep(1)\n    print('saved', flush=True)\n    sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, save)\nprint('ready', flush=True)\ntime.sleep(600)\n"
     )
     build, log = place.end(train, cancel_at="ready")
     assert (build.status, log) == ("cancelled", "ready\nsaved\n")
 
 
+@pytest.mark.product(3)
 def test_a_training_that_ignores_a_cancellation_is_ended_by_force(place: Place) -> None:
     word = secrets.token_hex(8)
     train = (
@@ -180,6 +181,7 @@ def test_a_training_that_ignores_a_cancellation_is_ended_by_force(place: Place) 
     wait_until_none_runs(word)
 
 
+@pytest.mark.product(3)
 def test_a_build_that_takes_too_long_is_ended(place: Place) -> None:
     build, log = place.end("import time\nprint('begun', flush=True)\ntime.sleep(600)\n", timeout="20s")
     assert (build.status, log) == ("timed-out", "begun\n")

@@ -39,6 +39,7 @@ USED_SECONDS = 4.0
 """Time between two reports of what a program has used so far."""
 _KILL_SECONDS = 60.0
 _KEPT_BLOCKS = 3
+_SHELLS = frozenset({"sh", "dash", "bash", "ash", "busybox", "ksh", "zsh", "fish"})
 _END_CHARACTERS = 4000
 _NO_MEMORY = re.compile(r"\bMemoryError\b|\bbad_alloc\b|cannot allocate memory|out of memory", re.IGNORECASE)
 
@@ -249,6 +250,8 @@ class _Watch:
     ) -> None:
         self._process, self._before, self._memory_bytes = process, before, memory_bytes
         self._is_confined = is_confined
+        self._told: set[int] = set()
+        """Those inside of bubblewrap that were asked to end."""
         self._usages: list[Any] = []
         self.peak_bytes = 0
         self._sampler = Sampler()
@@ -301,6 +304,8 @@ class _Watch:
             self._signal(signal.SIGTERM)
             until = time.monotonic() + GRACE_SECONDS
             while time.monotonic() < until and self._anything_left():
+                if self._is_confined:
+                    self._ask_confined()
                 self.has_ended(0.02) if not ended_by_itself else time.sleep(0.02)
             until = time.monotonic() + _KILL_SECONDS
             while self._anything_left() and time.monotonic() < until:
@@ -322,15 +327,11 @@ class _Watch:
 
     def _signal(self, number: int) -> None:
         """Send a signal once to each process: a second SIGTERM would end a program while it saves its work."""
+        if self._is_confined and number != signal.SIGKILL:
+            self._ask_confined()
+            return
         group = None
         living = self._living()
-        if self._is_confined and number != signal.SIGKILL:
-            # bubblewrap itself would end at once, and by force everything in it.
-            for pid in living:
-                if pid != self._process.pid:
-                    with contextlib.suppress(OSError):
-                        os.kill(pid, number)
-            return
         # After its leader has ended, a group is known to be the same only where nothing else finds its members.
         if self._process.returncode is None or not CAN_ADOPT:
             with contextlib.suppress(OSError):
@@ -340,6 +341,19 @@ class _Watch:
             with contextlib.suppress(OSError):
                 if os.getpgid(pid) != group:
                     os.kill(pid, number)
+
+    def _ask_confined(self) -> None:
+        """Send SIGTERM to the processes inside of bubblewrap that have not got it, later ones too.
+
+        bubblewrap itself would end at once, and by force everything in it. So it would with the shell that waits for the
+        program: a shell ends at once too. It is asked when its program has ended.
+        """
+        for pid in self._living():
+            if pid == self._process.pid or pid in self._told or _is_waiting_shell(pid):
+                continue
+            self._told.add(pid)
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
 
     def resources(self, seconds: float) -> dict[str, Any]:
         found: dict[str, Any] = {"wall_seconds": round(seconds, 3)}
@@ -357,6 +371,14 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (OSError, IndexError):
         return False
+
+
+def _is_waiting_shell(pid: int) -> bool:
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return False
+    return name in _SHELLS and any(map(_is_alive, children_of(pid)))
 
 
 # --- reading ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -132,11 +133,12 @@ def test_its_end_is_told_with_its_processor_time(place: Place) -> None:
     assert "memory suspected" in ended.reason
 
 
-def test_it_is_asked_to_end_before_it_is_ended(place: Place) -> None:
+@pytest.mark.parametrize("by_shell", [False, True], ids=["alone", "below a shell"])
+def test_it_is_asked_to_end_before_it_is_ended(place: Place, by_shell: bool) -> None:
     stop = Stop()
     code = (
         "import signal, sys, time\n"
-        "def save(*_):\n    print('saved', flush=True); sys.exit(3)\n"
+        "def save(*_):\n    time.sleep(0.5); print('saved', flush=True); sys.exit(3)\n"
         "signal.signal(signal.SIGTERM, save)\n"
         "open('ready', 'w').close()\n"
         "time.sleep(60)\n"
@@ -148,7 +150,11 @@ def test_it_is_asked_to_end_before_it_is_ended(place: Place) -> None:
         stop.ask("cancelled", "on request")
 
     threading.Thread(target=ask, daemon=True).start()
-    ended, told = place.run(sys.executable, "-S", "-c", code, stop=stop)
+    command = [sys.executable, "-S", "-c", code]
+    if by_shell:
+        # With a command behind it, the shell stays.
+        command = ["/bin/sh", "-c", f"{shlex.join(command)}; exit $?"]
+    ended, told = place.run(*command, stop=stop)
     assert (ended.exit_code, ended.cause) == (3, "cancelled")
     assert told == "saved\n"
 
