@@ -48,7 +48,7 @@ clusters:  ## install Slurm and Ray for the commands below; needs root and apt-g
 	test -x build/ray/bin/ray || (python3 -m venv build/ray && build/ray/bin/pip install -q "ray[default]>=2.59,<2.61")
 
 engines: clusters  ## executors, whole builds and a few kills on real Slurm and Ray clusters
-	MODELYARD_ENGINES=all MODELYARD_EDGES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_clusters.py
+	MODELYARD_ENGINES=all MODELYARD_EDGES=all $(PY) -m pytest -q -n 0 --timeout 600 tests/contract/test_executors.py tests/doors/test_builds_on_engines.py
 	MODELYARD_ENGINES=all MODELYARD_EDGES=all $(PY) -m pytest -q -n 0 --timeout 1800 tests/doors/test_build_kills.py -k "slurm or ray"
 
 engine-kills: clusters  ## SIGKILL of server, agents, steps and every part of Slurm and Ray, fifty times each, while builds run; hours

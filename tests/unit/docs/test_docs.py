@@ -108,3 +108,9 @@ def test_every_field_of_a_policy_has_a_meaning_on_its_page() -> None:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
         assert len(cells) == 4, row
         assert cells[3], row
+
+
+def test_the_targets_of_make_name_files_that_exist() -> None:
+    named = re.findall(r"\b(?:tests|tools|deploy|benchmarks)/[\w/.-]+", (ROOT / "Makefile").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
