@@ -19,7 +19,7 @@ from modelyard.domain.actor import Role
 from modelyard.registry.monitoring import judging
 from tests.contract.test_deployments import Port
 from tests.contract.test_deployments import port as port
-from tests.support.door import Door
+from tests.support.door import Door, Visitor, open_door
 
 WINDOW = 60
 
@@ -162,6 +162,13 @@ def test_three_of_five_windows_decide_and_the_state_is_entered_and_left_once(por
     assert watched.retraining_events() == ["deployment.needs_retraining"]
     assert needs_of(port.member(Role.MAINTAINER), port, "retraining") == [f"{port.model} needs retraining"]
     assert needs_of(port.member(Role.CONTRIBUTOR), port, "retraining") == []
+    ann = port.registry.user()
+    path = f"namespaces/{port.space}/members/{ann.name}"
+    assert port.door.call("PUT", path, json={"role": "maintainer"}).status_code == 204
+    with open_door(port.registry, pages=True) as door:
+        home = Visitor.of(door, ann).see("/")
+    assert home.status_code == 200, home.text
+    assert f'href="/monitoring/{port.model}"' in home.text
     listed = port.door.get("monitoring?limit=100").json()
     assert [each["name"] for each in listed["items"] if each["needs_retraining"]] == [port.model]
 
