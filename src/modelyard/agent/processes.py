@@ -252,6 +252,8 @@ class _Watch:
         self._is_confined = is_confined
         self._told: set[int] = set()
         """Those inside of bubblewrap that were asked to end."""
+        self._held: set[int] = set()
+        """Shells among them that do not run until their program has ended."""
         self._usages: list[Any] = []
         self.peak_bytes = 0
         self._sampler = Sampler()
@@ -346,14 +348,22 @@ class _Watch:
         """Send SIGTERM to the processes inside of bubblewrap that have not got it, later ones too.
 
         bubblewrap itself would end at once, and by force everything in it. So it would with the shell that waits for the
-        program: a shell ends at once too. It is asked when its program has ended.
+        program: a shell ends at once too. It is stopped until then, and gets the signal before it can print anything.
         """
+        # Parents come first, so a shell is stopped before its program is asked.
         for pid in self._living():
-            if pid == self._process.pid or pid in self._told or _is_waiting_shell(pid):
+            if pid == self._process.pid or pid in self._told:
                 continue
             self._told.add(pid)
             with contextlib.suppress(OSError):
+                if _is_waiting_shell(pid):
+                    self._held.add(pid)
+                    os.kill(pid, signal.SIGSTOP)
                 os.kill(pid, signal.SIGTERM)
+        for pid in [pid for pid in self._held if not _has_living_child(pid)]:
+            self._held.discard(pid)
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
 
     def resources(self, seconds: float) -> dict[str, Any]:
         found: dict[str, Any] = {"wall_seconds": round(seconds, 3)}
@@ -378,7 +388,11 @@ def _is_waiting_shell(pid: int) -> bool:
         name = Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return False
-    return name in _SHELLS and any(map(_is_alive, children_of(pid)))
+    return name in _SHELLS and _has_living_child(pid)
+
+
+def _has_living_child(pid: int) -> bool:
+    return any(map(_is_alive, children_of(pid)))
 
 
 # --- reading ---------------------------------------------------------------------------------------------
