@@ -359,10 +359,13 @@ class _Watch:
                 if _is_waiting_shell(pid):
                     self._held.add(pid)
                     os.kill(pid, signal.SIGSTOP)
-                os.kill(pid, signal.SIGTERM)
+                else:
+                    os.kill(pid, signal.SIGTERM)
         for pid in [pid for pid in self._held if not _has_living_child(pid)]:
             self._held.discard(pid)
             with contextlib.suppress(OSError):
+                # In this order: what waits for a stopped process is delivered before it goes on.
+                os.kill(pid, signal.SIGTERM)
                 os.kill(pid, signal.SIGCONT)
 
     def resources(self, seconds: float) -> dict[str, Any]:
