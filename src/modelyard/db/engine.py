@@ -25,6 +25,7 @@ import sqlalchemy.event
 import sqlalchemy.exc
 
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
+from modelyard.db.revisions import RevisionCheck, Revisions
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.transaction import Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
@@ -155,6 +156,8 @@ class Database:
         self._closed = False
         # Taking a connection from the pool costs as much as a point read, so the event loop keeps one.
         self._point_connection: sa.Connection | None = None
+        self._prepares = prepare_statements
+        self._revision_checks: dict[asyncio.AbstractEventLoop, RevisionCheck] = {}
         self._start_lock = threading.Lock()
 
     # --- reading ---------------------------------------------------------------------------------
@@ -215,6 +218,25 @@ class Database:
                 return fn(Transaction(connection, self.clock(), _ON_LOOP))
         except (NeedsWork, NeedsThread):
             return await self.aread(fn, run)
+
+    async def revisions(self) -> Revisions:
+        """Return the revisions of a moment after this call. Raises DatabaseUnavailable."""
+        if self.is_sqlite:
+            return Revisions(self.figures.generation, self.figures.rights_generation)
+        return await self._revision_check().ask()
+
+    def _revision_check(self) -> RevisionCheck:
+        if self._closed:
+            raise DatabaseUnavailable()
+        loop = asyncio.get_running_loop()
+        check = self._revision_checks.get(loop)
+        if check is None:
+            for ended in [each for each in self._revision_checks if each.is_closed()]:
+                self._revision_checks.pop(ended).close()
+            # The thread of commits is free: on PostgreSQL the writer has its own.
+            check = RevisionCheck(self._engine, self._commits, loop, prepares=self._prepares)
+            self._revision_checks[loop] = check
+        return check
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -369,6 +391,8 @@ class Database:
         self._outside.shutdown(wait=True, cancel_futures=True)
         if self._point_connection is not None:
             self._point_connection.close()
+        for check in self._revision_checks.values():
+            check.close()
         self._close_write_connection()
         self._engine.dispose()
 

@@ -29,8 +29,8 @@ _LOCK_HEAD = Statement(
     .with_for_update(of=event_head)
 )
 _HEAD = event_head.update().where(event_head.c.id == 1)
-_MOVED = {"size": _p("new_size"), "peaks": _p("new_peaks")}
-_COUNTED = {
+_MOVED: dict[str, Any] = {"size": _p("new_size"), "peaks": _p("new_peaks")}
+_COUNTED: dict[str, Any] = {
     "revision": event_head.c.revision + _p("step", type_=sa.BigInteger),
     "rights_revision": event_head.c.rights_revision + _p("rights_step", type_=sa.BigInteger),
 }
