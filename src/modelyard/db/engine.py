@@ -225,6 +225,11 @@ class Database:
             return Revisions(self.figures.generation, self.figures.rights_generation)
         return await self._revision_check().ask()
 
+    @property
+    def revision_checks(self) -> int:
+        """Return the number of statements with which revisions were asked for so far; 0 on SQLite."""
+        return sum(check.sent for check in self._revision_checks.values())
+
     def _revision_check(self) -> RevisionCheck:
         if self._closed:
             raise DatabaseUnavailable()
