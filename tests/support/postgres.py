@@ -30,9 +30,10 @@ _LONG_PATH = 45
 class PostgresServer:
     """A running server on which databases come and go."""
 
-    def __init__(self, admin_url: str) -> None:
-        """admin_url: postgresql+psycopg://…, of a user who may create databases."""
+    def __init__(self, admin_url: str, pid: int | None = None) -> None:
+        """admin_url: postgresql+psycopg://…, of a user who may create databases. pid: None: it is not ours."""
         self.admin_url = admin_url
+        self.pid = pid
         self._templates: dict[str, str] = {}
         self._made: set[str] = set()
 
@@ -129,7 +130,8 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     command = [*_as_somebody(), str(programs / "postgres"), "-D", str(data), *flags]
     # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
     with child(command, log, signal.SIGINT) as process:
-        server = PostgresServer(f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}")
+        url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}"
+        server = PostgresServer(url, process.pid)
         end = time.monotonic() + _START_SECONDS
         while True:
             try:
