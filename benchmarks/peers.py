@@ -21,6 +21,7 @@ import venv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 MLFLOW = ("mlflow==3.17.2", "psycopg2-binary")
@@ -87,11 +88,15 @@ def mlflow(folder: Path, workers: int, database_url: str | None = None) -> Itera
     """`mlflow server` on a folder, and on a PostgreSQL or, with None, on SQLite. Its tables are made at the first start."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    if database_url is None:
+        store = f"sqlite:///{folder / 'mlflow.db'}"
+    else:
+        store = urlunsplit(urlsplit(database_url)._replace(scheme="postgresql+psycopg2"))
     command = [
         str(mlflow_program()),
         "server",
         "--backend-store-uri",
-        database_url or f"sqlite:///{folder / 'mlflow.db'}",
+        store,
         "--artifacts-destination",
         str(folder / "artifacts"),
         "--host",

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.postgres import driver_url, running_postgres
+from tests.support.postgres import running_postgres
 from tests.support.server import RunningServer, running_server
 
 from benchmarks import peers
@@ -191,8 +191,8 @@ def measure_on_postgres(folder: Path) -> list[Row]:
             found = our_targets(stack.enter_context(server), own)
             targets |= {(name, what): target for what, target in found.items()}
         for workers in (4, 1):
-            url = driver_url(postgres.create_database())
-            mlflow = stack.enter_context(peers.mlflow(folder / f"mlflow-{workers}", workers, url))
+            database = postgres.create_database()
+            mlflow = stack.enter_context(peers.mlflow(folder / f"mlflow-{workers}", workers, database))
             found = mlflow_targets(mlflow, folder)
             targets |= {(f"MLflow, {workers} workers", what): target for what, target in found.items()}
         usage = Usage({} if postgres.pid is None else {"PostgreSQL": postgres.pid})
