@@ -24,6 +24,7 @@ import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
 
+from modelyard.db.connections import ReadConnections
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
 from modelyard.db.revisions import RevisionCheck, Revisions
 from modelyard.db.row_notes import RowNotes
@@ -81,6 +82,10 @@ def _driver_url(url: str) -> sa.URL:
     return parsed
 
 
+_KEPT_CONNECTIONS = 2
+"""One of the writer; one of the event loop, for point reads on SQLite and for revisions on PostgreSQL."""
+
+
 class PoolFigures(msgspec.Struct, frozen=True):
     """The connections of one process to its database, for /metrics."""
 
@@ -130,7 +135,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
             poolclass=sa.QueuePool,
-            pool_size=threads + 3,
+            pool_size=threads + 1 + _KEPT_CONNECTIONS,
             max_overflow=0,
             pool_timeout=10,
             **options,
@@ -142,6 +147,8 @@ class Database:
             sa.event.listen(self._migrator, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
         self._threads = threads
+        # One more than threads, for reads of the workers.
+        self._readers = ReadConnections(self._engine, threads + 1)
         self._pool = ThreadPoolExecutor(threads, "db-read")
         self._reads = 0
         # Separate from the readers, so that a long read never delays a commit.
@@ -176,17 +183,12 @@ class Database:
             return self._read_once(fn, results)
 
     def _read_once(self, fn: Callable[[Transaction], T], results: Results) -> T:
-        with driver_errors(), self._engine.connect() as connection:
-            try:
-                return fn(Transaction(connection, self.clock(), results))
-            except sa.exc.DBAPIError as exc:
-                if exc.connection_invalidated and not connection.invalidated:
-                    connection.invalidate()
-                raise
+        with driver_errors(), self._readers.take() as connection:
+            return fn(Transaction(connection, self.clock(), results))
 
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` on a consistent snapshot, whatever is written meanwhile."""
-        with driver_errors(), self._engine.connect() as connection:
+        with driver_errors(), self._readers.take() as connection:
             begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
             connection.exec_driver_sql(begin)
             try:
@@ -364,12 +366,12 @@ class Database:
     # --- the database as a whole -----------------------------------------------------------------
 
     def pool_figures(self) -> PoolFigures:
-        pool = cast(sa.QueuePool, self._engine.pool)
+        pool, idle = cast(sa.QueuePool, self._engine.pool), self._readers.idle
         writers = (self._thread_writer, self._loop_writer)
         return PoolFigures(
             limit=pool.size(),
-            in_use=pool.checkedout(),
-            idle=pool.checkedin(),
+            in_use=pool.checkedout() - idle,
+            idle=pool.checkedin() + idle,
             waiting_reads=max(0, self._reads - self._threads),
             waiting_changes=sum(writer.waiting for writer in writers if writer is not None),
         )
@@ -394,6 +396,7 @@ class Database:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._commits.shutdown(wait=True)
         self._outside.shutdown(wait=True, cancel_futures=True)
+        self._readers.close()
         if self._point_connection is not None:
             self._point_connection.close()
         for check in self._revision_checks.values():

@@ -104,13 +104,6 @@ class RevisionCheck:
             self._try_again()
 
     def _open(self) -> sa.Connection:
-        try:
-            return self._open_once()
-        except DatabaseUnavailable:
-            # SQLAlchemy dropped all that are as old as a dead one.
-            return self._open_once()
-
-    def _open_once(self) -> sa.Connection:
         with driver_errors():
             connection = self._engine.connect()
             try:
