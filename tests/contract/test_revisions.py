@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,10 +23,13 @@ from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import ANONYMOUS
 from modelyard.domain.errors import DatabaseUnavailable, TokenInvalid
 from modelyard.domain.events import NamespaceCreated, TermsAccepted
+from modelyard.registry.audit import proofs
 from tests.support.databases import make_tables
 from tests.support.door import Door, Visitor, assert_problem, open_door
+from tests.support.pgbouncer import Pooler, running_pgbouncer
 from tests.support.postgres import PostgresServer, driver_url
 from tests.support.registry import Registry, unique
+from tests.support.services import ServiceMissing
 
 
 @pytest.fixture
@@ -448,3 +451,39 @@ def test_no_read_is_older_than_what_was_acknowledged(both: Two) -> None:
         finally:
             over.set()
         assert all(each.result() > 0 for each in reading)
+
+
+# --- behind a pooler -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: PostgresServer) -> Iterator[Pooler]:
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(running_pgbouncer(postgres_server, sessions=3))
+        except ServiceMissing as missing:
+            pytest.skip(str(missing))
+        yield opened
+
+
+def test_behind_a_pooler_every_transaction_may_get_another_session(pooler: Pooler, url: str) -> None:
+    """Two processes' worth of doors; what one acknowledged is what the other reads, and rows are vouched for."""
+    through = pooler.url_of(url)
+    one, two = (Database(through, prepare_statements=False) for _ in range(2))
+    first, second = Registry(one), Registry(two)
+    second.root_token = first.root_token
+    model = f"{unique('pooled')}/scorer"
+    with open_door(first) as a, open_door(second) as b, ThreadPoolExecutor(4) as pool:
+        doors = (a, b)
+        made = pool.map(lambda n: doors[n % 2].register(model, facts={"params": {"n": n}}), range(24))
+        assert sorted(each["version"] for each in made) == list(range(1, 25))
+        for n in range(1, 25):
+            put = doors[n % 2].call("PUT", f"models/{model}/aliases/champion", json={"version": n})
+            assert put.status_code == 200, put.text
+            for door in doors:
+                for _ in range(2):
+                    assert door.get(f"resolve?ref={model}@champion").json()["version"] == n
+    checked = list(proofs.check_whole_log(one))[-1]
+    assert checked.damage == []
+    for db in (one, two):
+        db.close()

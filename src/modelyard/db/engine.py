@@ -104,7 +104,7 @@ class PoolFigures(msgspec.Struct, frozen=True):
 
 
 class Database:
-    """url: `sqlite:///path` or `postgresql://…`. Safe to use from any thread."""
+    """Safe to use from any thread."""
 
     def __init__(
         self,
@@ -115,6 +115,8 @@ class Database:
         clock: Callable[[], int] = wall_clock,
         prepare_statements: bool = True,
     ) -> None:
+        """url: `sqlite:///path` or `postgresql://…`. prepare_statements: False behind a pooler in transaction mode, where
+        nothing stays in a session from one transaction to the next."""
         parsed = _driver_url(url)
         self.url = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -345,7 +347,7 @@ class Database:
         if connection is None:
             connection = self._write_connection = self._engine.connect()
             try:
-                self._row_notes = RowNotes(connection)
+                self._row_notes = RowNotes(connection, keeps_session=self._prepares)
             except BaseException:
                 self._close_write_connection()
                 raise

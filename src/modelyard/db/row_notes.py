@@ -182,10 +182,21 @@ class RowNote(msgspec.Struct, frozen=True):
 _TAKE = Statement(sa.text("DELETE FROM row_notes RETURNING id, name, is_gone, held"))
 
 
+_NOTES_TABLE = (
+    "CREATE TEMP TABLE IF NOT EXISTS row_notes"
+    " (id SERIAL, name TEXT, is_gone BOOLEAN, held JSONB) ON COMMIT DELETE ROWS"
+)
+_MAKE_NOTES_TABLE = Statement(sa.text(_NOTES_TABLE))
+_NOTE_IN_TRANSACTION = Statement(sa.text("SELECT set_config('modelyard.row_notes', 'on', true)"))
+
+
 class RowNotes:
     """The notes of one writing connection."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, keeps_session: bool) -> None:
+        """keeps_session: whether PostgreSQL's session is the same for all batches, as it is not behind a pooler in
+        transaction mode."""
+        self._keeps_session = keeps_session
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
         self._key = find_key(connection)
@@ -194,12 +205,15 @@ class RowNotes:
             driver.create_function("note_row", -1, self._note)
             for statement in _sqlite_triggers():
                 connection.exec_driver_sql(statement)
-        else:
-            connection.exec_driver_sql(
-                "CREATE TEMP TABLE IF NOT EXISTS row_notes"
-                " (id SERIAL, name TEXT, is_gone BOOLEAN, held JSONB) ON COMMIT DELETE ROWS"
-            )
+        elif keeps_session:
+            connection.exec_driver_sql(_NOTES_TABLE)
             connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
+
+    def begin(self, run: Callable[[Statement], Any]) -> None:
+        """Begin to note what a batch writes. run: runs a statement of its transaction."""
+        if not self._is_sqlite and not self._keeps_session:
+            run(_MAKE_NOTES_TABLE)
+            run(_NOTE_IN_TRANSACTION)
 
     def _note(self, name: str, is_gone: int, *values: Any) -> None:
         table = metadata.tables[name]

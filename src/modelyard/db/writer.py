@@ -114,6 +114,7 @@ class Batch:
             begun = Transaction(connection, 0)
             begun.run(_BEGIN[connection.dialect.name])
             self._driver = begun.driver
+            notes.begin(begun.run)
             self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
