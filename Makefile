@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: build-kills engine-kills clusters serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: build-kills read-kills engine-kills clusters serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -58,6 +58,10 @@ engine-kills: clusters  ## SIGKILL of server, agents, steps and every part of Sl
 
 serve-kills:  ## SIGKILL of the server two hundred times while deployments move; half an hour
 	MODELYARD_KILLS=200 $(PY) -m pytest -q -s -n 0 --timeout 7200 tests/doors/test_deployments.py -k kill
+
+read-kills:  ## SIGKILL of one of two servers a hundred times while aliases and stages move and are read; a quarter of an hour
+	MODELYARD_LINEARIZABLE=$${MODELYARD_LINEARIZABLE:-100} MODELYARD_LINEARIZABLE_SEED=$${MODELYARD_LINEARIZABLE_SEED:-$$(date +%s)} \
+		$(PY) -m pytest -q -s -n 0 --timeout 7200 tests/doors/test_linearizable.py
 
 build-kills:  ## SIGKILL of server, agents and steps, fifty times each, while builds run, on both databases; an hour
 	MODELYARD_BUILD_KILLS=50 MODELYARD_BUILD_KILLS_SEED=$${MODELYARD_BUILD_KILLS_SEED:-$$(date +%s)} \

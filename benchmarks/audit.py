@@ -42,7 +42,9 @@ from modelyard.registry.versions import registering
 from modelyard.registry.versions.registering import Registration
 
 
-def plain_store(connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent]) -> None:
+def plain_store(
+    connection: sa.Connection, head: Frontier, pending: Sequence[PendingEvent], *, may_change_rights: bool
+) -> None:
     """As store_events, without the tree."""
     tx = Transaction(connection, 0)
     tx.run_many(

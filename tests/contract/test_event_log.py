@@ -144,7 +144,8 @@ def test_an_event_that_was_logged_with_an_earlier_time_is_named(own: Registry, t
         end.at = 0
         event = NamespaceCreated(namespace=unique("made"))
         past = tx.now - 400 * 86_400_000_000
-        event_log.store_events(tx.connection, end, [PendingEvent(event, own.root.id, own.root.name, 0, past)])
+        pending = [PendingEvent(event, own.root.id, own.root.name, 0, past)]
+        event_log.store_events(tx.connection, end, pending, may_change_rights=True)
 
     own.db.write(work)
     assert found(verify_log(export(own, tmp_path / "log"))) == [("time", 600)]

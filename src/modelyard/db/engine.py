@@ -24,7 +24,9 @@ import sqlalchemy as sa
 import sqlalchemy.event
 import sqlalchemy.exc
 
+from modelyard.db.connections import ReadConnections
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
+from modelyard.db.revisions import RevisionCheck, Revisions
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.statement import Statement
 from modelyard.db.transaction import Transaction
@@ -81,6 +83,10 @@ def _driver_url(url: str) -> sa.URL:
     return parsed
 
 
+_KEPT_CONNECTIONS = 2
+"""One of the writer; one of the event loop, for point reads on SQLite and for revisions on PostgreSQL."""
+
+
 class PoolFigures(msgspec.Struct, frozen=True):
     """The connections of one process to its database, for /metrics."""
 
@@ -99,7 +105,7 @@ class PoolFigures(msgspec.Struct, frozen=True):
 
 
 class Database:
-    """url: `sqlite:///path` or `postgresql://…`. Safe to use from any thread."""
+    """Safe to use from any thread."""
 
     def __init__(
         self,
@@ -110,6 +116,8 @@ class Database:
         clock: Callable[[], int] = wall_clock,
         prepare_statements: bool = True,
     ) -> None:
+        """url: `sqlite:///path` or `postgresql://…`. prepare_statements: False behind a pooler in transaction mode, where
+        nothing stays in a session from one transaction to the next."""
         parsed = _driver_url(url)
         self.url = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -130,7 +138,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
             poolclass=sa.QueuePool,
-            pool_size=threads + 3,
+            pool_size=threads + 1 + _KEPT_CONNECTIONS,
             max_overflow=0,
             pool_timeout=10,
             **options,
@@ -142,6 +150,8 @@ class Database:
             sa.event.listen(self._migrator, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self.figures = WriterFigures()
         self._threads = threads
+        # One more than threads, for reads of the workers.
+        self._readers = ReadConnections(self._engine, threads + 1)
         self._pool = ThreadPoolExecutor(threads, "db-read")
         self._reads = 0
         # Separate from the readers, so that a long read never delays a commit.
@@ -156,6 +166,8 @@ class Database:
         self._closed = False
         # Taking a connection from the pool costs as much as a point read, so the event loop keeps one.
         self._point_connection: sa.Connection | None = None
+        self._prepares = prepare_statements
+        self._revision_checks: dict[asyncio.AbstractEventLoop, RevisionCheck] = {}
         self._start_lock = threading.Lock()
 
     # --- reading ---------------------------------------------------------------------------------
@@ -174,17 +186,12 @@ class Database:
             return self._read_once(fn, results)
 
     def _read_once(self, fn: Callable[[Transaction], T], results: Results) -> T:
-        with driver_errors(), self._engine.connect() as connection:
-            try:
-                return fn(Transaction(connection, self.clock(), results))
-            except sa.exc.DBAPIError as exc:
-                if exc.connection_invalidated and not connection.invalidated:
-                    connection.invalidate()
-                raise
+        with driver_errors(), self._readers.take() as connection:
+            return fn(Transaction(connection, self.clock(), results))
 
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` on a consistent snapshot, whatever is written meanwhile."""
-        with driver_errors(), self._engine.connect() as connection:
+        with driver_errors(), self._readers.take() as connection:
             tx = Transaction(connection, self.clock())
             tx.run(_BEGIN_SNAPSHOT[connection.dialect.name])
             try:
@@ -216,6 +223,30 @@ class Database:
                 return fn(Transaction(connection, self.clock(), _ON_LOOP))
         except (NeedsWork, NeedsThread):
             return await self.aread(fn, run)
+
+    async def revisions(self) -> Revisions:
+        """Return the revisions of a moment after this call. Raises DatabaseUnavailable."""
+        if self.is_sqlite:
+            return Revisions(self.figures.generation, self.figures.rights_generation)
+        return await self._revision_check().ask()
+
+    @property
+    def revision_checks(self) -> int:
+        """Return the number of statements with which revisions were asked for so far; 0 on SQLite."""
+        return sum(check.sent for check in self._revision_checks.values())
+
+    def _revision_check(self) -> RevisionCheck:
+        if self._closed:
+            raise DatabaseUnavailable()
+        loop = asyncio.get_running_loop()
+        check = self._revision_checks.get(loop)
+        if check is None:
+            for ended in [each for each in self._revision_checks if each.is_closed()]:
+                self._revision_checks.pop(ended).close()
+            # The thread of commits is free: on PostgreSQL the writer has its own.
+            check = RevisionCheck(self._engine, self._commits, loop, prepares=self._prepares)
+            self._revision_checks[loop] = check
+        return check
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -338,12 +369,12 @@ class Database:
     # --- the database as a whole -----------------------------------------------------------------
 
     def pool_figures(self) -> PoolFigures:
-        pool = cast(sa.QueuePool, self._engine.pool)
+        pool, idle = cast(sa.QueuePool, self._engine.pool), self._readers.idle
         writers = (self._thread_writer, self._loop_writer)
         return PoolFigures(
             limit=pool.size(),
-            in_use=pool.checkedout(),
-            idle=pool.checkedin(),
+            in_use=pool.checkedout() - idle,
+            idle=pool.checkedin() + idle,
             waiting_reads=max(0, self._reads - self._threads),
             waiting_changes=sum(writer.waiting for writer in writers if writer is not None),
         )
@@ -368,8 +399,11 @@ class Database:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._commits.shutdown(wait=True)
         self._outside.shutdown(wait=True, cancel_futures=True)
+        self._readers.close()
         if self._point_connection is not None:
             self._point_connection.close()
+        for check in self._revision_checks.values():
+            check.close()
         self._close_write_connection()
         self._engine.dispose()
 

@@ -7,6 +7,7 @@ Reasons and figures: decision record 0011.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,9 +28,16 @@ _LOCK_HEAD = Statement(
     .where(event_head.c.id == 1)
     .with_for_update(of=event_head)
 )
-_MOVE_HEAD = Statement(
-    event_head.update().where(event_head.c.id == 1).values(size=_p("new_size"), peaks=_p("new_peaks"))
-)
+_HEAD = event_head.update().where(event_head.c.id == 1)
+_MOVED: dict[str, Any] = {"size": _p("new_size"), "peaks": _p("new_peaks")}
+_COUNTED: dict[str, Any] = {
+    "revision": event_head.c.revision + _p("step", type_=sa.BigInteger),
+    "rights_revision": event_head.c.rights_revision + _p("rights_step", type_=sa.BigInteger),
+}
+_MOVE_HEAD = Statement(_HEAD.values(_MOVED))
+_MOVE_HEAD_AND_COUNT = Statement(_HEAD.values({**_MOVED, **_COUNTED}))
+_COUNT = Statement(_HEAD.values(_COUNTED))
+_LARGEST_STEP = 1 << 20
 _INSERT_EVENT = Statement(events.insert().values({column.name: _p(column.name) for column in events.columns}))
 _INSERT_NODE = Statement(
     event_nodes.insert().values({column.name: _p(column.name) for column in event_nodes.columns})
@@ -54,11 +62,39 @@ def lock_head(connection: sa.Connection) -> LogEnd:
         raise LogDamaged(reason=f"its head cannot be right: {exc}") from exc
 
 
-def store_events(connection: sa.Connection, end: LogEnd, pending: Sequence[PendingEvent]) -> None:
-    """Append `pending` to the tree that `lock_head` returned, and update that tree.
+def store_events(
+    connection: sa.Connection, end: LogEnd, pending: Sequence[PendingEvent], *, may_change_rights: bool
+) -> None:
+    """Append `pending`, which may be empty, to the tree that `lock_head` returned, and update that tree.
 
-    No event is dated before its predecessor: if the clock went back, it gets the predecessor's time.
+    No event is dated before its predecessor: if the clock went back, it gets the predecessor's time. On PostgreSQL the
+    revisions of the database move, also without events.
     """
+    tx = Transaction(connection, 0)
+    if tx.is_sqlite:
+        if pending:
+            tx.run(_MOVE_HEAD, **_append(tx, end, pending))
+        return
+    steps = _steps(may_change_rights=may_change_rights)
+    if pending:
+        tx.run(_MOVE_HEAD_AND_COUNT, **_append(tx, end, pending), **steps)
+    else:
+        tx.run(_COUNT, **steps)
+
+
+def count_migration(connection: sa.Connection) -> None:
+    """Move the revisions: other processes may still run, and remember what a migration changed."""
+    Transaction(connection, 0).run(_COUNT, **_steps(may_change_rights=True))
+
+
+def _steps(*, may_change_rights: bool) -> dict[str, int]:
+    # At random, so that a history that lost commits (a failover, a restored copy) does not come to the same revisions.
+    step = random.randint(1, _LARGEST_STEP)
+    return {"step": step, "rights_step": step if may_change_rights else 0}
+
+
+def _append(tx: Transaction, end: LogEnd, pending: Sequence[PendingEvent]) -> dict[str, Any]:
+    """Store events and their nodes, and return what the head becomes."""
     head = end.tree
     rows: list[dict[str, Any]] = []
     first_place = node_count(head.size)
@@ -81,9 +117,8 @@ def store_events(connection: sa.Connection, end: LogEnd, pending: Sequence[Pendi
             }
         )
         hashes.extend(node.hash for node in head.append(leaf_hash(body.encode())))
-    tx = Transaction(connection, 0)
     tx.run_many(_INSERT_EVENT, rows)
     tx.run_many(
         _INSERT_NODE, [{"place": place, "hash": found} for place, found in enumerate(hashes, first_place)]
     )
-    tx.run(_MOVE_HEAD, new_size=head.size, new_peaks=head.to_text())
+    return {"new_size": head.size, "new_peaks": head.to_text()}

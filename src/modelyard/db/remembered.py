@@ -1,46 +1,56 @@
-"""Values read from the database, kept until this process commits a change that may affect them.
-
-If only this process writes (SQLite), a value that was read in one generation of the database stays true for that
-generation. Otherwise nothing is kept.
-"""
+"""Values read from the database, kept until a commit may have changed them; why they are true: revisions.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
-
-from modelyard.db.engine import Database
-from modelyard.db.writer import WriterFigures
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """Values of one kind by key; for the event loop's thread only.
+    """Values of one kind by key, of one revision of the database; for the event loop's thread only.
 
-    generation: a counter of the database that grows whenever such values may have changed.
+    A revision is one that the request itself asked for (`Database.revisions`), before it reads the value.
     """
 
-    def __init__(self, db: Database, most: int, generation: Callable[[WriterFigures], int]) -> None:
-        self._db = db
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._present = generation
-        self._generation = -1
+        self._revision = -1
         self._values: dict[K, V] = {}
+        self._reading: dict[tuple[int, K], asyncio.Future[V]] = {}
 
-    @property
-    def generation(self) -> int:
-        """Return the generation. Read it before the value, and pass both to `keep`."""
-        return self._present(self._db.figures)
+    def find(self, revision: int, key: K) -> V | None:
+        return self._values.get(key) if revision == self._revision else None
 
-    def find(self, key: K) -> V | None:
-        return self._values.get(key) if self._generation == self.generation else None
+    async def read(self, revision: int, key: K, read: Callable[[], Awaitable[V]]) -> V:
+        """Return the value, which requests that have read the same revision read together."""
+        reading = self._reading.get((revision, key))
+        if reading is not None:
+            # Shielded, because the others wait for it too.
+            await asyncio.wait([reading])
+            if not reading.cancelled():
+                return reading.result()
+            # The request that read it failed; this one fails or succeeds by itself.
+            return await read()
+        reading = self._reading[revision, key] = asyncio.get_running_loop().create_future()
+        try:
+            value = await read()
+        except BaseException:
+            reading.cancel()
+            raise
+        finally:
+            del self._reading[revision, key]
+        reading.set_result(value)
+        self._keep(revision, key, value)
+        return value
 
-    def keep(self, generation: int, key: K, value: V) -> None:
-        if not self._db.is_sqlite or generation != self.generation:
+    def _keep(self, revision: int, key: K, value: V) -> None:
+        if revision < self._revision:
             return
-        if generation != self._generation or len(self._values) >= self._most:
+        if revision != self._revision or len(self._values) >= self._most:
             self._values.clear()
-            self._generation = generation
+            self._revision = revision
         self._values[key] = value

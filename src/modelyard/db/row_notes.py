@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from modelyard.db.statement import Statement
 from modelyard.db.tables import metadata, server_facts
 from modelyard.domain.canonical import canonical_json
 
@@ -181,6 +182,13 @@ class RowNote(msgspec.Struct, frozen=True):
 _NOTICE = "modelyard.row"
 
 
+_SEND_NOTES = Statement(
+    sa.text(
+        "SELECT set_config('modelyard.row_notes', 'on', true), set_config('client_min_messages', 'notice', true)"
+    )
+)
+
+
 class RowNotes:
     """The notes of one writing connection."""
 
@@ -196,8 +204,12 @@ class RowNotes:
                 connection.exec_driver_sql(statement)
         else:
             driver.add_notice_handler(self._hear)
-            connection.exec_driver_sql("SET client_min_messages = 'notice'")
-            connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
+
+    def begin(self, run_later: Callable[[Statement], None]) -> None:
+        """Begin to note what a batch writes. run_later: runs a statement of its transaction. On PostgreSQL it is for this
+        transaction alone: behind a pooler the next one may run in another session."""
+        if not self._is_sqlite:
+            run_later(_SEND_NOTES)
 
     def _note(self, name: str, is_gone: int, *values: Any) -> None:
         table = metadata.tables[name]

@@ -11,11 +11,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from modelyard.db.engine import Database
+from modelyard.db.log import count_migration
 from modelyard.db.row_notes import create_key, create_note_triggers
 from modelyard.db.tables import SEARCH_TABLE, event_head, events, metadata
 from modelyard.domain.errors import Conflict
 
-HEAD = "0023"
+HEAD = "0024"
 """The newest revision in migrations/versions/, which a test checks."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -47,6 +48,7 @@ def ensure_schema(database: Database) -> str | None:
             return "created"
         migrate(connection)
         create_note_triggers(connection)
+        count_migration(connection)
         return f"migrated from {present}"
 
 

@@ -106,7 +106,7 @@ class Batch:
         self._figures = figures
         self._pending: list[PendingEvent] = []
         self._memory = BatchMemory()
-        self._may_change_rights = self._wakes_workers = False
+        self._keeps_changes = self._may_change_rights = self._wakes_workers = False
         self._connection = connection
         self._notes = notes
         self._abandoned = abandoned
@@ -114,6 +114,7 @@ class Batch:
             begun = Transaction(connection, 0)
             begun.run_later(_BEGIN[connection.dialect.name])
             self._driver = begun.driver
+            notes.begin(begun.run_later)
             self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
@@ -154,6 +155,7 @@ class Batch:
             self._undo(tx)
             return None, as_ours(exc)
         self._figures.units += 1
+        self._keeps_changes = True
         self._pending.extend(tx.pending)
         self._wakes_workers = self._wakes_workers or tx.wakes_workers
         self._memory.keep()
@@ -176,8 +178,10 @@ class Batch:
     def seal(self) -> None:
         """Store the events of all changes, and what they left for the end."""
         self._memory.write(Transaction(self._connection, self._now).run_many)
-        if self._pending:
-            event_log.store_events(self._connection, self._log_end, self._pending)
+        if self._keeps_changes:
+            event_log.store_events(
+                self._connection, self._log_end, self._pending, may_change_rights=self._may_change_rights
+            )
 
     def commit(self) -> None:
         Transaction(self._connection, 0).run(_COMMIT)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from modelyard.domain.actor import ANONYMOUS, Actor
 from modelyard.domain.errors import TokenInvalid, Unauthenticated
 from modelyard.doors.browser import SESSION_COOKIE, refuse_foreign_origin
+from modelyard.doors.call import REVISIONS
 from modelyard.doors.guarding import hold_back
 from modelyard.doors.services import Services
 from modelyard.registry.access import usecases as access
@@ -45,7 +46,9 @@ async def authenticate(request: Request, services: Services) -> Actor:
     proof: bytes | None = request.scope["modelyard.headers"].get(b"authorization")
     if proof is not None:
         try:
-            actor = await token_actor(services, bearer_token(proof.decode("latin-1")))
+            token = bearer_token(proof.decode("latin-1"))
+            revisions = request.scope[REVISIONS] = await services.db.revisions()
+            actor = await token_actor(services, token, revisions.rights)
         except Unauthenticated as error:
             request.scope[PROVEN] = False
             if isinstance(error, TokenInvalid):
@@ -61,21 +64,24 @@ async def authenticate(request: Request, services: Services) -> Actor:
     return await services.db.apoint(lambda tx: access.authenticate_session(tx, session))
 
 
-async def token_actor(services: Services, token: str) -> Actor:
-    """Raises TokenInvalid, TokenExpired.
+async def token_actor(services: Services, token: str, revision: int) -> Actor:
+    """revision: of rights, asked for by this request. Raises TokenInvalid, TokenExpired.
 
     The expiry of a remembered token is still checked every time.
     """
-    db = services.db
+    db, tokens = services.db, services.known_tokens
     # Not the stored hash: this one takes a third of its time.
-    key, generation = blake2b(token.encode(), digest_size=32).digest(), services.known_tokens.generation
-    known = services.known_tokens.find(key)
+    key = blake2b(token.encode(), digest_size=32).digest()
+    known = tokens.find(revision, key)
     if known is not None and (known.expires_at is None or known.expires_at > db.clock()):
         return known.actor
-    found = await db.apoint(partial(access.authenticate, token=token))
-    note_use(services, found)
-    services.known_tokens.keep(generation, key, found)
-    return found.actor
+
+    async def read() -> Credential:
+        found = await db.apoint(partial(access.authenticate, token=token))
+        note_use(services, found)
+        return found
+
+    return (await tokens.read(revision, key, read)).actor
 
 
 def note_use(services: Services, found: Credential) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
+from modelyard.db.revisions import Revisions
 from modelyard.db.transaction import Transaction
 from modelyard.domain.actor import Actor
 from modelyard.domain.errors import InvalidRequest, PreconditionFailed
@@ -28,6 +29,10 @@ MANY_ITEMS = 400
 """An answer with more items than this is built off the event loop."""
 LARGE_BODY_BYTES = 64 * 1024
 """A body above this size is decoded and checked off the event loop."""
+
+
+REVISIONS = "modelyard.revisions"
+"""Key in the scope of a request: the database's revisions that it asked for."""
 
 
 class Call:
@@ -106,6 +111,11 @@ class Call:
         return partial(self.services.lanes[lane].run, self.client)
 
     # --- the database --------------------------------------------------------------------------
+
+    async def revisions(self) -> Revisions:
+        """Return the database's revisions of a moment since the request began."""
+        asked: Revisions | None = self.request.scope.get(REVISIONS)
+        return await self.services.db.revisions() if asked is None else asked
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         return await self.services.db.aread(fn, self.runner("exports"))

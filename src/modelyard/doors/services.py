@@ -6,7 +6,6 @@ import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +66,8 @@ class Services:
     def __post_init__(self) -> None:
         self.lanes = Lanes(self.settings.uploads_per_client)
         self.streams = Places(self.settings.streams_per_client)
-        self.known_tokens = Remembered(self.db, 10_000, attrgetter("rights_generation"))
-        self.resolved = Remembered(self.db, 4_096, attrgetter("generation"))
+        self.known_tokens = Remembered(10_000)
+        self.resolved = Remembered(4_096)
 
     @property
     def catalog(self) -> CatalogSettings:

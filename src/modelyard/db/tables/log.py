@@ -44,6 +44,9 @@ event_head = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     # The peaks of the tree; appending reads nothing else.
     sa.Column("peaks", sa.Text, nullable=False, server_default=""),
+    # On PostgreSQL both grow with each commit, the second one only if it may change rights (db/revisions.py).
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rights_revision", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 idempotency_keys = sa.Table(
