@@ -30,7 +30,7 @@ from modelyard.db.revisions import RevisionCheck, Revisions
 from modelyard.db.row_notes import RowNotes
 from modelyard.db.statement import Statement
 from modelyard.db.transaction import Transaction
-from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
+from modelyard.db.writer import Batch, GatheringWriter, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
 
 T = TypeVar("T")
@@ -162,6 +162,7 @@ class Database:
         self._write_connection: sa.Connection | None = None
         self._row_notes: RowNotes | None = None
         self._thread_writer: ThreadWriter | None = None
+        self._gathering_writer: GatheringWriter | None = None
         self._loop_writer: LoopWriter | None = None
         self._closed = False
         # Taking a connection from the pool costs as much as a point read, so the event loop keeps one.
@@ -272,11 +273,16 @@ class Database:
 
         run: as in `aread`. on_loop False: the change is known to be large, so it runs in a thread on SQLite too.
         """
-        if not self.is_sqlite:
-            return await self._with_work(partial(self._awrite_in_thread, fn), Results(), run)
         if self._closed:
             raise DatabaseUnavailable()
         loop = asyncio.get_running_loop()
+        if not self.is_sqlite:
+            gathering = self._gathering_writer
+            if gathering is None or gathering.loop is not loop:
+                gathering = self._gathering_writer = GatheringWriter(
+                    self._start_thread_writer(), self._queue_limit, loop, self._revision_check().under_way
+                )
+            return await self._with_work(partial(gathering.write, fn), Results(), run)
         writer = self._loop_writer
         if writer is None or writer.loop is not loop:
             self._leave_ended_loop()
@@ -320,11 +326,14 @@ class Database:
         if self._closed:
             raise DatabaseUnavailable()
         self._leave_ended_loop()
+        return self._start_thread_writer().submit(fn, results or Results())
+
+    def _start_thread_writer(self) -> ThreadWriter:
         if self._thread_writer is None:
             with self._start_lock:
                 if self._thread_writer is None:
                     self._thread_writer = ThreadWriter(self._open_batch, self._write_lock, self._queue_limit)
-        return self._thread_writer.submit(fn, results or Results())
+        return self._thread_writer
 
     def _leave_ended_loop(self) -> None:
         """Undo what an event loop that was closed in the middle of a batch can no longer finish."""
@@ -370,7 +379,7 @@ class Database:
 
     def pool_figures(self) -> PoolFigures:
         pool, idle = cast(sa.QueuePool, self._engine.pool), self._readers.idle
-        writers = (self._thread_writer, self._loop_writer)
+        writers = (self._thread_writer, self._gathering_writer, self._loop_writer)
         return PoolFigures(
             limit=pool.size(),
             in_use=pool.checkedout() - idle,

@@ -19,6 +19,8 @@ _MOST_PREPARED = 2000
 """Statements kept prepared on a connection. The program has fewer fixed ones; searches of ever new forms are not kept."""
 _MOST_WAITING = 200
 """Statements that are kept before they are sent."""
+_INTERVAL_SECONDS = 1.0
+"""How often a waiting thread looks for signals. With 0, the default of `wait`, it would never sleep."""
 _OK = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
 _Row = tuple[Any, ...]
 _Given = tuple[list[Any] | None, list[int] | None]
@@ -138,7 +140,7 @@ class PostgresStatements:
                     pg.send_query_prepared(name, given, formats)
             pg.pipeline_sync()
             # Both let other threads run, and read what comes while they send.
-            wait(generators.send(pg), pg.socket)
+            wait(generators.send(pg), pg.socket, _INTERVAL_SECONDS)
             return self._read_to_sync()
         finally:
             if pg.status == pq.ConnStatus.OK:
@@ -148,7 +150,7 @@ class PostgresStatements:
         failed: pq.abc.PGresult | None = None
         result: pq.abc.PGresult | None = None
         while True:
-            for found in wait(generators.fetch_many(self._pg), self._pg.socket):
+            for found in wait(generators.fetch_many(self._pg), self._pg.socket, _INTERVAL_SECONDS):
                 if found.status == pq.ExecStatus.PIPELINE_SYNC:
                     assert result is not None
                     return failed or result
@@ -169,7 +171,7 @@ class PostgresStatements:
             return None
         name = b"my_%d" % len(self._names)
         self._pg.send_prepare(name, sql.encode(self._encoding))
-        self._check(wait(generators.execute(self._pg), self._pg.socket)[-1])
+        self._check(wait(generators.execute(self._pg), self._pg.socket, _INTERVAL_SECONDS)[-1])
         self._names[sql] = name
         return name
 

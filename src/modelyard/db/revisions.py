@@ -75,6 +75,11 @@ class RevisionCheck:
             self.loop.call_soon(self._begin)
         return future
 
+    def under_way(self) -> asyncio.Future[Revisions] | None:
+        """Return what requests wait for now; None: none waits."""
+        asked = self._waiting or self._asking
+        return asked[-1] if asked else None
+
     def close(self) -> None:
         """Close the connection; who still waits is refused. On the loop's thread, or when the loop has ended."""
         self._drop()

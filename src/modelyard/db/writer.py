@@ -3,7 +3,8 @@
 A batch takes all waiting changes, gives each a savepoint, stores their events and commits them with one fsync; no
 caller gets its result before the commit. Two writers run batches, one at a time:
 
-* `ThreadWriter`, in its own thread, for callers that may block and for PostgreSQL;
+* `ThreadWriter`, in its own thread, for callers that may block and for PostgreSQL, where a `GatheringWriter` hands it what
+  comes together;
 * `LoopWriter`, for the event loop on SQLite. It runs the statements on the loop itself, because a separate
   thread would compete for the interpreter's lock at every statement. Only the commit, which waits for the
   disk, goes to a thread, and not even that while the disk answers faster than a thread wakes up.
@@ -14,14 +15,15 @@ Measured: decision record 0002.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -213,11 +215,35 @@ class _Unit(msgspec.Struct):
 
     fn: Callable[[Transaction], Any]
     results: Results
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
+
+    def begin(self) -> bool:
+        """Return whether the caller still waits: a change whose caller gave up before its turn is not run."""
+        if isinstance(self.future, Future):
+            return self.future.set_running_or_notify_cancel()
+        return not self.future.done()
 
 
-_Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
-"""Of one change: who waits for it, what it returned, and the error if it failed."""
+_Outcome = tuple[_Unit, Any, BaseException | None]
+"""Of one change: what it returned, and the error if it failed."""
+
+
+def _tell(outcomes: Iterable[_Outcome]) -> None:
+    """Tell the callers. Those of an event loop must be told on it."""
+    for unit, result, error in outcomes:
+        if unit.future.done():
+            continue
+        if error is None:
+            unit.future.set_result(result)
+        else:
+            unit.future.set_exception(error)
+
+
+class _Group(msgspec.Struct):
+    """Changes that go into one batch. tell: is given their outcomes, in the thread of the writer."""
+
+    units: Sequence[_Unit]
+    tell: Callable[[list[_Outcome]], None]
 
 
 class ThreadWriter:
@@ -226,18 +252,25 @@ class ThreadWriter:
     def __init__(self, open_batch: Callable[[], Batch], lock: threading.Lock, queue_limit: int) -> None:
         self._open_batch = open_batch
         self._lock = lock
-        self._queue: queue.Queue[_Unit | None] = queue.Queue(maxsize=queue_limit)
+        self._queue: queue.Queue[_Group | None] = queue.Queue(maxsize=queue_limit)
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[[Transaction], T], results: Results) -> Future[T]:
         """Queue a change; its future fails with NeedsWork if the change asks for work. Raises QueueFull."""
         future: Future[T] = Future()
+        self.submit_group(_Group([_Unit(fn, results, future)], _tell))
+        return future
+
+    def submit_group(self, group: _Group) -> None:
+        """Queue changes. Raises QueueFull, DatabaseUnavailable after close."""
+        if self._closed:
+            raise DatabaseUnavailable()
         try:
-            self._queue.put_nowait(_Unit(fn, results, future))
+            self._queue.put_nowait(group)
         except queue.Full:
             raise QueueFull() from None
-        return future
 
     @property
     def waiting(self) -> int:
@@ -245,49 +278,144 @@ class ThreadWriter:
 
     def close(self) -> None:
         """Finish the queued changes."""
+        self._closed = True
         self._queue.put(_STOP)
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
         stop = False
         while not stop:
-            batch: list[_Unit] = []
-            unit = self._queue.get()
-            while unit is not _STOP:
-                # A change whose caller gave up before its turn is not run.
-                if unit.future.set_running_or_notify_cancel():
-                    batch.append(unit)
-                if len(batch) == _MOST_UNITS:
+            groups: list[_Group] = []
+            count = 0
+            group = self._queue.get()
+            while group is not _STOP:
+                group.units = [unit for unit in group.units if unit.begin()]
+                groups.append(group)
+                count += len(group.units)
+                if count >= _MOST_UNITS:
                     break
                 try:
-                    unit = self._queue.get_nowait()
+                    group = self._queue.get_nowait()
                 except queue.Empty:
                     break
             else:
                 stop = True
-            if batch:
+            if groups:
                 with self._lock:
-                    self._write(batch)
+                    self._write(groups)
 
-    def _write(self, units: list[_Unit]) -> None:
-        outcomes: list[tuple[Any, BaseException | None]]
+    def _write(self, groups: list[_Group]) -> None:
+        units = [unit for group in groups for unit in group.units]
+        found: list[tuple[Any, BaseException | None]]
         try:
             with driver_errors():
                 batch = self._open_batch()
                 try:
-                    outcomes = [batch.run(unit.fn, unit.results) for unit in units]
+                    found = [batch.run(unit.fn, unit.results) for unit in units]
                     batch.seal()
                     batch.commit()
                 except BaseException:
                     batch.abandon()
                     raise
         except Exception as exc:  # noqa: BLE001 - the batch failed: every caller is told, the writer lives on
-            outcomes = [(None, exc)] * len(units)
-        for unit, (result, error) in zip(units, outcomes, strict=True):
-            if error is None:
-                unit.future.set_result(result)
+            found = [(None, exc)] * len(units)
+        outcomes = iter(zip(units, found, strict=True))
+        for group in groups:
+            group.tell([(unit, *result) for unit, result in itertools.islice(outcomes, len(group.units))])
+
+
+class Gathering:
+    """The changes that an event loop asks for, until no further one has come for a few turns of the loop.
+
+    A commit costs more than a change, and clients whose last answers were sent together ask again together. start: begins a
+    batch of what waits; `go_on` is called at its end. expected: what requests wait for that may bring further changes.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        queue_limit: int,
+        start: Callable[[], None],
+        expected: Callable[[], asyncio.Future[Any] | None] = lambda: None,
+    ) -> None:
+        self.loop = loop
+        self.waiting: deque[_Unit] = deque()
+        self._queue_limit = queue_limit
+        self._start = start
+        self._expected = expected
+        self._busy = False
+
+    async def add(self, fn: Callable[[Transaction], T], results: Results) -> T:
+        """Return what the change returns. Raises its errors, also NeedsWork and NeedsThread; QueueFull."""
+        if len(self.waiting) >= self._queue_limit:
+            raise QueueFull()
+        future: asyncio.Future[T] = self.loop.create_future()
+        self.waiting.append(_Unit(fn, results, future))
+        if not self._busy:
+            self._busy = True
+            self._gather()
+        return await future
+
+    def go_on(self, done: Iterable[_Outcome]) -> None:
+        """Tell the callers of a batch, and gather the next one."""
+        _tell(done)
+        if self.waiting:
+            self._gather()
+        else:
+            self._busy = False
+
+    def _gather(self) -> None:
+        until = self.loop.time() + _LONGEST_GATHERING_SECONDS
+
+        def look(seen: int, quiet_turns: int) -> None:
+            count = len(self.waiting)
+            quiet_turns = quiet_turns + 1 if count == seen else 0
+            may_wait = count < _MOST_UNITS and self.loop.time() < until
+            if may_wait and quiet_turns < _QUIET_TURNS:
+                self.loop.call_soon(look, count, quiet_turns)
+            elif may_wait and (expected := self._expected()) is not None:
+                expected.add_done_callback(lambda _: look(count, 0))
             else:
-                unit.future.set_exception(error)
+                self._start()
+
+        self.loop.call_soon(look, 0, 0)
+
+
+class GatheringWriter:
+    """Gives the changes of an event loop to the thread of a ThreadWriter, a batch at a time."""
+
+    def __init__(
+        self,
+        writer: ThreadWriter,
+        queue_limit: int,
+        loop: asyncio.AbstractEventLoop,
+        expected: Callable[[], asyncio.Future[Any] | None],
+    ) -> None:
+        """expected: as for `Gathering`."""
+        self.loop = loop
+        self._writer = writer
+        self._changes = Gathering(loop, queue_limit, self._start, expected)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._changes.waiting)
+
+    async def write(self, fn: Callable[[Transaction], T], results: Results) -> T:
+        """Run a change. Raises the errors of `fn`, also NeedsWork; QueueFull, DatabaseUnavailable."""
+        return await self._changes.add(fn, results)
+
+    def _start(self) -> None:
+        waiting = self._changes.waiting
+        units = [waiting.popleft() for _ in range(min(len(waiting), _MOST_UNITS))]
+        try:
+            self._writer.submit_group(_Group(units, self._tell))
+        except (QueueFull, DatabaseUnavailable) as refusal:
+            self._changes.go_on([(unit, None, refusal) for unit in units])
+
+    def _tell(self, outcomes: list[_Outcome]) -> None:
+        # No one waits any more on a loop that has ended meanwhile.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._changes.go_on, outcomes)
 
 
 class LoopWriter:
@@ -304,10 +432,8 @@ class LoopWriter:
         self.loop = loop
         self._open_batch = open_batch
         self._lock = lock
-        self._queue_limit = queue_limit
         self._executor = executor
-        self._waiting: deque[tuple[Callable[[Transaction], Any], Results, asyncio.Future[Any]]] = deque()
-        self._busy = False
+        self._changes = Gathering(loop, queue_limit, self._start)
         self._unfinished: Batch | None = None
         """A batch that goes on in a later turn of the loop."""
         self._commit_seconds = _QUICK_COMMIT_SECONDS
@@ -315,18 +441,11 @@ class LoopWriter:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._changes.waiting)
 
     async def write(self, fn: Callable[[Transaction], T], results: Results) -> T:
         """Run a change. Raises the errors of `fn`, also NeedsWork and NeedsThread; QueueFull, DatabaseUnavailable."""
-        if len(self._waiting) >= self._queue_limit:
-            raise QueueFull()
-        future: asyncio.Future[T] = self.loop.create_future()
-        self._waiting.append((fn, results, future))
-        if not self._busy:
-            self._busy = True
-            self._gather()
-        return await future
+        return await self._changes.add(fn, results)
 
     def close(self) -> None:
         """Undo a batch that a loop which ended left unfinished. Only for a loop that runs no more."""
@@ -334,23 +453,6 @@ class LoopWriter:
             self._unfinished.abandon()
             self._unfinished = None
             self._lock.release()
-
-    def _gather(self) -> None:
-        """Start a batch once no further change has come for a few turns of the event loop.
-
-        A commit costs more than a change, and clients whose last answers were sent together ask again together.
-        """
-        until = self.loop.time() + _LONGEST_GATHERING_SECONDS
-
-        def look(seen: int, quiet_turns: int) -> None:
-            count = len(self._waiting)
-            quiet_turns = quiet_turns + 1 if count == seen else 0
-            if quiet_turns < _QUIET_TURNS and count < _MOST_UNITS and self.loop.time() < until:
-                self.loop.call_soon(look, count, quiet_turns)
-            else:
-                self._start()
-
-        self.loop.call_soon(look, 0, 0)
 
     def _start(self) -> None:
         if self._lock.acquire(blocking=False):
@@ -368,7 +470,7 @@ class LoopWriter:
                 batch = self._open_batch()
         except Exception as exc:  # noqa: BLE001 - the batch failed: every caller is told, the writer lives on
             self._lock.release()
-            self._answer(self._refuse_all(exc))
+            self._changes.go_on(self._refuse_all(exc))
             return
         until = time.monotonic() + _LONGEST_BATCH_SECONDS
 
@@ -378,7 +480,7 @@ class LoopWriter:
                 with driver_errors():
                     try:
                         self._run_turn(batch, done)
-                        if self._waiting and len(done) < _MOST_UNITS and time.monotonic() < until:
+                        if self.waiting and len(done) < _MOST_UNITS and time.monotonic() < until:
                             self._unfinished = batch
                             self.loop.call_soon(take_turn)
                             return
@@ -402,13 +504,14 @@ class LoopWriter:
 
     def _run_turn(self, batch: Batch, done: list[_Outcome]) -> None:
         until = time.monotonic() + _LONGEST_TURN_SECONDS
-        while self._waiting and len(done) < _MOST_UNITS:
-            fn, results, future = self._waiting.popleft()
-            if future.done():
+        waiting = self._changes.waiting
+        while waiting and len(done) < _MOST_UNITS:
+            unit = waiting.popleft()
+            if not unit.begin():
                 continue
-            done.append((future, None, DatabaseUnavailable()))
-            result, error = batch.run(fn, results)
-            done[-1] = (future, result, error)
+            done.append((unit, None, DatabaseUnavailable()))
+            result, error = batch.run(unit.fn, unit.results)
+            done[-1] = (unit, result, error)
             if time.monotonic() > until:
                 return
 
@@ -430,25 +533,12 @@ class LoopWriter:
 
     def _refuse_all(self, exc: BaseException) -> list[_Outcome]:
         """Fail all waiting changes if no batch can be opened, so that no caller waits forever."""
-        refused = [(future, None, exc) for _, _, future in self._waiting]
-        self._waiting.clear()
-        return refused  # type: ignore[return-value]
+        refused: list[_Outcome] = [(unit, None, exc) for unit in self._changes.waiting]
+        self._changes.waiting.clear()
+        return refused
 
     def _committed(self, failure: BaseException | None, done: list[_Outcome]) -> None:
-        self._answer(done if failure is None else [(future, None, failure) for future, _, _ in done])
-
-    def _answer(self, done: list[_Outcome]) -> None:
-        for future, result, error in done:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-        if self._waiting:
-            self._gather()
-        else:
-            self._busy = False
+        self._changes.go_on(done if failure is None else [(unit, None, failure) for unit, _, _ in done])
 
 
 def _commit(batch: Batch) -> BaseException | None:
