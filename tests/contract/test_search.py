@@ -259,18 +259,17 @@ def test_details_are_looked_up_and_not_searched_for(
             patch.setattr(Transaction, "run", noted)
             for read in (catalog_queries.list_tags, catalog_queries.list_owners, alias_queries.list_aliases_of):
                 read(tx, [1, 2])
-        driver: Any = tx.connection.connection.driver_connection
-        cursor = driver.cursor()
+        driver = tx.driver
         if tx.is_sqlite:
             return [
-                " ".join(str(r[3]) for r in cursor.execute(f"EXPLAIN QUERY PLAN {sql}", v)) for sql, v in run
+                " ".join(str(r[3]) for r in driver.execute(f"EXPLAIN QUERY PLAN {sql}", v)) for sql, v in run
             ]
         # A small table is read whole unless that is forbidden; the question is whether an index could serve.
-        cursor.execute("SET enable_seqscan = off")
+        driver.execute("SET enable_seqscan = off")
         try:
-            return [" ".join(r[0] for r in cursor.execute(f"EXPLAIN {sql}", v).fetchall()) for sql, v in run]
+            return [" ".join(r[0] for r in driver.execute(f"EXPLAIN {sql}", v)) for sql, v in run]
         finally:
-            cursor.execute("RESET enable_seqscan")
+            driver.execute("RESET enable_seqscan")
 
     plans = registry.db.read(work)
     assert len(plans) == 3

@@ -70,6 +70,10 @@ class PostgresServer:
         for name in sorted(self._made):
             self.drop_database(self.url_of(name))
 
+    def cut(self, pid: int) -> None:
+        """End the connection of this process of the server."""
+        self._run(f"SELECT pg_terminate_backend({pid})")
+
     def _run(self, statement: str) -> None:
         import psycopg
 

@@ -28,6 +28,7 @@ from modelyard.db.connections import ReadConnections
 from modelyard.db.needs import NeedsThread, NeedsWork, Results, Runner
 from modelyard.db.revisions import RevisionCheck, Revisions
 from modelyard.db.row_notes import RowNotes
+from modelyard.db.statement import Statement
 from modelyard.db.transaction import Transaction
 from modelyard.db.writer import Batch, LoopWriter, ThreadWriter, WriterFigures, driver_errors
 from modelyard.domain.errors import ChangedMeanwhile, DatabaseUnavailable, Invalid
@@ -191,12 +192,12 @@ class Database:
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` on a consistent snapshot, whatever is written meanwhile."""
         with driver_errors(), self._readers.take() as connection:
-            begin = "BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            connection.exec_driver_sql(begin)
+            tx = Transaction(connection, self.clock())
+            tx.run(_BEGIN_SNAPSHOT[connection.dialect.name])
             try:
-                return fn(Transaction(connection, self.clock()))
+                return fn(tx)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                tx.run(_END_SNAPSHOT)
 
     async def aread(self, fn: Callable[[Transaction], T], run: Runner | None = None) -> T:
         """Read off the event loop. run: runs the work that `fn` asks for; None: the database's own threads."""
@@ -407,6 +408,12 @@ class Database:
         self._engine.dispose()
 
 
+_BEGIN_SNAPSHOT = {
+    "sqlite": Statement(sa.text("BEGIN")),
+    "postgresql": Statement(sa.text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")),
+}
+# Not through the driver's cursor, which gives up all prepared statements of a connection when it rolls back.
+_END_SNAPSHOT = Statement(sa.text("ROLLBACK"))
 _ON_LOOP = Results(on_loop=True)
 """The results for a read on the event loop; it stores nothing."""
 

@@ -2,8 +2,8 @@
 
 Triggers see every write of every statement, so no use case can forget one. They work only on the writer's
 connection: a write from outside this program leaves no note, and `audit check` finds it. On SQLite they are
-temporary and call into this process; on PostgreSQL they belong to the schema and fill a temporary table of the
-writer's session. Decision record 0022.
+temporary and call into this process; on PostgreSQL they belong to the schema and send a notice, which comes with the
+answer of the statement. Decision records 0022 and 0041.
 """
 
 from __future__ import annotations
@@ -179,15 +179,12 @@ class RowNote(msgspec.Struct, frozen=True):
         return [self.table, list(self.key), self.digest]
 
 
-_TAKE = Statement(sa.text("DELETE FROM row_notes RETURNING id, name, is_gone, held"))
-
-
-_NOTES_TABLE = (
-    "CREATE TEMP TABLE IF NOT EXISTS row_notes"
-    " (id SERIAL, name TEXT, is_gone BOOLEAN, held JSONB) ON COMMIT DELETE ROWS"
+_NOTICE = "modelyard.row"
+_NOTE_IN_TRANSACTION = Statement(
+    sa.text(
+        "SELECT set_config('client_min_messages', 'notice', true), set_config('modelyard.row_notes', 'on', true)"
+    )
 )
-_MAKE_NOTES_TABLE = Statement(sa.text(_NOTES_TABLE))
-_NOTE_IN_TRANSACTION = Statement(sa.text("SELECT set_config('modelyard.row_notes', 'on', true)"))
 
 
 class RowNotes:
@@ -199,20 +196,22 @@ class RowNotes:
         self._keeps_session = keeps_session
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
+        self._heard: list[str] = []
         self._key = find_key(connection)
+        driver: Any = connection.connection.driver_connection
         if self._is_sqlite:
-            driver: Any = connection.connection.driver_connection
             driver.create_function("note_row", -1, self._note)
             for statement in _sqlite_triggers():
                 connection.exec_driver_sql(statement)
-        elif keeps_session:
-            connection.exec_driver_sql(_NOTES_TABLE)
-            connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
+        else:
+            driver.add_notice_handler(self._hear)
+            if keeps_session:
+                connection.exec_driver_sql("SET client_min_messages = 'notice'")
+                connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
 
     def begin(self, run: Callable[[Statement], Any]) -> None:
         """Begin to note what a batch writes. run: runs a statement of its transaction."""
         if not self._is_sqlite and not self._keeps_session:
-            run(_MAKE_NOTES_TABLE)
             run(_NOTE_IN_TRANSACTION)
 
     def _note(self, name: str, is_gone: int, *values: Any) -> None:
@@ -220,16 +219,22 @@ class RowNotes:
         row = dict(zip(covered_columns(table), values, strict=True))
         self._rows[name, tuple(row[c] for c in key_names(table))] = None if is_gone else row
 
+    def _hear(self, notice: Any) -> None:
+        """Keep a notice of PostgreSQL. The driver would swallow an exception here, so it is read later."""
+        if notice.message_primary == _NOTICE:
+            self._heard.append(notice.message_detail)
+
     def clear(self) -> None:
         """Discard the notes of a change that was undone."""
         self._rows.clear()
+        self._heard.clear()
 
-    def take(self, run: Callable[[Statement], Any]) -> list[RowNote]:
-        """Return the rows written since the last call, in their present state. run: runs a statement of the change."""
-        if not self._is_sqlite:
-            for _, name, is_gone, held in sorted(run(_TAKE).fetchall(), key=lambda row: row[0]):
-                table = metadata.tables[name]
-                self._note(name, is_gone, *(held.get(column) for column in covered_columns(table)))
+    def take(self) -> list[RowNote]:
+        """Return the rows written since the last call, in their present state."""
+        for text in self._heard:
+            name, is_gone, held = msgspec.json.decode(text)
+            self._note(name, is_gone, *map(held.get, covered_columns(metadata.tables[name])))
+        self._heard.clear()
         rows, self._rows = self._rows, {}
         return [
             RowNote(name, key, None if row is None else row_digest(self._key, metadata.tables[name], row))
@@ -256,8 +261,8 @@ def create_note_triggers(connection: sa.Connection) -> None:
     connection.exec_driver_sql(
         "CREATE OR REPLACE FUNCTION note_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "IF current_setting('modelyard.row_notes', true) = 'on' THEN "
-        "INSERT INTO pg_temp.row_notes (name, is_gone, held) VALUES (TG_TABLE_NAME, TG_OP = 'DELETE', "
-        "CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END); END IF; RETURN NULL; END $$"
+        f"RAISE NOTICE USING MESSAGE = '{_NOTICE}', DETAIL = json_build_array(TG_TABLE_NAME, TG_OP = 'DELETE', "
+        "CASE WHEN TG_OP = 'DELETE' THEN to_json(OLD) ELSE to_json(NEW) END)::text; END IF; RETURN NULL; END $$"
     )
     present = set(sa.inspect(connection).get_table_names())
     for table in covered_tables():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -33,22 +34,20 @@ class Statement:
         self.is_read = isinstance(clause, sa.SelectBase)
         self.tables: frozenset[str] = frozenset()
         """The tables whose names stand in the SQL, known once it is compiled."""
-        self._compiled: dict[str, tuple[str, _Pick | None, dict[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, _Pick, dict[str, Any]]] = {}
 
     def prepare(self, dialect: sa.Dialect, given: dict[str, Any]) -> tuple[str, Any]:
         """Return SQL and parameters for the driver of `dialect`. Raises KeyError for a missing parameter."""
         sql, pick, constants = self._compiled.get(dialect.name) or self.compile(dialect)
         values = {**constants, **given} if constants else given
-        if pick is None:
-            return sql, {name: str(v) if isinstance(v, str) else v for name, v in values.items()}
         row = pick(values)
         if not _AS_THEY_ARE.issuperset(map(type, row)):
             row = tuple([str(v) if isinstance(v, str) else v for v in row])
         return sql, row
 
-    def compile(self, dialect: sa.Dialect) -> tuple[str, _Pick | None, dict[str, Any]]:
-        compiled = self._clause.compile(dialect=dialect)
-        order = getattr(compiled, "positiontup", None)
+    def compile(self, dialect: sa.Dialect) -> tuple[str, _Pick, dict[str, Any]]:
+        compiled = self._clause.compile(dialect=_numbering(dialect))
+        order: Sequence[str] = compiled.positiontup or ()  # type: ignore[attr-defined]
         constants = {k: v for k, v in compiled.params.items() if v is not None}
         nothing = [
             name
@@ -57,9 +56,18 @@ class Statement:
         ]
         sql = str(compiled)
         self.tables = frozenset(_WORD.findall(sql)) & metadata.tables.keys()
-        found = sql, None if order is None else _picker(order), constants | dict.fromkeys(nothing)
+        found = sql, _picker(order), constants | dict.fromkeys(nothing)
         self._compiled[dialect.name] = found
         return found
+
+
+@cache
+def _numbering(dialect: sa.Dialect) -> sa.Dialect:
+    """Return a dialect that writes parameters by position: `?`, or `$1` as libpq takes them."""
+    if dialect.name != "postgresql":
+        return dialect
+    make: Callable[..., sa.Dialect] = type(dialect)
+    return make(paramstyle="numeric_dollar")
 
 
 def _picker(names: Sequence[str]) -> _Pick:

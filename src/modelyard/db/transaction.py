@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -78,7 +78,7 @@ class Transaction:
         self._results = Results(may_wait=True) if results is None else results
         self._dialect = connection.dialect
         self._memory = memory
-        self.driver: Any = connection.connection.driver_connection if driver is None else driver
+        self.driver: Any = _driver_of(connection) if driver is None else driver
 
     @property
     def is_sqlite(self) -> bool:
@@ -89,24 +89,40 @@ class Transaction:
         sql, values = statement.prepare(self._dialect, parameters)
         if self._memory is not None:
             self._meet(statement)
-        try:
-            return self.driver.execute(sql, values)
-        except self._dialect.loaded_dbapi.Error as exc:
-            raise self._failure(exc, sql, values) from exc
+        return self._drive(self.driver.execute, sql, values)
 
     def run_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        """Run a fixed statement for each row of parameters, in one call if the driver can do that."""
-        if len(rows) == 1:
+        """Run a fixed statement for each row of parameters.
+
+        On PostgreSQL it waits for the next statement with an answer, or for the end of the change, which raises its error.
+        """
+        if len(rows) == 1 and self.is_sqlite:
             self.run(statement, **rows[0])
         elif rows:
-            sql, _ = statement.prepare(self._dialect, rows[0])
+            prepared = [statement.prepare(self._dialect, row) for row in rows]
             if self._memory is not None:
                 self._meet(statement)
-            values = [statement.prepare(self._dialect, row)[1] for row in rows]
-            try:
-                self.driver.cursor().executemany(sql, values)
-            except self._dialect.loaded_dbapi.Error as exc:
-                raise self._failure(exc, sql, values) from exc
+            sql, values = prepared[0][0], [row for _, row in prepared]
+            self._drive(self.driver.executemany if self.is_sqlite else self.driver.later, sql, values)
+
+    def run_later(self, statement: Statement) -> None:
+        """Run a fixed statement without parameters under the conditions of `run_many`."""
+        self.run_many(statement, [{}])
+
+    def begin_change(self) -> None:
+        """Begin a change of a batch, after its savepoint."""
+        if not self.is_sqlite:
+            self.driver.begin_change()
+
+    def end_change(self) -> None:
+        """Run what the change left to `run_many`; its errors are those of the change."""
+        if not self.is_sqlite:
+            self._drive(lambda *_: self.driver.flush_change(), "what waited", ())
+
+    def forget_change(self) -> None:
+        """Drop what a failed change left to `run_many`."""
+        if not self.is_sqlite:
+            self.driver.forget_change()
 
     def _meet(self, statement: Statement) -> None:
         memory = self._memory
@@ -157,17 +173,19 @@ class Transaction:
             statement.compile(self._dialect)
         return self._memory
 
-    def _failure(self, exc: Any, sql: str, values: Any) -> DBAPIError:
-        """Convert to SQLAlchemy's error: callers see only one kind, and its pool can drop a dead connection."""
-        failure: DBAPIError = DBAPIError.instance(
-            sql,
-            values,
-            exc,
-            self._dialect.loaded_dbapi.Error,
-            connection_invalidated=self._dialect.is_disconnect(exc, self.driver, None),
-            dialect=self._dialect,
-        )
-        return failure
+    def _drive(self, method: Callable[[str, Any], Any], sql: str, values: Any) -> Any:
+        """Call the driver. Raises SQLAlchemy's error: callers see only one kind, and its pool can drop a dead connection."""
+        try:
+            return method(sql, values)
+        except self._dialect.loaded_dbapi.Error as exc:
+            raise DBAPIError.instance(
+                sql,
+                values,
+                exc,
+                self._dialect.loaded_dbapi.Error,
+                connection_invalidated=self._dialect.is_disconnect(exc, self.driver, None),
+                dialect=self._dialect,
+            ) from exc
 
     def one(self, statement: Statement, **parameters: Any) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
@@ -197,6 +215,8 @@ class Transaction:
             self._memory.write(self.run_many)
             if not isinstance(statement, sa.SelectBase):
                 self._memory.forget()
+        if not self.is_sqlite:
+            self._drive(lambda *_: self.driver.flush(), "what waited", ())
 
     def outside(self, key: Hashable, work: Callable[[], T]) -> T:
         """Return the result of work that is too slow for a transaction; see modelyard.db.needs. May raise NeedsWork."""
@@ -221,6 +241,23 @@ class Transaction:
         for reaction in _reactions.get(type(event), ()):
             reaction(self, event, actor, model_id)
 
+
+def _driver_of(connection: sa.Connection) -> Any:
+    """Return what runs fixed statements on a connection: SQLite's driver itself, or PostgresStatements."""
+    if connection.dialect.name == "sqlite":
+        return connection.connection.driver_connection
+    found = connection.info.get(_STATEMENTS)
+    if found is None:
+        # Imported here, since nothing of PostgreSQL is installed with SQLite alone.
+        from modelyard.db.postgres import PostgresStatements
+
+        found = connection.info[_STATEMENTS] = PostgresStatements(
+            cast(Any, connection.connection.driver_connection)
+        )
+    return found
+
+
+_STATEMENTS = "modelyard.statements"
 
 Reaction = Callable[[Transaction, Any, Actor, int], None]
 """(transaction, event, its actor, id of its model)."""

@@ -112,9 +112,9 @@ class Batch:
         self._abandoned = abandoned
         try:
             begun = Transaction(connection, 0)
-            begun.run(_BEGIN[connection.dialect.name])
+            begun.run_later(_BEGIN[connection.dialect.name])
             self._driver = begun.driver
-            notes.begin(begun.run)
+            notes.begin(begun.run_later)
             self._log_end = event_log.lock_head(connection)
             self._now = clock()
         except BaseException:
@@ -136,11 +136,13 @@ class Batch:
     def _run(self, tx: Transaction, fn: Callable[[Transaction], T]) -> tuple[T | None, BaseException | None]:
         try:
             # SQLAlchemy's own savepoints cost fifteen times as much as these statements.
-            tx.run(_SAVEPOINT)
+            tx.run_later(_SAVEPOINT)
+            tx.begin_change()
             result = fn(tx)
+            tx.end_change()
             # On SQLite a further savepoint hides this one, and the commit ends them all; PostgreSQL is slow with many.
             if not tx.is_sqlite:
-                tx.run(_RELEASE)
+                tx.run_later(_RELEASE)
             _vouch(tx, self._notes)
         except (NeedsWork, NeedsThread) as asked:
             self._undo(tx)
@@ -166,7 +168,10 @@ class Batch:
         return result, None
 
     def _undo(self, tx: Transaction) -> None:
-        tx.run(_ROLL_BACK)
+        tx.forget_change()
+        tx.run_later(_ROLL_BACK)
+        if not tx.is_sqlite:
+            tx.run_later(_RELEASE)
         self._notes.clear()
         self._memory.undo()
 
@@ -195,7 +200,7 @@ class Batch:
 
 def _vouch(tx: Transaction, notes: RowNotes) -> None:
     """Name the written rows in the change's last event; a change without an event gets one."""
-    rows = notes.take(tx.run)
+    rows = notes.take()
     if not rows:
         return
     if not tx.pending:
