@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -222,3 +224,29 @@ def test_statements_stay_prepared_when_a_snapshot_ends(postgres_url: str) -> Non
             assert db.snapshot(lambda tx: tx.one(FIND, key="x")) is None
     finally:
         db.close()
+
+
+def test_other_threads_run_while_an_answer_is_waited_for(
+    connection: psycopg.Connection[Any], postgres_url: str
+) -> None:
+    """Also the one that lets go of the lock for which PostgreSQL waits."""
+    ours = PostgresStatements(connection)
+    # Without which this would hang instead of failing.
+    connection.execute("SET lock_timeout = '5s'")
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7)")
+        began = threading.Event()
+
+        def wait() -> Any:
+            ours.later("SELECT 1")
+            began.set()
+            return ours.execute("SELECT pg_advisory_lock(7)::text, 'locked'").fetchone()
+
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(wait)
+            assert began.wait(30)
+            for _ in range(50):
+                time.sleep(0.001)
+            assert not waiting.done()
+            other.rollback()
+            assert waiting.result(30)[1] == "locked"

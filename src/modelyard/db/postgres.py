@@ -7,6 +7,7 @@ text and bytes only (statement.py), and the rows are read by the driver's loader
 
 from __future__ import annotations
 
+import selectors
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _MOST_WAITING = 200
 """Statements sent before their answers are read, which must fit into the buffers of a socket, or both sides would wait for
 each other for ever."""
 _OK = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
 _Row = tuple[Any, ...]
 _Given = tuple[list[Any] | None, list[int] | None]
 """(values as bytes or None, their formats); None: all values are text."""
@@ -59,6 +61,8 @@ class PostgresStatements:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._pg = connection.pgconn
+        self._answers = _Selector()
+        self._answers.register(self._pg.socket, selectors.EVENT_READ)
         self._loaders = Transformer(connection)
         self._encoding = connection.info.encoding
         # PgBouncer gives each transaction another connection of the server, on which nothing is prepared.
@@ -145,6 +149,11 @@ class PostgresStatements:
     def _read_to_sync(self) -> pq.abc.PGresult:
         failed = result = None
         while True:
+            # Not by `get_result`, which would hold the interpreter's lock, and with it the event loop, for as long as
+            # PostgreSQL takes.
+            while self._pg.is_busy():
+                self._answers.select()
+                self._pg.consume_input()
             found = self._pg.get_result()
             if found is None:
                 # The end of one statement's answers.
