@@ -348,7 +348,7 @@ class Database:
         if connection is None:
             connection = self._write_connection = self._engine.connect()
             try:
-                self._row_notes = RowNotes(connection, keeps_session=self._prepares)
+                self._row_notes = RowNotes(connection)
             except BaseException:
                 self._close_write_connection()
                 raise

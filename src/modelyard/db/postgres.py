@@ -7,21 +7,19 @@ text and bytes only (statement.py), and the rows are read by the driver's loader
 
 from __future__ import annotations
 
-import selectors
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import errors, pq
+from psycopg import errors, generators, pq
 from psycopg.adapt import Transformer
+from psycopg.waiting import wait
 
 _MOST_PREPARED = 2000
 """Statements kept prepared on a connection. The program has fewer fixed ones; searches of ever new forms are not kept."""
 _MOST_WAITING = 200
-"""Statements sent before their answers are read, which must fit into the buffers of a socket, or both sides would wait for
-each other for ever."""
+"""Statements that are kept before they are sent."""
 _OK = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
-_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
 _Row = tuple[Any, ...]
 _Given = tuple[list[Any] | None, list[int] | None]
 """(values as bytes or None, their formats); None: all values are text."""
@@ -61,8 +59,6 @@ class PostgresStatements:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._pg = connection.pgconn
-        self._answers = _Selector()
-        self._answers.register(self._pg.socket, selectors.EVENT_READ)
         self._loaders = Transformer(connection)
         self._encoding = connection.info.encoding
         # PgBouncer gives each transaction another connection of the server, on which nothing is prepared.
@@ -141,28 +137,21 @@ class PostgresStatements:
                 else:
                     pg.send_query_prepared(name, given, formats)
             pg.pipeline_sync()
+            # Both let other threads run, and read what comes while they send.
+            wait(generators.send(pg), pg.socket)
             return self._read_to_sync()
         finally:
             if pg.status == pq.ConnStatus.OK:
                 pg.exit_pipeline_mode()
 
     def _read_to_sync(self) -> pq.abc.PGresult:
-        failed = result = None
+        failed: pq.abc.PGresult | None = None
+        result: pq.abc.PGresult | None = None
         while True:
-            # Not by `get_result`, which would hold the interpreter's lock, and with it the event loop, for as long as
-            # PostgreSQL takes.
-            while self._pg.is_busy():
-                self._answers.select()
-                self._pg.consume_input()
-            found = self._pg.get_result()
-            if found is None:
-                # The end of one statement's answers.
-                if self._pg.status != pq.ConnStatus.OK:
-                    raise self._lost()
-            elif found.status == pq.ExecStatus.PIPELINE_SYNC:
-                assert result is not None
-                return failed or result
-            else:
+            for found in wait(generators.fetch_many(self._pg), self._pg.socket):
+                if found.status == pq.ExecStatus.PIPELINE_SYNC:
+                    assert result is not None
+                    return failed or result
                 result = found
                 if failed is None and found.status not in _OK:
                     failed = found
@@ -179,7 +168,8 @@ class PostgresStatements:
         if len(self._names) >= _MOST_PREPARED:
             return None
         name = b"my_%d" % len(self._names)
-        self._check(self._pg.prepare(name, sql.encode(self._encoding)))
+        self._pg.send_prepare(name, sql.encode(self._encoding))
+        self._check(wait(generators.execute(self._pg), self._pg.socket)[-1])
         self._names[sql] = name
         return name
 

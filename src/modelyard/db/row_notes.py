@@ -180,9 +180,11 @@ class RowNote(msgspec.Struct, frozen=True):
 
 
 _NOTICE = "modelyard.row"
-_NOTE_IN_TRANSACTION = Statement(
+
+
+_SEND_NOTES = Statement(
     sa.text(
-        "SELECT set_config('client_min_messages', 'notice', true), set_config('modelyard.row_notes', 'on', true)"
+        "SELECT set_config('modelyard.row_notes', 'on', true), set_config('client_min_messages', 'notice', true)"
     )
 )
 
@@ -190,10 +192,7 @@ _NOTE_IN_TRANSACTION = Statement(
 class RowNotes:
     """The notes of one writing connection."""
 
-    def __init__(self, connection: sa.Connection, *, keeps_session: bool) -> None:
-        """keeps_session: whether PostgreSQL's session is the same for all batches, as it is not behind a pooler in
-        transaction mode."""
-        self._keeps_session = keeps_session
+    def __init__(self, connection: sa.Connection) -> None:
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._rows: dict[tuple[str, Key], Mapping[str, Any] | None] = {}
         self._heard: list[str] = []
@@ -205,14 +204,12 @@ class RowNotes:
                 connection.exec_driver_sql(statement)
         else:
             driver.add_notice_handler(self._hear)
-            if keeps_session:
-                connection.exec_driver_sql("SET client_min_messages = 'notice'")
-                connection.exec_driver_sql("SET modelyard.row_notes = 'on'")
 
-    def begin(self, run: Callable[[Statement], Any]) -> None:
-        """Begin to note what a batch writes. run: runs a statement of its transaction."""
-        if not self._is_sqlite and not self._keeps_session:
-            run(_NOTE_IN_TRANSACTION)
+    def begin(self, run_later: Callable[[Statement], None]) -> None:
+        """Begin to note what a batch writes. run_later: runs a statement of its transaction. On PostgreSQL it is for this
+        transaction alone: behind a pooler the next one may run in another session."""
+        if not self._is_sqlite:
+            run_later(_SEND_NOTES)
 
     def _note(self, name: str, is_gone: int, *values: Any) -> None:
         table = metadata.tables[name]
