@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # What the corpus needs beside the test environment; kept out of it, because it is large.
 CORPUS := catboost statsmodels patsy imbalanced-learn sklearn-compat category_encoders formulaic interface_meta wrapt
 
-.PHONY: build-kills read-kills engine-kills clusters serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench serve demo quickstart clean
+.PHONY: build-kills read-kills engine-kills clusters serve-kills served-image engines container manifests screenshots corpus edges forge help test lint types docs fuzz bench bench-postgres serve demo quickstart clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -42,6 +42,9 @@ docs:  ## write the generated pages and parts of the documentation
 
 bench:  ## compare with what else there is on this machine; prints tables
 	$(PY) -m benchmarks
+
+bench-postgres:  ## the same on PostgreSQL
+	$(PY) -m benchmarks --database postgres
 
 clusters:  ## install Slurm and Ray for the commands below; needs root and apt-get
 	command -v slurmctld >/dev/null || apt-get install -y -qq --no-install-recommends slurm-wlm munge

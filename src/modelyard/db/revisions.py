@@ -87,6 +87,9 @@ class RevisionCheck:
             self._refuse()
 
     def _begin(self) -> None:
+        if not self._waiting:
+            # Closed meanwhile.
+            return
         self._asking, self._waiting = self._waiting, []
         self._is_second_try = False
         self._send()
