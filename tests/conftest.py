@@ -20,11 +20,14 @@ from tests.support.blobs import (
     s3_under_test,
 )
 from tests.support.databases import copied_database, make_tables
+from tests.support.forking import enable
 from tests.support.parts import is_tried
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.registry import Registry
 from tests.support.s3 import S3Server, running_s3
 from tests.support.services import needed
+
+enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

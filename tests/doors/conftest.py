@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.disks import SmallDisk, mounted_disk
+from tests.support.pages import Pages, made_once
 from tests.support.server import RunningServer, running_server
 
 
@@ -31,6 +33,14 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     with running_server(url, s3.url(s3.make_bucket()), environment=s3.environment) as running:
         yield running
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """A registry with something on every page, of which each module runs a copy."""
+    base = tmp_path_factory.getbasetemp()
+    # The folder of the whole run, which has one for each of its processes.
+    return made_once((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pages")
 
 
 @pytest.fixture

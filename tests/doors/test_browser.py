@@ -18,8 +18,8 @@ import urllib3
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.support.pages import LOOKS, fill, publish
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import LOOKS, Pages, publish
+from tests.support.server import RunningServer
 
 # Debian's command is a script that wants half a dozen other programs.
 _DEBIAN = "/usr/lib/chromium/chromium"
@@ -34,10 +34,9 @@ FIND_FAULTS = """async () => (await axe.run(document, {resultTypes: ['violations
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(show_components=True) as running:
-        folder = tmp_path_factory.mktemp("browser")
-        fill(running, folder)
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("browser")
+    with pages.running(folder, show_components=True) as running:
         publish(running, folder)
         yield running
 

@@ -23,7 +23,7 @@ MOST_TABS = 120
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server() as running:
-        fill(running, tmp_path_factory.mktemp("tasks"))
+        fill(running, tmp_path_factory.mktemp("tasks"), only=MODEL)
         yield running
 
 

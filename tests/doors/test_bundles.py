@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ import modelyard as my
 from modelyard.domain.digest import Digest
 from modelyard.domain.errors import BundleDamaged, Invalid
 from tests.support.registry import unique
-from tests.support.server import RunningServer, running_server
+from tests.support.server import RunningServer, run_command, running_server
 
 
 @pytest.fixture
@@ -48,14 +48,9 @@ def bundle(server: RunningServer, version: str, tmp_path: Path) -> Path:
 
 
 def offline(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "modelyard", *map(str, arguments)],
-        env={"MODELYARD_URL": "http://127.0.0.1:1", "MODELYARD_HOME": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MODELYARD_")}
+    nowhere = {"MODELYARD_URL": "http://127.0.0.1:1", "MODELYARD_HOME": "/nonexistent"}
+    return run_command([str(each) for each in arguments], {**environment, **nowhere})
 
 
 def test_another_registry_gets_the_same_version(

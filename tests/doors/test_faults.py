@@ -11,7 +11,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -31,7 +30,7 @@ from modelyard.sdk.views import Version
 from tests.support.disks import SmallDisk, fill
 from tests.support.postgres import OVERRIDE, PostgresServer, running_postgres
 from tests.support.registry import unique
-from tests.support.server import RunningServer, running_server
+from tests.support.server import RunningServer, run_command, running_server
 from tests.support.services import needed
 
 MIB = 1 << 20
@@ -358,15 +357,8 @@ def test_a_server_told_to_stop_finishes_what_it_receives(tmp_path: Path) -> None
 
 def serve(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MODELYARD_")}
-    return subprocess.run(
-        [sys.executable, "-m", "modelyard", "serve", "--port", "0", *arguments],
-        env={**environment, "MODELYARD_HOME": str(home)},
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment["MODELYARD_HOME"] = str(home)
+    return run_command(["serve", "--port", "0", *arguments], environment, cwd=home)
 
 
 def test_one_data_folder_has_one_server(faulty: RunningServer, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sqlite3
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -138,16 +136,8 @@ def test_the_metrics_that_the_page_names_are_those_of_the_server(server: Running
 
 def refusal(server: RunningServer, *flags: str) -> str:
     """What another start, next to the server or after it, says when it gives up."""
-    done = subprocess.run(
-        [sys.executable, "-m", "modelyard", "serve", *flags],
-        cwd=server.folder,
-        env={**server.environment, "MODELYARD_HOME": str(server.folder / "other-home")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    home = {"MODELYARD_HOME": str(server.folder / "other-home")}
+    done = server.run("serve", *flags, env=home, cwd=server.folder)
     assert done.returncode != 0
     return done.stderr
 

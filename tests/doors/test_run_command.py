@@ -462,7 +462,8 @@ def test_a_model_that_was_loaded_and_trained_on_names_its_parent(place: Place, c
     again = place.python(
         f"import modelyard as my\nmodel = my.load('{place.model}:1')\n"
         "model.set_params(n_estimators=5).fit([[0], [1]] * 9, [0, 1] * 9)\n"
-        f"my.push(my.load('{place.model}:1'), '{place.space}/copy')",
+        f"my.push(my.load('{place.model}:1'), '{place.space}/copy')\n"
+        "import sys\nassert 'torch' not in sys.modules, 'saving and loading an estimator needs no torch'",
         "--register",
         place.model,
     )

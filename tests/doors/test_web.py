@@ -19,17 +19,16 @@ from modelyard.domain.errors import Unauthenticated
 from modelyard.web.frame import WEB
 from modelyard.web.tables import TABLES
 from tests.support.browser import Browser
-from tests.support.pages import LOOKS, fill, publish, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import LOOKS, Pages, publish, signed_in
+from tests.support.server import RunningServer
 
 PAGES = [page for table in TABLES for page in table.pages]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server() as running:
-        folder = tmp_path_factory.mktemp("web")
-        fill(running, folder)
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("web")
+    with pages.running(folder) as running:
         publish(running, folder)
         yield running
 

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 PAGE = "/models/fraud/scorer/about"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server() as running:
-        fill(running, tmp_path_factory.mktemp("about"))
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with pages.running(tmp_path_factory.mktemp("about")) as running:
         yield running
 
 

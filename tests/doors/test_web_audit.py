@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import Pages, signed_in
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server() as running:
-        fill(running, tmp_path_factory.mktemp("audit"))
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with pages.running(tmp_path_factory.mktemp("audit")) as running:
         client = running.client()
         bob = running.client(client.tokens.create("bob3", owner="bob").token)
         ann = running.client(client.tokens.create("ann3", owner="ann").token)

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("catalogue")
-    with running_server() as running:
-        fill(running, folder)
+    with pages.running(folder) as running:
         client = running.client()
         client.namespaces.create("open")
         client.accounts.create("secretive")

@@ -10,8 +10,8 @@ from html import unescape
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 BAD = "<b>&'\"{{7*7}}"
 TRAIN = """
@@ -23,10 +23,9 @@ for n in range(300):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("comparison")
-    with running_server() as running:
-        fill(running, folder)
+    with pages.running(folder) as running:
         for depth in ("2", "5"):
             done = running.run("run", "--experiment", "fraud/depths", "--", sys.executable, "-c", TRAIN, depth)
             assert done.returncode == 0, done.stderr

@@ -11,14 +11,13 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server() as running:
-        fill(running, tmp_path_factory.mktemp("home"))
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with pages.running(tmp_path_factory.mktemp("home")) as running:
         yield running
 
 

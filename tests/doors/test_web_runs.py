@@ -11,8 +11,8 @@ import pytest
 import urllib3
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc0000003010100"
@@ -34,7 +34,7 @@ print("Traceback (most recent call last)")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("runs")
     files = {
         "page.html": HOSTILE.encode(),
@@ -46,8 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     kept = "\n".join(f"my.log_artifact({str(folder / name)!r})" for name in files)
-    with running_server() as running:
-        fill(running, folder)
+    with pages.running(folder) as running:
         done = running.run("run", "--experiment", "fraud/deep", "--", sys.executable, "-c", SCRIPT + kept)
         assert done.returncode == 0, done.stderr
         yield running

@@ -13,15 +13,14 @@ import pytest
 
 from modelyard.web.frame import SETTINGS
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, POLICY, fill, signed_in
+from tests.support.pages import HOSTILE, POLICY, Pages, signed_in
 from tests.support.receiver import running_receiver
-from tests.support.server import RunningServer, running_server
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(webhook_allowed_hosts="127.0.0.1") as running:
-        fill(running, tmp_path_factory.mktemp("settings"))
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with pages.running(tmp_path_factory.mktemp("settings"), webhook_allowed_hosts="127.0.0.1") as running:
         yield running
 
 

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.pages import HOSTILE, fill, signed_in
-from tests.support.server import RunningServer, running_server
+from tests.support.pages import HOSTILE, Pages, signed_in
+from tests.support.server import RunningServer
 
 BAD = "<b>&'\"{{7*7}}"
 SCORER = "/models/fraud/scorer/versions/1"
@@ -37,10 +37,9 @@ class Loads:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("versions")
-    with running_server() as running:
-        fill(running, folder)
+    with pages.running(folder) as running:
         client = running.client()
         files = folder / "tensors"
         files.mkdir()

@@ -122,8 +122,11 @@ def fill_builds(client: Client, folder: Path) -> dict[str, str]:
     }
 
 
-def fill(server: RunningServer, folder: Path) -> dict[str, str]:
-    """Fill it, and return name → path of the pages whose addresses are known only afterwards."""
+def fill(server: RunningServer, folder: Path, *, only: str | None = None) -> dict[str, str]:
+    """Fill it, and return name → path of the pages whose addresses are known only afterwards.
+
+    only: MODEL, to train no other model of the demo; None: train all.
+    """
 
     client = server.client()
     for name in ("mara", "jonas"):
@@ -143,7 +146,7 @@ def fill(server: RunningServer, folder: Path) -> dict[str, str]:
         done = server.run(*words, env={"MODELYARD_SERVER": server.url, "MODELYARD_TOKEN": token})
         assert done.returncode == 0, f"{words}: {done.stderr}"
 
-    run("demo")
+    run("demo", *([] if only is None else ["--only", only.partition("/")[2]]))
     for number in (2, 3, 1):
         jonas.promotions.promote(f"{MODEL}:{number}", "staging", reason="nightly training")
         asked = jonas.promotions.request(f"{MODEL}:{number}", "production", reason="better on the test split")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.db.tables import metadata
@@ -24,6 +23,7 @@ from modelyard.settings import Settings
 from modelyard.web.frame import page_routes
 from modelyard.web.signing_in import sign_in_routes
 from modelyard.web.tables import TABLES as PAGES
+from tests.support.asgi import AppClient, open_client
 from tests.support.registry import Registry, unique
 
 HOST = "127.0.0.1:8470"
@@ -57,7 +57,7 @@ class Alone:
 class Door:
     """Requests as one account; `as_` gives the same door for another."""
 
-    client: TestClient
+    client: AppClient
     registry: Registry
     services: Services
     token: str
@@ -163,7 +163,7 @@ def open_door(
     app = Alone(
         build_app(services, [*sign_in_routes(services), *page_routes(PAGES, services)] if pages else ())
     )
-    with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
+    with open_client(app, f"http://{HOST}") as client:
         yield Door(client, registry, services, registry.root_token)
     services.lanes.close()
 

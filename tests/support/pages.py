@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from modelyard.sdk.locks import locked
 from tests.support.browser import Browser
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, running_server
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>{{7*7}}"
 POLICY = """
@@ -163,6 +170,35 @@ def publish(running: RunningServer, folder: Path) -> None:
     client.namespaces.create("shared")
     client.push(files, "shared/model", capture=False, description=HOSTILE)
     client.models.edit("shared/model", visibility="public")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The registry of `fill`, made once a run; each module gets a copy."""
+
+    template: Path
+
+    @contextmanager
+    def running(self, folder: Path, **settings: Any) -> Iterator[RunningServer]:
+        """A server on a copy of data and home. folder: for the copy, and free for the module's own files."""
+        place = folder / "server"
+        for part in ("data", "home"):
+            shutil.copytree(self.template / "server" / part, place / part)
+        with running_server(folder=place, **settings) as server:
+            yield server
+
+
+def made_once(folder: Path) -> Pages:
+    """Fill a registry in this folder, unless another process of the same run has done so or is at it."""
+    done = folder / "done"
+    with locked(folder / "lock"):
+        if not done.exists():
+            with running_server(folder=folder / "server") as server, server.client() as client:
+                fill(server, folder)
+                while [*client.jobs.list(state="waiting"), *client.jobs.list(state="running")]:
+                    time.sleep(0.05)
+            done.touch()
+    return Pages(folder)
 
 
 def signed_in(server: RunningServer, name: str) -> Browser:

@@ -6,10 +6,8 @@ where the environment has them. The loader file is the only thing that is believ
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.util
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,8 +175,6 @@ def flavour_of(folder: Path, signature: Mapping[str, Any] | None) -> Flavour:
             "torch.onnx.export"
         )
     _one_thread(spec.saver)
-    if spec.saver == "scikit-learn":
-        _import_skops()
     # The front checks the data before it is sent.
     model = load_model(folder, trust=False, check=False, **options)
     flavour = _class_for(spec.saver, model)(model, spec.framework, signature or spec.signature)
@@ -203,28 +199,6 @@ def _one_thread(saver: str) -> None:
         import torch
 
         torch.set_num_threads(1)
-
-
-def _import_skops() -> None:
-    """Import skops without torch and pytest, which come along where they are installed, since it imports all of scikit-learn:
-    250 MB and seconds that no estimator of scikit-learn needs. A model that needs one of them still imports it later."""
-    absent = _Absent()
-    sys.meta_path.insert(0, absent)
-    try:
-        importlib.import_module("skops.io")
-    except ImportError:
-        # The saver says what is missing.
-        pass
-    finally:
-        sys.meta_path.remove(absent)
-
-
-class _Absent(importlib.abc.MetaPathFinder):
-    """Makes some packages look as if they were not installed."""
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname in ("torch", "pytest"):
-            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 # --- arrays ------------------------------------------------------------------------------------------

@@ -63,16 +63,30 @@ def installed_packages() -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
     found: dict[str, str] = {}
     origins: dict[str, dict[str, Any]] = {}
     for distribution in distributions():
-        name, version = distribution.metadata["Name"], distribution.version
+        name, version = _name_and_version(distribution)
         if not name or not version:
             continue
-        key = re.sub(r"[-_.]+", "-", str(name)).lower()
+        key = re.sub(r"[-_.]+", "-", name).lower()
         if key in found:
             continue
-        found[key] = str(version)
+        found[key] = version
         if origin := _origin(distribution):
             origins[key] = origin
     return dict(sorted(found.items())), dict(sorted(origins.items()))
+
+
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Return both, or "" for a missing one.
+
+    `distribution.metadata` parses the whole description of a package each time it is read: for a few hundred packages half
+    the time of a push.
+    """
+    head = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "").partition("\n\n")[0]
+    fields = [
+        re.search(rf"^{field}:(.*)$", head, re.MULTILINE | re.IGNORECASE) for field in ("Name", "Version")
+    ]
+    name, version = ("" if match is None else match[1].strip() for match in fields)
+    return name, version
 
 
 def _origin(distribution: Distribution) -> dict[str, Any]:

@@ -17,8 +17,12 @@ DIGEST = "d" * 64
 
 class Distribution:
     def __init__(self, name: str, version: str, **files: str) -> None:
-        self.metadata, self.version = {"Name": name}, version
-        self._files = {"RECORD": files.get("record"), "direct_url.json": files.get("direct")}
+        text = f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n\nName: of the description\n"
+        self._files = {
+            "METADATA": text,
+            "RECORD": files.get("record"),
+            "direct_url.json": files.get("direct"),
+        }
 
     def read_text(self, name: str) -> str | None:
         return self._files[name]

@@ -24,7 +24,7 @@ from modelyard.sdk.savers.base import (
 from modelyard.sdk.savers.own_code import bring
 from modelyard.sdk.savers.signature import predicted_signature
 from modelyard.sdk.savers.sklearn_parts import check_indices, unknown_types
-from modelyard.sdk.savers.skops_files import make_repeatable
+from modelyard.sdk.savers.skops_files import make_repeatable, require_skops
 
 FILE = "model.skops"
 
@@ -39,7 +39,7 @@ class SklearnSaver:
 
     def save(self, obj: Any, folder: Path, *, example: Any = None) -> SavedModel:
         what = f"the estimator {class_path_of(obj)}"
-        skops = require("skops.io", what)
+        skops = require_skops(what)
         exceptions = require("skops.io.exceptions", what)
         signature = predicted_signature(obj, example)
         try:
@@ -65,7 +65,7 @@ class SklearnSaver:
     def load(self, folder: Path, spec: LoaderSpec, *, trust: Trust, options: Mapping[str, Any]) -> Any:
         take_options(options)
         path = spec.only_file(folder, ".skops")
-        skops = require("skops.io", "this model")
+        skops = require_skops("this model")
         # Read from the file itself; the claims of modelyard.json do not count here.
         found = skops.get_untrusted_types(file=path)
         untrusted = set(unknown_types(found))

@@ -6,8 +6,11 @@ into the ZIP. Here objects are numbered in the order of the document, and every 
 
 from __future__ import annotations
 
+import importlib.abc
 import io
 import json
+import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,31 @@ _SCHEMA = "schema.json"
 _ADDRESSES = frozenset({"_stop_words_id"})
 """Attributes with the address of an object that scikit-learn has checked; another number makes it check again."""
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+
+def require_skops(what: str) -> Any:
+    """Import skops.io without torch and pytest, which come along where they are installed, since it imports all of scikit-learn:
+    250 MB and seconds that no estimator of scikit-learn needs. A model that needs one of them still imports it later.
+
+    Raises NoSaver, naming the package to install.
+    """
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)
+    try:
+        return require("skops.io", what)
+    finally:
+        sys.meta_path.remove(absent)
+
+
+class _Absent(importlib.abc.MetaPathFinder):
+    """Makes some packages look to this thread as if they were not installed."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname in ("torch", "pytest") and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 def make_repeatable(path: Path) -> None:
