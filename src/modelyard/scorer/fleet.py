@@ -78,10 +78,14 @@ class Fleet:
         self._refused: set[tuple[int, int]] = set()
         """(generation, revision) of failures that are in the swaps already."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._has_news = False
+        """A revision has changed, and what follows from it is done next."""
 
     @property
     def is_settled(self) -> bool:
-        return not self._tasks and not any(revision.is_starting for revision in self.revisions.values())
+        return not (self._tasks or self._has_news) and not any(
+            revision.is_starting for revision in self.revisions.values()
+        )
 
     def choose(self, headers: Mapping[bytes, bytes], body: bytes) -> Revision | None:
         """Return the revision that answers a request."""
@@ -138,11 +142,13 @@ class Fleet:
 
     def _changed(self, revision: Revision) -> None:
         # Not from within: the revision is in the middle of its own work.
+        self._has_news = True
         asyncio.get_running_loop().call_soon(self._settle)
 
     # --- the one look --------------------------------------------------------------------------------
 
     def _settle(self) -> None:
+        self._has_news = False
         if self.wanted is None:
             return
         target = self._target()

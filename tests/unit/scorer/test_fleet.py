@@ -141,6 +141,18 @@ def test_one_that_cannot_start_changes_nothing_until_it_is_tried_again(monkeypat
     run(monkeypatch, work)
 
 
+def test_a_settled_fleet_has_noted_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(bench: Bench) -> None:
+        await bench.apply(wanted(1, (1, "serving")), 1)
+        bench.broken.add(2)
+        assert bench.fleet.apply(wanted(2, (2, "serving"), (1, "warm")))
+        while not bench.fleet.is_settled:
+            await asyncio.sleep(0)
+        assert bench.fleet.swaps[-1].why.startswith("start failed")
+
+    run(monkeypatch, work)
+
+
 def test_an_order_does_not_wait_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(bench: Bench) -> None:
         await bench.apply(wanted(1, (1, "serving")), 1)
