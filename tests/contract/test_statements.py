@@ -41,6 +41,7 @@ class Counted:
             or "event_head" in sql
             or "event_nodes" in sql
             or "INTO events" in sql
+            or "modelyard.row_notes" in sql
             for sql in self.all
         )
 
