@@ -10,8 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelyard.scorer.container import DEFAULT_FOLDER, Container
-from modelyard.scorer.front import CannotStart, Front, say
 from modelyard.sdk.locks import try_lock
+
+try:
+    from modelyard.scorer.front import CannotStart, Front, say
+except ModuleNotFoundError as missing:
+    needs = f'serving needs {missing.name}. Install it with: pip install "modelyard[scorer]"'
+    raise SystemExit(needs) from None
 
 _LOCK = "front.lock"
 _USED, _FAILED = 3, 1
