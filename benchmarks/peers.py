@@ -78,7 +78,8 @@ def mlflow_program() -> Path:
     program = folder / "bin" / "mlflow"
     if not program.exists() or not any(folder.glob("lib/*/site-packages/psycopg2")):
         print(f"installing {' and '.join(MLFLOW)} into {folder.name} (once) …", file=sys.stderr)
-        venv.create(folder, with_pip=True)
+        if not (folder / "bin" / "pip").exists():
+            venv.create(folder, with_pip=True)
         subprocess.run([folder / "bin" / "pip", "install", "--quiet", *MLFLOW], check=True)
     return program
 
