@@ -206,6 +206,23 @@ def test_a_change_has_the_error_of_its_own_rows(database: Database) -> None:
     assert database.read(lambda tx: tx.one(FIND, key="d")) == ("x",)
 
 
+def test_the_first_change_of_a_connection_fails_alone(database: Database) -> None:
+    """Before anything but the beginning of the batch was prepared on it."""
+
+    def fail(tx: Transaction) -> None:
+        tx.run(INSERT, key="twice", value="x")
+        tx.run(INSERT, key="twice", value="x")
+
+    with database._write_lock:
+        futures = [
+            database.submit(change) for change in (fail, lambda tx: tx.run(INSERT, key="once", value="x"))
+        ]
+    assert isinstance(futures[0].exception(timeout=30), sa.exc.IntegrityError)
+    assert futures[1].exception(timeout=30) is None
+    assert database.read(lambda tx: tx.one(FIND, key="once")) == ("x",)
+    assert database.read(lambda tx: tx.one(FIND, key="twice")) is None
+
+
 def test_a_cut_connection_fails_a_batch_and_the_next_one_works(
     postgres_server: PostgresServer, database: Database
 ) -> None:

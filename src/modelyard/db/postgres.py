@@ -167,7 +167,9 @@ class PostgresStatements:
             if len(self._once) < _MOST_PREPARED:
                 self._once.add(sql)
             return None
-        if len(self._names) >= _MOST_PREPARED:
+        # After an error PostgreSQL refuses to prepare anything until the savepoint's end, which may wait here still.
+        is_failed = self._pg.transaction_status == pq.TransactionStatus.INERROR
+        if is_failed or len(self._names) >= _MOST_PREPARED:
             return None
         name = b"my_%d" % len(self._names)
         self._pg.send_prepare(name, sql.encode(self._encoding))
