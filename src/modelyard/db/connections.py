@@ -16,7 +16,7 @@ _LONGEST_WAIT_SECONDS = 10
 
 
 class ReadConnections:
-    """At most so many connections in autocommit mode, for one reader at a time each; safe to use from any thread."""
+    """A fixed number of connections in autocommit mode, each lent to one reader at a time. Safe to use from any thread."""
 
     def __init__(self, engine: sa.Engine, most: int) -> None:
         self._engine = engine
